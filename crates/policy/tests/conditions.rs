@@ -4,9 +4,12 @@ use undercast_policy::{MapContext, PolicyKind, Request, Wildcard};
 
 use crate::support::{condition_holds, context, policy, role_session, user};
 
+/// A condition, the keys of the request, whether it holds.
+type Case = (&'static str, &'static [(&'static str, &'static str)], bool);
+
 #[test]
 fn operators() {
-    let cases: &[(&str, &[(&str, &str)], bool)] = &[
+    let cases: &[Case] = &[
         // String
         (
             r#"{"StringEquals":{"aws:PrincipalTag/job-category":"iamuser-admin"}}"#,

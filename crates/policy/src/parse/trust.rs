@@ -42,9 +42,8 @@ fn statement(map: &Map<String, Value>, place: &str) -> Result<Draft, MalformedPo
     let fault = |fault| MalformedPolicy::new(fault, place);
     let text =
         map.get("Effect").and_then(Value::as_str).ok_or_else(|| fault(Fault::MissingField { field: "Effect" }))?;
-    let effect = match super::effect(text) {
-        Some((effect, true)) => effect,
-        _ => return Err(fault(Fault::InvalidEffect { effect: text.to_owned() })),
+    let Some((effect, true)) = super::effect(text) else {
+        return Err(fault(Fault::InvalidEffect { effect: text.to_owned() }));
     };
     if map.contains_key("NotPrincipal") {
         let denies = effect == Effect::Deny;
