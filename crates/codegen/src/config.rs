@@ -40,6 +40,9 @@ pub struct Wire {
     /// S3's rules of signing.
     #[serde(default)]
     pub s3_signing: bool,
+    /// Answers carry `x-amz-crc32`.
+    #[serde(default)]
+    pub crc32: bool,
     /// Stored once for all regions.
     #[serde(default)]
     pub global: bool,

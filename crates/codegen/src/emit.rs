@@ -88,7 +88,7 @@ impl Emit<'_> {
         let protocols: Vec<String> = protocols.iter().map(|p| format!("Protocol::{p}")).collect();
         let _ = writeln!(
             out,
-            "/// The API as the wire sees it.\npub static SERVICE: Service = Service {{ name: {}, signing_name: {}, endpoint_prefix: {}, iam_prefix: {}, target_prefix: {}, rpc_name: {}, api_version: {}, xml_namespace: {}, json_version: {}, protocols: &[{}], query_compatible: {compatible}, bare_errors: {}, s3_signing: {}, validation_error: {}, operations: &[{}], unbuilt: &[{}], global: {} }};",
+            "/// The API as the wire sees it.\npub static SERVICE: Service = Service {{ name: {}, signing_name: {}, endpoint_prefix: {}, iam_prefix: {}, target_prefix: {}, rpc_name: {}, api_version: {}, xml_namespace: {}, json_version: {}, protocols: &[{}], query_compatible: {compatible}, bare_errors: {}, s3_signing: {}, crc32: {}, validation_error: {}, operations: &[{}], unbuilt: &[{}], global: {} }};",
             lit(&model.service),
             lit(signing),
             lit(prefix),
@@ -101,6 +101,7 @@ impl Emit<'_> {
             protocols.join(", "),
             wire.bare_errors,
             wire.s3_signing,
+            wire.crc32,
             lit(wire.validation_error.as_deref().unwrap_or(default_error)),
             listed.join(", "),
             unbuilt.join(", "),

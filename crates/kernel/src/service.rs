@@ -3,7 +3,7 @@
 use futures_core::future::BoxFuture;
 use undercast_wire::check::{self, Violation};
 use undercast_wire::schema::Operation;
-use undercast_wire::{AwsError, Fields, Value, Write};
+use undercast_wire::{AwsError, Fields, Request, Response, Value, Write};
 
 use crate::resources::ResourceType;
 use crate::{Access, Cx, Failure, Kernel, Next, Result, Task};
@@ -39,6 +39,22 @@ pub trait Service: Send + Sync + 'static {
             Some(Protocol::RestJson) => AwsError::new("AccessDeniedException", 403, message),
             _ => AwsError::new("AccessDeniedException", 400, message),
         }
+    }
+
+    /// The largest body of a request that is not a stream, in bytes.
+    fn body_limit(&self) -> usize {
+        16 * 1024 * 1024
+    }
+
+    /// First labels of hosts that are not APIs but what users made: `lambda-url` takes
+    /// `<anything>.lambda-url.<region>.<domain>`.
+    fn sites(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Answers a request to one of its sites. `name` is what stands before the site's label.
+    fn serve<'a>(&'a self, _cx: &'a Cx, _site: &'a str, _name: &'a str, _request: Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async { Err(Failure::not_built("this host")) })
     }
 
     /// Does a task that it scheduled.

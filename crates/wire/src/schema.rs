@@ -32,6 +32,8 @@ pub struct Service {
     pub bare_errors: bool,
     /// Signatures are made over the path encoded once, and bodies may be unsigned.
     pub s3_signing: bool,
+    /// Answers carry `x-amz-crc32`.
+    pub crc32: bool,
     /// Code of the error for a broken constraint.
     pub validation_error: &'static str,
     /// Operations that are built.
