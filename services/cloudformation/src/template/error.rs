@@ -93,6 +93,12 @@ pub enum TemplateError {
         /// The attribute.
         name: String,
     },
+    /// A function in place of all properties.
+    #[error("Encountered unsupported property {name}")]
+    UnsupportedProperty {
+        /// The function.
+        name: String,
+    },
     /// Names in `Outputs` that are nothing.
     #[error("Unresolved resource dependencies [{}] in the Outputs block of the template", .names.join(", "))]
     UnresolvedInOutputs {

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::error::{FormatFault, TemplateError};
-use super::function::{not_built, text};
+use super::function::{self, Function, not_built, text};
 use super::parameters::Parameter;
 use super::source::{self, MAX_BODY_BYTES, MAX_DEPTH, Source};
 use super::{check, parameters};
@@ -20,6 +20,9 @@ const SECTIONS: [&str; 9] = [
     "Resources",
     "Outputs",
 ];
+
+/// The one transform that defines nothing: it only adds functions.
+const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 
 const MAX_RESOURCES: usize = 500;
 const MAX_OTHERS: usize = 200;
@@ -40,9 +43,10 @@ pub struct Template {
     pub conditions: IndexMap<String, Value>,
     /// `Rules`, not evaluated.
     pub rules: Map<String, Value>,
-    /// The macros of `Transform` and of `Fn::Transform`, in the order written. They are not run: the caller refuses
-    /// them, or expands the template before. `Fn::Length`, `Fn::ToJsonString` and default values of `Fn::FindInMap`
-    /// are built, so of `AWS::LanguageExtensions` only `Fn::ForEach` is missing (and refused).
+    /// The macros of `Transform`, in the order written. They are not run: the caller refuses them, or expands the
+    /// template and parses what comes of it. Until then references are not checked, because macros may define what
+    /// they name. `Fn::Length`, `Fn::ToJsonString` and default values of `Fn::FindInMap` are built, so of
+    /// `AWS::LanguageExtensions` only `Fn::ForEach` is missing (and refused, as `Fn::Transform` is).
     pub transforms: Vec<String>,
     /// `Resources`
     pub resources: IndexMap<String, Resource>,
@@ -142,7 +146,7 @@ impl Template {
 
     fn build(tree: &Value, duplicate_keys: Vec<String>) -> Result<Self, TemplateError> {
         let top = tree.as_object().ok_or(TemplateError::Structure)?;
-        let transforms = transforms(top, tree)?;
+        let transforms = transforms(top)?;
         known_sections(top, !transforms.is_empty())?;
         if let Some(path) = source::find_null(tree, "") {
             return Err(TemplateError::Null { path });
@@ -177,7 +181,9 @@ impl Template {
         if template.resources.is_empty() {
             return Err(FormatFault::NoResources.into());
         }
-        check::references(&template)?;
+        if template.transforms.iter().all(|name| name == LANGUAGE_EXTENSIONS) {
+            check::references(&template)?;
+        }
         Ok(template)
     }
 }
@@ -218,8 +224,8 @@ fn description(top: &Map<String, Value>) -> Result<Option<String>, TemplateError
     }
 }
 
-/// The names of all macros: `Transform` (text, a map with `Name`, or a list of these), then `Fn::Transform`.
-fn transforms(top: &Map<String, Value>, tree: &Value) -> Result<Vec<String>, TemplateError> {
+/// The names of the macros of `Transform`: text, a map with `Name`, or a list of these.
+fn transforms(top: &Map<String, Value>) -> Result<Vec<String>, TemplateError> {
     let name = |value: &Value| match value {
         Value::String(name) => Ok(name.clone()),
         Value::Object(map) => {
@@ -227,25 +233,11 @@ fn transforms(top: &Map<String, Value>, tree: &Value) -> Result<Vec<String>, Tem
         }
         _ => Err(TemplateError::TransformName),
     };
-    let mut names = match top.get("Transform") {
-        None => Vec::new(),
-        Some(Value::Array(items)) => items.iter().map(name).collect::<Result<_, _>>()?,
-        Some(one) => vec![name(one)?],
-    };
-    let mut open = vec![tree];
-    while let Some(value) = open.pop() {
-        match value {
-            Value::Array(items) => open.extend(items.iter().rev()),
-            Value::Object(map) => {
-                if let Some(transform) = map.get("Fn::Transform") {
-                    names.push(name(transform)?);
-                }
-                open.extend(map.values().rev());
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
+    match top.get("Transform") {
+        None => Ok(Vec::new()),
+        Some(Value::Array(items)) => items.iter().map(name).collect(),
+        Some(one) => Ok(vec![name(one)?]),
     }
-    Ok(names)
 }
 
 fn section<'v>(
@@ -316,7 +308,15 @@ fn resource(name: &str, value: &Value) -> Result<Resource, TemplateError> {
     }
     let properties = match map.get("Properties") {
         None => Map::new(),
-        Some(Value::Object(properties)) => properties.clone(),
+        Some(Value::Object(properties)) => {
+            // Properties are named one by one; no function makes them all at once.
+            match function::call(properties)? {
+                Some((function, _)) if function != Function::Ref => {
+                    return Err(TemplateError::UnsupportedProperty { name: function.name().to_owned() });
+                }
+                _ => properties.clone(),
+            }
+        }
         Some(_) => return Err(FormatFault::MemberNotObject { section: "Properties" }.into()),
     };
     let no_type = || FormatFault::NoType { name: name.to_owned() };

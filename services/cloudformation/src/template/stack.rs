@@ -11,7 +11,7 @@ use super::error::{FormatFault, TemplateError};
 use super::function::text;
 use super::graph;
 use super::parameters::ParameterValues;
-use super::references::collect;
+use super::references::{Reference, collect};
 use super::resolve::{Attributes, Resolver};
 use super::sections::{Output, Resource, Template};
 
@@ -221,7 +221,7 @@ fn dependencies<'t>(
         let mut needs: Vec<&str> = resource.depends_on.iter().map(String::as_str).filter(|name| exists(name)).collect();
         let mut found = Vec::new();
         check::trees(resource).try_for_each(|tree| collect(tree, &choose, &mut found))?;
-        for need in found.iter().filter_map(|reference| reference.name()) {
+        for need in found.iter().filter_map(Reference::name) {
             if exists(need) {
                 needs.push(need);
             } else if template.resources.contains_key(need) && !unresolved.iter().any(|known| known == need) {

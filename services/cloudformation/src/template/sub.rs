@@ -11,8 +11,11 @@ pub(super) enum Piece<'t> {
     Variable(&'t str),
 }
 
+/// A text and the local names it may use.
+type TextAndNames<'t> = (&'t str, Option<&'t Map<String, Value>>);
+
 /// The text and the local names of an argument of `Fn::Sub`.
-pub(super) fn argument(argument: &Value) -> Result<(&str, Option<&Map<String, Value>>), TemplateError> {
+pub(super) fn argument(argument: &Value) -> Result<TextAndNames<'_>, TemplateError> {
     match argument {
         Value::String(text) => Ok((text, None)),
         Value::Array(items) => match items.as_slice() {
