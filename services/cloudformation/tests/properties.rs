@@ -8,61 +8,60 @@ use undercast_cloudformation::template::{Attributes, Stack, Template};
 
 use crate::support::{Nothing, World, pseudo};
 
-/// Any tree, with functions in the right and the wrong places.
+/// Any tree, with functions in the right and the wrong places. Names are mostly those of the template below, so that
+/// most trees pass the static checks and reach the resolver.
 fn tree() -> impl Strategy<Value = Value> {
+    let names = vec!["A", "P", "L", "AWS::Region", "AWS::NoValue"];
     let leaf = prop_oneof![
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         "[a-zA-Z$!{}.:,/0-9 é]{0,12}".prop_map(Value::from),
-        prop::sample::select(vec![
-            "A",
-            "B",
-            "P",
-            "C",
-            "M",
-            "k",
-            "AWS::Region",
-            "AWS::NoValue",
-            "A.Arn",
-            "${A}${P}",
-            "10.0.0.0/16",
-            "4",
-            "256"
-        ])
-        .prop_map(Value::from),
+        prop::sample::select(vec!["M", "k", "10.0.0.0/16", "::/0", "0", "4", "256", "C"]).prop_map(Value::from),
+        prop::sample::select(names).prop_map(|name| json!({ "Ref": name })),
+        prop::sample::select(vec!["${A}-${P}", "${A.Arn}${!x}", "${L}", "${", "$"])
+            .prop_map(|text| json!({ "Fn::Sub": text })),
+        prop::sample::select(vec!["Arn", "Nope"]).prop_map(|name| json!({ "Fn::GetAtt": ["A", name] })),
     ];
-    let function = prop::sample::select(vec![
-        "Ref",
-        "Fn::GetAtt",
-        "Fn::Sub",
-        "Fn::Join",
-        "Fn::Select",
-        "Fn::Split",
-        "Fn::FindInMap",
-        "Fn::If",
-        "Fn::ImportValue",
-        "Fn::Base64",
-        "Fn::GetAZs",
-        "Fn::Cidr",
-        "Fn::Length",
-        "Fn::ToJsonString",
-        "Fn::And",
-        "Fn::Or",
-        "Fn::Not",
-        "Fn::Equals",
-        "Condition",
-        "Fn::Contains",
-        "Fn::Nope",
-    ]);
+    let of_lists =
+        vec!["Fn::Join", "Fn::Select", "Fn::Split", "Fn::FindInMap", "Fn::Cidr", "Fn::Equals", "Fn::Contains"];
+    let of_one = vec!["Fn::ImportValue", "Fn::Base64", "Fn::GetAZs", "Fn::Length", "Fn::ToJsonString", "Condition"];
     leaf.prop_recursive(4, 32, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::vec(("[a-zA-Z]{1,4}", inner.clone()), 0..3)
                 .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
-            (function.clone(), inner.clone()).prop_map(|(name, argument)| json!({ name: argument })),
-            (function.clone(), prop::collection::vec(inner, 1..4))
+            (inner.clone(), inner.clone()).prop_map(|(yes, no)| json!({ "Fn::If": ["C", yes, no] })),
+            (prop::sample::select(of_one.clone()), inner.clone())
+                .prop_map(|(name, argument)| json!({ name: argument })),
+            (prop::sample::select(of_lists.clone()), prop::collection::vec(inner, 1..4))
                 .prop_map(|(name, arguments)| json!({ name: arguments })),
         ]
+    })
+}
+
+/// Any tree of booleans, now and then with something else in it.
+fn boolean() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        4 => (tree(), tree()).prop_map(|(a, b)| json!({ "Fn::Equals": [a, b] })),
+        2 => Just(json!({ "Condition": "C" })),
+        1 => tree(),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|one| json!({ "Fn::Not": [one] })),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(|all| json!({ "Fn::And": all })),
+            prop::collection::vec(inner, 1..4).prop_map(|all| json!({ "Fn::Or": all })),
+        ]
+    })
+}
+
+fn with(property: &Value, condition: &Value, value: &Value) -> Value {
+    json!({
+        "Parameters": {"P": {"Type": "String", "Default": "x"}, "L": {"Type": "CommaDelimitedList", "Default": "a,b"}},
+        "Mappings": {"M": {"k": {"k": "v"}}},
+        "Conditions": {"C": {"Fn::Equals": [{"Ref": "P"}, "x"]}, "D": condition},
+        "Resources": {"A": {"Type": "X"}, "B": {"Type": "X", "Properties": {"Q": property}}},
+        "Outputs": {"O": {"Value": value}}
     })
 }
 
@@ -83,17 +82,28 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn no_tree_breaks_the_resolver(property in tree(), condition in tree(), value in tree()) {
-        let template = json!({
-            "Parameters": {"P": {"Type": "String", "Default": "x"}, "L": {"Type": "CommaDelimitedList", "Default": "a,b"}},
-            "Mappings": {"M": {"k": {"k": "v"}}},
-            "Conditions": {"C": {"Fn::Equals": [{"Ref": "P"}, "x"]}, "D": condition},
-            "Resources": {"A": {"Type": "X"}, "B": {"Type": "X", "Properties": {"Q": property}}},
-            "Outputs": {"O": {"Value": value}}
-        });
-        if let Ok(template) = Template::from_value(&template) {
+    fn no_tree_breaks_the_resolver(property in tree(), value in tree()) {
+        if let Ok(template) = Template::from_value(&with(&property, &json!({"Condition": "C"}), &value)) {
             resolve_all(&template, &World);
             resolve_all(&template, &Nothing);
+        }
+    }
+
+    #[test]
+    fn no_tree_breaks_a_condition(condition in boolean()) {
+        if let Ok(template) = Template::from_value(&with(&json!(1), &condition, &json!(1))) {
+            resolve_all(&template, &World);
+        }
+    }
+
+    /// A plan of a template of which all is known is its properties.
+    #[test]
+    fn a_plan_of_the_known_is_the_outcome(property in tree()) {
+        if let Ok(template) = Template::from_value(&with(&property, &json!({"Condition": "C"}), &json!(1)))
+            && let Ok(parameters) = template.parameters(&indexmap::IndexMap::new())
+            && let Ok(stack) = Stack::new(&template, parameters, pseudo())
+        {
+            prop_assert_eq!(stack.planned_properties("B", &World), stack.properties("B", &World));
         }
     }
 
