@@ -30,7 +30,7 @@ mod yaml;
 
 pub use diff::{Action, PropertyPath, ResolvedResource, ResourceChange, diff};
 pub use dynamic::{DynamicReference, dynamic_references, replace_dynamic_references};
-pub use error::TemplateError;
+pub use error::{FormatFault, FunctionFault, ParameterFault, TemplateError};
 pub use parameters::{Parameter, ParameterType, ParameterValue, ParameterValues, ScalarType};
 pub use resolve::{Attributes, KNOWN_AFTER_APPLY, Known};
 pub use sections::{DeletionPolicy, Export, Output, Resource, Template};

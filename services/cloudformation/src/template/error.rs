@@ -84,10 +84,19 @@ pub enum TemplateError {
     /// Any sentence of the form `Template error: …` about a function.
     #[error("Template error: {0}")]
     Function(FunctionFault),
+    /// A transform without a name.
+    #[error("Key Name of transform definition must be a string.")]
+    TransformName,
     /// An attribute of a resource that there is not.
     #[error("Invalid template resource property '{name}'")]
     ResourceAttribute {
         /// The attribute.
+        name: String,
+    },
+    /// A function in place of all properties.
+    #[error("Encountered unsupported property {name}")]
+    UnsupportedProperty {
+        /// The function.
         name: String,
     },
     /// Names in `Outputs` that are nothing.
@@ -201,6 +210,12 @@ pub enum FormatFault {
         /// The element.
         element: &'static str,
     },
+    /// An element that must be a number.
+    #[error("Every {element} member must be a number.")]
+    NotNumber {
+        /// The element.
+        element: &'static str,
+    },
     /// A description of more than 1,024 bytes.
     #[error("'Description' length is greater than 1024.")]
     DescriptionTooLong,
@@ -302,7 +317,9 @@ pub enum FunctionFault {
     )]
     Sub,
     /// `${a b}`
-    #[error("variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons")]
+    #[error(
+        "variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons"
+    )]
     SubVariable,
     /// `Fn::Join` with other arguments.
     #[error(
@@ -324,7 +341,9 @@ pub enum FunctionFault {
         index: String,
     },
     /// `Fn::FindInMap` with other arguments.
-    #[error("every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value")]
+    #[error(
+        "every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value"
+    )]
     FindInMap,
     /// A mapping that there is not.
     #[error("Mapping named '{name}' is not present in the 'Mappings' section of template.")]
@@ -383,8 +402,10 @@ pub enum FunctionFault {
     /// `Fn::GetAZs` of something else than a region.
     #[error("every Fn::GetAZs object must have a String-typed value.")]
     GetAzs,
-    /// `Fn::Cidr` with other arguments.
-    #[error("every Fn::Cidr object requires two parameters, (1) a CIDR block and (2) a count of CIDR blocks from 1 to 256, and optionally (3) the number of subnet bits")]
+    /// `Fn::Cidr` with other arguments. Our words.
+    #[error(
+        "every Fn::Cidr object requires three parameters, (1) a CIDR block, (2) a count of blocks from 1 to 256 and (3) the number of subnet bits"
+    )]
     Cidr,
     /// More blocks than fit. Our words.
     #[error("Fn::Cidr cannot fit {count} blocks with {bits} subnet bits into {block}")]

@@ -82,15 +82,11 @@ impl Builder {
                 self.place(value, span)
             }
             Event::SequenceStart(_, tag) => self.open(tag.as_deref(), Items::List(Vec::new()), span),
-            Event::MappingStart(_, tag) => {
-                self.open(tag.as_deref(), Items::Map { map: Map::new(), key: None }, span)
-            }
+            Event::MappingStart(_, tag) => self.open(tag.as_deref(), Items::Map { map: Map::new(), key: None }, span),
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
-            Event::Nothing
-            | Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(_)
-            | Event::DocumentEnd => Ok(()),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
+                Ok(())
+            }
         }
     }
 
@@ -250,11 +246,11 @@ fn parse_radix(digits: &str, radix: u32) -> Option<u64> {
 /// A number with a point: without one, `1e3` is text in YAML 1.1.
 fn decimal(text: &str) -> Option<f64> {
     let (whole, rest) = text.split_once('.')?;
-    let (fraction, exponent) = rest.split_once(['e', 'E']).map_or((rest, None), |(fraction, rest)| (fraction, Some(rest)));
+    let (fraction, exponent) =
+        rest.split_once(['e', 'E']).map_or((rest, None), |(fraction, rest)| (fraction, Some(rest)));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let some = !whole.is_empty() || !fraction.is_empty();
-    let exponent_valid = exponent.is_none_or(|exponent| {
-        exponent.strip_prefix(['+', '-']).is_some_and(|rest| !rest.is_empty() && digits(rest))
-    });
+    let exponent_valid = exponent
+        .is_none_or(|exponent| exponent.strip_prefix(['+', '-']).is_some_and(|rest| !rest.is_empty() && digits(rest)));
     if some && digits(whole) && digits(fraction) && exponent_valid { text.parse().ok() } else { None }
 }
