@@ -63,6 +63,25 @@ pub trait Identities: Send + Sync {
     /// # Errors
     /// When the store fails.
     fn policies(&self, from: &Snapshot, principal: &PrincipalFacts) -> Result<IdentityPolicies>;
+
+    /// A role by its ARN, for those who assume it or pass it on.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn role(&self, from: &Snapshot, arn: &str) -> Result<Option<RoleFacts>>;
+}
+
+/// What those who assume a role need to know of it.
+#[derive(Debug, Clone)]
+pub struct RoleFacts {
+    /// Its unique id: `AROA…`.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Who may assume it.
+    pub trust: Arc<undercast_policy::Policy>,
+    /// How long a session may last, in seconds.
+    pub max_session_seconds: i32,
 }
 
 /// The policies of a user, or of the role behind a session.

@@ -131,6 +131,11 @@ impl Kernel {
         let _ = self.inner.identities.set(identities);
     }
 
+    /// Who knows the policies of users and roles, where somebody does.
+    pub fn identities(&self) -> Option<&dyn Identities> {
+        self.inner.identities.get().map(AsRef::as_ref)
+    }
+
     /// Begins what runs beside the calls.
     pub fn start(&self) {
         self.inner.services.iter().for_each(|s| s.start(self));
@@ -287,6 +292,9 @@ impl Kernel {
         if !violations.is_empty() {
             return Err(service.invalid(operation, &violations).into());
         }
+        if let Some((member, reason)) = check::refused(&decoded.input) {
+            return Err(Failure::not_built(format!("{}.{} with `{member}`: {reason}", api.name, operation.name)));
+        }
         self.inner.faults.strike(cx, api.name, operation.name).await?;
         self.authorise(cx, service, operation, &decoded, decision)?;
         service.call(cx, index, Value::Structure(decoded.input)).await
@@ -305,7 +313,7 @@ impl Kernel {
             return Ok(());
         }
         for needed in service.access(cx, operation, &decoded.input)? {
-            let verdict = access::weigh(cx, self.inner.identities.get().map(AsRef::as_ref), &needed, false)?;
+            let verdict = access::weigh(cx, self.identities(), &needed, false)?;
             if !verdict.allowed {
                 *decision = Some(verdict.explanation);
                 if mode == IamMode::Enforce {

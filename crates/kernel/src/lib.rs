@@ -26,7 +26,7 @@ pub mod tags;
 mod tasks;
 mod trail;
 
-pub use access::{Access, Identities, IdentityPolicies};
+pub use access::{Access, Identities, IdentityPolicies, RoleFacts};
 pub use clock::Clock;
 pub use credentials::{CREDENTIALS, Credential, OwnerKind};
 pub use cx::{Cx, Origin};

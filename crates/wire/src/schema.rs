@@ -209,6 +209,8 @@ pub struct Member {
     pub idempotency_token: bool,
     /// Why a request that sets it is not honoured.
     pub ignored: Option<&'static str>,
+    /// Why a request that sets it is refused.
+    pub refused: Option<&'static str>,
     /// The header of an event rather than its payload.
     pub event_header: bool,
     /// The raw payload of an event.
