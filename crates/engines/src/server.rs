@@ -257,7 +257,7 @@ pub fn run_if_keeper() {
     }
     let mut number = || arguments.next()?.to_str()?.parse::<u32>().ok();
     let (patience, user) = (number(), number());
-    let code = match keep(patience, user, arguments.collect()) {
+    let code = match keep(patience, user, &arguments.collect::<Vec<_>>()) {
         Ok(status) => status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
         Err(_) => 127,
     };
@@ -265,7 +265,7 @@ pub fn run_if_keeper() {
 }
 
 /// Runs the server until it ends by itself, or standard input ends, which the host's death brings about.
-fn keep(patience_millis: Option<u32>, user: Option<u32>, command: Vec<OsString>) -> io::Result<ExitStatus> {
+fn keep(patience_millis: Option<u32>, user: Option<u32>, command: &[OsString]) -> io::Result<ExitStatus> {
     // Out of the host's session, so that Ctrl-C in a terminal is the host's to handle.
     let _ = rustix::process::setsid();
     let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
