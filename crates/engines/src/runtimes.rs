@@ -108,7 +108,7 @@ struct Answer {
 /// those of the version managers pyenv, nvm and asdf below `home`.
 #[must_use]
 pub fn usual_places(path: Option<&OsStr>, home: Option<&Path>) -> Vec<PathBuf> {
-    let mut places = path.map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
+    let mut places: Vec<PathBuf> = path.map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
     places.extend(["/usr/bin", "/usr/local/bin"].map(PathBuf::from));
     let managers = [".pyenv/versions", ".nvm/versions/node", ".asdf/installs/python", ".asdf/installs/nodejs"];
     for versions in home.iter().flat_map(|home| managers.map(|manager| home.join(manager))) {

@@ -63,9 +63,9 @@ async fn nothing_else_is_reachable() {
     let script = format!(
         r"
 import errno, socket
-def attempt(name, family, kind, address):
+def attempt(name, family, kind, address, protocol=0):
     try:
-        with socket.socket(family, kind) as s:
+        with socket.socket(family, kind, protocol) as s:
             s.settimeout(3)
             s.connect(address)
             print(name, 'CONNECTED')
@@ -81,7 +81,7 @@ attempt('internet 6', socket.AF_INET6, tcp, ('2606:4700:4700::1111', 53))
 attempt('abstract', socket.AF_UNIX, tcp, '\0{abstract_name}')
 attempt('hypervisor', 40, tcp, (2, 1024))
 attempt('packets', 17, socket.SOCK_RAW, ('lo', 0))
-attempt('raw', socket.AF_INET, socket.SOCK_RAW, ('127.0.0.1', 0))
+attempt('raw', socket.AF_INET, socket.SOCK_RAW, ('127.0.0.1', 0), 1)
 print(len(socket.if_nameindex()))
 ",
         tcp.local_addr().unwrap().port(),

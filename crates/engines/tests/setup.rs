@@ -70,9 +70,10 @@ pub(crate) async fn finish(mut running: Running) -> Output {
 
 /// A process and all below it, by host process id.
 pub(crate) fn family(pid: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let below = children.unwrap_or_default();
-    let below = below.split_whitespace().flat_map(|child| family(child.parse().unwrap()));
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = threads.map(|thread| fs::read_to_string(thread.path().join("children")));
+    let children = children.map(Result::unwrap_or_default).collect::<String>();
+    let below = children.split_whitespace().flat_map(|child| family(child.parse().unwrap()));
     std::iter::once(pid).chain(below).collect()
 }
 

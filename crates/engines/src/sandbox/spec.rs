@@ -119,6 +119,9 @@ impl SandboxSpec {
         }
         let insides = self.mounts.iter().map(|mount| &mount.inside);
         let paths = insides.chain(self.files.iter().map(|(path, _)| path));
+        if paths.clone().any(|path| path.parent().is_none()) {
+            return wrong("a mount or file would take the place of the root");
+        }
         if !paths.chain([&self.working_dir]).all(|path| is_plain(path)) {
             return wrong("a path inside is not absolute, or goes through `..`");
         }

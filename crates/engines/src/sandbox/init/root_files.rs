@@ -100,6 +100,12 @@ pub(super) fn assemble(spec: &SandboxSpec, sources: Vec<Source>) -> Result<(), F
     // /proc: the kernel allows a new one only as long as the old is in full view.
     attach(&root, CWD, Path::new("/usr")).at(Step::RootFiles, "/")?;
     fchdir(&root).at(Step::RootFiles, "/")?;
+    // Before what was given, which may lie below /tmp.
+    mount_new(&root, "/tmp", &memory_files(spec.tmp_bytes, "1777")?)?;
+    if spec.shared_memory_bytes > 0 {
+        mount_new(&root, "/dev/shm", &memory_files(spec.shared_memory_bytes, "1777")?)?;
+    }
+    mount_new(&root, "/proc", &proc().at(Step::Proc, "/proc")?)?;
     for source in sources {
         place(&root, source)?;
     }
@@ -109,12 +115,7 @@ pub(super) fn assemble(spec: &SandboxSpec, sources: Vec<Source>) -> Result<(), F
     for (target, link) in DEVICE_LINKS {
         symlinkat(target, &root, relative(Path::new(link))).at(Step::RootFiles, link)?;
     }
-    mount_new(&root, "/tmp", &memory_files(spec.tmp_bytes, "1777")?)?;
-    if spec.shared_memory_bytes > 0 {
-        mount_new(&root, "/dev/shm", &memory_files(spec.shared_memory_bytes, "1777")?)?;
-    }
     make_dir(&root, &spec.working_dir).at(Step::RootFiles, "working directory")?;
-    mount_new(&root, "/proc", &proc().at(Step::Proc, "/proc")?)?;
     let sealed = MountAttributes { set: libc::MOUNT_ATTR_RDONLY, recursive: false };
     set_mount_attributes(root.as_fd(), sealed).at(Step::RootFiles, "/")?;
     // The old root comes to lie on the new one, at the same place, and is then taken off.
