@@ -61,15 +61,20 @@ pub(super) enum Notice {
 }
 
 /// How the program ended, as process 1 and the keeper know it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ending {
-    pub(super) code: Option<i32>,
-    pub(super) signal: Option<i32>,
-    /// The watch ended it for using too much memory.
-    pub(super) over_memory: bool,
+    pub(super) how: How,
     /// How many processes the kernel ended for lack of memory.
     pub(super) out_of_memory_kills: u64,
     pub(super) peak_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum How {
+    Code(i32),
+    Signal(i32),
+    /// The watch ended it for using too much memory.
+    OverMemory,
 }
 
 /// A message as it travels.
