@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use undercast_engines::sandbox::launch;
+use undercast_engines::sandbox::{doctor, launch};
 
 use crate::setup::{eventually, family, groups_of, helper, is_alive, is_root, readable_dir, shell};
 
@@ -44,6 +44,45 @@ fn a_host_killed_hard_leaves_nothing() {
     host.wait().unwrap();
     eventually("all end", || !all.iter().any(|&pid| is_alive(pid)));
     eventually("their groups are removed", || groups_of(host.id()).is_empty());
+}
+
+/// Not a test: the host process on a machine that allows no user namespaces.
+#[tokio::test]
+#[ignore = "a part that another test plays"]
+async fn host_without_namespaces() {
+    let error = launch(shell("echo unisolated")).await.unwrap_err();
+    println!("refused: {error}");
+    let finding = doctor(Some(helper())).await.remove(0);
+    println!("doctor: {:?} {} {:?}", finding.state, finding.sentence, finding.fix);
+}
+
+#[test]
+fn where_namespaces_are_forbidden_nothing_runs() {
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "roles::host_without_namespaces", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    let refused = "refused: this machine does not let a sandbox be built: could not create namespaces; the \
+        kernel allows no user namespaces; try `sudo sysctl -w user.max_user_namespaces=15000`";
+    assert!(told.contains(refused), "{told}");
+    assert!(told.contains("doctor: Missing A sandbox could not create namespaces"), "{told}");
+    assert!(!told.contains("unisolated\n"), "{told}");
+}
+
+#[test]
+fn failed_launches_leave_no_control_groups() {
+    let mut host = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "endings::what_is_not_there_is_named"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(host.wait().unwrap().success());
+    assert_eq!(groups_of(host.id()), Vec::<std::path::PathBuf>::new());
 }
 
 /// Runs every test once more as a user without any privilege, whose sandboxes are built another way.

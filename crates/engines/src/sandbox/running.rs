@@ -17,7 +17,7 @@ use super::doctor;
 use super::error::{ControlError, Failure, LaunchError, Step};
 use super::init::INIT_WORD;
 use super::limits::{Group, Limits};
-use super::message::{self, Launch, Notice, Order};
+use super::message::{self, How, Launch, Notice, Order};
 use super::spec::SandboxSpec;
 
 /// How often memory is counted where the kernel's own limit is missing or includes `/tmp`.
@@ -100,16 +100,22 @@ pub async fn launch(spec: SandboxSpec) -> Result<Running, LaunchError> {
     let limits = group.as_ref().map_or(Limits::Watched, |group| group.kind);
     let exact = group.is_some() && spec.tmp_bytes == 0;
     let watch_millis = (!exact).then_some(WATCH_MILLIS);
-    let unstarted = group.clone();
+    let mut unclaimed = Unclaimed(group.clone());
     let launch = Launch { spec, group, watch_millis };
-    match start(&launch) {
-        Ok((process, stream)) => Running::meet(launch, limits, process, stream).await,
-        Err(source) => {
-            // Once started, the keeper removes the group.
-            if let Some(group) = unstarted {
-                group.remove();
-            }
-            Err(LaunchError::Init { path: launch.spec.init, source })
+    let (process, stream) = match start(&launch) {
+        Ok(started) => started,
+        Err(source) => return Err(LaunchError::Init { path: launch.spec.init, source }),
+    };
+    Running::meet(launch, limits, process, stream, &mut unclaimed).await
+}
+
+/// Control groups that no keeper has taken over: removed here.
+struct Unclaimed(Option<Group>);
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(group) = &self.0 {
+            group.remove();
         }
     }
 }
@@ -133,11 +139,18 @@ fn start(launch: &Launch) -> io::Result<(Child, UnixStream)> {
 
 impl Running {
     /// Tells the keeper what to build and waits until it stands.
-    async fn meet(launch: Launch, limits: Limits, mut process: Child, stream: UnixStream) -> Result<Self, LaunchError> {
+    async fn meet(
+        launch: Launch,
+        limits: Limits,
+        mut process: Child,
+        stream: UnixStream,
+        unclaimed: &mut Unclaimed,
+    ) -> Result<Self, LaunchError> {
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         let mut control = Control { stream, received: Vec::new(), descriptors: Vec::new(), ended: None };
         let silent = || LaunchError::Silent { path: launch.spec.init.clone() };
         control.send(&launch).await.map_err(|_| silent())?;
+        let group = unclaimed.0.take();
         let mut pid = 0;
         loop {
             match control.receive::<Notice>().await {
@@ -150,7 +163,12 @@ impl Running {
                 }
                 Ok(Some(Notice::Ended(ending))) => control.ended = Some(ending),
                 Ok(Some(_)) => {}
-                Ok(None) | Err(_) => return Err(silent()),
+                Ok(None) | Err(_) => {
+                    // Whatever it was that was started, it does not clean up.
+                    drop(process.kill().await);
+                    unclaimed.0 = group;
+                    return Err(silent());
+                }
             }
         }
         let listeners = control.descriptors.drain(..).map(TcpListener::from);
@@ -282,11 +300,11 @@ impl Running {
 
 impl From<message::Ending> for Ending {
     fn from(ending: message::Ending) -> Self {
-        let exit = match ending {
-            message::Ending { over_memory: true, .. } => Exit::OutOfMemory,
-            message::Ending { signal: Some(libc::SIGKILL), out_of_memory_kills: 1.., .. } => Exit::OutOfMemory,
-            message::Ending { signal: Some(signal), .. } => Exit::Signal(signal),
-            message::Ending { code, .. } => Exit::Code(code.unwrap_or(0)),
+        let exit = match ending.how {
+            How::OverMemory => Exit::OutOfMemory,
+            How::Signal(libc::SIGKILL) if ending.out_of_memory_kills > 0 => Exit::OutOfMemory,
+            How::Signal(signal) => Exit::Signal(signal),
+            How::Code(code) => Exit::Code(code),
         };
         Self { exit, peak_memory_bytes: ending.peak_bytes, out_of_memory_kills: ending.out_of_memory_kills }
     }

@@ -1,5 +1,6 @@
 //! Process 1 of the sandbox: builds it from the inside, starts the program, reaps and obeys.
 
+use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,21 +10,24 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, set_dumpable_behavior, set_parent_process_death_signal,
-    wait,
+    DumpableBehavior, Pid, Signal, WaitOptions, set_dumpable_behavior, set_parent_process_death_signal, wait,
 };
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_thread_res_gid, set_thread_res_uid};
 
 use super::super::error::{At, Failure, Step};
 use super::super::limits::Group;
-use super::super::message::{Ending, Launch, Notice, Order, receive, send, send_with};
+use super::super::message::{Ending, How, Launch, Notice, Order, receive, send, send_with};
 use super::super::sys;
 use super::root_files::{self, Source};
-use super::watch::Watch;
+use super::watch::{self, Watch};
 use super::{open_null, program};
 
 /// The exit code of process 1 after it has told the host why it failed.
 pub(super) const FAILURE_REPORTED: i32 = 77;
+
+/// How often and how long to look whether signalled processes have stopped: a second at most.
+const MOST_LOOKS: u32 = 2000;
+const BETWEEN_LOOKS: Duration = Duration::from_micros(500);
 
 /// Who the sandbox's user is, inside and on the host.
 #[derive(Clone, Copy, Debug)]
@@ -147,24 +151,19 @@ impl First<'_> {
             let mut fds = [PollFd::new(&family.children, PollFlags::IN), PollFd::new(self.orders, PollFlags::IN)];
             let pause = family.watch.pause().filter(|_| !frozen).map(timespec);
             if poll(&mut fds, pause.as_ref()).is_err_and(|error| error != rustix::io::Errno::INTR) {
-                return Ending { signal: Some(libc::SIGKILL), ..Ending::default() };
+                return family.ending(How::Signal(libc::SIGKILL));
             }
             let [child, order] = fds.map(|fd| !fd.revents().is_empty());
-            if child && let Some(status) = reap(&family) {
-                return Ending {
-                    code: status.exit_status(),
-                    signal: status.terminating_signal(),
-                    peak_bytes: family.watch.peak(),
-                    ..Ending::default()
-                };
+            if child && let Some(how) = family.reap() {
+                return family.ending(how);
             }
             if order && !self.obey(&mut family.watch, &mut frozen) {
                 exit(0);
             }
             if family.watch.is_over() {
-                let peak_bytes = family.watch.peak();
+                let ending = family.ending(How::OverMemory);
                 drop(sys::signal_all(libc::SIGKILL));
-                return Ending { signal: Some(libc::SIGKILL), over_memory: true, peak_bytes, ..Ending::default() };
+                return ending;
             }
         }
     }
@@ -174,6 +173,7 @@ impl First<'_> {
         let answer = match receive::<Order>(self.orders) {
             Ok(Some(Order::Freeze)) => {
                 drop(sys::signal_all(libc::SIGSTOP));
+                settle();
                 *frozen = true;
                 Notice::Frozen
             }
@@ -190,17 +190,39 @@ impl First<'_> {
     }
 }
 
-/// Collects all ended children, and answers how the program ended if it is among them.
-fn reap(family: &Family) -> Option<WaitStatus> {
-    let mut drained = [0; 128];
-    while rustix::io::read(&family.children, &mut drained).is_ok_and(|count| count > 0) {}
-    let mut program = None;
-    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-        if pid == family.program {
-            program = Some(status);
+impl Family {
+    /// Collects all ended children, and answers how the program ended if it is among them.
+    fn reap(&self) -> Option<How> {
+        let mut drained = [0; 128];
+        while rustix::io::read(&self.children, &mut drained).is_ok_and(|count| count > 0) {}
+        let mut program = None;
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if pid == self.program {
+                let signal = status.terminating_signal().map(How::Signal);
+                program = signal.or(status.exit_status().map(How::Code));
+            }
         }
+        program
     }
-    program
+
+    fn ending(&mut self, how: How) -> Ending {
+        Ending { how, out_of_memory_kills: 0, peak_bytes: self.watch.peak() }
+    }
+}
+
+/// Waits until no thread runs any more: a signal reaches one that runs on another processor a moment later.
+fn settle() {
+    let running = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" R"));
+    for _ in 0..MOST_LOOKS {
+        let mut threads = watch::processes().flat_map(|pid| {
+            let threads = fs::read_dir(format!("/proc/{pid}/task"));
+            threads.into_iter().flatten().flatten().map(|thread| thread.path().join("stat"))
+        });
+        if !threads.any(|stat| fs::read_to_string(stat).is_ok_and(running)) {
+            return;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
 }
 
 fn timespec(duration: Duration) -> Timespec {

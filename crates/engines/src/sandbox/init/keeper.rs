@@ -13,7 +13,7 @@ use rustix::process::{
 
 use super::super::error::{At, Failure, Step};
 use super::super::limits::Group;
-use super::super::message::{Ending, Launch, Notice, Order, receive, send};
+use super::super::message::{Ending, How, Launch, Notice, Order, receive, send};
 use super::super::sys;
 use super::first::{First, Identity};
 use super::{open_null, root_files};
@@ -203,6 +203,7 @@ impl Child<'_> {
             return None;
         }
         // Process 1 was killed itself: by order, or by the kernel for lack of memory.
-        Some(Ending { signal: Some(libc::SIGKILL), out_of_memory_kills: kills, ..Ending::default() })
+        let how = How::Signal(libc::SIGKILL);
+        Some(Ending { how, out_of_memory_kills: kills, peak_bytes: 0 })
     }
 }

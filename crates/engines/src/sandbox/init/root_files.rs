@@ -115,7 +115,8 @@ pub(super) fn assemble(spec: &SandboxSpec, sources: Vec<Source>) -> Result<(), F
     for (target, link) in DEVICE_LINKS {
         symlinkat(target, &root, relative(Path::new(link))).at(Step::RootFiles, link)?;
     }
-    make_dir(&root, &spec.working_dir).at(Step::RootFiles, "working directory")?;
+    // If it cannot be made it may be there, behind a link; going there will tell.
+    drop(make_dir(&root, &spec.working_dir));
     let sealed = MountAttributes { set: libc::MOUNT_ATTR_RDONLY, recursive: false };
     set_mount_attributes(root.as_fd(), sealed).at(Step::RootFiles, "/")?;
     // The old root comes to lie on the new one, at the same place, and is then taken off.

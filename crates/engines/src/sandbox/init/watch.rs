@@ -90,13 +90,17 @@ fn read(file: &File) -> Option<String> {
     String::from_utf8(bytes.get(..count)?.to_vec()).ok()
 }
 
+/// All processes of the sandbox but process 1.
+pub(super) fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    names.filter_map(|name| name.to_str()?.parse().ok()).filter(|&pid| pid != 1)
+}
+
 /// The sum of some lines of `/proc/<pid>/<file>` over all processes but process 1. A process that hides
 /// that file counts with what it cannot hide.
 fn sum(file: &str, lines: &[&str]) -> u64 {
-    let Ok(entries) = fs::read_dir("/proc") else { return 0 };
-    let names = entries.flatten().map(|entry| entry.file_name());
-    let pids = names.filter_map(|name| name.to_str()?.parse::<u32>().ok()).filter(|&pid| pid != 1);
-    let counts = pids.map(|pid| {
+    let counts = processes().map(|pid| {
         let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
         match count(&read(file), lines) {
             Some(bytes) => bytes,
