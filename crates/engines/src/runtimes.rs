@@ -198,3 +198,24 @@ fn outermost(paths: BTreeSet<PathBuf>) -> Vec<PathBuf> {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_interpreters_have() {
+        let python = ["python3", "python3.6", "python3.13"];
+        assert!(python.iter().all(|name| language_of(name) == Some(Language::Python)));
+        assert_eq!(language_of("node"), Some(Language::Node));
+        for other in ["python", "python2", "python3-config", "python3.", "python3.11-config", "python3.x", "node-gyp"] {
+            assert_eq!(language_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_lies_within_is_left_out() {
+        let paths = ["/a", "/a-b", "/a/b", "/a/b/c", "/d/e"].map(PathBuf::from);
+        assert_eq!(outermost(paths.into()), ["/a", "/a-b", "/d/e"].map(PathBuf::from));
+    }
+}

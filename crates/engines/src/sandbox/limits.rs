@@ -272,3 +272,99 @@ impl Group {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+
+    /// A tree of directories that looks like version 2 groups: (path, members, enabled below, is the root).
+    fn tree(groups: &[(&str, &str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::TempDir::new().unwrap();
+        for (path, members, enabled) in groups {
+            let dir = root.path().join(path);
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join("cgroup.procs"), members).unwrap();
+            fs::write(dir.join("cgroup.controllers"), "cpu memory pids").unwrap();
+            fs::write(dir.join("cgroup.subtree_control"), enabled).unwrap();
+            if !path.is_empty() {
+                fs::write(dir.join("cgroup.events"), "populated 1").unwrap();
+            }
+        }
+        root
+    }
+
+    fn chosen(groups: &[(&str, &str, &str)], own: &str) -> Option<String> {
+        let root = tree(groups);
+        let found = delegated(root.path(), &root.path().join(own))?;
+        Some(found.strip_prefix(root.path()).unwrap().to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_session_of_systemd_uses_the_group_above_its_scope() {
+        let user = ("user", "", "cpu memory pids");
+        let scope = ("user/app.slice/x.scope", "1\n2", "");
+        let slice = ("user/app.slice", "", "memory pids");
+        assert_eq!(chosen(&[user, slice, scope], "user/app.slice/x.scope").as_deref(), Some("user/app.slice"));
+        let bare_slice = ("user/app.slice", "", "pids");
+        assert_eq!(chosen(&[user, bare_slice, scope], "user/app.slice/x.scope").as_deref(), Some("user"));
+        let nothing = ("user", "", "");
+        assert_eq!(chosen(&[nothing, bare_slice, scope], "user/app.slice/x.scope"), None);
+        assert_eq!(chosen(&[("", "1\n2", "")], "").as_deref(), Some(""), "the root of all may hold processes");
+    }
+
+    #[test]
+    fn a_delegated_group_of_our_own_is_divided_if_we_are_alone() {
+        let own = std::process::id().to_string();
+        let root = tree(&[("svc", &own, "")]);
+        let svc = root.path().join("svc");
+        // The kernel would make the files of a new group; here the leaf has to have its own.
+        fs::create_dir(svc.join("undercast")).unwrap();
+        assert_eq!(delegated(root.path(), &svc), Some(svc.clone()));
+        assert_eq!(fs::read_to_string(svc.join("undercast/cgroup.procs")).unwrap(), "0");
+        assert_eq!(fs::read_to_string(svc.join("cgroup.subtree_control")).unwrap(), "+memory +pids");
+        assert_eq!(chosen(&[("svc", &format!("{own}\n1"), "")], "svc"), None, "others live here too");
+    }
+
+    #[test]
+    fn mounts_are_found_by_kind_and_option() {
+        let text = "31 24 0:27 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n\
+            32 24 0:28 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n\
+            33 24 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        let found = |kind, option| mounted(text, kind, option).map(|path| path.display().to_string());
+        assert_eq!(found("cgroup", Some("pids")).as_deref(), Some("/sys/fs/cgroup/pids"));
+        assert_eq!(found("cgroup", Some("memory")).as_deref(), Some("/sys/fs/cgroup/memory"));
+        assert_eq!(found("cgroup2", None).as_deref(), Some("/sys/fs/cgroup/unified"));
+        assert_eq!(found("cgroup", Some("cpu")), None);
+    }
+
+    #[test]
+    fn a_version_2_group_is_limited_and_read_by_its_files() {
+        let root = tempfile::TempDir::new().unwrap();
+        let dir = root.path().join("group");
+        let group = Group { kind: Limits::Cgroup2, memory: dir.clone(), pids: dir.clone() };
+        group.fill(1 << 27, 21).unwrap();
+        group.add(4711).unwrap();
+        let value = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+        assert_eq!(value("memory.max"), "134217728");
+        assert_eq!(value("memory.swap.max"), "0");
+        assert_eq!(value("memory.oom.group"), "1");
+        assert_eq!(value("pids.max"), "21");
+        assert_eq!(value("cgroup.procs"), "4711");
+        assert_eq!(group.out_of_memory_kills(), 0);
+        fs::write(dir.join("memory.events"), "low 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 1\n").unwrap();
+        assert_eq!(group.out_of_memory_kills(), 2);
+    }
+
+    #[test]
+    fn groups_of_the_dead_are_swept() {
+        let root = tempfile::TempDir::new().unwrap();
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        let names =
+            [format!("undercast-{}-0", dead.id()), format!("undercast-{}-0", std::process::id()), "other-1-0".into()];
+        names.iter().for_each(|name| fs::create_dir(root.path().join(name)).unwrap());
+        sweep(root.path());
+        assert_eq!(names.map(|name| root.path().join(name).exists()), [false, true, true]);
+    }
+}

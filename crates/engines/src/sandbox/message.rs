@@ -147,3 +147,21 @@ pub(super) fn take_arrived(
     received.extend_from_slice(bytes.get(..count).unwrap_or(&[]));
     Ok(count)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_taken_whole_however_they_arrive() {
+        let bytes = [encode(&Order::Freeze).unwrap(), encode(&Order::Kill).unwrap()].concat();
+        let (mut received, mut taken) = (Vec::new(), Vec::new());
+        for byte in bytes {
+            received.push(byte);
+            taken.extend(decode::<Order>(&mut received).unwrap());
+        }
+        assert_eq!(taken, [Order::Freeze, Order::Kill]);
+        assert!(received.is_empty());
+    }
+}

@@ -207,3 +207,18 @@ impl Child<'_> {
         Some(Ending { how, out_of_memory_kills: kills, peak_bytes: 0 })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spare_id_is_one_that_our_namespace_knows() {
+        assert_eq!(spare_id("0 0 4294967295", 0), Some(NOBODYS_ID), "a machine's root");
+        assert_eq!(spare_id("0 100000 65536", 0), Some(65535), "a container's root");
+        assert_eq!(spare_id("0 1000 1\n1 100000 65536", 0), Some(65536), "rootless podman");
+        assert_eq!(spare_id("0 1000 1", 0), None, "a lone root in its own namespace");
+        assert_eq!(spare_id("65534 65534 1", 65534), None);
+        assert_eq!(spare_id("", 0), None);
+    }
+}

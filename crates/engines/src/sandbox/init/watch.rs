@@ -118,3 +118,15 @@ fn count(text: &str, names: &[&str]) -> Option<u64> {
     });
     values.reduce(|sum, value| sum + value).map(|kibibytes| kibibytes * KIBIBYTE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_added_up() {
+        let status = "Name:\tx\nRssAnon:\t     100 kB\nRssFile:\t    1312 kB\nRssShmem:\t       8 kB\n";
+        assert_eq!(count(status, &["RssAnon:", "RssShmem:"]), Some(108 * 1024));
+        assert_eq!(count(status, &["Pss_Anon:"]), None, "absent is not zero");
+    }
+}
