@@ -1,8 +1,8 @@
 //! What a sandboxed program can see: what it was given.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
+use tokio::process::Command;
 use undercast_engines::sandbox::{Exit, Mount, launch};
 
 use crate::setup::{finish, python, readable_dir, run, shell, spec};
@@ -85,12 +85,11 @@ for call in [lambda: os.rename('/var/task/code.py', '/tmp/code.py'), lambda: os.
 
 #[tokio::test]
 async fn the_hosts_processes_are_not_there() {
-    let mut host = Command::new("sleep").arg("98765").stdout(Stdio::null()).spawn().unwrap();
+    let host = Command::new("sleep").arg("98765").kill_on_drop(true).spawn().unwrap();
     let script =
         format!("cat /proc/[0-9]*/cmdline | tr '\\0' ' '; ls -d /proc/[0-9]* | wc -l; kill -0 {} 2>&1", host.id());
     let output = run(shell(&script)).await;
-    host.kill().unwrap();
-    host.wait().unwrap();
+    drop(host);
     assert_eq!(output.ending.exit, Exit::Code(1), "{output:?}");
     assert!(output.stdout.contains("sandbox-init"), "it sees its own process 1: {output:?}");
     assert!(!output.stdout.contains("98765"), "{output:?}");
