@@ -86,8 +86,10 @@ for call in [lambda: os.rename('/var/task/code.py', '/tmp/code.py'), lambda: os.
 #[tokio::test]
 async fn the_hosts_processes_are_not_there() {
     let host = Command::new("sleep").arg("98765").kill_on_drop(true).spawn().unwrap();
-    let script =
-        format!("cat /proc/[0-9]*/cmdline | tr '\\0' ' '; ls -d /proc/[0-9]* | wc -l; kill -0 {} 2>&1", host.id());
+    let script = format!(
+        "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; ls -d /proc/[0-9]* | wc -l; kill -0 {} 2>&1",
+        host.id().unwrap()
+    );
     let output = run(shell(&script)).await;
     drop(host);
     assert_eq!(output.ending.exit, Exit::Code(1), "{output:?}");
