@@ -101,6 +101,19 @@ async fn the_hosts_processes_are_not_there() {
 }
 
 #[tokio::test]
+async fn every_namespace_is_its_own() {
+    let kinds = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
+    let script = format!("cd /proc/self/ns; for kind in {}; do readlink $kind; done", kinds.join(" "));
+    let inside = run(shell(&script)).await.ok();
+    for (kind, inside) in kinds.iter().zip(inside.lines()) {
+        let outside = fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+        assert!(inside.starts_with(kind), "{inside}");
+        assert_ne!(inside, outside.to_str().unwrap());
+    }
+    assert_eq!(inside.lines().count(), kinds.len());
+}
+
+#[tokio::test]
 async fn user_names_and_files_are_those_of_the_specification() {
     let mut spec = shell("id; hostname; pwd; cat /opt/given/file; getent hosts made.up; echo by-name > /dev/stdout");
     spec.user.id = 993;
