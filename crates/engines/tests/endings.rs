@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use undercast_engines::sandbox::{ControlError, Exit, LaunchError, Running, Step, launch};
 
-use crate::setup::{eventually, family, finish, groups_of, is_alive, python, run, shell, spec};
+use crate::setup::{eventually, family, finish, groups_of, groups_of_process, is_alive, python, run, shell, spec};
 
 #[tokio::test]
 async fn codes_and_signals_are_told() {
@@ -65,8 +65,8 @@ async fn output_ends_when_the_program_closes_it() {
     let mut running = launch(shell("echo last; exec >&- 2>&-; sleep 1000")).await.unwrap();
     let (mut out, mut err) = (String::new(), String::new());
     let (mut stdout, mut stderr) = (running.take_stdout().unwrap(), running.take_stderr().unwrap());
-    let both = async { tokio::join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err)) };
-    tokio::time::timeout(Duration::from_secs(5), both).await.unwrap();
+    let both = async { tokio::try_join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err)) };
+    tokio::time::timeout(Duration::from_secs(5), both).await.unwrap().unwrap();
     assert_eq!((out.as_str(), err.as_str()), ("last\n", ""));
     assert_eq!(running.kill().await.unwrap().exit, Exit::Signal(9));
 }
@@ -132,11 +132,13 @@ async fn the_death_of_the_keeper_is_the_death_of_the_sandbox() {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
     let keeper = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
     // Even if process 1 cannot do anything about it itself.
+    let groups = groups_of_process(running.pid());
     let signal = |pid, signal| kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     signal(running.pid().cast_signed(), Signal::STOP);
     signal(keeper, Signal::KILL);
     assert!(matches!(running.wait().await.unwrap_err(), ControlError::Lost));
     eventually("all end", || !all.iter().any(|&pid| is_alive(pid)));
+    assert!(!groups.iter().any(|group| group.exists()), "the host removes the groups in the keeper's place");
 }
 
 #[tokio::test]
