@@ -71,7 +71,8 @@ async fn a_role_is_assumed_where_its_trust_policy_allows_and_until_its_session_e
     let input = json!({"RoleName": "worker", "AssumeRolePolicyDocument": trust(&json!({"AWS": "arn:aws:iam::000000000000:user/bob"}))});
     root.call("iam", "CreateRole", input).await.ok();
     let assume = json!({"RoleArn": "arn:aws:iam::000000000000:role/worker", "RoleSessionName": "s"});
-    assert_eq!(user.call("sts", "AssumeRole", assume.clone()).await.status, 403);
+    let denied = user.call("sts", "AssumeRole", assume.clone()).await;
+    assert_eq!(denied.code(), "AccessDenied", "{}", denied.json);
     let trusted = trust(&json!({"AWS": "arn:aws:iam::000000000000:user/ann"}));
     root.call("iam", "UpdateAssumeRolePolicy", json!({"RoleName": "worker", "PolicyDocument": trusted})).await.ok();
     root.call("iam", "PutRolePolicy", json!({"RoleName": "worker", "PolicyName": "p", "PolicyDocument": allow("sqs:*", "*")})).await.ok();
