@@ -29,6 +29,12 @@ pub struct Config {
     /// The same for maps: shape to the names of key and value.
     #[serde(default)]
     pub form_maps: BTreeMap<String, (String, String)>,
+    /// Root elements of XML that the model no longer tells: shape to name.
+    #[serde(default)]
+    pub xml_roots: BTreeMap<String, String>,
+    /// Answers whose only member is the root element itself.
+    #[serde(default)]
+    pub xml_unwrapped: Vec<String>,
     /// Facts about the wire that the model does not tell.
     #[serde(default)]
     pub wire: Wire,
@@ -89,7 +95,7 @@ impl Config {
                 return Err(Error::Unknown(format!("api.toml names the member `{key}`, which the API does not have")));
             }
         }
-        for shape in self.external.keys().chain(self.form_maps.keys()) {
+        for shape in self.external.keys().chain(self.form_maps.keys()).chain(self.xml_roots.keys()).chain(&self.xml_unwrapped) {
             if !model.shapes.contains_key(shape) {
                 return Err(Error::Unknown(format!("api.toml names the shape `{shape}`, which the API does not have")));
             }

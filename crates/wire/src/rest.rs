@@ -362,6 +362,11 @@ impl RestWriter {
         self.response
     }
 
+    /// The output itself is an element of the body.
+    fn wraps(&self) -> bool {
+        self.schema.payload.is_none() && !self.schema.unwrapped
+    }
+
     fn scalar(&mut self, text: impl FnOnce(Option<TimestampFormat>) -> String, body: impl FnOnce(&mut dyn Writer)) {
         match self.at {
             At::Body | At::Payload => {
@@ -412,7 +417,7 @@ impl RestWriter {
 impl Writer for RestWriter {
     fn structure(&mut self, of: &'static Structure) {
         self.depth += 1;
-        if self.depth > 1 || self.schema.payload.is_none() {
+        if self.depth > 1 || self.wraps() {
             self.any_body |= self.depth > 1;
             self.body.writer().structure(of);
         }
@@ -432,7 +437,7 @@ impl Writer for RestWriter {
             },
             _ => At::Body,
         };
-        if matches!(self.at, At::Body) && self.schema.payload.is_none() {
+        if matches!(self.at, At::Body) && self.wraps() {
             self.any_body = true;
             self.body.writer().member(index);
         }
@@ -475,7 +480,7 @@ impl Writer for RestWriter {
             if !header.items.is_empty() {
                 self.response.set(member.wire, &header.items.join(", "));
             }
-        } else if self.depth > 0 || self.schema.payload.is_none() {
+        } else if self.depth > 0 || self.wraps() {
             self.body.writer().end();
         }
     }
