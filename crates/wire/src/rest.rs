@@ -344,6 +344,10 @@ impl RestWriter {
 
     /// The answer.
     pub fn finish(mut self) -> Response {
+        // RFC 9110, 15.3.7: what has a Content-Range is a part.
+        if self.response.status == 200 && self.response.headers.contains_key("content-range") {
+            self.response.status = 206;
+        }
         let has_body = self.schema.payload.is_none() && (!self.xml || self.any_body);
         let payload = matches!(self.schema.payload().map(|m| &m.shape), Some(Shape::Structure(_) | Shape::Document | Shape::List(_) | Shape::Map(_)));
         if has_body || (payload && self.any_body) {
