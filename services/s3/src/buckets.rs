@@ -7,7 +7,7 @@ use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp, auth, paging, r
 use crate::api::{self, output};
 use crate::policy::check_acl;
 use crate::rows::{BUCKETS, Block, Bucket, LISTED, LISTED_VERSIONS, OWNED, PARTS, SETTINGS, UPLOADS, Versioning};
-use crate::{bucket, error, intake, tagging};
+use crate::{bucket, error, intake, listing, tagging};
 
 /// The setting that holds a bucket's tags.
 pub(crate) const TAGS: &str = "tags";
@@ -164,11 +164,7 @@ pub(crate) fn list(cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBuc
         let message = format!("Argument value {region} is not a valid AWS Region");
         return Err(error::invalid_argument(message, "bucket-region", region).into());
     }
-    let token = input.continuation_token.as_deref().map(|t| {
-        let wrong = || error::invalid_argument("The continuation token provided is incorrect", "continuation-token", t);
-        paging::position("s3.ListBuckets", t).ok_or_else(wrong)
-    });
-    let after = token.transpose()?;
+    let after = input.continuation_token.as_deref().map(|t| listing::position("s3.ListBuckets", t)).transpose()?;
     let prefix = input.prefix.as_deref();
     let from = cx.read();
     let after_key = after.as_deref().map(|a| (cx.account(), a));

@@ -7,7 +7,7 @@ use md5::Md5;
 use minicbor::{Decode, Encode};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
-use undercast_kernel::{AwsError, Failure, Result};
+use undercast_kernel::{Failure, Result};
 use undercast_wire::text::{base64, unbase64};
 
 use crate::error;
@@ -110,12 +110,12 @@ impl Algorithm {
     }
 
     /// A value as a request gives it: base64 of the right length.
-    pub(crate) fn check_value(self, value: &str, place: &str) -> std::result::Result<(), AwsError> {
+    pub(crate) fn check_value(self, value: &str, place: &str) -> Result<()> {
         if unbase64(value).is_some_and(|b| b.len() == self.width()) {
             return Ok(());
         }
         let name = self.name().to_lowercase();
-        Err(error::invalid_request(format!("Value for x-amz-checksum-{name} {place} is invalid.")))
+        Err(error::invalid_request(format!("Value for x-amz-checksum-{name} {place} is invalid.")).into())
     }
 }
 

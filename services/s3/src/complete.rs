@@ -41,7 +41,7 @@ fn named(parts: Option<Vec<CompletedPart>>) -> Result<Vec<Named>> {
 
 /// The part that was uploaded under that number, if the request means that one.
 fn found(tx: &Tx<'_>, bucket: &Bucket, id: &str, upload: &Upload, named: &Named, last: bool) -> Result<Part> {
-    let unlike = || Failure::from(uploads::unlike(id, named.number, &named.etag));
+    let unlike = || Failure::from(error::invalid_part(id, named.number, &named.etag));
     let number = u64::try_from(named.number).map_err(|_| unlike())?;
     let part = PARTS.get(tx, &part_key(bucket, id, number))?.filter(|p| p.etag == named.etag).ok_or_else(unlike)?;
     match (&named.checksum, upload.algorithm) {

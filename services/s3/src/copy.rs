@@ -1,6 +1,6 @@
 //! Copies: the source's bytes stay where they are and are referred to once more.
 
-use undercast_kernel::{AwsError, Cx, Result, Timestamp};
+use undercast_kernel::{AwsError, Cx, Result};
 use undercast_wire::text::percent_decode;
 
 use crate::api::{self, output};
@@ -230,12 +230,11 @@ async fn place(cx: &Cx, input: &api::CopyObjectInput, name: &CopySource, source:
 
 /// Conditions of a copy's source, from the request of a part.
 pub(crate) fn reading_of(input: &api::UploadPartCopyInput) -> Reading<'_> {
-    let moment = |at: Option<Timestamp>| at;
     Reading {
         if_match: input.copy_source_if_match.as_deref(),
         if_none_match: input.copy_source_if_none_match.as_deref(),
-        if_modified_since: moment(input.copy_source_if_modified_since),
-        if_unmodified_since: moment(input.copy_source_if_unmodified_since),
+        if_modified_since: input.copy_source_if_modified_since,
+        if_unmodified_since: input.copy_source_if_unmodified_since,
     }
 }
 

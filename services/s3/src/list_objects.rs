@@ -5,9 +5,8 @@ use undercast_kernel::{Cx, Result, paging};
 
 use crate::api::{self, output};
 use crate::listing::{self, Asked, Cursor, Item, Listing, Names, Plain, Rows};
-use crate::objects::owner_of;
 use crate::rows::{Bucket, LISTED, Listed};
-use crate::{buckets, error};
+use crate::buckets;
 
 /// The current versions of a bucket's objects.
 struct Objects<'a>(Cursor<'a, Listed, Plain>);
@@ -49,7 +48,7 @@ fn shown(bucket: &Bucket, names: Names, key: &str, row: Listed, owner: bool) -> 
         checksum_type: row.checksum.as_ref().map(|c| c.kind().to_owned()),
         size: i64::try_from(row.size).ok(),
         storage_class: Some(row.storage_class.unwrap_or_else(|| "STANDARD".to_owned())),
-        owner: owner_of(bucket, owner),
+        owner: owner.then(|| buckets::owner(&bucket.account)),
         restore_status: None,
     }
 }
@@ -108,11 +107,7 @@ pub(crate) fn v2(cx: &Cx, input: api::ListObjectsV2Input) -> Result<api::ListObj
     let prefix = input.prefix.unwrap_or_default();
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let scope = format!("s3.ListObjectsV2 {}", bucket.name);
-    let position = input.continuation_token.as_deref().map(|token| {
-        let wrong = || error::invalid_argument("The continuation token provided is incorrect", "continuation-token", token);
-        paging::position(&scope, token).ok_or_else(wrong)
-    });
-    let position = position.transpose()?;
+    let position = input.continuation_token.as_deref().map(|token| listing::position(&scope, token)).transpose()?;
     // A token is of more weight than `start-after`.
     let after = position.as_deref().or(input.start_after.as_deref()).filter(|a| !a.is_empty());
     let asked = Asked { prefix: &prefix, delimiter, given: given(after, &prefix, delimiter), most };

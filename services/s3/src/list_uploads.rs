@@ -131,7 +131,7 @@ pub(crate) fn parts(cx: &Cx, input: api::ListPartsInput) -> Result<api::ListPart
         next_part_number_marker: Some(next.unwrap_or(0)),
         max_parts: listing::shown_most(most),
         is_truncated: Some(truncated),
-        parts: some(found.into_iter().map(|(number, part)| shown(&upload, number, part)).collect()),
+        parts: some(found.into_iter().map(|(number, part)| shown(&upload, number, &part)).collect()),
         initiator: Some(initiator(&bucket, &upload)),
         owner: Some(buckets::owner(&bucket.account)),
         storage_class: class(&upload),
@@ -141,7 +141,7 @@ pub(crate) fn parts(cx: &Cx, input: api::ListPartsInput) -> Result<api::ListPart
     })
 }
 
-fn shown(upload: &Upload, number: i32, part: Part) -> output::Part {
+fn shown(upload: &Upload, number: i32, part: &Part) -> output::Part {
     let mut shown = output::Part {
         part_number: Some(number),
         last_modified: Some(buckets::shown(part.modified)),

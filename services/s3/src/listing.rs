@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use undercast_kernel::store::{KeyDecode, Order, Snapshot, Table};
-use undercast_kernel::{Cx, Result};
+use undercast_kernel::{Cx, Result, paging};
 use undercast_wire::text::percent_encode;
 
 use crate::error;
@@ -219,6 +219,12 @@ pub(crate) fn walk<S: Rows>(rows: &mut S, asked: &Asked<'_>) -> Result<Listing<S
         });
     }
     Ok(Listing { items, truncated: false })
+}
+
+/// Where the page of a continuation token begins.
+pub(crate) fn position(scope: &str, token: &str) -> Result<String> {
+    let wrong = || error::invalid_argument("The continuation token provided is incorrect", "continuation-token", token);
+    paging::position(scope, token).ok_or_else(|| wrong().into())
 }
 
 /// A page's size as the request names it.

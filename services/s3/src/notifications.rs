@@ -224,7 +224,7 @@ fn shown_filter(rule: &Rule) -> Option<output::NotificationConfigurationFilter> 
         .into_iter()
         .filter_map(|(name, value)| Some(output::FilterRule { name: Some(name.to_owned()), value: Some(value.clone()?) }))
         .collect();
-    (!rules.is_empty()).then(|| output::NotificationConfigurationFilter { key: Some(output::S3KeyFilter { filter_rules: Some(rules) }) })
+    (!rules.is_empty()).then_some(output::NotificationConfigurationFilter { key: Some(output::S3KeyFilter { filter_rules: Some(rules) }) })
 }
 
 pub(crate) fn get(cx: &Cx, input: &api::GetBucketNotificationConfigurationInput) -> Result<api::GetBucketNotificationConfigurationOutput> {

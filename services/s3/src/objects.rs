@@ -1,11 +1,11 @@
 //! Objects: put, read, described.
 
 use undercast_kernel::store::Read;
-use undercast_kernel::{AwsError, Body, Cx, Failure, Result};
+use undercast_kernel::{AwsError, Cx, Failure, Result};
 use undercast_wire::schema::TimestampFormat;
 use undercast_wire::text::timestamp;
 
-use crate::api::{self, output};
+use crate::api;
 use crate::checksum::{self, Checksum};
 use crate::conditions::{self, Reading};
 use crate::content::{self, Span};
@@ -300,14 +300,4 @@ pub(crate) fn put_acl(cx: &Cx, input: &api::PutObjectAclInput) -> Result<api::Pu
     let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write, &input.grant_write_acp];
     policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     Ok(api::PutObjectAclOutput::default())
-}
-
-/// An object's bytes as a copy reads them.
-pub(crate) async fn bytes(cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, object: Object, span: Span) -> Result<Body> {
-    content::open(cx, from, bucket, object, span).await
-}
-
-/// A listed object's owner, where the caller asks for it.
-pub(crate) fn owner_of(bucket: &Bucket, asked: bool) -> Option<output::Owner> {
-    asked.then(|| buckets::owner(&bucket.account))
 }

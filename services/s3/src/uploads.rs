@@ -1,7 +1,7 @@
 //! Multipart uploads: begun, fed with parts, given up.
 
 use undercast_kernel::store::{Read, Tx};
-use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_kernel::{Cx, Failure, Result};
 
 use crate::api::{self, output};
 use crate::checksum::{self, Algorithm, Checksum};
@@ -195,7 +195,7 @@ pub(crate) async fn part_copy(cx: &Cx, input: api::UploadPartCopyInput) -> Resul
         return Err(error::invalid_request(message).into());
     }
     let version = source.object.shown_version(&source.bucket);
-    let body = objects::bytes(cx, &from, &source.bucket, source.object, span).await?;
+    let body = content::open(cx, &from, &source.bucket, source.object, span).await?;
     let taken = intake::copy(cx, body, upload.algorithm.unwrap_or(Algorithm::Crc64Nvme)).await?;
     let shown: Checksum = taken.checksum.clone();
     let etag = keep(cx, &input.bucket, owner, &input.key, &input.upload_id, number, taken).await?;
@@ -244,11 +244,6 @@ pub(crate) fn parts(from: &(impl Read + ?Sized), bucket: &Bucket, id: &str, afte
             Ok((number.ok_or_else(|| Failure::broken("a part has no number"))?, e.row))
         })
         .collect()
-}
-
-/// A part that a request names with another tag than it has, or that is not there.
-pub(crate) fn unlike(upload: &str, number: i32, etag: &str) -> AwsError {
-    error::invalid_part(upload, number, etag)
 }
 
 #[cfg(test)]
