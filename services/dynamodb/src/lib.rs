@@ -1,0 +1,2 @@
+//! Amazon DynamoDB.
+pub mod number;
