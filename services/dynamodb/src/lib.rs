@@ -1,2 +1,5 @@
 //! Amazon DynamoDB.
+pub mod compact;
+pub mod key;
 pub mod number;
+pub mod value;

@@ -110,9 +110,19 @@ impl Number {
         self.add(Self { negative: !other.negative && other.coefficient != 0, ..other })
     }
 
-    /// How many significant digits it has; nought has one.
-    pub fn significant_digits(self) -> u32 {
-        self.coefficient.checked_ilog10().unwrap_or(0) + 1
+    /// Bytes the number counts for in an item: one, one for each two digits on either side of the point, one for a minus.
+    ///
+    /// AWS's guide says "approximately"; this is the rule that item-size limits measured at AWS obey to the byte, by
+    /// which `3.14159` counts 5 and `123456` counts 4.
+    pub fn size(self) -> usize {
+        let Some(power) = self.coefficient.checked_ilog10() else { return 1 };
+        let digits = u32::from(self.exponent.min(0).unsigned_abs());
+        let (whole, behind) = match (power + 1).checked_sub(digits) {
+            Some(whole) => (whole, digits),
+            None => (0, power + 1),
+        };
+        let bytes = 1 + whole.div_ceil(2) + behind.div_ceil(2) + u32::from(self.negative);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
     /// Appends a form whose byte order is the order of the numbers. It ends itself: no form is the beginning of another.
@@ -412,6 +422,34 @@ mod tests {
         assert_eq!(sum("1e50", "1"), Err(NumberError::Overflow));
         assert_eq!(sum("1e125", "1e-130"), Err(NumberError::Overflow));
         assert_eq!(number("1.0000000000000000000000000000000000001e-130").subtract(number("1e-130")), Err(NumberError::Underflow));
+    }
+
+    #[test]
+    fn sizes_are_those_measured_at_aws() {
+        let counts = [
+            ("0", 1),
+            ("-0", 1),
+            ("1", 2),
+            ("12", 2),
+            ("123", 3),
+            ("1234", 3),
+            ("12345678901234567890123456789012345678", 20),
+            ("100", 2),
+            ("1010", 3),
+            ("0.0000001", 2),
+            ("1E125", 2),
+            ("1E-100", 2),
+            ("1.5", 3),
+            ("1.234", 4),
+            ("3.14159", 5),
+            ("123456", 4),
+            ("100.5", 4),
+            ("0.15", 2),
+            ("-42", 3),
+        ];
+        for (text, bytes) in counts {
+            assert_eq!(number(text).size(), bytes, "of {text}");
+        }
     }
 
     prop_compose! {
