@@ -64,6 +64,16 @@ impl KeyValue {
         }
     }
 
+    /// The order of two values of one type; `None` if they are of different types.
+    pub fn compare(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        match (self, other) {
+            (Self::S(a), Self::S(b)) => Some(a.cmp(b)),
+            (Self::N(a), Self::N(b)) => Some(a.cmp(b)),
+            (Self::B(a), Self::B(b)) => Some(a.cmp(b)),
+            _ => None,
+        }
+    }
+
     /// Bytes it counts for against the limits of keys.
     pub fn size(&self) -> usize {
         match self {
