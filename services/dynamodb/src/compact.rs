@@ -414,9 +414,7 @@ impl<'a> ValueRef<'a> {
                 AttributeValue::BS(Set::new(members).ok_or(Corrupt)?)
             }
             Self::M(map) => AttributeValue::M(map.to_item()?),
-            Self::L(list) => {
-                AttributeValue::L(list.iter().map(|value| value?.to_value()).collect::<Result<_, _>>()?)
-            }
+            Self::L(list) => AttributeValue::L(list.iter().map(|value| value?.to_value()).collect::<Result<_, _>>()?),
             Self::Bool(truth) => AttributeValue::Bool(truth),
             Self::Null => AttributeValue::Null,
         })

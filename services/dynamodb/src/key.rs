@@ -170,7 +170,10 @@ mod tests {
 
     #[test]
     fn the_hash_never_changes() {
-        assert_eq!(partition(&KeyValue::S("pk".into())), [&spread(b"pk\0\x01").to_be_bytes()[..], b"pk\0\x01"].concat());
+        assert_eq!(
+            partition(&KeyValue::S("pk".into())),
+            [&spread(b"pk\0\x01").to_be_bytes()[..], b"pk\0\x01"].concat()
+        );
         assert_eq!(spread(b"pk\0\x01"), 3_029_259_915);
     }
 

@@ -79,7 +79,7 @@ impl Number {
     ///
     /// # Errors
     /// `Overflow` when the sum is out of range or would need more than 38 digits: AWS gives the same message for both.
-    pub fn add(self, other: Self) -> Result<Self, NumberError> {
+    pub fn checked_add(self, other: Self) -> Result<Self, NumberError> {
         if self.coefficient == 0 {
             return Ok(other);
         }
@@ -105,9 +105,9 @@ impl Number {
     /// The exact difference.
     ///
     /// # Errors
-    /// As [`Number::add`].
-    pub fn subtract(self, other: Self) -> Result<Self, NumberError> {
-        self.add(Self { negative: !other.negative && other.coefficient != 0, ..other })
+    /// As [`Number::checked_add`].
+    pub fn checked_sub(self, other: Self) -> Result<Self, NumberError> {
+        self.checked_add(Self { negative: !other.negative && other.coefficient != 0, ..other })
     }
 
     /// Bytes the number counts for in an item: one, one for each two digits on either side of the point, one for a minus.
@@ -392,9 +392,12 @@ mod tests {
         const WORD: &str = "The parameter cannot be converted to a numeric value";
         const DIGITS: &str = "Attempting to store more than 38 significant digits in a Number";
         const OVER: &str = "Number overflow. Attempting to store a number with magnitude larger than supported range";
-        const UNDER: &str = "Number underflow. Attempting to store a number with magnitude smaller than supported range";
+        const UNDER: &str =
+            "Number underflow. Attempting to store a number with magnitude smaller than supported range";
         refused("", WORD);
-        for text in ["b", "NaN", "Infinity", "-", ".", "1e", "1e+", "0.1.2", "1e2e3", " 3", "3 ", "2 e3", "0x10", "1_000", "--1"] {
+        for text in [
+            "b", "NaN", "Infinity", "-", ".", "1e", "1e+", "0.1.2", "1e2e3", " 3", "3 ", "2 e3", "0x10", "1_000", "--1",
+        ] {
             refused(text, &format!("{WORD}: {text}"));
         }
         refused("123456789012345678901234567890123456789", DIGITS);
@@ -409,19 +412,22 @@ mod tests {
 
     #[test]
     fn sums_are_exact_or_refused() {
-        let sum = |a: &str, b: &str| number(a).add(number(b)).map(|n| n.to_string());
+        let sum = |a: &str, b: &str| number(a).checked_add(number(b)).map(|n| n.to_string());
         assert_eq!(sum("0.1", "0.2").unwrap(), "0.3");
         assert_eq!(sum("1e37", "-1").unwrap(), "9999999999999999999999999999999999999");
         assert_eq!(sum("1e38", "-1").unwrap(), "99999999999999999999999999999999999999");
         assert_eq!(sum("9e125", "9e124").unwrap(), number("9.9e125").to_string());
         assert_eq!(sum("5", "-5").unwrap(), "0");
         assert_eq!(sum("-5", "0").unwrap(), "-5");
-        assert_eq!(number("3").subtract(number("10")).unwrap().to_string(), "-7");
-        assert_eq!(number("0").subtract(number("0")).unwrap(), Number::ZERO);
+        assert_eq!(number("3").checked_sub(number("10")).unwrap().to_string(), "-7");
+        assert_eq!(number("0").checked_sub(number("0")).unwrap(), Number::ZERO);
         assert_eq!(sum("9e125", "9e125"), Err(NumberError::Overflow));
         assert_eq!(sum("1e50", "1"), Err(NumberError::Overflow));
         assert_eq!(sum("1e125", "1e-130"), Err(NumberError::Overflow));
-        assert_eq!(number("1.0000000000000000000000000000000000001e-130").subtract(number("1e-130")), Err(NumberError::Underflow));
+        assert_eq!(
+            number("1.0000000000000000000000000000000000001e-130").checked_sub(number("1e-130")),
+            Err(NumberError::Underflow)
+        );
     }
 
     #[test]
@@ -476,7 +482,8 @@ mod tests {
             let text = n.to_string();
             let negative = text.starts_with('-');
             let text = text.trim_start_matches('-').to_owned();
-            let (whole, behind) = text.split_once('.').map_or((text.clone(), String::new()), |(w, b)| (w.into(), b.into()));
+            let (whole, behind) =
+                text.split_once('.').map_or((text.clone(), String::new()), |(w, b)| (w.into(), b.into()));
             (negative, format!("{whole:0>140}{behind:0<180}"))
         };
         match (parts(a), parts(b)) {
@@ -507,9 +514,9 @@ mod tests {
 
         #[test]
         fn adding_and_taking_away_agree(a in near(), b in near()) {
-            prop_assert_eq!(a.add(b), b.add(a));
-            if let Ok(sum) = a.add(b) {
-                if let Ok(back) = sum.subtract(b) {
+            prop_assert_eq!(a.checked_add(b), b.checked_add(a));
+            if let Ok(sum) = a.checked_add(b) {
+                if let Ok(back) = sum.checked_sub(b) {
                     prop_assert_eq!(back, a);
                 }
             }

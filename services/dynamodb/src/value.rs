@@ -83,7 +83,9 @@ pub enum ValueError {
     #[error("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")]
     NoType,
     /// Two types at once.
-    #[error("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")]
+    #[error(
+        "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
+    )]
     ManyTypes,
     /// A number out of range, or no number.
     #[error(transparent)]
@@ -474,7 +476,10 @@ pub(crate) mod tests {
             AttributeValue::number_set(&texts(&["10", "9", "1e1"])).map_err(|e| e.to_string()),
             Err("Input collection contains duplicates".into())
         );
-        assert_eq!(AttributeValue::number_set(&texts(&["10", "9"])), AttributeValue::number_set(&texts(&["9", "10.0"])));
+        assert_eq!(
+            AttributeValue::number_set(&texts(&["10", "9"])),
+            AttributeValue::number_set(&texts(&["9", "10.0"]))
+        );
         assert_eq!(AttributeValue::string_set(texts(&["b", "a"])), AttributeValue::string_set(texts(&["a", "b"])));
     }
 

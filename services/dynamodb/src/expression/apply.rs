@@ -133,8 +133,8 @@ impl SetValue {
     fn of(&self, old: &Item) -> Result<AttributeValue, UpdateError> {
         match self {
             Self::Operand(operand) => operand.of(old),
-            Self::Sum(left, right) => Ok(AttributeValue::N(left.number(old)?.add(right.number(old)?)?)),
-            Self::Difference(left, right) => Ok(AttributeValue::N(left.number(old)?.subtract(right.number(old)?)?)),
+            Self::Sum(left, right) => Ok(AttributeValue::N(left.number(old)?.checked_add(right.number(old)?)?)),
+            Self::Difference(left, right) => Ok(AttributeValue::N(left.number(old)?.checked_sub(right.number(old)?)?)),
         }
     }
 }
@@ -144,9 +144,7 @@ impl Operand {
         match self {
             Self::Path(path) => find(old, path).cloned().ok_or(UpdateError::NoSuchAttribute),
             Self::Value(value) => Ok(value.clone()),
-            Self::IfNotExists(path, otherwise) => {
-                find(old, path).cloned().map_or_else(|| otherwise.of(old), Ok)
-            }
+            Self::IfNotExists(path, otherwise) => find(old, path).cloned().map_or_else(|| otherwise.of(old), Ok),
             Self::ListAppend(first, second) => match (first.of(old)?, second.of(old)?) {
                 (AttributeValue::L(mut list), AttributeValue::L(more)) => {
                     list.extend(more);
@@ -169,7 +167,7 @@ fn added(old: Option<&AttributeValue>, value: &AttributeValue) -> Result<Attribu
     use AttributeValue::{BS, N, NS, SS};
     Ok(match (old, value) {
         (None, value) => value.clone(),
-        (Some(N(old)), N(more)) => N(old.add(*more)?),
+        (Some(N(old)), N(more)) => N(old.checked_add(*more)?),
         (Some(SS(old)), SS(more)) => SS(old.clone().union(more.clone())),
         (Some(NS(old)), NS(more)) => NS(old.clone().union(more.clone())),
         (Some(BS(old)), BS(more)) => BS(old.clone().union(more.clone())),

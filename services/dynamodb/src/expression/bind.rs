@@ -58,7 +58,9 @@ pub(super) fn bind<F: Function>(operand: &Operand, placeholders: &Placeholders) 
     match operand {
         Operand::Path(path) => path.bind(placeholders).map(Bound::Path),
         Operand::Value(name) => placeholders.value(name).cloned().map(Bound::Value),
-        Operand::Call(call) => bind_call(call, placeholders).map(|(function, arguments)| Bound::Call(function, arguments)),
+        Operand::Call(call) => {
+            bind_call(call, placeholders).map(|(function, arguments)| Bound::Call(function, arguments))
+        }
     }
 }
 

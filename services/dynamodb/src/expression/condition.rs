@@ -215,9 +215,8 @@ fn kind(operand: &BoundOperand) -> Option<Type> {
 }
 
 fn build(written: &syntax::Condition, placeholders: &Placeholders) -> Result<Condition, Problem> {
-    let all = |parts: &[syntax::Condition]| {
-        parts.iter().map(|part| build(part, placeholders)).collect::<Result<Vec<_>, _>>()
-    };
+    let all =
+        |parts: &[syntax::Condition]| parts.iter().map(|part| build(part, placeholders)).collect::<Result<Vec<_>, _>>();
     let bound = |operand: &syntax::Operand| bind::bind::<ConditionFunction>(operand, placeholders);
     Ok(match written {
         syntax::Condition::Or(parts) => Condition::Or(all(parts)?),

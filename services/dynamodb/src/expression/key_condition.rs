@@ -24,7 +24,9 @@ pub enum KeyConditionError {
     ManyAttributes,
     #[error("Invalid condition in KeyConditionExpression: No key attribute specified")]
     NoAttribute,
-    #[error("Invalid condition in KeyConditionExpression: {0} operator must have the key attribute as its first operand")]
+    #[error(
+        "Invalid condition in KeyConditionExpression: {0} operator must have the key attribute as its first operand"
+    )]
     AttributeNotFirst(&'static str),
     #[error("KeyConditionExpressions must only contain one condition per key")]
     ManyConditions,
@@ -105,7 +107,11 @@ pub fn parse(text: &str, placeholders: &Placeholders) -> Result<KeyCondition, Ke
         }
         tests.push((path.root.clone(), test));
     }
-    if tests.is_empty() || tests.len() > 2 { Err(KeyConditionError::ConditionCount) } else { Ok(KeyCondition { tests }) }
+    if tests.is_empty() || tests.len() > 2 {
+        Err(KeyConditionError::ConditionCount)
+    } else {
+        Ok(KeyCondition { tests })
+    }
 }
 
 /// The parts of a conjunction; anything else that is made of conditions is no key condition.
@@ -255,7 +261,9 @@ impl KeyRange {
         let all = end(base.clone());
         let Some(sort) = &self.sort else { return (Bound::Included(base), all) };
         match sort {
-            SortCondition::Compare(Comparator::Less, value) => (Bound::Included(base.clone()), Bound::Excluded(with(value))),
+            SortCondition::Compare(Comparator::Less, value) => {
+                (Bound::Included(base.clone()), Bound::Excluded(with(value)))
+            }
             SortCondition::Compare(Comparator::LessOrEqual, value) => (Bound::Included(base.clone()), end(with(value))),
             SortCondition::Compare(Comparator::Greater, value) => {
                 let above = after_prefix(with(value)).map_or_else(|| Bound::Excluded(with(value)), Bound::Included);

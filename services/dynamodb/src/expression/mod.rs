@@ -15,6 +15,8 @@ pub mod path;
 pub mod projection;
 mod reserved;
 pub mod syntax;
+#[cfg(test)]
+mod tests;
 pub mod update;
 
 pub use path::{Element, Path};

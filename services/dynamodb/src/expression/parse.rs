@@ -9,10 +9,7 @@ use super::{ExpressionError, ExpressionKind, MAX_EXPRESSION_SIZE, MAX_OPERATORS,
 /// # Errors
 /// When it is empty, too long, not of the grammar, has more than 300 operators or parentheses about parentheses.
 pub fn condition(kind: ExpressionKind, text: &str) -> Result<Condition, ExpressionError> {
-    read(kind, text, CONDITION_KEYWORDS, |parser| {
-        let parsed = parser.or()?;
-        parser.condition_of(parsed)
-    })
+    read(kind, text, CONDITION_KEYWORDS, Parser::condition)
 }
 
 /// Parses an update.
@@ -35,9 +32,8 @@ pub fn projection(text: &str) -> Result<Projection, ExpressionError> {
 const CONDITION_KEYWORDS: &[&str] = &["AND", "OR", "NOT", "BETWEEN", "IN"];
 const UPDATE_KEYWORDS: &[&str] = &["SET", "REMOVE", "ADD", "DELETE"];
 
-/// How deep parentheses and functions are followed. Beyond the limit of operators every further level of a good
-/// expression would be a redundant parenthesis, so no good expression is deeper.
-const MAX_NESTING: usize = MAX_OPERATORS + 2;
+/// How many parentheses about operands are followed into each other. More than two make no sense to begin with.
+const MAX_NESTING: usize = 64;
 
 fn read<'a, T>(
     kind: ExpressionKind,
@@ -86,97 +82,145 @@ enum Node {
     Operand(Operand),
 }
 
-impl Parsed {
-    fn condition(condition: Condition) -> Self {
-        Self { node: Node::Condition(condition), wrapped: false }
+/// What has been read since an opening parenthesis, or since the beginning.
+#[derive(Default)]
+struct Level {
+    /// Whole alternatives.
+    or: Vec<Condition>,
+    /// Parts of the alternative that is being read.
+    and: Vec<Condition>,
+    /// How often the term that is being read is negated.
+    not: usize,
+}
+
+impl Level {
+    /// Whether all there is of it is the term that is being read.
+    fn is_plain(&self) -> bool {
+        self.or.is_empty() && self.and.is_empty() && self.not == 0
     }
 
-    fn operand(operand: Operand) -> Self {
-        Self { node: Node::Operand(operand), wrapped: false }
+    fn end_term(&mut self, term: Condition) {
+        let negations = std::mem::take(&mut self.not);
+        self.and.push((0..negations).fold(term, |inner, _| Condition::Not(Box::new(inner))));
+    }
+
+    fn end_alternative(&mut self) {
+        let and = std::mem::take(&mut self.and);
+        self.or.extend(whole(and, Condition::And));
+    }
+
+    fn end(mut self, last: Condition) -> Option<Condition> {
+        self.end_term(last);
+        self.end_alternative();
+        whole(self.or, Condition::Or)
     }
 }
 
+/// The one part there is, or all of them as one.
+fn whole(mut parts: Vec<Condition>, of: fn(Vec<Condition>) -> Condition) -> Option<Condition> {
+    if parts.len() < 2 { parts.pop() } else { Some(of(parts)) }
+}
+
 impl Parser<'_> {
-    fn or(&mut self) -> Result<Parsed, Problem> {
-        self.chain("OR", Self::and, Condition::Or)
-    }
-
-    fn and(&mut self) -> Result<Parsed, Problem> {
-        self.chain("AND", Self::not, Condition::And)
-    }
-
-    fn chain(
-        &mut self,
-        keyword: &str,
-        part: fn(&mut Self) -> Result<Parsed, Problem>,
-        whole: fn(Vec<Condition>) -> Condition,
-    ) -> Result<Parsed, Problem> {
-        let first = part(self)?;
-        if !self.tokens.peek().is_keyword(keyword) {
-            return Ok(first);
-        }
-        let mut parts = vec![self.condition_of(first)?];
-        while self.tokens.take_keyword(keyword) {
+    /// A condition, to the end of the text. Clients write long chains as deep parentheses, `((a AND b) AND c) AND d`, so
+    /// the levels are kept in a list of their own and not on the stack.
+    fn condition(&mut self) -> Result<Condition, Problem> {
+        let mut outer: Vec<Level> = Vec::new();
+        let mut level = Level::default();
+        loop {
+            while self.tokens.take_keyword("NOT") {
+                self.operators += 1;
+                level.not += 1;
+            }
+            if self.tokens.take_if("(") {
+                outer.push(std::mem::take(&mut level));
+                continue;
+            }
+            let mut parsed = Parsed { node: Node::Operand(self.simple_operand()?), wrapped: false };
+            loop {
+                parsed = self.comparison(parsed)?;
+                if !self.tokens.peek().is(")") {
+                    break;
+                }
+                let Some(around) = outer.pop() else { break };
+                let inner = std::mem::replace(&mut level, around);
+                parsed = self.close(inner, parsed)?;
+            }
+            level.end_term(self.condition_of(parsed)?);
+            if self.tokens.take_keyword("OR") {
+                level.end_alternative();
+            } else if !self.tokens.take_keyword("AND") {
+                break;
+            }
             self.operators += 1;
-            let next = part(self)?;
-            parts.push(self.condition_of(next)?);
         }
-        Ok(Parsed::condition(whole(parts)))
+        level.end_alternative();
+        // The end of the text, while parentheses are open or something other stands here.
+        if !outer.is_empty() {
+            return Err(self.tokens.unexpected());
+        }
+        whole(level.or, Condition::Or).ok_or_else(|| self.tokens.unexpected())
     }
 
-    fn not(&mut self) -> Result<Parsed, Problem> {
-        if !self.tokens.take_keyword("NOT") {
-            return self.comparison();
+    /// Takes the closing parenthesis of a level whose last term has been read.
+    fn close(&mut self, level: Level, last: Parsed) -> Result<Parsed, Problem> {
+        let mut node = if level.is_plain() {
+            self.redundant |= last.wrapped;
+            last.node
+        } else {
+            let last = self.condition_of(last)?;
+            Node::Condition(level.end(last).ok_or_else(|| self.tokens.unexpected())?)
+        };
+        self.tokens.expect(")")?;
+        if let Node::Operand(Operand::Path(path)) = &mut node {
+            self.path_rest(&mut path.parts)?;
         }
-        self.operators += 1;
-        let inner = self.nested(Self::not)?;
-        let inner = self.condition_of(inner)?;
-        Ok(Parsed::condition(Condition::Not(Box::new(inner))))
+        Ok(Parsed { node, wrapped: true })
     }
 
-    fn comparison(&mut self) -> Result<Parsed, Problem> {
-        let left = self.primary()?;
+    /// What an operand is the beginning of, if a comparator, `BETWEEN` or `IN` follows it.
+    fn comparison(&mut self, left: Parsed) -> Result<Parsed, Problem> {
         let token = self.tokens.peek();
         let comparator = if token.kind == Kind::Symbol { Comparator::from_symbol(token.text) } else { None };
-        if let Some(comparator) = comparator {
-            let left = self.operand_of(left)?;
-            self.tokens.take();
-            self.operators += 1;
-            return Ok(Parsed::condition(Condition::Compare { comparator, left, right: self.operand()? }));
+        if comparator.is_none() && !token.is_keyword("BETWEEN") && !token.is_keyword("IN") {
+            return Ok(left);
         }
-        if token.is_keyword("BETWEEN") {
-            let value = self.operand_of(left)?;
-            self.tokens.take();
-            self.operators += 1;
+        let Node::Operand(left) = left.node else { return Err(self.tokens.unexpected()) };
+        self.tokens.take();
+        self.operators += 1;
+        let condition = if let Some(comparator) = comparator {
+            Condition::Compare { comparator, left, right: self.operand()? }
+        } else if token.is_keyword("BETWEEN") {
             let low = self.operand()?;
             if !self.tokens.take_keyword("AND") {
                 return Err(self.tokens.unexpected());
             }
-            return Ok(Parsed::condition(Condition::Between { value, low, high: self.operand()? }));
-        }
-        if token.is_keyword("IN") {
-            let value = self.operand_of(left)?;
-            self.tokens.take();
-            self.operators += 1;
+            Condition::Between { value: left, low, high: self.operand()? }
+        } else {
             self.tokens.expect("(")?;
             let candidates = self.list(Self::operand)?;
             self.tokens.expect(")")?;
-            return Ok(Parsed::condition(Condition::In { value, candidates }));
-        }
-        Ok(left)
+            Condition::In { value: left, candidates }
+        };
+        Ok(Parsed { node: Node::Condition(condition), wrapped: false })
     }
 
-    fn primary(&mut self) -> Result<Parsed, Problem> {
+    fn operand(&mut self) -> Result<Operand, Problem> {
+        self.wrapped_operand().map(|(operand, _)| operand)
+    }
+
+    /// An operand, and whether it stood in parentheses.
+    fn wrapped_operand(&mut self) -> Result<(Operand, bool), Problem> {
         if !self.tokens.take_if("(") {
-            return self.simple_operand().map(Parsed::operand);
+            return Ok((self.simple_operand()?, false));
         }
-        let mut inner = self.nested(Self::or)?;
+        let (mut operand, wrapped) = self.nested(Self::wrapped_operand)?;
+        self.redundant |= wrapped;
         self.tokens.expect(")")?;
-        self.redundant |= inner.wrapped;
-        if let Node::Operand(Operand::Path(path)) = &mut inner.node {
+        if let Operand::Path(path) = &mut operand {
             self.path_rest(&mut path.parts)?;
         }
-        Ok(Parsed { node: inner.node, wrapped: true })
+        Ok((operand, true))
     }
 
     /// A value, a path or a function, with no parentheses about it.
@@ -190,7 +234,14 @@ impl Parser<'_> {
             self.tokens.take();
             self.tokens.take();
             self.operators += 1;
-            let arguments = self.nested(|parser| parser.list(Self::argument))?;
+            // Checked here and not at the end only, because functions inside functions are followed on the stack.
+            if self.operators > MAX_OPERATORS {
+                return Err(Problem::TooManyOperators(self.operators));
+            }
+            let mut arguments = vec![self.argument()?];
+            while self.tokens.take_if(",") {
+                arguments.push(self.argument()?);
+            }
             self.tokens.expect(")")?;
             return Ok(Operand::Call(Call { function: token.text.to_owned(), arguments }));
         }
@@ -200,11 +251,6 @@ impl Parser<'_> {
     /// What a function is given: in an update, where no conditions are, parentheses are of another kind.
     fn argument(&mut self) -> Result<Operand, Problem> {
         if self.keywords == UPDATE_KEYWORDS { self.update_operand() } else { self.operand() }
-    }
-
-    fn operand(&mut self) -> Result<Operand, Problem> {
-        let parsed = self.primary()?;
-        self.operand_of(parsed)
     }
 
     fn path(&mut self) -> Result<Path, Problem> {
@@ -256,11 +302,11 @@ impl Parser<'_> {
         Ok(parts)
     }
 
+    /// What stands in parentheses about an operand.
     fn nested<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
         self.nesting += 1;
         if self.nesting > MAX_NESTING {
-            let many = self.operators > MAX_OPERATORS;
-            return Err(if many { Problem::TooManyOperators(self.operators) } else { Problem::RedundantParentheses });
+            return Err(Problem::RedundantParentheses);
         }
         let parsed = part(self);
         self.nesting -= 1;
@@ -272,13 +318,6 @@ impl Parser<'_> {
             Node::Condition(condition) => Ok(condition),
             Node::Operand(Operand::Call(call)) => Ok(Condition::Call(call)),
             Node::Operand(_) => Err(self.tokens.unexpected()),
-        }
-    }
-
-    fn operand_of(&self, parsed: Parsed) -> Result<Operand, Problem> {
-        match parsed.node {
-            Node::Operand(operand) => Ok(operand),
-            Node::Condition(_) => Err(self.tokens.unexpected()),
         }
     }
 

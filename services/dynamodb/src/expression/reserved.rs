@@ -88,6 +88,8 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_not_reserved() {
-        assert!(!is_reserved("pk") && !is_reserved("Id") && !is_reserved("a_name_longer_than_any_word") && !is_reserved(""));
+        assert!(
+            !is_reserved("pk") && !is_reserved("Id") && !is_reserved("a_name_longer_than_any_word") && !is_reserved("")
+        );
     }
 }
