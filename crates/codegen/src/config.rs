@@ -1,0 +1,88 @@
+//! `api.toml`: what of an API is built, and what of it is not honoured.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{Error, Model};
+
+/// The file `services/<name>/api.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Operations that are built.
+    pub operations: Vec<String>,
+    /// `Operation.Member` or `Shape.Member` that is not honoured, and the reason.
+    #[serde(default)]
+    pub ignored: BTreeMap<String, String>,
+    /// Shapes that the service reads and writes itself: the path of its Rust type, which has `read(Value) -> Self` and
+    /// implements `Write`.
+    #[serde(default)]
+    pub external: BTreeMap<String, String>,
+    /// Names in query forms and XML that the model no longer tells: `Shape.Member` to its name.
+    #[serde(default)]
+    pub form_names: BTreeMap<String, String>,
+    /// The same for maps: shape to the names of key and value.
+    #[serde(default)]
+    pub form_maps: BTreeMap<String, (String, String)>,
+    /// Facts about the wire that the model does not tell.
+    #[serde(default)]
+    pub wire: Wire,
+}
+
+/// Facts about the wire that botocore's models do not carry.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wire {
+    /// XML errors stand alone.
+    #[serde(default)]
+    pub bare_errors: bool,
+    /// S3's rules of signing.
+    #[serde(default)]
+    pub s3_signing: bool,
+    /// Stored once for all regions.
+    #[serde(default)]
+    pub global: bool,
+    /// Protocols besides those that the model lists.
+    #[serde(default)]
+    pub protocols: Vec<String>,
+    /// What stands in front of its IAM actions, where it is not the signing name.
+    pub iam_prefix: Option<String>,
+    /// Code of the error for a broken constraint; by default what its protocol's services use.
+    pub validation_error: Option<String>,
+    /// Namespace of its XML, where the model does not tell.
+    pub xml_namespace: Option<String>,
+}
+
+impl Config {
+    /// The reason why `member` of `shape` is not honoured. `operations` are those whose input `shape` is.
+    pub fn ignored<'a>(&'a self, shape: &str, member: &str, operations: &[&str]) -> Option<&'a str> {
+        let names = std::iter::once(shape).chain(operations.iter().copied());
+        names.map(|n| format!("{n}.{member}")).find_map(|key| self.ignored.get(&key)).map(String::as_str)
+    }
+
+    /// Refuses what the model does not have.
+    pub(crate) fn check(&self, model: &Model) -> Result<(), Error> {
+        for name in &self.operations {
+            if !model.operations.contains_key(name) {
+                return Err(Error::Unknown(format!("api.toml lists the operation `{name}`, which the API does not have")));
+            }
+        }
+        for key in self.ignored.keys().chain(self.form_names.keys()) {
+            let found = key.split_once('.').is_some_and(|(owner, member)| {
+                let input = model.operations.get(owner).and_then(|o| o.input.as_deref());
+                let shape = model.shapes.get(input.unwrap_or(owner));
+                shape.is_some_and(|s| s.members.iter().any(|m| m.name == member))
+            });
+            if !found {
+                return Err(Error::Unknown(format!("api.toml names the member `{key}`, which the API does not have")));
+            }
+        }
+        for shape in self.external.keys().chain(self.form_maps.keys()) {
+            if !model.shapes.contains_key(shape) {
+                return Err(Error::Unknown(format!("api.toml names the shape `{shape}`, which the API does not have")));
+            }
+        }
+        Ok(())
+    }
+}

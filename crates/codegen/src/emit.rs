@@ -1,0 +1,388 @@
+//! The Rust code: structs, `read`, `write`, the trait, the way from an operation's number to its method.
+
+use std::fmt::Write as _;
+
+use crate::model::{Member, Operation, Shape};
+use crate::names::{camel, constant, snake};
+use crate::reach::{Reach, holds};
+use crate::tables::{Tables, lit};
+use crate::{Config, Model};
+
+/// Which side of a call a struct is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Input,
+    Output,
+}
+
+struct Emit<'a> {
+    model: &'a Model,
+    config: &'a Config,
+    reach: &'a Reach<'a>,
+}
+
+/// The whole of a service's `api.rs`.
+pub(crate) fn service(model: &Model, config: &Config) -> String {
+    let reach = Reach::of(model, config);
+    let emit = Emit { model, config, reach: &reach };
+    let tables = Tables { model, config, reach: &reach };
+    let mut out = String::with_capacity(1 << 16);
+    out.push_str("use undercast_kernel::Cx;\nuse undercast_wire::{Protocol, Value, Write, Writer};\nuse undercast_wire::schema::{ErrorShape, Http, List, Location, Map, Member, Operation, Range, Service, Shape, Size, Structure, Text, TimestampFormat, Unbuilt};\n");
+    out.push_str("/// Keeps every import in use, whatever the API has.\n#[doc(hidden)]\npub type Imports = (Location, List, Map, Member, Range, Shape, Size, Structure, Text, TimestampFormat, Unbuilt, Value, Http, &'static ErrorShape);\n");
+    out.push_str("static S_UNIT: Structure = Structure::EMPTY;\n");
+    tables.shapes(&mut out);
+    emit.operations(&tables, &mut out);
+    emit.structs(&mut out);
+    emit.calls(&mut out);
+    out
+}
+
+impl Emit<'_> {
+    fn listed(&self) -> impl Iterator<Item = &Operation> {
+        self.config.operations.iter().filter_map(|n| self.model.operations.get(n))
+    }
+
+    fn operations(&self, tables: &Tables<'_>, out: &mut String) {
+        let mut errors: Vec<&str> = self.model.operations.values().flat_map(|o| &o.errors).map(String::as_str).collect();
+        errors.extend(self.model.shapes.values().filter(|s| s.flag("exception")).map(|s| s.name.as_str()));
+        errors.sort_unstable();
+        errors.dedup();
+        tables.errors(&errors, out);
+        for operation in self.listed() {
+            let table = |shape: &Option<String>| shape.as_ref().map_or("S_UNIT".to_owned(), |s| format!("S_{}", constant(s)));
+            let errors: Vec<String> = operation.errors.iter().map(|e| format!("&errors::{}", constant(e))).collect();
+            let _ = writeln!(
+                out,
+                "static O_{}: Operation = Operation {{ name: {}, http: {}, input: &{}, output: &{}, result_wrapper: {}, errors: &[{}], anonymous: {}, readonly: {} }};",
+                constant(&operation.name),
+                lit(&operation.name),
+                http(operation),
+                table(&operation.input),
+                table(&operation.output),
+                operation.result_wrapper.as_ref().map_or("None".to_owned(), |w| format!("Some({})", lit(w))),
+                errors.join(", "),
+                operation.anonymous,
+                operation.readonly,
+            );
+        }
+        self.service_table(out);
+    }
+
+    fn service_table(&self, out: &mut String) {
+        let model = self.model;
+        let wire = &self.config.wire;
+        let prefix = model.text("endpointPrefix").unwrap_or(&model.service);
+        let signing = model.text("signingName").unwrap_or(prefix);
+        let opt = |t: Option<&str>| t.map_or("None".to_owned(), |t| format!("Some({})", lit(t)));
+        let listed: Vec<String> = self.listed().map(|o| format!("&O_{}", constant(&o.name))).collect();
+        let unbuilt: Vec<String> = model
+            .operations
+            .values()
+            .filter(|o| !self.config.operations.contains(&o.name))
+            .map(|o| format!("Unbuilt {{ name: {}, http: {} }}", lit(&o.name), http(o)))
+            .collect();
+        let compatible = model.metadata.get("awsQueryCompatible").is_some();
+        let protocols = self.protocols();
+        let default_error = if protocols.first().is_some_and(|p| p == "Query" || p == "Ec2") { "ValidationError" } else { "ValidationException" };
+        let namespace = wire.xml_namespace.as_deref().or(model.metadata.pointer("/xmlNamespace").and_then(|n| n.as_str().or_else(|| n.get("uri")?.as_str())));
+        let protocols: Vec<String> = protocols.iter().map(|p| format!("Protocol::{p}")).collect();
+        let _ = writeln!(
+            out,
+            "/// The API as the wire sees it.\npub static SERVICE: Service = Service {{ name: {}, signing_name: {}, endpoint_prefix: {}, iam_prefix: {}, target_prefix: {}, rpc_name: {}, api_version: {}, xml_namespace: {}, json_version: {}, protocols: &[{}], query_compatible: {compatible}, bare_errors: {}, s3_signing: {}, validation_error: {}, operations: &[{}], unbuilt: &[{}], global: {} }};",
+            lit(&model.service),
+            lit(signing),
+            lit(prefix),
+            lit(wire.iam_prefix.as_deref().unwrap_or(signing)),
+            opt(model.text("targetPrefix")),
+            opt(model.text("targetPrefix")),
+            lit(model.text("apiVersion").unwrap_or_default()),
+            opt(namespace),
+            lit(model.text("jsonVersion").unwrap_or("1.1")),
+            protocols.join(", "),
+            wire.bare_errors,
+            wire.s3_signing,
+            lit(wire.validation_error.as_deref().unwrap_or(default_error)),
+            listed.join(", "),
+            unbuilt.join(", "),
+            wire.global,
+        );
+    }
+
+    /// The protocols' variants, the model's preferred one first.
+    fn protocols(&self) -> Vec<String> {
+        let listed = self.model.metadata.get("protocols").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        let listed = listed.iter().filter_map(serde_json::Value::as_str);
+        let mut found: Vec<String> = Vec::new();
+        for name in self.model.text("protocol").into_iter().chain(listed).chain(self.config.wire.protocols.iter().map(String::as_str)) {
+            let variant = match name {
+                "json" => "Json",
+                "query" => "Query",
+                "ec2" => "Ec2",
+                "rest-json" => "RestJson",
+                "rest-xml" => "RestXml",
+                "smithy-rpc-v2-cbor" => "Cbor",
+                _ => continue,
+            };
+            if !found.iter().any(|f| f == variant) {
+                found.push(variant.to_owned());
+            }
+        }
+        found
+    }
+
+    fn structs(&self, out: &mut String) {
+        for side in [Side::Input, Side::Output] {
+            let (module, names) = match side {
+                Side::Input => ("input", &self.reach.inputs),
+                Side::Output => ("output", &self.reach.outputs),
+            };
+            let word = if side == Side::Input { "requests" } else { "answers" };
+            let _ = writeln!(out, "/// What {word} hold.\npub(crate) mod {module} {{\n    use super::*;\n    const _: Option<Imports> = None;");
+            for name in names {
+                let Some(shape) = self.model.shapes.get(*name) else { continue };
+                if shape.kind != "structure" || shape.flag("document") || self.config.external.contains_key(*name) || shape.flag("eventstream") {
+                    continue;
+                }
+                match side {
+                    Side::Input => self.input(shape, out),
+                    Side::Output => self.output(shape, out),
+                }
+            }
+            out.push_str("}\n");
+        }
+        for operation in self.listed() {
+            if let Some(input) = &operation.input {
+                let _ = writeln!(out, "pub(crate) use input::{} as {}Input;", self.type_name(input), camel(&operation.name));
+            }
+            if let Some(output) = self.answer(operation) {
+                let _ = writeln!(out, "pub(crate) use output::{} as {}Output;", self.type_name(output), camel(&operation.name));
+            }
+        }
+    }
+
+    /// The output shape of an operation that answers something.
+    fn answer<'o>(&self, operation: &'o Operation) -> Option<&'o str> {
+        let output = operation.output.as_deref()?;
+        let any = self.model.shapes.get(output).is_some_and(|s| !s.members.is_empty());
+        any.then_some(output)
+    }
+
+    fn type_name(&self, shape: &str) -> String {
+        camel(shape)
+    }
+
+    /// The Rust type of a shape.
+    fn rust_type(&self, name: &str, member: Option<&Member>, owner: Option<&str>) -> String {
+        if let Some(path) = self.config.external.get(name) {
+            return path.clone();
+        }
+        let Some(shape) = self.model.shapes.get(name) else { return "serde_json::Value".to_owned() };
+        match shape.kind.as_str() {
+            "string" | "character" => "String".to_owned(),
+            "blob" if member.is_some_and(|m| streams(m, shape)) => "undercast_wire::Body".to_owned(),
+            "blob" => "undercast_wire::Bytes".to_owned(),
+            "boolean" => "bool".to_owned(),
+            "integer" | "short" | "byte" => "i32".to_owned(),
+            "long" | "bigInteger" => "i64".to_owned(),
+            "float" => "f32".to_owned(),
+            "double" | "bigDecimal" => "f64".to_owned(),
+            "timestamp" => "undercast_wire::Timestamp".to_owned(),
+            "list" => format!("Vec<{}>", self.item_type(shape, 0)),
+            "map" => format!("std::collections::BTreeMap<String, {}>", self.item_type(shape, 1)),
+            "structure" if shape.flag("document") => "serde_json::Value".to_owned(),
+            "structure" if shape.flag("eventstream") => "undercast_wire::Body".to_owned(),
+            "structure" => {
+                let name_in_rust = camel(name);
+                if owner.is_some_and(|o| holds(self.model, name, o)) { format!("Box<{name_in_rust}>") } else { name_in_rust }
+            }
+            _ => "serde_json::Value".to_owned(),
+        }
+    }
+
+    fn item_type(&self, shape: &Shape, index: usize) -> String {
+        let Some(item) = shape.members.get(index) else { return "()".to_owned() };
+        let inner = self.rust_type(&item.shape, None, None);
+        if shape.flag("sparse") { format!("Option<{inner}>") } else { inner }
+    }
+
+    /// An expression that makes the Rust value of a shape from `value`.
+    fn read_expression(&self, name: &str, member: Option<&Member>, owner: Option<&str>) -> String {
+        if let Some(path) = self.config.external.get(name) {
+            return format!("{path}::read(value)");
+        }
+        let Some(shape) = self.model.shapes.get(name) else { return "value.into_document()".to_owned() };
+        let method = match shape.kind.as_str() {
+            "string" | "character" => "into_text",
+            "blob" if member.is_some_and(|m| streams(m, shape)) => "into_body",
+            "blob" => "into_blob",
+            "boolean" => "into_boolean",
+            "integer" | "short" | "byte" => "into_integer",
+            "long" | "bigInteger" => "into_long",
+            "float" => "into_float",
+            "double" | "bigDecimal" => "into_double",
+            "timestamp" => "into_timestamp",
+            "list" => return format!("value.into_list(|value| {})", self.item_read(shape, 0)),
+            "map" => return format!("value.into_map(|value| {})", self.item_read(shape, 1)),
+            "structure" if shape.flag("document") => "into_document",
+            "structure" if shape.flag("eventstream") => "into_body",
+            "structure" => {
+                let read = format!("{}::read(value)", camel(name));
+                return if owner.is_some_and(|o| holds(self.model, name, o)) { format!("Box::new({read})") } else { read };
+            }
+            _ => "into_document",
+        };
+        format!("value.{method}()")
+    }
+
+    fn item_read(&self, shape: &Shape, index: usize) -> String {
+        let Some(item) = shape.members.get(index) else { return "()".to_owned() };
+        let inner = self.read_expression(&item.shape, None, None);
+        if shape.flag("sparse") { format!("value.into_sparse(|value| {inner})") } else { inner }
+    }
+
+    fn input(&self, shape: &Shape, out: &mut String) {
+        let name = self.type_name(&shape.name);
+        let operations = self.reach.input_of.get(shape.name.as_str()).cloned().unwrap_or_default();
+        let members: Vec<(usize, &Member)> = shape
+            .members
+            .iter()
+            .enumerate()
+            .filter(|(_, m)| self.config.ignored(&shape.name, &m.name, &operations).is_none())
+            .collect();
+        let required = |m: &Member| shape.required.contains(&m.name);
+        let _ = writeln!(out, "    #[derive(Debug, Default)]\n    pub(crate) struct {name} {{");
+        for (_, member) in &members {
+            let inner = self.rust_type(&member.shape, Some(member), Some(&shape.name));
+            let inner = if required(member) { inner } else { format!("Option<{inner}>") };
+            let _ = writeln!(out, "        pub(crate) {}: {inner},", snake(&member.name));
+        }
+        let argument = if members.is_empty() { "_value" } else { "value" };
+        let _ = writeln!(out, "    }}\n    impl {name} {{\n        pub(crate) fn read({argument}: Value) -> Self {{");
+        for (_, member) in &members {
+            let _ = writeln!(out, "            let mut {} = None;", snake(&member.name));
+        }
+        if !members.is_empty() {
+            out.push_str("            for (index, value) in value.into_set() {\n                match index {\n");
+            for (index, member) in &members {
+                let read = self.read_expression(&member.shape, Some(member), Some(&shape.name));
+                let _ = writeln!(out, "                    {index} => {} = Some({read}),", snake(&member.name));
+            }
+            out.push_str("                    _ => {}\n                }\n            }\n");
+        }
+        let fields: Vec<String> = members
+            .iter()
+            .map(|(_, m)| {
+                let field = snake(&m.name);
+                if required(m) { format!("{field}: {field}.unwrap_or_default()") } else { field }
+            })
+            .collect();
+        let _ = writeln!(out, "            Self {{ {} }}\n        }}\n    }}", fields.join(", "));
+    }
+
+    fn output(&self, shape: &Shape, out: &mut String) {
+        let name = self.type_name(&shape.name);
+        if shape.members.is_empty() && self.reach.output_of.contains_key(shape.name.as_str()) {
+            return;
+        }
+        let cloned = if self.reach.output_of.contains_key(shape.name.as_str()) { "" } else { ", Clone" };
+        let _ = writeln!(out, "    #[derive(Debug, Default{cloned})]\n    pub(crate) struct {name} {{");
+        for member in &shape.members {
+            let inner = self.rust_type(&member.shape, Some(member), Some(&shape.name));
+            let inner = if shape.required.contains(&member.name) { inner } else { format!("Option<{inner}>") };
+            let _ = writeln!(out, "        pub(crate) {}: {inner},", snake(&member.name));
+        }
+        let _ = writeln!(
+            out,
+            "    }}\n    impl Write for {name} {{\n        fn write(&self, w: &mut dyn Writer) {{\n            w.structure(&S_{});",
+            constant(&shape.name)
+        );
+        for (index, member) in shape.members.iter().enumerate() {
+            let field = snake(&member.name);
+            let write = self.write_statement(&member.shape, "v", Some(member));
+            if shape.required.contains(&member.name) {
+                let _ = writeln!(out, "            {{ let v = &self.{field}; w.member({index}); {write} }}");
+            } else {
+                let _ = writeln!(out, "            if let Some(v) = &self.{field} {{ w.member({index}); {write} }}");
+            }
+        }
+        out.push_str("            w.end();\n        }\n    }\n");
+    }
+
+    /// A statement that writes the value behind the reference `v`.
+    fn write_statement(&self, name: &str, v: &str, member: Option<&Member>) -> String {
+        if self.config.external.contains_key(name) {
+            return format!("{v}.write(w);");
+        }
+        let Some(shape) = self.model.shapes.get(name) else { return format!("w.document({v});") };
+        match shape.kind.as_str() {
+            "string" | "character" => format!("w.string({v});"),
+            "blob" if member.is_some_and(|m| streams(m, shape)) => format!("w.body({v});"),
+            "blob" => format!("w.blob({v});"),
+            "boolean" => format!("w.boolean(*{v});"),
+            "integer" | "short" | "byte" => format!("w.integer(i64::from(*{v}));"),
+            "long" | "bigInteger" => format!("w.integer(*{v});"),
+            "float" => format!("w.double(f64::from(*{v}));"),
+            "double" | "bigDecimal" => format!("w.double(*{v});"),
+            "timestamp" => format!("w.timestamp(*{v});"),
+            "list" => format!(
+                "w.list(&L_{}, {v}.len()); for v in {v} {{ {} }} w.end();",
+                constant(name),
+                self.item_write(shape, 0)
+            ),
+            "map" => format!(
+                "w.map(&M_{}, {v}.len()); for (k, v) in {v} {{ w.key(k); {} }} w.end();",
+                constant(name),
+                self.item_write(shape, 1)
+            ),
+            "structure" if shape.flag("document") => format!("w.document({v});"),
+            "structure" if shape.flag("eventstream") => format!("w.body({v});"),
+            "structure" => format!("{v}.write(w);"),
+            _ => format!("w.document({v});"),
+        }
+    }
+
+    fn item_write(&self, shape: &Shape, index: usize) -> String {
+        let Some(item) = shape.members.get(index) else { return String::new() };
+        let inner = self.write_statement(&item.shape, "v", None);
+        if shape.flag("sparse") { format!("match v {{ Some(v) => {{ {inner} }} None => w.null() }}") } else { inner }
+    }
+
+    fn calls(&self, out: &mut String) {
+        out.push_str("/// The operations that are built, one method each.\npub(crate) trait Operations: Send + Sync {\n");
+        for operation in self.listed() {
+            let input = operation.input.as_ref().map_or(String::new(), |_| format!(", input: {}Input", camel(&operation.name)));
+            let _ = writeln!(
+                out,
+                "    /// `{}`.\n    fn {}(&self, cx: &Cx{input}) -> impl Future<Output = undercast_kernel::Result<{}>> + Send;",
+                operation.name,
+                snake(&operation.name),
+                self.answer_type(operation)
+            );
+        }
+        out.push_str("}\n/// Runs the operation with this number.\npub(crate) fn call<'a, T: Operations>(service: &'a T, cx: &'a Cx, operation: usize, input: Value) -> undercast_kernel::Answer<'a> {\n    match operation {\n");
+        for (index, operation) in self.listed().enumerate() {
+            let (read, argument) = match &operation.input {
+                Some(_) => (format!("let input = {}Input::read(input); ", camel(&operation.name)), ", input"),
+                None => ("drop(input); ".to_owned(), ""),
+            };
+            let _ = writeln!(
+                out,
+                "        {index} => Box::pin(async move {{ {read}Ok(Box::new(service.{}(cx{argument}).await?) as Box<dyn Write>) }}),",
+                snake(&operation.name)
+            );
+        }
+        out.push_str("        _ => Box::pin(async move { drop(input); Err(undercast_kernel::Failure::no_such_operation(&SERVICE, operation)) }),\n    }\n}\n");
+    }
+
+    fn answer_type(&self, operation: &Operation) -> String {
+        self.answer(operation).map_or("()".to_owned(), |_| format!("{}Output", camel(&operation.name)))
+    }
+}
+
+fn streams(member: &Member, shape: &Shape) -> bool {
+    member.flag("streaming") || shape.flag("streaming")
+}
+
+fn http(operation: &Operation) -> String {
+    format!("Http {{ method: {}, uri: {}, code: {} }}", lit(&operation.method), lit(&operation.uri), operation.code)
+}

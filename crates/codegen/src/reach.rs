@@ -1,0 +1,60 @@
+//! Which shapes the listed operations reach, from which side, and which of them contain themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{Config, Model};
+
+/// What the listed operations reach.
+pub(crate) struct Reach<'a> {
+    /// Shapes of inputs.
+    pub(crate) inputs: BTreeSet<&'a str>,
+    /// Shapes of outputs.
+    pub(crate) outputs: BTreeSet<&'a str>,
+    /// The operations whose input a shape is.
+    pub(crate) input_of: BTreeMap<&'a str, Vec<&'a str>>,
+    /// The operations whose output a shape is.
+    pub(crate) output_of: BTreeMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Reach<'a> {
+    pub(crate) fn of(model: &'a Model, config: &Config) -> Self {
+        let mut reach =
+            Self { inputs: BTreeSet::new(), outputs: BTreeSet::new(), input_of: BTreeMap::new(), output_of: BTreeMap::new() };
+        for name in &config.operations {
+            let Some(operation) = model.operations.get(name) else { continue };
+            if let Some(input) = &operation.input {
+                reach.input_of.entry(input).or_default().push(&operation.name);
+                walk(model, input, &mut reach.inputs);
+            }
+            if let Some(output) = &operation.output {
+                reach.output_of.entry(output).or_default().push(&operation.name);
+                walk(model, output, &mut reach.outputs);
+            }
+        }
+        reach
+    }
+
+    /// All shapes.
+    pub(crate) fn all(&self) -> BTreeSet<&'a str> {
+        self.inputs.union(&self.outputs).copied().collect()
+    }
+}
+
+fn walk<'a>(model: &'a Model, name: &'a str, seen: &mut BTreeSet<&'a str>) {
+    let Some(shape) = model.shapes.get(name) else { return };
+    if seen.insert(&shape.name) {
+        shape.members.iter().for_each(|m| walk(model, &m.shape, seen));
+    }
+}
+
+/// Whether a structure holds `target` by structures alone, so that its Rust type needs a box.
+pub(crate) fn holds(model: &Model, from: &str, target: &str) -> bool {
+    fn go<'a>(model: &'a Model, from: &'a str, target: &str, seen: &mut BTreeSet<&'a str>) -> bool {
+        let Some(shape) = model.shapes.get(from) else { return false };
+        if shape.kind != "structure" || !seen.insert(&shape.name) {
+            return false;
+        }
+        shape.members.iter().any(|m| m.shape == target || go(model, &m.shape, target, seen))
+    }
+    from == target || go(model, from, target, &mut BTreeSet::new())
+}

@@ -1,0 +1,245 @@
+//! Large bytes: files named by their hash, referred to by committed rows, swept when no row refers to them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+
+use crate::{Error, Result, Table, Tx};
+
+/// A blob's name: the SHA-256 of its bytes, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlobId(pub String);
+
+/// How many rows refer to a blob. A row is kept at zero until the sweep has removed the file.
+static REFERENCES: Table<u64> = Table::new("store.blobs");
+
+/// The folder of blobs.
+#[derive(Clone)]
+pub struct Blobs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    durable: bool,
+    next: AtomicU64,
+    /// Blobs whose row is not committed yet; the sweep leaves them alone.
+    pins: Mutex<HashMap<String, usize>>,
+}
+
+/// A blob that was just written. Keep it until the row that refers to it is committed: so long the sweep spares it.
+pub struct Written {
+    /// Its name.
+    pub id: BlobId,
+    /// Its length in bytes.
+    pub length: u64,
+    blobs: Blobs,
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        let mut pins = self.blobs.pins();
+        if let Some(count) = pins.get_mut(&self.id.0) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.id.0);
+            }
+        }
+    }
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::File { path, source }
+}
+
+impl Blobs {
+    /// Opens the folder and removes what an earlier process left half written. `durable`: bytes reach the disk before
+    /// a blob has its name.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(folder: &Path, durable: bool) -> Result<Self> {
+        let temporary = folder.join("writing");
+        if temporary.exists() {
+            std::fs::remove_dir_all(&temporary).map_err(failed(&temporary))?;
+        }
+        std::fs::create_dir_all(&temporary).map_err(failed(&temporary))?;
+        Ok(Self { inner: Arc::new(Inner { folder: folder.to_owned(), durable, next: AtomicU64::new(0), pins: Mutex::default() }) })
+    }
+
+    fn pins(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.inner.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
+    /// Where a blob's bytes are.
+    pub fn path(&self, id: &BlobId) -> PathBuf {
+        let two = id.0.get(..2).unwrap_or("__");
+        self.inner.folder.join(two).join(&id.0)
+    }
+
+    /// Begins a blob.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub async fn writer(&self) -> Result<BlobWriter> {
+        let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.inner.folder.join("writing").join(number.to_string());
+        let file = tokio::fs::File::create(&path).await.map_err(failed(&path))?;
+        Ok(BlobWriter { blobs: self.clone(), path, file: Some(file), hasher: Sha256::new(), length: 0 })
+    }
+
+    /// Keeps bytes that are all here.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn put(&self, bytes: &[u8]) -> Result<Written> {
+        let mut writer = self.writer().await?;
+        writer.push(bytes).await?;
+        writer.finish().await
+    }
+
+    /// Part of a blob's bytes, from `start` on, at most `length` of them.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn read(&self, id: &BlobId, start: u64, length: usize) -> Result<Bytes> {
+        let path = self.path(id);
+        let mut file = tokio::fs::File::open(&path).await.map_err(failed(&path))?;
+        if start > 0 {
+            file.seek(std::io::SeekFrom::Start(start)).await.map_err(failed(&path))?;
+        }
+        let mut out = Vec::with_capacity(length.min(1 << 20));
+        file.take(length as u64).read_to_end(&mut out).await.map_err(failed(&path))?;
+        Ok(out.into())
+    }
+
+    /// One more row refers to the blob.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn retain(tx: &mut Tx<'_>, id: &BlobId) -> Result<()> {
+        let count = REFERENCES.get(tx, &(&id.0,))?.unwrap_or(0);
+        REFERENCES.put(tx, &(&id.0,), &(count + 1));
+        Ok(())
+    }
+
+    /// One row less refers to the blob.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn release(tx: &mut Tx<'_>, id: &BlobId) -> Result<()> {
+        let count = REFERENCES.get(tx, &(&id.0,))?.unwrap_or(0);
+        REFERENCES.put(tx, &(&id.0,), &count.saturating_sub(1));
+        Ok(())
+    }
+
+    /// Removes the files of blobs that no row refers to. To be run well after they were released, so that readers that
+    /// hold an older row have finished.
+    ///
+    /// # Errors
+    /// When the engine fails or a file cannot be removed.
+    pub async fn sweep(&self, database: &crate::Database) -> Result<usize> {
+        let dead: Vec<String> = {
+            let all = REFERENCES.all(&database.read(), &())?;
+            all.iter().filter(|e| e.row == 0).filter_map(|e| e.key::<(String,)>()).map(|k| k.0).collect()
+        };
+        for id in &dead {
+            if self.remove(database, id)? {
+                let forget = |tx: &mut Tx<'_>| {
+                    if REFERENCES.get(tx, &(id,))? == Some(0) {
+                        REFERENCES.delete(tx, &(id,));
+                    }
+                    Ok::<_, Error>(())
+                };
+                database.write(forget).await?;
+            }
+        }
+        Ok(dead.len())
+    }
+}
+
+impl Blobs {
+    /// Removes the file unless a row refers to it or is about to.
+    fn remove(&self, database: &crate::Database, id: &str) -> Result<bool> {
+        // Holding the pins, no writer can begin to rely on the file; one that began before has committed or holds a pin.
+        let pins = self.pins();
+        if pins.contains_key(id) || REFERENCES.get(&database.read(), &(id,))? != Some(0) {
+            return Ok(false);
+        }
+        let path = self.path(&BlobId(id.to_owned()));
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::File { path, source }),
+            _ => Ok(true),
+        }
+    }
+}
+
+/// A blob that is being written. Dropped before `finish`, it leaves nothing.
+pub struct BlobWriter {
+    blobs: Blobs,
+    path: PathBuf,
+    file: Option<tokio::fs::File>,
+    hasher: Sha256,
+    length: u64,
+}
+
+impl BlobWriter {
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        match &mut self.file {
+            Some(file) => file.write_all(bytes).await.map_err(failed(&self.path)),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the blob its name, once its bytes are on the disk.
+    ///
+    /// # Errors
+    /// When the file cannot be written or renamed.
+    pub async fn finish(mut self) -> Result<Written> {
+        let hash = std::mem::take(&mut self.hasher).finalize();
+        let id = BlobId(hash.iter().map(|b| format!("{b:02x}")).collect());
+        let target = self.blobs.path(&id);
+        *self.blobs.pins().entry(id.0.clone()).or_insert(0) += 1;
+        let written = Written { id, length: self.length, blobs: self.blobs.clone() };
+        if let Some(mut file) = self.file.take() {
+            file.flush().await.map_err(failed(&self.path))?;
+            if self.blobs.inner.durable {
+                file.sync_all().await.map_err(failed(&self.path))?;
+            }
+        }
+        let folder = target.parent().map_or_else(|| self.blobs.inner.folder.clone(), Path::to_owned);
+        tokio::fs::create_dir_all(&folder).await.map_err(failed(&folder))?;
+        tokio::fs::rename(&self.path, &target).await.map_err(failed(&target))?;
+        if self.blobs.inner.durable {
+            let handle = tokio::fs::File::open(&folder).await.map_err(failed(&folder))?;
+            handle.sync_all().await.map_err(failed(&folder))?;
+        }
+        Ok(written)
+    }
+}
+
+impl Drop for BlobWriter {
+    fn drop(&mut self) {
+        // After `finish` the file has another name, and there is nothing to remove.
+        if self.file.take().is_some() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}

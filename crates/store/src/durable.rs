@@ -1,0 +1,152 @@
+//! State on disk: redb, one table, one fsync a group.
+
+use std::io::Write as _;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, ReadableTable as _, TableDefinition};
+
+use crate::{Backend, Batch, Error, Order, Page, Read, Result};
+
+const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
+const FORMAT: TableDefinition<'static, &str, u32> = TableDefinition::new("format");
+
+/// The format that this program writes.
+const KNOWN: u32 = 1;
+
+/// The tree's page cache. The system's own cache is behind it.
+const CACHE: usize = 8 * 1024 * 1024;
+
+/// A backend that keeps what it acknowledged through `kill -9`.
+pub struct Durable {
+    redb: Redb,
+    /// Held for as long as the directory is ours.
+    _lock: std::fs::File,
+}
+
+impl Durable {
+    /// Opens the directory, makes it when it is not there, and keeps other processes out.
+    ///
+    /// # Errors
+    /// When another process has it, when it is damaged or newer, or when it cannot be written.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let file = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::File { path, source }
+        };
+        std::fs::create_dir_all(directory).map_err(file(directory))?;
+        private(directory).map_err(file(directory))?;
+        let lock = lock(directory)?;
+        let path = directory.join("state.redb");
+        let redb = redb::Builder::new().set_cache_size(CACHE).create(&path).map_err(|error| opening(&path, error))?;
+        check_format(&redb, &path)?;
+        Ok(Self { redb, _lock: lock })
+    }
+}
+
+#[cfg(unix)]
+fn private(directory: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn private(_directory: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+fn lock(directory: &Path) -> Result<std::fs::File> {
+    let path = directory.join("lock");
+    let fail = |source| Error::File { path: path.clone(), source };
+    let mut file = std::fs::File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0).map_err(fail)?;
+            write!(file, "{}", std::process::id()).map_err(fail)?;
+            Ok(file)
+        }
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let pid = std::fs::read_to_string(&path).unwrap_or_default();
+            Err(Error::Locked { path: directory.to_owned(), pid })
+        }
+        Err(std::fs::TryLockError::Error(source)) => Err(fail(source)),
+    }
+}
+
+fn opening(path: &Path, error: redb::DatabaseError) -> Error {
+    match error {
+        redb::DatabaseError::Storage(redb::StorageError::Io(source)) if source.kind() != std::io::ErrorKind::InvalidData => {
+            Error::File { path: path.to_owned(), source }
+        }
+        other => Error::Corrupt { path: PathBuf::from(path), source: Box::new(other) },
+    }
+}
+
+fn check_format(redb: &Redb, path: &Path) -> Result<()> {
+    let corrupt = |source: Box<dyn std::error::Error + Send + Sync>| Error::Corrupt { path: path.to_owned(), source };
+    let write = redb.begin_write().map_err(|e| corrupt(Box::new(e)))?;
+    {
+        write.open_table(ROWS).map_err(|e| corrupt(Box::new(e)))?;
+        let mut table = write.open_table(FORMAT).map_err(|e| corrupt(Box::new(e)))?;
+        let found = table.get("format").map_err(Error::engine)?.map(|v| v.value());
+        match found {
+            Some(found) if found > KNOWN => return Err(Error::Newer { found, known: KNOWN }),
+            Some(_) => {}
+            None => drop(table.insert("format", KNOWN).map_err(Error::engine)?),
+        }
+    }
+    write.commit().map_err(Error::engine)
+}
+
+impl Backend for Durable {
+    fn snapshot(&self) -> Result<Arc<dyn Read + Send + Sync>> {
+        let transaction = self.redb.begin_read().map_err(Error::engine)?;
+        Ok(Arc::new(View(transaction.open_table(ROWS).map_err(Error::engine)?)))
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<()> {
+        let mut write = self.redb.begin_write().map_err(Error::engine)?;
+        // Reopening after a crash takes milliseconds instead of a walk through the whole tree.
+        write.set_quick_repair(true);
+        {
+            let mut rows = write.open_table(ROWS).map_err(Error::engine)?;
+            for (key, value) in batch {
+                match value {
+                    Some(value) => drop(rows.insert(key.as_slice(), value.as_ref()).map_err(Error::engine)?),
+                    None => drop(rows.remove(key.as_slice()).map_err(Error::engine)?),
+                }
+            }
+        }
+        write.commit().map_err(Error::engine)
+    }
+
+    fn immediate(&self) -> bool {
+        false
+    }
+}
+
+struct View(ReadOnlyTable<&'static [u8], &'static [u8]>);
+
+impl Read for View {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.0.get(key).map_err(Error::engine)?.map(|v| Bytes::copy_from_slice(v.value())))
+    }
+
+    fn scan(&self, page: &Page) -> Result<Vec<(Bytes, Bytes)>> {
+        if page.end.as_ref().is_some_and(|end| *end <= page.start) {
+            return Ok(Vec::new());
+        }
+        let end = page.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut range = self.0.range::<&[u8]>((Bound::Included(page.start.as_slice()), end)).map_err(Error::engine)?;
+        let mut out = Vec::new();
+        while out.len() < page.limit {
+            let next = if page.order == Order::Ascending { range.next() } else { range.next_back() };
+            let Some(row) = next else { break };
+            let (key, value) = row.map_err(Error::engine)?;
+            out.push((Bytes::copy_from_slice(key.value()), Bytes::copy_from_slice(value.value())));
+        }
+        Ok(out)
+    }
+}

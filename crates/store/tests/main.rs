@@ -1,0 +1,200 @@
+//! Both backends keep the same promises.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use undercast_store::{Backend, Blobs, Database, Durable, Error, Key, KeyDecode, Memory, Order, Table};
+
+static ROWS: Table<String> = Table::new("test.rows");
+
+fn folder() -> std::path::PathBuf {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("undercast-store-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn each_backend(check: impl AsyncFn(Database)) {
+    let path = folder();
+    let backends: [Arc<dyn Backend>; 2] = [Arc::new(Memory::new()), Arc::new(Durable::open(&path).unwrap())];
+    for backend in backends {
+        runtime().block_on(check(Database::new(backend).unwrap()));
+    }
+    std::fs::remove_dir_all(path).unwrap();
+}
+
+async fn put(db: &Database, key: &(&str, u64), row: &str) {
+    db.write(|tx| {
+        ROWS.put(tx, key, &row.to_owned());
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+}
+
+#[test]
+fn a_write_is_read_and_a_snapshot_stays() {
+    each_backend(async |db| {
+        put(&db, &("a", 1), "one").await;
+        let before = db.read();
+        put(&db, &("a", 1), "two").await;
+        assert_eq!(ROWS.get(&before, &("a", 1u64)).unwrap().as_deref(), Some("one"));
+        assert_eq!(ROWS.get(&db.read(), &("a", 1u64)).unwrap().as_deref(), Some("two"));
+    });
+}
+
+#[test]
+fn a_failed_transaction_leaves_nothing() {
+    each_backend(async |db| {
+        let failed = db
+            .write(|tx| {
+                ROWS.put(tx, &("a", 1u64), &"half".to_owned());
+                Err::<(), _>(Error::Lost)
+            })
+            .await;
+        assert!(failed.is_err());
+        assert_eq!(ROWS.get(&db.read(), &("a", 1u64)).unwrap(), None);
+    });
+}
+
+fn keys(page: &[undercast_store::Entry<String>]) -> Vec<u64> {
+    page.iter().map(|e| e.key::<(String, u64)>().unwrap().1).collect()
+}
+
+#[test]
+fn pages_go_both_ways_and_behind_a_key() {
+    each_backend(async |db| {
+        for n in 0..10u64 {
+            put(&db, &("a", n), &n.to_string()).await;
+            put(&db, &("b", n), "other").await;
+        }
+        let page = ROWS.page(&db.read(), &("a",), Some(&("a", 3u64)), Order::Ascending, 3).unwrap();
+        assert_eq!(keys(&page), [4, 5, 6]);
+        let page = ROWS.page(&db.read(), &("a",), Some(&("a", 3u64)), Order::Descending, 9).unwrap();
+        assert_eq!(keys(&page), [2, 1, 0]);
+        let seen = db
+            .write(|tx| {
+                ROWS.delete(tx, &("a", 1u64));
+                ROWS.put(tx, &("a", 20u64), &"new".to_owned());
+                ROWS.page(tx, &("a",), None::<&()>, Order::Descending, 3)
+            })
+            .await
+            .unwrap();
+        assert_eq!(keys(&seen), [20, 9, 8]);
+        let first = db.write(|tx| ROWS.page(tx, &("a",), None::<&()>, Order::Ascending, 2)).await.unwrap();
+        assert_eq!(keys(&first), [0, 2]);
+    });
+}
+
+#[test]
+fn concurrent_increments_are_all_there() {
+    static COUNTS: Table<u64> = Table::new("test.counts");
+    each_backend(async |db| {
+        let tasks: Vec<_> = (0..32)
+            .map(|_| {
+                let db = db.clone();
+                tokio::spawn(async move {
+                    for _ in 0..20 {
+                        db.write(|tx| {
+                            let n = COUNTS.get(tx, &("n",))?.unwrap_or(0);
+                            COUNTS.put(tx, &("n",), &(n + 1));
+                            Ok::<_, Error>(())
+                        })
+                        .await
+                        .unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(COUNTS.get(&db.read(), &("n",)).unwrap(), Some(640));
+    });
+}
+
+#[test]
+fn a_second_process_and_a_damaged_file_are_refused() {
+    let path = folder();
+    let first = Durable::open(&path).unwrap();
+    assert!(matches!(Durable::open(&path), Err(Error::Locked { .. })));
+    drop(first);
+    std::fs::write(path.join("state.redb"), b"this was a database once, and now it is a text").unwrap();
+    assert!(matches!(Durable::open(&path), Err(Error::Corrupt { .. })));
+    std::fs::remove_dir_all(path).unwrap();
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_reopening() {
+    let path = folder();
+    runtime().block_on(async {
+        let db = Database::new(Arc::new(Durable::open(&path).unwrap())).unwrap();
+        put(&db, &("a", 1), "kept").await;
+        db.close();
+    });
+    for _ in 0..100 {
+        match Durable::open(&path) {
+            Ok(backend) => {
+                let db = Database::new(Arc::new(backend)).unwrap();
+                assert_eq!(ROWS.get(&db.read(), &("a", 1u64)).unwrap().as_deref(), Some("kept"));
+                std::fs::remove_dir_all(&path).unwrap();
+                return;
+            }
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(20)),
+        }
+    }
+    panic!("the directory was never given back");
+}
+
+#[test]
+fn a_released_blob_is_swept_and_a_pinned_one_is_not() {
+    let path = folder();
+    runtime().block_on(async {
+        let db = Database::new(Arc::new(Memory::new())).unwrap();
+        let blobs = Blobs::open(&path, false).unwrap();
+        let written = blobs.put(b"hello").await.unwrap();
+        db.write(|tx| Blobs::retain(tx, &written.id)).await.unwrap();
+        assert_eq!(blobs.read(&written.id, 1, 3).await.unwrap(), "ell");
+        db.write(|tx| Blobs::release(tx, &written.id)).await.unwrap();
+        blobs.sweep(&db).await.unwrap();
+        assert!(blobs.path(&written.id).exists(), "its writer still holds it");
+        let id = written.id.clone();
+        drop(written);
+        blobs.sweep(&db).await.unwrap();
+        assert!(!blobs.path(&id).exists());
+    });
+    std::fs::remove_dir_all(path).unwrap();
+}
+
+fn encoded(key: &impl Key) -> Vec<u8> {
+    let mut out = Vec::new();
+    key.encode(&mut out);
+    out
+}
+
+proptest! {
+    #[test]
+    fn keys_keep_their_order(a in (".{0,6}", any::<i64>(), prop::collection::vec(any::<u8>(), 0..5)),
+                             b in (".{0,6}", any::<i64>(), prop::collection::vec(any::<u8>(), 0..5))) {
+        prop_assert_eq!(a.cmp(&b), encoded(&a).cmp(&encoded(&b)));
+        let bytes = encoded(&a);
+        prop_assert_eq!(<(String, i64, Vec<u8>)>::decode(&mut bytes.as_slice()), Some(a));
+    }
+
+    #[test]
+    fn a_prefix_is_a_range(a in "[a-c\\x00]{0,3}", b in "[a-c\\x00]{0,3}", n in any::<u64>()) {
+        let prefix = encoded(&(a.as_str(),));
+        let inside = encoded(&(b.as_str(), n));
+        let end = undercast_store::prefix_end(&prefix);
+        let in_range = inside >= prefix && end.is_none_or(|e| inside < e);
+        prop_assert_eq!(in_range, a == b);
+    }
+}

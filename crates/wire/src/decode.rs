@@ -1,0 +1,138 @@
+//! What all readers share: the answer of a reading, unknown members, and the protocol's words for a malformed body.
+
+use crate::error::AwsError;
+use crate::schema::{Member, Protocol, Range, Shape, Structure};
+use crate::value::{Fields, Value};
+
+/// Nesting that no request may exceed.
+pub const MAX_DEPTH: usize = 128;
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Malformed {
+    /// What was wrong, and where.
+    pub message: String,
+    /// It is not even the protocol's own syntax (broken JSON, XML or CBOR), rather than a value of the wrong type.
+    pub syntax: bool,
+}
+
+impl Malformed {
+    /// The bytes are not the protocol's syntax.
+    pub fn syntax(message: impl Into<String>) -> Self {
+        Self { message: message.into(), syntax: true }
+    }
+
+    /// A value is not of the type that its member has.
+    pub fn wrong_type(message: impl Into<String>) -> Self {
+        Self { message: message.into(), syntax: false }
+    }
+
+    /// The answer that services give on `protocol`.
+    pub fn into_error(self, protocol: Protocol) -> AwsError {
+        match protocol {
+            Protocol::Json | Protocol::RestJson | Protocol::Cbor => AwsError::new("SerializationException", 400, self.message),
+            Protocol::RestXml => AwsError::new(
+                "MalformedXML",
+                400,
+                "The XML you provided was not well-formed or did not validate against our published schema",
+            ),
+            Protocol::Query | Protocol::Ec2 if self.syntax => AwsError::new("MalformedQueryString", 400, self.message),
+            Protocol::Query | Protocol::Ec2 => AwsError::new("MalformedInput", 400, self.message),
+        }
+    }
+}
+
+/// The result of a reading.
+pub type Result<T> = std::result::Result<T, Malformed>;
+
+/// A request as it was understood.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The input structure.
+    pub input: Fields,
+    /// Members that the request names and the API does not have.
+    pub unknown: Vec<String>,
+}
+
+/// Checks that an integer fits 32 bits where the member says so.
+pub fn integer(value: i64, shape: &Shape) -> Result<Value> {
+    match shape {
+        Shape::Integer(Range { .. }) if i32::try_from(value).is_err() => {
+            Err(Malformed::wrong_type(format!("{value} does not fit an integer of 32 bits")))
+        }
+        _ => Ok(Value::Integer(value)),
+    }
+}
+
+/// The scalar that `text` is, for places where every value is text: labels, headers, query strings, forms, XML.
+pub fn scalar(text: &str, shape: &Shape, default_time: crate::schema::TimestampFormat) -> Result<Value> {
+    let wrong = |what: &str| Malformed::wrong_type(format!("`{}` is not {what}", shorten(text)));
+    Ok(match shape {
+        Shape::String(_) => Value::String(text.to_owned()),
+        Shape::Boolean => match text {
+            "true" => Value::Boolean(true),
+            "false" => Value::Boolean(false),
+            _ => return Err(wrong("a boolean")),
+        },
+        Shape::Integer(_) | Shape::Long(_) => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(wrong("an integer"));
+            }
+            integer(text.parse().map_err(|_| wrong("an integer of 64 bits"))?, shape)?
+        }
+        Shape::Float | Shape::Double => Value::Double(crate::text::parse_double(text).ok_or_else(|| wrong("a number"))?),
+        Shape::Blob(_) => Value::Blob(crate::text::unbase64(text).ok_or_else(|| wrong("base64"))?.into()),
+        Shape::Timestamp(format) => {
+            let format = format.unwrap_or(default_time);
+            Value::Timestamp(crate::text::parse_timestamp(text, format).ok_or_else(|| wrong("a timestamp"))?)
+        }
+        Shape::Document => Value::Document(serde_json::Value::String(text.to_owned())),
+        Shape::List(_) | Shape::Map(_) | Shape::Structure(_) => return Err(wrong("a structure")),
+    })
+}
+
+/// The start of a text, for messages.
+pub fn shorten(text: &str) -> &str {
+    text.char_indices().nth(60).map_or(text, |(end, _)| &text[..end])
+}
+
+/// The members of a structure as they are found: later ones replace earlier ones, unions take one.
+pub struct Collect {
+    fields: Fields,
+}
+
+impl Collect {
+    /// Nothing found so far.
+    pub fn new(schema: &'static Structure) -> Self {
+        Self { fields: Fields::new(schema) }
+    }
+
+    /// A member was found.
+    pub fn set(&mut self, index: u16, value: Value) {
+        match self.fields.set.iter_mut().find(|(i, _)| *i == index) {
+            Some(slot) => slot.1 = value,
+            None => self.fields.set.push((index, value)),
+        }
+    }
+
+    /// The structure; a union must have exactly one member.
+    pub fn finish(self) -> Result<Fields> {
+        if self.fields.schema.union && self.fields.set.len() != 1 {
+            let name = self.fields.schema.name;
+            let count = self.fields.set.len();
+            return Err(Malformed::wrong_type(format!("the union {name} must have exactly one member, not {count}")));
+        }
+        Ok(self.fields)
+    }
+}
+
+/// The member whose wire name is `name`, looked for first at `hint` (members usually come in the model's order).
+pub fn find(schema: &'static Structure, name: &str, hint: usize) -> Option<(u16, &'static Member)> {
+    let found = match schema.members.get(hint) {
+        Some(m) if m.wire == name => Some((hint, m)),
+        _ => schema.members.iter().enumerate().find(|(_, m)| m.wire == name),
+    };
+    found.and_then(|(i, m)| u16::try_from(i).ok().map(|i| (i, m)))
+}

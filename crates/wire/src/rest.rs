@@ -1,0 +1,534 @@
+//! HTTP bindings: URI patterns, labels, query strings, headers, payloads.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::decode::{Collect, Decoded, Malformed, Result, scalar};
+use crate::http::{Request, Response};
+use crate::json_write::JsonWriter;
+use crate::schema::{List, Location, Map, Member, Operation, Protocol, Shape, Structure, TimestampFormat};
+use crate::text;
+use crate::value::{Body, Timestamp, Value};
+use crate::write::Writer;
+use crate::xml_write::XmlWriter;
+use crate::{json_read, xml_read};
+
+/// How well a URI pattern fits a request: labels by name, and a rank (literal segments and query literals count).
+#[derive(Debug)]
+pub struct Match {
+    /// Labels, decoded.
+    pub labels: Vec<(&'static str, String)>,
+    /// The better of two matches has the higher rank.
+    pub rank: usize,
+}
+
+/// Fits `pattern` (`/{Bucket}/{Key+}?uploads`) to a raw path and query string.
+pub fn match_uri(pattern: &'static str, path: &str, query: &[(String, String)]) -> Option<Match> {
+    let (pattern_path, pattern_query) = pattern.split_once('?').unwrap_or((pattern, ""));
+    let mut rank = 0;
+    for wanted in pattern_query.split('&').filter(|w| !w.is_empty()) {
+        let (name, value) = wanted.split_once('=').map_or((wanted, None), |(n, v)| (n, Some(v)));
+        let found = query.iter().find(|(n, _)| n == name)?;
+        if value.is_some_and(|v| v != found.1) {
+            return None;
+        }
+        rank += 100;
+    }
+    let mut labels = Vec::new();
+    let mut wanted: Vec<&'static str> = pattern_path.trim_start_matches('/').split('/').collect();
+    let mut given: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    // A trailing slash means nothing to a pattern that does not end in a greedy label.
+    let greedy = wanted.iter().any(|w| w.ends_with("+}"));
+    if !greedy {
+        drop_trailing_slash(&mut wanted);
+        drop_trailing_slash(&mut given);
+    }
+    let mut at = 0;
+    for (i, segment) in wanted.iter().enumerate() {
+        if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix("+}")) {
+            let rest = wanted.len() - i - 1;
+            let end = given.len().checked_sub(rest).filter(|end| *end > at)?;
+            let value = given[at..end].join("/");
+            if value.is_empty() {
+                return None;
+            }
+            labels.push((name, text::percent_decode(&value, false)?));
+            at = end;
+            rank += 1;
+        } else {
+            let part = given.get(at)?;
+            at += 1;
+            if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+                if part.is_empty() {
+                    return None;
+                }
+                labels.push((name, text::percent_decode(part, false)?));
+                rank += 2;
+            } else if text::percent_decode(part, false).as_deref() == Some(*segment) {
+                rank += 3;
+            } else {
+                return None;
+            }
+        }
+    }
+    (at == given.len()).then_some(Match { labels, rank })
+}
+
+fn drop_trailing_slash(segments: &mut Vec<&str>) {
+    if segments.len() > 1 && segments.last() == Some(&"") {
+        segments.pop();
+    }
+}
+
+/// Reads a request of a REST protocol; `labels` come from [`match_uri`].
+pub fn decode(
+    protocol: Protocol,
+    operation: &'static Operation,
+    request: &Request,
+    body: &Bytes,
+    labels: &[(&'static str, String)],
+) -> Result<Decoded> {
+    let mut unknown = Vec::new();
+    let schema = operation.input;
+    let query = text::pairs(&request.query).ok_or_else(|| Malformed::wrong_type("the query string is not UTF-8"))?;
+    let mut found = Collect::new(schema);
+    for (index, member) in (0u16..).zip(schema.members) {
+        if let Some(value) = bound(member, schema, operation, request, &query, labels)? {
+            found.set(index, value);
+        }
+    }
+    match schema.payload.zip(schema.payload()) {
+        Some((index, member)) => {
+            if let Some(value) = payload(protocol, member, request, body, &mut unknown)? {
+                found.set(index, value);
+            }
+        }
+        None if schema.members.iter().any(|m| m.location == Location::Body) => {
+            let fields = match protocol {
+                Protocol::RestXml => xml_read::structure(body, schema, &mut unknown)?,
+                _ => json_read::structure(body, schema, &mut unknown)?,
+            };
+            for (index, value) in fields.set {
+                if schema.members.get(usize::from(index)).is_some_and(|m| m.location == Location::Body) {
+                    found.set(index, value);
+                }
+            }
+        }
+        None => {}
+    }
+    Ok(Decoded { input: found.finish()?, unknown })
+}
+
+fn payload(
+    protocol: Protocol,
+    member: &'static Member,
+    request: &Request,
+    body: &Bytes,
+    unknown: &mut Vec<String>,
+) -> Result<Option<Value>> {
+    Ok(match &member.shape {
+        _ if member.streaming => Some(Value::Body(request.body.take())),
+        _ if body.is_empty() => None,
+        Shape::Blob(_) => Some(Value::Blob(body.clone())),
+        Shape::String(_) => {
+            let text = String::from_utf8(body.to_vec()).map_err(|_| Malformed::syntax("the body is not UTF-8"))?;
+            Some(Value::String(text))
+        }
+        Shape::Structure(of) if protocol == Protocol::RestXml => {
+            let fields = xml_read::structure(body, of, unknown)?;
+            Some(Value::Structure(fields))
+        }
+        shape => json_read::value(body, shape, unknown)?,
+    })
+}
+
+/// The value of a member that is not in the body.
+fn bound(
+    member: &'static Member,
+    schema: &'static Structure,
+    operation: &'static Operation,
+    request: &Request,
+    query: &[(String, String)],
+    labels: &[(&'static str, String)],
+) -> Result<Option<Value>> {
+    match member.location {
+        Location::Body | Location::Status => Ok(None),
+        Location::Label => {
+            let text = labels.iter().find(|(name, _)| *name == member.wire).map(|(_, v)| v.as_str());
+            text.map(|t| scalar(t, &member.shape, TimestampFormat::Iso8601)).transpose()
+        }
+        Location::Query => from_query(member, query),
+        Location::QueryMap => query_map(member, schema, operation, query).map(Some),
+        Location::Header => from_header(member, request),
+        Location::Headers => Ok(prefixed(member, request)),
+    }
+}
+
+fn from_query(member: &'static Member, query: &[(String, String)]) -> Result<Option<Value>> {
+    let mut texts = query.iter().filter(|(n, _)| n == member.wire).map(|(_, v)| v.as_str()).peekable();
+    if texts.peek().is_none() {
+        return Ok(None);
+    }
+    match &member.shape {
+        Shape::List(of) => {
+            let items: Result<Vec<_>> = texts.map(|t| scalar(t, &of.item, TimestampFormat::Iso8601)).collect();
+            Ok(Some(Value::List(items?)))
+        }
+        shape => texts.next().map(|t| scalar(t, shape, TimestampFormat::Iso8601)).transpose(),
+    }
+}
+
+fn query_map(
+    member: &'static Member,
+    schema: &'static Structure,
+    operation: &'static Operation,
+    query: &[(String, String)],
+) -> Result<Value> {
+    let Shape::Map(of) = &member.shape else { return Err(Malformed::wrong_type("query parameters are bound to a map")) };
+    let literal = operation.http.uri.split_once('?').map_or("", |(_, q)| q);
+    let mut out: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, value) in query {
+        let taken = schema.members.iter().any(|m| m.location == Location::Query && m.wire == name)
+            || literal.split('&').any(|l| l.split('=').next() == Some(name));
+        if taken {
+            continue;
+        }
+        match &of.value {
+            Shape::List(_) => match out.entry(name.clone()).or_insert_with(|| Value::List(Vec::new())) {
+                Value::List(items) => items.push(Value::String(value.clone())),
+                _ => return Err(Malformed::wrong_type("query parameters are bound to a map of lists")),
+            },
+            // Of a parameter that stands twice the first one counts.
+            shape => {
+                if !out.contains_key(name) {
+                    out.insert(name.clone(), scalar(value, shape, TimestampFormat::Iso8601)?);
+                }
+            }
+        }
+    }
+    Ok(Value::Map(out))
+}
+
+fn from_header(member: &'static Member, request: &Request) -> Result<Option<Value>> {
+    let mut texts = Vec::new();
+    for value in request.headers.get_all(member.wire.to_ascii_lowercase().as_str()) {
+        let text = std::str::from_utf8(value.as_bytes());
+        texts.push(text.map_err(|_| Malformed::wrong_type(format!("the header {} is not UTF-8", member.wire)))?);
+    }
+    let Some(first) = texts.first() else { return Ok(None) };
+    match &member.shape {
+        Shape::List(of) => {
+            let items = header_items(&texts.join(","), matches!(of.item, Shape::Timestamp(None | Some(TimestampFormat::Http))));
+            let items: Result<Vec<_>> = items.iter().map(|t| scalar(t, &of.item, TimestampFormat::Http)).collect();
+            Ok(Some(Value::List(items?)))
+        }
+        Shape::String(_) if member.json_value => {
+            let bytes = text::unbase64(first.trim()).and_then(|b| String::from_utf8(b).ok());
+            Ok(Some(Value::String(bytes.ok_or_else(|| Malformed::wrong_type("a header is not base64"))?)))
+        }
+        Shape::Document => {
+            let bytes = text::unbase64(first.trim()).unwrap_or_else(|| first.as_bytes().to_vec());
+            let json = serde_json::from_slice(&bytes).map_err(|e| Malformed::wrong_type(e.to_string()))?;
+            Ok(Some(Value::Document(json)))
+        }
+        shape => scalar(first.trim(), shape, TimestampFormat::Http).map(Some),
+    }
+}
+
+/// Splits a header's list at commas, outside quotes; HTTP dates have a comma of their own.
+fn header_items(text: &str, dates: bool) -> Vec<String> {
+    let mut items = Vec::new();
+    let mut current = String::new();
+    let (mut quoted, mut escaped, mut commas) = (false, false, 0);
+    for c in text.chars() {
+        match c {
+            _ if escaped => {
+                current.push(c);
+                escaped = false;
+            }
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ',' if !quoted && dates && commas == 0 => {
+                commas = 1;
+                current.push(c);
+            }
+            ',' if !quoted => {
+                items.push(std::mem::take(&mut current).trim().to_owned());
+                commas = 0;
+            }
+            _ => current.push(c),
+        }
+    }
+    items.push(current.trim().to_owned());
+    items
+}
+
+fn prefixed(member: &'static Member, request: &Request) -> Option<Value> {
+    let prefix = member.wire.to_ascii_lowercase();
+    let mut out: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, value) in &request.headers {
+        if let (Some(rest), Ok(text)) = (name.as_str().strip_prefix(&prefix), std::str::from_utf8(value.as_bytes())) {
+            // Repeated metadata headers are joined, as HTTP allows and S3 does.
+            match out.get_mut(rest) {
+                Some(Value::String(before)) => {
+                    before.push(',');
+                    before.push_str(text);
+                }
+                _ => drop(out.insert(rest.to_owned(), Value::String(text.to_owned()))),
+            }
+        }
+    }
+    (!out.is_empty()).then_some(Value::Map(out))
+}
+
+/// Puts an output down as an HTTP answer: some members in headers, the status or the raw payload, the others in a body.
+pub struct RestWriter {
+    response: Response,
+    body: BodyWriter,
+    depth: usize,
+    schema: &'static Structure,
+    at: At,
+    header: Header,
+    xml: bool,
+    any_body: bool,
+}
+
+/// Where the value that comes next goes.
+#[derive(Clone, Copy)]
+enum At {
+    Body,
+    Header(&'static Member),
+    Status,
+    RawPayload,
+    Payload,
+}
+
+#[derive(Default)]
+struct Header {
+    items: Vec<String>,
+    key: String,
+    open: bool,
+}
+
+enum BodyWriter {
+    Json(JsonWriter),
+    Xml(XmlWriter),
+}
+
+impl BodyWriter {
+    fn writer(&mut self) -> &mut dyn Writer {
+        match self {
+            Self::Json(w) => w,
+            Self::Xml(w) => w,
+        }
+    }
+}
+
+impl RestWriter {
+    /// For an answer with `status`, whose output is `schema`.
+    pub fn new(protocol: Protocol, status: u16, schema: &'static Structure, namespace: Option<&'static str>) -> Self {
+        let xml = protocol == Protocol::RestXml;
+        let payload = schema.payload();
+        let (root, own) = match payload.map(|m| (&m.shape, m)) {
+            Some((Shape::Structure(of), m)) => {
+                (of.xml_name.unwrap_or(if m.xml == m.name { of.name } else { m.xml }), m.xml_namespace.or(of.xml_namespace))
+            }
+            _ => (schema.xml_name.unwrap_or(schema.name), schema.xml_namespace),
+        };
+        let namespace = own.map(|(uri, _)| uri).or(namespace);
+        let body = if xml { BodyWriter::Xml(XmlWriter::new(root, namespace)) } else { BodyWriter::Json(JsonWriter::new()) };
+        let response = Response::new(status, Bytes::new());
+        Self { response, body, depth: 0, schema, at: At::Body, header: Header::default(), xml, any_body: false }
+    }
+
+    /// The answer.
+    pub fn finish(mut self) -> Response {
+        let has_body = self.schema.payload.is_none() && (!self.xml || self.any_body);
+        let payload = matches!(self.schema.payload().map(|m| &m.shape), Some(Shape::Structure(_) | Shape::Document | Shape::List(_) | Shape::Map(_)));
+        if has_body || (payload && self.any_body) {
+            match self.body {
+                BodyWriter::Json(w) => {
+                    self.response.body = w.finish().into();
+                    self.response.set("content-type", "application/json");
+                }
+                BodyWriter::Xml(w) => {
+                    let text = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", w.finish());
+                    self.response.body = text.into_bytes().into();
+                    self.response.set("content-type", "application/xml");
+                }
+            }
+        }
+        self.response
+    }
+
+    fn scalar(&mut self, text: impl FnOnce(Option<TimestampFormat>) -> String, body: impl FnOnce(&mut dyn Writer)) {
+        match self.at {
+            At::Body | At::Payload => {
+                self.any_body = true;
+                body(self.body.writer());
+            }
+            At::Header(member) => {
+                let (format, inside_list) = match &member.shape {
+                    Shape::Timestamp(format) => (*format, false),
+                    Shape::List(List { item: Shape::Timestamp(format), .. }) => (*format, true),
+                    shape => (None, matches!(shape, Shape::List(_))),
+                };
+                let text = text(format);
+                self.header_value(member, text, inside_list);
+            }
+            At::Status => {
+                if let Ok(status) = text(None).parse() {
+                    self.response.status = status;
+                }
+            }
+            At::RawPayload => {
+                let text = text(None);
+                self.response.body = text.into_bytes().into();
+                if !self.response.headers.contains_key("content-type") {
+                    self.response.set("content-type", "text/plain");
+                }
+            }
+        }
+    }
+
+    fn header_value(&mut self, member: &'static Member, text: String, inside_list: bool) {
+        if self.header.open && matches!(member.shape, Shape::Map(_)) {
+            let name = format!("{}{}", member.wire, self.header.key);
+            self.response.set(&name, &text);
+        } else if inside_list {
+            let date = matches!(member.shape, Shape::List(List { item: Shape::Timestamp(_), .. }));
+            let quote = !date && (text.contains(',') || text.contains('"'));
+            let text = if quote { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) } else { text };
+            self.header.items.push(text);
+        } else if member.json_value {
+            self.response.set(member.wire, &text::base64(text.as_bytes()));
+        } else if !text.is_empty() {
+            self.response.set(member.wire, &text);
+        }
+    }
+}
+
+impl Writer for RestWriter {
+    fn structure(&mut self, of: &'static Structure) {
+        self.depth += 1;
+        if self.depth > 1 || self.schema.payload.is_none() {
+            self.any_body |= self.depth > 1;
+            self.body.writer().structure(of);
+        }
+    }
+
+    fn member(&mut self, index: u16) {
+        if self.depth != 1 {
+            return self.body.writer().member(index);
+        }
+        let Some(member) = self.schema.members.get(usize::from(index)) else { return };
+        self.at = match member.location {
+            Location::Header | Location::Headers => At::Header(member),
+            Location::Status => At::Status,
+            _ if self.schema.payload == Some(index) => match member.shape {
+                Shape::String(_) | Shape::Blob(_) => At::RawPayload,
+                _ => At::Payload,
+            },
+            _ => At::Body,
+        };
+        if matches!(self.at, At::Body) && self.schema.payload.is_none() {
+            self.any_body = true;
+            self.body.writer().member(index);
+        }
+    }
+
+    fn list(&mut self, of: &'static List, length: usize) {
+        self.depth += 1;
+        if let At::Header(_) = self.at {
+            self.header.open = true;
+        } else {
+            self.any_body = true;
+            self.body.writer().list(of, length);
+        }
+    }
+
+    fn map(&mut self, of: &'static Map, length: usize) {
+        self.depth += 1;
+        if let At::Header(_) = self.at {
+            self.header.open = true;
+        } else {
+            self.any_body = true;
+            self.body.writer().map(of, length);
+        }
+    }
+
+    fn key(&mut self, key: &str) {
+        if let At::Header(_) = self.at {
+            key.clone_into(&mut self.header.key);
+        } else {
+            self.body.writer().key(key);
+        }
+    }
+
+    fn end(&mut self) {
+        self.depth -= 1;
+        if let At::Header(member) = self.at
+            && self.header.open
+        {
+            let header = std::mem::take(&mut self.header);
+            if !header.items.is_empty() {
+                self.response.set(member.wire, &header.items.join(", "));
+            }
+        } else if self.depth > 0 || self.schema.payload.is_none() {
+            self.body.writer().end();
+        }
+    }
+
+    fn null(&mut self) {
+        if let At::Body | At::Payload = self.at {
+            self.body.writer().null();
+        }
+    }
+
+    fn boolean(&mut self, value: bool) {
+        self.scalar(|_| value.to_string(), |w| w.boolean(value));
+    }
+
+    fn integer(&mut self, value: i64) {
+        self.scalar(|_| value.to_string(), |w| w.integer(value));
+    }
+
+    fn double(&mut self, value: f64) {
+        self.scalar(|_| text::double(value), |w| w.double(value));
+    }
+
+    fn string(&mut self, value: &str) {
+        self.scalar(|_| value.to_owned(), |w| w.string(value));
+    }
+
+    fn blob(&mut self, value: &Bytes) {
+        if let At::RawPayload = self.at {
+            self.response.body = value.clone().into();
+            if !self.response.headers.contains_key("content-type") {
+                self.response.set("content-type", "application/octet-stream");
+            }
+        } else {
+            self.scalar(|_| text::base64(value), |w| w.blob(value));
+        }
+    }
+
+    fn timestamp(&mut self, value: Timestamp) {
+        self.scalar(|format| text::timestamp(value, format.unwrap_or(TimestampFormat::Http)), |w| w.timestamp(value));
+    }
+
+    fn document(&mut self, value: &serde_json::Value) {
+        self.scalar(|_| value.to_string(), |w| w.document(value));
+    }
+
+    fn body(&mut self, value: &Body) {
+        if let At::RawPayload = self.at {
+            self.response.body = value.take();
+            if !self.response.headers.contains_key("content-type") {
+                self.response.set("content-type", "application/octet-stream");
+            }
+        } else {
+            self.body.writer().body(value);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! `Value`: a request or answer as a tree, whatever protocol it came by. Readers make it, checks walk it, the generated
+//! structs are built from it by moving out of it, and the trail and the authoriser read it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use futures_core::Stream;
+pub use jiff::Timestamp;
+
+use crate::schema::Structure;
+
+/// One value of a request or answer.
+#[derive(Debug, Default)]
+pub enum Value {
+    /// An explicit null in a sparse list or map; members that are null are left out.
+    #[default]
+    Null,
+    /// true or false.
+    Boolean(bool),
+    /// An integer or long.
+    Integer(i64),
+    /// A float or double.
+    Double(f64),
+    /// A text.
+    String(String),
+    /// Bytes.
+    Blob(Bytes),
+    /// A moment.
+    Timestamp(Timestamp),
+    /// A list.
+    List(Vec<Value>),
+    /// A map; of equal keys the last one stands.
+    Map(BTreeMap<String, Value>),
+    /// A structure or union.
+    Structure(Fields),
+    /// Any JSON.
+    Document(serde_json::Value),
+    /// A streaming body.
+    Body(Body),
+}
+
+/// The members of a structure that are set.
+#[derive(Debug)]
+pub struct Fields {
+    /// The structure.
+    pub schema: &'static Structure,
+    /// Index of the member in the schema, and its value.
+    pub set: Vec<(u16, Value)>,
+}
+
+impl Fields {
+    /// No member set.
+    pub fn new(schema: &'static Structure) -> Self {
+        Self { schema, set: Vec::with_capacity(schema.members.len().min(16)) }
+    }
+
+    /// The member called `name`, if it is set.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let index = self.schema.index(name)?;
+        self.set.iter().find(|(i, _)| *i == index).map(|(_, v)| v)
+    }
+
+    /// The text member called `name`, if it is set.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(Value::as_str)
+    }
+}
+
+impl Value {
+    /// Its text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::String(s) = self { Some(s) } else { None }
+    }
+
+    /// Its members, if it is a structure.
+    pub fn as_fields(&self) -> Option<&Fields> {
+        if let Self::Structure(f) = self { Some(f) } else { None }
+    }
+
+    /// The text of its member `name`.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.as_fields().and_then(|f| f.text(name))
+    }
+
+    /// Its member `name`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.as_fields().and_then(|f| f.get(name))
+    }
+}
+
+/// Moving a value into the Rust type that the generated struct has for it. A reader gives each member the variant its
+/// schema names, so the fallback of each of these is never met by a request that passed the checks.
+impl Value {
+    /// As a text.
+    pub fn into_text(self) -> String {
+        if let Self::String(s) = self { s } else { String::new() }
+    }
+
+    /// As true or false.
+    pub fn into_boolean(self) -> bool {
+        matches!(self, Self::Boolean(true))
+    }
+
+    /// As a 32-bit integer; the reader has refused larger ones.
+    pub fn into_integer(self) -> i32 {
+        if let Self::Integer(i) = self { i32::try_from(i).unwrap_or(i32::MAX) } else { 0 }
+    }
+
+    /// As a 64-bit integer.
+    pub fn into_long(self) -> i64 {
+        if let Self::Integer(i) = self { i } else { 0 }
+    }
+
+    /// As a float.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "the wire's float is 32 bits")]
+    pub fn into_float(self) -> f32 {
+        match self {
+            Self::Double(d) => d as f32,
+            Self::Integer(i) => i as f32,
+            _ => 0.0,
+        }
+    }
+
+    /// As a double.
+    #[expect(clippy::cast_precision_loss, reason = "JSON writes whole doubles as integers")]
+    pub fn into_double(self) -> f64 {
+        match self {
+            Self::Double(d) => d,
+            Self::Integer(i) => i as f64,
+            _ => 0.0,
+        }
+    }
+
+    /// As bytes.
+    pub fn into_blob(self) -> Bytes {
+        if let Self::Blob(b) = self { b } else { Bytes::new() }
+    }
+
+    /// As a moment.
+    pub fn into_timestamp(self) -> Timestamp {
+        if let Self::Timestamp(t) = self { t } else { Timestamp::UNIX_EPOCH }
+    }
+
+    /// As a list.
+    pub fn into_list<T>(self, item: impl Fn(Value) -> T) -> Vec<T> {
+        if let Self::List(l) = self { l.into_iter().map(item).collect() } else { Vec::new() }
+    }
+
+    /// As a map.
+    pub fn into_map<T>(self, item: impl Fn(Value) -> T) -> BTreeMap<String, T> {
+        if let Self::Map(m) = self { m.into_iter().map(|(k, v)| (k, item(v))).collect() } else { BTreeMap::new() }
+    }
+
+    /// As the members of a structure.
+    pub fn into_set(self) -> Vec<(u16, Value)> {
+        if let Self::Structure(f) = self { f.set } else { Vec::new() }
+    }
+
+    /// As JSON.
+    pub fn into_document(self) -> serde_json::Value {
+        if let Self::Document(d) = self { d } else { serde_json::Value::Null }
+    }
+
+    /// As a streaming body.
+    pub fn into_body(self) -> Body {
+        match self {
+            Self::Body(b) => b,
+            Self::Blob(b) => Body::from(b),
+            _ => Body::empty(),
+        }
+    }
+
+    /// `None` for an explicit null of a sparse list or map.
+    pub fn into_sparse<T>(self, item: impl Fn(Value) -> T) -> Option<T> {
+        if matches!(self, Self::Null) { None } else { Some(item(self)) }
+    }
+}
+
+/// The stream inside a [`Body`]: chunks, or the reason why the sender stopped.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection ended first, or the other side was too slow.
+    #[error("the body ended early")]
+    Incomplete(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// It broke a rule of its encoding, length, signature or checksum; AWS's error code and message.
+    #[error("{code}: {message}")]
+    Refused {
+        /// AWS's code.
+        code: &'static str,
+        /// AWS's message.
+        message: String,
+    },
+}
+
+/// The bytes of a request or answer: whole, or arriving. It can be taken once.
+pub struct Body(Mutex<Inner>);
+
+enum Inner {
+    Whole(Bytes),
+    Stream(ByteStream, Option<u64>),
+}
+
+impl Body {
+    /// No bytes.
+    pub fn empty() -> Self {
+        Self::from(Bytes::new())
+    }
+
+    /// Bytes that arrive in pieces; `length` when it is known before.
+    pub fn stream(stream: ByteStream, length: Option<u64>) -> Self {
+        Self(Mutex::new(Inner::Stream(stream, length)))
+    }
+
+    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Length in bytes, when it is known.
+    pub fn length(&self) -> Option<u64> {
+        match &*self.inner() {
+            Inner::Whole(b) => Some(b.len() as u64),
+            Inner::Stream(_, length) => *length,
+        }
+    }
+
+    /// Takes the bytes out and leaves an empty body.
+    pub fn take(&self) -> Self {
+        let inner = std::mem::replace(&mut *self.inner(), Inner::Whole(Bytes::new()));
+        Self(Mutex::new(inner))
+    }
+
+    /// The bytes, if they are all here; else the stream.
+    pub fn into_parts(self) -> Result<Bytes, (ByteStream, Option<u64>)> {
+        match self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            Inner::Whole(b) => Ok(b),
+            Inner::Stream(s, length) => Err((s, length)),
+        }
+    }
+
+    /// The next piece; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        let inner = self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match inner {
+            Inner::Whole(b) if b.is_empty() => None,
+            Inner::Whole(b) => Some(Ok(std::mem::take(b))),
+            Inner::Stream(s, _) => std::future::poll_fn(|cx| s.as_mut().poll_next(cx)).await,
+        }
+    }
+
+    /// All bytes, at most `limit` of them. `None`: there are more.
+    pub async fn collect(mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
+        let mut all: Option<Bytes> = None;
+        let mut joined: Vec<u8> = Vec::new();
+        while let Some(piece) = self.next().await {
+            let piece = piece?;
+            if joined.len() + piece.len() + all.as_ref().map_or(0, Bytes::len) > limit {
+                return Ok(None);
+            }
+            match (joined.is_empty(), all.take()) {
+                (true, None) => all = Some(piece),
+                (true, Some(first)) => {
+                    joined.extend_from_slice(&first);
+                    joined.extend_from_slice(&piece);
+                }
+                _ => joined.extend_from_slice(&piece),
+            }
+        }
+        Ok(Some(if joined.is_empty() { all.unwrap_or_default() } else { joined.into() }))
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self(Mutex::new(Inner::Whole(bytes)))
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::from(Bytes::from(bytes))
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("length", &self.length()).finish()
+    }
+}
