@@ -1,6 +1,10 @@
 //! Amazon DynamoDB.
+pub mod capacity;
 pub mod compact;
+pub mod error;
 pub mod expression;
 pub mod key;
 pub mod number;
+pub mod rows;
+pub mod table;
 pub mod value;
