@@ -163,6 +163,14 @@ impl<'a> ItemRef<'a> {
         self.map
     }
 
+    /// Looks at every part of it, so that what reads it afterwards meets no damage.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn check(self) -> Result<(), Corrupt> {
+        self.map.check()
+    }
+
     /// The whole item, decoded.
     ///
     /// # Errors
@@ -219,6 +227,10 @@ impl<'a> MapRef<'a> {
             }
         }
         Ok(None)
+    }
+
+    fn check(self) -> Result<(), Corrupt> {
+        self.iter().try_for_each(|entry| entry?.1.check())
     }
 
     /// The whole map, decoded.
@@ -345,6 +357,17 @@ impl<'a> ValueRef<'a> {
         let mut cursor = Cursor(bytes);
         let value = cursor.value()?;
         if cursor.0.is_empty() { Ok(value) } else { Err(Corrupt) }
+    }
+
+    /// Looks at every part of it. Texts are looked at as they are read.
+    fn check(self) -> Result<(), Corrupt> {
+        match self {
+            Self::SS(set) | Self::NS(set) => set.texts().try_for_each(|text| text.map(drop)),
+            Self::BS(set) => set.iter().try_for_each(|bytes| bytes.map(drop)),
+            Self::M(map) => map.check(),
+            Self::L(list) => list.iter().try_for_each(|value| value?.check()),
+            Self::S(_) | Self::N(_) | Self::B(_) | Self::Bool(_) | Self::Null => Ok(()),
+        }
     }
 
     /// Its type.

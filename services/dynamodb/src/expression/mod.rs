@@ -209,9 +209,16 @@ impl Placeholders {
     /// When one is there but empty, or has a key that is no placeholder.
     pub fn new(
         names: Option<impl IntoIterator<Item = (String, String)>>,
-        values: Option<impl IntoIterator<Item = (String, AttributeValue)>>,
+        values: Option<impl IntoIterator<Item = (String, Result<AttributeValue, ValueError>)>>,
     ) -> Result<Self, PlaceholderError> {
-        Ok(Self { names: collect(names, NAMES, '#')?, values: collect(values, VALUES, ':')? })
+        let names = collect(names, NAMES, '#')?;
+        // Keys are looked at before values, whatever their order.
+        let mut good = BTreeMap::new();
+        for (key, value) in collect(values, VALUES, ':')? {
+            let is = value.is.map_err(|error| PlaceholderError::InvalidValue { error, key: key.as_str().into() })?;
+            good.insert(key, Meaning { is, used: value.used });
+        }
+        Ok(Self { names, values: good })
     }
 
     /// Refuses placeholders that no expression bound so far has used.

@@ -77,7 +77,7 @@ fn what_does_not_fit_the_table() {
 fn range(text: &str) -> KeyRange {
     let placeholders = Placeholders::new(
         None::<[(String, String); 0]>,
-        Some([(":p", "p"), (":m", "m"), (":mm", "mm"), (":t", "t")].map(|(key, text)| (key.to_owned(), s(text)))),
+        Some([(":p", "p"), (":m", "m"), (":mm", "mm"), (":t", "t")].map(|(key, text)| (key.to_owned(), Ok(s(text))))),
     );
     key_condition::parse(text, &placeholders.unwrap()).unwrap().range(PARTITION, Some(SORT)).unwrap()
 }

@@ -62,7 +62,7 @@ fn placeholders() -> Placeholders {
     ];
     Placeholders::new(
         Some(names.map(|(key, name)| (key.to_owned(), name.to_owned()))),
-        Some(values.map(|(key, value)| (key.to_owned(), value))),
+        Some(values.map(|(key, value)| (key.to_owned(), Ok(value)))),
     )
     .unwrap()
 }
@@ -76,7 +76,7 @@ fn stored(item: &Item) -> Vec<u8> {
 #[test]
 fn placeholders_are_refused_in_the_words_of_aws() {
     let none = || None::<[(String, String); 0]>;
-    let values = |key: &str| Some([(key.to_owned(), s("x"))]);
+    let values = |key: &str| Some([(key.to_owned(), Ok(s("x")))]);
     let said = |result: Result<Placeholders, PlaceholderError>| result.unwrap_err().to_string();
     assert_eq!(said(Placeholders::new(Some([]), values(":a"))), "ExpressionAttributeNames must not be empty");
     assert_eq!(
@@ -104,7 +104,7 @@ fn what_no_expression_uses_is_named() {
     let used = |text: &str| {
         let placeholders = Placeholders::new(
             Some([("#a".to_owned(), "a".to_owned()), ("#b".to_owned(), "b".to_owned())]),
-            Some([(":x".to_owned(), s("x")), (":y".to_owned(), s("y"))]),
+            Some([(":x".to_owned(), Ok(s("x"))), (":y".to_owned(), Ok(s("y")))]),
         )
         .unwrap();
         condition::parse(ExpressionKind::Filter, text, &placeholders).unwrap();

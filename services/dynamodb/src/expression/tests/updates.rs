@@ -122,7 +122,7 @@ fn applied(text: &str, old: &Item, exists: bool) -> Result<Item, UpdateError> {
         (":12", ns(&["1", "2"])),
         (":m", map([])),
     ];
-    let values = values.map(|(key, value)| (key.to_owned(), value));
+    let values = values.map(|(key, value)| (key.to_owned(), Ok(value)));
     let names = Some([("#n".to_owned(), "name".to_owned())]);
     let update = update::parse(text, &Placeholders::new(names, Some(values)).unwrap()).unwrap();
     update.apply(old, exists)
