@@ -7,6 +7,7 @@ use crate::expression::{EvaluationError, ExpressionError, PlaceholderError};
 use crate::number::NumberError;
 use crate::value::ValueError;
 use std::fmt::Display;
+use undercast_kernel::Failure;
 use undercast_wire::AwsError;
 
 /// Why an operation did not do what was asked.
@@ -15,6 +16,12 @@ pub enum Error {
     /// What AWS answers.
     #[error(transparent)]
     Aws(#[from] Box<AwsError>),
+    /// What is not built.
+    #[error("{0} is not built")]
+    NotBuilt(&'static str),
+    /// What the kernel says.
+    #[error(transparent)]
+    Kernel(#[from] Failure),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] undercast_store::Error),
@@ -28,6 +35,17 @@ pub enum Error {
 
 /// The result of what may be refused or break.
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Aws(error) => Self::Aws(error),
+            Error::NotBuilt(what) => Self::not_built(format!("dynamodb: {what}")),
+            Error::Kernel(failure) => failure,
+            broken => Self::broken(broken),
+        }
+    }
+}
 
 impl Error {
     fn aws(code: &'static str, message: impl Into<String>) -> Self {

@@ -1,10 +1,33 @@
-//! Amazon DynamoDB.
+//! Amazon DynamoDB: tables of items, their indexes, and the expressions that read and change them.
+//!
+//! Reading order: [`value`] and [`number`] (what an item is) → [`compact`] and [`key`] (how it is kept) → [`expression`]
+//! (what can be said of it) → [`table`] and [`rows`] (tables, indexes, and one write to all of them) → `items` and `tables`
+//! (the operations). Items never become trees of generated structs: `api::form` reads them from the wire into [`value`] and
+//! writes them to the wire from their stored form.
+//!
+//! Limits: keys of more than two attributes, streams, global tables, backups, PartiQL and the parameters from before there
+//! were expressions are not built, and are refused.
+
+pub mod api;
 pub mod capacity;
 pub mod compact;
 pub mod error;
 pub mod expression;
+mod items;
 pub mod key;
 pub mod number;
+mod operations;
+mod request;
 pub mod rows;
 pub mod table;
+mod tables;
 pub mod value;
+
+use rows::Descriptions;
+
+/// The service.
+#[derive(Debug, Default)]
+pub struct DynamoDb {
+    /// Tables as they were last decoded.
+    descriptions: Descriptions,
+}

@@ -10,7 +10,7 @@ use crate::table::{BASE, Index, IndexProjection, Table};
 use crate::value::Item;
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 use undercast_store::{Order, Page, Part, Read, Tx, prefix_end};
@@ -23,12 +23,12 @@ const COUNTS: &str = "dynamodb.counts";
 const EXPIRY: u16 = u16::MAX;
 
 /// Whose state it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Scope {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scope<'a> {
     /// The account, 12 digits.
-    pub account: String,
+    pub account: &'a str,
     /// The region.
-    pub region: String,
+    pub region: &'a str,
 }
 
 /// Appends a part of a key.
@@ -36,12 +36,12 @@ fn text(part: &str, key: &mut Vec<u8>) {
     Part::encode(part, key);
 }
 
-impl Scope {
+impl Scope<'_> {
     fn prefix(&self, kind: &str) -> Vec<u8> {
         let mut key = Vec::with_capacity(128);
         text(kind, &mut key);
-        text(&self.account, &mut key);
-        text(&self.region, &mut key);
+        text(self.account, &mut key);
+        text(self.region, &mut key);
         key
     }
 
@@ -52,22 +52,21 @@ impl Scope {
     }
 
     /// The beginning of the keys of all rows of a table.
-    fn rows(&self, table: &Table) -> Vec<u8> {
-        let mut key = self.prefix(ITEMS);
-        text(&table.id, &mut key);
+    fn rows(&self, kind: &str, table: &str) -> Vec<u8> {
+        let mut key = self.prefix(kind);
+        text(table, &mut key);
         key
     }
 
     /// The beginning of the keys of the rows of a table or of one of its indexes.
-    fn space(&self, table: &Table, number: u16) -> Vec<u8> {
-        let mut key = self.rows(table);
+    fn space(&self, table: &str, number: u16) -> Vec<u8> {
+        let mut key = self.rows(ITEMS, table);
         key.extend_from_slice(&number.to_be_bytes());
         key
     }
 
-    fn counts_key(&self, table: &Table, number: u16) -> Vec<u8> {
-        let mut key = self.prefix(COUNTS);
-        text(&table.id, &mut key);
+    fn counts_key(&self, table: &str, number: u16) -> Vec<u8> {
+        let mut key = self.rows(COUNTS, table);
         key.extend_from_slice(&number.to_be_bytes());
         key
     }
@@ -89,7 +88,7 @@ impl Descriptions {
     ///
     /// # Errors
     /// When the store fails or the description cannot be read.
-    pub fn get(&self, from: &(impl Read + ?Sized), scope: &Scope, name: &str) -> Result<Option<Arc<Table>>> {
+    pub fn get(&self, from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Arc<Table>>> {
         let key = scope.table_key(name);
         let Some(stored) = from.get(&key)? else { return Ok(None) };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +107,7 @@ impl Descriptions {
 }
 
 /// Puts a table's description.
-pub fn put_table(tx: &mut Tx<'_>, scope: &Scope, table: &Table) {
+pub fn put_table(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table) {
     let mut bytes = Vec::with_capacity(256);
     // Writing to a vector cannot fail.
     if minicbor::encode(table, &mut bytes).is_ok() {
@@ -117,7 +116,7 @@ pub fn put_table(tx: &mut Tx<'_>, scope: &Scope, table: &Table) {
 }
 
 /// Deletes a table's description; its rows are swept by [`sweep`].
-pub fn delete_table(tx: &mut Tx<'_>, scope: &Scope, name: &str) {
+pub fn delete_table(tx: &mut Tx<'_>, scope: Scope<'_>, name: &str) {
     tx.delete(scope.table_key(name));
 }
 
@@ -127,7 +126,7 @@ pub fn delete_table(tx: &mut Tx<'_>, scope: &Scope, name: &str) {
 /// When the store fails or a description cannot be read.
 pub fn list_tables(
     from: &(impl Read + ?Sized),
-    scope: &Scope,
+    scope: Scope<'_>,
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<Table>> {
@@ -152,8 +151,8 @@ pub struct Counts {
 ///
 /// # Errors
 /// When the store fails.
-pub fn counts(from: &(impl Read + ?Sized), scope: &Scope, table: &Table, number: u16) -> Result<Counts> {
-    Ok(match from.get(&scope.counts_key(table, number))? {
+pub fn counts(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, number: u16) -> Result<Counts> {
+    Ok(match from.get(&scope.counts_key(&table.id, number))? {
         Some(bytes) => minicbor::decode(&bytes)?,
         None => Counts::default(),
     })
@@ -161,7 +160,7 @@ pub fn counts(from: &(impl Read + ?Sized), scope: &Scope, table: &Table, number:
 
 fn count(
     tx: &mut Tx<'_>,
-    scope: &Scope,
+    scope: Scope<'_>,
     table: &Table,
     number: u16,
     old: Option<usize>,
@@ -176,7 +175,7 @@ fn count(
     counts.bytes += size(new) - size(old);
     let mut bytes = Vec::with_capacity(16);
     if minicbor::encode(counts, &mut bytes).is_ok() {
-        tx.put(scope.counts_key(table, number), bytes.into());
+        tx.put(scope.counts_key(&table.id, number), bytes.into());
     }
     Ok(())
 }
@@ -185,8 +184,8 @@ fn count(
 ///
 /// # Errors
 /// When the store fails.
-pub fn get(from: &(impl Read + ?Sized), scope: &Scope, table: &Table, place: &[u8]) -> Result<Option<Bytes>> {
-    let mut key = scope.space(table, BASE);
+pub fn get(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, place: &[u8]) -> Result<Option<Bytes>> {
+    let mut key = scope.space(&table.id, BASE);
     key.extend_from_slice(place);
     Ok(from.get(&key)?)
 }
@@ -196,6 +195,8 @@ pub fn get(from: &(impl Read + ?Sized), scope: &Scope, table: &Table, place: &[u
 pub struct Written {
     /// For each index that changed: its number, and the sizes of the rows taken away and put there.
     pub indexes: Vec<IndexWrite>,
+    /// When the item expires, in seconds since 1970, if no other of the table expires before it.
+    pub expires_first: Option<u64>,
 }
 
 /// A change in an index.
@@ -226,10 +227,10 @@ pub struct Change<'a> {
 ///
 /// # Errors
 /// When the store fails or a stored item is damaged.
-pub fn write(tx: &mut Tx<'_>, scope: &Scope, table: &Table, change: &Change<'_>) -> Result<Written> {
+pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'_>) -> Result<Written> {
     let old = change.old.as_deref().map(ItemRef::open).transpose()?;
     let new = change.new.as_deref().map(ItemRef::open).transpose()?;
-    let mut key = scope.space(table, BASE);
+    let mut key = scope.space(&table.id, BASE);
     key.extend_from_slice(change.place);
     match &change.new {
         Some(bytes) => tx.put(key, bytes.clone()),
@@ -246,6 +247,12 @@ pub fn write(tx: &mut Tx<'_>, scope: &Scope, table: &Table, change: &Change<'_>)
     if let Some(attribute) = &table.ttl {
         let (before, after) = (expiry(attribute, old)?, expiry(attribute, new)?);
         write_expiry(tx, scope, table, change.place, before, after);
+        if let Some(seconds) = after
+            && before != after
+        {
+            let first = next_expiry(tx, scope, table, 0)?;
+            written.expires_first = first.filter(|first| *first == seconds);
+        }
     }
     Ok(written)
 }
@@ -284,7 +291,7 @@ fn project(table: &Table, index: &Index, item: MapRef<'_>) -> Result<Item> {
 
 fn write_index(
     tx: &mut Tx<'_>,
-    scope: &Scope,
+    scope: Scope<'_>,
     table: &Table,
     index: &Index,
     before: Option<&IndexRow>,
@@ -301,7 +308,7 @@ fn write_index(
         }
         _ => false,
     };
-    let space = scope.space(table, index.number);
+    let space = scope.space(&table.id, index.number);
     let key = |row: &IndexRow| [space.as_slice(), row.place.as_slice()].concat();
     let (old, new) = (before.map(|row| row.size), after.map(|row| row.size));
     if let Some(before) = before
@@ -327,11 +334,18 @@ fn expiry(attribute: &str, item: Option<ItemRef<'_>>) -> Result<Option<u64>> {
     })
 }
 
-fn write_expiry(tx: &mut Tx<'_>, scope: &Scope, table: &Table, place: &[u8], before: Option<u64>, after: Option<u64>) {
+fn write_expiry(
+    tx: &mut Tx<'_>,
+    scope: Scope<'_>,
+    table: &Table,
+    place: &[u8],
+    before: Option<u64>,
+    after: Option<u64>,
+) {
     if before == after {
         return;
     }
-    let space = scope.space(table, EXPIRY);
+    let space = scope.space(&table.id, EXPIRY);
     let key = |seconds: u64| [space.as_slice(), &seconds.to_be_bytes(), place].concat();
     if let Some(seconds) = before {
         tx.delete(key(seconds));
@@ -348,13 +362,13 @@ fn write_expiry(tx: &mut Tx<'_>, scope: &Scope, table: &Table, place: &[u8], bef
 /// When the store fails.
 pub fn expired(
     read: &(impl Read + ?Sized),
-    scope: &Scope,
+    scope: Scope<'_>,
     table: &Table,
     from: u64,
     until: u64,
     limit: usize,
 ) -> Result<Vec<Vec<u8>>> {
-    let space = scope.space(table, EXPIRY);
+    let space = scope.space(&table.id, EXPIRY);
     let bound = |seconds: u64| [space.as_slice(), &seconds.to_be_bytes()].concat();
     let page = Page { start: bound(from), end: Some(bound(until)), order: Order::Ascending, limit };
     let found = read.scan(&page)?;
@@ -365,8 +379,8 @@ pub fn expired(
 ///
 /// # Errors
 /// When the store fails.
-pub fn next_expiry(read: &(impl Read + ?Sized), scope: &Scope, table: &Table, from: u64) -> Result<Option<u64>> {
-    let space = scope.space(table, EXPIRY);
+pub fn next_expiry(read: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, from: u64) -> Result<Option<u64>> {
+    let space = scope.space(&table.id, EXPIRY);
     let start = [space.as_slice(), &from.to_be_bytes()].concat();
     let page = Page { start, end: prefix_end(&space), order: Order::Ascending, limit: 1 };
     let found = read.scan(&page)?;
@@ -423,13 +437,13 @@ impl Rows {
 /// When the store fails.
 pub fn scan(
     from: &(impl Read + ?Sized),
-    scope: &Scope,
+    scope: Scope<'_>,
     table: &Table,
     number: u16,
     rows: &Rows,
     limit: usize,
 ) -> Result<Vec<(Vec<u8>, Bytes)>> {
-    let space = scope.space(table, number);
+    let space = scope.space(&table.id, number);
     let found = from.scan(&rows.page(&space, limit))?;
     let place = |key: &Bytes| key.get(space.len()..).unwrap_or_default().to_vec();
     Ok(found.into_iter().map(|(key, value)| (place(&key), value)).collect())
@@ -442,7 +456,7 @@ pub fn scan(
 /// When the store fails or a stored item is damaged.
 pub fn backfill(
     tx: &mut Tx<'_>,
-    scope: &Scope,
+    scope: Scope<'_>,
     table: &Table,
     what: Backfill<'_>,
     after: Option<&[u8]>,
@@ -479,13 +493,9 @@ pub enum Backfill<'a> {
 ///
 /// # Errors
 /// When the store fails.
-pub fn sweep(tx: &mut Tx<'_>, scope: &Scope, table: &Table, part: Sweep, limit: usize) -> Result<bool> {
+pub fn sweep(tx: &mut Tx<'_>, scope: Scope<'_>, table: &str, part: Sweep, limit: usize) -> Result<bool> {
     let (prefix, counts) = match part {
-        Sweep::Table => {
-            let mut counts = scope.prefix(COUNTS);
-            text(&table.id, &mut counts);
-            (scope.rows(table), Some(counts))
-        }
+        Sweep::Table => (scope.rows(ITEMS, table), Some(scope.rows(COUNTS, table))),
         Sweep::Index(number) => (scope.space(table, number), Some(scope.counts_key(table, number))),
         Sweep::Expiry => (scope.space(table, EXPIRY), None),
     };
@@ -509,4 +519,61 @@ pub enum Sweep {
     Index(u16),
     /// The expiry times.
     Expiry,
+}
+
+const TOKENS: &str = "dynamodb.tokens";
+
+/// A token with which a transaction was sent, so that sending it again does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Token {
+    /// What tells the request from others.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub request: Vec<u8>,
+    /// Until when it is remembered, in milliseconds since 1970.
+    #[n(1)]
+    pub until: i64,
+}
+
+/// What is remembered of a token.
+///
+/// # Errors
+/// When the store fails.
+pub fn token(from: &(impl Read + ?Sized), scope: Scope<'_>, token: &str) -> Result<Option<Token>> {
+    let stored = from.get(&scope.rows(TOKENS, token))?;
+    Ok(stored.map(|bytes| minicbor::decode(&bytes)).transpose()?)
+}
+
+/// Remembers a token.
+pub fn put_token(tx: &mut Tx<'_>, scope: Scope<'_>, token: &str, row: &Token) {
+    let mut bytes = Vec::with_capacity(48);
+    if minicbor::encode(row, &mut bytes).is_ok() {
+        tx.put(scope.rows(TOKENS, token), bytes.into());
+    }
+}
+
+/// Forgets a token.
+pub fn forget_token(tx: &mut Tx<'_>, scope: Scope<'_>, token: &str) {
+    tx.delete(scope.rows(TOKENS, token));
+}
+
+const TAGS: &str = "dynamodb.tags";
+
+/// The tags of a table, by its id.
+///
+/// # Errors
+/// When the store fails.
+pub fn tags(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &str) -> Result<BTreeMap<String, String>> {
+    let stored = from.get(&scope.rows(TAGS, table))?;
+    Ok(stored.map(|bytes| minicbor::decode(&bytes)).transpose()?.unwrap_or_default())
+}
+
+/// Sets the tags of a table; none at all are not kept.
+pub fn put_tags(tx: &mut Tx<'_>, scope: Scope<'_>, table: &str, tags: &BTreeMap<String, String>) {
+    let key = scope.rows(TAGS, table);
+    let mut bytes = Vec::new();
+    if tags.is_empty() {
+        tx.delete(key);
+    } else if minicbor::encode(tags, &mut bytes).is_ok() {
+        tx.put(key, bytes.into());
+    }
 }

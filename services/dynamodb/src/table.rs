@@ -324,6 +324,11 @@ impl Index {
         Ok(Some(place))
     }
 
+    /// Whether the index has every attribute.
+    pub fn projects_all(&self) -> bool {
+        self.projection == IndexProjection::All
+    }
+
     /// Whether the index has this attribute of an item.
     pub fn projects(&self, table: &Table, name: &str) -> bool {
         match &self.projection {

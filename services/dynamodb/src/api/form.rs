@@ -235,7 +235,8 @@ fn json_map(map: MapRef<'_>) -> std::result::Result<Json, Corrupt> {
 }
 
 fn json_value(value: ValueRef<'_>) -> std::result::Result<Json, Corrupt> {
-    let texts = |set: SetRef<'_>| set.texts().map(|text| text.map(Json::from)).collect::<std::result::Result<Vec<_>, _>>();
+    let texts =
+        |set: SetRef<'_>| set.texts().map(|text| text.map(Json::from)).collect::<std::result::Result<Vec<_>, _>>();
     Ok(match value {
         ValueRef::S(text) => json!({ "S": text }),
         ValueRef::N(text) => json!({ "N": text }),
@@ -254,4 +255,20 @@ fn json_value(value: ValueRef<'_>) -> std::result::Result<Json, Corrupt> {
         ValueRef::Bool(truth) => json!({ "BOOL": truth }),
         ValueRef::Null => json!({ "NULL": true }),
     })
+}
+
+/// A parameter of which only matters that a request has it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given;
+
+impl Given {
+    pub(crate) fn read(_value: Value) -> Self {
+        Self
+    }
+}
+
+impl Write for Given {
+    fn write(&self, w: &mut dyn Writer) {
+        w.null();
+    }
 }

@@ -419,7 +419,37 @@ impl Found<'_> {
     }
 }
 
+impl Operand {
+    fn each_path<'a>(&'a self, visit: &mut dyn FnMut(&'a Path)) {
+        match self {
+            Self::Path(path) => visit(path),
+            Self::Value(_) => {}
+            Self::Size(of) => of.each_path(visit),
+        }
+    }
+}
+
 impl Condition {
+    /// Visits every path that it reads.
+    pub fn each_path<'a>(&'a self, visit: &mut dyn FnMut(&'a Path)) {
+        match self {
+            Self::Or(parts) | Self::And(parts) => parts.iter().for_each(|part| part.each_path(visit)),
+            Self::Not(part) => part.each_path(visit),
+            Self::Compare { left, right, .. } => [left, right].into_iter().for_each(|operand| operand.each_path(visit)),
+            Self::Between { value, low, high } => {
+                [value, low, high].into_iter().for_each(|operand| operand.each_path(visit));
+            }
+            Self::In { value, candidates } => {
+                std::iter::once(value).chain(candidates).for_each(|operand| operand.each_path(visit));
+            }
+            Self::AttributeExists(path) | Self::AttributeNotExists(path) => visit(path),
+            Self::AttributeType(operand, _) => operand.each_path(visit),
+            Self::BeginsWith(first, second) | Self::Contains(first, second) => {
+                [first, second].into_iter().for_each(|operand| operand.each_path(visit));
+            }
+        }
+    }
+
     /// Whether it holds of a stored item; [`MapRef::EMPTY`] stands for an item that does not exist.
     ///
     /// A comparison with what the item lacks is false, except `<>`, which is then true.

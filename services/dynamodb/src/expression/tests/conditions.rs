@@ -220,7 +220,9 @@ fn holds_of(text: &str, item: Option<&Item>) -> bool {
     let names = [("#n", "name"), ("#dot", "x.y"), ("#lang", "language")];
     let names = names.map(|(key, name)| (key.to_owned(), name.to_owned()));
     let kinds = [":S", ":N", ":NULL", ":M"].map(|key| (key.to_owned(), s(&key[1..])));
-    let placeholders = Placeholders::new(Some(names), Some(values.into_iter().chain(kinds).map(|(key, value)| (key, Ok(value))))).unwrap();
+    let placeholders =
+        Placeholders::new(Some(names), Some(values.into_iter().chain(kinds).map(|(key, value)| (key, Ok(value)))))
+            .unwrap();
     let condition = condition::parse(ExpressionKind::Condition, text, &placeholders).unwrap();
     let bytes = item.map(stored);
     let attributes = bytes.as_deref().map_or(MapRef::EMPTY, |bytes| ItemRef::open(bytes).unwrap().attributes());

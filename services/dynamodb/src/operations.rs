@@ -1,0 +1,174 @@
+//! The service as the kernel sees it: its operations, what they need to be allowed, its tasks.
+
+use crate::DynamoDb;
+use crate::api::{
+    self, BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, BatchWriteItemOutput, CreateTableInput,
+    CreateTableOutput, DeleteItemInput, DeleteItemOutput, DeleteTableInput, DeleteTableOutput, DescribeEndpointsInput,
+    DescribeEndpointsOutput, DescribeLimitsInput, DescribeLimitsOutput, DescribeTableInput, DescribeTableOutput,
+    DescribeTimeToLiveInput, DescribeTimeToLiveOutput, GetItemInput, GetItemOutput, ListTablesInput, ListTablesOutput,
+    ListTagsOfResourceInput, ListTagsOfResourceOutput, PutItemInput, PutItemOutput, QueryInput, QueryOutput, ScanInput,
+    ScanOutput, TagResourceInput, TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsInput,
+    TransactWriteItemsOutput, UntagResourceInput, UpdateItemInput, UpdateItemOutput, UpdateTableInput,
+    UpdateTableOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
+};
+use crate::request::{table_arn, table_name};
+use crate::tables::describe;
+use futures_core::future::BoxFuture;
+use undercast_kernel::{Access, Answer, Cx, Next, Result, Service, Task};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+impl Service for DynamoDb {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        Ok(access(cx, operation, input)?)
+    }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(async move { Ok(self.run_task(cx, task).await?) })
+    }
+}
+
+/// One permission a table or index that the call touches.
+fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> crate::error::Result<Vec<Access>> {
+    let name = operation.name;
+    let on = |action: &str, given: &str| -> crate::error::Result<Access> {
+        Ok(Access::new(format!("dynamodb:{action}"), table_arn(cx, table_name(cx, given)?)))
+    };
+    if let Some(given) = input.text("TableName") {
+        let mut access = on(name, given)?;
+        if let Some(index) = input.text("IndexName") {
+            access.resource = format!("{}/index/{index}", access.resource);
+        }
+        return Ok(vec![access]);
+    }
+    if let Some(arn) = input.text("ResourceArn") {
+        return Ok(vec![Access::new(format!("dynamodb:{name}"), arn)]);
+    }
+    if let Some(Value::Map(tables)) = input.get("RequestItems") {
+        return tables.keys().map(|given| on(name, given)).collect();
+    }
+    if let Some(Value::List(items)) = input.get("TransactItems") {
+        let mut all: Vec<Access> = Vec::new();
+        for (member, value) in items.iter().filter_map(Value::as_fields).flat_map(|item| named(item)) {
+            let action = match member {
+                "Get" => "GetItem",
+                "Put" => "PutItem",
+                "Update" => "UpdateItem",
+                "Delete" => "DeleteItem",
+                _ => "ConditionCheckItem",
+            };
+            if let Some(given) = value.text("TableName") {
+                let access = on(action, given)?;
+                if !all.iter().any(|known| known.action == access.action && known.resource == access.resource) {
+                    all.push(access);
+                }
+            }
+        }
+        return Ok(all);
+    }
+    Ok(vec![Access::new(format!("dynamodb:{name}"), "*")])
+}
+
+/// The members that are set, by name.
+fn named(fields: &Fields) -> impl Iterator<Item = (&'static str, &Value)> {
+    let members = fields.schema.members;
+    fields.set.iter().filter_map(move |(index, value)| Some((members.get(usize::from(*index))?.name, value)))
+}
+
+impl api::Operations for DynamoDb {
+    async fn batch_get_item(&self, cx: &Cx, input: BatchGetItemInput) -> Result<BatchGetItemOutput> {
+        Ok(self.batch_get(cx, input)?)
+    }
+
+    async fn batch_write_item(&self, cx: &Cx, input: BatchWriteItemInput) -> Result<BatchWriteItemOutput> {
+        Ok(self.batch_write(cx, input).await?)
+    }
+
+    async fn create_table(&self, cx: &Cx, input: CreateTableInput) -> Result<CreateTableOutput> {
+        Ok(self.create(cx, input).await?)
+    }
+
+    async fn delete_item(&self, cx: &Cx, input: DeleteItemInput) -> Result<DeleteItemOutput> {
+        Ok(self.delete(cx, input).await?)
+    }
+
+    async fn delete_table(&self, cx: &Cx, input: DeleteTableInput) -> Result<DeleteTableOutput> {
+        Ok(self.drop_table(cx, &input.table_name).await?)
+    }
+
+    async fn describe_endpoints(&self, cx: &Cx, _input: DescribeEndpointsInput) -> Result<DescribeEndpointsOutput> {
+        Ok(describe::endpoints(cx))
+    }
+
+    async fn describe_limits(&self, _cx: &Cx, _input: DescribeLimitsInput) -> Result<DescribeLimitsOutput> {
+        Ok(describe::limits())
+    }
+
+    async fn describe_table(&self, cx: &Cx, input: DescribeTableInput) -> Result<DescribeTableOutput> {
+        Ok(self.describe(cx, &input.table_name)?)
+    }
+
+    async fn describe_time_to_live(&self, cx: &Cx, input: DescribeTimeToLiveInput) -> Result<DescribeTimeToLiveOutput> {
+        Ok(self.describe_ttl(cx, &input.table_name)?)
+    }
+
+    async fn get_item(&self, cx: &Cx, input: GetItemInput) -> Result<GetItemOutput> {
+        Ok(self.get(cx, input)?)
+    }
+
+    async fn list_tables(&self, cx: &Cx, input: ListTablesInput) -> Result<ListTablesOutput> {
+        Ok(self.list(cx, &input)?)
+    }
+
+    async fn list_tags_of_resource(&self, cx: &Cx, input: ListTagsOfResourceInput) -> Result<ListTagsOfResourceOutput> {
+        Ok(self.list_tags(cx, &input)?)
+    }
+
+    async fn put_item(&self, cx: &Cx, input: PutItemInput) -> Result<PutItemOutput> {
+        Ok(self.put(cx, input).await?)
+    }
+
+    async fn query(&self, cx: &Cx, input: QueryInput) -> Result<QueryOutput> {
+        Ok(self.find(cx, input)?)
+    }
+
+    async fn scan(&self, cx: &Cx, input: ScanInput) -> Result<ScanOutput> {
+        Ok(self.look_through(cx, input)?)
+    }
+
+    async fn tag_resource(&self, cx: &Cx, input: TagResourceInput) -> Result<()> {
+        Ok(self.tag(cx, input).await?)
+    }
+
+    async fn transact_get_items(&self, cx: &Cx, input: TransactGetItemsInput) -> Result<TransactGetItemsOutput> {
+        Ok(self.transact_get(cx, input)?)
+    }
+
+    async fn transact_write_items(&self, cx: &Cx, input: TransactWriteItemsInput) -> Result<TransactWriteItemsOutput> {
+        Ok(self.transact_write(cx, input).await?)
+    }
+
+    async fn untag_resource(&self, cx: &Cx, input: UntagResourceInput) -> Result<()> {
+        Ok(self.untag(cx, input).await?)
+    }
+
+    async fn update_item(&self, cx: &Cx, input: UpdateItemInput) -> Result<UpdateItemOutput> {
+        Ok(self.update(cx, input).await?)
+    }
+
+    async fn update_table(&self, cx: &Cx, input: UpdateTableInput) -> Result<UpdateTableOutput> {
+        Ok(self.change_table(cx, input).await?)
+    }
+
+    async fn update_time_to_live(&self, cx: &Cx, input: UpdateTimeToLiveInput) -> Result<UpdateTimeToLiveOutput> {
+        Ok(self.update_ttl(cx, input).await?)
+    }
+}
