@@ -15,6 +15,10 @@ pub struct Config {
     /// `Operation.Member` or `Shape.Member` that is not honoured, and the reason.
     #[serde(default)]
     pub ignored: BTreeMap<String, String>,
+    /// `Operation.Member` or `Shape.Member` whose use is refused as not built, and the reason: for members that would
+    /// change the meaning of a call.
+    #[serde(default)]
+    pub refused: BTreeMap<String, String>,
     /// Shapes that the service reads and writes itself: the path of its Rust type, which has `read(Value) -> Self` and
     /// implements `Write`.
     #[serde(default)]
@@ -40,6 +44,9 @@ pub struct Wire {
     /// S3's rules of signing.
     #[serde(default)]
     pub s3_signing: bool,
+    /// Answers carry `x-amz-crc32`.
+    #[serde(default)]
+    pub crc32: bool,
     /// Stored once for all regions.
     #[serde(default)]
     pub global: bool,
@@ -57,8 +64,12 @@ pub struct Wire {
 impl Config {
     /// The reason why `member` of `shape` is not honoured. `operations` are those whose input `shape` is.
     pub fn ignored<'a>(&'a self, shape: &str, member: &str, operations: &[&str]) -> Option<&'a str> {
-        let names = std::iter::once(shape).chain(operations.iter().copied());
-        names.map(|n| format!("{n}.{member}")).find_map(|key| self.ignored.get(&key)).map(String::as_str)
+        reason(&self.ignored, shape, member, operations)
+    }
+
+    /// The reason why a use of `member` of `shape` is refused.
+    pub fn refused<'a>(&'a self, shape: &str, member: &str, operations: &[&str]) -> Option<&'a str> {
+        reason(&self.refused, shape, member, operations)
     }
 
     /// Refuses what the model does not have.
@@ -68,7 +79,7 @@ impl Config {
                 return Err(Error::Unknown(format!("api.toml lists the operation `{name}`, which the API does not have")));
             }
         }
-        for key in self.ignored.keys().chain(self.form_names.keys()) {
+        for key in self.ignored.keys().chain(self.refused.keys()).chain(self.form_names.keys()) {
             let found = key.split_once('.').is_some_and(|(owner, member)| {
                 let input = model.operations.get(owner).and_then(|o| o.input.as_deref());
                 let shape = model.shapes.get(input.unwrap_or(owner));
@@ -85,4 +96,9 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn reason<'a>(reasons: &'a BTreeMap<String, String>, shape: &str, member: &str, operations: &[&str]) -> Option<&'a str> {
+    let names = std::iter::once(shape).chain(operations.iter().copied());
+    names.map(|n| format!("{n}.{member}")).find_map(|key| reasons.get(&key)).map(String::as_str)
 }

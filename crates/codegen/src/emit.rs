@@ -29,7 +29,9 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     let mut out = String::with_capacity(1 << 16);
     out.push_str("use undercast_kernel::Cx;\nuse undercast_wire::{Protocol, Value, Write, Writer};\nuse undercast_wire::schema::{ErrorShape, Http, List, Location, Map, Member, Operation, Range, Service, Shape, Size, Structure, Text, TimestampFormat, Unbuilt};\n");
     out.push_str("/// Keeps every import in use, whatever the API has.\n#[doc(hidden)]\npub type Imports = (Location, List, Map, Member, Range, Shape, Size, Structure, Text, TimestampFormat, Unbuilt, Value, Http, &'static ErrorShape);\n");
-    out.push_str("static S_UNIT: Structure = Structure::EMPTY;\n");
+    if emit.listed().any(|o| o.input.is_none() || o.output.is_none()) {
+        out.push_str("static S_UNIT: Structure = Structure::EMPTY;\n");
+    }
     tables.shapes(&mut out);
     emit.operations(&tables, &mut out);
     emit.structs(&mut out);
@@ -88,7 +90,7 @@ impl Emit<'_> {
         let protocols: Vec<String> = protocols.iter().map(|p| format!("Protocol::{p}")).collect();
         let _ = writeln!(
             out,
-            "/// The API as the wire sees it.\npub static SERVICE: Service = Service {{ name: {}, signing_name: {}, endpoint_prefix: {}, iam_prefix: {}, target_prefix: {}, rpc_name: {}, api_version: {}, xml_namespace: {}, json_version: {}, protocols: &[{}], query_compatible: {compatible}, bare_errors: {}, s3_signing: {}, validation_error: {}, operations: &[{}], unbuilt: &[{}], global: {} }};",
+            "/// The API as the wire sees it.\npub static SERVICE: Service = Service {{ name: {}, signing_name: {}, endpoint_prefix: {}, iam_prefix: {}, target_prefix: {}, rpc_name: {}, api_version: {}, xml_namespace: {}, json_version: {}, protocols: &[{}], query_compatible: {compatible}, bare_errors: {}, s3_signing: {}, crc32: {}, validation_error: {}, operations: &[{}], unbuilt: &[{}], global: {} }};",
             lit(&model.service),
             lit(signing),
             lit(prefix),
@@ -101,6 +103,7 @@ impl Emit<'_> {
             protocols.join(", "),
             wire.bare_errors,
             wire.s3_signing,
+            wire.crc32,
             lit(wire.validation_error.as_deref().unwrap_or(default_error)),
             listed.join(", "),
             unbuilt.join(", "),
@@ -248,6 +251,7 @@ impl Emit<'_> {
             .iter()
             .enumerate()
             .filter(|(_, m)| self.config.ignored(&shape.name, &m.name, &operations).is_none())
+            .filter(|(_, m)| self.config.refused(&shape.name, &m.name, &operations).is_none())
             .collect();
         let required = |m: &Member| shape.required.contains(&m.name);
         let _ = writeln!(out, "    #[derive(Debug, Default)]\n    pub(crate) struct {name} {{");
@@ -258,22 +262,23 @@ impl Emit<'_> {
         }
         let argument = if members.is_empty() { "_value" } else { "value" };
         let _ = writeln!(out, "    }}\n    impl {name} {{\n        pub(crate) fn read({argument}: Value) -> Self {{");
-        for (_, member) in &members {
-            let _ = writeln!(out, "            let mut {} = None;", snake(&member.name));
+        // Locals are named by number: a member may be called `value`.
+        for (index, _) in &members {
+            let _ = writeln!(out, "            let mut m{index} = None;");
         }
         if !members.is_empty() {
             out.push_str("            for (index, value) in value.into_set() {\n                match index {\n");
             for (index, member) in &members {
                 let read = self.read_expression(&member.shape, Some(member), Some(&shape.name));
-                let _ = writeln!(out, "                    {index} => {} = Some({read}),", snake(&member.name));
+                let _ = writeln!(out, "                    {index} => m{index} = Some({read}),");
             }
             out.push_str("                    _ => {}\n                }\n            }\n");
         }
         let fields: Vec<String> = members
             .iter()
-            .map(|(_, m)| {
+            .map(|(index, m)| {
                 let field = snake(&m.name);
-                if required(m) { format!("{field}: {field}.unwrap_or_default()") } else { field }
+                if required(m) { format!("{field}: m{index}.unwrap_or_default()") } else { format!("{field}: m{index}") }
             })
             .collect();
         let _ = writeln!(out, "            Self {{ {} }}\n        }}\n    }}", fields.join(", "));

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{Config, Model};
 
 /// What the listed operations reach.
+#[derive(Default)]
 pub(crate) struct Reach<'a> {
-    /// Shapes of inputs.
+    /// Shapes of inputs that handlers read.
     pub(crate) inputs: BTreeSet<&'a str>,
+    /// Shapes of inputs, those behind ignored and refused members too: readers need their tables.
+    pub(crate) described: BTreeSet<&'a str>,
     /// Shapes of outputs.
     pub(crate) outputs: BTreeSet<&'a str>,
     /// The operations whose input a shape is.
@@ -18,32 +21,39 @@ pub(crate) struct Reach<'a> {
 
 impl<'a> Reach<'a> {
     pub(crate) fn of(model: &'a Model, config: &Config) -> Self {
-        let mut reach =
-            Self { inputs: BTreeSet::new(), outputs: BTreeSet::new(), input_of: BTreeMap::new(), output_of: BTreeMap::new() };
+        let mut reach = Self::default();
         for name in &config.operations {
             let Some(operation) = model.operations.get(name) else { continue };
             if let Some(input) = &operation.input {
                 reach.input_of.entry(input).or_default().push(&operation.name);
-                walk(model, input, &mut reach.inputs);
             }
             if let Some(output) = &operation.output {
                 reach.output_of.entry(output).or_default().push(&operation.name);
-                walk(model, output, &mut reach.outputs);
+                walk(model, output, &|_, _| true, &mut reach.outputs);
             }
+        }
+        for (input, operations) in &reach.input_of {
+            let read = |shape: &str, member: &str| {
+                let operations: &[&str] = if shape == *input { operations } else { &[] };
+                config.ignored(shape, member, operations).is_none() && config.refused(shape, member, operations).is_none()
+            };
+            walk(model, input, &read, &mut reach.inputs);
+            walk(model, input, &|_, _| true, &mut reach.described);
         }
         reach
     }
 
     /// All shapes.
     pub(crate) fn all(&self) -> BTreeSet<&'a str> {
-        self.inputs.union(&self.outputs).copied().collect()
+        self.described.union(&self.outputs).copied().collect()
     }
 }
 
-fn walk<'a>(model: &'a Model, name: &'a str, seen: &mut BTreeSet<&'a str>) {
+fn walk<'a>(model: &'a Model, name: &'a str, follow: &dyn Fn(&str, &str) -> bool, seen: &mut BTreeSet<&'a str>) {
     let Some(shape) = model.shapes.get(name) else { return };
     if seen.insert(&shape.name) {
-        shape.members.iter().for_each(|m| walk(model, &m.shape, seen));
+        let members = shape.members.iter().filter(|m| follow(&shape.name, &m.name));
+        members.for_each(|m| walk(model, &m.shape, follow, seen));
     }
 }
 

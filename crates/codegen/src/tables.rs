@@ -153,7 +153,7 @@ impl Tables<'_> {
         let ignored = self.config.ignored(&shape.name, &member.name, operations);
         let _ = writeln!(
             out,
-            "  Member {{ name: {}, wire: {}, xml: {}, form: {}, shape: {}, location: Location::{location}, required: {}, flattened: {flattened}, attribute: {}, xml_namespace: {namespace}, streaming: {streaming}, json_value: {}, idempotency_token: {}, ignored: {}, event_header: {}, event_payload: {} }},",
+            "  Member {{ name: {}, wire: {}, xml: {}, form: {}, shape: {}, location: Location::{location}, required: {}, flattened: {flattened}, attribute: {}, xml_namespace: {namespace}, streaming: {streaming}, json_value: {}, idempotency_token: {}, ignored: {}, refused: {}, event_header: {}, event_payload: {} }},",
             lit(&member.name),
             lit(wire),
             lit(xml),
@@ -164,6 +164,7 @@ impl Tables<'_> {
             member.flag("jsonvalue"),
             member.flag("idempotencyToken"),
             opt(ignored),
+            opt(self.config.refused(&shape.name, &member.name, operations)),
             member.flag("eventheader"),
             member.flag("eventpayload"),
         );

@@ -1,1 +1,46 @@
-//! kernel.
+//! The kernel: what every service needs, and the one way a call takes.
+//!
+//! Knows: calls, accounts and regions, the clock, the store, who may do what, timers, faults, the record of what happened.
+//! Must not know: any service by name, HTTP, sockets.
+//!
+//! Reading order: [`Service`] (what a service is) → [`Cx`] (what a call is) → [`Kernel::dispatch`] (the way of a call).
+
+mod access;
+pub mod arn;
+pub mod auth;
+mod clock;
+mod credentials;
+mod cx;
+mod dispatch;
+mod failure;
+mod faults;
+pub mod json;
+mod meter;
+pub mod paging;
+mod random;
+pub mod regions;
+pub mod resources;
+mod service;
+mod signals;
+pub mod tags;
+mod tasks;
+mod trail;
+
+pub use access::{Access, Identities, IdentityPolicies, RoleFacts};
+pub use clock::Clock;
+pub use credentials::{CREDENTIALS, Credential, OwnerKind};
+pub use cx::{Cx, Origin};
+pub use dispatch::{AuthMode, IamMode, Kernel, Outcome, Settings};
+pub use failure::{Failure, Result};
+pub use faults::{Effect, FaultRule, Faults};
+pub use meter::Meter;
+pub use random::Random;
+pub use service::{Answer, Service};
+pub use signals::Signals;
+pub use tasks::{Next, Task, Tasks};
+pub use trail::{Record, Trail};
+
+pub use undercast_policy as policy;
+pub use undercast_store as store;
+pub use undercast_wire as wire;
+pub use undercast_wire::{AwsError, Body, Bytes, Timestamp};

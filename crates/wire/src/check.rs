@@ -83,6 +83,32 @@ pub fn ignored(fields: &Fields, out: &mut Vec<(&'static str, &'static str)>) {
     }
 }
 
+/// The first member that the request sets and the service refuses, with the reason. Setting nothing (false, an empty
+/// list) asks for nothing.
+pub fn refused(fields: &Fields) -> Option<(&'static str, &'static str)> {
+    fields.set.iter().find_map(|(index, value)| {
+        let asks = match value {
+            Value::Boolean(set) => *set,
+            Value::List(items) => !items.is_empty(),
+            Value::Map(entries) => !entries.is_empty(),
+            _ => true,
+        };
+        match fields.schema.members.get(usize::from(*index)) {
+            Some(Member { name, refused: Some(reason), .. }) if asks => Some((*name, *reason)),
+            _ => refused_in(value),
+        }
+    })
+}
+
+fn refused_in(value: &Value) -> Option<(&'static str, &'static str)> {
+    match value {
+        Value::Structure(fields) => refused(fields),
+        Value::List(items) => items.iter().find_map(refused_in),
+        Value::Map(entries) => entries.values().find_map(refused_in),
+        _ => None,
+    }
+}
+
 fn ignored_in(value: &Value, out: &mut Vec<(&'static str, &'static str)>) {
     match value {
         Value::Structure(fields) => ignored(fields, out),

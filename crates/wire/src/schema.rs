@@ -32,6 +32,8 @@ pub struct Service {
     pub bare_errors: bool,
     /// Signatures are made over the path encoded once, and bodies may be unsigned.
     pub s3_signing: bool,
+    /// Answers carry `x-amz-crc32`.
+    pub crc32: bool,
     /// Code of the error for a broken constraint.
     pub validation_error: &'static str,
     /// Operations that are built.
@@ -207,6 +209,8 @@ pub struct Member {
     pub idempotency_token: bool,
     /// Why a request that sets it is not honoured.
     pub ignored: Option<&'static str>,
+    /// Why a request that sets it is refused.
+    pub refused: Option<&'static str>,
     /// The header of an event rather than its payload.
     pub event_header: bool,
     /// The raw payload of an event.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -199,7 +199,13 @@ pub enum BodyError {
 }
 
 /// The bytes of a request or answer: whole, or arriving. It can be taken once.
-pub struct Body(Mutex<Inner>);
+pub struct Body {
+    inner: Mutex<Inner>,
+    trailers: Trailers,
+}
+
+/// What a sender says behind the body, once it has been read to its end: names in lower case, and values.
+pub type Trailers = Arc<Mutex<Vec<(String, String)>>>;
 
 enum Inner {
     Whole(Bytes),
@@ -214,11 +220,21 @@ impl Body {
 
     /// Bytes that arrive in pieces; `length` when it is known before.
     pub fn stream(stream: ByteStream, length: Option<u64>) -> Self {
-        Self(Mutex::new(Inner::Stream(stream, length)))
+        Self { inner: Mutex::new(Inner::Stream(stream, length)), trailers: Trailers::default() }
     }
 
-    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// The same, with what the sender will have said behind it.
+    pub fn stream_with_trailers(stream: ByteStream, length: Option<u64>, trailers: Trailers) -> Self {
+        Self { inner: Mutex::new(Inner::Stream(stream, length)), trailers }
+    }
+
+    /// What the sender says behind the body. Complete once the body has been read to its end.
+    pub fn trailers(&self) -> Trailers {
+        self.trailers.clone()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Length in bytes, when it is known.
@@ -232,12 +248,12 @@ impl Body {
     /// Takes the bytes out and leaves an empty body.
     pub fn take(&self) -> Self {
         let inner = std::mem::replace(&mut *self.inner(), Inner::Whole(Bytes::new()));
-        Self(Mutex::new(inner))
+        Self { inner: Mutex::new(inner), trailers: self.trailers.clone() }
     }
 
     /// The bytes, if they are all here; else the stream.
     pub fn into_parts(self) -> Result<Bytes, (ByteStream, Option<u64>)> {
-        match self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        match self.inner.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Inner::Whole(b) => Ok(b),
             Inner::Stream(s, length) => Err((s, length)),
         }
@@ -245,7 +261,7 @@ impl Body {
 
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
-        let inner = self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         match inner {
             Inner::Whole(b) if b.is_empty() => None,
             Inner::Whole(b) => Some(Ok(std::mem::take(b))),
@@ -277,7 +293,7 @@ impl Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self(Mutex::new(Inner::Whole(bytes)))
+        Self { inner: Mutex::new(Inner::Whole(bytes)), trailers: Trailers::default() }
     }
 }
 

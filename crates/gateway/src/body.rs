@@ -1,0 +1,202 @@
+//! Bodies between the server and the wire: with time limits, length limits, signatures of chunks, hashes.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::PoisonError;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use sha2::{Digest, Sha256};
+use undercast_wire::sigv4::chunked::ChunkedDecoder;
+use undercast_wire::value::{Body, BodyError, ByteStream, Trailers};
+use undercast_wire::text;
+
+/// A sender that says nothing for so long has gone.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A request's body as it arrives.
+pub(crate) fn incoming(body: Incoming) -> Body {
+    let length = body.size_hint().exact();
+    if length == Some(0) {
+        return Body::empty();
+    }
+    Body::stream(Box::pin(Arriving { body, silence: None }), length)
+}
+
+struct Arriving {
+    body: Incoming,
+    silence: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Stream for Arriving {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.silence = None;
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(BodyError::Incomplete(Some(Box::new(error)))))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => {
+                    let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE)));
+                    if silence.as_mut().poll(cx).is_ready() {
+                        let message = "Your socket connection to the server was not read from or written to within the timeout period.";
+                        return Poll::Ready(Some(Err(BodyError::Refused { code: "RequestTimeout", message: message.to_owned() })));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+/// The content of an `aws-chunked` body.
+pub(crate) fn unchunked(body: Body, decoder: ChunkedDecoder, length: Option<u64>) -> Body {
+    let trailers = Trailers::default();
+    let stream: ByteStream = match body.into_parts() {
+        Ok(bytes) => Box::pin(futures_util::stream::once(async move { Ok(bytes) })),
+        Err((stream, _)) => stream,
+    };
+    let unchunk = Unchunk { stream, decoder, ready: VecDeque::new(), trailers: trailers.clone(), done: false };
+    Body::stream_with_trailers(Box::pin(unchunk), length, trailers)
+}
+
+struct Unchunk {
+    stream: ByteStream,
+    decoder: ChunkedDecoder,
+    ready: VecDeque<Bytes>,
+    trailers: Trailers,
+    done: bool,
+}
+
+impl Stream for Unchunk {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(piece)));
+            }
+            if self.done {
+                return Poll::Ready(None);
+            }
+            match self.stream.as_mut().poll_next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(Some(Ok(bytes))) => match self.decoder.push(&bytes) {
+                    Ok(pieces) => self.ready.extend(pieces),
+                    Err(error) => {
+                        self.done = true;
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                },
+                Poll::Ready(None) => {
+                    self.done = true;
+                    if let Err(error) = self.decoder.finish() {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                    let found = self.decoder.trailers().to_vec();
+                    *self.trailers.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                }
+            }
+        }
+    }
+}
+
+/// A body whose SHA-256 the signer has named: the last piece is held back until the hash agrees.
+pub(crate) fn hashed(body: Body, expected: String) -> Body {
+    let length = body.length();
+    match body.into_parts() {
+        Ok(bytes) if bytes.is_empty() => Body::from(bytes),
+        Ok(bytes) => {
+            let stream = futures_util::stream::once(async move { Ok(bytes) });
+            Body::stream(Box::pin(Hashed { stream: Box::pin(stream), hasher: Sha256::new(), expected, done: false }), length)
+        }
+        Err((stream, length)) => Body::stream(Box::pin(Hashed { stream, hasher: Sha256::new(), expected, done: false }), length),
+    }
+}
+
+struct Hashed {
+    stream: ByteStream,
+    hasher: Sha256,
+    expected: String,
+    done: bool,
+}
+
+impl Stream for Hashed {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        match self.stream.as_mut().poll_next(cx) {
+            Poll::Ready(Some(Ok(bytes))) => {
+                self.hasher.update(&bytes);
+                Poll::Ready(Some(Ok(bytes)))
+            }
+            Poll::Ready(None) => {
+                self.done = true;
+                let hash = text::hex_encode(&std::mem::take(&mut self.hasher).finalize());
+                if hash == self.expected {
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Some(Err(BodyError::Refused {
+                    code: "XAmzContentSHA256Mismatch",
+                    message: "The provided 'x-amz-content-sha256' header does not match what was computed.".to_owned(),
+                })))
+            }
+            other => other,
+        }
+    }
+}
+
+/// An answer's body on its way to the server.
+pub(crate) enum Outgoing {
+    /// All of it.
+    Whole(Option<Bytes>),
+    /// In pieces.
+    Stream(ByteStream, Option<u64>),
+}
+
+impl From<Body> for Outgoing {
+    fn from(body: Body) -> Self {
+        match body.into_parts() {
+            Ok(bytes) => Self::Whole((!bytes.is_empty()).then_some(bytes)),
+            Err((stream, length)) => Self::Stream(stream, length),
+        }
+    }
+}
+
+impl HttpBody for Outgoing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Self::Stream(stream, _) => stream.as_mut().poll_next(cx).map(|next| next.map(|piece| piece.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Stream(_, Some(length)) => SizeHint::with_exact(*length),
+            Self::Stream(_, None) => SizeHint::default(),
+        }
+    }
+}

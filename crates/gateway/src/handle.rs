@@ -1,0 +1,431 @@
+//! One request: from its head to its answer.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::request::Parts;
+use hyper::body::Incoming;
+use sha2::{Digest, Sha256};
+use undercast_kernel::auth::{self, Caller, Refusal};
+use undercast_kernel::{Failure, Origin};
+use undercast_wire::schema::Protocol;
+use undercast_wire::sigv4::chunked::ChunkedDecoder;
+use undercast_wire::sigv4::{self, Signature};
+use undercast_wire::value::BodyError;
+use undercast_wire::{AwsError, Body, Request, Response, Service, protocol, text};
+
+use crate::listen::Gateway;
+use crate::route::{Asked, Target};
+use crate::{body, cors, host, internal};
+
+/// A request's answer; `None`: the connection is cut.
+pub(crate) async fn handle(gateway: &Gateway, request: http::Request<Incoming>, peer: IpAddr, tls: bool) -> Option<Response> {
+    let (parts, incoming) = request.into_parts();
+    let request = convert(parts, incoming);
+    let host_header = request.header("host").unwrap_or_default().to_owned();
+    let Some(name) = host::parse(&host_header, &gateway.settings.hosts) else {
+        return Some(refuse(403, "The Host header names neither a loopback address nor a configured name."));
+    };
+    let origin = request.header("origin").map(ToOwned::to_owned);
+    if let Some(origin) = &origin {
+        if !cors::allowed(origin, &gateway.settings.origins) {
+            return Some(refuse(403, "Pages of this origin are not allowed to call; add it to UNDERCAST_ORIGINS."));
+        }
+        if request.method == "OPTIONS" {
+            return Some(cors::preflight(origin, &request.headers));
+        }
+    }
+    let labels: Vec<String> = name.labels.iter().map(|l| (*l).to_owned()).collect();
+    let scheme = if tls { "https" } else { "http" };
+    let door = Door { gateway, labels, host: host_header, peer, scheme };
+    let mut response = door.answer(request).await?;
+    if let Some(origin) = &origin {
+        cors::add(&mut response, origin);
+    }
+    Some(response)
+}
+
+fn refuse(status: u16, why: &str) -> Response {
+    let mut response = Response::new(status, format!("{why}\n").into_bytes());
+    response.set("content-type", "text/plain");
+    response
+}
+
+fn convert(parts: Parts, incoming: Incoming) -> Request {
+    let mut headers = parts.headers;
+    // HTTP/2 has the host in its own field.
+    if !headers.contains_key("host")
+        && let Some(authority) = parts.uri.authority()
+        && let Ok(value) = authority.as_str().parse()
+    {
+        headers.insert("host", value);
+    }
+    Request {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body: body::incoming(incoming),
+    }
+}
+
+/// What is known of a request before it is known what it asks for.
+struct Door<'a> {
+    gateway: &'a Gateway,
+    labels: Vec<String>,
+    host: String,
+    peer: IpAddr,
+    scheme: &'static str,
+}
+
+impl Door<'_> {
+    async fn answer(&self, mut request: Request) -> Option<Response> {
+        if request.path.starts_with("/_undercast/") || request.path.starts_with("/_localstack/") {
+            return Some(internal::answer(self.gateway, request).await);
+        }
+        if let Some(site) = self.site() {
+            return self.serve(site, request).await;
+        }
+        let signed = sigv4::read(&request);
+        let signature = signed.as_ref().ok().and_then(Option::as_ref);
+        let named = self.labels.iter().rev().find_map(|l| self.gateway.router.by_label(l));
+        let signed_path = self.unfold_bucket(&mut request, signature);
+        let Some(target) = self.gateway.router.route(&request, signature, named) else {
+            let service = signature.map_or("of this request", |s| s.service.as_str());
+            return Some(self.no_service(&request, service));
+        };
+        let service = self.gateway.kernel.services().get(target.service)?.clone();
+        let api = service.api();
+        let request_id = self.request_id(api);
+        let protocol = target.protocol;
+        let outcome = match signed {
+            Ok(signature) => Call { door: self, api, request_id: &request_id, target, signature, signed_path }.run(request).await,
+            Err(why) => Err(auth::unreadable(&why, protocol, api.s3_signing).into()),
+        };
+        let mut response = match outcome {
+            Ok(response) => response,
+            Err(Failure::Cut) => return None,
+            Err(failure) => protocol::encode_error(protocol, api, &failure.into_error(&request_id), &request_id),
+        };
+        finish(&mut response, api, protocol, &request_id);
+        Some(response)
+    }
+
+    fn request_id(&self, api: &Service) -> String {
+        let random = self.gateway.kernel.random();
+        if api.s3_signing { random.text(16, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") } else { random.uuid() }
+    }
+
+    fn origin(&self, request: &Request, access_key: Option<String>) -> Origin {
+        Origin {
+            scheme: self.scheme,
+            host: self.host.clone(),
+            address: Some(self.peer),
+            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            access_key,
+            service: None,
+        }
+    }
+
+    /// A host that a user made: `abc.lambda-url.us-east-1.localhost`.
+    fn site(&self) -> Option<(usize, usize, &'static str)> {
+        self.gateway.kernel.services().iter().enumerate().find_map(|(index, service)| {
+            let found = service.sites().iter().find_map(|site| {
+                let at = self.labels.iter().position(|l| l == site).filter(|at| *at > 0)?;
+                Some((at, *site))
+            });
+            found.map(|(at, site)| (index, at, site))
+        })
+    }
+
+    async fn serve(&self, (index, at, site): (usize, usize, &'static str), request: Request) -> Option<Response> {
+        let service = self.gateway.kernel.services().get(index)?;
+        let region = self.labels.get(at + 1).map_or(undercast_kernel::regions::DEFAULT, String::as_str);
+        let caller = Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None };
+        let request_id = self.gateway.kernel.random().uuid();
+        let cx = self.gateway.kernel.cx(caller, region, &request_id, self.origin(&request, None));
+        let name = self.labels[..at].join(".");
+        match service.serve(&cx, site, &name, request).await {
+            Ok(response) => Some(response),
+            Err(Failure::Cut) => None,
+            Err(failure) => {
+                let error = failure.into_error(&request_id);
+                let mut response = Response::new(error.status, serde_json::json!({"Message": error.message}).to_string().into_bytes());
+                response.set("content-type", "application/json");
+                response.set("x-amzn-errortype", &error.name);
+                response.set("x-amzn-requestid", &request_id);
+                Some(response)
+            }
+        }
+    }
+
+    /// A bucket in the host name becomes the first part of the path. Returns the path that was signed.
+    fn unfold_bucket(&self, request: &mut Request, signature: Option<&Signature>) -> String {
+        let signed_path = request.path.clone();
+        let at = self.labels.iter().position(|l| l == "s3" || l.starts_with("s3-"));
+        let s3 = signature.is_none_or(|s| s.service == "s3");
+        if let Some(at) = at.filter(|at| *at > 0 && s3) {
+            let bucket = self.labels[..at].join(".");
+            request.path = format!("/{bucket}{}", request.path);
+        }
+        signed_path
+    }
+
+    fn no_service(&self, request: &Request, service: &str) -> Response {
+        let message = format!("Undercast has not built this: the service {service}");
+        let error = AwsError::new("NotImplemented", 501, message);
+        let id = self.gateway.kernel.random().uuid();
+        let json = request.header("x-amz-target").is_some() || request.header("content-type").is_some_and(|t| t.contains("json"));
+        let protocol = if json { Protocol::Json } else { Protocol::Query };
+        protocol::encode_error(protocol, &NOBODY, &error, &id)
+    }
+}
+
+/// Stands in where a request is for no service that is here.
+static NOBODY: Service = Service {
+    name: "undercast",
+    signing_name: "",
+    endpoint_prefix: "",
+    iam_prefix: "",
+    target_prefix: None,
+    rpc_name: None,
+    api_version: "",
+    xml_namespace: None,
+    json_version: "1.1",
+    protocols: &[Protocol::Json],
+    query_compatible: false,
+    bare_errors: false,
+    s3_signing: false,
+    crc32: false,
+    validation_error: "ValidationException",
+    operations: &[],
+    unbuilt: &[],
+    global: true,
+};
+
+/// What every answer of a service carries.
+fn finish(response: &mut Response, api: &Service, protocol: Protocol, request_id: &str) {
+    if api.s3_signing {
+        response.set("x-amz-request-id", request_id);
+        response.set("x-amz-id-2", &protocol::host_id(request_id));
+        response.set("server", "AmazonS3");
+    } else {
+        response.set("x-amzn-requestid", request_id);
+    }
+    if api.crc32
+        && protocol == Protocol::Json
+        && let Some(bytes) = whole(response)
+    {
+        response.set("x-amz-crc32", &crc32fast::hash(&bytes).to_string());
+    }
+}
+
+fn whole(response: &mut Response) -> Option<Bytes> {
+    match response.body.take().into_parts() {
+        Ok(bytes) => {
+            response.body = Body::from(bytes.clone());
+            Some(bytes)
+        }
+        Err((stream, length)) => {
+            response.body = Body::stream(stream, length);
+            None
+        }
+    }
+}
+
+/// A request of which it is known for whom it is.
+struct Call<'a> {
+    door: &'a Door<'a>,
+    api: &'static Service,
+    request_id: &'a str,
+    target: Target,
+    signature: Option<Signature>,
+    signed_path: String,
+}
+
+impl Call<'_> {
+    async fn run(mut self, mut request: Request) -> Result<Response, Failure> {
+        let kernel = &self.door.gateway.kernel;
+        let service = kernel.services().get(self.target.service).cloned();
+        let service = service.ok_or_else(|| Failure::broken("the router named a service that is not there"))?;
+        let streams = match &self.target.operation {
+            Asked::Built(index, _) => self.api.operations.get(*index).is_some_and(|o| o.streams_input()),
+            _ => false,
+        };
+        let payload = self.payload_hash(&request);
+        let mut bytes = Bytes::new();
+        if !streams {
+            bytes = self.buffer(&mut request, service.body_limit()).await?;
+        }
+        if let Asked::InForm = self.target.operation {
+            self.target = self.from_form(&request, &bytes)?;
+        }
+        let caller = self.caller(&mut request, &bytes, payload)?;
+        let (index, labels) = match std::mem::replace(&mut self.target.operation, Asked::InForm) {
+            Asked::Built(index, labels) => (index, labels),
+            Asked::Unbuilt(name) => return Err(Failure::not_built(format!("{}.{name}", self.api.name))),
+            Asked::Unknown(name) => return Err(unknown_operation(self.target.protocol, self.api, &name).into()),
+            Asked::InForm => return Err(Failure::broken("the form was not read")),
+        };
+        let Some(operation) = self.api.operations.get(index).copied() else {
+            return Err(Failure::no_such_operation(self.api, index));
+        };
+        let protocol = self.target.protocol;
+        let decoded = protocol::decode(protocol, operation, &request, &bytes, &labels).map_err(|e| e.into_error(protocol))?;
+        let region = self.region();
+        let access_key = caller.access_key.clone();
+        let cx = kernel.cx(caller, &region, self.request_id, self.door.origin(&request, access_key));
+        let outcome = kernel.dispatch(&cx, &service, index, decoded).await;
+        let mut response = match outcome.result {
+            Ok(output) => protocol::encode(protocol, self.api, operation, &*output, self.request_id),
+            Err(failure @ Failure::Cut) => return Err(failure),
+            Err(failure) => protocol::encode_error(protocol, self.api, &failure.into_error(self.request_id), self.request_id),
+        };
+        if !outcome.ignored.is_empty() {
+            let names: Vec<&str> = outcome.ignored.iter().map(|(name, _)| *name).collect();
+            response.set("x-undercast-ignored", &names.join(", "));
+        }
+        if !outcome.unknown.is_empty() {
+            response.set("x-undercast-unknown", &outcome.unknown.join(", "));
+        }
+        Ok(response)
+    }
+
+    fn region(&self) -> String {
+        let default = undercast_kernel::regions::DEFAULT;
+        if self.api.global {
+            return default.to_owned();
+        }
+        let signed = self.signature.as_ref().map(|s| s.region.as_str()).filter(|r| !r.is_empty());
+        let named = || self.door.labels.iter().find(|l| undercast_kernel::regions::exists(l)).map(String::as_str);
+        signed.or_else(named).unwrap_or(default).to_owned()
+    }
+
+    async fn buffer(&self, request: &mut Request, limit: usize) -> Result<Bytes, Failure> {
+        let collected = request.body.take().collect(limit).await.map_err(|e| body_error(&e))?;
+        let bytes = collected.ok_or_else(|| too_large(self.target.protocol))?;
+        if request.header("content-encoding").is_some_and(|e| e.eq_ignore_ascii_case("gzip")) {
+            return unzip(&bytes, limit).ok_or_else(|| AwsError::new("SerializationException", 400, "The body is not gzip").into());
+        }
+        Ok(bytes)
+    }
+
+    /// Reads the operation's name from the form.
+    fn from_form(&self, request: &Request, bytes: &Bytes) -> Result<Target, Failure> {
+        let protocol = self.target.protocol;
+        let form = protocol::form(request, bytes, protocol == Protocol::Ec2).map_err(|e| e.into_error(protocol))?;
+        let Some(action) = form.get("Action") else {
+            return Err(AwsError::new("MissingAction", 400, "The request must contain the parameter Action.").into());
+        };
+        // Services with the same name in signatures are told apart by their versions.
+        let services = self.door.gateway.kernel.services();
+        let version = form.get("Version").unwrap_or_default();
+        let same_name = services.iter().position(|s| s.api().signing_name == self.api.signing_name && s.api().api_version == version);
+        Ok(self.door.gateway.router.named(same_name.unwrap_or(self.target.service), protocol, action))
+    }
+
+    /// What the signer said of the body; `None`: its hash is to be computed.
+    fn payload_hash(&self, request: &Request) -> Option<String> {
+        let said = request.header("x-amz-content-sha256").map(ToOwned::to_owned);
+        let presigned = self.signature.as_ref().is_some_and(|s| s.expires.is_some());
+        said.or_else(|| (presigned && self.api.s3_signing).then(|| "UNSIGNED-PAYLOAD".to_owned()))
+    }
+
+    /// Verifies the signature, and sees to it that the body is the one that was signed.
+    fn caller(&self, request: &mut Request, bytes: &Bytes, payload: Option<String>) -> Result<Caller, Failure> {
+        let (protocol, s3) = (self.target.protocol, self.api.s3_signing);
+        let Some(signature) = &self.signature else { return self.unsigned(request) };
+        let hash = payload.unwrap_or_else(|| text::hex_encode(&Sha256::digest(bytes)));
+        let path = std::mem::replace(&mut request.path, self.signed_path.clone());
+        let caller = self.door.gateway.kernel.authenticate(request, signature, &hash, protocol, s3);
+        request.path = path;
+        let caller = caller?;
+        self.door.gateway.notice_real_key(&signature.access_key, caller.chunks.is_some());
+        if hash.starts_with("STREAMING-") || is_chunked(request) {
+            self.unchunk(request, &hash, &caller);
+        } else if is_hash(&hash) {
+            if request.body.length() != Some(0) {
+                request.body = body::hashed(request.body.take(), hash);
+            } else if !bytes.is_empty() && caller.chunks.is_some() && text::hex_encode(&Sha256::digest(bytes)) != hash {
+                return Err(mismatched_body(protocol, s3).into());
+            }
+        }
+        Ok(caller)
+    }
+
+    fn unchunk(&self, request: &mut Request, hash: &str, caller: &Caller) {
+        let length = request.header("x-amz-decoded-content-length").and_then(|l| l.parse().ok());
+        let signer = caller.chunks.clone().filter(|_| hash.starts_with("STREAMING-AWS4-"));
+        let trailer = hash.ends_with("-TRAILER");
+        let decoder = ChunkedDecoder::new(signer, trailer, length);
+        request.body = body::unchunked(request.body.take(), decoder, length);
+    }
+
+    fn unsigned(&self, request: &mut Request) -> Result<Caller, Failure> {
+        let anonymous = match &self.target.operation {
+            Asked::Built(index, _) => self.api.operations.get(*index).is_some_and(|o| o.anonymous),
+            _ => true,
+        };
+        if !anonymous && !self.api.s3_signing {
+            return Err(auth::refusal(Refusal::Missing, self.target.protocol, false, None).into());
+        }
+        if is_chunked(request) {
+            let caller = Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None };
+            let hash = request.header("x-amz-content-sha256").unwrap_or_default().to_owned();
+            self.unchunk(request, &hash, &caller);
+        }
+        Ok(Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None })
+    }
+}
+
+fn is_chunked(request: &Request) -> bool {
+    request.header("content-encoding").is_some_and(|e| e.split(',').any(|p| p.trim().eq_ignore_ascii_case("aws-chunked")))
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn mismatched_body(protocol: Protocol, s3: bool) -> AwsError {
+    if s3 {
+        return AwsError::new("XAmzContentSHA256Mismatch", 400, "The provided 'x-amz-content-sha256' header does not match what was computed.");
+    }
+    auth::refusal(Refusal::Mismatch, protocol, s3, None)
+}
+
+fn body_error(error: &BodyError) -> AwsError {
+    match error {
+        BodyError::Refused { code, message } => AwsError::new(*code, 400, message.clone()),
+        BodyError::Incomplete(_) => AwsError::new("IncompleteBody", 400, "The request body terminated unexpectedly"),
+    }
+}
+
+fn too_large(protocol: Protocol) -> AwsError {
+    match protocol {
+        Protocol::RestXml => AwsError::new("MaxMessageLengthExceeded", 400, "Your request was too big."),
+        _ => AwsError::new("RequestEntityTooLargeException", 413, "Request entity is too large"),
+    }
+}
+
+fn unzip(bytes: &[u8], limit: usize) -> Option<Bytes> {
+    use std::io::Read as _;
+    let mut out = Vec::new();
+    flate2::read::GzDecoder::new(bytes).take(limit as u64 + 1).read_to_end(&mut out).ok()?;
+    (out.len() <= limit).then(|| out.into())
+}
+
+/// The error for an operation that the API does not have, as each protocol's services word it.
+fn unknown_operation(protocol: Protocol, api: &Service, name: &str) -> AwsError {
+    match protocol {
+        Protocol::Json | Protocol::Cbor => AwsError::new("UnknownOperationException", 400, ""),
+        Protocol::RestJson => AwsError::new("UnknownOperationException", 404, format!("No operation of {} is bound to {name}", api.name)),
+        Protocol::RestXml => {
+            AwsError::new("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
+        }
+        Protocol::Query | Protocol::Ec2 => AwsError::new(
+            "InvalidAction",
+            400,
+            format!("Could not find operation {name} for version {}", api.api_version),
+        ),
+    }
+}

@@ -1,0 +1,67 @@
+//! What a Host header says: a service, a region, a bucket, a site; and whether we answer to it at all.
+
+use std::net::IpAddr;
+
+/// Domains that lead here: RFC 6761's `localhost`, and the public name that resolves to 127.0.0.1.
+const DOMAINS: &[&str] = &["localhost", "localhost.localstack.cloud"];
+
+/// A host name taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostName<'a> {
+    /// The labels before the domain, first one first.
+    pub(crate) labels: Vec<&'a str>,
+}
+
+/// The name without its port.
+pub(crate) fn without_port(host: &str) -> &str {
+    if let Some(end) = host.strip_prefix('[').and_then(|rest| rest.find(']')) {
+        return &host[..end + 2];
+    }
+    host.split(':').next().unwrap_or(host)
+}
+
+/// Takes a Host header apart. `None`: we do not answer to it.
+pub(crate) fn parse<'a>(host: &'a str, extra: &[String]) -> Option<HostName<'a>> {
+    let name = without_port(host);
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    if bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) || extra.iter().any(|e| e == name) {
+        return Some(HostName { labels: Vec::new() });
+    }
+    if bare.parse::<IpAddr>().is_ok() {
+        return None;
+    }
+    let domains = DOMAINS.iter().copied().chain(extra.iter().map(String::as_str));
+    let mut best: Option<&str> = None;
+    for domain in domains {
+        let fits = name.eq_ignore_ascii_case(domain) || name.to_ascii_lowercase().ends_with(&format!(".{domain}"));
+        if fits && best.is_none_or(|b| domain.len() > b.len()) {
+            best = Some(domain);
+        }
+    }
+    let rest = &name[..name.len() - best?.len()];
+    Some(HostName { labels: rest.trim_end_matches('.').split('.').filter(|l| !l.is_empty()).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_taken_apart() {
+        let labels = |host: &str| parse(host, &["cloud.test".to_owned()]).map(|h| h.labels.join("|"));
+        for (host, wanted) in [
+            ("localhost:4566", Some("")),
+            ("127.0.0.1:4566", Some("")),
+            ("[::1]:4566", Some("")),
+            ("sqs.us-east-1.localhost:4566", Some("sqs|us-east-1")),
+            ("my.bucket.s3.localhost.localstack.cloud:4566", Some("my|bucket|s3")),
+            ("cloud.test", Some("")),
+            ("b.s3.cloud.test", Some("b|s3")),
+            ("evil.example.com", None),
+            ("10.0.0.1:4566", None),
+            ("notlocalhost", None),
+        ] {
+            assert_eq!(labels(host).as_deref(), wanted, "{host}");
+        }
+    }
+}

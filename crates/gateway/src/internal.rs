@@ -1,0 +1,147 @@
+//! Undercast's own endpoints: `/_undercast/…`, and the habits kept under `/_localstack/…`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use undercast_kernel::{FaultRule, Timestamp};
+use undercast_wire::{Request, Response, text};
+
+use crate::listen::Gateway;
+
+/// Bodies of these endpoints are small.
+const LIMIT: usize = 1 << 20;
+
+/// Answers one of them.
+pub(crate) async fn answer(gateway: &Gateway, request: Request) -> Response {
+    let path = request.path.trim_end_matches('/').to_owned();
+    let (method, query) = (request.method.clone(), request.query.clone());
+    let body = request.body.collect(LIMIT).await.ok().flatten().unwrap_or_default();
+    let input: Json = if body.is_empty() { json!({}) } else { serde_json::from_slice(&body).unwrap_or(Json::Null) };
+    let result = match (method.as_str(), path.as_str()) {
+        ("GET", "/_undercast/health" | "/_localstack/health") => Ok(health(gateway)),
+        ("GET", "/_undercast/report") => Ok(report(gateway)),
+        ("GET", "/_undercast/events") => Ok(events(gateway, &query)),
+        ("GET", "/_undercast/clock") => Ok(clock(gateway)),
+        ("POST", "/_undercast/clock") => set_clock(gateway, &input).await,
+        ("GET", "/_undercast/faults") => Ok(json!({"rules": gateway.kernel.faults().list()})),
+        ("POST", "/_undercast/faults") => add_fault(gateway, input),
+        ("DELETE", "/_undercast/faults") => Ok(remove_faults(gateway, &query)),
+        ("GET", "/_undercast/usage") => Ok(usage(gateway)),
+        ("POST", "/_undercast/stop") => {
+            gateway.stop();
+            Ok(json!({"stopping": true}))
+        }
+        _ => Err((404, format!("there is no {method} {path}"))),
+    };
+    match result {
+        Ok(json) => respond(200, &json),
+        Err((status, message)) => respond(status, &json!({"error": message})),
+    }
+}
+
+fn respond(status: u16, json: &Json) -> Response {
+    let mut response = Response::new(status, format!("{json:#}\n").into_bytes());
+    response.set("content-type", "application/json");
+    response
+}
+
+fn health(gateway: &Gateway) -> Json {
+    let services: BTreeMap<&str, &str> = gateway.kernel.services().iter().map(|s| (s.api().name, "available")).collect();
+    json!({"services": services, "edition": "undercast", "version": env!("CARGO_PKG_VERSION")})
+}
+
+/// What works, what of it is ignored, and what is not built.
+fn report(gateway: &Gateway) -> Json {
+    let services: Vec<Json> = gateway
+        .kernel
+        .services()
+        .iter()
+        .map(|service| {
+            let api = service.api();
+            let operations: Vec<Json> = api
+                .operations
+                .iter()
+                .map(|o| {
+                    let ignored: BTreeMap<&str, &str> = o.input.members.iter().filter_map(|m| m.ignored.map(|r| (m.name, r))).collect();
+                    json!({"name": o.name, "ignored": ignored})
+                })
+                .collect();
+            let unbuilt: Vec<&str> = api.unbuilt.iter().map(|u| u.name).collect();
+            let protocols: Vec<&str> = api.protocols.iter().map(|p| p.name()).collect();
+            json!({"service": api.name, "protocols": protocols, "operations": operations, "not_built": unbuilt})
+        })
+        .collect();
+    json!({"services": services})
+}
+
+fn events(gateway: &Gateway, query: &str) -> Json {
+    let pairs = text::pairs(query).unwrap_or_default();
+    let get = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    if let Some(id) = get("request") {
+        return json!({"events": gateway.kernel.trail().find(id).into_iter().collect::<Vec<_>>()});
+    }
+    let count = get("count").and_then(|c| c.parse().ok()).unwrap_or(100);
+    json!({"events": gateway.kernel.trail().latest(count)})
+}
+
+fn clock(gateway: &Gateway) -> Json {
+    let (ahead, frozen) = gateway.kernel.clock().ahead();
+    json!({"now": gateway.kernel.clock().now(), "ahead_seconds": ahead.as_secs_f64(), "frozen": frozen})
+}
+
+type Answer = Result<Json, (u16, String)>;
+
+async fn set_clock(gateway: &Gateway, input: &Json) -> Answer {
+    let clock = gateway.kernel.clock();
+    let failed = |e: undercast_kernel::Failure| (500, e.to_string());
+    match input.get("action").and_then(Json::as_str) {
+        Some("freeze") => clock.freeze(),
+        Some("resume") => clock.resume(),
+        Some("set") => {
+            let to = input.get("to").and_then(Json::as_str).and_then(|t| t.parse::<Timestamp>().ok());
+            let to = to.ok_or((400, "`to` must be a moment such as 2027-01-01T00:00:00Z".to_owned()))?;
+            let ahead = to.duration_since(clock.now());
+            match Duration::try_from(ahead) {
+                // Forward, everything on the way is done; backward, nothing can be undone.
+                Ok(span) => drop(gateway.kernel.advance(span).await.map_err(failed)?),
+                Err(_) => clock.set(to),
+            }
+        }
+        Some("advance") => {
+            let seconds = input.get("seconds").and_then(Json::as_f64).filter(|s| s.is_finite() && *s >= 0.0);
+            let seconds = seconds.ok_or((400, "`seconds` must be a number that is not negative".to_owned()))?;
+            gateway.kernel.advance(Duration::from_secs_f64(seconds.min(3e9))).await.map_err(failed)?;
+        }
+        _ => return Err((400, "`action` must be freeze, resume, set or advance".to_owned())),
+    }
+    gateway.kernel.keep_clock().await.map_err(failed)?;
+    Ok(self::clock(gateway))
+}
+
+fn add_fault(gateway: &Gateway, input: Json) -> Answer {
+    let mut rule: FaultRule = serde_json::from_value(input).map_err(|e| (400, e.to_string()))?;
+    if rule.id.is_empty() {
+        rule.id = gateway.kernel.random().hex(8);
+    }
+    let answer = json!({"id": rule.id});
+    gateway.kernel.faults().add(rule);
+    Ok(answer)
+}
+
+fn remove_faults(gateway: &Gateway, query: &str) -> Json {
+    let pairs = text::pairs(query).unwrap_or_default();
+    let id = pairs.iter().find(|(n, _)| n == "id").map(|(_, v)| v.as_str());
+    json!({"removed": gateway.kernel.faults().remove(id)})
+}
+
+fn usage(gateway: &Gateway) -> Json {
+    let rows: Vec<Json> = gateway
+        .kernel
+        .meter()
+        .read()
+        .into_iter()
+        .map(|(account, region, service, unit, amount)| json!({"account": account, "region": region, "service": service, "unit": unit, "amount": amount}))
+        .collect();
+    json!({"usage": rows})
+}

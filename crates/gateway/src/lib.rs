@@ -1,0 +1,27 @@
+//! The door: listeners, routing, TLS, CORS, health.
+//!
+//! Knows: HTTP, which request is for which service. Must not know: how a service works.
+//!
+//! Reading order: [`listen`] (a connection) → `handle` (a request) → `route` (for whom) → the kernel.
+
+mod body;
+mod cors;
+mod handle;
+mod host;
+mod internal;
+mod listen;
+mod route;
+pub mod tls;
+
+pub use listen::{Gateway, Stopping, bind, listen};
+
+/// How the door is kept.
+#[derive(Debug, Clone)]
+pub struct DoorSettings {
+    /// Host names besides loopback ones under which requests are taken.
+    pub hosts: Vec<String>,
+    /// Origins besides loopback ones whose pages may call.
+    pub origins: Vec<String>,
+    /// Where the own CA is kept.
+    pub ca: std::path::PathBuf,
+}

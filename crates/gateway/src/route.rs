@@ -1,0 +1,177 @@
+//! For which service, operation and protocol a request is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use undercast_kernel::Service;
+use undercast_wire::schema::{Http, Location, Operation, Protocol};
+use undercast_wire::sigv4::Signature;
+use undercast_wire::{Request, rest};
+
+/// Where a request goes.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// Index of the service.
+    pub(crate) service: usize,
+    /// The protocol it speaks.
+    pub(crate) protocol: Protocol,
+    /// What it asks for.
+    pub(crate) operation: Asked,
+}
+
+/// What a request asks a service for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// An operation that is built, with the labels of its URI.
+    Built(usize, Vec<(&'static str, String)>),
+    /// An operation of the API that is not built.
+    Unbuilt(&'static str),
+    /// An operation that the API does not have, as the request names it.
+    Unknown(String),
+    /// It stands in the body's form, which has not been read yet.
+    InForm,
+}
+
+/// Finds services and operations.
+pub(crate) struct Router {
+    services: Vec<Arc<dyn Service>>,
+    by_target: HashMap<&'static str, usize>,
+    by_rpc_name: HashMap<&'static str, usize>,
+    by_signing_name: HashMap<&'static str, Vec<usize>>,
+    by_host: HashMap<&'static str, usize>,
+    operations: Vec<HashMap<&'static str, usize>>,
+}
+
+impl Router {
+    pub(crate) fn new(services: &[Arc<dyn Service>]) -> Self {
+        let mut router = Self {
+            services: services.to_vec(),
+            by_target: HashMap::new(),
+            by_rpc_name: HashMap::new(),
+            by_signing_name: HashMap::new(),
+            by_host: HashMap::new(),
+            operations: Vec::new(),
+        };
+        for (index, service) in services.iter().enumerate() {
+            let api = service.api();
+            router.by_target.extend(api.target_prefix.map(|t| (t, index)));
+            router.by_rpc_name.extend(api.rpc_name.map(|t| (t, index)));
+            router.by_signing_name.entry(api.signing_name).or_default().push(index);
+            for name in [api.endpoint_prefix, api.name, api.signing_name] {
+                router.by_host.entry(name).or_insert(index);
+            }
+            router.operations.push(api.operations.iter().enumerate().map(|(i, o)| (o.name, i)).collect());
+        }
+        router
+    }
+
+    /// The service, protocol and operation of a request. `None`: no service that is here.
+    /// `host` is the service that the host name names; `bucket` says that the host names an S3 bucket.
+    pub(crate) fn route(&self, request: &Request, signature: Option<&Signature>, host: Option<usize>) -> Option<Target> {
+        if let Some(target) = request.header("x-amz-target")
+            && let Some((prefix, operation)) = target.split_once('.')
+            && let Some(service) = self.by_target.get(prefix)
+        {
+            return Some(self.named(*service, Protocol::Json, operation));
+        }
+        if let Some(rest) = request.path.strip_prefix("/service/")
+            && let Some((name, operation)) = rest.split_once("/operation/")
+            && let Some(service) = self.by_rpc_name.get(name)
+        {
+            return Some(self.named(*service, Protocol::Cbor, operation.trim_end_matches('/')));
+        }
+        let candidates = self.candidates(signature, host);
+        let form = is_form(request) || request.query.split('&').any(|p| p.starts_with("Action="));
+        for service in &candidates {
+            let protocols = self.services.get(*service)?.api().protocols;
+            if let Some(protocol) = protocols.iter().find(|p| matches!(p, Protocol::Query | Protocol::Ec2))
+                && (form || protocols.len() == 1)
+            {
+                return Some(Target { service: *service, protocol: *protocol, operation: Asked::InForm });
+            }
+            if let Some(protocol) = protocols.iter().find(|p| matches!(p, Protocol::RestJson | Protocol::RestXml)) {
+                return Some(Target { service: *service, protocol: *protocol, operation: self.by_uri(*service, request) });
+            }
+        }
+        let service = *candidates.first()?;
+        let protocol = *self.services.get(service)?.api().protocols.first()?;
+        let target = request.header("x-amz-target").unwrap_or_default();
+        Some(Target { service, protocol, operation: Asked::Unknown(target.to_owned()) })
+    }
+
+    fn candidates(&self, signature: Option<&Signature>, host: Option<usize>) -> Vec<usize> {
+        if let Some(found) = signature.and_then(|s| self.by_signing_name.get(s.service.as_str())) {
+            return found.clone();
+        }
+        host.or_else(|| if signature.is_none() { self.by_host.get("s3").copied() } else { None }).into_iter().collect()
+    }
+
+    /// The service whose API a host label names.
+    pub(crate) fn by_label(&self, label: &str) -> Option<usize> {
+        self.by_host.get(label).copied()
+    }
+
+    /// The operation of a service by name.
+    pub(crate) fn named(&self, service: usize, protocol: Protocol, name: &str) -> Target {
+        let api = self.services.get(service).map(|s| s.api());
+        let built = self.operations.get(service).and_then(|o| o.get(name));
+        let unbuilt = api.and_then(|a| a.unbuilt.iter().find(|u| u.name == name));
+        let operation = match (built, unbuilt) {
+            (Some(index), _) => Asked::Built(*index, Vec::new()),
+            (None, Some(unbuilt)) => Asked::Unbuilt(unbuilt.name),
+            (None, None) => Asked::Unknown(name.to_owned()),
+        };
+        Target { service, protocol, operation }
+    }
+
+    fn by_uri(&self, service: usize, request: &Request) -> Asked {
+        let Some(api) = self.services.get(service).map(|s| s.api()) else { return Asked::Unknown(String::new()) };
+        let query = undercast_wire::text::pairs(&request.query).unwrap_or_default();
+        let fits = |http: &Http| {
+            if http.method != request.method {
+                return None;
+            }
+            rest::match_uri(http.uri, &request.path, &query)
+        };
+        let mut best: Option<(usize, Asked)> = None;
+        for (index, operation) in api.operations.iter().enumerate() {
+            let Some(found) = fits(&operation.http) else { continue };
+            let Some(bound) = required_present(operation, request, &query) else { continue };
+            // Of a built and an unbuilt operation that fit alike, the built one is meant.
+            let rank = (found.rank + 10 * bound) * 2 + 1;
+            if best.as_ref().is_none_or(|(r, _)| rank > *r) {
+                best = Some((rank, Asked::Built(index, found.labels)));
+            }
+        }
+        for unbuilt in api.unbuilt {
+            let Some(found) = fits(&unbuilt.http) else { continue };
+            if best.as_ref().is_none_or(|(r, _)| found.rank * 2 > *r) {
+                best = Some((found.rank * 2, Asked::Unbuilt(unbuilt.name)));
+            }
+        }
+        best.map_or_else(|| Asked::Unknown(format!("{} {}", request.method, request.path)), |(_, asked)| asked)
+    }
+}
+
+/// How many required members the request has in its query string and headers. `None`: one is missing. It tells
+/// `UploadPart` from `PutObject`, whose URIs are the same.
+fn required_present(operation: &Operation, request: &Request, query: &[(String, String)]) -> Option<usize> {
+    let mut count = 0;
+    for member in operation.input.members.iter().filter(|m| m.required) {
+        let present = match member.location {
+            Location::Query => query.iter().any(|(n, _)| n == member.wire),
+            Location::Header => request.headers.contains_key(member.wire),
+            _ => continue,
+        };
+        if !present {
+            return None;
+        }
+        count += 1;
+    }
+    Some(count)
+}
+
+/// The body is a form.
+pub(crate) fn is_form(request: &Request) -> bool {
+    request.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"))
+}

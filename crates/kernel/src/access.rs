@@ -1,0 +1,190 @@
+//! What a call needs to be allowed, and the decision.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+use undercast_policy::{
+    Context, Decision, Inputs, MapContext, NamedPolicy, PrincipalFacts, PrincipalKind, Request, ResourceRule, Values, decide, denied_message,
+};
+use undercast_store::Snapshot;
+
+use crate::{Cx, Result};
+
+/// One permission that a call needs.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// `sqs:SendMessage`
+    pub action: Cow<'static, str>,
+    /// ARN of the resource, or `*` where the action has none.
+    pub resource: String,
+    /// Account of the resource, where it is not the one that the call goes to.
+    pub resource_account: Option<String>,
+    /// Policies of the resource.
+    pub policies: Vec<NamedPolicy>,
+    /// How much they weigh within one account.
+    pub rule: ResourceRule,
+    /// Condition keys of the service: `dynamodb:LeadingKeys`, `aws:ResourceTag/team`.
+    pub context: MapContext,
+}
+
+impl Access {
+    /// A permission on a resource.
+    pub fn new(action: impl Into<Cow<'static, str>>, resource: impl Into<String>) -> Self {
+        Self {
+            action: action.into(),
+            resource: resource.into(),
+            resource_account: None,
+            policies: Vec::new(),
+            rule: ResourceRule::EitherAllows,
+            context: MapContext::new(),
+        }
+    }
+
+    /// With the policy of the resource, called `name` in explanations.
+    #[must_use]
+    pub fn with_policy(mut self, name: &str, policy: Arc<undercast_policy::Policy>) -> Self {
+        self.policies.push(NamedPolicy { name: name.into(), policy });
+        self
+    }
+
+    /// With the account that owns the resource.
+    #[must_use]
+    pub fn in_account(mut self, account: impl Into<String>) -> Self {
+        self.resource_account = Some(account.into());
+        self
+    }
+}
+
+/// Who knows the policies of users and roles.
+pub trait Identities: Send + Sync {
+    /// The policies of a principal.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn policies(&self, from: &Snapshot, principal: &PrincipalFacts) -> Result<IdentityPolicies>;
+
+    /// A role by its ARN, for those who assume it or pass it on.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn role(&self, from: &Snapshot, arn: &str) -> Result<Option<RoleFacts>>;
+}
+
+/// What those who assume a role need to know of it.
+#[derive(Debug, Clone)]
+pub struct RoleFacts {
+    /// Its unique id: `AROA…`.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Who may assume it.
+    pub trust: Arc<undercast_policy::Policy>,
+    /// How long a session may last, in seconds.
+    pub max_session_seconds: i32,
+}
+
+/// The policies of a user, or of the role behind a session.
+#[derive(Debug, Clone, Default)]
+pub struct IdentityPolicies {
+    /// Its own and its groups'.
+    pub identity: Vec<NamedPolicy>,
+    /// Its permissions boundary.
+    pub boundary: Option<NamedPolicy>,
+    /// Service control policies of its account, a list a level.
+    pub service_control: Vec<Vec<NamedPolicy>>,
+    /// Tags of the principal.
+    pub tags: Vec<(String, String)>,
+}
+
+/// The condition keys that every call has.
+struct CallContext<'a> {
+    cx: &'a Cx,
+    access: &'a MapContext,
+    tags: &'a [(String, String)],
+}
+
+impl Context for CallContext<'_> {
+    fn lookup(&self, key: &str) -> Option<Values<'_>> {
+        if let Some(found) = self.access.lookup(key) {
+            return Some(found);
+        }
+        let owned = |text: String| Some(Values::One(Cow::Owned(text)));
+        let origin = self.cx.origin();
+        match key {
+            "aws:currenttime" => owned(self.cx.now().to_string()),
+            "aws:epochtime" => owned(self.cx.now().as_second().to_string()),
+            "aws:requestedregion" => Some(Values::one(self.cx.region())),
+            "aws:securetransport" => owned((origin.scheme == "https").to_string()),
+            "aws:sourceip" => origin.address.and_then(|a| owned(a.to_string())),
+            "aws:useragent" => Some(Values::one(&origin.user_agent)),
+            "aws:viaawsservice" => owned(is_forwarded(self.cx).to_string()),
+            "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" if is_forwarded(self.cx) => {
+                origin.service.as_ref().map(|(name, _)| Values::one(name))
+            }
+            "aws:sourcearn" => origin.service.as_ref().and_then(|(_, source)| source.as_deref()).map(Values::one),
+            "aws:sourceaccount" if origin.service.is_some() => Some(Values::one(self.cx.account())),
+            "aws:resourceaccount" => Some(Values::one(self.cx.account())),
+            _ => {
+                let name = key.strip_prefix("aws:principaltag/")?;
+                let found = self.tags.iter().find(|(k, _)| k.eq_ignore_ascii_case(name))?;
+                Some(Values::one(&found.1))
+            }
+        }
+    }
+}
+
+/// A service makes the call with somebody's credentials rather than on its own behalf.
+fn is_forwarded(cx: &Cx) -> bool {
+    cx.origin().service.is_some() && !matches!(cx.principal().kind, PrincipalKind::Service { .. })
+}
+
+/// The decision on one permission, and AWS's sentence where it is no.
+pub(crate) struct Verdict {
+    pub(crate) allowed: bool,
+    pub(crate) message: String,
+    pub(crate) explanation: Json,
+}
+
+/// Decides whether the principal of `cx` may do what `access` says.
+pub(crate) fn weigh(cx: &Cx, identities: Option<&dyn Identities>, access: &Access, explain: bool) -> Result<Verdict> {
+    let owner = access.resource_account.as_deref().unwrap_or(cx.account());
+    let simple_root = matches!(cx.principal().kind, PrincipalKind::Root) && owner == cx.principal().account && access.policies.is_empty();
+    if simple_root && cx.session.is_none() && access.rule == ResourceRule::EitherAllows && !explain {
+        return Ok(Verdict { allowed: true, message: String::new(), explanation: Json::Null });
+    }
+    let facts = match identities {
+        Some(known) => known.policies(&cx.read(), cx.principal())?,
+        None => IdentityPolicies::default(),
+    };
+    let context = CallContext { cx, access: &access.context, tags: &facts.tags };
+    let request = Request { action: &access.action, resource: &access.resource, principal: cx.principal(), context: &context };
+    let levels: Vec<&[NamedPolicy]> = facts.service_control.iter().map(Vec::as_slice).collect();
+    let inputs = Inputs {
+        resource_account: Some(owner),
+        identity: &facts.identity,
+        boundary: facts.boundary.as_ref(),
+        session: cx.session.as_deref(),
+        resource: &access.policies,
+        resource_rule: access.rule,
+        service_control: &levels,
+        explain,
+        ..Inputs::new(&request)
+    };
+    let decision = decide(&inputs);
+    let message = denied_message(&request, &decision.reason).unwrap_or_default();
+    Ok(Verdict { allowed: decision.allowed, message, explanation: explanation(access, &decision) })
+}
+
+fn explanation(access: &Access, decision: &Decision) -> Json {
+    let steps: Vec<Json> = decision
+        .trace
+        .iter()
+        .map(|s| {
+            json!({"policyType": format!("{:?}", s.policy_type), "policy": *s.policy, "statement": s.statement, "sid": s.sid,
+                   "effect": s.effect.as_str(), "outcome": format!("{:?}", s.outcome)})
+        })
+        .collect();
+    json!({"action": access.action, "resource": access.resource, "allowed": decision.allowed,
+           "reason": format!("{:?}", decision.reason), "steps": steps})
+}

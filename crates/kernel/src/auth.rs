@@ -1,0 +1,239 @@
+//! Who makes a request: its signature is verified with the key that was issued, or it is nobody's we know.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use undercast_policy::{NamedPolicy, Policy, PrincipalFacts, PrincipalKind};
+use undercast_wire::sigv4::chunked::ChunkSigner;
+use undercast_wire::sigv4::{self, Signature, Unreadable};
+use undercast_wire::{AwsError, Protocol, Request, text};
+
+use crate::{AuthMode, CREDENTIALS, Kernel, Result};
+
+/// The account of keys that say nothing of one.
+pub const DEFAULT_ACCOUNT: &str = "000000000000";
+
+/// How far a signature's time may be from ours.
+const SKEW_SECONDS: i64 = 15 * 60;
+
+/// Who makes a request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The principal.
+    pub principal: Arc<PrincipalFacts>,
+    /// Policies of the session, when it was made with some.
+    pub session: Option<Arc<[NamedPolicy]>>,
+    /// Access key id.
+    pub access_key: Option<String>,
+    /// Verifies the chunks of a signed `aws-chunked` body; `None` when the key is not known to us.
+    pub chunks: Option<ChunkSigner>,
+}
+
+/// The ways a caller can fail to be known; each protocol has its own words for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No signature.
+    Missing,
+    /// Not a key that was issued here.
+    UnknownKey,
+    /// The session token is missing or wrong.
+    BadToken,
+    /// The session has ended.
+    ExpiredToken,
+    /// The signature does not match.
+    Mismatch,
+    /// The signature's time is too far from ours.
+    Skew,
+    /// The presigned URL's time is over.
+    Expired,
+}
+
+/// The canonical user id of an account: S3's other name for it.
+pub fn canonical_user(account: &str) -> String {
+    text::hex_encode(&Sha256::digest(format!("canonical user of {account}").as_bytes()))
+}
+
+/// The root user of an account.
+pub fn root(account: &str) -> PrincipalFacts {
+    PrincipalFacts {
+        arn: format!("arn:aws:iam::{account}:root"),
+        account: account.to_owned(),
+        kind: PrincipalKind::Root,
+        user_id: account.to_owned(),
+        canonical_user: Some(canonical_user(account)),
+    }
+}
+
+/// Somebody without credentials.
+pub fn anonymous() -> PrincipalFacts {
+    PrincipalFacts {
+        arn: "anonymous".to_owned(),
+        account: String::new(),
+        kind: PrincipalKind::Anonymous,
+        user_id: String::new(),
+        canonical_user: None,
+    }
+}
+
+/// The account that an unknown access key speaks for: the one whose twelve digits it is, else the default one.
+pub fn account_of_key(key: &str) -> &str {
+    if key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()) { key } else { DEFAULT_ACCOUNT }
+}
+
+/// Looks like a key that AWS itself issued.
+pub fn looks_real(key: &str) -> bool {
+    key.len() == 20 && (key.starts_with("AKIA") || key.starts_with("ASIA"))
+}
+
+impl Kernel {
+    /// The caller of a signed request. `payload_hash` is what the signer said of the body (or its hash, or
+    /// `UNSIGNED-PAYLOAD`); that the body agrees is checked elsewhere.
+    ///
+    /// # Errors
+    /// AWS's own error for each way that a signature can be wrong, in the words of `protocol`.
+    pub fn authenticate(
+        &self,
+        request: &Request,
+        signature: &Signature,
+        payload_hash: &str,
+        protocol: Protocol,
+        s3: bool,
+    ) -> Result<Caller> {
+        let refuse = |why: Refusal| Err(refusal(why, protocol, s3, Some(signature)).into());
+        let inner = &self.inner;
+        let Some(credential) = CREDENTIALS.get(&inner.database.read(), &(&signature.access_key,))? else {
+            if inner.settings.auth == AuthMode::Strict {
+                return refuse(Refusal::UnknownKey);
+            }
+            let account = account_of_key(&signature.access_key);
+            return Ok(Caller {
+                principal: Arc::new(root(account)),
+                session: None,
+                access_key: Some(signature.access_key.clone()),
+                chunks: None,
+            });
+        };
+        if !credential.active {
+            return refuse(Refusal::UnknownKey);
+        }
+        if let Some(token) = &credential.token
+            && !signature.token.as_deref().is_some_and(|given| sigv4::same(given, token))
+        {
+            return refuse(Refusal::BadToken);
+        }
+        let now = inner.clock.now();
+        if credential.expires.is_some_and(|at| at <= now.as_millisecond()) {
+            return refuse(Refusal::ExpiredToken);
+        }
+        if let Some(why) = self.untimely(signature) {
+            return refuse(why);
+        }
+        let canonical = sigv4::canonical_request(request, signature, payload_hash, s3);
+        let key = inner.signing_keys.get(signature, &credential.secret);
+        let expected = sigv4::sign(&key, &sigv4::string_to_sign(signature, &canonical));
+        if !sigv4::same(&expected, &signature.signature) {
+            return refuse(Refusal::Mismatch);
+        }
+        let chunks = ChunkSigner { key, stamp: signature.stamp.clone(), scope: signature.scope(), previous: signature.signature.clone() };
+        Ok(Caller {
+            principal: Arc::new(credential.principal()),
+            session: session_policies(&credential.session_policies, credential.limited),
+            access_key: Some(signature.access_key.clone()),
+            chunks: Some(chunks),
+        })
+    }
+
+    /// A signature's time must be near the cloud's clock, or near the machine's: a client beside a cloud whose clock was
+    /// advanced still signs by the machine's.
+    fn untimely(&self, signature: &Signature) -> Option<Refusal> {
+        let now = self.inner.clock.now().as_second();
+        let machine = now - self.inner.clock.ahead().0.as_secs();
+        let signed = signature.signed_at.as_second();
+        if let Some(expires) = signature.expires {
+            let ends = signed.saturating_add(i64::try_from(expires).unwrap_or(i64::MAX));
+            return (now > ends).then_some(Refusal::Expired);
+        }
+        let near = |at: i64| (at - signed).abs() <= SKEW_SECONDS;
+        (!near(now) && !near(machine)).then_some(Refusal::Skew)
+    }
+}
+
+fn session_policies(texts: &[String], limited: bool) -> Option<Arc<[NamedPolicy]>> {
+    if texts.is_empty() && !limited {
+        return None;
+    }
+    // They were parsed when the session was made; one that no longer parses must not widen the session.
+    let parsed = texts.iter().enumerate().filter_map(|(n, text)| {
+        let policy = Policy::parse(undercast_policy::PolicyKind::Session, text).ok()?;
+        Some(NamedPolicy { name: format!("session policy {n}").into(), policy: Arc::new(policy) })
+    });
+    Some(parsed.collect())
+}
+
+/// The error for an unreadable signature.
+pub fn unreadable(why: &Unreadable, protocol: Protocol, s3: bool) -> AwsError {
+    let message = why.to_string();
+    match (why, protocol) {
+        (Unreadable::Query(_), _) if s3 => AwsError::new("AuthorizationQueryParametersError", 400, message),
+        (Unreadable::Incomplete(_), _) if s3 => AwsError::new("AuthorizationHeaderMalformed", 400, message),
+        (Unreadable::Scheme, _) if s3 => AwsError::new("InvalidArgument", 400, "Unsupported Authorization Type"),
+        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("IncompleteSignatureException", 400, message),
+        (_, Protocol::RestJson) => AwsError::new("IncompleteSignatureException", 403, message),
+        _ => AwsError::new("IncompleteSignature", 400, message),
+    }
+}
+
+/// The error for a refusal, as the services of each protocol word it.
+///
+/// Source: "Common errors" of the SQS, DynamoDB, Lambda and IAM API references; "Error responses" of S3.
+pub fn refusal(why: Refusal, protocol: Protocol, s3: bool, signature: Option<&Signature>) -> AwsError {
+    let json = matches!(protocol, Protocol::Json | Protocol::Cbor | Protocol::RestJson);
+    let status = if protocol == Protocol::RestJson { 403 } else { 400 };
+    match why {
+        Refusal::Missing if json => AwsError::new("MissingAuthenticationTokenException", status, "Missing Authentication Token"),
+        Refusal::Missing => AwsError::new("MissingAuthenticationToken", 403, "Request is missing Authentication Token"),
+        Refusal::UnknownKey | Refusal::BadToken if json => {
+            AwsError::new("UnrecognizedClientException", status, "The security token included in the request is invalid.")
+        }
+        Refusal::UnknownKey if s3 => {
+            let error = AwsError::new("InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist in our records.");
+            match signature {
+                Some(s) => error.with("AWSAccessKeyId", s.access_key.as_str()),
+                None => error,
+            }
+        }
+        Refusal::BadToken if s3 => AwsError::new("InvalidToken", 400, "The provided token is malformed or otherwise invalid."),
+        Refusal::UnknownKey | Refusal::BadToken => {
+            AwsError::new("InvalidClientTokenId", 403, "The security token included in the request is invalid.")
+        }
+        Refusal::ExpiredToken if json => AwsError::new("ExpiredTokenException", status, "The security token included in the request is expired"),
+        Refusal::ExpiredToken if s3 => AwsError::new("ExpiredToken", 400, "The provided token has expired."),
+        Refusal::ExpiredToken => AwsError::new("ExpiredToken", 403, "The security token included in the request is expired"),
+        Refusal::Mismatch => mismatch(json, status, s3),
+        Refusal::Skew if s3 => {
+            AwsError::new("RequestTimeTooSkewed", 403, "The difference between the request time and the current time is too large.")
+        }
+        Refusal::Expired if s3 => AwsError::new("AccessDenied", 403, "Request has expired"),
+        Refusal::Skew | Refusal::Expired => {
+            let stamp = signature.map_or("", |s| s.stamp.as_str());
+            let message = format!("Signature expired: {stamp} is now earlier than the time allowed (15 min.)");
+            if json { AwsError::new("InvalidSignatureException", status, message) } else { AwsError::new("SignatureDoesNotMatch", 403, message) }
+        }
+    }
+}
+
+fn mismatch(json: bool, status: u16, s3: bool) -> AwsError {
+    let message =
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
+    if json {
+        AwsError::new("InvalidSignatureException", status, message)
+    } else if s3 {
+        AwsError::new(
+            "SignatureDoesNotMatch",
+            403,
+            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+        )
+    } else {
+        AwsError::new("SignatureDoesNotMatch", 403, message)
+    }
+}

@@ -1,0 +1,109 @@
+//! Access keys that were issued here, and whose they are.
+
+use minicbor::{Decode, Encode};
+use undercast_policy::{PrincipalFacts, PrincipalKind};
+use undercast_store::Table;
+
+/// Access key id → credential. Services that issue keys write here; the kernel reads.
+pub static CREDENTIALS: Table<Credential> = Table::new("kernel.credentials");
+
+/// A key that was issued here.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Credential {
+    /// The secret that signs.
+    #[n(0)]
+    pub secret: String,
+    /// Account of its owner.
+    #[n(1)]
+    pub account: String,
+    /// ARN of its owner, as AWS prints it.
+    #[n(2)]
+    pub arn: String,
+    /// Unique id of its owner: `AIDA…`, `AROA…:session`.
+    #[n(3)]
+    pub user_id: String,
+    /// What its owner is.
+    #[n(4)]
+    pub owner: OwnerKind,
+    /// The session token that must go with it.
+    #[n(5)]
+    pub token: Option<String>,
+    /// When it ends, in milliseconds since 1970.
+    #[n(6)]
+    pub expires: Option<i64>,
+    /// Policies of the session.
+    #[n(7)]
+    pub session_policies: Vec<String>,
+    /// It may be used.
+    #[n(8)]
+    pub active: bool,
+    /// Session tags.
+    #[n(9)]
+    pub tags: Vec<(String, String)>,
+    /// The session was made with policies, even if none is left to name.
+    #[n(10)]
+    pub limited: bool,
+}
+
+/// What the owner of a key is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum OwnerKind {
+    /// The root user.
+    #[n(0)]
+    Root,
+    /// An IAM user.
+    #[n(1)]
+    User {
+        /// Its name.
+        #[n(0)]
+        name: String,
+    },
+    /// A session of a role.
+    #[n(2)]
+    AssumedRole {
+        /// The role.
+        #[n(0)]
+        role_arn: String,
+        /// The session's name.
+        #[n(1)]
+        session_name: String,
+        /// The identity provider through which it was obtained.
+        #[n(2)]
+        provider: Option<String>,
+    },
+    /// A federated user's session.
+    #[n(3)]
+    FederatedUser {
+        /// Its name.
+        #[n(0)]
+        name: String,
+        /// Who asked for it.
+        #[n(1)]
+        user_arn: String,
+    },
+}
+
+impl Credential {
+    /// Its owner, as policies see it.
+    pub fn principal(&self) -> PrincipalFacts {
+        let kind = match &self.owner {
+            OwnerKind::Root => PrincipalKind::Root,
+            OwnerKind::User { name } => PrincipalKind::User { name: name.clone() },
+            OwnerKind::AssumedRole { role_arn, session_name, provider } => PrincipalKind::AssumedRole {
+                role_arn: role_arn.clone(),
+                session_name: session_name.clone(),
+                provider: provider.clone(),
+            },
+            OwnerKind::FederatedUser { name, user_arn } => {
+                PrincipalKind::FederatedUser { name: name.clone(), user_arn: user_arn.clone() }
+            }
+        };
+        PrincipalFacts {
+            arn: self.arn.clone(),
+            account: self.account.clone(),
+            kind,
+            user_id: self.user_id.clone(),
+            canonical_user: Some(crate::auth::canonical_user(&self.account)),
+        }
+    }
+}

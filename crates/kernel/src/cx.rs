@@ -1,0 +1,239 @@
+//! `Cx`: the context of one call. Nothing global: time, chance, state and other services are reached through it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use undercast_policy::{NamedPolicy, PrincipalFacts, PrincipalKind};
+use undercast_store::{Blobs, Snapshot, Tx};
+use undercast_wire::{Body, Timestamp};
+
+use crate::{Failure, Kernel, Random, Result, Signals, Tasks, regions};
+
+/// The context of one call.
+#[derive(Clone)]
+pub struct Cx {
+    pub(crate) kernel: Kernel,
+    pub(crate) account: Arc<str>,
+    pub(crate) region: Arc<str>,
+    pub(crate) principal: Arc<PrincipalFacts>,
+    /// Policies of the session, when it was made with some.
+    pub(crate) session: Option<Arc<[NamedPolicy]>>,
+    pub(crate) request_id: Arc<str>,
+    pub(crate) now: Timestamp,
+    pub(crate) origin: Arc<Origin>,
+}
+
+/// Where a call came from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// The Host header of the request, port and all: what URLs in answers are built from.
+    pub host: String,
+    /// The caller's address; `None` for a call from inside.
+    pub address: Option<IpAddr>,
+    /// User agent.
+    pub user_agent: String,
+    /// The access key id.
+    pub access_key: Option<String>,
+    /// The service that makes the call on somebody's behalf, and the resource for which it does.
+    pub service: Option<(String, Option<String>)>,
+}
+
+impl Cx {
+    /// The moment the call is handled at: one moment for the whole call.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Milliseconds since 1970 at that moment.
+    pub fn now_millis(&self) -> i64 {
+        self.now.as_millisecond()
+    }
+
+    /// Account that the call goes to: twelve digits.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// Region that the call goes to.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Partition of the region.
+    pub fn partition(&self) -> &'static str {
+        regions::partition(&self.region)
+    }
+
+    /// Who makes the call.
+    pub fn principal(&self) -> &Arc<PrincipalFacts> {
+        &self.principal
+    }
+
+    /// Id of the request.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Where the call came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// Ids, secrets and dice.
+    pub fn random(&self) -> &Random {
+        &self.kernel.inner.random
+    }
+
+    /// Bells.
+    pub fn signals(&self) -> &Signals {
+        &self.kernel.inner.signals
+    }
+
+    /// Durable timers.
+    pub fn tasks(&self) -> &Tasks {
+        &self.kernel.inner.tasks
+    }
+
+    /// Large bytes.
+    pub fn blobs(&self) -> &Blobs {
+        &self.kernel.inner.blobs
+    }
+
+    /// The beginning of every key of this account and region, with what follows it.
+    pub fn key<'a, T>(&'a self, rest: T) -> (&'a str, &'a str, T) {
+        (&self.account, &self.region, rest)
+    }
+
+    /// `arn:aws:sqs:us-east-1:000000000000:resource`
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{resource}", self.partition(), self.region, self.account)
+    }
+
+    /// The same for a resource of a global service, without region.
+    pub fn global_arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}::{}:{resource}", self.partition(), self.account)
+    }
+
+    /// `http://localhost:4566`, as the caller reached us.
+    pub fn endpoint(&self) -> String {
+        format!("{}://{}", self.origin.scheme, self.origin.host)
+    }
+
+    /// Committed state.
+    pub fn read(&self) -> Snapshot {
+        self.kernel.inner.database.read()
+    }
+
+    /// Runs `change` in a transaction and returns when it is permanent. It may run again, so it has no effect but its
+    /// writes.
+    ///
+    /// # Errors
+    /// Those of `change`, and when the store fails.
+    pub async fn write<T>(&self, change: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let value = self.kernel.inner.database.write(change).await?;
+        self.kernel.inner.tasks.wake_if_new();
+        Ok(value)
+    }
+
+    /// Adds usage in AWS's billing units.
+    pub fn meter(&self, service: &'static str, unit: &'static str, amount: f64) {
+        self.kernel.inner.meter.add(&self.account, &self.region, service, unit, amount);
+    }
+
+    /// Calls an operation of any service, through the same dispatch as a call from outside, as this call's principal.
+    ///
+    /// # Errors
+    /// Those of the operation; [`Failure::NotBuilt`] when it is not there.
+    pub async fn call(&self, service: &str, operation: &str, input: Json) -> Result<Json> {
+        Ok(self.call_with_body(service, operation, input, None).await?.0)
+    }
+
+    /// The same with a streaming body in the request, in the answer, or both.
+    ///
+    /// # Errors
+    /// As [`Cx::call`].
+    pub async fn call_with_body(&self, service: &str, operation: &str, input: Json, body: Option<Body>) -> Result<(Json, Option<Body>)> {
+        self.kernel.call(self, service, operation, input, body).await
+    }
+
+    /// The same call made by a service on its own behalf, for the sake of `source` (an ARN).
+    #[must_use]
+    pub fn as_service(&self, service: &str, source: Option<&str>) -> Self {
+        let principal = PrincipalFacts {
+            arn: service.to_owned(),
+            account: String::new(),
+            kind: PrincipalKind::Service { name: service.to_owned() },
+            user_id: String::new(),
+            canonical_user: None,
+        };
+        self.inside(principal, service, source)
+    }
+
+    /// The same call made by a service with a role that it was given. The role's own policies decide.
+    #[must_use]
+    pub fn as_role(&self, service: &str, role_arn: &str, session_name: &str) -> Self {
+        let role = crate::arn::Arn::parse(role_arn);
+        let account = role.as_ref().map_or_else(|| self.account.to_string(), |a| a.account.clone());
+        let name = role.as_ref().and_then(|a| a.resource.rsplit('/').next().map(ToOwned::to_owned)).unwrap_or_default();
+        let principal = PrincipalFacts {
+            arn: format!("arn:{}:sts::{account}:assumed-role/{name}/{session_name}", self.partition()),
+            canonical_user: Some(crate::auth::canonical_user(&account)),
+            account,
+            kind: PrincipalKind::AssumedRole {
+                role_arn: role_arn.to_owned(),
+                session_name: session_name.to_owned(),
+                provider: None,
+            },
+            user_id: format!("{name}:{session_name}"),
+        };
+        self.inside(principal, service, None)
+    }
+
+    fn inside(&self, principal: PrincipalFacts, service: &str, source: Option<&str>) -> Self {
+        let origin = Origin {
+            address: None,
+            user_agent: service.to_owned(),
+            access_key: None,
+            service: Some((service.to_owned(), source.map(ToOwned::to_owned))),
+            ..(*self.origin).clone()
+        };
+        Self {
+            principal: Arc::new(principal),
+            session: None,
+            origin: Arc::new(origin),
+            now: self.kernel.inner.clock.now(),
+            request_id: self.kernel.inner.random.uuid().into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same call in another account or region.
+    #[must_use]
+    pub fn elsewhere(&self, account: &str, region: &str) -> Self {
+        Self { account: account.into(), region: region.into(), ..self.clone() }
+    }
+
+    /// A later moment of a call that waited: the clock is read again.
+    #[must_use]
+    pub fn refreshed(&self) -> Self {
+        Self { now: self.kernel.inner.clock.now(), ..self.clone() }
+    }
+
+    /// Runs something beside the call, for as long as it takes.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.kernel.spawn(work);
+    }
+
+    /// An error with the id of this request, for what can only be a defect.
+    pub fn broken(&self, what: impl Into<String>) -> Failure {
+        Failure::broken(what.into())
+    }
+}

@@ -1,0 +1,413 @@
+//! The kernel itself, and the way of a call: check → authorise → fault → handler → trail and meter.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use futures_core::future::BoxFuture;
+use jiff::SignedDuration;
+use serde_json::Value as Json;
+use undercast_store::{Blobs, Database, Table};
+use undercast_wire::check;
+use undercast_wire::decode::Decoded;
+use undercast_wire::schema::Operation;
+use undercast_wire::sigv4::SigningKeys;
+use undercast_wire::{AwsError, Body, Protocol, Value, Write};
+
+use crate::auth::{self, Caller};
+use crate::trail::Record;
+use crate::{Clock, Cx, Failure, Faults, Identities, Meter, Origin, Random, Result, Service, Signals, Tasks, Trail, access, json};
+
+/// The clock's lead over the machine's (ns) and whether it stands still (1), kept over restarts.
+static CLOCK: Table<(i64, u8)> = Table::new("kernel.clock");
+
+/// What the authoriser's answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IamMode {
+    /// No means no.
+    #[default]
+    Enforce,
+    /// What would have been denied is recorded and done.
+    Audit,
+    /// Nobody is asked.
+    Off,
+}
+
+/// What becomes of keys that were not issued here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthMode {
+    /// They are the root user of an account.
+    #[default]
+    Open,
+    /// They are refused.
+    Strict,
+}
+
+/// How a cloud is run. None of it changes what is true, only where, how strictly, and for how long it is kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the authoriser's answer means.
+    pub iam: IamMode,
+    /// What becomes of unknown keys.
+    pub auth: AuthMode,
+    /// Every ignored member is an error.
+    pub strict: bool,
+    /// Host and port under which services are told to reach the cloud: `localhost:4566`.
+    pub host: String,
+    /// Where the data is; `None`: nothing is kept.
+    pub data: Option<PathBuf>,
+    /// Where blobs and other large files are.
+    pub files: PathBuf,
+}
+
+/// One cloud.
+#[derive(Clone)]
+pub struct Kernel {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) database: Database,
+    pub(crate) blobs: Blobs,
+    pub(crate) tasks: Tasks,
+    pub(crate) signals: Signals,
+    pub(crate) meter: Meter,
+    pub(crate) signing_keys: SigningKeys,
+    faults: Faults,
+    trail: Trail,
+    services: Vec<Arc<dyn Service>>,
+    by_name: HashMap<&'static str, usize>,
+    identities: OnceLock<Arc<dyn Identities>>,
+}
+
+/// A call's outcome, and what was noticed on the way.
+pub struct Outcome {
+    /// The answer.
+    pub result: Result<Box<dyn Write>>,
+    /// Members that were set and are not honoured, with the reasons.
+    pub ignored: Vec<(&'static str, &'static str)>,
+    /// Members that the API does not have.
+    pub unknown: Vec<String>,
+}
+
+impl Kernel {
+    /// A cloud over a database, with its services. Nothing runs before [`Kernel::start`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(settings: Settings, database: Database, blobs: Blobs, random: Random, services: Vec<Arc<dyn Service>>) -> Result<Self> {
+        let kept = CLOCK.get(&database.read(), &())?;
+        let clock = Clock::new(SignedDuration::from_nanos(kept.map_or(0, |k| k.0)));
+        if kept.is_some_and(|k| k.1 == 1) {
+            clock.freeze();
+        }
+        let by_name = services.iter().enumerate().map(|(i, s)| (s.api().name, i)).collect();
+        let inner = Inner {
+            settings,
+            clock,
+            random,
+            database,
+            blobs,
+            tasks: Tasks::default(),
+            signals: Signals::default(),
+            meter: Meter::default(),
+            signing_keys: SigningKeys::default(),
+            faults: Faults::default(),
+            trail: Trail::default(),
+            services,
+            by_name,
+            identities: OnceLock::new(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Says who knows the policies of users and roles. The first one stays.
+    pub fn set_identities(&self, identities: Arc<dyn Identities>) {
+        // A second one is a defect of the wiring, and the first stays the truth.
+        let _ = self.inner.identities.set(identities);
+    }
+
+    /// Who knows the policies of users and roles, where somebody does.
+    pub fn identities(&self) -> Option<&dyn Identities> {
+        self.inner.identities.get().map(AsRef::as_ref)
+    }
+
+    /// Begins what runs beside the calls.
+    pub fn start(&self) {
+        self.inner.services.iter().for_each(|s| s.start(self));
+        let kernel = self.clone();
+        self.spawn(kernel.run_tasks());
+    }
+
+    /// Runs something beside the calls. The one place where tasks begin.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        // Nobody waits for it: what it has to say it says through the store or the log.
+        drop(tokio::spawn(work));
+    }
+
+    /// How it is run.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Ids, secrets and dice.
+    pub fn random(&self) -> &Random {
+        &self.inner.random
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    /// Large bytes.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
+    }
+
+    /// The faults.
+    pub fn faults(&self) -> &Faults {
+        &self.inner.faults
+    }
+
+    /// What happened.
+    pub fn trail(&self) -> &Trail {
+        &self.inner.trail
+    }
+
+    /// Usage.
+    pub fn meter(&self) -> &Meter {
+        &self.inner.meter
+    }
+
+    /// Bells.
+    pub fn signals(&self) -> &Signals {
+        &self.inner.signals
+    }
+
+    /// All services.
+    pub fn services(&self) -> &[Arc<dyn Service>] {
+        &self.inner.services
+    }
+
+    /// A service by its name.
+    pub fn service(&self, name: &str) -> Option<&Arc<dyn Service>> {
+        self.inner.by_name.get(name).and_then(|i| self.inner.services.get(*i))
+    }
+
+    /// Keeps the clock's lead over restarts.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_clock(&self) -> Result<()> {
+        let (ahead, frozen) = self.inner.clock.ahead();
+        let nanos = i64::try_from(ahead.as_nanos()).map_err(|_| Failure::broken("the clock is more than 292 years ahead"))?;
+        self.inner
+            .database
+            .write(|tx| {
+                CLOCK.put(tx, &(), &(nanos, u8::from(frozen)));
+                Ok(())
+            })
+            .await
+    }
+
+    /// The context of a request from outside.
+    pub fn cx(&self, caller: Caller, region: &str, request_id: &str, origin: Origin) -> Cx {
+        let account = if caller.principal.account.is_empty() { auth::DEFAULT_ACCOUNT } else { &caller.principal.account };
+        Cx {
+            kernel: self.clone(),
+            account: account.into(),
+            region: region.into(),
+            session: caller.session,
+            request_id: request_id.into(),
+            now: self.inner.clock.now(),
+            origin: Arc::new(origin),
+            principal: caller.principal,
+        }
+    }
+
+    /// The context of work that nobody asked for just now: a task, a poller. It acts as the account's root until it says
+    /// as which service or role it goes on.
+    pub fn cx_for(&self, account: &str, region: &str) -> Cx {
+        let origin = Origin {
+            scheme: "http",
+            host: self.inner.settings.host.clone(),
+            address: None,
+            user_agent: "undercast".to_owned(),
+            access_key: None,
+            service: None,
+        };
+        let caller = Caller { principal: Arc::new(auth::root(account)), session: None, access_key: None, chunks: None };
+        let mut cx = self.cx(caller, region, &self.inner.random.uuid(), origin);
+        cx.account = account.into();
+        cx
+    }
+
+    /// Runs one call: checks it, asks whether it is allowed, lets faults strike, runs the handler, and records it all.
+    pub async fn dispatch(&self, cx: &Cx, service: &Arc<dyn Service>, index: usize, decoded: Decoded) -> Outcome {
+        let api = service.api();
+        let Some(operation) = api.operations.get(index) else {
+            let result = Err(Failure::no_such_operation(api, index));
+            return Outcome { result, ignored: Vec::new(), unknown: Vec::new() };
+        };
+        let started = Instant::now();
+        let mut ignored = Vec::new();
+        check::ignored(&decoded.input, &mut ignored);
+        let parameters = (!operation.readonly && !operation.streams_input()).then(|| json::encode_for_trail(&decoded.input));
+        let unknown = decoded.unknown.clone();
+        let mut decision = None;
+        let result = self.guarded(cx, service, operation, index, decoded, &ignored, &mut decision).await;
+        self.record(cx, api.name, operation, started, &result, parameters, decision, &ignored);
+        Outcome { result, ignored, unknown }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the steps of one call share all of it")]
+    async fn guarded(
+        &self,
+        cx: &Cx,
+        service: &Arc<dyn Service>,
+        operation: &'static Operation,
+        index: usize,
+        decoded: Decoded,
+        ignored: &[(&'static str, &'static str)],
+        decision: &mut Option<Json>,
+    ) -> Result<Box<dyn Write>> {
+        let api = service.api();
+        if self.inner.settings.strict
+            && let Some((member, reason)) = ignored.first()
+        {
+            return Err(Failure::not_built(format!("{}.{} with `{member}`: {reason}", api.name, operation.name)));
+        }
+        let violations = check::violations(&decoded);
+        if !violations.is_empty() {
+            return Err(service.invalid(operation, &violations).into());
+        }
+        if let Some((member, reason)) = check::refused(&decoded.input) {
+            return Err(Failure::not_built(format!("{}.{} with `{member}`: {reason}", api.name, operation.name)));
+        }
+        self.inner.faults.strike(cx, api.name, operation.name).await?;
+        self.authorise(cx, service, operation, &decoded, decision)?;
+        service.call(cx, index, Value::Structure(decoded.input)).await
+    }
+
+    fn authorise(
+        &self,
+        cx: &Cx,
+        service: &Arc<dyn Service>,
+        operation: &'static Operation,
+        decoded: &Decoded,
+        decision: &mut Option<Json>,
+    ) -> Result<()> {
+        let mode = self.inner.settings.iam;
+        if mode == IamMode::Off {
+            return Ok(());
+        }
+        for needed in service.access(cx, operation, &decoded.input)? {
+            let verdict = access::weigh(cx, self.identities(), &needed, false)?;
+            if !verdict.allowed {
+                *decision = Some(verdict.explanation);
+                if mode == IamMode::Enforce {
+                    return Err(service.denied(&needed, verdict.message).into());
+                }
+                tracing::warn!(request = cx.request_id(), message = verdict.message, "would have been denied");
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a record has many fields")]
+    fn record(
+        &self,
+        cx: &Cx,
+        service: &'static str,
+        operation: &'static Operation,
+        started: Instant,
+        result: &Result<Box<dyn Write>>,
+        parameters: Option<Json>,
+        decision: Option<Json>,
+        ignored: &[(&'static str, &'static str)],
+    ) {
+        let (status, error) = match result {
+            Ok(_) => (operation.http.code, None),
+            Err(Failure::Aws(e)) => (e.status, Some((e.code.to_string(), e.message.clone()))),
+            Err(Failure::NotBuilt { what }) => (501, Some(("NotImplemented".to_owned(), what.clone()))),
+            Err(Failure::Cut) => (0, Some(("Cut".to_owned(), "cut by a fault rule".to_owned()))),
+            Err(error @ Failure::Broken(_)) => {
+                tracing::error!(request = cx.request_id(), service, operation = operation.name, error = error as &dyn std::error::Error, "internal failure");
+                (500, Some(("InternalFailure".to_owned(), error.to_string())))
+            }
+        };
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let code = error.as_ref().map_or("", |(code, _)| code.as_str());
+        tracing::info!(service, operation = operation.name, principal = cx.principal().arn, status, code, micros, request = cx.request_id());
+        self.inner.trail.add(Record {
+            time: cx.now(),
+            request_id: cx.request_id().to_owned(),
+            service,
+            operation: operation.name,
+            account: cx.account().to_owned(),
+            region: cx.region().to_owned(),
+            principal: cx.principal().arn.clone(),
+            principal_type: principal_type(cx),
+            source: cx.origin().service.as_ref().map_or_else(|| cx.origin().address.map_or_else(String::new, |a| a.to_string()), |s| s.0.clone()),
+            user_agent: cx.origin().user_agent.clone(),
+            readonly: operation.readonly,
+            status,
+            error,
+            microseconds: micros,
+            parameters,
+            decision,
+            ignored: ignored.iter().map(|(member, _)| *member).collect(),
+        });
+    }
+
+    /// A call from inside, in JSON.
+    pub(crate) fn call<'a>(
+        &'a self,
+        cx: &'a Cx,
+        service: &'a str,
+        operation: &'a str,
+        input: Json,
+        body: Option<Body>,
+    ) -> BoxFuture<'a, Result<(Json, Option<Body>)>> {
+        Box::pin(async move {
+            let found = self.service(service).ok_or_else(|| Failure::not_built(format!("the service {service}")))?;
+            let position = found.api().operations.iter().position(|o| o.name == operation);
+            let index = position.ok_or_else(|| Failure::not_built(format!("{service}.{operation}")))?;
+            let schema = found.api().operations[index].input;
+            let mut decoded = json::decode(input, schema).map_err(|e| e.into_error(Protocol::Json))?;
+            if let (Some(body), Some(payload)) = (body, schema.payload) {
+                decoded.input.set.push((payload, Value::Body(body)));
+            }
+            if let Some(name) = decoded.unknown.first() {
+                let message = format!("{service}.{operation} has no member `{name}`");
+                return Err(AwsError::new("ValidationException", 400, message).into());
+            }
+            let outcome = self.dispatch(cx, found, index, decoded).await;
+            Ok(json::encode_with_body(&*outcome.result?))
+        })
+    }
+}
+
+fn principal_type(cx: &Cx) -> &'static str {
+    use undercast_policy::PrincipalKind as Kind;
+    match cx.principal().kind {
+        Kind::Anonymous => "AWSAccount",
+        Kind::Root => "Root",
+        Kind::User { .. } => "IAMUser",
+        Kind::AssumedRole { .. } => "AssumedRole",
+        Kind::FederatedUser { .. } => "FederatedUser",
+        Kind::Federated { .. } => "WebIdentityUser",
+        Kind::Service { .. } => "AWSService",
+    }
+}

@@ -1,0 +1,72 @@
+//! What a service is to the kernel.
+
+use futures_core::future::BoxFuture;
+use undercast_wire::check::{self, Violation};
+use undercast_wire::schema::Operation;
+use undercast_wire::{AwsError, Fields, Request, Response, Value, Write};
+
+use crate::resources::ResourceType;
+use crate::{Access, Cx, Failure, Kernel, Next, Result, Task};
+
+/// The answer of a handler.
+pub type Answer<'a> = BoxFuture<'a, Result<Box<dyn Write>>>;
+
+/// One AWS service.
+pub trait Service: Send + Sync + 'static {
+    /// Its API, as generated.
+    fn api(&self) -> &'static undercast_wire::Service;
+
+    /// Runs the operation with this number in `api().operations`.
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a>;
+
+    /// What a call does to what, for the authoriser: one entry a permission that it needs.
+    ///
+    /// # Errors
+    /// When the input names something that cannot be (a malformed ARN), or the store fails.
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>>;
+
+    /// The answer to a request that breaks constraints of the model.
+    fn invalid(&self, _operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        AwsError::new(self.api().validation_error, 400, check::message(violations))
+    }
+
+    /// The answer to a caller who may not do it. `message` is AWS's usual sentence.
+    fn denied(&self, _access: &Access, message: String) -> AwsError {
+        use undercast_wire::Protocol;
+        match self.api().protocols.first() {
+            Some(Protocol::Query | Protocol::RestXml) => AwsError::new("AccessDenied", 403, message),
+            Some(Protocol::Ec2) => AwsError::new("UnauthorizedOperation", 403, message),
+            Some(Protocol::RestJson) => AwsError::new("AccessDeniedException", 403, message),
+            _ => AwsError::new("AccessDeniedException", 400, message),
+        }
+    }
+
+    /// The largest body of a request that is not a stream, in bytes.
+    fn body_limit(&self) -> usize {
+        16 * 1024 * 1024
+    }
+
+    /// First labels of hosts that are not APIs but what users made: `lambda-url` takes
+    /// `<anything>.lambda-url.<region>.<domain>`.
+    fn sites(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Answers a request to one of its sites. `name` is what stands before the site's label.
+    fn serve<'a>(&'a self, _cx: &'a Cx, _site: &'a str, _name: &'a str, _request: Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async { Err(Failure::not_built("this host")) })
+    }
+
+    /// Does a task that it scheduled.
+    fn run<'a>(&'a self, _cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(async move { Err(Failure::broken(format!("{} has no task `{}`", task.service, task.kind))) })
+    }
+
+    /// Begins what runs beside the calls: pollers, supervisors. Called once, after all services are registered.
+    fn start(&self, _kernel: &Kernel) {}
+
+    /// The CloudFormation resource types that it owns.
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        Vec::new()
+    }
+}

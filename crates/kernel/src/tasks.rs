@@ -1,0 +1,247 @@
+//! Durable timers: work that falls due at a moment, stored with the state that made it.
+//!
+//! A task runs at least once: its row goes when its work has succeeded. Work that fails comes again, later each time.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+use undercast_store::{Order, Table, Tx};
+use undercast_wire::Timestamp;
+
+use crate::{Cx, Failure, Kernel, Result};
+
+/// Due (ms since 1970), service, id → task.
+static DUE: Table<Task> = Table::new("kernel.tasks");
+/// Service, id → due, so that a task can be moved or taken back.
+static BY_ID: Table<i64> = Table::new("kernel.tasks.by_id");
+
+/// Work that falls due.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Task {
+    /// The service that does it.
+    #[n(0)]
+    pub service: String,
+    /// Its id, unique in the service: a task scheduled again under its id is moved.
+    #[n(1)]
+    pub id: String,
+    /// What is to be done, as the service calls it.
+    #[n(2)]
+    pub kind: String,
+    /// What the service needs for it.
+    #[n(3)]
+    pub payload: String,
+    /// Account.
+    #[n(4)]
+    pub account: String,
+    /// Region.
+    #[n(5)]
+    pub region: String,
+    /// When it falls due, in milliseconds since 1970.
+    #[n(6)]
+    pub due: i64,
+    /// How often it has failed.
+    #[n(7)]
+    pub attempts: u32,
+}
+
+/// What is to become of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It is done.
+    Done,
+    /// It comes again at that moment.
+    Again(Timestamp),
+}
+
+/// The timers of one cloud.
+#[derive(Default)]
+pub struct Tasks {
+    added: AtomicBool,
+    wake: tokio::sync::Notify,
+    /// Held while somebody advances the clock, or by the loop for each look.
+    turn: tokio::sync::Mutex<()>,
+    running: Mutex<HashSet<(String, String)>>,
+}
+
+/// So many tasks run at a time.
+const AT_ONCE: usize = 64;
+
+impl Tasks {
+    /// Schedules work with the writes of a transaction. One with the same service and id is moved.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn schedule(&self, cx: &Cx, tx: &mut Tx<'_>, service: &str, id: &str, kind: &str, payload: String, due: Timestamp) -> Result<()> {
+        let task = Task {
+            service: service.to_owned(),
+            id: id.to_owned(),
+            kind: kind.to_owned(),
+            payload,
+            account: cx.account().to_owned(),
+            region: cx.region().to_owned(),
+            due: due.as_millisecond(),
+            attempts: 0,
+        };
+        self.put(tx, &task)
+    }
+
+    fn put(&self, tx: &mut Tx<'_>, task: &Task) -> Result<()> {
+        self.cancel(tx, &task.service, &task.id)?;
+        DUE.put(tx, &(task.due, &task.service, &task.id), task);
+        BY_ID.put(tx, &(&task.service, &task.id), &task.due);
+        self.added.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Takes a task back, if it is there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn cancel(&self, tx: &mut Tx<'_>, service: &str, id: &str) -> Result<()> {
+        if let Some(due) = BY_ID.get(tx, &(service, id))? {
+            DUE.delete(tx, &(due, service, id));
+            BY_ID.delete(tx, &(service, id));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn wake_if_new(&self) {
+        if self.added.swap(false, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    fn begin(&self, task: &Task) -> bool {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.len() < AT_ONCE && running.insert((task.service.clone(), task.id.clone()))
+    }
+
+    fn finish(&self, task: &Task) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&(task.service.clone(), task.id.clone()));
+        drop(running);
+        self.wake.notify_one();
+    }
+
+    fn busy(&self) -> bool {
+        !self.running.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+impl Kernel {
+    /// Runs tasks as they fall due, until the process ends.
+    pub(crate) async fn run_tasks(self) {
+        loop {
+            let next = {
+                let _turn = self.inner.tasks.turn.lock().await;
+                self.start_due()
+            };
+            let wait = next.unwrap_or(Timestamp::MAX);
+            tokio::select! {
+                () = self.inner.clock.sleep_until(wait) => {}
+                () = self.inner.tasks.wake.notified() => {}
+            }
+        }
+    }
+
+    /// Starts what is due, and says when the next task falls due.
+    fn start_due(&self) -> Option<Timestamp> {
+        let now = self.inner.clock.now().as_millisecond();
+        let rows = DUE.page(&self.inner.database.read(), &(), None::<&()>, Order::Ascending, AT_ONCE * 2);
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the list of tasks cannot be read");
+                return self.inner.clock.now().checked_add(Duration::from_secs(5)).ok();
+            }
+        };
+        for row in rows {
+            let task = row.row;
+            if task.due > now {
+                return Timestamp::from_millisecond(task.due).ok();
+            }
+            if self.inner.tasks.begin(&task) {
+                let kernel = self.clone();
+                self.spawn(async move {
+                    kernel.run_task(&task).await;
+                    kernel.inner.tasks.finish(&task);
+                });
+            }
+        }
+        None
+    }
+
+    async fn run_task(&self, task: &Task) {
+        let cx = self.cx_for(&task.account, &task.region);
+        let outcome = match self.service(&task.service) {
+            Some(service) => service.run(&cx, task).await,
+            None => Err(Failure::not_built(task.service.clone())),
+        };
+        let again = match outcome {
+            Ok(Next::Done) => None,
+            Ok(Next::Again(at)) => Some((at.as_millisecond(), 0)),
+            Err(error) => {
+                tracing::warn!(service = task.service, task = task.kind, id = task.id, error = &error as &dyn std::error::Error, "a task failed and comes again");
+                // 1 s, 2 s, 4 s … up to five minutes.
+                let wait = 1000i64 << task.attempts.min(8);
+                Some((self.inner.clock.now().as_millisecond() + wait.min(300_000), task.attempts + 1))
+            }
+        };
+        if let Err(error) = self.settle(task, again).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the end of a task could not be stored; it comes again");
+        }
+    }
+
+    /// Removes or moves a task that has run, unless it was scheduled anew meanwhile.
+    async fn settle(&self, task: &Task, again: Option<(i64, u32)>) -> Result<()> {
+        let tasks = &self.inner.tasks;
+        let settle = |tx: &mut Tx<'_>| {
+            if BY_ID.get(tx, &(&task.service, &task.id))? == Some(task.due) {
+                tasks.cancel(tx, &task.service, &task.id)?;
+                if let Some((due, attempts)) = again {
+                    tasks.put(tx, &Task { due, attempts, ..task.clone() })?;
+                }
+            }
+            Ok::<_, Failure>(())
+        };
+        self.inner.database.write(settle).await?;
+        tasks.wake_if_new();
+        Ok(())
+    }
+
+    /// Moves the clock ahead, doing everything that falls due on the way, in order, each at its own moment.
+    /// Returns when it is all done.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn advance(&self, span: Duration) -> Result<Timestamp> {
+        let target = self.inner.clock.now().checked_add(span).map_err(|e| Failure::broken(e.to_string()))?;
+        let _turn = self.inner.tasks.turn.lock().await;
+        loop {
+            let first = DUE.page(&self.inner.database.read(), &(), None::<&()>, Order::Ascending, 1)?.pop();
+            let Some(task) = first.map(|e| e.row).filter(|t| t.due <= target.as_millisecond()) else { break };
+            let due = Timestamp::from_millisecond(task.due).map_err(|e| Failure::broken(e.to_string()))?;
+            if due > self.inner.clock.now() {
+                self.inner.clock.set(due);
+            }
+            if self.inner.tasks.begin(&task) {
+                self.run_task(&task).await;
+                self.inner.tasks.finish(&task);
+            } else {
+                // It was started before the clock was taken; it ends by itself.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        if target > self.inner.clock.now() {
+            self.inner.clock.set(target);
+        }
+        while self.inner.tasks.busy() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.keep_clock().await?;
+        Ok(self.inner.clock.now())
+    }
+}

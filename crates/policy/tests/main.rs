@@ -1,0 +1,7 @@
+//! The policy language from outside: what is refused and how, what matches, what is decided.
+
+mod conditions;
+mod decisions;
+mod documents;
+mod properties;
+mod support;

@@ -1,0 +1,57 @@
+//! AWS Security Token Service: who am I, and credentials for a while.
+//!
+//! Sessions are rows of the kernel's credentials. Roles are IAM's; they are known here by what the kernel's identities
+//! say of them. Limits: sessions of 15 minutes to 36 hours (12 for roles), two session policies' worth of text.
+
+pub mod api {
+    //! The API, generated from its model.
+    include!(concat!(env!("OUT_DIR"), "/api.rs"));
+}
+
+mod assume_role;
+mod session;
+
+use undercast_kernel::{Access, Answer, Cx, Result, Service};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+/// The service.
+#[derive(Debug, Default)]
+pub struct Sts;
+
+impl Service for Sts {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        Ok(match operation.name {
+            // No permission is needed to ask who one is, nor for a session of one's own.
+            "GetCallerIdentity" | "GetSessionToken" => Vec::new(),
+            _ => assume_role::access(cx, input)?,
+        })
+    }
+}
+
+impl api::Operations for Sts {
+    async fn assume_role(&self, cx: &Cx, input: api::AssumeRoleInput) -> Result<api::AssumeRoleOutput> {
+        assume_role::assume(cx, input).await
+    }
+
+    async fn get_caller_identity(&self, cx: &Cx, _input: api::GetCallerIdentityInput) -> Result<api::GetCallerIdentityOutput> {
+        let principal = cx.principal();
+        Ok(api::GetCallerIdentityOutput {
+            user_id: Some(principal.user_id.clone()),
+            account: Some(principal.account.clone()),
+            arn: Some(principal.arn.clone()),
+        })
+    }
+
+    async fn get_session_token(&self, cx: &Cx, input: api::GetSessionTokenInput) -> Result<api::GetSessionTokenOutput> {
+        session::of_caller(cx, input).await
+    }
+}
