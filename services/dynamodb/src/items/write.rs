@@ -169,7 +169,8 @@ impl ItemWrite {
         };
         let change = rows::Change { place: &key.bytes, old, new };
         let written = rows::write(tx, scope, &table, &change)?;
-        Ok(Done { table, key, old: change.old, new: change.new, written })
+        let rows::Change { old, new, .. } = change;
+        Ok(Done { table, key, old, new, written })
     }
 }
 

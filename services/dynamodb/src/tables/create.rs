@@ -94,23 +94,13 @@ impl DynamoDb {
 
 /// Refuses what would be a lie to accept.
 fn refuse_unbuilt(input: &CreateTableInput) -> Result<()> {
-    let streams = input.stream_specification.as_ref();
-    if let Some(stream) = streams {
+    if let Some(stream) = &input.stream_specification {
         if stream.stream_enabled {
             return Err(Error::NotBuilt("streams (StreamSpecification)"));
         }
         if stream.stream_view_type.is_some() {
             return Err(Error::invalid("StreamViewType can only be specified when StreamEnabled is true"));
         }
-    }
-    if input.resource_policy.is_some() {
-        return Err(Error::NotBuilt("ResourcePolicy of CreateTable"));
-    }
-    if input.global_table_source_arn.is_some() || input.global_table_settings_replication_mode.is_some() {
-        return Err(Error::NotBuilt("global tables"));
-    }
-    if input.vector_indexes.is_some() {
-        return Err(Error::NotBuilt("vector indexes"));
     }
     Ok(())
 }

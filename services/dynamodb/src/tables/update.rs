@@ -141,17 +141,6 @@ fn refuse_unbuilt(input: &UpdateTableInput) -> Result<()> {
     {
         return Err(Error::NotBuilt("streams (StreamSpecification)"));
     }
-    if input.replica_updates.is_some()
-        || input.multi_region_consistency.is_some()
-        || input.global_table_witness_updates.is_some()
-        || input.global_table_settings_replication_mode.is_some()
-        || input.disassociation_protection_enabled.is_some()
-    {
-        return Err(Error::NotBuilt("global tables"));
-    }
-    if input.vector_index_updates.is_some() {
-        return Err(Error::NotBuilt("vector indexes"));
-    }
     Ok(())
 }
 
