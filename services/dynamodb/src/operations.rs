@@ -57,7 +57,7 @@ fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> crate::erro
     }
     if let Some(Value::List(items)) = input.get("TransactItems") {
         let mut all: Vec<Access> = Vec::new();
-        for (member, value) in items.iter().filter_map(Value::as_fields).flat_map(|item| named(item)) {
+        for (member, value) in items.iter().filter_map(Value::as_fields).flat_map(named) {
             let action = match member {
                 "Get" => "GetItem",
                 "Put" => "PutItem",

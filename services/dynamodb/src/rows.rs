@@ -195,8 +195,8 @@ pub fn get(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, place: 
 pub struct Written {
     /// For each index that changed: its number, and the sizes of the rows taken away and put there.
     pub indexes: Vec<IndexWrite>,
-    /// When the item expires, in seconds since 1970, if no other of the table expires before it.
-    pub expires_first: Option<u64>,
+    /// When the item expires, in seconds since 1970, if the write has changed that.
+    pub expires: Option<u64>,
 }
 
 /// A change in an index.
@@ -247,12 +247,7 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
     if let Some(attribute) = &table.ttl {
         let (before, after) = (expiry(attribute, old)?, expiry(attribute, new)?);
         write_expiry(tx, scope, table, change.place, before, after);
-        if let Some(seconds) = after
-            && before != after
-        {
-            let first = next_expiry(tx, scope, table, 0)?;
-            written.expires_first = first.filter(|first| *first == seconds);
-        }
+        written.expires = after.filter(|_| before != after);
     }
     Ok(written)
 }

@@ -99,10 +99,11 @@ impl DynamoDb {
     /// # Errors
     /// When the store fails.
     pub(crate) fn schedule_expiry(&self, cx: &Cx, tx: &mut Tx<'_>, done: &Done) -> Result<()> {
-        match done.written.expires_first {
-            Some(seconds) => self.schedule_expiry_at(cx, tx, &done.table, seconds),
-            None => Ok(()),
+        let Some(seconds) = done.written.expires else { return Ok(()) };
+        if rows::next_expiry(tx, scope(cx), &done.table, oldest(cx))? == Some(seconds) {
+            self.schedule_expiry_at(cx, tx, &done.table, seconds)?;
         }
+        Ok(())
     }
 
     fn schedule_expiry_at(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table, seconds: u64) -> Result<()> {

@@ -1,0 +1,80 @@
+//! The conformance cases in `tests/conformance`: request and answer, as data.
+
+use crate::cloud::Cloud;
+use serde_json::Value as Json;
+use std::path::Path;
+
+/// Puts what was saved in the place of `${name}`.
+fn filled(value: &Json, saved: &[(String, Json)]) -> Json {
+    match value {
+        Json::String(text) => {
+            let found = saved.iter().find(|(name, _)| *text == format!("${{{name}}}"));
+            found.map_or_else(|| value.clone(), |(_, value)| value.clone())
+        }
+        Json::Array(items) => items.iter().map(|item| filled(item, saved)).collect(),
+        Json::Object(members) => members.iter().map(|(name, item)| (name.clone(), filled(item, saved))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Whether everything expected is there; what is there besides does not matter in objects.
+fn holds(expected: &Json, found: &Json) -> bool {
+    match (expected, found) {
+        (Json::Object(expected), Json::Object(found)) => {
+            expected.iter().all(|(name, value)| found.get(name).is_some_and(|found| holds(value, found)))
+        }
+        (Json::Array(expected), Json::Array(found)) => {
+            expected.len() == found.len() && expected.iter().zip(found).all(|(expected, found)| holds(expected, found))
+        }
+        (expected, found) => expected == found,
+    }
+}
+
+async fn run(case: &Json) {
+    let cloud = Cloud::new();
+    let mut saved: Vec<(String, Json)> = Vec::new();
+    for step in case["given"].as_array().into_iter().flatten() {
+        let operation = step["call"].as_str().unwrap().trim_start_matches("dynamodb.");
+        let output = cloud.ok(operation, filled(&step["input"], &saved)).await;
+        for (name, path) in step["save"].as_object().into_iter().flatten() {
+            let pointer = format!("/{}", path.as_str().unwrap().replace('.', "/"));
+            saved.push((name.clone(), output.pointer(&pointer).unwrap().clone()));
+        }
+    }
+    let operation = case["operation"].as_str().unwrap().trim_start_matches("dynamodb.");
+    let result = cloud.call(operation, filled(&case["when"]["input"], &saved)).await;
+    let then = &case["then"];
+    match (then.get("error"), result) {
+        (None, Ok(output)) => {
+            assert!(holds(&then["output"], &output), "{}: {output}", case["why"]);
+            for name in then["absent"].as_array().into_iter().flatten() {
+                assert!(output.get(name.as_str().unwrap()).is_none(), "{}: {output}", case["why"]);
+            }
+        }
+        (Some(code), Err(refusal)) => {
+            assert_eq!(refusal.code, code.as_str().unwrap(), "{}: {refusal:?}", case["why"]);
+            if let Some(message) = then.get("message") {
+                assert_eq!(refusal.message, message.as_str().unwrap(), "{}", case["why"]);
+            }
+            if let Some(status) = then.get("status") {
+                assert_eq!(u64::from(refusal.status), status.as_u64().unwrap(), "{}", case["why"]);
+            }
+        }
+        (_, result) => panic!("{}: {result:?}", case["why"]),
+    }
+}
+
+#[tokio::test]
+async fn conformance() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let cases: Vec<Json> = serde_json::from_str(&text).unwrap();
+        for case in &cases {
+            run(case).await;
+            count += 1;
+        }
+    }
+    assert!(count > 50, "only {count} cases were found");
+}

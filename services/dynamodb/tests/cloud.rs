@@ -1,0 +1,146 @@
+//! A cloud in memory with DynamoDB in it, and a table or two.
+
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use undercast_dynamodb::DynamoDb;
+use undercast_kernel::{Cx, Failure, IamMode, Kernel, Random, Settings};
+use undercast_store::{Blobs, Database, Memory};
+
+/// A cloud of its own.
+pub struct Cloud {
+    kernel: Kernel,
+    cx: Cx,
+    files: std::path::PathBuf,
+}
+
+/// What AWS says.
+#[derive(Debug, PartialEq)]
+pub struct Refusal {
+    pub code: String,
+    pub message: String,
+    pub status: u16,
+    pub fields: Vec<(String, Json)>,
+}
+
+impl Cloud {
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let files = std::env::temp_dir().join(format!("undercast-dynamodb-{}-{number}", std::process::id()));
+        let settings = Settings {
+            iam: IamMode::Enforce,
+            auth: undercast_kernel::AuthMode::Open,
+            strict: false,
+            host: "localhost:4566".into(),
+            data: None,
+            files: files.clone(),
+        };
+        let database = Database::new(Arc::new(Memory::new())).unwrap();
+        let blobs = Blobs::open(&files.join("blobs"), false).unwrap();
+        let services: Vec<Arc<dyn undercast_kernel::Service>> = vec![Arc::new(DynamoDb::default())];
+        let kernel = Kernel::new(settings, database, blobs, Random::seeded(7), services).unwrap();
+        let cx = kernel.cx_for("000000000000", "us-east-1");
+        Self { kernel, cx, files }
+    }
+
+    /// Calls an operation that is expected to do what is asked.
+    #[track_caller]
+    pub fn ok(&self, operation: &str, input: Json) -> impl Future<Output = Json> {
+        let caller = std::panic::Location::caller();
+        let operation = operation.to_owned();
+        async move {
+            let result = self.call(&operation, input).await;
+            result.unwrap_or_else(|refusal| panic!("{operation} at {caller} was refused: {refusal:?}"))
+        }
+    }
+
+    /// Calls an operation that is expected to be refused.
+    #[track_caller]
+    pub fn err(&self, operation: &str, input: Json) -> impl Future<Output = Refusal> {
+        let caller = std::panic::Location::caller();
+        let operation = operation.to_owned();
+        async move {
+            let result = self.call(&operation, input).await;
+            result.err().unwrap_or_else(|| panic!("{operation} at {caller} was not refused"))
+        }
+    }
+
+    pub async fn call(&self, operation: &str, input: Json) -> Result<Json, Refusal> {
+        match self.cx.refreshed().call("dynamodb", operation, input).await {
+            Ok(output) => Ok(output),
+            Err(failure @ Failure::Broken(_)) => panic!("{operation} broke: {failure:?}"),
+            Err(failure) => {
+                let error = failure.into_error("id");
+                Err(Refusal {
+                    code: error.code.to_string(),
+                    message: error.message,
+                    status: error.status,
+                    fields: error.fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+                })
+            }
+        }
+    }
+
+    /// Lets time pass, with all that falls due in it.
+    pub async fn advance(&self, seconds: u64) {
+        self.kernel.advance(Duration::from_secs(seconds)).await.unwrap();
+    }
+
+    /// Seconds since 1970, by the cloud's clock.
+    pub fn now(&self) -> i64 {
+        self.kernel.clock().now().as_second()
+    }
+
+    /// How many rows the store has in all.
+    pub fn rows(&self) -> usize {
+        use undercast_store::Read as _;
+        let page = undercast_store::Page {
+            start: Vec::new(),
+            end: None,
+            order: undercast_store::Order::Ascending,
+            limit: usize::MAX,
+        };
+        self.kernel.database().read().scan(&page).unwrap().len()
+    }
+
+    /// A table `tab` with the partition key `pk`.
+    pub async fn with_table(self) -> Self {
+        self.ok("CreateTable", table("tab", "pk:S", "")).await;
+        self
+    }
+
+    /// A table `tab` with the partition key `pk` and the sort key `sk`.
+    pub async fn with_sorted_table(self, kind: &str) -> Self {
+        self.ok("CreateTable", table("tab", "pk:S", &format!("sk:{kind}"))).await;
+        self
+    }
+
+    pub async fn put(&self, item: Json) {
+        self.ok("PutItem", json!({"TableName": "tab", "Item": item})).await;
+    }
+
+    pub async fn get(&self, key: Json) -> Json {
+        self.ok("GetItem", json!({"TableName": "tab", "Key": key, "ConsistentRead": true})).await["Item"].take()
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.files);
+    }
+}
+
+/// The input that makes a table paid for by request: keys are written `name:type`.
+pub fn table(name: &str, partition: &str, sort: &str) -> Json {
+    let keys: Vec<(&str, &str)> = [partition, sort].into_iter().filter_map(|key| key.split_once(':')).collect();
+    let attributes: Vec<Json> =
+        keys.iter().map(|(name, kind)| json!({"AttributeName": name, "AttributeType": kind})).collect();
+    let schema: Vec<Json> = keys
+        .iter()
+        .zip(["HASH", "RANGE"])
+        .map(|((name, _), kind)| json!({"AttributeName": name, "KeyType": kind}))
+        .collect();
+    json!({"TableName": name, "AttributeDefinitions": attributes, "KeySchema": schema, "BillingMode": "PAY_PER_REQUEST"})
+}

@@ -1,0 +1,10 @@
+//! DynamoDB through the kernel: what a caller notices.
+
+mod cases;
+mod cloud;
+mod indexes;
+mod items;
+mod model;
+mod searches;
+mod tables;
+mod transactions;
