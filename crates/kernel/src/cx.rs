@@ -8,7 +8,7 @@ use undercast_policy::{NamedPolicy, PrincipalFacts, PrincipalKind};
 use undercast_store::{Blobs, Snapshot, Tx};
 use undercast_wire::{Body, Timestamp};
 
-use crate::{Failure, Kernel, Random, Result, Signals, Tasks, regions};
+use crate::{Failure, Kernel, Policies, Random, Result, Signals, Tasks, regions};
 
 /// The context of one call.
 #[derive(Clone)]
@@ -100,6 +100,11 @@ impl Cx {
     /// Durable timers.
     pub fn tasks(&self) -> &Tasks {
         &self.kernel.inner.tasks
+    }
+
+    /// Compiled policies.
+    pub fn policies(&self) -> &Policies {
+        &self.kernel.inner.policies
     }
 
     /// Large bytes.

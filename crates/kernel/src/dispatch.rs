@@ -17,7 +17,7 @@ use undercast_wire::{AwsError, Body, Protocol, Value, Write};
 
 use crate::auth::{self, Caller};
 use crate::trail::Record;
-use crate::{Clock, Cx, Failure, Faults, Identities, Meter, Origin, Random, Result, Service, Signals, Tasks, Trail, access, json};
+use crate::{Clock, Cx, Failure, Faults, Identities, Meter, Origin, Policies, Random, Result, Service, Signals, Tasks, Trail, access, json};
 
 /// The clock's lead over the machine's (ns) and whether it stands still (1), kept over restarts.
 static CLOCK: Table<(i64, u8)> = Table::new("kernel.clock");
@@ -76,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     pub(crate) signals: Signals,
     pub(crate) meter: Meter,
+    pub(crate) policies: Policies,
     pub(crate) signing_keys: SigningKeys,
     faults: Faults,
     trail: Trail,
@@ -115,6 +116,7 @@ impl Kernel {
             tasks: Tasks::default(),
             signals: Signals::default(),
             meter: Meter::default(),
+            policies: Policies::default(),
             signing_keys: SigningKeys::default(),
             faults: Faults::default(),
             trail: Trail::default(),

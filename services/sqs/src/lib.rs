@@ -1,1 +1,95 @@
-//! sqs
+//! Amazon Simple Queue Service.
+//!
+//! Tables: `sqs.queues` (account, region, name), `sqs.messages` (queue, number): where a message stands; `sqs.bodies`
+//! (queue, number): what it says, never changed; `sqs.order`: standard queues by the moment a message can be seen, FIFO
+//! queues by number. A queue's key is its unique id, so that a queue made anew under an old name begins empty.
+//! Limits: 1 MiB a message and a batch, 10 entries a batch, 14 days, 12 hours invisible, 5 minutes of deduplication.
+//!
+//! Start with `queue.rs` (what a queue is), then `send.rs` and `receive.rs`.
+
+pub mod api {
+    //! The API, generated from its model.
+    include!(concat!(env!("OUT_DIR"), "/api.rs"));
+}
+
+mod attributes;
+mod batch;
+mod cfn;
+mod error;
+mod message;
+mod move_task;
+mod operations;
+mod permission;
+mod queue;
+mod receive;
+mod send;
+mod sweep;
+mod visibility;
+
+use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
+use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_wire::check::{Constraint, Violation};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+/// The service.
+#[derive(Debug, Default)]
+pub struct Sqs;
+
+impl Service for Sqs {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        permission::access(cx, operation, input)
+    }
+
+    /// SQS has its own words for what the model requires.
+    fn invalid(&self, _operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        let first = violations.first();
+        match first.map(|v| &v.constraint) {
+            Some(Constraint::Required) => error::missing(&capital(first.map_or("", |v| v.path.as_str()))),
+            _ => {
+                let reasons: Vec<String> = violations.iter().map(Violation::sentence).collect();
+                error::invalid_value(format!("One or more parameters are invalid. Reason: {}", reasons.join("; ")))
+            }
+        }
+    }
+
+    fn denied(&self, access: &Access, message: String) -> AwsError {
+        // SQS answers in the query protocol's code on both protocols, and never says why.
+        let end = message.find(" because ").or_else(|| message.find(" with an explicit deny")).unwrap_or(message.len());
+        let because = if message[end..].contains("identity-based") { message.clone() } else { message[..end].to_owned() };
+        AwsError { name: "AccessDeniedException".into(), ..AwsError::new("AccessDenied", 403, format_denial(access, &because)) }
+    }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(async move {
+            match task.kind.as_str() {
+                "move" => move_task::step(cx, task).await,
+                _ => sweep::run(cx, task).await,
+            }
+        })
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![Box::new(cfn::Queue), Box::new(cfn::QueuePolicy)]
+    }
+}
+
+/// SQS names actions in small letters in this sentence.
+fn format_denial(access: &Access, message: &str) -> String {
+    message.replacen(access.action.as_ref(), &access.action.to_lowercase(), 1)
+}
+
+/// A member's path with the first letter large again, as SQS names parameters.
+fn capital(path: &str) -> String {
+    let mut chars = path.chars();
+    chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
+}

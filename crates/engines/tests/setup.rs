@@ -1,0 +1,117 @@
+//! What the tests have in common.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use undercast_engines::sandbox::{Ending, Exit, Running, SandboxSpec, launch};
+
+pub(crate) const MEBIBYTE: u64 = 1 << 20;
+
+/// The helper program: beside the test binary where the tests were copied, else where cargo built it.
+pub(crate) fn helper() -> PathBuf {
+    let beside = std::env::current_exe().unwrap().with_file_name("undercast-sandbox-init");
+    if beside.exists() { beside } else { env!("CARGO_BIN_EXE_undercast-sandbox-init").into() }
+}
+
+pub(crate) fn spec(command: &[&str]) -> SandboxSpec {
+    let mut spec = SandboxSpec::new(command.iter().copied());
+    spec.init = helper();
+    spec.env.push(("PATH".into(), "/usr/bin:/bin".into()));
+    spec
+}
+
+pub(crate) fn shell(script: &str) -> SandboxSpec {
+    spec(&["sh", "-c", script])
+}
+
+pub(crate) fn python(script: &str) -> SandboxSpec {
+    spec(&["/usr/bin/python3", "-I", "-c", script])
+}
+
+/// A directory that the sandbox's user may read.
+pub(crate) fn readable_dir() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) ending: Ending,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// Standard output of a program that must have succeeded.
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.ending.exit, Exit::Code(0), "{self:?}");
+        self.stdout
+    }
+}
+
+pub(crate) async fn run(spec: SandboxSpec) -> Output {
+    finish(launch(spec).await.unwrap()).await
+}
+
+/// Everything the program writes, and how it ends.
+pub(crate) async fn finish(mut running: Running) -> Output {
+    let (mut out, mut err) = (running.take_stdout().unwrap(), running.take_stderr().unwrap());
+    let (mut stdout, mut stderr) = (String::new(), String::new());
+    let (from_out, from_err) = tokio::join!(out.read_to_string(&mut stdout), err.read_to_string(&mut stderr));
+    from_out.unwrap();
+    from_err.unwrap();
+    Output { ending: running.wait().await.unwrap(), stdout, stderr }
+}
+
+/// A process and all below it, by host process id.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = threads.map(|thread| fs::read_to_string(thread.path().join("children")));
+    let children = children.map(Result::unwrap_or_default).collect::<String>();
+    let below = children.split_whitespace().flat_map(|child| family(child.parse().unwrap()));
+    std::iter::once(pid).chain(below).collect()
+}
+
+/// Whether the process exists and is not merely waiting to be reaped.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains("Z (zombie)"))
+}
+
+/// Waits until something is true; fails the test after five seconds.
+#[track_caller]
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(5), "not within 5 s: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// The control groups of sandboxes that the process `host` launched.
+pub(crate) fn groups_of(host: u32) -> Vec<PathBuf> {
+    let prefix = format!("undercast-{host}-");
+    let mut found = Vec::new();
+    collect_groups(Path::new("/sys/fs/cgroup"), &prefix, 0, &mut found);
+    found
+}
+
+fn collect_groups(dir: &Path, prefix: &str, depth: usize, found: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            found.push(entry.path());
+        } else if depth < 8 {
+            collect_groups(&entry.path(), prefix, depth + 1, found);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a sandbox costs on top of the bare program.
+
+use std::time::{Duration, Instant};
+
+use undercast_engines::runtimes::{Language, discover, usual_places};
+use undercast_engines::sandbox::{Mount, SandboxSpec, launch};
+
+use crate::setup::{MEBIBYTE, spec};
+
+const ROUNDS: usize = 15;
+/// The aim is 30 ms on an idle machine. Tests share theirs, so only what no load explains is a failure.
+const FAR_TOO_SLOW: Duration = Duration::from_millis(150);
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+async fn bare(command: &[&str]) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let begin = Instant::now();
+        let mut bare = tokio::process::Command::new(command[0]);
+        bare.args(&command[1..]).env_clear().stdin(std::process::Stdio::null());
+        assert!(bare.output().await.unwrap().status.success());
+        times.push(begin.elapsed());
+    }
+    median(times)
+}
+
+async fn sandboxed(spec: &SandboxSpec) -> (Duration, Duration) {
+    let (mut ready, mut whole) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let begin = Instant::now();
+        let running = launch(spec.clone()).await.unwrap();
+        ready.push(begin.elapsed());
+        let output = crate::setup::finish(running).await;
+        whole.push(begin.elapsed());
+        output.ok();
+    }
+    (median(ready), median(whole))
+}
+
+#[tokio::test]
+async fn a_cold_start_costs_little_more_than_the_bare_program() {
+    let places = usual_places(None, std::env::home_dir().as_deref());
+    let found = discover(&places).await;
+    let mut commands = vec![("true", vec!["/bin/true".to_owned()], Vec::<Mount>::new())];
+    for (language, flag, name) in [(Language::Python, "-c", "python"), (Language::Node, "-e", "node")] {
+        if let Some(runtime) = found.iter().rfind(|runtime| runtime.language == language) {
+            let command = vec![runtime.program.display().to_string(), flag.to_owned(), "0".to_owned()];
+            commands.push((name, command, runtime.mounts()));
+        }
+    }
+    for (name, command, mounts) in commands {
+        let command = command.iter().map(String::as_str).collect::<Vec<_>>();
+        let mut spec = spec(&command);
+        spec.memory_bytes = 512 * MEBIBYTE;
+        spec.mounts = mounts;
+        let bare = bare(&command).await;
+        let (ready, whole) = sandboxed(&spec).await;
+        let more = whole.saturating_sub(bare);
+        println!(
+            "{name}: bare {bare:.1?}, sandboxed {whole:.1?} (ready to execute {ready:.1?}): \
+             {more:.1?} more, {:.2} times",
+            whole.as_secs_f64() / bare.as_secs_f64()
+        );
+        assert!(more < FAR_TOO_SLOW, "{name}: {more:?} more than the bare program");
+    }
+}

@@ -1,0 +1,179 @@
+//! Commands that ask a running cloud.
+
+use std::process::ExitCode;
+
+use serde_json::{Value as Json, json};
+
+use super::{ClockAction, Command, FaultAction, FaultArguments, Outcome, say};
+use crate::client::{ClientError, call};
+
+/// Why a command line cannot be understood.
+#[derive(Debug, thiserror::Error)]
+enum BadArgument {
+    #[error("`{0}` is not a span: expected something like 90s, 15m, 36h or 400d")]
+    Span(String),
+    #[error("`{0}` is not an effect: expected throttle, abort, latency:MILLISECONDS or error:CODE:STATUS[:MESSAGE]")]
+    Effect(String),
+}
+
+pub(super) async fn run(command: Command, endpoint: &str, json: bool) -> Outcome {
+    match command {
+        Command::Status => status(endpoint, json).await,
+        Command::Down => {
+            call(endpoint, "POST", "/_undercast/stop", None).await?;
+            say("stopping")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Report { service } => report(endpoint, json, service.as_deref()).await,
+        Command::Events { follow, count } => events(endpoint, json, follow, count).await,
+        Command::Why { request_id } => why(endpoint, &request_id).await,
+        Command::Clock { action } => clock(endpoint, json, action.unwrap_or(ClockAction::Get)).await,
+        Command::Fault { action } => fault(endpoint, json, action).await,
+        // The others need no running cloud and have been done.
+        Command::Up(_) | Command::Ca { .. } | Command::Env | Command::Doctor | Command::Completions { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn status(endpoint: &str, json: bool) -> Outcome {
+    match call(endpoint, "GET", "/_undercast/health", None).await {
+        Ok(health) if json => say(&health.to_string())?,
+        Ok(health) => {
+            let names: Vec<&str> = health["services"].as_object().into_iter().flat_map(|s| s.keys().map(String::as_str)).collect();
+            say(&format!("running at {endpoint}, version {}", health["version"].as_str().unwrap_or("unknown")))?;
+            say(&format!("services: {}", names.join(", ")))?;
+        }
+        Err(ClientError::Unreachable { .. }) => {
+            say(&format!("no cloud is running at {endpoint}"))?;
+            return Ok(ExitCode::from(3));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn report(endpoint: &str, json: bool, only: Option<&str>) -> Outcome {
+    let report = call(endpoint, "GET", "/_undercast/report", None).await?;
+    let services = report["services"].as_array().cloned().unwrap_or_default();
+    let chosen: Vec<&Json> = services.iter().filter(|s| only.is_none_or(|o| s["service"] == o)).collect();
+    if json {
+        say(&json!({"services": chosen}).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for service in chosen {
+        let count = |name: &str| service[name].as_array().map_or(0, Vec::len);
+        let protocols: Vec<&str> = service["protocols"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let (built, not_built) = (count("operations"), count("not_built"));
+        say(&format!("{:<16} {built:>4} of {:>4} operations  {}", service["service"].as_str().unwrap_or_default(), built + not_built, protocols.join(", ")))?;
+        for operation in service["operations"].as_array().into_iter().flatten() {
+            for (member, reason) in operation["ignored"].as_object().into_iter().flatten() {
+                say(&format!("    {} ignores {member}: {}", operation["name"].as_str().unwrap_or_default(), reason.as_str().unwrap_or_default()))?;
+            }
+        }
+        if only.is_some() {
+            for name in service["not_built"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+                say(&format!("    {name} is not built"))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn events(endpoint: &str, json: bool, follow: bool, count: usize) -> Outcome {
+    let mut shown = String::new();
+    loop {
+        let answer = call(endpoint, "GET", &format!("/_undercast/events?count={count}"), None).await?;
+        let all = answer["events"].as_array().cloned().unwrap_or_default();
+        let new = all.iter().position(|e| e["request_id"] == shown.as_str()).map_or(0, |at| at + 1);
+        for event in &all[new..] {
+            let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+            if json {
+                say(&event.to_string())?;
+            } else {
+                let code = event["error"][0].as_str().unwrap_or_default();
+                say(&format!("{}  {:<14} {:<28} {:>3} {code}  {}", text("time"), text("service"), text("operation"), event["status"], text("request_id")))?;
+            }
+            shown = text("request_id");
+        }
+        if !follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+}
+
+async fn why(endpoint: &str, request_id: &str) -> Outcome {
+    let answer = call(endpoint, "GET", &format!("/_undercast/events?request={request_id}"), None).await?;
+    match answer["events"].get(0) {
+        Some(event) => {
+            say(&format!("{event:#}"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            say(&format!("no call with this id is remembered: {request_id}"))?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+async fn clock(endpoint: &str, json: bool, action: ClockAction) -> Outcome {
+    let body = match action {
+        ClockAction::Get => None,
+        ClockAction::Freeze => Some(json!({"action": "freeze"})),
+        ClockAction::Resume => Some(json!({"action": "resume"})),
+        ClockAction::Set { to } => Some(json!({"action": "set", "to": to})),
+        ClockAction::Advance { by } => Some(json!({"action": "advance", "seconds": seconds(&by)?})),
+    };
+    let method = if body.is_some() { "POST" } else { "GET" };
+    let answer = call(endpoint, method, "/_undercast/clock", body.as_ref()).await?;
+    if json {
+        say(&answer.to_string())?;
+    } else {
+        let state = if answer["frozen"] == true { "frozen" } else { "running" };
+        say(&format!("{} ({state}, {} s ahead of the machine)", answer["now"].as_str().unwrap_or_default(), answer["ahead_seconds"]))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn seconds(span: &str) -> Result<f64, BadArgument> {
+    let bad = || BadArgument::Span(span.to_owned());
+    let unit = span.chars().last().ok_or_else(bad)?;
+    let factor = match unit {
+        's' => 1.0,
+        'm' => 60.0,
+        'h' => 3_600.0,
+        'd' => 86_400.0,
+        'w' => 604_800.0,
+        _ => return Err(bad()),
+    };
+    let number: f64 = span[..span.len() - 1].parse().map_err(|_| bad())?;
+    if number.is_finite() && number >= 0.0 { Ok(number * factor) } else { Err(bad()) }
+}
+
+async fn fault(endpoint: &str, json: bool, action: FaultAction) -> Outcome {
+    let answer = match action {
+        FaultAction::List => call(endpoint, "GET", "/_undercast/faults", None).await?,
+        FaultAction::Add(arguments) => call(endpoint, "POST", "/_undercast/faults", Some(&rule(&arguments)?)).await?,
+        FaultAction::Remove { id } => {
+            let query = id.map_or(String::new(), |id| format!("?id={id}"));
+            call(endpoint, "DELETE", &format!("/_undercast/faults{query}"), None).await?
+        }
+    };
+    say(&if json { answer.to_string() } else { format!("{answer:#}") })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rule(arguments: &FaultArguments) -> Result<Json, BadArgument> {
+    let bad = || BadArgument::Effect(arguments.effect.clone());
+    let mut parts = arguments.effect.splitn(4, ':');
+    let effect = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("throttle"), None, ..) => json!("throttle"),
+        (Some("abort"), None, ..) => json!("abort"),
+        (Some("latency"), Some(milliseconds), None, _) => json!({"latency": {"milliseconds": milliseconds.parse::<u64>().map_err(|_| bad())?}}),
+        (Some("error"), Some(code), Some(status), message) => {
+            json!({"error": {"code": code, "status": status.parse::<u16>().map_err(|_| bad())?, "message": message.unwrap_or_default()}})
+        }
+        _ => return Err(bad()),
+    };
+    Ok(json!({"service": arguments.service, "operation": arguments.operation, "account": arguments.account,
+              "region": arguments.region, "probability": arguments.probability, "effect": effect}))
+}

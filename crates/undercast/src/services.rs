@@ -1,0 +1,15 @@
+//! Which services there are.
+
+use std::sync::Arc;
+
+use undercast_kernel::Service;
+
+/// All services, or those whose names are wanted.
+pub(crate) fn all(wanted: &[String]) -> Vec<Arc<dyn Service>> {
+    let all: Vec<Arc<dyn Service>> = vec![Arc::new(undercast_sqs::Sqs), Arc::new(undercast_sts::Sts)];
+    if wanted.is_empty() {
+        return all;
+    }
+    // STS is asked by every SDK that assumes a role, and costs nothing.
+    all.into_iter().filter(|s| s.api().name == "sts" || wanted.iter().any(|w| w == s.api().name)).collect()
+}

@@ -1,0 +1,160 @@
+//! `undercast up`: opens the store, starts the services, opens the door.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use undercast_gateway::{DoorSettings, Gateway};
+use undercast_kernel::store::{Blobs, Database, Durable, Memory};
+use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Settings};
+
+use crate::command::UpArguments;
+use crate::services;
+use crate::settings::Environment;
+
+/// Why the cloud does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpError {
+    #[error("`{0}` is not an address to listen on: expected something like 127.0.0.1:4566")]
+    Address(String),
+    #[error("cannot listen on {address}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the data directory cannot be opened")]
+    Store(#[from] undercast_kernel::store::Error),
+    #[error("the state cannot be read")]
+    State(#[from] undercast_kernel::Failure),
+    #[error("no temporary directory can be made in {path}")]
+    Temporary { path: PathBuf, source: std::io::Error },
+    #[error("signals cannot be caught")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Where the state of a run is.
+struct Place {
+    /// `None`: nothing is kept.
+    data: Option<PathBuf>,
+    /// Blobs and the CA.
+    files: PathBuf,
+    /// Removed in the end.
+    temporary: bool,
+}
+
+impl Place {
+    fn choose(arguments: &UpArguments, environment: &Environment) -> Result<Self, UpError> {
+        let keep = !arguments.ephemeral && environment.persistence != Some(false);
+        if keep || arguments.data.is_some() {
+            let data = arguments.data.clone().unwrap_or_else(|| environment.data_directory());
+            return Ok(Self { files: data.clone(), data: Some(data), temporary: false });
+        }
+        let path = std::env::temp_dir().join(format!("undercast-{}", std::process::id()));
+        std::fs::create_dir_all(&path).map_err(|source| UpError::Temporary { path: path.clone(), source })?;
+        Ok(Self { data: None, files: path, temporary: true })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.temporary {
+            // What cannot be removed is in the system's temporary directory, which the system clears.
+            let _ = std::fs::remove_dir_all(&self.files);
+        }
+    }
+}
+
+fn addresses(arguments: &UpArguments, environment: &Environment) -> Result<Vec<SocketAddr>, UpError> {
+    let default = format!("127.0.0.1:{}", environment.edge_port.unwrap_or(4566));
+    let text = arguments.listen.clone().or_else(|| environment.gateway_listen.clone()).unwrap_or(default);
+    let parse = |part: &str| -> Result<SocketAddr, UpError> {
+        let part = part.replace("localhost", "127.0.0.1");
+        let with_host = if part.starts_with(':') { format!("127.0.0.1{part}") } else { part.clone() };
+        with_host.parse().map_err(|_| UpError::Address(part))
+    };
+    text.split(',').map(str::trim).map(parse).collect()
+}
+
+/// Runs a cloud until it is told to stop.
+pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Result<(), UpError> {
+    let addresses = addresses(&arguments, &environment)?;
+    let place = Place::choose(&arguments, &environment)?;
+    let mut listeners = Vec::new();
+    for address in &addresses {
+        let listener = undercast_gateway::bind(*address).await.map_err(|source| UpError::Listen { address: *address, source })?;
+        listeners.push(listener);
+    }
+    let port = listeners.first().and_then(|l| l.local_addr().ok()).map_or(4566, |a| a.port());
+    let kernel = open(&arguments, &environment, &place, port)?;
+    kernel.start();
+    let mut hosts = environment.hosts.clone();
+    hosts.extend(environment.localstack_host.iter().map(|h| h.split(':').next().unwrap_or(h).to_owned()));
+    let door = DoorSettings { hosts, origins: environment.origins.clone(), ca: place.files.join("ca") };
+    let gateway = Gateway::new(kernel.clone(), door);
+    warn_if_exposed(&addresses);
+    let serving: Vec<_> = listeners.into_iter().map(|l| undercast_gateway::listen(gateway.clone(), l)).collect();
+    tracing::info!("Ready.");
+    let names: Vec<&str> = kernel.services().iter().map(|s| s.api().name).collect();
+    tracing::info!(address = %addresses[0], data = ?place.data, services = names.join(","), "listening");
+    let stopper = gateway.clone();
+    let mut signals = Signals::new().map_err(UpError::Signals)?;
+    kernel.spawn(async move {
+        signals.wait().await;
+        tracing::info!("stopping: requests in flight are finished first");
+        stopper.stop();
+    });
+    for listener in serving {
+        listener.await;
+    }
+    kernel.database().close();
+    Ok(())
+}
+
+fn open(arguments: &UpArguments, environment: &Environment, place: &Place, port: u16) -> Result<Kernel, UpError> {
+    let database = match &place.data {
+        Some(data) => Database::new(Arc::new(Durable::open(data)?))?,
+        None => Database::new(Arc::new(Memory::new()))?,
+    };
+    let blobs = Blobs::open(&place.files.join("blobs"), place.data.is_some())?;
+    let wanted = if arguments.services.is_empty() { &environment.services } else { &arguments.services };
+    let settings = Settings {
+        iam: match arguments.iam {
+            crate::command::Iam::Enforce => IamMode::Enforce,
+            crate::command::Iam::Audit => IamMode::Audit,
+            crate::command::Iam::Off => IamMode::Off,
+        },
+        auth: match arguments.auth {
+            crate::command::Auth::Open => AuthMode::Open,
+            crate::command::Auth::Strict => AuthMode::Strict,
+        },
+        strict: arguments.strict,
+        host: environment.localstack_host.clone().unwrap_or_else(|| format!("localhost:{port}")),
+        data: place.data.clone(),
+        files: place.files.clone(),
+    };
+    Ok(Kernel::new(settings, database, blobs, Random::default(), services::all(wanted))?)
+}
+
+fn warn_if_exposed(addresses: &[SocketAddr]) {
+    let open = |ip: IpAddr| !ip.is_loopback();
+    if let Some(address) = addresses.iter().find(|a| open(a.ip())) {
+        tracing::warn!(%address, "listening beyond this machine: whoever reaches this address is the root user of every account");
+    }
+}
+
+/// Ctrl-C and the usual signal to end.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

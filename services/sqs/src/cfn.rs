@@ -1,0 +1,201 @@
+//! `AWS::SQS::Queue` and `AWS::SQS::QueuePolicy`.
+
+use futures_core::future::BoxFuture;
+use serde_json::{Map, Value as Json, json};
+use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use undercast_kernel::{Cx, Failure, Result};
+
+/// Properties that are attributes of the same name.
+const ATTRIBUTES: &[&str] = &[
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "DelaySeconds",
+    "FifoQueue",
+    "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+    "SqsManagedSseEnabled",
+    "VisibilityTimeout",
+];
+
+/// `AWS::SQS::Queue`
+pub(crate) struct Queue;
+
+fn attributes(properties: &Properties) -> Map<String, Json> {
+    let mut out = Map::new();
+    for (name, value) in properties {
+        let attribute = if name == "MaximumMessageSize" { Some(name.as_str()) } else { ATTRIBUTES.iter().copied().find(|a| a == name) };
+        // `FifoQueue: false` is how templates say that a queue is a standard one; the API has no such value.
+        let (Some(attribute), false) = (attribute, name == "FifoQueue" && matches!(text(value).as_str(), "false")) else { continue };
+        out.insert(attribute.to_owned(), Json::from(text(value)));
+    }
+    out
+}
+
+fn text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+/// The tags of a resource: the stack's, and its own on top.
+fn tags(request: &ResourceRequest) -> Map<String, Json> {
+    let mut out: Map<String, Json> = request.tags.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+    for tag in request.properties.get("Tags").and_then(Json::as_array).into_iter().flatten() {
+        if let (Some(key), Some(value)) = (tag["Key"].as_str(), tag.get("Value")) {
+            out.insert(key.to_owned(), json!(text(value)));
+        }
+    }
+    out
+}
+
+async fn describe(cx: &Cx, url: &str) -> Result<Resource> {
+    let answer = cx.call("sqs", "GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["QueueArn"]})).await?;
+    let mut attributes = Map::new();
+    attributes.insert("Arn".to_owned(), answer["Attributes"]["QueueArn"].clone());
+    attributes.insert("QueueName".to_owned(), json!(url.rsplit('/').next().unwrap_or_default()));
+    attributes.insert("QueueUrl".to_owned(), json!(url));
+    Ok(Resource { id: url.to_owned(), attributes })
+}
+
+impl ResourceType for Queue {
+    fn name(&self) -> &'static str {
+        "AWS::SQS::Queue"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &[
+            "ContentBasedDeduplication", "DeduplicationScope", "DelaySeconds", "FifoQueue", "FifoThroughputLimit",
+            "KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "MaximumMessageSize", "MessageRetentionPeriod", "QueueName",
+            "ReceiveMessageWaitTimeSeconds", "RedriveAllowPolicy", "RedrivePolicy", "SqsManagedSseEnabled", "Tags", "VisibilityTimeout",
+        ]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &["FifoQueue", "QueueName"]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let attributes = attributes(&request.properties);
+            let fifo = attributes.contains_key("FifoQueue");
+            let name = request.text("QueueName").unwrap_or_else(|| {
+                let most = if fifo { 75 } else { 80 };
+                let generated = request.generated_name(cx, most);
+                if fifo { format!("{generated}.fifo") } else { generated }
+            });
+            let input = json!({"QueueName": name, "Attributes": attributes, "tags": tags(request)});
+            let answer = cx.call("sqs", "CreateQueue", input).await?;
+            let url = answer["QueueUrl"].as_str().ok_or_else(|| Failure::broken("CreateQueue gave no URL"))?;
+            describe(cx, url).await
+        })
+    }
+
+    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move {
+            let mut changed = attributes(&request.properties);
+            changed.remove("FifoQueue");
+            // A property that is gone has its default again; policies have none, and an empty text takes them away.
+            for (name, _) in before.iter().filter(|(name, _)| !request.properties.contains_key(*name)) {
+                let default = crate::attributes::default_number(name);
+                match name.as_str() {
+                    "RedrivePolicy" | "RedriveAllowPolicy" => drop(changed.insert(name.clone(), json!(""))),
+                    _ if default > 0 || name == "DelaySeconds" || name == "ReceiveMessageWaitTimeSeconds" => {
+                        drop(changed.insert(name.clone(), json!(default.to_string())));
+                    }
+                    _ => {}
+                }
+            }
+            if !changed.is_empty() {
+                cx.call("sqs", "SetQueueAttributes", json!({"QueueUrl": id, "Attributes": changed})).await?;
+            }
+            let tags = tags(request);
+            let there = cx.call("sqs", "ListQueueTags", json!({"QueueUrl": id})).await?;
+            let gone: Vec<&String> = there["Tags"].as_object().into_iter().flat_map(Map::keys).filter(|k| !tags.contains_key(*k)).collect();
+            if !gone.is_empty() {
+                cx.call("sqs", "UntagQueue", json!({"QueueUrl": id, "TagKeys": gone})).await?;
+            }
+            if !tags.is_empty() {
+                cx.call("sqs", "TagQueue", json!({"QueueUrl": id, "Tags": tags})).await?;
+            }
+            Ok(Updated::InPlace(describe(cx, id).await?))
+        })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            match cx.call("sqs", "DeleteQueue", json!({"QueueUrl": id})).await {
+                Err(error) if error.code() == Some("AWS.SimpleQueueService.NonExistentQueue") => Ok(()),
+                other => other.map(drop),
+            }
+        })
+    }
+}
+
+/// `AWS::SQS::QueuePolicy`
+pub(crate) struct QueuePolicy;
+
+fn queues(properties: &Properties) -> Vec<String> {
+    properties.get("Queues").and_then(Json::as_array).into_iter().flatten().map(text).collect()
+}
+
+async fn set_policy(cx: &Cx, queue: &str, policy: &str) -> Result<()> {
+    let input = json!({"QueueUrl": queue, "Attributes": {"Policy": policy}});
+    match cx.call("sqs", "SetQueueAttributes", input).await {
+        // To take a policy from a queue that is gone is to do nothing.
+        Err(error) if policy.is_empty() && error.code() == Some("AWS.SimpleQueueService.NonExistentQueue") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+impl ResourceType for QueuePolicy {
+    fn name(&self) -> &'static str {
+        "AWS::SQS::QueuePolicy"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["PolicyDocument", "Queues"]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let policy = request.text("PolicyDocument").unwrap_or_default();
+            for queue in queues(&request.properties) {
+                set_policy(cx, &queue, &policy).await?;
+            }
+            let id = request.generated_name(cx, 128);
+            let attributes = Map::from_iter([("Id".to_owned(), json!(id))]);
+            Ok(Resource { id, attributes })
+        })
+    }
+
+    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move {
+            let (old, new) = (queues(before), queues(&request.properties));
+            let policy = request.text("PolicyDocument").unwrap_or_default();
+            for queue in &new {
+                set_policy(cx, queue, &policy).await?;
+            }
+            for queue in old.iter().filter(|q| !new.contains(q)) {
+                set_policy(cx, queue, "").await?;
+            }
+            let attributes = Map::from_iter([("Id".to_owned(), json!(id))]);
+            Ok(Updated::InPlace(Resource { id: id.to_owned(), attributes }))
+        })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, _id: &'a str, properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            for queue in queues(properties) {
+                set_policy(cx, &queue, "").await?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,326 @@
+//! Receiving: what can be seen, in order, waiting for it where asked.
+
+use std::collections::{BTreeMap, HashSet};
+
+use minicbor::{Decode, Encode};
+use undercast_kernel::store::{Order, Table, Tx};
+use undercast_kernel::wire::text;
+use undercast_kernel::{Cx, Failure, Result, Timestamp};
+
+use crate::api::{self, errors, output};
+use crate::message::{self, BODIES, MESSAGES, Message, ORDER, Standing};
+use crate::queue::{Queue, QueueName};
+use crate::{error, send, sweep};
+
+/// Queue, attempt id → what the attempt received, for a receiver that lost the answer. FIFO queues.
+static ATTEMPTS: Table<Attempt> = Table::new("sqs.attempts");
+
+/// An attempt can be repeated for so long.
+const ATTEMPT_MILLIS: i64 = 300_000;
+/// FIFO queues look at so many messages for groups that are free (developer guide, "FIFO queue quotas").
+const LOOKED_AT: usize = 120_000;
+const PAGE: usize = 500;
+
+/// What an attempt received.
+#[derive(Debug, Clone, Encode, Decode)]
+struct Attempt {
+    #[n(0)]
+    until: i64,
+    /// Number and receipt of each message.
+    #[n(1)]
+    messages: Vec<(u64, u64)>,
+}
+
+/// What identifies one receive of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReceiptHandle {
+    pub(crate) queue: u64,
+    pub(crate) number: u64,
+    pub(crate) receipt: u64,
+}
+
+impl ReceiptHandle {
+    fn encode(&self) -> String {
+        // Handles are opaque and long on AWS too.
+        text::base64(format!("undercast:{:016x}:{:016x}:{:016x}", self.queue, self.number, self.receipt).as_bytes())
+    }
+
+    pub(crate) fn parse(handle: &str, queue: &Queue) -> Result<Self> {
+        let invalid = || {
+            Failure::from(errors::receipt_handle_is_invalid(format!("The input receipt handle \"{handle}\" is not a valid receipt handle.")))
+        };
+        let bytes = text::unbase64(handle).and_then(|b| String::from_utf8(b).ok()).ok_or_else(invalid)?;
+        let mut parts = bytes.strip_prefix("undercast:").ok_or_else(invalid)?.split(':');
+        let mut next = || parts.next().and_then(|p| u64::from_str_radix(p, 16).ok()).ok_or_else(invalid);
+        let parsed = Self { queue: next()?, number: next()?, receipt: next()? };
+        if parsed.queue == queue.id { Ok(parsed) } else { Err(invalid()) }
+    }
+}
+
+/// What a receiver asks for, checked.
+struct Ask {
+    most: usize,
+    visibility: Option<i32>,
+    wait: i64,
+    attempt: Option<String>,
+    system: HashSet<String>,
+    names: Vec<String>,
+}
+
+fn within(value: Option<i32>, parameter: &str, least: i32, most: i32, reason: &str) -> Result<Option<i32>> {
+    match value {
+        Some(v) if !(least..=most).contains(&v) => Err(error::invalid_parameter(&v.to_string(), parameter, reason).into()),
+        other => Ok(other),
+    }
+}
+
+impl Ask {
+    fn new(queue: &Queue, input: api::ReceiveMessageInput) -> Result<Self> {
+        let most = within(input.max_number_of_messages, "MaxNumberOfMessages", 1, 10, "Must be between 1 and 10, if provided.")?;
+        let wait = within(input.wait_time_seconds, "WaitTimeSeconds", 0, 20, "Must be >= 0 and <= 20, if provided.")?;
+        let visibility = within(input.visibility_timeout, "VisibilityTimeout", 0, 43_200, "Must be >= 0 and <= 43200, if provided.")?;
+        if let Some(attempt) = input.receive_request_attempt_id.as_ref().filter(|_| !queue.is_fifo()) {
+            let reason = "The request includes a parameter that is not valid for this queue type.";
+            return Err(error::invalid_parameter(attempt, "ReceiveRequestAttemptId", reason).into());
+        }
+        let system = input.attribute_names.into_iter().chain(input.message_system_attribute_names).flatten();
+        Ok(Self {
+            most: usize::try_from(most.unwrap_or(1)).unwrap_or(1),
+            visibility,
+            wait: wait.map_or_else(|| queue.number("ReceiveMessageWaitTimeSeconds"), i64::from),
+            attempt: input.receive_request_attempt_id,
+            system: system.collect(),
+            names: input.message_attribute_names.into_iter().flatten().collect(),
+        })
+    }
+}
+
+pub(crate) async fn receive(cx: &Cx, input: api::ReceiveMessageInput) -> Result<api::ReceiveMessageOutput> {
+    let name = QueueName::from_url(cx, &input.queue_url)?;
+    let queue = name.find(&cx.read())?;
+    let ask = Ask::new(&queue, input)?;
+    let bell = cx.signals().of(&queue.topic());
+    let deadline = cx.now_millis() + ask.wait * 1000;
+    let mut cx = cx.clone();
+    loop {
+        let mut heard = std::pin::pin!(bell.notified());
+        heard.as_mut().enable();
+        // Most looks at an empty queue find nothing; they need no transaction.
+        let (messages, next) = if anything(&cx, &queue)? {
+            let (moved_to, messages) = cx.write(|tx| take(&cx, tx, &name, &ask)).await?;
+            moved_to.iter().for_each(|topic| cx.signals().ring(topic));
+            (messages, None)
+        } else {
+            (Vec::new(), next_visible(&cx, &queue)?)
+        };
+        if !messages.is_empty() || cx.now_millis() >= deadline {
+            let messages = if messages.is_empty() { None } else { Some(messages) };
+            return Ok(api::ReceiveMessageOutput { messages });
+        }
+        let until = next.filter(|n| *n > cx.now_millis()).map_or(deadline, |n| n.min(deadline));
+        let until = Timestamp::from_millisecond(until).map_err(Failure::broken)?;
+        let kernel = cx.kernel().clone();
+        tokio::select! {
+            () = heard => {}
+            () = kernel.clock().sleep_until(until) => {}
+        }
+        cx = cx.refreshed();
+    }
+}
+
+/// Whether there may be something to see.
+fn anything(cx: &Cx, queue: &Queue) -> Result<bool> {
+    let read = cx.read();
+    if queue.is_fifo() {
+        return Ok(!MESSAGES.page(&read, &(queue.id,), None::<&()>, Order::Ascending, 1)?.is_empty());
+    }
+    Ok(!ORDER.range(&read, &(queue.id, i64::MIN), &(queue.id, cx.now_millis() + 1), Order::Ascending, 1)?.is_empty())
+}
+
+/// When the next message can be seen (ms), as far as time alone decides it.
+fn next_visible(cx: &Cx, queue: &Queue) -> Result<Option<i64>> {
+    let rows = ORDER.range(&cx.read(), &(queue.id, cx.now_millis() + 1), &(queue.id, i64::MAX), Order::Ascending, 1)?;
+    Ok(rows.first().and_then(undercast_kernel::store::Entry::key::<(u64, i64, u64)>).map(|k| k.1))
+}
+
+/// Takes what can be seen. Also gives back the bells of queues that got dead letters.
+fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<String>, Vec<output::Message>)> {
+    let queue = name.find(tx)?;
+    if let Some(again) = repeated(cx, tx, &queue, ask)? {
+        return Ok((Vec::new(), again));
+    }
+    let mut taking = Taking { cx, queue: &queue, ask, bells: Vec::new(), out: Vec::new(), receipts: Vec::new() };
+    if queue.is_fifo() { taking.by_group(tx)? } else { taking.by_time(tx)? }
+    if let Some(id) = &ask.attempt {
+        let attempt = Attempt { until: cx.now_millis() + ATTEMPT_MILLIS, messages: taking.receipts };
+        ATTEMPTS.put(tx, &(queue.id, id), &attempt);
+    }
+    Ok((taking.bells, taking.out))
+}
+
+/// What an earlier attempt of the same id received, if all of it is still as it was.
+fn repeated(cx: &Cx, tx: &Tx<'_>, queue: &Queue, ask: &Ask) -> Result<Option<Vec<output::Message>>> {
+    let Some(id) = &ask.attempt else { return Ok(None) };
+    let Some(attempt) = ATTEMPTS.get(tx, &(queue.id, id))?.filter(|a| a.until > cx.now_millis()) else { return Ok(None) };
+    let mut out = Vec::new();
+    for (number, receipt) in attempt.messages {
+        let standing = MESSAGES.get(tx, &(queue.id, number))?;
+        let Some(standing) = standing.filter(|s| s.receipt == receipt && s.visible > cx.now_millis()) else { return Ok(None) };
+        if let Some(message) = BODIES.get(tx, &(queue.id, number))? {
+            out.push(show(queue, ask, number, &standing, &message));
+        }
+    }
+    Ok((!out.is_empty()).then_some(out))
+}
+
+/// One receive under way.
+struct Taking<'a> {
+    cx: &'a Cx,
+    queue: &'a Queue,
+    ask: &'a Ask,
+    bells: Vec<String>,
+    out: Vec<output::Message>,
+    receipts: Vec<(u64, u64)>,
+}
+
+impl Taking<'_> {
+    /// Standard queues: whatever can be seen, the one that could be seen first before the others.
+    fn by_time(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        while self.out.len() < self.ask.most {
+            let end = (self.queue.id, self.cx.now_millis() + 1);
+            let rows = ORDER.range(tx, &(self.queue.id, i64::MIN), &end, Order::Ascending, self.ask.most - self.out.len())?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows {
+                let Some((_, _, number)) = row.key::<(u64, i64, u64)>() else { continue };
+                match MESSAGES.get(tx, &(self.queue.id, number))? {
+                    Some(standing) => drop(self.one(tx, number, &standing)?),
+                    None => return Err(self.cx.broken("a message has a place and no standing")),
+                }
+            }
+            // With no time to hide in, the same messages would come again at once.
+            if self.hide_millis() == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// FIFO queues: in order; a group waits while one of its messages is in flight or delayed.
+    fn by_group(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        let mut blocked: HashSet<String> = HashSet::new();
+        let mut after: Option<(u64, u64)> = None;
+        for _ in 0..LOOKED_AT / PAGE {
+            let page = MESSAGES.page(tx, &(self.queue.id,), after.as_ref(), Order::Ascending, PAGE)?;
+            for entry in &page {
+                let Some((_, number)) = entry.key::<(u64, u64)>() else { continue };
+                after = Some((self.queue.id, number));
+                let Some(group) = BODIES.get(tx, &(self.queue.id, number))?.and_then(|m| m.group) else { continue };
+                if blocked.contains(&group) {
+                    continue;
+                }
+                if entry.row.visible > self.cx.now_millis() {
+                    blocked.insert(group);
+                } else if self.out.len() < self.ask.most {
+                    self.one(tx, number, &entry.row)?;
+                }
+                if self.out.len() >= self.ask.most {
+                    return Ok(());
+                }
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn hide_millis(&self) -> i64 {
+        self.ask.visibility.map_or_else(|| self.queue.number("VisibilityTimeout"), i64::from) * 1000
+    }
+
+    /// Gives one message to the receiver, unless its time is over or it was received too often.
+    fn one(&mut self, tx: &mut Tx<'_>, number: u64, standing: &Standing) -> Result<()> {
+        let now = self.cx.now_millis();
+        if standing.sent + self.queue.retention_millis() <= now {
+            message::remove(tx, self.queue, number, standing);
+            return Ok(());
+        }
+        if let Some(redrive) = self.queue.redrive()?
+            && standing.receives >= redrive.max_receive_count
+            && self.to_dead_letters(tx, number, standing, &redrive.dead_letter_target_arn)?
+        {
+            return Ok(());
+        }
+        let Some(message) = BODIES.get(tx, &(self.queue.id, number))? else {
+            return Err(self.cx.broken("a message has a standing and no body"));
+        };
+        let now_standing = Standing {
+            visible: now + self.hide_millis(),
+            receives: standing.receives + 1,
+            first_received: if standing.receives == 0 { now } else { standing.first_received },
+            receipt: self.cx.random().below(u64::MAX - 1) + 1,
+            received: now,
+            ..standing.clone()
+        };
+        message::restand(tx, self.queue, number, standing, &now_standing);
+        self.receipts.push((number, now_standing.receipt));
+        self.out.push(show(self.queue, self.ask, number, &now_standing, &message));
+        Ok(())
+    }
+
+    /// Moves a message to the dead-letter queue, if that is there.
+    fn to_dead_letters(&mut self, tx: &mut Tx<'_>, number: u64, standing: &Standing, target: &str) -> Result<bool> {
+        let Some(Ok(target)) = QueueName::from_arn(target).map(|name| name.find(tx)) else { return Ok(false) };
+        let Some(mut message) = BODIES.get(tx, &(self.queue.id, number))? else { return Ok(false) };
+        message::remove(tx, self.queue, number, standing);
+        message.dead_letter_of = Some(self.queue.arn(self.cx));
+        // FIFO queues begin the time of retention anew, standard queues do not ("Using dead-letter queues").
+        if target.is_fifo() {
+            message.sent = self.cx.now_millis();
+        }
+        message.enqueue(tx, &target, self.cx.now_millis())?;
+        sweep::plan(self.cx, tx, &target)?;
+        self.bells.push(target.topic());
+        Ok(true)
+    }
+}
+
+/// A message as the receiver gets it.
+fn show(queue: &Queue, ask: &Ask, number: u64, standing: &Standing, message: &Message) -> output::Message {
+    let wanted = |name: &String| ask.names.iter().any(|n| wants(n, name));
+    let chosen: BTreeMap<_, _> = message.attributes.iter().filter(|(n, _)| wanted(n)).map(|(n, a)| (n.clone(), a.clone())).collect();
+    let attributes = system_attributes(queue, ask, number, standing, message);
+    output::Message {
+        message_id: Some(message.id.clone()),
+        receipt_handle: Some(ReceiptHandle { queue: queue.id, number, receipt: standing.receipt }.encode()),
+        md5_of_body: Some(message::md5_of(&message.body)),
+        body: Some(message.body.clone()),
+        attributes: (!attributes.is_empty()).then_some(attributes),
+        md5_of_message_attributes: message::md5_of_attributes(&chosen),
+        message_attributes: (!chosen.is_empty()).then(|| chosen.iter().map(|(n, a)| (n.clone(), a.output())).collect()),
+    }
+}
+
+/// `All`, `.*`, a name, or a prefix with `.*` behind it.
+fn wants(asked: &str, name: &str) -> bool {
+    asked == "All" || asked == ".*" || asked == name || asked.strip_suffix(".*").is_some_and(|prefix| name.starts_with(prefix))
+}
+
+fn system_attributes(queue: &Queue, ask: &Ask, number: u64, standing: &Standing, message: &Message) -> BTreeMap<String, String> {
+    let fifo = queue.is_fifo();
+    let all = [
+        ("SenderId", Some(message.sender.clone())),
+        ("SentTimestamp", Some(message.sent.to_string())),
+        ("ApproximateReceiveCount", Some(standing.receives.to_string())),
+        ("ApproximateFirstReceiveTimestamp", Some(standing.first_received.to_string())),
+        ("SequenceNumber", fifo.then(|| send::sequence(number))),
+        ("MessageDeduplicationId", message.deduplication.clone()),
+        ("MessageGroupId", message.group.clone()),
+        ("AWSTraceHeader", message.trace_header.clone()),
+        ("DeadLetterQueueSourceArn", message.dead_letter_of.clone()),
+    ];
+    let asked = |name: &str| ask.system.contains("All") || ask.system.contains(name);
+    all.into_iter().filter(|(name, _)| asked(name)).filter_map(|(name, value)| value.map(|v| (name.to_owned(), v))).collect()
+}

@@ -1,0 +1,82 @@
+//! The end of messages nobody receives, and of deduplication ids: swept by the clock.
+
+use undercast_kernel::store::{Order, Tx};
+use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
+
+use crate::message::{self, MESSAGES};
+use crate::queue::{Queue, QueueName};
+use crate::send::{DEDUPLICATION, DEDUPLICATION_MILLIS};
+
+/// A sweep looks at so many rows in one transaction.
+const PAGE: usize = 1_000;
+
+/// Sees to it that a queue that holds something will be swept. The first message plans it; sweeps plan the next ones.
+pub(crate) fn plan(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
+    let first = MESSAGES.page(tx, &(queue.id,), None::<&()>, Order::Ascending, 2)?;
+    let due = match first.as_slice() {
+        [only] => only.row.sent + queue.retention_millis(),
+        _ => return Ok(()),
+    };
+    let due = if queue.is_fifo() { due.min(cx.now_millis() + DEDUPLICATION_MILLIS) } else { due };
+    schedule(cx, tx, queue, due)
+}
+
+/// Plans a sweep anew when a queue's retention was changed.
+pub(crate) fn replan(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
+    match MESSAGES.page(tx, &(queue.id,), None::<&()>, Order::Ascending, 1)?.first() {
+        Some(first) => schedule(cx, tx, queue, first.row.sent + queue.retention_millis()),
+        None => Ok(()),
+    }
+}
+
+fn schedule(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, due: i64) -> Result<()> {
+    let cx = cx.elsewhere(&queue.account, &queue.region);
+    let due = Timestamp::from_millisecond(due).map_err(Failure::broken)?;
+    cx.tasks().schedule(&cx, tx, "sqs", &format!("sweep/{}", queue.id), "sweep", queue.name.clone(), due)
+}
+
+/// Removes what is over, and says when to come again.
+pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
+    let name = QueueName { account: task.account.clone(), region: task.region.clone(), name: task.payload.clone() };
+    let next = cx
+        .write(|tx| {
+            let Ok(queue) = name.find(tx) else { return Ok(None) };
+            let forgotten = forget(cx, tx, &queue)?;
+            Ok([expire(cx, tx, &queue)?, forgotten].into_iter().flatten().min())
+        })
+        .await?;
+    match next {
+        Some(due) => Ok(Next::Again(Timestamp::from_millisecond(due).map_err(Failure::broken)?)),
+        None => Ok(Next::Done),
+    }
+}
+
+/// Removes messages whose time is over; says when the next one's is.
+fn expire(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<Option<i64>> {
+    for entry in MESSAGES.page(tx, &(queue.id,), None::<&()>, Order::Ascending, PAGE)? {
+        let Some((_, number)) = entry.key::<(u64, u64)>() else { continue };
+        let end = entry.row.sent + queue.retention_millis();
+        if end > cx.now_millis() {
+            return Ok(Some(end));
+        }
+        message::remove(tx, queue, number, &entry.row);
+    }
+    let more = !MESSAGES.page(tx, &(queue.id,), None::<&()>, Order::Ascending, 1)?.is_empty();
+    Ok(more.then_some(cx.now_millis()))
+}
+
+/// Forgets deduplication ids; says when to look again.
+fn forget(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<Option<i64>> {
+    if !queue.is_fifo() {
+        return Ok(None);
+    }
+    let mut next: Option<i64> = None;
+    for entry in DEDUPLICATION.all(tx, &(queue.id,))? {
+        if entry.row.until > cx.now_millis() {
+            next = Some(next.map_or(entry.row.until, |n| n.min(entry.row.until)));
+        } else if let Some((id, group, deduplication)) = entry.key::<(u64, String, String)>() {
+            DEDUPLICATION.delete(tx, &(id, group, deduplication));
+        }
+    }
+    Ok(next)
+}
