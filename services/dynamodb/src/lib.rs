@@ -22,6 +22,7 @@ pub mod rows;
 pub mod table;
 mod tables;
 pub mod value;
+mod violations;
 
 use rows::Descriptions;
 

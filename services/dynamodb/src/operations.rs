@@ -15,8 +15,9 @@ use crate::request::{table_arn, table_name};
 use crate::tables::describe;
 use futures_core::future::BoxFuture;
 use undercast_kernel::{Access, Answer, Cx, Next, Result, Service, Task};
+use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
+use undercast_wire::{AwsError, Fields, Value};
 
 impl Service for DynamoDb {
     fn api(&self) -> &'static undercast_wire::Service {
@@ -29,6 +30,10 @@ impl Service for DynamoDb {
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         Ok(access(cx, operation, input)?)
+    }
+
+    fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        crate::violations::invalid(operation, violations)
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {

@@ -168,7 +168,8 @@ async fn what_a_batch_cannot_answer_at_once_comes_back() {
     for key in &keys {
         cloud.put(json!({"pk": key["pk"], "b": {"S": "x".repeat(400_000)}})).await;
     }
-    let answer = cloud.ok("BatchGetItem", json!({"RequestItems": {"tab": {"Keys": keys, "ConsistentRead": true}}})).await;
+    let answer =
+        cloud.ok("BatchGetItem", json!({"RequestItems": {"tab": {"Keys": keys, "ConsistentRead": true}}})).await;
     let found = answer["Responses"]["tab"].as_array().unwrap().len();
     let left = answer["UnprocessedKeys"]["tab"]["Keys"].as_array().unwrap().len();
     assert_eq!((found, left), (42, 3));

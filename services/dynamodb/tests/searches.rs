@@ -7,7 +7,8 @@ fn sorts(answer: &Json, kind: &str) -> Vec<String> {
 }
 
 fn query(condition: &str, values: Json) -> Json {
-    let mut input = json!({"TableName": "tab", "KeyConditionExpression": condition, "ExpressionAttributeValues": values});
+    let mut input =
+        json!({"TableName": "tab", "KeyConditionExpression": condition, "ExpressionAttributeValues": values});
     input["ExpressionAttributeValues"][":p"] = json!({"S": "p"});
     input
 }

@@ -93,8 +93,9 @@ async fn some_mistakes_end_the_transaction_and_some_the_request() {
     let cloud = Cloud::new().with_table().await;
     let write = |items: Json| json!({"TransactItems": items});
     let reason = |message: &str| json!([{"Code": "ValidationError", "Message": message}]);
-    let wrong =
-        cloud.err("TransactWriteItems", write(json!([{"Put": {"TableName": "tab", "Item": {"pk": {"N": "5"}}}}]))).await;
+    let wrong = cloud
+        .err("TransactWriteItems", write(json!([{"Put": {"TableName": "tab", "Item": {"pk": {"N": "5"}}}}])))
+        .await;
     assert_eq!(
         wrong.fields[0].1,
         reason("One or more parameter values were invalid: Type mismatch for key pk expected: S actual: N")
