@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod capacity;
+mod cfn;
 pub mod compact;
 pub mod error;
 pub mod expression;

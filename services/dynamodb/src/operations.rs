@@ -14,6 +14,7 @@ use crate::api::{
 use crate::request::{table_arn, table_name};
 use crate::tables::describe;
 use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
 use undercast_kernel::{Access, Answer, Cx, Next, Result, Service, Task};
 use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
@@ -34,6 +35,10 @@ impl Service for DynamoDb {
 
     fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
         crate::violations::invalid(operation, violations)
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![Box::new(crate::cfn::Table)]
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {

@@ -83,6 +83,11 @@ impl Cloud {
         }
     }
 
+    /// The context of a call.
+    pub fn cx(&self) -> Cx {
+        self.cx.refreshed()
+    }
+
     /// Lets time pass, with all that falls due in it.
     pub async fn advance(&self, seconds: u64) {
         self.kernel.advance(Duration::from_secs(seconds)).await.unwrap();

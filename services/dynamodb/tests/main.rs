@@ -1,6 +1,7 @@
 //! DynamoDB through the kernel: what a caller notices.
 
 mod cases;
+mod cfn;
 mod cloud;
 mod indexes;
 mod items;
