@@ -5,8 +5,8 @@
 //! (the operations). Items never become trees of generated structs: `api::form` reads them from the wire into [`value`] and
 //! writes them to the wire from their stored form.
 //!
-//! Limits: keys of more than two attributes, streams, global tables, backups, PartiQL and the parameters from before there
-//! were expressions are not built, and are refused.
+//! Limits: keys of more than two attributes, streams, global tables, backups and PartiQL are not built, and are
+//! refused. The parameters from before there were expressions become the same trees that expressions become (`legacy`).
 
 pub mod api;
 pub mod capacity;
@@ -16,6 +16,7 @@ pub mod error;
 pub mod expression;
 mod items;
 pub mod key;
+mod legacy;
 pub mod number;
 mod operations;
 mod request;

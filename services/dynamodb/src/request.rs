@@ -76,23 +76,17 @@ pub(crate) fn placeholders(
     form::placeholders(names, values)
 }
 
-/// Refuses parameters from before there were expressions. They are not built, and ignoring them would change what a call
-/// means.
+/// Refuses parameters from before there were expressions beside expressions.
 ///
 /// # Errors
-/// AWS's refusal where they stand beside expressions; else that they are not built.
-pub(crate) fn refuse_legacy(legacy: &Given, expressions: &Given) -> Result<()> {
+/// AWS's refusal.
+pub(crate) fn check_apart(legacy: &Given, expressions: &Given) -> Result<()> {
     let listed = |parameters: &Given| {
         let given: Vec<&str> = parameters.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
         given.join(", ")
     };
-    let (old, new) = (listed(legacy), listed(expressions));
-    match (old.as_str(), new.as_str()) {
-        ("", _) => Ok(()),
-        (_, "") => {
-            let first = legacy.iter().find(|(_, given)| *given);
-            Err(Error::NotBuilt(first.map_or("a legacy parameter", |(name, _)| *name)))
-        }
+    match (listed(legacy).as_str(), listed(expressions).as_str()) {
+        ("", _) | (_, "") => Ok(()),
         (old, new) => Err(Error::validation(format_args!(
             "Can not use both expression and non-expression parameters in the same request: Non-expression parameters: \
              {{{old}}} Expression parameters: {{{new}}}"

@@ -5,6 +5,7 @@ mod cfn;
 mod cloud;
 mod indexes;
 mod items;
+mod legacy;
 mod model;
 mod searches;
 mod tables;

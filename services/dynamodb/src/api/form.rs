@@ -96,6 +96,24 @@ impl Write for Attributes {
     }
 }
 
+/// One value of a request. What is wrong with it is said when it is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Written(std::result::Result<AttributeValue, ValueError>);
+
+impl Written {
+    pub(crate) fn read(value: Value) -> Self {
+        Self(read_value(value))
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    /// What AWS says of it.
+    pub(crate) fn into_value(self) -> Result<AttributeValue> {
+        Ok(self.0?)
+    }
+}
+
 /// The values that the placeholders of expressions stand for, as a request has them.
 #[derive(Debug, Default)]
 pub(crate) struct Values(Vec<(String, std::result::Result<AttributeValue, ValueError>)>);
@@ -255,20 +273,4 @@ fn json_value(value: ValueRef<'_>) -> std::result::Result<Json, Corrupt> {
         ValueRef::Bool(truth) => json!({ "BOOL": truth }),
         ValueRef::Null => json!({ "NULL": true }),
     })
-}
-
-/// A parameter of which only matters that a request has it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Given;
-
-impl Given {
-    pub(crate) fn read(_value: Value) -> Self {
-        Self
-    }
-}
-
-impl Write for Given {
-    fn write(&self, w: &mut dyn Writer) {
-        w.null();
-    }
 }

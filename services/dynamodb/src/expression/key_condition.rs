@@ -62,9 +62,12 @@ pub struct KeyCondition {
 
 /// What one attribute must satisfy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Test {
+pub enum Test {
+    /// The comparison with this value.
     Compare(Comparator, AttributeValue),
+    /// From the first to the second, both included.
     Between(AttributeValue, AttributeValue),
+    /// Begin with this text or these bytes.
     BeginsWith(AttributeValue),
 }
 
@@ -196,6 +199,14 @@ fn first_path<'a>(
 }
 
 impl KeyCondition {
+    /// A condition on different attributes.
+    ///
+    /// # Errors
+    /// When there are none, or more than two.
+    pub fn new(tests: Vec<(String, Test)>) -> Result<Self, KeyConditionError> {
+        if tests.is_empty() || tests.len() > 2 { Err(KeyConditionError::ConditionCount) } else { Ok(Self { tests }) }
+    }
+
     /// The names of the attributes it is about.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
         self.tests.iter().map(|(name, _)| name.as_str())

@@ -11,7 +11,7 @@ use crate::api::{BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, Bat
 use crate::capacity::Reading;
 use crate::error::{Error, Result};
 use crate::expression::projection::Projection;
-use crate::request::{refuse_legacy, scope, table_name};
+use crate::request::{scope, table_name};
 use crate::rows::Descriptions;
 use crate::value::Item;
 use std::collections::{BTreeMap, HashSet};
@@ -40,21 +40,17 @@ struct TableGets {
 
 impl TableGets {
     fn of(cx: &Cx, given: String, asked: KeysAndAttributes) -> Result<Self> {
-        refuse_legacy(
-            &[("AttributesToGet", asked.attributes_to_get.is_some())],
-            &[("ProjectionExpression", asked.projection_expression.is_some())],
-        )?;
         let keys = asked.keys.into_iter().map(Attributes::into_item).collect::<Result<Vec<_>>>()?;
         let names = asked.expression_attribute_names.clone();
         Ok(Self {
             name: table_name(cx, &given)?.to_owned(),
             given,
             keys,
-            projection: projection_of(asked.projection_expression.as_deref(), names)?,
+            projection: projection_of(asked.projection_expression.as_deref(), names, asked.attributes_to_get.clone())?,
             reading: if asked.consistent_read == Some(true) { Reading::Consistent } else { Reading::Eventual },
             request: output::KeysAndAttributes {
                 keys: Vec::new(),
-                attributes_to_get: None,
+                attributes_to_get: asked.attributes_to_get,
                 consistent_read: asked.consistent_read,
                 projection_expression: asked.projection_expression,
                 expression_attribute_names: asked.expression_attribute_names,

@@ -8,7 +8,8 @@ use crate::capacity::{self, Reading};
 use crate::compact::ItemRef;
 use crate::error::{Error, Result};
 use crate::expression::projection::{self, Projection};
-use crate::request::{placeholders, refuse_legacy, scope, table_name};
+use crate::legacy;
+use crate::request::{check_apart, placeholders, scope, table_name};
 use crate::rows;
 use crate::table::{BASE, Table};
 use crate::value::Item;
@@ -34,12 +35,9 @@ impl DynamoDb {
     /// What AWS says, and when the store fails.
     pub(crate) fn get(&self, cx: &Cx, input: GetItemInput) -> Result<GetItemOutput> {
         let expression = input.projection_expression;
-        refuse_legacy(
-            &[("AttributesToGet", input.attributes_to_get.is_some())],
-            &[("ProjectionExpression", expression.is_some())],
-        )?;
         let key = input.key.into_item()?;
-        let projection = projection_of(expression.as_deref(), input.expression_attribute_names)?;
+        let names = input.expression_attribute_names;
+        let projection = projection_of(expression.as_deref(), names, input.attributes_to_get)?;
         let name = table_name(cx, &input.table_name)?;
         let from = cx.read();
         let table = self.descriptions.get(&from, scope(cx), name)?.ok_or_else(Error::resource_not_found)?;
@@ -53,11 +51,20 @@ impl DynamoDb {
 }
 
 /// The projection of a read, if it has one.
-pub(crate) fn projection_of(text: Option<&str>, names: Option<BTreeMap<String, String>>) -> Result<Option<Projection>> {
+///
+/// # Errors
+/// What AWS says of it.
+pub(crate) fn projection_of(
+    text: Option<&str>,
+    names: Option<BTreeMap<String, String>>,
+    attributes: Option<Vec<String>>,
+) -> Result<Option<Projection>> {
+    check_apart(&[("AttributesToGet", attributes.is_some())], &[("ProjectionExpression", text.is_some())])?;
+    let legacy = attributes.map(legacy::projection).transpose()?;
     let placeholders = placeholders(&[("ProjectionExpression", text.is_some())], names, None)?;
     let projection = text.map(|text| projection::parse(text, &placeholders)).transpose()?;
     placeholders.check_all_used()?;
-    Ok(projection)
+    Ok(projection.or(legacy))
 }
 
 /// Looks for the item with a key.

@@ -30,14 +30,38 @@ pub(crate) enum Select {
     Count,
 }
 
+/// The parameter that chooses attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// None does.
+    Nothing,
+    /// `ProjectionExpression`
+    Expression,
+    /// `AttributesToGet`
+    Attributes,
+}
+
+impl Chosen {
+    /// The one that is given.
+    pub(crate) fn of(expression: bool, attributes: bool) -> Self {
+        match (expression, attributes) {
+            (true, _) => Self::Expression,
+            (false, true) => Self::Attributes,
+            (false, false) => Self::Nothing,
+        }
+    }
+}
+
 impl Select {
     /// What a call with these parameters answers with.
     ///
     /// # Errors
     /// What AWS says of parameters that do not go together.
-    pub(crate) fn of(asked: Option<&str>, projected: bool, table: &Table, index: Option<&Index>) -> Result<Self> {
+    pub(crate) fn of(asked: Option<&str>, chosen: Chosen, table: &Table, index: Option<&Index>) -> Result<Self> {
+        let projected = chosen != Chosen::Nothing;
         let forbidden = |what: &str| {
-            Err(Error::validation(format_args!("Cannot specify the ProjectionExpression when choosing to get {what}")))
+            let name = if chosen == Chosen::Attributes { "AttributesToGet" } else { "ProjectionExpression" };
+            Err(Error::validation(format_args!("Cannot specify the {name} when choosing to get {what}")))
         };
         match asked {
             Some("ALL_ATTRIBUTES") if projected => forbidden("ALL_ATTRIBUTES"),

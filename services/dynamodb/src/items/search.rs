@@ -1,6 +1,6 @@
 //! Query and Scan.
 
-use super::read::{Plan, Select, StartKey};
+use super::read::{Chosen, Plan, Select, StartKey};
 use crate::DynamoDb;
 use crate::api::form::Attributes;
 use crate::api::{QueryInput, QueryOutput, ScanInput, ScanOutput};
@@ -11,7 +11,8 @@ use crate::expression::key_condition::{self, KeyRange};
 use crate::expression::projection;
 use crate::expression::{ExpressionKind, Placeholders};
 use crate::key::{KeyValue, segment_range};
-use crate::request::{placeholders, refuse_legacy, scope, table_name};
+use crate::legacy;
+use crate::request::{check_apart, placeholders, scope, table_name};
 use crate::rows::Rows;
 use crate::table::{Index, Table};
 use std::ops::Bound;
@@ -30,7 +31,7 @@ impl DynamoDb {
             ("FilterExpression", input.filter_expression.is_some()),
             ("KeyConditionExpression", input.key_condition_expression.is_some()),
         ];
-        refuse_legacy(
+        check_apart(
             &[
                 ("AttributesToGet", input.attributes_to_get.is_some()),
                 ("QueryFilter", input.query_filter.is_some()),
@@ -41,24 +42,32 @@ impl DynamoDb {
         )?;
         let placeholders =
             placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
-        let Some(text) = input.key_condition_expression else {
-            return Err(Error::validation(
-                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
-            ));
+        let condition = match (input.key_condition_expression, input.key_conditions) {
+            (Some(text), _) => key_condition::parse(&text, &placeholders)?,
+            (None, Some(conditions)) => legacy::key_conditions(conditions)?,
+            (None, None) => {
+                return Err(Error::validation(
+                    "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+                ));
+            }
         };
-        let condition = key_condition::parse(&text, &placeholders)?;
-        let filter = filter_of(input.filter_expression.as_deref(), &placeholders)?;
+        let filter_name = if input.query_filter.is_some() { "QueryFilter" } else { "Filter Expression" };
+        let legacy_filter = legacy::filter(input.query_filter, input.conditional_operator.as_deref())?;
+        let filter = filter_of(input.filter_expression.as_deref(), &placeholders)?.or(legacy_filter);
+        let legacy_projection = input.attributes_to_get.map(legacy::projection).transpose()?;
+        let chosen = Chosen::of(input.projection_expression.is_some(), legacy_projection.is_some());
         let projection = input.projection_expression.map(|text| projection::parse(&text, &placeholders)).transpose()?;
+        let projection = projection.or(legacy_projection);
         placeholders.check_all_used()?;
         let from = cx.read();
         let table = self.described(cx, &from, &input.table_name)?;
         let index = index_of(&table, input.index_name.as_deref())?;
         let reading = reading_of(&table, index, input.consistent_read)?;
-        let select = Select::of(input.select.as_deref(), projection.is_some(), &table, index)?;
+        let select = Select::of(input.select.as_deref(), chosen, &table, index)?;
         let schema = index.map_or(&table.key, |index| &index.key);
         let (partition, sort) = table.key_attributes(schema);
         let range = condition.range(partition, sort)?;
-        check_filter(filter.as_ref(), schema.names())?;
+        check_filter(filter_name, filter.as_ref(), schema.names())?;
         let (first, last) = range.bounds();
         let order = if input.scan_index_forward == Some(false) { Order::Descending } else { Order::Ascending };
         let rows = Rows { from: first, to: last, order };
@@ -87,7 +96,7 @@ impl DynamoDb {
             ("ProjectionExpression", input.projection_expression.is_some()),
             ("FilterExpression", input.filter_expression.is_some()),
         ];
-        refuse_legacy(
+        check_apart(
             &[
                 ("AttributesToGet", input.attributes_to_get.is_some()),
                 ("ScanFilter", input.scan_filter.is_some()),
@@ -98,14 +107,18 @@ impl DynamoDb {
         let placeholders =
             placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
         let segment = segment_of(input.segment, input.total_segments)?;
-        let filter = filter_of(input.filter_expression.as_deref(), &placeholders)?;
+        let legacy_filter = legacy::filter(input.scan_filter, input.conditional_operator.as_deref())?;
+        let filter = filter_of(input.filter_expression.as_deref(), &placeholders)?.or(legacy_filter);
+        let legacy_projection = input.attributes_to_get.map(legacy::projection).transpose()?;
+        let chosen = Chosen::of(input.projection_expression.is_some(), legacy_projection.is_some());
         let projection = input.projection_expression.map(|text| projection::parse(&text, &placeholders)).transpose()?;
+        let projection = projection.or(legacy_projection);
         placeholders.check_all_used()?;
         let from = cx.read();
         let table = self.described(cx, &from, &input.table_name)?;
         let index = index_of(&table, input.index_name.as_deref())?;
         let reading = reading_of(&table, index, input.consistent_read)?;
-        let select = Select::of(input.select.as_deref(), projection.is_some(), &table, index)?;
+        let select = Select::of(input.select.as_deref(), chosen, &table, index)?;
         let rows = segment.map_or_else(Rows::all, |(segment, total)| segment_rows(segment, total));
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
         let bounds = rows.clone();
@@ -157,14 +170,14 @@ fn reading_of(table: &Table, index: Option<&Index>, consistent: Option<bool>) ->
 }
 
 /// A filter of a query is about what the key condition cannot be about.
-fn check_filter<'a>(filter: Option<&Condition>, mut keys: impl Iterator<Item = &'a str>) -> Result<()> {
+fn check_filter<'a>(what: &str, filter: Option<&Condition>, mut keys: impl Iterator<Item = &'a str>) -> Result<()> {
     let Some(filter) = filter else { return Ok(()) };
     let mut roots: Vec<&str> = Vec::new();
     filter.each_path(&mut |path| roots.push(&path.root));
     match keys.find(|key| roots.contains(key)) {
         None => Ok(()),
         Some(key) => Err(Error::validation(format_args!(
-            "Filter Expression can only contain non-primary key attributes: Primary key attribute: {key}"
+            "{what} can only contain non-primary key attributes: Primary key attribute: {key}"
         ))),
     }
 }

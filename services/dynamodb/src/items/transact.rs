@@ -2,7 +2,7 @@
 
 use super::consumed::{Bill, Consumed, collection_metrics};
 use super::get::{look_up, projection_of};
-use super::write::{Action, Done, ItemWrite, NewItem};
+use super::write::{Action, Done, ItemWrite, NewItem, Style};
 use super::write_one::{condition_of, shows_old};
 use crate::DynamoDb;
 use crate::api::form::Values;
@@ -136,7 +136,7 @@ impl DynamoDb {
         let mut gets = Vec::with_capacity(input.transact_items.len());
         for item in input.transact_items {
             let get = item.get;
-            let projection = projection_of(get.projection_expression.as_deref(), get.expression_attribute_names)?;
+            let projection = projection_of(get.projection_expression.as_deref(), get.expression_attribute_names, None)?;
             gets.push((table_name(cx, &get.table_name)?.to_owned(), get.key.into_item()?, projection));
         }
         let from = cx.read();
@@ -246,7 +246,7 @@ fn write_of(cx: &Cx, item: TransactWriteItem) -> Result<ItemWrite> {
             Some(&update.update_expression),
             (update.expression_attribute_names, update.expression_attribute_values),
             update.return_values_on_condition_check_failure.as_deref(),
-            |changes| Ok(Action::Update { key: update.key.into_item()?, update: changes, weigh_clauses: false }),
+            |changes| Ok(Action::Update { key: update.key.into_item()?, update: changes, style: Style::Transaction }),
         ),
         (None, None, None, None) => Err(Error::validation(invalid)),
         _ => Err(Error::validation("TransactItems can only contain one of Check, Put, Update or Delete")),

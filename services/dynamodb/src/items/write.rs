@@ -4,7 +4,7 @@ use crate::api::form;
 use crate::compact::{self, ItemRef, MapRef};
 use crate::error::{Error, Result};
 use crate::expression::condition::Condition;
-use crate::expression::update::{Change, Update};
+use crate::expression::update::{Change, Update, UpdateError};
 use crate::rows::{self, Descriptions, Scope, Written};
 use crate::table::{PrimaryKey, Table};
 use crate::value::{AttributeValue, Item, MAX_ITEM_SIZE};
@@ -36,14 +36,24 @@ pub(crate) enum Action {
         key: Item,
         /// The changes.
         update: Update,
-        /// Whether what the update writes is weighed with AWS's allowance for each clause, as UpdateItem does and
-        /// TransactWriteItems does not.
-        weigh_clauses: bool,
+        /// In what it was asked for.
+        style: Style,
     },
     /// The item with this key goes.
     Delete(Item),
     /// Nothing; only the condition is looked at.
     Check(Item),
+}
+
+/// In what an update was asked for, on which some of AWS's answers depend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// UpdateItem with an expression. What it writes is weighed with an allowance for each clause.
+    Alone,
+    /// UpdateItem with `AttributeUpdates`.
+    Legacy,
+    /// TransactWriteItems.
+    Transaction,
 }
 
 /// An item to be put, with its stored form.
@@ -163,9 +173,7 @@ impl ItemWrite {
             Action::Check(_) => {
                 return Ok(Done { table, key, new: old.clone(), old, written: Written::default() });
             }
-            Action::Update { key, update, weigh_clauses } => {
-                Some(stored(&updated(&table, key, update, *weigh_clauses, before)?))
-            }
+            Action::Update { key, update, style } => Some(stored(&updated(&table, key, update, *style, before)?)),
         };
         let change = rows::Change { place: &key.bytes, old, new };
         let written = rows::write(tx, scope, &table, &change)?;
@@ -174,18 +182,17 @@ impl ItemWrite {
     }
 }
 
-fn updated(
-    table: &Table,
-    key: &Item,
-    update: &Update,
-    weigh_clauses: bool,
-    before: Option<ItemRef<'_>>,
-) -> Result<Item> {
+fn updated(table: &Table, key: &Item, update: &Update, style: Style, before: Option<ItemRef<'_>>) -> Result<Item> {
     let old = before.map_or_else(|| Ok(key.clone()), ItemRef::to_item)?;
-    let new = update.apply(&old, before.is_some())?;
+    let new = update.apply(&old, before.is_some()).map_err(|error| match error {
+        UpdateError::OperandType if style == Style::Legacy => {
+            Error::validation("Type mismatch for attribute to update")
+        }
+        other => other.into(),
+    })?;
     check_updated_index_keys(table, update, &new)?;
     update.paths().filter_map(|path| new.get(&path.root)).try_for_each(AttributeValue::check_depth)?;
-    let weight = if weigh_clauses { new.size().max(written_weight(update, &new)) } else { new.size() };
+    let weight = if style == Style::Alone { new.size().max(written_weight(update, &new)) } else { new.size() };
     if weight > MAX_ITEM_SIZE {
         return Err(Error::validation("Item size to update has exceeded the maximum allowed size"));
     }

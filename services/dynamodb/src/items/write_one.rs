@@ -1,7 +1,7 @@
 //! PutItem, UpdateItem and DeleteItem.
 
 use super::consumed::{Consumed, collection_metrics};
-use super::write::{Action, Done, ItemWrite, NewItem};
+use super::write::{Action, Done, ItemWrite, NewItem, Style};
 use crate::DynamoDb;
 use crate::api::form::Attributes;
 use crate::api::output::{ConsumedCapacity, ItemCollectionMetrics};
@@ -10,9 +10,10 @@ use crate::compact::ItemRef;
 use crate::error::{Error, Result};
 use crate::expression::condition::{self, Condition};
 use crate::expression::projection::Projection;
-use crate::expression::update::{self, Update};
+use crate::expression::update;
 use crate::expression::{ExpressionKind, Placeholders};
-use crate::request::{placeholders, refuse_legacy, scope, table_name};
+use crate::legacy;
+use crate::request::{check_apart, placeholders, scope, table_name};
 use bytes::Bytes;
 use undercast_kernel::Cx;
 
@@ -51,15 +52,16 @@ impl DynamoDb {
     /// What AWS says, and when the store fails.
     pub(crate) async fn put(&self, cx: &Cx, input: PutItemInput) -> Result<PutItemOutput> {
         let expressions = [("ConditionExpression", input.condition_expression.is_some())];
-        refuse_legacy(
+        check_apart(
             &[("Expected", input.expected.is_some()), ("ConditionalOperator", input.conditional_operator.is_some())],
             &expressions,
         )?;
         let item = NewItem::new(input.item.into_item()?)?;
+        let legacy = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
         let returned = returned_of_put(input.return_values.as_deref())?;
         let placeholders =
             placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
-        let condition = condition_of(input.condition_expression.as_deref(), &placeholders)?;
+        let condition = condition_of(input.condition_expression.as_deref(), &placeholders)?.or(legacy);
         placeholders.check_all_used()?;
         let write = ItemWrite {
             table: table_name(cx, &input.table_name)?.to_owned(),
@@ -82,15 +84,16 @@ impl DynamoDb {
     /// What AWS says, and when the store fails.
     pub(crate) async fn delete(&self, cx: &Cx, input: DeleteItemInput) -> Result<DeleteItemOutput> {
         let expressions = [("ConditionExpression", input.condition_expression.is_some())];
-        refuse_legacy(
+        check_apart(
             &[("Expected", input.expected.is_some()), ("ConditionalOperator", input.conditional_operator.is_some())],
             &expressions,
         )?;
         let key = input.key.into_item()?;
+        let legacy = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
         let returned = returned_of_put(input.return_values.as_deref())?;
         let placeholders =
             placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
-        let condition = condition_of(input.condition_expression.as_deref(), &placeholders)?;
+        let condition = condition_of(input.condition_expression.as_deref(), &placeholders)?.or(legacy);
         placeholders.check_all_used()?;
         let write = ItemWrite {
             table: table_name(cx, &input.table_name)?.to_owned(),
@@ -116,7 +119,7 @@ impl DynamoDb {
             ("UpdateExpression", input.update_expression.is_some()),
             ("ConditionExpression", input.condition_expression.is_some()),
         ];
-        refuse_legacy(
+        check_apart(
             &[
                 ("AttributeUpdates", input.attribute_updates.is_some()),
                 ("Expected", input.expected.is_some()),
@@ -125,15 +128,18 @@ impl DynamoDb {
             &expressions,
         )?;
         let key = input.key.into_item()?;
+        let legacy_update = input.attribute_updates.map(legacy::updates).transpose()?;
+        let legacy = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
         let placeholders =
             placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
         let parsed = input.update_expression.map(|text| update::parse(&text, &placeholders)).transpose()?;
-        let update = parsed.unwrap_or_else(Update::default);
-        let condition = condition_of(input.condition_expression.as_deref(), &placeholders)?;
+        let style = if legacy_update.is_some() { Style::Legacy } else { Style::Alone };
+        let update = parsed.or(legacy_update).unwrap_or_default();
+        let condition = condition_of(input.condition_expression.as_deref(), &placeholders)?.or(legacy);
         placeholders.check_all_used()?;
         let write = ItemWrite {
             table: table_name(cx, &input.table_name)?.to_owned(),
-            action: Action::Update { key, update, weigh_clauses: true },
+            action: Action::Update { key, update, style },
             condition,
             show_on_failure: shows_old(input.return_values_on_condition_check_failure.as_deref()),
         };
