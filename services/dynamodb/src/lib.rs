@@ -19,6 +19,7 @@ pub mod key;
 mod legacy;
 pub mod number;
 mod operations;
+mod permission;
 mod request;
 pub mod rows;
 pub mod table;

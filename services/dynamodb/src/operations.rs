@@ -11,7 +11,7 @@ use crate::api::{
     TransactWriteItemsOutput, UntagResourceInput, UpdateItemInput, UpdateItemOutput, UpdateTableInput,
     UpdateTableOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
 };
-use crate::request::{table_arn, table_name};
+use crate::permission;
 use crate::tables::describe;
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
@@ -30,7 +30,7 @@ impl Service for DynamoDb {
     }
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
-        Ok(access(cx, operation, input)?)
+        Ok(permission::access(self, cx, operation, input)?)
     }
 
     fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
@@ -44,53 +44,6 @@ impl Service for DynamoDb {
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
         Box::pin(async move { Ok(self.run_task(cx, task).await?) })
     }
-}
-
-/// One permission a table or index that the call touches.
-fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> crate::error::Result<Vec<Access>> {
-    let name = operation.name;
-    let on = |action: &str, given: &str| -> crate::error::Result<Access> {
-        Ok(Access::new(format!("dynamodb:{action}"), table_arn(cx, table_name(cx, given)?)))
-    };
-    if let Some(given) = input.text("TableName") {
-        let mut access = on(name, given)?;
-        if let Some(index) = input.text("IndexName") {
-            access.resource = format!("{}/index/{index}", access.resource);
-        }
-        return Ok(vec![access]);
-    }
-    if let Some(arn) = input.text("ResourceArn") {
-        return Ok(vec![Access::new(format!("dynamodb:{name}"), arn)]);
-    }
-    if let Some(Value::Map(tables)) = input.get("RequestItems") {
-        return tables.keys().map(|given| on(name, given)).collect();
-    }
-    if let Some(Value::List(items)) = input.get("TransactItems") {
-        let mut all: Vec<Access> = Vec::new();
-        for (member, value) in items.iter().filter_map(Value::as_fields).flat_map(named) {
-            let action = match member {
-                "Get" => "GetItem",
-                "Put" => "PutItem",
-                "Update" => "UpdateItem",
-                "Delete" => "DeleteItem",
-                _ => "ConditionCheckItem",
-            };
-            if let Some(given) = value.text("TableName") {
-                let access = on(action, given)?;
-                if !all.iter().any(|known| known.action == access.action && known.resource == access.resource) {
-                    all.push(access);
-                }
-            }
-        }
-        return Ok(all);
-    }
-    Ok(vec![Access::new(format!("dynamodb:{name}"), "*")])
-}
-
-/// The members that are set, by name.
-fn named(fields: &Fields) -> impl Iterator<Item = (&'static str, &Value)> {
-    let members = fields.schema.members;
-    fields.set.iter().filter_map(move |(index, value)| Some((members.get(usize::from(*index))?.name, value)))
 }
 
 impl api::Operations for DynamoDb {

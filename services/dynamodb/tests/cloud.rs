@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use undercast_dynamodb::DynamoDb;
-use undercast_kernel::{Cx, Failure, IamMode, Kernel, Random, Settings};
-use undercast_store::{Blobs, Database, Memory};
+use undercast_kernel::auth::Caller;
+use undercast_kernel::policy::{NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
+use undercast_kernel::{Cx, Failure, IamMode, Identities, IdentityPolicies, Kernel, Random, Settings};
+use undercast_store::{Blobs, Database, Memory, Snapshot};
 
 /// A cloud of its own.
 pub struct Cloud {
@@ -83,6 +85,26 @@ impl Cloud {
         }
     }
 
+    /// The same cloud as a user sees it, who may do what a policy says.
+    pub fn as_user(&self, policy: &Json) -> Self {
+        let principal = PrincipalFacts {
+            arn: "arn:aws:iam::000000000000:user/ada".into(),
+            account: "000000000000".into(),
+            kind: PrincipalKind::User { name: "ada".into() },
+            user_id: "AIDAADA".into(),
+            canonical_user: None,
+        };
+        let compiled = Policy::parse(PolicyKind::Inline, &policy.to_string()).unwrap();
+        let known = IdentityPolicies {
+            identity: vec![NamedPolicy { name: "own".into(), policy: Arc::new(compiled) }],
+            ..IdentityPolicies::default()
+        };
+        self.kernel.set_identities(Arc::new(Known(known)));
+        let caller = Caller { principal: Arc::new(principal), session: None, access_key: None, chunks: None };
+        let cx = self.kernel.cx(caller, "us-east-1", "request", self.cx.origin().clone());
+        Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
+    }
+
     /// The context of a call.
     pub fn cx(&self) -> Cx {
         self.cx.refreshed()
@@ -133,7 +155,18 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.files);
+        if !self.files.as_os_str().is_empty() {
+            let _ = std::fs::remove_dir_all(&self.files);
+        }
+    }
+}
+
+/// Says of every user what is known of one.
+struct Known(IdentityPolicies);
+
+impl Identities for Known {
+    fn policies(&self, _from: &Snapshot, _principal: &PrincipalFacts) -> undercast_kernel::Result<IdentityPolicies> {
+        Ok(self.0.clone())
     }
 }
 

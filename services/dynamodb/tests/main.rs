@@ -7,6 +7,7 @@ mod indexes;
 mod items;
 mod legacy;
 mod model;
+mod permissions;
 mod searches;
 mod tables;
 mod transactions;
