@@ -29,6 +29,12 @@ pub struct Config {
     /// The same for maps: shape to the names of key and value.
     #[serde(default)]
     pub form_maps: BTreeMap<String, (String, String)>,
+    /// Codes of errors that the model no longer tells: shape to its code in the query protocol.
+    #[serde(default)]
+    pub error_codes: BTreeMap<String, String>,
+    /// HTTP statuses of errors that the model does not tell.
+    #[serde(default)]
+    pub error_statuses: BTreeMap<String, u16>,
     /// Facts about the wire that the model does not tell.
     #[serde(default)]
     pub wire: Wire,
@@ -89,7 +95,8 @@ impl Config {
                 return Err(Error::Unknown(format!("api.toml names the member `{key}`, which the API does not have")));
             }
         }
-        for shape in self.external.keys().chain(self.form_maps.keys()) {
+        let named = self.external.keys().chain(self.form_maps.keys()).chain(self.error_codes.keys()).chain(self.error_statuses.keys());
+        for shape in named {
             if !model.shapes.contains_key(shape) {
                 return Err(Error::Unknown(format!("api.toml names the shape `{shape}`, which the API does not have")));
             }

@@ -61,13 +61,20 @@ impl Emit<'_> {
                 http(operation),
                 table(&operation.input),
                 table(&operation.output),
-                operation.result_wrapper.as_ref().map_or("None".to_owned(), |w| format!("Some({})", lit(w))),
+                self.result_wrapper(operation).map_or("None".to_owned(), |w| format!("Some({})", lit(&w))),
                 errors.join(", "),
                 operation.anonymous,
                 operation.readonly,
             );
         }
         self.service_table(out);
+    }
+
+    /// Element around a query result. Models that no longer list the query protocol do not tell it; it was always this.
+    fn result_wrapper(&self, operation: &Operation) -> Option<String> {
+        let kept = operation.result_wrapper.clone();
+        let added = self.config.wire.protocols.iter().any(|p| p == "query") && self.answer(operation).is_some();
+        kept.or_else(|| added.then(|| format!("{}Result", operation.name)))
     }
 
     fn service_table(&self, out: &mut String) {

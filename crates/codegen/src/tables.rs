@@ -182,9 +182,11 @@ impl Tables<'_> {
         for name in names {
             let Some(shape) = self.model.shapes.get(*name) else { continue };
             let at = |path: &str| shape.raw.pointer(path);
-            let code = at("/error/code").and_then(serde_json::Value::as_str).unwrap_or(name);
+            let own = self.config.error_codes.get(*name).map(String::as_str);
+            let code = own.or(at("/error/code").and_then(serde_json::Value::as_str)).unwrap_or(name);
             let fault = shape.flag("fault");
-            let status = at("/error/httpStatusCode").and_then(serde_json::Value::as_u64).unwrap_or(if fault { 500 } else { 400 });
+            let own = self.config.error_statuses.get(*name).map(|s| u64::from(*s));
+            let status = own.or(at("/error/httpStatusCode").and_then(serde_json::Value::as_u64)).unwrap_or(if fault { 500 } else { 400 });
             let sender = at("/error/senderFault").and_then(serde_json::Value::as_bool).unwrap_or(status < 500);
             let constant = constant(name);
             let function = crate::names::snake(name);

@@ -198,7 +198,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         }
         Command::Ca { data } => show::ca(&data.unwrap_or_else(|| environment.data_directory())),
         Command::Env => show::env(&endpoint),
-        Command::Doctor => show::doctor(cli.json),
+        Command::Doctor => runtime()?.block_on(show::doctor(cli.json)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "undercast", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

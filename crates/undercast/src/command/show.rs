@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
+use undercast_engines::sandbox::State;
 
 use super::{Outcome, say};
 
@@ -37,12 +38,23 @@ pub(super) fn env(endpoint: &str) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn doctor(json: bool) -> Outcome {
-    let report = undercast_engines::sandbox::doctor();
-    if json {
-        say(&json!({"report": format!("{report:?}")}).to_string())?;
-    } else {
-        say(&format!("{report:#?}"))?;
+pub(super) async fn doctor(json: bool) -> Outcome {
+    let findings = undercast_engines::sandbox::doctor(None).await;
+    let missing = findings.iter().any(|f| f.state == State::Missing);
+    for finding in findings {
+        let state = match finding.state {
+            State::Works => "works",
+            State::Limited => "limited",
+            State::Missing => "missing",
+        };
+        if json {
+            say(&json!({"subject": finding.subject, "state": state, "sentence": finding.sentence, "fix": finding.fix}).to_string())?;
+            continue;
+        }
+        say(&format!("{:<10} {state:<8} {}", finding.subject, finding.sentence))?;
+        if let Some(fix) = finding.fix {
+            say(&format!("{:<10} {:<8} {fix}", "", "fix:"))?;
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -1,0 +1,123 @@
+//! IAM through a real socket: what it stores, and what it makes the cloud deny.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use undercast_iam::Iam;
+use undercast_kernel::Service;
+use undercast_sqs::Sqs;
+use undercast_sts::Sts;
+use undercast_testkit::{Client, Cloud, Credentials};
+
+fn services() -> Vec<Arc<dyn Service>> {
+    vec![Arc::new(Iam), Arc::new(Sqs), Arc::new(Sts)]
+}
+
+fn allow(action: &str, resource: &str) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}).to_string()
+}
+
+fn trust(principal: &Json) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]}).to_string()
+}
+
+async fn user(cloud: &Cloud, name: &str) -> Client {
+    let root = cloud.client();
+    root.call("iam", "CreateUser", json!({"UserName": name})).await.ok();
+    let key = root.call("iam", "CreateAccessKey", json!({"UserName": name})).await.ok();
+    let text = |field: &str| key["AccessKey"][field].as_str().unwrap().to_owned();
+    cloud.client_of(Credentials::new(&text("AccessKeyId"), &text("SecretAccessKey")))
+}
+
+#[tokio::test]
+async fn a_user_may_do_what_its_policies_allow_and_nothing_else() {
+    let cloud = Cloud::start(services()).await;
+    let (root, user) = (cloud.client(), user(&cloud, "ann").await);
+    let denied = user.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await;
+    assert_eq!(denied.status, 403);
+    let message = denied.json["message"].as_str().unwrap();
+    assert!(message.contains("because no identity-based policy allows the sqs:createqueue action"), "{message}");
+    let policy = allow("sqs:*", "arn:aws:sqs:us-east-1:000000000000:ann-*");
+    root.call("iam", "PutUserPolicy", json!({"UserName": "ann", "PolicyName": "queues", "PolicyDocument": policy})).await.ok();
+    user.call("sqs", "CreateQueue", json!({"QueueName": "ann-1"})).await.ok();
+    assert_eq!(user.call("sqs", "CreateQueue", json!({"QueueName": "bob-1"})).await.status, 403);
+    let identity = user.call("sts", "GetCallerIdentity", json!({})).await.ok();
+    assert_eq!(identity["Arn"], "arn:aws:iam::000000000000:user/ann");
+}
+
+#[tokio::test]
+async fn a_boundary_limits_what_a_policy_allows() {
+    let cloud = Cloud::start(services()).await;
+    let (root, user) = (cloud.client(), user(&cloud, "ann").await);
+    let attach = json!({"UserName": "ann", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"});
+    root.call("iam", "AttachUserPolicy", attach).await.ok();
+    user.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok();
+    let made = root.call("iam", "CreatePolicy", json!({"PolicyName": "limit", "PolicyDocument": allow("sqs:List*", "*")})).await.ok();
+    let arn = made["Policy"]["Arn"].clone();
+    root.call("iam", "PutUserPermissionsBoundary", json!({"UserName": "ann", "PermissionsBoundary": arn})).await.ok();
+    assert_eq!(user.call("sqs", "CreateQueue", json!({"QueueName": "q2"})).await.status, 403);
+    user.call("sqs", "ListQueues", json!({})).await.ok();
+    let conflict = root.call("iam", "DeletePolicy", json!({"PolicyArn": arn})).await;
+    assert_eq!(conflict.code(), "DeleteConflictException");
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_where_its_trust_policy_allows_and_until_its_session_ends() {
+    let cloud = Cloud::start(services()).await;
+    let (root, user) = (cloud.client(), user(&cloud, "ann").await);
+    let input = json!({"RoleName": "worker", "AssumeRolePolicyDocument": trust(&json!({"AWS": "arn:aws:iam::000000000000:user/bob"}))});
+    root.call("iam", "CreateRole", input).await.ok();
+    let assume = json!({"RoleArn": "arn:aws:iam::000000000000:role/worker", "RoleSessionName": "s"});
+    assert_eq!(user.call("sts", "AssumeRole", assume.clone()).await.status, 403);
+    let trusted = trust(&json!({"AWS": "arn:aws:iam::000000000000:user/ann"}));
+    root.call("iam", "UpdateAssumeRolePolicy", json!({"RoleName": "worker", "PolicyDocument": trusted})).await.ok();
+    root.call("iam", "PutRolePolicy", json!({"RoleName": "worker", "PolicyName": "p", "PolicyDocument": allow("sqs:*", "*")})).await.ok();
+    let session = user.call("sts", "AssumeRole", assume).await.ok();
+    let text = |field: &str| session["Credentials"][field].as_str().unwrap().to_owned();
+    let mut credentials = Credentials::new(&text("AccessKeyId"), &text("SecretAccessKey"));
+    let without_token = cloud.client_of(credentials.clone()).call("sqs", "ListQueues", json!({})).await;
+    assert_eq!(without_token.code(), "UnrecognizedClientException");
+    credentials.token = Some(text("SessionToken"));
+    let worker = cloud.client_of(credentials);
+    worker.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok();
+    let identity = worker.call("sts", "GetCallerIdentity", json!({})).await.ok();
+    assert_eq!(identity["Arn"], "arn:aws:sts::000000000000:assumed-role/worker/s");
+    cloud.kernel.advance(Duration::from_secs(3_601)).await.unwrap();
+    assert_eq!(worker.call("sqs", "ListQueues", json!({})).await.code(), "ExpiredTokenException");
+}
+
+#[tokio::test]
+async fn a_wrong_secret_and_an_inactive_key_are_refused() {
+    let cloud = Cloud::start(services()).await;
+    let (root, user) = (cloud.client(), user(&cloud, "ann").await);
+    let forged = cloud.client_of(Credentials::new(&user.credentials.key, "guess"));
+    assert_eq!(forged.call("sqs", "ListQueues", json!({})).await.code(), "InvalidSignatureException");
+    assert_eq!(forged.call("iam", "ListUsers", json!({})).await.code(), "SignatureDoesNotMatch");
+    let off = json!({"UserName": "ann", "AccessKeyId": user.credentials.key, "Status": "Inactive"});
+    root.call("iam", "UpdateAccessKey", off).await.ok();
+    assert_eq!(user.call("iam", "ListUsers", json!({})).await.code(), "InvalidClientTokenId");
+}
+
+#[tokio::test]
+async fn errors_are_in_awss_words() {
+    let cloud = Cloud::start(services()).await;
+    let root = cloud.client();
+    let check = async |operation: &str, input: Json, code: &str, message: &str| {
+        let answer = root.call("iam", operation, input).await;
+        assert_eq!((answer.code(), answer.json["message"].as_str().unwrap()), (code, message), "{operation}");
+    };
+    check("GetRole", json!({"RoleName": "x"}), "NoSuchEntityException", "The role with name x cannot be found.").await;
+    check("GetPolicy", json!({"PolicyArn": "arn:aws:iam::000000000000:policy/non-existent-policy"}), "NoSuchEntityException",
+          "Policy arn:aws:iam::000000000000:policy/non-existent-policy was not found.").await;
+    check("CreateRole", json!({"RoleName": "r", "AssumeRolePolicyDocument": "nonsense"}), "MalformedPolicyDocumentException",
+          "This policy contains invalid Json").await;
+    root.call("iam", "CreateUser", json!({"UserName": "ann"})).await.ok();
+    check("CreateUser", json!({"UserName": "Ann"}), "EntityAlreadyExistsException", "User with name Ann already exists.").await;
+    check("AttachUserPolicy", json!({"UserName": "ann", "PolicyArn": "arn:aws:iam::000000000000:policy/none"}), "NoSuchEntityException",
+          "Policy arn:aws:iam::000000000000:policy/none does not exist or is not attachable.").await;
+    let unknown = root.call("iam", "AttachUserPolicy", json!({"UserName": "ann", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEC2FullAccess"})).await;
+    assert_eq!((unknown.status, unknown.code()), (501, "NotImplemented"));
+}
