@@ -7,11 +7,11 @@ use std::time::Duration;
 use undercast_dynamodb::DynamoDb;
 use undercast_kernel::auth::Caller;
 use undercast_kernel::policy::{NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
-use undercast_kernel::{Cx, Failure, IamMode, Identities, IdentityPolicies, Kernel, Random, Settings};
+use undercast_kernel::{Cx, Failure, IamMode, Identities, IdentityPolicies, Kernel, Random, RoleFacts, Settings};
 use undercast_store::{Blobs, Database, Memory, Snapshot};
 
 /// A cloud of its own.
-pub struct Cloud {
+pub(crate) struct Cloud {
     kernel: Kernel,
     cx: Cx,
     files: std::path::PathBuf,
@@ -19,15 +19,15 @@ pub struct Cloud {
 
 /// What AWS says.
 #[derive(Debug, PartialEq)]
-pub struct Refusal {
-    pub code: String,
-    pub message: String,
-    pub status: u16,
-    pub fields: Vec<(String, Json)>,
+pub(crate) struct Refusal {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, Json)>,
 }
 
 impl Cloud {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let files = std::env::temp_dir().join(format!("undercast-dynamodb-{}-{number}", std::process::id()));
@@ -49,7 +49,7 @@ impl Cloud {
 
     /// Calls an operation that is expected to do what is asked.
     #[track_caller]
-    pub fn ok(&self, operation: &str, input: Json) -> impl Future<Output = Json> {
+    pub(crate) fn ok(&self, operation: &str, input: Json) -> impl Future<Output = Json> {
         let caller = std::panic::Location::caller();
         let operation = operation.to_owned();
         async move {
@@ -60,7 +60,7 @@ impl Cloud {
 
     /// Calls an operation that is expected to be refused.
     #[track_caller]
-    pub fn err(&self, operation: &str, input: Json) -> impl Future<Output = Refusal> {
+    pub(crate) fn err(&self, operation: &str, input: Json) -> impl Future<Output = Refusal> {
         let caller = std::panic::Location::caller();
         let operation = operation.to_owned();
         async move {
@@ -69,7 +69,7 @@ impl Cloud {
         }
     }
 
-    pub async fn call(&self, operation: &str, input: Json) -> Result<Json, Refusal> {
+    pub(crate) async fn call(&self, operation: &str, input: Json) -> Result<Json, Refusal> {
         match self.cx.refreshed().call("dynamodb", operation, input).await {
             Ok(output) => Ok(output),
             Err(failure @ Failure::Broken(_)) => panic!("{operation} broke: {failure:?}"),
@@ -86,7 +86,7 @@ impl Cloud {
     }
 
     /// The same cloud as a user sees it, who may do what a policy says.
-    pub fn as_user(&self, policy: &Json) -> Self {
+    pub(crate) fn as_user(&self, policy: &Json) -> Self {
         let principal = PrincipalFacts {
             arn: "arn:aws:iam::000000000000:user/ada".into(),
             account: "000000000000".into(),
@@ -106,22 +106,22 @@ impl Cloud {
     }
 
     /// The context of a call.
-    pub fn cx(&self) -> Cx {
+    pub(crate) fn cx(&self) -> Cx {
         self.cx.refreshed()
     }
 
     /// Lets time pass, with all that falls due in it.
-    pub async fn advance(&self, seconds: u64) {
+    pub(crate) async fn advance(&self, seconds: u64) {
         self.kernel.advance(Duration::from_secs(seconds)).await.unwrap();
     }
 
     /// Seconds since 1970, by the cloud's clock.
-    pub fn now(&self) -> i64 {
+    pub(crate) fn now(&self) -> i64 {
         self.kernel.clock().now().as_second()
     }
 
     /// How many rows the store has in all.
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         use undercast_store::Read as _;
         let page = undercast_store::Page {
             start: Vec::new(),
@@ -133,22 +133,22 @@ impl Cloud {
     }
 
     /// A table `tab` with the partition key `pk`.
-    pub async fn with_table(self) -> Self {
+    pub(crate) async fn with_table(self) -> Self {
         self.ok("CreateTable", table("tab", "pk:S", "")).await;
         self
     }
 
     /// A table `tab` with the partition key `pk` and the sort key `sk`.
-    pub async fn with_sorted_table(self, kind: &str) -> Self {
+    pub(crate) async fn with_sorted_table(self, kind: &str) -> Self {
         self.ok("CreateTable", table("tab", "pk:S", &format!("sk:{kind}"))).await;
         self
     }
 
-    pub async fn put(&self, item: Json) {
+    pub(crate) async fn put(&self, item: Json) {
         self.ok("PutItem", json!({"TableName": "tab", "Item": item})).await;
     }
 
-    pub async fn get(&self, key: Json) -> Json {
+    pub(crate) async fn get(&self, key: Json) -> Json {
         self.ok("GetItem", json!({"TableName": "tab", "Key": key, "ConsistentRead": true})).await["Item"].take()
     }
 }
@@ -168,10 +168,14 @@ impl Identities for Known {
     fn policies(&self, _from: &Snapshot, _principal: &PrincipalFacts) -> undercast_kernel::Result<IdentityPolicies> {
         Ok(self.0.clone())
     }
+
+    fn role(&self, _from: &Snapshot, _arn: &str) -> undercast_kernel::Result<Option<RoleFacts>> {
+        Ok(None)
+    }
 }
 
 /// The input that makes a table paid for by request: keys are written `name:type`.
-pub fn table(name: &str, partition: &str, sort: &str) -> Json {
+pub(crate) fn table(name: &str, partition: &str, sort: &str) -> Json {
     let keys: Vec<(&str, &str)> = [partition, sort].into_iter().filter_map(|key| key.split_once(':')).collect();
     let attributes: Vec<Json> =
         keys.iter().map(|(name, kind)| json!({"AttributeName": name, "AttributeType": kind})).collect();
