@@ -515,10 +515,10 @@ mod tests {
         #[test]
         fn adding_and_taking_away_agree(a in near(), b in near()) {
             prop_assert_eq!(a.checked_add(b), b.checked_add(a));
-            if let Ok(sum) = a.checked_add(b) {
-                if let Ok(back) = sum.checked_sub(b) {
-                    prop_assert_eq!(back, a);
-                }
+            if let Ok(sum) = a.checked_add(b)
+                && let Ok(back) = sum.checked_sub(b)
+            {
+                prop_assert_eq!(back, a);
             }
         }
 

@@ -207,11 +207,10 @@ fn partition_of(input: &Fields, condition: &Condition, partition: &str) -> Optio
     match condition {
         Condition::And(parts) => parts.iter().find_map(|part| partition_of(input, part, partition)),
         Condition::Compare { comparator: Comparator::Equal, left, right } => {
-            let (path, value) = match (left, right) {
-                (Operand::Path(path), Operand::Value(value)) | (Operand::Value(value), Operand::Path(path)) => {
-                    (path, value)
-                }
-                _ => return None,
+            let ((Operand::Path(path), Operand::Value(value)) | (Operand::Value(value), Operand::Path(path))) =
+                (left, right)
+            else {
+                return None;
             };
             if root(input, path)? != partition {
                 return None;
@@ -258,7 +257,7 @@ fn attributes(input: &Fields) -> Vec<String> {
                 Clause::Set(actions) => paths.extend(actions.into_iter().map(|(path, _)| path)),
                 Clause::Remove(removed) => paths.extend(removed),
                 Clause::Add(actions) | Clause::Delete(actions) => {
-                    paths.extend(actions.into_iter().map(|(path, _)| path))
+                    paths.extend(actions.into_iter().map(|(path, _)| path));
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! DynamoDB through the kernel: what a caller notices.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
 mod cases;
 mod cfn;
 mod cloud;

@@ -6,11 +6,9 @@ fn sorts(answer: &Json, kind: &str) -> Vec<String> {
     items.iter().map(|item| item["sk"][kind].as_str().unwrap().to_owned()).collect()
 }
 
-fn query(condition: &str, values: Json) -> Json {
-    let mut input =
-        json!({"TableName": "tab", "KeyConditionExpression": condition, "ExpressionAttributeValues": values});
-    input["ExpressionAttributeValues"][":p"] = json!({"S": "p"});
-    input
+fn query(condition: &str, mut values: Json) -> Json {
+    values[":p"] = json!({"S": "p"});
+    json!({"TableName": "tab", "KeyConditionExpression": condition, "ExpressionAttributeValues": values})
 }
 
 #[tokio::test]
