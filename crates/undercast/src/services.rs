@@ -11,6 +11,7 @@ pub(crate) fn all(wanted: &[String]) -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_iam::Iam),
         Arc::new(undercast_s3::S3::default()),
+        Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_sts::Sts),
     ];
