@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 use undercast_wire::schema::Protocol;
 use undercast_wire::value::{Body, Fields, Value};
-use undercast_wire::{AwsError, Bytes, Request, Write as _, protocol, rest, text};
+use undercast_wire::{AwsError, Bytes, Request, protocol, rest, text};
 
 fn folder(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata").join(name);
