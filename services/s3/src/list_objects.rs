@@ -74,7 +74,7 @@ pub(crate) fn v1(cx: &Cx, input: api::ListObjectsInput) -> Result<api::ListObjec
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
-    let most = listing::most(input.max_keys, "max-keys")?;
+    let most = listing::most(input.max_keys, "maxKeys")?;
     let prefix = input.prefix.unwrap_or_default();
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let marker = input.marker.as_deref().filter(|m| !m.is_empty());
@@ -103,7 +103,7 @@ pub(crate) fn v2(cx: &Cx, input: api::ListObjectsV2Input) -> Result<api::ListObj
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
-    let most = listing::most(input.max_keys, "max-keys")?;
+    let most = listing::most(input.max_keys, "maxKeys")?;
     let prefix = input.prefix.unwrap_or_default();
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let scope = format!("s3.ListObjectsV2 {}", bucket.name);

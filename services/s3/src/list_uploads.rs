@@ -60,7 +60,7 @@ pub(crate) fn list(cx: &Cx, input: api::ListMultipartUploadsInput) -> Result<api
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
-    let most = listing::most(input.max_uploads, "max-uploads")?;
+    let most = listing::most(input.max_uploads, "maxUploads")?;
     let prefix = input.prefix.unwrap_or_default();
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let key_marker = input.key_marker.as_deref().filter(|m| !m.is_empty());
@@ -113,7 +113,7 @@ pub(crate) fn parts(cx: &Cx, input: api::ListPartsInput) -> Result<api::ListPart
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let upload = uploads::open(&from, &bucket, &input.key, &input.upload_id)?;
-    let most = listing::most(input.max_parts, "max-parts")?;
+    let most = listing::most(input.max_parts, "maxParts")?;
     let marker = input.part_number_marker.unwrap_or(0);
     let Ok(after) = u64::try_from(marker) else {
         let message = "Argument part-number-marker must be an integer between 0 and 2147483647";
