@@ -1,7 +1,7 @@
 //! Objects: put, read, described.
 
 use undercast_kernel::store::Read;
-use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_kernel::{AwsError, Body, Cx, Failure, Result};
 use undercast_wire::schema::TimestampFormat;
 use undercast_wire::text::timestamp;
 
@@ -250,7 +250,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
         algorithm: input.checksum_algorithm,
         length: input.content_length,
     };
-    let taken = intake::take(cx, input.body.unwrap_or_default(), said).await?;
+    let taken = intake::take(cx, input.body.unwrap_or_else(Body::empty), said).await?;
     let moment = Moment::of(cx);
     let object = Object {
         rank: 0,
