@@ -10,13 +10,14 @@ use serde_json::{Value as Json, json};
 use undercast_iam::Iam;
 use undercast_kernel::Service;
 use undercast_s3::S3;
+use undercast_sns::Sns;
 use undercast_sqs::Sqs;
 use undercast_sts::Sts;
 use undercast_testkit::{Answer, Client, Cloud, Credentials, conformance};
 use undercast_wire::{Bytes, Request, text};
 
 fn services() -> Vec<Arc<dyn Service>> {
-    vec![Arc::new(S3::default()), Arc::new(Sqs), Arc::new(Iam), Arc::new(Sts)]
+    vec![Arc::new(S3::default()), Arc::new(Sns), Arc::new(Sqs), Arc::new(Iam), Arc::new(Sts)]
 }
 
 async fn call(client: &Client, operation: &str, input: Json) -> Answer {
@@ -323,6 +324,29 @@ async fn receive(client: &Client, url: &str) -> Json {
     let message = &messages["Messages"][0];
     client.call("sqs", "DeleteMessage", json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]})).await.ok();
     serde_json::from_str(message["Body"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_topic_is_told_what_happens() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    bucket(&client, "told").await;
+    let topic = client.call("sns", "CreateTopic", json!({"Name": "t"})).await.ok()["TopicArn"].clone();
+    let rule = json!({"Bucket": "told", "NotificationConfiguration": {"TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:Copy"]}]}});
+    assert_eq!(call(&client, "PutBucketNotificationConfiguration", rule.clone()).await.code(), "InvalidArgument");
+    let policy = statement(&json!({"Service": "s3.amazonaws.com"}), &json!("sns:Publish"), &topic);
+    client.call("sns", "SetTopicAttributes", json!({"TopicArn": topic, "AttributeName": "Policy", "AttributeValue": policy})).await.ok();
+    let policy = statement(&json!({"Service": "sns.amazonaws.com"}), &json!("sqs:SendMessage"), &json!("*"));
+    let made = client.call("sqs", "CreateQueue", json!({"QueueName": "q", "Attributes": {"Policy": policy}})).await.ok();
+    let queue = "arn:aws:sqs:us-east-1:000000000000:q";
+    client.call("sns", "Subscribe", json!({"TopicArn": topic, "Protocol": "sqs", "Endpoint": queue, "Attributes": {"RawMessageDelivery": "true"}})).await.ok();
+    call(&client, "PutBucketNotificationConfiguration", rule).await.ok();
+    let url = made["QueueUrl"].as_str().unwrap();
+    assert_eq!(receive(&client, url).await["Event"], "s3:TestEvent");
+    put(&client, "told", "k", b"x").await;
+    call(&client, "CopyObject", json!({"Bucket": "told", "Key": "copy", "CopySource": "told/k"})).await.ok();
+    let record = receive(&client, url).await["Records"][0].clone();
+    assert_eq!((record["eventName"].clone(), record["s3"]["object"]["key"].clone()), (json!("ObjectCreated:Copy"), json!("copy")));
 }
 
 #[tokio::test]
