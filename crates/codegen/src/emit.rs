@@ -311,7 +311,9 @@ impl Emit<'_> {
             "    }}\n    impl Write for {name} {{\n        fn write(&self, w: &mut dyn Writer) {{\n            w.structure(&S_{});",
             constant(&shape.name)
         );
-        for (index, member) in shape.members.iter().enumerate() {
+        // XML attributes stand in the start tag, so they come before all elements.
+        let (attributes, elements): (Vec<_>, Vec<_>) = shape.members.iter().enumerate().partition(|(_, m)| m.flag("xmlAttribute"));
+        for (index, member) in attributes.into_iter().chain(elements) {
             let field = snake(&member.name);
             let write = self.write_statement(&member.shape, "v", Some(member));
             if shape.required.contains(&member.name) {
