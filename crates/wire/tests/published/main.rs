@@ -150,7 +150,7 @@ fn answers_are_written_as_published() {
                 let plain = undercast_wire::value::Fields { schema: output.schema, set: output.set };
                 protocol::encode(api.protocol, api.service, api.operation, &Output(plain), "request-id")
             };
-            match compare::response(&api, &case, response) {
+            match compare::response(&api, &case, &response) {
                 Ok(()) => passed += 1,
                 Err(why) => failed.push(format!("{} {id}: {why}", group.file)),
             }
