@@ -131,7 +131,7 @@ impl DynamoDb {
             .write(|tx| {
                 let mut all = Vec::with_capacity(writes.len());
                 for write in &writes {
-                    let done = write.carry_out(tx, scope(cx), &self.descriptions)?;
+                    let done = write.carry_out(tx, scope(cx), &self.descriptions, cx.now_millis())?;
                     self.schedule_expiry(cx, tx, &done)?;
                     all.push(done);
                 }

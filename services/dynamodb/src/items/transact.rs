@@ -95,7 +95,7 @@ impl DynamoDb {
             if reason.is_some() {
                 continue;
             }
-            let (done, failed) = reason_of(write.carry_out(tx, scope(cx), known))?;
+            let (done, failed) = reason_of(write.carry_out(tx, scope(cx), known, cx.now_millis()))?;
             *reason = failed;
             if let Some(done) = done {
                 let (old, new) = done.sizes()?;

@@ -34,7 +34,7 @@ impl DynamoDb {
     ) -> Result<Answer> {
         let done = cx
             .write(|tx| {
-                let done = write.carry_out(tx, scope(cx), &self.descriptions)?;
+                let done = write.carry_out(tx, scope(cx), &self.descriptions, cx.now_millis())?;
                 self.schedule_expiry(cx, tx, &done)?;
                 Ok(done)
             })

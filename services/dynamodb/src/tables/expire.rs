@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::items::write::Done;
 use crate::request::scope;
 use crate::rows::{self, Backfill, Change, Sweep};
+use crate::streams::store::{RETENTION, Stream};
 use crate::table::Table;
 use std::time::Duration;
 use undercast_kernel::{Cx, Next, Task, Timestamp};
@@ -23,6 +24,7 @@ const OLDEST: u64 = 5 * 365 * 86_400;
 const EXPIRE: &str = "expire";
 const SWEEP: &str = "sweep";
 const FORGET: &str = "forget-token";
+const TRIM: &str = "trim-stream";
 
 impl DynamoDb {
     /// Sets the attribute that says when items expire, or takes it back.
@@ -135,6 +137,16 @@ impl DynamoDb {
         Ok(cx.tasks().schedule(cx, tx, SERVICE, &id, FORGET, token.to_owned(), at)?)
     }
 
+    /// Schedules the trimming of a stream, which goes on until the stream is over.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_trimming(&self, cx: &Cx, tx: &mut Tx<'_>, stream: &Stream) -> Result<()> {
+        let at = moment(u64::try_from(stream.created.saturating_add(RETENTION) / 1000).unwrap_or(0));
+        let payload = format!("{}/{}", stream.table, stream.label);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &format!("{TRIM}:{}", stream.id), TRIM, payload, at)?)
+    }
+
     /// Does a task that was scheduled here.
     ///
     /// # Errors
@@ -143,6 +155,7 @@ impl DynamoDb {
         match task.kind.as_str() {
             EXPIRE => self.expire(cx, &task.payload).await,
             SWEEP => sweep(cx, &task.payload).await,
+            TRIM => crate::streams::trim(cx, &task.payload).await,
             FORGET => {
                 cx.write(|tx| {
                     rows::forget_token(tx, scope(cx), &task.payload);
@@ -165,7 +178,12 @@ impl DynamoDb {
                 }
                 for place in rows::expired(tx, scope(cx), &table, oldest(cx), now.saturating_add(1), STEP)? {
                     let old = rows::get(tx, scope(cx), &table, &place)?;
-                    rows::write(tx, scope(cx), &table, &Change { place: &place, old, new: None })?;
+                    rows::write(
+                        tx,
+                        scope(cx),
+                        &table,
+                        &Change { place: &place, old, new: None, at: cx.now_millis(), expired: true },
+                    )?;
                 }
                 Ok(rows::next_expiry(tx, scope(cx), &table, oldest(cx))?)
             })

@@ -4,5 +4,6 @@ pub(crate) mod create;
 pub(crate) mod describe;
 pub(crate) mod expire;
 pub(crate) mod schema;
+pub(crate) mod stream;
 pub(crate) mod tags;
 pub(crate) mod update;
