@@ -229,3 +229,14 @@ async fn list_streams_goes_page_by_page() {
     }
     assert_eq!(found, ["one", "three", "two"]);
 }
+
+#[tokio::test]
+async fn those_who_wait_are_told() {
+    let cloud = streamed("KEYS_ONLY").await;
+    let arn = arn(&cloud).await;
+    let cx = cloud.cx();
+    let bell = cx.signals().of(&undercast_dynamodb::streams::topic(arn.as_str().unwrap()));
+    let heard = bell.notified();
+    cloud.put(json!({"pk": {"S": "a"}})).await;
+    tokio::time::timeout(std::time::Duration::from_secs(5), heard).await.unwrap();
+}

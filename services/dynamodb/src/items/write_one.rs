@@ -14,6 +14,7 @@ use crate::expression::update;
 use crate::expression::{ExpressionKind, Placeholders};
 use crate::legacy;
 use crate::request::{check_apart, placeholders, scope, table_name};
+use crate::streams::announce;
 use bytes::Bytes;
 use undercast_kernel::Cx;
 
@@ -39,6 +40,7 @@ impl DynamoDb {
                 Ok(done)
             })
             .await?;
+        announce(cx, &done.table);
         Ok(Answer {
             consumed_capacity: Consumed::writing(&done, 1.0)?.report(capacity),
             item_collection_metrics: collection_metrics(&cx.read(), scope(cx), &done, metrics)?,

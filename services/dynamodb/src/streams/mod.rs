@@ -11,6 +11,7 @@ mod read;
 pub mod store;
 
 use crate::request::scope;
+use crate::table::Table;
 use api::{
     DescribeStreamInput, DescribeStreamOutput, GetRecordsInput, GetRecordsOutput, GetShardIteratorInput,
     GetShardIteratorOutput, ListStreamsInput, ListStreamsOutput,
@@ -68,9 +69,16 @@ const STEP: usize = 1000;
 /// How often a stream is trimmed. Nobody sees what is older than it may be, trimmed or not.
 const BETWEEN: std::time::Duration = std::time::Duration::from_secs(3600);
 
-/// The topic that is rung when something was written to a stream.
-pub fn topic(id: &str) -> String {
-    format!("dynamodb.stream:{id}")
+/// The topic that is rung when something was written to the stream with this ARN, for those who would poll it otherwise.
+pub fn topic(arn: &str) -> String {
+    format!("dynamodb.stream:{arn}")
+}
+
+/// Rings for those who wait for writes to a table, if it has a stream.
+pub(crate) fn announce(cx: &Cx, table: &Table) {
+    if let Some(stream) = table.stream.as_ref().filter(|stream| stream.enabled) {
+        cx.signals().ring(&topic(&stream_arn(cx, &table.name, &stream.label)));
+    }
 }
 
 /// Does the task that trims a stream, `payload` being its table's name and its label.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::items::write::Done;
 use crate::request::scope;
 use crate::rows::{self, Backfill, Change, Sweep};
+use crate::streams::announce;
 use crate::streams::store::{RETENTION, Stream};
 use crate::table::Table;
 use std::time::Duration;
@@ -170,7 +171,7 @@ impl DynamoDb {
 
     async fn expire(&self, cx: &Cx, name: &str) -> Result<Next> {
         let now = u64::try_from(cx.now().as_second()).unwrap_or(0);
-        let next = cx
+        let done = cx
             .write(|tx| {
                 let Some(table) = self.descriptions.get(tx, scope(cx), name)? else { return Ok(None) };
                 if table.ttl.is_none() {
@@ -185,9 +186,12 @@ impl DynamoDb {
                         &Change { place: &place, old, new: None, at: cx.now_millis(), expired: true },
                     )?;
                 }
-                Ok(rows::next_expiry(tx, scope(cx), &table, oldest(cx))?)
+                let next = rows::next_expiry(tx, scope(cx), &table, oldest(cx))?;
+                Ok(Some((table, next)))
             })
             .await?;
+        let Some((table, next)) = done else { return Ok(Next::Done) };
+        announce(cx, &table);
         Ok(next.map_or(Next::Done, |seconds| Next::Again(moment(seconds).max(cx.now()))))
     }
 }
