@@ -72,6 +72,11 @@ impl Error {
         Self::aws("ResourceNotFoundException", format!("Requested resource not found: Table: {name} not found"))
     }
 
+    /// `TableNotFoundException`, which the operations on backups say.
+    pub fn table_of_backups_not_found(name: &str) -> Self {
+        Self::aws("TableNotFoundException", format!("Table not found: {name}"))
+    }
+
     /// `ResourceNotFoundException` as the operations on tags say it.
     pub fn arn_not_found(arn: &str) -> Self {
         Self::aws("ResourceNotFoundException", format!("Requested resource not found: ResourcArn: {arn} not found"))
