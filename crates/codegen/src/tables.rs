@@ -68,14 +68,13 @@ impl Tables<'_> {
 
     fn list(&self, shape: &Shape, out: &mut String) {
         let Some(item) = shape.members.first() else { return };
-        let default = if self.is_ec2() { "item" } else { "member" };
         let _ = writeln!(
             out,
             "static L_{}: List = List {{ name: {}, item: {}, item_name: {}, size: {}, sparse: {}, flattened: {} }};",
             constant(&shape.name),
             lit(&shape.name),
             self.kind(&item.shape, Some(item)),
-            lit(item.text("locationName").unwrap_or(default)),
+            lit(item.text("locationName").unwrap_or("member")),
             size(shape),
             shape.flag("sparse"),
             shape.flag("flattened"),
@@ -111,19 +110,21 @@ impl Tables<'_> {
         let payload = payload.map_or("None".to_owned(), |i| format!("Some({i})"));
         let operations = self.reach.input_of.get(shape.name.as_str()).cloned().unwrap_or_default();
         let root = operations.iter().find_map(|o| self.model.operations.get(*o).and_then(|o| o.input_root.as_ref()));
-        let xml_name = shape.text("locationName").or(root.map(|r| r.0.as_str()));
+        let own = self.config.xml_roots.get(&shape.name).map(String::as_str);
+        let xml_name = own.or(shape.text("locationName")).or(root.map(|r| r.0.as_str()));
         let namespace = shape.raw.get("xmlNamespace").map(namespace_of);
         let namespace = namespace.unwrap_or_else(|| {
             root.and_then(|r| r.1.as_deref()).map_or("None".to_owned(), |uri| format!("Some(({}, None))", lit(uri)))
         });
         let _ = writeln!(
             out,
-            "pub(crate) static S_{}: Structure = Structure {{ name: {}, union: {}, payload: {payload}, xml_name: {}, xml_namespace: {namespace}, event_stream: {}, members: &[",
+            "pub(crate) static S_{}: Structure = Structure {{ name: {}, union: {}, payload: {payload}, xml_name: {}, xml_namespace: {namespace}, event_stream: {}, unwrapped: {}, members: &[",
             constant(&shape.name),
             lit(&shape.name),
             shape.flag("union"),
             opt(xml_name),
             shape.flag("eventstream"),
+            self.config.xml_unwrapped.contains(&shape.name),
         );
         for member in &shape.members {
             self.member(shape, member, &operations, out);
@@ -135,8 +136,8 @@ impl Tables<'_> {
         let wire = member.text("locationName").unwrap_or(&member.name);
         let flattened = member.flag("flattened") || self.model.shapes.get(&member.shape).is_some_and(|s| s.flag("flattened"));
         let own = self.config.form_names.get(&format!("{}.{}", shape.name, member.name)).map(String::as_str);
-        let xml = own.unwrap_or_else(|| self.xml_name(member, flattened));
-        let form = if self.is_ec2() { ec2_name(member) } else { xml.to_owned() };
+        let xml = own.unwrap_or(wire);
+        let form = if self.is_ec2() { ec2_name(member) } else { own.unwrap_or_else(|| self.form_name(member, flattened)).to_owned() };
         let location = match member.text("location") {
             Some("uri") => "Label",
             Some("querystring") if self.model.shapes.get(&member.shape).is_some_and(|s| s.kind == "map") => "QueryMap",
@@ -170,8 +171,8 @@ impl Tables<'_> {
         );
     }
 
-    /// A flattened list without a name of its own takes the name of its items.
-    fn xml_name<'m>(&'m self, member: &'m Member, flattened: bool) -> &'m str {
+    /// In forms, a flattened list without a name of its own takes the name of its items.
+    fn form_name<'m>(&'m self, member: &'m Member, flattened: bool) -> &'m str {
         let item = self.model.shapes.get(&member.shape).filter(|s| s.kind == "list").and_then(|s| s.members.first());
         let item = item.and_then(|i| i.text("locationName")).filter(|_| flattened);
         member.text("locationName").or(item).unwrap_or(&member.name)

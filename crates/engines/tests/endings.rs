@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use undercast_engines::sandbox::{ControlError, Exit, LaunchError, Running, Step, launch};
 
-use crate::setup::{eventually, family, finish, groups_of, is_alive, python, run, shell, spec};
+use crate::setup::{eventually, family, finish, groups_of, groups_of_process, is_alive, python, run, shell, spec};
 
 #[tokio::test]
 async fn codes_and_signals_are_told() {
@@ -60,6 +61,17 @@ async fn what_the_program_leaves_behind_ends_with_it() {
 }
 
 #[tokio::test]
+async fn output_ends_when_the_program_closes_it() {
+    let mut running = launch(shell("echo last; exec >&- 2>&-; sleep 1000")).await.unwrap();
+    let (mut out, mut err) = (String::new(), String::new());
+    let (mut stdout, mut stderr) = (running.take_stdout().unwrap(), running.take_stderr().unwrap());
+    let both = async { tokio::try_join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err)) };
+    tokio::time::timeout(Duration::from_secs(5), both).await.unwrap().unwrap();
+    assert_eq!((out.as_str(), err.as_str()), ("last\n", ""));
+    assert_eq!(running.kill().await.unwrap().exit, Exit::Signal(9));
+}
+
+#[tokio::test]
 async fn orphans_are_reaped() {
     let script = r"
 import os, time
@@ -100,13 +112,15 @@ async fn killing_and_dropping_end_everything() {
 
 #[tokio::test]
 async fn a_launch_given_up_leaves_nothing() {
+    // A name of its own, so that only what this test started is looked for.
+    let program = format!("sleep 4321; : {}", std::process::id());
     for millis in 0..12 {
         let patience = Duration::from_millis(millis);
-        drop(tokio::time::timeout(patience, launch(shell("sleep 4321"))).await);
+        drop(tokio::time::timeout(patience, launch(shell(&program))).await);
     }
     let is_ours = |pid: &u32| {
         let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&cmdline).contains("4321")
+        String::from_utf8_lossy(&cmdline).contains(&program)
     };
     let all = || std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
     eventually("no program is left", || !all().any(|pid| is_ours(&pid)));
@@ -117,10 +131,14 @@ async fn the_death_of_the_keeper_is_the_death_of_the_sandbox() {
     let (running, all) = busy().await;
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
     let keeper = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
-    let keeper = rustix::process::Pid::from_raw(keeper).unwrap();
-    rustix::process::kill_process(keeper, rustix::process::Signal::KILL).unwrap();
+    // Even if process 1 cannot do anything about it itself.
+    let groups = groups_of_process(running.pid());
+    let signal = |pid, signal| kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    signal(running.pid().cast_signed(), Signal::STOP);
+    signal(keeper, Signal::KILL);
     assert!(matches!(running.wait().await.unwrap_err(), ControlError::Lost));
     eventually("all end", || !all.iter().any(|&pid| is_alive(pid)));
+    assert!(!groups.iter().any(|group| group.exists()), "the host removes the groups in the keeper's place");
 }
 
 #[tokio::test]

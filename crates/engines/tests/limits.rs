@@ -62,15 +62,11 @@ print('all done')
 #[tokio::test]
 async fn shared_and_hidden_memory_counts() {
     let shared = "import mmap, time\nm = mmap.mmap(-1, 200 << 20)\nm.write(b'x' * (200 << 20))\ntime.sleep(2)";
-    let mut spec = with_memory(128, shared);
-    spec.tmp_bytes = MEBIBYTE;
-    assert_eq!(run(spec).await.ending.exit, Exit::OutOfMemory);
+    assert_eq!(run(with_memory(128, shared)).await.ending.exit, Exit::OutOfMemory);
     // A file in memory that is neither mapped nor in /tmp: refused where only processes are watched.
     let hidden = "import os\nf = os.memfd_create('x')\nfor _ in range(200): os.write(f, b'x' * (1 << 20))\n\
         import time; time.sleep(2)";
-    let mut spec = with_memory(128, hidden);
-    spec.tmp_bytes = MEBIBYTE;
-    let output = run(spec).await;
+    let output = run(with_memory(128, hidden)).await;
     let refused = output.stderr.contains("PermissionError");
     assert!(output.ending.exit == Exit::OutOfMemory || refused, "{output:?}");
 }

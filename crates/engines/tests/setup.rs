@@ -105,6 +105,14 @@ pub(crate) fn groups_of(host: u32) -> Vec<PathBuf> {
     found
 }
 
+/// The control groups made for the sandbox whose process 1 this is.
+pub(crate) fn groups_of_process(pid: u32) -> Vec<PathBuf> {
+    let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let mut groups = groups_of(std::process::id());
+    groups.retain(|group| own.lines().any(|line| line.ends_with(group.file_name().unwrap().to_str().unwrap())));
+    groups
+}
+
 fn collect_groups(dir: &Path, prefix: &str, depth: usize, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {

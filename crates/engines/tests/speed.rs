@@ -68,3 +68,33 @@ async fn a_cold_start_costs_little_more_than_the_bare_program() {
         assert!(more < FAR_TOO_SLOW, "{name}: {more:?} more than the bare program");
     }
 }
+
+/// What a process uses for itself, in KiB.
+fn own_kibibytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn fifty_at_once_start_and_end() {
+    const MANY: usize = 50;
+    let begin = Instant::now();
+    let launches = (0..MANY).map(|_| tokio::spawn(launch(spec(&["sleep", "1000"]))));
+    let mut all = Vec::new();
+    for launched in launches.collect::<Vec<_>>() {
+        all.push(launched.await.unwrap().unwrap());
+    }
+    let started = begin.elapsed();
+    let pids = all.iter().map(undercast_engines::sandbox::Running::pid).collect::<Vec<_>>();
+    let own = pids.iter().map(|&pid| own_kibibytes(pid)).sum::<u64>() / MANY as u64;
+    let begin = Instant::now();
+    for running in all {
+        running.kill().await.unwrap();
+    }
+    println!(
+        "{MANY} at once: {started:.1?} until all run, {:.1?} to end one after the other; process 1 uses {own} KiB",
+        begin.elapsed()
+    );
+    assert!(!pids.into_iter().any(crate::setup::is_alive));
+}

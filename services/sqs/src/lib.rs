@@ -85,7 +85,7 @@ impl Service for Sqs {
 
 /// SQS names actions in small letters in this sentence.
 fn format_denial(access: &Access, message: &str) -> String {
-    message.replacen(access.action.as_ref(), &access.action.to_lowercase(), 1)
+    message.replace(access.action.as_ref(), &access.action.to_lowercase())
 }
 
 /// A member's path with the first letter large again, as SQS names parameters.

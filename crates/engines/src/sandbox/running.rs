@@ -60,7 +60,7 @@ pub struct Door {
 #[derive(Debug)]
 pub struct Running {
     pid: u32,
-    limits: Limits,
+    group: Option<Group>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     doors: Vec<Door>,
@@ -97,7 +97,6 @@ pub async fn launch(spec: SandboxSpec) -> Result<Running, LaunchError> {
     let group = Group::create(spec.memory_bytes + spec.tmp_bytes, spec.max_processes + 1);
     let group =
         group.map_err(|source| LaunchError::Setup { step: Step::Limits, subject: "control group".into(), source })?;
-    let limits = group.as_ref().map_or(Limits::Watched, |group| group.kind);
     let exact = group.is_some() && spec.tmp_bytes == 0;
     let watch_millis = (!exact).then_some(WATCH_MILLIS);
     let mut unclaimed = Unclaimed(group.clone());
@@ -106,7 +105,7 @@ pub async fn launch(spec: SandboxSpec) -> Result<Running, LaunchError> {
         Ok(started) => started,
         Err(source) => return Err(LaunchError::Init { path: launch.spec.init, source }),
     };
-    Running::meet(launch, limits, process, stream, &mut unclaimed).await
+    Running::meet(launch, process, stream, &mut unclaimed).await
 }
 
 /// Control groups that no keeper has taken over: removed here.
@@ -141,7 +140,6 @@ impl Running {
     /// Tells the keeper what to build and waits until it stands.
     async fn meet(
         launch: Launch,
-        limits: Limits,
         mut process: Child,
         stream: UnixStream,
         unclaimed: &mut Unclaimed,
@@ -182,7 +180,7 @@ impl Running {
             })?;
         }
         let (control, keeper) = (Mutex::new(control), Mutex::new(Keeper { process, outcome: None }));
-        Ok(Self { pid, limits, stdout, stderr, doors, control, keeper })
+        Ok(Self { pid, group: launch.group, stdout, stderr, doors, control, keeper })
     }
 
     /// The host's process id of the sandbox's process 1.
@@ -194,7 +192,7 @@ impl Running {
     /// What keeps this sandbox to its limits.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        self.limits
+        self.group.as_ref().map_or(Limits::Watched, |group| group.kind)
     }
 
     /// The program's standard output, the first time. It ends when every process holding it has ended.
@@ -267,7 +265,11 @@ impl Running {
             match control.receive::<Notice>().await? {
                 Some(Notice::Ended(ending)) => control.ended = Some(ending),
                 Some(_) => {}
-                None => return Err(ControlError::Lost),
+                None => {
+                    // The kernel ends the sandbox, but nobody else removes its groups.
+                    self.group.iter().for_each(Group::remove);
+                    return Err(ControlError::Lost);
+                }
             }
         }
         let outcome = control.ended.map(Ending::from).ok_or(ControlError::Lost)?;

@@ -190,3 +190,65 @@ fn refuse(errno: u32) -> Instruction {
 fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> Instruction {
     Instruction { code: code as u16, jt, jf, k }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+
+    /// What the kernel would answer, by running the program as it does.
+    fn answer(watched: bool, architecture: u32, number: u32, first_argument: u32) -> u32 {
+        let program = program(watched).unwrap();
+        let (mut at, mut loaded) = (0, 0);
+        loop {
+            let Instruction { code, jt, jf, k } = program[at];
+            let code = u32::from(code);
+            at += 1;
+            let skip = |holds: bool| usize::from(if holds { jt } else { jf });
+            match (code & 0x07, code & 0xf0) {
+                (libc::BPF_LD, _) => {
+                    loaded = match k {
+                        NUMBER => number,
+                        ARCHITECTURE => architecture,
+                        FIRST_ARGUMENT => first_argument,
+                        other => panic!("reads at {other}"),
+                    }
+                }
+                (libc::BPF_RET, _) => return k,
+                (_, libc::BPF_JA) => at += k as usize,
+                (_, libc::BPF_JEQ) => at += skip(loaded == k),
+                (_, libc::BPF_JGE) => at += skip(loaded >= k),
+                (_, libc::BPF_JSET) => at += skip(loaded & k != 0),
+                other => panic!("does {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn calls_of_other_architectures_end_the_process() {
+        const I386: u32 = 0x4000_0003;
+        assert_eq!(answer(false, I386, 20, 0), libc::SECCOMP_RET_KILL_PROCESS);
+        assert_eq!(answer(false, OURS, libc::SYS_getpid as u32, 0), libc::SECCOMP_RET_ALLOW);
+    }
+
+    #[test]
+    fn unknown_and_x32_calls_do_not_exist() {
+        let refused = libc::SECCOMP_RET_ERRNO | ENOSYS;
+        let getpid = libc::SYS_getpid as u32;
+        assert!([FIRST_UNKNOWN, 0x4000_0000 | getpid, u32::MAX].iter().all(|&n| answer(false, OURS, n, 0) == refused));
+    }
+
+    #[test]
+    fn arguments_decide_where_they_must() {
+        let (clone, socket) = (libc::SYS_clone as u32, libc::SYS_socket as u32);
+        let (allowed, refused) = (libc::SECCOMP_RET_ALLOW, libc::SECCOMP_RET_ERRNO | EPERM);
+        let thread = (libc::CLONE_VM | libc::CLONE_THREAD | libc::CLONE_SIGHAND) as u32;
+        assert_eq!(answer(false, OURS, clone, thread), allowed);
+        assert_eq!(answer(false, OURS, clone, libc::CLONE_NEWNS as u32), refused);
+        assert_eq!(answer(false, OURS, clone, libc::CLONE_NEWUSER as u32), refused);
+        let families = (0..64).filter(|&family| answer(false, OURS, socket, family) == allowed);
+        assert_eq!(families.collect::<Vec<_>>(), [1, 2, 10, 16]);
+        let memfd = libc::SYS_memfd_create as u32;
+        assert_eq!((answer(false, OURS, memfd, 0), answer(true, OURS, memfd, 0)), (allowed, refused));
+    }
+}

@@ -46,9 +46,10 @@ fn check(result: libc::c_long) -> io::Result<libc::c_long> {
 /// and removes what is left when the child is gone.
 pub(super) fn fork_into(namespaces: libc::c_int) -> io::Result<Option<Pid>> {
     let flags = libc::c_long::from(namespaces | libc::SIGCHLD);
+    let none: libc::c_long = 0;
     // SAFETY: no stack, no thread-id pointers and no CLONE_VM: this is `fork` with namespaces, and the
     // process has a single thread, so the copy may go on running Rust.
-    let child = check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })?;
+    let child = check(unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) })?;
     Ok(i32::try_from(child).ok().and_then(Pid::from_raw))
 }
 
@@ -145,7 +146,7 @@ pub(super) fn raise_loopback(socket: BorrowedFd<'_>) -> io::Result<()> {
     unsafe {
         let mut request = std::mem::zeroed::<libc::ifreq>();
         for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-            *to = from.cast_signed();
+            *to = *from as libc::c_char;
         }
         let fd = socket.as_raw_fd();
         check(libc::c_long::from(libc::ioctl(fd, libc::SIOCGIFFLAGS, &raw mut request)))?;
