@@ -1,3 +1,5 @@
+//! `AWS::DynamoDB::Table` as CloudFormation drives it.
+
 use crate::cloud::{Cloud, table};
 use serde_json::{Value as Json, json};
 use undercast_dynamodb::DynamoDb;

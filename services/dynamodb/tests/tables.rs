@@ -1,3 +1,5 @@
+//! Tables: made, changed, described, expired and deleted.
+
 use crate::cloud::{Cloud, table};
 use serde_json::json;
 
@@ -204,9 +206,7 @@ async fn no_moment_of_the_past_can_be_restored_and_that_is_said() {
     assert_eq!(shown["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"], "DISABLED");
     let none = cloud.err("DescribeContinuousBackups", json!({"TableName": "none"})).await;
     assert_eq!((none.code.as_str(), none.message.as_str()), ("TableNotFoundException", "Table not found: none"));
-    let wanted = |enabled: bool| {
-        json!({"TableName": "tab", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": enabled}})
-    };
+    let wanted = |enabled: bool| json!({"TableName": "tab", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": enabled}});
     cloud.ok("UpdateContinuousBackups", wanted(false)).await;
     assert_eq!(cloud.err("UpdateContinuousBackups", wanted(true)).await.status, 501);
     let nowhere = cloud.ok("DescribeKinesisStreamingDestination", json!({"TableName": "tab"})).await;

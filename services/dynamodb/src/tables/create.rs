@@ -20,7 +20,7 @@ impl DynamoDb {
     /// # Errors
     /// What AWS says, and when the store fails.
     pub(crate) async fn create(&self, cx: &Cx, input: CreateTableInput) -> Result<CreateTableOutput> {
-        let tags = tags::tags(input.tags.unwrap_or_default())?;
+        let tags = tags::tags(input.tags.into_iter().flatten())?;
         let name = table_name(cx, &input.table_name)?;
         if name.len() < MIN_TABLE_NAME {
             return Err(Error::validation(format_args!(
@@ -31,8 +31,8 @@ impl DynamoDb {
         let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
         let stream_id = cx.random().uuid();
         let billing = schema::billing(input.billing_mode.as_deref(), input.provisioned_throughput.as_ref())?;
-        let attributes = schema::definitions(input.attribute_definitions.unwrap_or_default())?;
-        let key = schema::key(&input.key_schema.unwrap_or_default(), &attributes)?;
+        let attributes = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
+        let key = schema::key(input.key_schema.as_deref().unwrap_or(&[]), &attributes)?;
         let mut next_index = 1;
         let local = schema::local_indexes(input.local_secondary_indexes, &key, &attributes, &mut next_index)?;
         let global = schema::global_indexes(input.global_secondary_indexes, &attributes, billing, &mut next_index)?;

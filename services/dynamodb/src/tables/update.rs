@@ -30,8 +30,8 @@ impl DynamoDb {
     pub(crate) async fn change_table(&self, cx: &Cx, input: UpdateTableInput) -> Result<UpdateTableOutput> {
         let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
         let stream_id = cx.random().uuid();
-        let updates = input.global_secondary_index_updates.unwrap_or_default();
-        let definitions = schema::definitions(input.attribute_definitions.unwrap_or_default())?;
+        let updates: Vec<_> = input.global_secondary_index_updates.into_iter().flatten().collect();
+        let definitions = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
         let throughput = input.provisioned_throughput.as_ref();
         let mode = input.billing_mode.as_deref();
         if throughput.is_none()
