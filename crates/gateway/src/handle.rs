@@ -336,7 +336,9 @@ impl Call<'_> {
         let (protocol, s3) = (self.target.protocol, self.api.s3_signing);
         let Some(signature) = &self.signature else { return self.unsigned(request) };
         let hash = payload.unwrap_or_else(|| text::hex_encode(&Sha256::digest(bytes)));
-        let path = std::mem::replace(&mut request.path, self.signed_path.clone());
+        // Version 2 signs the path with the bucket in it, version 4 the path as it was sent.
+        let signed_path = if signature.algorithm == sigv4::v2::ALGORITHM { request.path.clone() } else { self.signed_path.clone() };
+        let path = std::mem::replace(&mut request.path, signed_path);
         let caller = self.door.gateway.kernel.authenticate(request, signature, &hash, protocol, s3);
         request.path = path;
         let caller = caller?;

@@ -2,4 +2,3 @@
 
 include!(concat!(env!("OUT_DIR"), "/streams.rs"));
 
-use crate::api::form;
