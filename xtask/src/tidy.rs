@@ -84,7 +84,7 @@ fn sources(folder: &Path, out: &mut Vec<PathBuf>) -> Result<(), Failed> {
 }
 
 fn check_file(path: &Path, text: &str, production: bool, findings: &mut Findings) {
-    if !text.starts_with("//!") {
+    if production && !text.starts_with("//!") {
         findings.add("header", path, 1, "a file begins with a sentence that says what it is");
     }
     // This file names what it forbids.
@@ -97,7 +97,8 @@ fn check_file(path: &Path, text: &str, production: bool, findings: &mut Findings
                 findings.add("forbidden", path, n + 1, &format!("`{forbidden}`: {why}"));
             }
         }
-        if production && line.contains("input.") && line.contains(".unwrap_or_default()") {
+        let of_input = line.split("input.").nth(1).and_then(|rest| rest.split_once(".unwrap_or_default()"));
+        if production && of_input.is_some_and(|(member, _)| member.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
             findings.add("default", path, n + 1, "defaults come from the model, or are said in words");
         }
     }

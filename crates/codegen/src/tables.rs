@@ -70,7 +70,7 @@ impl Tables<'_> {
         let Some(item) = shape.members.first() else { return };
         let _ = writeln!(
             out,
-            "static L_{}: List = List {{ name: {}, item: {}, item_name: {}, size: {}, sparse: {}, flattened: {} }};",
+            "pub(crate) static L_{}: List = List {{ name: {}, item: {}, item_name: {}, size: {}, sparse: {}, flattened: {} }};",
             constant(&shape.name),
             lit(&shape.name),
             self.kind(&item.shape, Some(item)),
@@ -92,7 +92,7 @@ impl Tables<'_> {
         let value_name = names.map_or(value.text("locationName").unwrap_or("value"), |n| n.1.as_str());
         let _ = writeln!(
             out,
-            "static M_{}: Map = Map {{ name: {}, key: &T_{}, value: {}, key_name: {}, value_name: {}, size: {}, sparse: {}, flattened: {} }};",
+            "pub(crate) static M_{}: Map = Map {{ name: {}, key: &T_{}, value: {}, key_name: {}, value_name: {}, size: {}, sparse: {}, flattened: {} }};",
             constant(&shape.name),
             lit(&shape.name),
             constant(&key.shape),
@@ -245,7 +245,7 @@ fn text(shape: &Shape, out: &mut String) {
     let values: Vec<String> = values.iter().filter_map(|v| v.as_str()).map(lit).collect();
     let _ = writeln!(
         out,
-        "static T_{}: Text = Text {{ name: {}, size: {}, pattern: {}, values: &[{}], sensitive: {}, compiled: ::std::sync::OnceLock::new() }};",
+        "pub(crate) static T_{}: Text = Text {{ name: {}, size: {}, pattern: {}, values: &[{}], sensitive: {}, compiled: ::std::sync::OnceLock::new() }};",
         constant(&shape.name),
         lit(&shape.name),
         size(shape),

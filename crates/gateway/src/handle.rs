@@ -258,7 +258,7 @@ impl Call<'_> {
             bytes = self.buffer(&mut request, service.body_limit()).await?;
         }
         if let Asked::InForm = self.target.operation {
-            self.target = self.from_form(&request, &bytes)?;
+            self.target = self.read_form(&request, &bytes)?;
         }
         let caller = self.caller(&mut request, &bytes, payload)?;
         let (index, labels) = match std::mem::replace(&mut self.target.operation, Asked::InForm) {
@@ -311,7 +311,7 @@ impl Call<'_> {
     }
 
     /// Reads the operation's name from the form.
-    fn from_form(&self, request: &Request, bytes: &Bytes) -> Result<Target, Failure> {
+    fn read_form(&self, request: &Request, bytes: &Bytes) -> Result<Target, Failure> {
         let protocol = self.target.protocol;
         let form = protocol::form(request, bytes, protocol == Protocol::Ec2).map_err(|e| e.into_error(protocol))?;
         let Some(action) = form.get("Action") else {

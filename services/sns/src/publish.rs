@@ -29,19 +29,19 @@ impl Draft {
     fn new(
         message: String,
         subject: Option<String>,
-        structure: Option<String>,
+        structure: Option<&str>,
         attributes: Option<BTreeMap<String, input::MessageAttributeValue>>,
     ) -> Result<Self> {
         if message.is_empty() {
             return Err(invalid("Invalid parameter: Empty message").into());
         }
         if let Some(subject) = &subject {
-            let good = (1..=100).contains(&subject.chars().count()) && !subject.chars().any(|c| c.is_control());
+            let good = (1..=100).contains(&subject.chars().count()) && !subject.chars().any(char::is_control);
             if !good {
                 return Err(invalid("Invalid parameter: Subject").into());
             }
         }
-        let by_protocol = match structure.as_deref() {
+        let by_protocol = match structure {
             None => None,
             Some("json") => Some(by_protocol(&message)?),
             Some(_) => return Err(invalid("Invalid parameter: MessageStructure").into()),
@@ -52,7 +52,7 @@ impl Draft {
     }
 
     fn size(&self) -> usize {
-        let value = |v: &input::MessageAttributeValue| v.string_value.as_ref().map_or(0, String::len) + v.binary_value.as_ref().map_or(0, |b| b.len());
+        let value = |v: &input::MessageAttributeValue| v.string_value.as_ref().map_or(0, String::len) + v.binary_value.as_ref().map_or(0, undercast_kernel::Bytes::len);
         self.message.len() + self.attributes.iter().map(|(n, v)| n.len() + v.data_type.len() + value(v)).sum::<usize>()
     }
 
@@ -136,7 +136,7 @@ pub(crate) async fn one(cx: &Cx, input: api::PublishInput) -> Result<api::Publis
     let name = TopicName::parse(&arn)?;
     // Queues of this topic that are fair get the group; nothing else depends on it.
     refuse_group(input.message_group_id.as_deref())?;
-    let draft = Draft::new(input.message, input.subject, input.message_structure, input.message_attributes)?;
+    let draft = Draft::new(input.message, input.subject, input.message_structure.as_deref(), input.message_attributes)?;
     if draft.size() > LARGEST {
         return Err(invalid("Invalid parameter: Message too long").into());
     }
@@ -186,7 +186,7 @@ pub(crate) async fn many(cx: &Cx, input: api::PublishBatchInput) -> Result<api::
     let (mut drafts, mut failed, mut total) = (Vec::new(), Vec::new(), 0);
     for entry in input.publish_batch_request_entries {
         refuse_group(entry.message_group_id.as_deref())?;
-        match Draft::new(entry.message, entry.subject, entry.message_structure, entry.message_attributes) {
+        match Draft::new(entry.message, entry.subject, entry.message_structure.as_deref(), entry.message_attributes) {
             Ok(draft) => {
                 total += draft.size();
                 drafts.push((entry.id, draft));

@@ -62,7 +62,7 @@ pub(crate) fn only_a_clients_reading(case: &Json) -> bool {
 }
 
 /// Compares an answer with the published one.
-pub(crate) fn response(api: &Api, case: &Json, mut found: Response) -> Result<(), String> {
+pub(crate) fn response(api: &Api, case: &Json, found: &Response) -> Result<(), String> {
     let wanted = &case["response"];
     let status = wanted["status_code"].as_u64().unwrap_or(200);
     if u64::from(found.status) != status {
@@ -78,7 +78,7 @@ pub(crate) fn response(api: &Api, case: &Json, mut found: Response) -> Result<()
     }
     let body = found.body.take().into_parts().map_err(|_| "a streaming body")?;
     if is_error {
-        return error(api, case, &found, &body);
+        return error(api, case, found, &body);
     }
     body_of(api, wanted["body"].as_str().unwrap_or_default(), &body)
 }

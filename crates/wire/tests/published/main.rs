@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 use undercast_wire::schema::Protocol;
 use undercast_wire::value::{Body, Fields, Value};
-use undercast_wire::{AwsError, Bytes, Request, Write as _, protocol, rest, text};
+use undercast_wire::{AwsError, Bytes, Request, protocol, rest, text};
 
 fn folder(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata").join(name);
@@ -150,7 +150,7 @@ fn answers_are_written_as_published() {
                 let plain = undercast_wire::value::Fields { schema: output.schema, set: output.set };
                 protocol::encode(api.protocol, api.service, api.operation, &Output(plain), "request-id")
             };
-            match compare::response(&api, &case, response) {
+            match compare::response(&api, &case, &response) {
                 Ok(()) => passed += 1,
                 Err(why) => failed.push(format!("{} {id}: {why}", group.file)),
             }
