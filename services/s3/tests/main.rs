@@ -409,6 +409,23 @@ async fn metadata_and_headers_come_back() {
 }
 
 #[tokio::test]
+async fn answers_are_xml_that_strict_readers_take() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    bucket(&client, "xml").await;
+    let acl = call(&client, "GetBucketAcl", json!({"Bucket": "xml"})).await;
+    let body = String::from_utf8(acl.body.to_vec()).unwrap();
+    assert!(body.contains("<AccessControlPolicy xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"), "{body}");
+    assert!(body.contains("<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\"><ID>"), "{body}");
+    put(&client, "xml", "a&b", b"x").await;
+    for (operation, root) in [("ListObjects", "ListBucketResult"), ("ListObjectsV2", "ListBucketResult"), ("ListObjectVersions", "ListVersionsResult"), ("ListMultipartUploads", "ListMultipartUploadsResult")] {
+        let answer = call(&client, operation, json!({"Bucket": "xml"})).await;
+        let body = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(body.starts_with(&format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=")), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_template_makes_buckets() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
