@@ -16,7 +16,8 @@ use undercast_wire::sigv4::SigningKeys;
 use undercast_wire::{AwsError, Body, Protocol, Value, Write};
 
 use crate::auth::{self, Caller};
-use crate::trail::Record;
+use crate::callers::Callers;
+use crate::trail::Entry;
 use crate::{Clock, Cx, Failure, Faults, Identities, Meter, Origin, Policies, Random, Result, Service, Signals, Tasks, Trail, access, json};
 
 /// The clock's lead over the machine's (ns) and whether it stands still (1), kept over restarts.
@@ -78,6 +79,7 @@ pub(crate) struct Inner {
     pub(crate) meter: Meter,
     pub(crate) policies: Policies,
     pub(crate) signing_keys: SigningKeys,
+    pub(crate) callers: Callers,
     faults: Faults,
     trail: Trail,
     services: Vec<Arc<dyn Service>>,
@@ -118,6 +120,7 @@ impl Kernel {
             meter: Meter::default(),
             policies: Policies::default(),
             signing_keys: SigningKeys::default(),
+            callers: Callers::default(),
             faults: Faults::default(),
             trail: Trail::default(),
             services,
@@ -351,18 +354,15 @@ impl Kernel {
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let code = error.as_ref().map_or("", |(code, _)| code.as_str());
         tracing::info!(service, operation = operation.name, principal = cx.principal().arn, status, code, micros, request = cx.request_id());
-        self.inner.trail.add(Record {
+        self.inner.trail.add(Entry {
             time: cx.now(),
-            request_id: cx.request_id().to_owned(),
+            request_id: cx.request_id.clone(),
             service,
-            operation: operation.name,
-            account: cx.account().to_owned(),
-            region: cx.region().to_owned(),
-            principal: cx.principal().arn.clone(),
-            principal_type: principal_type(cx),
-            source: cx.origin().service.as_ref().map_or_else(|| cx.origin().address.map_or_else(String::new, |a| a.to_string()), |s| s.0.clone()),
-            user_agent: cx.origin().user_agent.clone(),
-            readonly: operation.readonly,
+            operation,
+            account: cx.account.clone(),
+            region: cx.region.clone(),
+            principal: cx.principal.clone(),
+            origin: cx.origin.clone(),
             status,
             error,
             microseconds: micros,
@@ -397,18 +397,5 @@ impl Kernel {
             let outcome = self.dispatch(cx, found, index, decoded).await;
             Ok(json::encode_with_body(&*outcome.result?))
         })
-    }
-}
-
-fn principal_type(cx: &Cx) -> &'static str {
-    use undercast_policy::PrincipalKind as Kind;
-    match cx.principal().kind {
-        Kind::Anonymous => "AWSAccount",
-        Kind::Root => "Root",
-        Kind::User { .. } => "IAMUser",
-        Kind::AssumedRole { .. } => "AssumedRole",
-        Kind::FederatedUser { .. } => "FederatedUser",
-        Kind::Federated { .. } => "WebIdentityUser",
-        Kind::Service { .. } => "AWSService",
     }
 }
