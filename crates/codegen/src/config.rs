@@ -29,6 +29,12 @@ pub struct Config {
     /// The same for maps: shape to the names of key and value.
     #[serde(default)]
     pub form_maps: BTreeMap<String, (String, String)>,
+    /// Root elements of XML that the model no longer tells: shape to name.
+    #[serde(default)]
+    pub xml_roots: BTreeMap<String, String>,
+    /// Answers whose only member is the root element itself.
+    #[serde(default)]
+    pub xml_unwrapped: Vec<String>,
     /// Codes of errors that the model no longer tells: shape to its code in the query protocol.
     #[serde(default)]
     pub error_codes: BTreeMap<String, String>,
@@ -95,7 +101,7 @@ impl Config {
                 return Err(Error::Unknown(format!("api.toml names the member `{key}`, which the API does not have")));
             }
         }
-        let named = self.external.keys().chain(self.form_maps.keys()).chain(self.error_codes.keys()).chain(self.error_statuses.keys());
+        let named = self.external.keys().chain(self.form_maps.keys()).chain(self.xml_roots.keys()).chain(&self.xml_unwrapped).chain(self.error_codes.keys()).chain(self.error_statuses.keys());
         for shape in named {
             if !model.shapes.contains_key(shape) {
                 return Err(Error::Unknown(format!("api.toml names the shape `{shape}`, which the API does not have")));

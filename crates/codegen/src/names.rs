@@ -19,9 +19,11 @@ pub(crate) fn snake(name: &str) -> String {
         }
         let before = i.checked_sub(1).and_then(|p| chars.get(p));
         let after = chars.get(i + 1);
+        // The `s` of `ARNs` and `IDs` is a plural, not the beginning of a word.
+        let plural = after == Some(&'s') && chars.get(i + 2).is_none_or(|c| !c.is_ascii_lowercase());
         let starts_word = c.is_ascii_uppercase()
             && before.is_some_and(|b| {
-                b.is_ascii_lowercase() || b.is_ascii_digit() || after.is_some_and(|a| a.is_ascii_lowercase() && b.is_ascii_uppercase())
+                b.is_ascii_lowercase() || b.is_ascii_digit() || (!plural && after.is_some_and(|a| a.is_ascii_lowercase() && b.is_ascii_uppercase()))
             });
         if starts_word && !out.ends_with('_') {
             out.push('_');
@@ -69,6 +71,8 @@ mod tests {
             ("Type", "type_"),
             ("SSECustomerKeyMD5", "sse_customer_key_md5"),
             ("x-amz-meta", "x_amz_meta"),
+            ("NotificationARNs", "notification_arns"),
+            ("ARNsOf", "arns_of"),
             ("IPv6Addresses", "i_pv6_addresses"),
         ] {
             assert_eq!(snake(given), wanted);

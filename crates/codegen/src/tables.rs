@@ -111,19 +111,21 @@ impl Tables<'_> {
         let payload = payload.map_or("None".to_owned(), |i| format!("Some({i})"));
         let operations = self.reach.input_of.get(shape.name.as_str()).cloned().unwrap_or_default();
         let root = operations.iter().find_map(|o| self.model.operations.get(*o).and_then(|o| o.input_root.as_ref()));
-        let xml_name = shape.text("locationName").or(root.map(|r| r.0.as_str()));
+        let own = self.config.xml_roots.get(&shape.name).map(String::as_str);
+        let xml_name = own.or(shape.text("locationName")).or(root.map(|r| r.0.as_str()));
         let namespace = shape.raw.get("xmlNamespace").map(namespace_of);
         let namespace = namespace.unwrap_or_else(|| {
             root.and_then(|r| r.1.as_deref()).map_or("None".to_owned(), |uri| format!("Some(({}, None))", lit(uri)))
         });
         let _ = writeln!(
             out,
-            "pub(crate) static S_{}: Structure = Structure {{ name: {}, union: {}, payload: {payload}, xml_name: {}, xml_namespace: {namespace}, event_stream: {}, members: &[",
+            "pub(crate) static S_{}: Structure = Structure {{ name: {}, union: {}, payload: {payload}, xml_name: {}, xml_namespace: {namespace}, event_stream: {}, unwrapped: {}, members: &[",
             constant(&shape.name),
             lit(&shape.name),
             shape.flag("union"),
             opt(xml_name),
             shape.flag("eventstream"),
+            self.config.xml_unwrapped.contains(&shape.name),
         );
         for member in &shape.members {
             self.member(shape, member, &operations, out);

@@ -9,7 +9,7 @@ use undercast_policy::{
 };
 use undercast_store::Snapshot;
 
-use crate::{Cx, Result};
+use crate::{Cx, IamMode, Result};
 
 /// One permission that a call needs.
 #[derive(Debug, Clone)]
@@ -101,6 +101,7 @@ pub struct IdentityPolicies {
 struct CallContext<'a> {
     cx: &'a Cx,
     access: &'a MapContext,
+    owner: &'a str,
     tags: &'a [(String, String)],
 }
 
@@ -124,7 +125,7 @@ impl Context for CallContext<'_> {
             }
             "aws:sourcearn" => origin.service.as_ref().and_then(|(_, source)| source.as_deref()).map(Values::one),
             "aws:sourceaccount" if origin.service.is_some() => Some(Values::one(self.cx.account())),
-            "aws:resourceaccount" => Some(Values::one(self.cx.account())),
+            "aws:resourceaccount" => Some(Values::one(self.owner)),
             _ => {
                 let name = key.strip_prefix("aws:principaltag/")?;
                 let found = self.tags.iter().find(|(k, _)| k.eq_ignore_ascii_case(name))?;
@@ -157,7 +158,7 @@ pub(crate) fn weigh(cx: &Cx, identities: Option<&dyn Identities>, access: &Acces
         Some(known) => known.policies(&cx.read(), cx.principal())?,
         None => IdentityPolicies::default(),
     };
-    let context = CallContext { cx, access: &access.context, tags: &facts.tags };
+    let context = CallContext { cx, access: &access.context, owner, tags: &facts.tags };
     let request = Request { action: &access.action, resource: &access.resource, principal: cx.principal(), context: &context };
     let levels: Vec<&[NamedPolicy]> = facts.service_control.iter().map(Vec::as_slice).collect();
     let inputs = Inputs {
@@ -187,4 +188,25 @@ fn explanation(access: &Access, decision: &Decision) -> Json {
         .collect();
     json!({"action": access.action, "resource": access.resource, "allowed": decision.allowed,
            "reason": format!("{:?}", decision.reason), "steps": steps})
+}
+
+impl Cx {
+    /// Whether the caller may do one thing more than what the call itself needs, for answers that depend on it: S3 tells
+    /// that a key is missing only to those who may list, and `DeleteObjects` decides key by key. `None`: yes; else AWS's
+    /// sentence.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn denied(&self, access: &Access) -> Result<Option<String>> {
+        let mode = self.kernel().settings().iam;
+        if mode == IamMode::Off {
+            return Ok(None);
+        }
+        let verdict = weigh(self, self.kernel().identities(), access, false)?;
+        if !verdict.allowed && mode == IamMode::Audit {
+            tracing::warn!(request = self.request_id(), message = verdict.message, "would have been denied");
+            return Ok(None);
+        }
+        Ok((!verdict.allowed).then_some(verdict.message))
+    }
 }

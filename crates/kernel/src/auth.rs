@@ -158,7 +158,7 @@ impl Kernel {
     }
 }
 
-fn session_policies(texts: &[String], limited: bool) -> Option<Arc<[NamedPolicy]>> {
+pub(crate) fn session_policies(texts: &[String], limited: bool) -> Option<Arc<[NamedPolicy]>> {
     if texts.is_empty() && !limited {
         return None;
     }

@@ -202,6 +202,20 @@ impl Cx {
         self.inside(principal, service, None)
     }
 
+    /// The same call made by a service with the rights of whoever holds an access key, until the key is taken away.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn as_holder_of(&self, access_key: &str, service: &str) -> Result<Self> {
+        let Some(credential) = crate::CREDENTIALS.get(&self.read(), &(access_key,))? else {
+            // A key that was not issued here is an account's root user.
+            let account = crate::auth::account_of_key(access_key).to_owned();
+            return Ok(self.inside(crate::auth::root(&account), service, None));
+        };
+        let session = crate::auth::session_policies(&credential.session_policies, credential.limited);
+        Ok(Self { session, ..self.inside(credential.principal(), service, None) })
+    }
+
     fn inside(&self, principal: PrincipalFacts, service: &str, source: Option<&str>) -> Self {
         let origin = Origin {
             address: None,

@@ -7,8 +7,11 @@ use undercast_kernel::Service;
 /// All services, or those whose names are wanted.
 pub(crate) fn all(wanted: &[String]) -> Vec<Arc<dyn Service>> {
     let all: Vec<Arc<dyn Service>> = vec![
+        Arc::new(undercast_cloudformation::CloudFormation),
+        Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_iam::Iam),
         Arc::new(undercast_logs::Logs),
+        Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_sts::Sts),
     ];

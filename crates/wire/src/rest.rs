@@ -344,6 +344,10 @@ impl RestWriter {
 
     /// The answer.
     pub fn finish(mut self) -> Response {
+        // RFC 9110, 15.3.7: what has a Content-Range is a part.
+        if self.response.status == 200 && self.response.headers.contains_key("content-range") {
+            self.response.status = 206;
+        }
         let has_body = self.schema.payload.is_none() && (!self.xml || self.any_body);
         let payload = matches!(self.schema.payload().map(|m| &m.shape), Some(Shape::Structure(_) | Shape::Document | Shape::List(_) | Shape::Map(_)));
         if has_body || (payload && self.any_body) {
@@ -360,6 +364,11 @@ impl RestWriter {
             }
         }
         self.response
+    }
+
+    /// The output itself is an element of the body.
+    fn wraps(&self) -> bool {
+        self.schema.payload.is_none() && !self.schema.unwrapped
     }
 
     fn scalar(&mut self, text: impl FnOnce(Option<TimestampFormat>) -> String, body: impl FnOnce(&mut dyn Writer)) {
@@ -412,7 +421,7 @@ impl RestWriter {
 impl Writer for RestWriter {
     fn structure(&mut self, of: &'static Structure) {
         self.depth += 1;
-        if self.depth > 1 || self.schema.payload.is_none() {
+        if self.depth > 1 || self.wraps() {
             self.any_body |= self.depth > 1;
             self.body.writer().structure(of);
         }
@@ -432,7 +441,7 @@ impl Writer for RestWriter {
             },
             _ => At::Body,
         };
-        if matches!(self.at, At::Body) && self.schema.payload.is_none() {
+        if matches!(self.at, At::Body) && self.wraps() {
             self.any_body = true;
             self.body.writer().member(index);
         }
@@ -475,7 +484,7 @@ impl Writer for RestWriter {
             if !header.items.is_empty() {
                 self.response.set(member.wire, &header.items.join(", "));
             }
-        } else if self.depth > 0 || self.schema.payload.is_none() {
+        } else if self.depth > 0 || self.wraps() {
             self.body.writer().end();
         }
     }

@@ -153,6 +153,8 @@ pub struct Structure {
     pub xml_namespace: Option<(&'static str, Option<&'static str>)>,
     /// The members are the events of a stream.
     pub event_stream: bool,
+    /// Its only member stands in its place in XML answers: `<LocationConstraint>eu-west-1</LocationConstraint>`.
+    pub unwrapped: bool,
 }
 
 impl Structure {
@@ -165,6 +167,7 @@ impl Structure {
         xml_name: None,
         xml_namespace: None,
         event_stream: false,
+        unwrapped: false,
     };
 
     /// The member that is the whole HTTP body.

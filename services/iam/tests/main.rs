@@ -70,7 +70,7 @@ async fn a_role_is_assumed_where_its_trust_policy_allows_and_until_its_session_e
     let (root, user) = (cloud.client(), user(&cloud, "ann").await);
     let input = json!({"RoleName": "worker", "AssumeRolePolicyDocument": trust(&json!({"AWS": "arn:aws:iam::000000000000:user/bob"}))});
     root.call("iam", "CreateRole", input).await.ok();
-    let assume = json!({"RoleArn": "arn:aws:iam::000000000000:role/worker", "RoleSessionName": "s"});
+    let assume = json!({"RoleArn": "arn:aws:iam::000000000000:role/worker", "RoleSessionName": "s1"});
     let denied = user.call("sts", "AssumeRole", assume.clone()).await;
     assert_eq!(denied.code(), "AccessDenied", "{}", denied.json);
     let trusted = trust(&json!({"AWS": "arn:aws:iam::000000000000:user/ann"}));
@@ -85,7 +85,7 @@ async fn a_role_is_assumed_where_its_trust_policy_allows_and_until_its_session_e
     let worker = cloud.client_of(credentials);
     worker.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok();
     let identity = worker.call("sts", "GetCallerIdentity", json!({})).await.ok();
-    assert_eq!(identity["Arn"], "arn:aws:sts::000000000000:assumed-role/worker/s");
+    assert_eq!(identity["Arn"], "arn:aws:sts::000000000000:assumed-role/worker/s1");
     cloud.kernel.advance(Duration::from_secs(3_601)).await.unwrap();
     assert_eq!(worker.call("sqs", "ListQueues", json!({})).await.code(), "ExpiredTokenException");
 }

@@ -1,0 +1,224 @@
+//! `AWS::DynamoDB::Table`.
+
+use futures_core::future::BoxFuture;
+use serde_json::{Map, Value as Json, json};
+use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use undercast_kernel::{Cx, Result};
+
+/// Most characters of a name that is made up.
+const MAX_NAME: usize = 255;
+
+/// Properties that are parameters of `CreateTable` of the same name and form.
+const CREATED: &[&str] = &[
+    "AttributeDefinitions",
+    "BillingMode",
+    "DeletionProtectionEnabled",
+    "GlobalSecondaryIndexes",
+    "KeySchema",
+    "LocalSecondaryIndexes",
+    "ProvisionedThroughput",
+    "TableClass",
+];
+
+/// `AWS::DynamoDB::Table`
+pub(crate) struct Table;
+
+/// The tags of a resource: the stack's, and its own on top.
+fn tags(request: &ResourceRequest) -> Vec<(String, Json)> {
+    let mut all: Vec<(String, Json)> = request.tags.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    for tag in request.properties.get("Tags").and_then(Json::as_array).into_iter().flatten() {
+        if let (Some(key), Some(value)) = (tag["Key"].as_str(), tag.get("Value")) {
+            all.retain(|(known, _)| known != key);
+            all.push((key.to_owned(), value.clone()));
+        }
+    }
+    all
+}
+
+fn tag_list(tags: &[(String, Json)]) -> Json {
+    tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
+}
+
+/// The stream of a template, which says that it is enabled by being there.
+fn stream(properties: &Properties) -> Option<Json> {
+    let given = properties.get("StreamSpecification")?;
+    Some(json!({"StreamEnabled": true, "StreamViewType": given["StreamViewType"]}))
+}
+
+async fn describe(cx: &Cx, name: &str) -> Result<Resource> {
+    let answer = cx.call("dynamodb", "DescribeTable", json!({ "TableName": name })).await?;
+    let mut attributes = Map::new();
+    attributes.insert("Arn".to_owned(), answer["Table"]["TableArn"].clone());
+    Ok(Resource { id: name.to_owned(), attributes })
+}
+
+/// Sets or takes back the attribute by which items expire.
+async fn expire(cx: &Cx, name: &str, before: Option<&Json>, now: Option<&Json>) -> Result<()> {
+    let enabled = |given: Option<&Json>| given.filter(|given| !is_false(&given["Enabled"])).cloned();
+    let (before, now) = (enabled(before), enabled(now));
+    if before == now {
+        return Ok(());
+    }
+    for (specification, enabled) in [(before, false), (now, true)] {
+        if let Some(specification) = specification {
+            let wanted = json!({"AttributeName": specification["AttributeName"], "Enabled": enabled});
+            let input = json!({"TableName": name, "TimeToLiveSpecification": wanted});
+            cx.call("dynamodb", "UpdateTimeToLive", input).await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_false(value: &Json) -> bool {
+    value == &Json::Bool(false) || value.as_str() == Some("false")
+}
+
+impl ResourceType for Table {
+    fn name(&self) -> &'static str {
+        "AWS::DynamoDB::Table"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &[
+            "AttributeDefinitions",
+            "BillingMode",
+            "DeletionProtectionEnabled",
+            "GlobalSecondaryIndexes",
+            "KeySchema",
+            "LocalSecondaryIndexes",
+            "ProvisionedThroughput",
+            "StreamSpecification",
+            "TableClass",
+            "TableName",
+            "Tags",
+            "TimeToLiveSpecification",
+        ]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &["KeySchema", "LocalSecondaryIndexes", "TableName"]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let name = request.text("TableName").unwrap_or_else(|| request.generated_name(cx, MAX_NAME));
+            let mut input = Map::new();
+            input.insert("TableName".to_owned(), json!(name));
+            for property in CREATED {
+                if let Some(value) = request.properties.get(*property) {
+                    input.insert((*property).to_owned(), value.clone());
+                }
+            }
+            if let Some(stream) = stream(&request.properties) {
+                input.insert("StreamSpecification".to_owned(), stream);
+            }
+            input.insert("Tags".to_owned(), tag_list(&tags(request)));
+            cx.call("dynamodb", "CreateTable", Json::Object(input)).await?;
+            expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
+            describe(cx, &name).await
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move {
+            let now = &request.properties;
+            if before.get("StreamSpecification") != now.get("StreamSpecification") {
+                let stream = stream(now).unwrap_or_else(|| json!({"StreamEnabled": false}));
+                cx.call("dynamodb", "UpdateTable", json!({"TableName": id, "StreamSpecification": stream})).await?;
+            }
+            for step in table_steps(before, now) {
+                let mut input = step;
+                input.insert("TableName".to_owned(), json!(id));
+                cx.call("dynamodb", "UpdateTable", Json::Object(input)).await?;
+            }
+            expire(cx, id, before.get("TimeToLiveSpecification"), now.get("TimeToLiveSpecification")).await?;
+            let resource = describe(cx, id).await?;
+            retag(cx, &resource.attributes["Arn"], &tags(request)).await?;
+            Ok(Updated::InPlace(resource))
+        })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            match cx.call("dynamodb", "DeleteTable", json!({ "TableName": id })).await {
+                Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(()),
+                other => other.map(drop),
+            }
+        })
+    }
+}
+
+/// The calls of `UpdateTable` that lead from one set of properties to another: the settings first, then the indexes that
+/// go, then those that come, one at a time as `UpdateTable` wants it.
+fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> {
+    let mut steps = Vec::new();
+    let mut settings = Map::new();
+    let changed = |name: &str| before.get(name) != now.get(name);
+    if changed("BillingMode") || changed("ProvisionedThroughput") {
+        for name in ["BillingMode", "ProvisionedThroughput"] {
+            if let Some(value) = now.get(name) {
+                settings.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+    if changed("DeletionProtectionEnabled") {
+        let protected = now.get("DeletionProtectionEnabled").cloned().unwrap_or(Json::Bool(false));
+        settings.insert("DeletionProtectionEnabled".to_owned(), protected);
+    }
+    if changed("TableClass") {
+        let class = now.get("TableClass").cloned().unwrap_or_else(|| json!("STANDARD"));
+        settings.insert("TableClass".to_owned(), class);
+    }
+    if !settings.is_empty() {
+        steps.push(settings);
+    }
+    let indexes = |properties: &Properties| {
+        properties.get("GlobalSecondaryIndexes").and_then(Json::as_array).cloned().unwrap_or_default()
+    };
+    let (old, new) = (indexes(before), indexes(now));
+    let step = |update: Json| {
+        let mut step = Map::new();
+        step.insert("GlobalSecondaryIndexUpdates".to_owned(), json!([update]));
+        step
+    };
+    for index in old.iter().filter(|index| !new.contains(index)) {
+        steps.push(step(json!({"Delete": {"IndexName": index["IndexName"]}})));
+    }
+    for index in new.iter().filter(|index| !old.contains(index)) {
+        let mut step = step(json!({ "Create": index }));
+        if let Some(definitions) = now.get("AttributeDefinitions") {
+            step.insert("AttributeDefinitions".to_owned(), definitions.clone());
+        }
+        steps.push(step);
+    }
+    steps
+}
+
+/// Makes the tags of a table what they shall be.
+async fn retag(cx: &Cx, arn: &Json, wanted: &[(String, Json)]) -> Result<()> {
+    let mut there = Vec::new();
+    let mut input = json!({ "ResourceArn": arn });
+    loop {
+        let page = cx.call("dynamodb", "ListTagsOfResource", input.clone()).await?;
+        there.extend(page["Tags"].as_array().cloned().unwrap_or_default());
+        match page.get("NextToken") {
+            Some(token) => input["NextToken"] = token.clone(),
+            None => break,
+        }
+    }
+    let kept = |tag: &&Json| wanted.iter().any(|(key, _)| tag["Key"].as_str() == Some(key.as_str()));
+    let gone: Vec<Json> = there.iter().filter(|tag| !kept(tag)).map(|tag| tag["Key"].clone()).collect();
+    if !gone.is_empty() {
+        cx.call("dynamodb", "UntagResource", json!({"ResourceArn": arn, "TagKeys": gone})).await?;
+    }
+    if !wanted.is_empty() {
+        cx.call("dynamodb", "TagResource", json!({"ResourceArn": arn, "Tags": tag_list(wanted)})).await?;
+    }
+    Ok(())
+}

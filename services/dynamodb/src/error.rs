@@ -1,0 +1,138 @@
+//! Refusals in AWS's words, and what can break here.
+
+use crate::compact::Corrupt;
+use crate::expression::key_condition::KeyConditionError;
+use crate::expression::update::UpdateError;
+use crate::expression::{EvaluationError, ExpressionError, PlaceholderError};
+use crate::number::NumberError;
+use crate::value::ValueError;
+use std::fmt::Display;
+use undercast_kernel::Failure;
+use undercast_wire::AwsError;
+
+/// Why an operation did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What AWS answers.
+    #[error(transparent)]
+    Aws(#[from] Box<AwsError>),
+    /// What is not built.
+    #[error("{0} is not built")]
+    NotBuilt(&'static str),
+    /// What the kernel says.
+    #[error(transparent)]
+    Kernel(#[from] Failure),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] undercast_store::Error),
+    /// A stored item cannot be read.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    /// A stored table cannot be read.
+    #[error("the stored description of a DynamoDB table cannot be read")]
+    Table(#[from] minicbor::decode::Error),
+}
+
+/// The result of what may be refused or break.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Aws(error) => Self::Aws(error),
+            Error::NotBuilt(what) => Self::not_built(format!("dynamodb: {what}")),
+            Error::Kernel(failure) => failure,
+            broken => Self::broken(broken),
+        }
+    }
+}
+
+impl Error {
+    fn aws(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Aws(Box::new(AwsError::new(code, 400, message)))
+    }
+
+    /// `ValidationException`: the request makes no sense.
+    pub fn validation(message: impl Display) -> Self {
+        Self::aws("ValidationException", message.to_string())
+    }
+
+    /// `ValidationException` with the words that AWS puts before most of its reasons.
+    pub fn invalid(reason: impl Display) -> Self {
+        Self::validation(format_args!("One or more parameter values were invalid: {reason}"))
+    }
+
+    /// `ResourceNotFoundException` as the operations on items say it.
+    pub fn resource_not_found() -> Self {
+        Self::aws("ResourceNotFoundException", "Requested resource not found")
+    }
+
+    /// `ResourceNotFoundException` as the operations on tables say it.
+    pub fn table_not_found(name: &str) -> Self {
+        Self::aws("ResourceNotFoundException", format!("Requested resource not found: Table: {name} not found"))
+    }
+
+    /// `ResourceNotFoundException` as the operations on tags say it.
+    pub fn arn_not_found(arn: &str) -> Self {
+        Self::aws("ResourceNotFoundException", format!("Requested resource not found: ResourcArn: {arn} not found"))
+    }
+
+    /// `ResourceInUseException`: a table of this name exists.
+    pub fn table_exists(name: &str) -> Self {
+        Self::aws("ResourceInUseException", format!("Table already exists: {name}"))
+    }
+
+    /// `LimitExceededException`.
+    pub fn limit_exceeded(message: impl Into<String>) -> Self {
+        Self::aws("LimitExceededException", message)
+    }
+
+    /// `ConditionalCheckFailedException`, with the item if it was asked for.
+    pub fn conditional_check_failed(item: Option<serde_json::Value>) -> Self {
+        let error = AwsError::new("ConditionalCheckFailedException", 400, "The conditional request failed");
+        Self::Aws(Box::new(match item {
+            Some(item) => error.with("Item", item),
+            None => error,
+        }))
+    }
+
+    /// `TransactionCanceledException` with the reasons in the order of the actions.
+    pub fn transaction_cancelled(codes: &[&str], reasons: Vec<serde_json::Value>) -> Self {
+        let message = format!(
+            "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+            codes.join(", ")
+        );
+        let error = AwsError::new("TransactionCanceledException", 400, message).with("CancellationReasons", reasons);
+        Self::Aws(Box::new(error))
+    }
+
+    /// `IdempotentParameterMismatchException`: the token was used with another request.
+    pub fn idempotent_parameter_mismatch() -> Self {
+        Self::aws(
+            "IdempotentParameterMismatchException",
+            "The provided client token has already been used with different request parameters",
+        )
+    }
+}
+
+/// What is said of requests that make no sense is said as `ValidationException`.
+macro_rules! validation {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::validation(error)
+            }
+        })*
+    };
+}
+
+validation!(ValueError, NumberError, ExpressionError, PlaceholderError, KeyConditionError, UpdateError);
+
+impl From<EvaluationError> for Error {
+    fn from(error: EvaluationError) -> Self {
+        match error {
+            EvaluationError::Update(error) => error.into(),
+            EvaluationError::Corrupt(error) => error.into(),
+        }
+    }
+}

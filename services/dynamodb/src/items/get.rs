@@ -1,0 +1,91 @@
+//! GetItem, and reading single items for BatchGetItem and TransactGetItems.
+
+use super::consumed::Consumed;
+use crate::DynamoDb;
+use crate::api::form::Attributes;
+use crate::api::{GetItemInput, GetItemOutput};
+use crate::capacity::{self, Reading};
+use crate::compact::ItemRef;
+use crate::error::{Error, Result};
+use crate::expression::projection::{self, Projection};
+use crate::legacy;
+use crate::request::{check_apart, placeholders, scope, table_name};
+use crate::rows;
+use crate::table::{BASE, Table};
+use crate::value::Item;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use undercast_kernel::Cx;
+use undercast_store::Read;
+
+/// An item that was looked for.
+pub(crate) struct Found {
+    /// The item, or the parts of it that were wanted.
+    pub(crate) item: Option<Attributes>,
+    /// What the look consumed.
+    pub(crate) consumed: Consumed,
+    /// Bytes of the whole item.
+    pub(crate) size: usize,
+}
+
+impl DynamoDb {
+    /// The item with a key.
+    ///
+    /// # Errors
+    /// What AWS says, and when the store fails.
+    pub(crate) fn get(&self, cx: &Cx, input: GetItemInput) -> Result<GetItemOutput> {
+        let expression = input.projection_expression;
+        let key = input.key.into_item()?;
+        let names = input.expression_attribute_names;
+        let projection = projection_of(expression.as_deref(), names, input.attributes_to_get)?;
+        let name = table_name(cx, &input.table_name)?;
+        let from = cx.read();
+        let table = self.descriptions.get(&from, scope(cx), name)?.ok_or_else(Error::resource_not_found)?;
+        let reading = if input.consistent_read == Some(true) { Reading::Consistent } else { Reading::Eventual };
+        let found = look_up(&from, cx, &table, &key, projection.as_ref(), reading)?;
+        Ok(GetItemOutput {
+            item: found.item,
+            consumed_capacity: found.consumed.report(input.return_consumed_capacity.as_deref()),
+        })
+    }
+}
+
+/// The projection of a read, if it has one.
+///
+/// # Errors
+/// What AWS says of it.
+pub(crate) fn projection_of(
+    text: Option<&str>,
+    names: Option<BTreeMap<String, String>>,
+    attributes: Option<Vec<String>>,
+) -> Result<Option<Projection>> {
+    check_apart(&[("AttributesToGet", attributes.is_some())], &[("ProjectionExpression", text.is_some())])?;
+    let legacy = attributes.map(legacy::projection).transpose()?;
+    let placeholders = placeholders(&[("ProjectionExpression", text.is_some())], names, None)?;
+    let projection = text.map(|text| projection::parse(text, &placeholders)).transpose()?;
+    placeholders.check_all_used()?;
+    Ok(projection.or(legacy))
+}
+
+/// Looks for the item with a key.
+pub(crate) fn look_up(
+    from: &impl Read,
+    cx: &Cx,
+    table: &Arc<Table>,
+    key: &Item,
+    projection: Option<&Projection>,
+    reading: Reading,
+) -> Result<Found> {
+    let place = table.key_of(key)?;
+    let stored = rows::get(from, scope(cx), table, &place.bytes)?;
+    let size = stored.as_deref().map(ItemRef::open).transpose()?.map_or(0, ItemRef::size);
+    let item = match (stored, projection) {
+        (None, _) => None,
+        (Some(stored), None) => Some(Attributes::stored(stored)?),
+        (Some(stored), Some(projection)) => {
+            Some(Attributes::from(projection.apply(ItemRef::open(&stored)?.attributes())?))
+        }
+    };
+    let consumed = Consumed::reading(table.clone(), BASE, capacity::read_units(size, reading));
+    Ok(Found { item, consumed, size })
+}

@@ -1,0 +1,282 @@
+//! TransactWriteItems and TransactGetItems.
+
+use super::consumed::{Bill, Consumed, collection_metrics};
+use super::get::{look_up, projection_of};
+use super::write::{Action, Done, ItemWrite, NewItem, Style};
+use super::write_one::{condition_of, shows_old};
+use crate::DynamoDb;
+use crate::api::form::Values;
+use crate::api::input::TransactWriteItem;
+use crate::api::output::ItemResponse;
+use crate::api::{TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsInput, TransactWriteItemsOutput};
+use crate::capacity::Reading;
+use crate::error::{Error, Result};
+use crate::expression::update;
+use crate::request::{placeholders, scope, table_name};
+use crate::rows::{self, Token};
+use serde_json::{Value as Json, json};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, HashSet};
+use undercast_kernel::Cx;
+use undercast_store::Tx;
+use undercast_wire::AwsError;
+
+/// How long a `ClientRequestToken` is remembered, in milliseconds.
+const TOKEN_LIFE: i64 = 600_000;
+/// Most bytes of all items that a transaction writes or reads.
+const MAX_TRANSACTION: usize = 4 * 1_048_576;
+
+/// Why one action of a transaction cannot be done; `None` for one that could.
+type Reason = Option<Box<AwsError>>;
+
+impl DynamoDb {
+    /// Carries out all actions, or none.
+    ///
+    /// # Errors
+    /// What AWS says, with the reason of each action in order, and when the store fails.
+    pub(crate) async fn transact_write(
+        &self,
+        cx: &Cx,
+        mut input: TransactWriteItemsInput,
+    ) -> Result<TransactWriteItemsOutput> {
+        let token = input.client_request_token.take();
+        let request = fingerprint(&input);
+        let writes = input.transact_items.into_iter().map(|item| write_of(cx, item)).collect::<Result<Vec<_>>>()?;
+        let done = cx
+            .write(|tx| {
+                if let Some(token) = &token
+                    && self.is_repeated(cx, tx, token, &request)?
+                {
+                    return Ok(None);
+                }
+                Ok(Some(self.carry_out_all(cx, tx, &writes)?))
+            })
+            .await?;
+        // A repeated request is answered as the first one was, without its units: AWS counts the look as reading.
+        let done = done.unwrap_or_default();
+        let mut bill = Bill::default();
+        let mut metrics: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        let from = cx.read();
+        for done in &done {
+            bill.add(Consumed::writing(done, 2.0)?);
+            let of = collection_metrics(&from, scope(cx), done, input.return_item_collection_metrics.as_deref())?;
+            if let Some(of) = of {
+                metrics.entry(done.table.name.clone()).or_default().push(of);
+            }
+        }
+        Ok(TransactWriteItemsOutput {
+            consumed_capacity: bill.report_transaction(input.return_consumed_capacity.as_deref()),
+            item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
+        })
+    }
+
+    fn carry_out_all(&self, cx: &Cx, tx: &mut Tx<'_>, writes: &[ItemWrite]) -> Result<Vec<Done>> {
+        let known = &self.descriptions;
+        let mut reasons: Vec<Reason> = Vec::with_capacity(writes.len());
+        let mut seen = HashSet::new();
+        for write in writes {
+            let table = write.table(tx, scope(cx), known)?;
+            let place = match write.place(&table) {
+                // A key without a value is refused before the transaction, one that does not fit as the reason of its end.
+                Err(Error::Aws(error)) if !error.message.contains("empty") => {
+                    reasons.push(Some(error));
+                    continue;
+                }
+                place => place?,
+            };
+            reasons.push(reason_of(write.check(&table))?.1);
+            if !seen.insert((table.id.clone(), place.bytes)) {
+                return Err(Error::validation("Transaction request cannot include multiple operations on one item"));
+            }
+        }
+        let mut all = Vec::with_capacity(writes.len());
+        let mut size = 0;
+        for (write, reason) in writes.iter().zip(&mut reasons) {
+            if reason.is_some() {
+                continue;
+            }
+            let (done, failed) = reason_of(write.carry_out(tx, scope(cx), known))?;
+            *reason = failed;
+            if let Some(done) = done {
+                let (old, new) = done.sizes()?;
+                size += new.or(old).unwrap_or(0);
+                self.schedule_expiry(cx, tx, &done)?;
+                all.push(done);
+            }
+        }
+        if reasons.iter().any(Option::is_some) {
+            return Err(cancelled(&reasons));
+        }
+        if size > MAX_TRANSACTION {
+            return Err(Error::validation("Transaction request size has exceeded the maximum allowed size"));
+        }
+        Ok(all)
+    }
+
+    /// Whether a token has been used with the same request; it is remembered from now on.
+    fn is_repeated(&self, cx: &Cx, tx: &mut Tx<'_>, token: &str, request: &[u8]) -> Result<bool> {
+        let known = rows::token(tx, scope(cx), token)?;
+        match known.filter(|known| known.until > cx.now_millis()) {
+            Some(known) if known.request == request => Ok(true),
+            Some(_) => Err(Error::idempotent_parameter_mismatch()),
+            None => {
+                let row = Token { request: request.to_vec(), until: cx.now_millis().saturating_add(TOKEN_LIFE) };
+                rows::put_token(tx, scope(cx), token, &row);
+                self.schedule_forgetting(cx, tx, token, row.until)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// The items with these keys, as they are at one moment.
+    ///
+    /// # Errors
+    /// What AWS says, with the reason of each look in order, and when the store fails.
+    pub(crate) fn transact_get(&self, cx: &Cx, input: TransactGetItemsInput) -> Result<TransactGetItemsOutput> {
+        let mut gets = Vec::with_capacity(input.transact_items.len());
+        for item in input.transact_items {
+            let get = item.get;
+            let projection = projection_of(get.projection_expression.as_deref(), get.expression_attribute_names, None)?;
+            gets.push((table_name(cx, &get.table_name)?.to_owned(), get.key.into_item()?, projection));
+        }
+        let from = cx.read();
+        let mut bill = Bill::default();
+        let mut reasons: Vec<Reason> = Vec::with_capacity(gets.len());
+        let mut responses = Vec::with_capacity(gets.len());
+        let mut seen = HashSet::new();
+        let mut size = 0;
+        for (name, key, projection) in &gets {
+            let table = self.descriptions.get(&from, scope(cx), name)?.ok_or_else(Error::resource_not_found)?;
+            if let Ok(place) = table.key_of(key)
+                && !seen.insert((table.id.clone(), place.bytes))
+            {
+                return Err(Error::validation("Transaction request cannot include multiple operations on one item"));
+            }
+            let found = look_up(&from, cx, &table, key, projection.as_ref(), Reading::Transactional);
+            let (found, reason) = reason_of(found)?;
+            reasons.push(reason);
+            if let Some(found) = found {
+                size += found.size;
+                bill.add(found.consumed);
+                responses.push(ItemResponse { item: found.item });
+            }
+        }
+        if reasons.iter().any(Option::is_some) {
+            return Err(cancelled(&reasons));
+        }
+        if size > MAX_TRANSACTION {
+            return Err(Error::validation("Transaction request size has exceeded the maximum allowed size"));
+        }
+        Ok(TransactGetItemsOutput {
+            consumed_capacity: bill.report_transaction(input.return_consumed_capacity.as_deref()),
+            responses: Some(responses),
+        })
+    }
+}
+
+/// What tells one request from another, so that a token used for two of them is noticed.
+fn fingerprint(input: &TransactWriteItemsInput) -> Vec<u8> {
+    Sha256::digest(format!("{input:?}").as_bytes()).to_vec()
+}
+
+/// A result, or why it is none; what breaks here is no reason but breaks the transaction.
+fn reason_of<T>(result: Result<T>) -> Result<(Option<T>, Reason)> {
+    match result {
+        Ok(value) => Ok((Some(value), None)),
+        Err(Error::Aws(error)) if error.code == "ResourceNotFoundException" => Err(Error::Aws(error)),
+        Err(Error::Aws(error)) => Ok((None, Some(error))),
+        Err(broken) => Err(broken),
+    }
+}
+
+fn cancelled(reasons: &[Reason]) -> Error {
+    let code = |reason: &Reason| match reason.as_ref().map(|error| error.code.as_ref()) {
+        None => "None",
+        Some("ConditionalCheckFailedException") => "ConditionalCheckFailed",
+        Some(_) => "ValidationError",
+    };
+    let codes: Vec<&str> = reasons.iter().map(code).collect();
+    let shown = reasons.iter().map(|reason| {
+        let mut shown = json!({ "Code": code(reason) });
+        if let Some(error) = reason {
+            shown["Message"] = Json::from(error.message.as_str());
+            if let Some((_, item)) = error.fields.iter().find(|(name, _)| name == "Item") {
+                shown["Item"] = item.clone();
+            }
+        }
+        shown
+    });
+    Error::transaction_cancelled(&codes, shown.collect())
+}
+
+fn write_of(cx: &Cx, item: TransactWriteItem) -> Result<ItemWrite> {
+    let invalid = "The action or operation requested is invalid. Verify that the action is typed correctly.";
+    match (item.condition_check, item.put, item.delete, item.update) {
+        (Some(check), None, None, None) => conditional(
+            cx,
+            &check.table_name,
+            Some(&check.condition_expression),
+            None,
+            (check.expression_attribute_names, check.expression_attribute_values),
+            check.return_values_on_condition_check_failure.as_deref(),
+            |_| Ok(Action::Check(check.key.into_item()?)),
+        ),
+        (None, Some(put), None, None) => conditional(
+            cx,
+            &put.table_name,
+            put.condition_expression.as_deref(),
+            None,
+            (put.expression_attribute_names, put.expression_attribute_values),
+            put.return_values_on_condition_check_failure.as_deref(),
+            |_| Ok(Action::Put(NewItem::new(put.item.into_item()?)?)),
+        ),
+        (None, None, Some(delete), None) => conditional(
+            cx,
+            &delete.table_name,
+            delete.condition_expression.as_deref(),
+            None,
+            (delete.expression_attribute_names, delete.expression_attribute_values),
+            delete.return_values_on_condition_check_failure.as_deref(),
+            |_| Ok(Action::Delete(delete.key.into_item()?)),
+        ),
+        (None, None, None, Some(update)) => conditional(
+            cx,
+            &update.table_name,
+            update.condition_expression.as_deref(),
+            Some(&update.update_expression),
+            (update.expression_attribute_names, update.expression_attribute_values),
+            update.return_values_on_condition_check_failure.as_deref(),
+            |changes| Ok(Action::Update { key: update.key.into_item()?, update: changes, style: Style::Transaction }),
+        ),
+        (None, None, None, None) => Err(Error::validation(invalid)),
+        _ => Err(Error::validation("TransactItems can only contain one of Check, Put, Update or Delete")),
+    }
+}
+
+/// An action with its expressions. The update, if it has one, is read before the condition, as UpdateItem does it.
+fn conditional(
+    cx: &Cx,
+    table: &str,
+    condition: Option<&str>,
+    changes: Option<&str>,
+    (names, values): (Option<BTreeMap<String, String>>, Option<Values>),
+    shown: Option<&str>,
+    action: impl FnOnce(update::Update) -> Result<Action>,
+) -> Result<ItemWrite> {
+    let update = ("UpdateExpression", changes.is_some());
+    let given = ("ConditionExpression", condition.is_some());
+    let placeholders = if changes.is_some() {
+        placeholders(&[update, given], names, values)
+    } else {
+        placeholders(&[given], names, values)
+    }?;
+    let changes = changes.map(|text| update::parse(text, &placeholders)).transpose()?.unwrap_or_default();
+    let condition = condition_of(condition, &placeholders)?;
+    placeholders.check_all_used()?;
+    Ok(ItemWrite {
+        table: table_name(cx, table)?.to_owned(),
+        action: action(changes)?,
+        condition,
+        show_on_failure: shows_old(shown),
+    })
+}

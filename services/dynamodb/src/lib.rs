@@ -1,0 +1,37 @@
+//! Amazon DynamoDB: tables of items, their indexes, and the expressions that read and change them.
+//!
+//! Reading order: [`value`] and [`number`] (what an item is) → [`compact`] and [`key`] (how it is kept) → [`expression`]
+//! (what can be said of it) → [`table`] and [`rows`] (tables, indexes, and one write to all of them) → `items` and `tables`
+//! (the operations). Items never become trees of generated structs: `api::form` reads them from the wire into [`value`] and
+//! writes them to the wire from their stored form.
+//!
+//! Limits: keys of more than two attributes, streams, global tables, backups and PartiQL are not built, and are
+//! refused. The parameters from before there were expressions become the same trees that expressions become (`legacy`).
+
+pub mod api;
+pub mod capacity;
+mod cfn;
+pub mod compact;
+pub mod error;
+pub mod expression;
+mod items;
+pub mod key;
+mod legacy;
+pub mod number;
+mod operations;
+mod permission;
+mod request;
+pub mod rows;
+pub mod table;
+mod tables;
+pub mod value;
+mod violations;
+
+use rows::Descriptions;
+
+/// The service.
+#[derive(Debug, Default)]
+pub struct DynamoDb {
+    /// Tables as they were last decoded.
+    descriptions: Descriptions,
+}

@@ -1,0 +1,269 @@
+//! Who may do what to a table: the permissions that a call needs, and the condition keys that policies can ask about.
+//!
+//! Source: "Actions, resources, and condition keys for Amazon DynamoDB" in the service authorization reference, and "Using
+//! IAM policy conditions for fine-grained access control" in the developer guide.
+
+use crate::DynamoDb;
+use crate::error::Result;
+use crate::expression::ExpressionKind;
+use crate::expression::parse;
+use crate::expression::syntax::{Clause, Comparator, Condition, Operand, Part, Path};
+use crate::request::{scope, table_arn, table_name};
+use crate::rows;
+use crate::table::Table;
+use std::sync::Arc;
+use undercast_kernel::policy::PrincipalKind;
+use undercast_kernel::{Access, Cx};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+/// The permissions that a call needs: one for each table or index that it touches.
+///
+/// # Errors
+/// When a table's name is none, and when the store fails.
+pub(crate) fn access(
+    service: &DynamoDb,
+    cx: &Cx,
+    operation: &'static Operation,
+    input: &Fields,
+) -> Result<Vec<Access>> {
+    let name = operation.name;
+    if input.text("TableName").is_some() {
+        return Ok(vec![on_table(service, cx, name, input, None)?]);
+    }
+    if let Some(arn) = input.text("ResourceArn") {
+        let mut access = Access::new(format!("dynamodb:{name}"), arn);
+        request_tags(&mut access, input);
+        return Ok(vec![access]);
+    }
+    if let Some(Value::Map(tables)) = input.get("RequestItems") {
+        return tables.iter().map(|(given, request)| on_batch(service, cx, name, given, request)).collect();
+    }
+    if let Some(Value::List(items)) = input.get("TransactItems") {
+        let mut all: Vec<Access> = Vec::new();
+        for (member, value) in items.iter().filter_map(Value::as_fields).flat_map(named) {
+            let action = match member {
+                "Get" => "GetItem",
+                "Put" => "PutItem",
+                "Update" => "UpdateItem",
+                "Delete" => "DeleteItem",
+                _ => "ConditionCheckItem",
+            };
+            if let Some(fields) = value.as_fields().filter(|fields| fields.text("TableName").is_some()) {
+                all.push(on_table(service, cx, action, fields, Some(name))?);
+            }
+        }
+        return Ok(all);
+    }
+    Ok(vec![Access::new(format!("dynamodb:{name}"), "*")])
+}
+
+/// The members that are set, by name.
+fn named(fields: &Fields) -> impl Iterator<Item = (&'static str, &Value)> {
+    let members = fields.schema.members;
+    fields.set.iter().filter_map(move |(index, value)| Some((members.get(usize::from(*index))?.name, value)))
+}
+
+/// Whether policies may have a say. What they can ask about costs reading, and the root user is asked nothing.
+fn is_asked(cx: &Cx) -> bool {
+    !matches!(cx.principal().kind, PrincipalKind::Root)
+}
+
+fn on_table(
+    service: &DynamoDb,
+    cx: &Cx,
+    action: &str,
+    input: &Fields,
+    enclosing: Option<&'static str>,
+) -> Result<Access> {
+    let name = table_name(cx, input.text("TableName").unwrap_or_default())?;
+    let arn = table_arn(cx, name);
+    let resource = match input.text("IndexName") {
+        Some(index) => format!("{arn}/index/{index}"),
+        None => arn,
+    };
+    let mut access = Access::new(format!("dynamodb:{action}"), resource);
+    if !is_asked(cx) {
+        return Ok(access);
+    }
+    let known = service.descriptions.get(&cx.read(), scope(cx), name)?;
+    if let Some(operation) = enclosing {
+        access.context.set("dynamodb:EnclosingOperation", operation);
+    }
+    for member in ["Select", "ReturnValues", "ReturnConsumedCapacity"] {
+        if let Some(value) = input.text(member) {
+            access.context.set(&format!("dynamodb:{member}"), value);
+        }
+    }
+    request_tags(&mut access, input);
+    if let Some(table) = known {
+        resource_tags(cx, &mut access, &table)?;
+        let keys: Vec<String> = leading_keys(&table, input).into_iter().collect();
+        if !keys.is_empty() {
+            access.context.set_many("dynamodb:LeadingKeys", keys);
+        }
+    }
+    let attributes = attributes(input);
+    if !attributes.is_empty() {
+        access.context.set_many("dynamodb:Attributes", attributes);
+    }
+    Ok(access)
+}
+
+fn on_batch(service: &DynamoDb, cx: &Cx, action: &str, given: &str, request: &Value) -> Result<Access> {
+    let name = table_name(cx, given)?;
+    let mut access = Access::new(format!("dynamodb:{action}"), table_arn(cx, name));
+    if !is_asked(cx) {
+        return Ok(access);
+    }
+    let Some(table) = service.descriptions.get(&cx.read(), scope(cx), name)? else { return Ok(access) };
+    resource_tags(cx, &mut access, &table)?;
+    let partition = &table.key.partition;
+    let mut keys: Vec<String> = Vec::new();
+    let mut all: Vec<String> = Vec::new();
+    let mut note = |item: &Value| {
+        if let Value::Map(item) = item {
+            keys.extend(item.get(partition).and_then(text_of));
+            all.extend(item.keys().cloned());
+        }
+    };
+    match request {
+        Value::List(requests) => {
+            for (_, request) in requests.iter().filter_map(Value::as_fields).flat_map(named) {
+                request.get("Item").or_else(|| request.get("Key")).into_iter().for_each(&mut note);
+            }
+        }
+        keys => {
+            if let Some(Value::List(keys)) = keys.get("Keys") {
+                keys.iter().for_each(&mut note);
+            }
+        }
+    }
+    if let Some(fields) = request.as_fields() {
+        all.extend(attributes(fields));
+    }
+    all.sort_unstable();
+    all.dedup();
+    access.context.set_many("dynamodb:LeadingKeys", keys);
+    access.context.set_many("dynamodb:Attributes", all);
+    Ok(access)
+}
+
+fn request_tags(access: &mut Access, input: &Fields) {
+    let mut keys: Vec<String> = Vec::new();
+    if let Some(Value::List(tags)) = input.get("Tags") {
+        for tag in tags {
+            if let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) {
+                access.context.set(&format!("aws:RequestTag/{key}"), value);
+                keys.push(key.to_owned());
+            }
+        }
+    }
+    if let Some(Value::List(gone)) = input.get("TagKeys") {
+        keys.extend(gone.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
+    }
+    if !keys.is_empty() {
+        access.context.set_many("aws:TagKeys", keys);
+    }
+}
+
+fn resource_tags(cx: &Cx, access: &mut Access, table: &Arc<Table>) -> Result<()> {
+    for (key, value) in rows::tags(&cx.read(), scope(cx), &table.id)? {
+        access.context.set(&format!("aws:ResourceTag/{key}"), value);
+    }
+    Ok(())
+}
+
+/// The text of a value that can be a key.
+fn text_of(value: &Value) -> Option<String> {
+    let fields = value.as_fields()?;
+    match fields.get("B") {
+        Some(Value::Blob(bytes)) => Some(crate::value::base64(bytes)),
+        _ => fields.text("S").or_else(|| fields.text("N")).map(ToOwned::to_owned),
+    }
+}
+
+/// The partition that the call is about, if it is about one.
+fn leading_keys(table: &Table, input: &Fields) -> Option<String> {
+    if let Some(Value::Map(item)) = input.get("Key").or_else(|| input.get("Item")) {
+        return item.get(&table.key.partition).and_then(text_of);
+    }
+    let schema = input.text("IndexName").and_then(|name| table.index(name)).map_or(&table.key, |index| &index.key);
+    if let Some(Value::Map(conditions)) = input.get("KeyConditions") {
+        let condition = conditions.get(&schema.partition)?;
+        return match condition.get("AttributeValueList") {
+            Some(Value::List(values)) if condition.text("ComparisonOperator") == Some("EQ") => {
+                values.first().and_then(text_of)
+            }
+            _ => None,
+        };
+    }
+    let written = parse::condition(ExpressionKind::KeyCondition, input.text("KeyConditionExpression")?).ok()?;
+    partition_of(input, &written, &schema.partition)
+}
+
+/// The value that a key condition asks the partition key to be equal to.
+fn partition_of(input: &Fields, condition: &Condition, partition: &str) -> Option<String> {
+    match condition {
+        Condition::And(parts) => parts.iter().find_map(|part| partition_of(input, part, partition)),
+        Condition::Compare { comparator: Comparator::Equal, left, right } => {
+            let ((Operand::Path(path), Operand::Value(value)) | (Operand::Value(value), Operand::Path(path))) =
+                (left, right)
+            else {
+                return None;
+            };
+            if root(input, path)? != partition {
+                return None;
+            }
+            match input.get("ExpressionAttributeValues")? {
+                Value::Map(values) => values.get(value).and_then(text_of),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The attribute that a path begins with.
+fn root<'a>(input: &'a Fields, path: &'a Path) -> Option<&'a str> {
+    match path.parts.first()? {
+        Part::Name(name) => Some(name),
+        Part::Placeholder(placeholder) => match input.get("ExpressionAttributeNames")? {
+            Value::Map(names) => names.get(placeholder).and_then(Value::as_str),
+            _ => None,
+        },
+        Part::Index(_) => None,
+    }
+}
+
+/// The attributes that the call names, outside of conditions.
+fn attributes(input: &Fields) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for member in ["Item", "Key", "AttributeUpdates"] {
+        if let Some(Value::Map(attributes)) = input.get(member) {
+            found.extend(attributes.keys().cloned());
+        }
+    }
+    if let Some(Value::List(names)) = input.get("AttributesToGet") {
+        found.extend(names.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
+    }
+    let mut paths: Vec<Path> = Vec::new();
+    if let Some(Ok(projection)) = input.text("ProjectionExpression").map(parse::projection) {
+        paths.extend(projection.paths);
+    }
+    if let Some(Ok(update)) = input.text("UpdateExpression").map(parse::update) {
+        for clause in update.clauses {
+            match clause {
+                Clause::Set(actions) => paths.extend(actions.into_iter().map(|(path, _)| path)),
+                Clause::Remove(removed) => paths.extend(removed),
+                Clause::Add(actions) | Clause::Delete(actions) => {
+                    paths.extend(actions.into_iter().map(|(path, _)| path));
+                }
+            }
+        }
+    }
+    found.extend(paths.iter().filter_map(|path| root(input, path)).map(ToOwned::to_owned));
+    found.sort_unstable();
+    found.dedup();
+    found
+}

@@ -1,0 +1,95 @@
+//! What operations have in common: which table is meant, what its placeholders stand for, which parameters go together.
+
+use crate::api::form::{self, Values};
+use crate::error::{Error, Result};
+use crate::expression::Placeholders;
+use crate::rows::Scope;
+use std::collections::BTreeMap;
+use undercast_kernel::Cx;
+use undercast_kernel::arn::Arn;
+
+/// Whose state a call is about.
+pub(crate) fn scope(cx: &Cx) -> Scope<'_> {
+    Scope { account: cx.account(), region: cx.region() }
+}
+
+/// Most characters of a table's name.
+const MAX_TABLE_NAME: usize = 255;
+
+/// The name of the table that a `TableName` means, which may be its ARN.
+///
+/// # Errors
+/// When it is neither a name nor an ARN, or the ARN of a table elsewhere.
+pub(crate) fn table_name<'a>(cx: &Cx, given: &'a str) -> Result<&'a str> {
+    let name = match Arn::parse(given) {
+        None => given,
+        Some(arn) => {
+            let here = arn.service == "dynamodb" && arn.account == cx.account() && arn.region == cx.region();
+            let name = given.rsplit_once(":table/").map(|(_, name)| name).filter(|name| here && !name.contains('/'));
+            name.ok_or_else(Error::resource_not_found)?
+        }
+    };
+    let wrong = |constraint: &str| {
+        Error::validation(format_args!(
+            "1 validation error detected: Value '{name}' at 'tableName' failed to satisfy constraint: {constraint}"
+        ))
+    };
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
+        return Err(wrong("Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"));
+    }
+    if name.len() > MAX_TABLE_NAME {
+        return Err(wrong("Member must have length less than or equal to 255"));
+    }
+    Ok(name)
+}
+
+/// The ARN of a table.
+pub(crate) fn table_arn(cx: &Cx, name: &str) -> String {
+    cx.arn("dynamodb", &format!("table/{name}"))
+}
+
+/// The expression parameters of a request, by name, as far as they are given.
+pub(crate) type Given = [(&'static str, bool)];
+
+/// The placeholders of a request with these expression parameters.
+///
+/// # Errors
+/// When there are placeholders but no expression, or AWS refuses the placeholders.
+pub(crate) fn placeholders(
+    expressions: &Given,
+    names: Option<BTreeMap<String, String>>,
+    values: Option<Values>,
+) -> Result<Placeholders> {
+    if !expressions.iter().any(|(_, given)| *given) {
+        if names.is_some() {
+            return Err(Error::validation("ExpressionAttributeNames can only be specified when using expressions"));
+        }
+        if values.is_some() {
+            let all: Vec<&str> = expressions.iter().map(|(name, _)| *name).collect();
+            let verb = if all.len() == 1 { "is" } else { "are" };
+            return Err(Error::validation(format_args!(
+                "ExpressionAttributeValues can only be specified when using expressions: {} {verb} null",
+                all.join(" and ")
+            )));
+        }
+    }
+    form::placeholders(names, values)
+}
+
+/// Refuses parameters from before there were expressions beside expressions.
+///
+/// # Errors
+/// AWS's refusal.
+pub(crate) fn check_apart(legacy: &Given, expressions: &Given) -> Result<()> {
+    let listed = |parameters: &Given| {
+        let given: Vec<&str> = parameters.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        given.join(", ")
+    };
+    match (listed(legacy).as_str(), listed(expressions).as_str()) {
+        ("", _) | (_, "") => Ok(()),
+        (old, new) => Err(Error::validation(format_args!(
+            "Can not use both expression and non-expression parameters in the same request: Non-expression parameters: \
+             {{{old}}} Expression parameters: {{{new}}}"
+        ))),
+    }
+}

@@ -1,0 +1,574 @@
+//! Where tables and items are kept in the store, and how a write to an item is carried out in all of them.
+//!
+//! Keys begin with the store's table name, account and region. Rows of items go on with the table's id, the number of
+//! the index (0 for the table itself), and the place as [`crate::key`] encodes it. Values are items in their stored form:
+//! whole in the table, projected in an index.
+
+use crate::compact::{self, ItemRef, MapRef, ValueRef};
+use crate::error::Result;
+use crate::table::{BASE, Index, IndexProjection, Table};
+use crate::value::Item;
+use bytes::Bytes;
+use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, PoisonError};
+use undercast_store::{Order, Page, Part, Read, Tx, prefix_end};
+
+const TABLES: &str = "dynamodb.tables";
+const ITEMS: &str = "dynamodb.items";
+const COUNTS: &str = "dynamodb.counts";
+
+/// The number under which expiry times are kept.
+const EXPIRY: u16 = u16::MAX;
+
+/// Whose state it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scope<'a> {
+    /// The account, 12 digits.
+    pub account: &'a str,
+    /// The region.
+    pub region: &'a str,
+}
+
+/// Appends a part of a key.
+fn text(part: &str, key: &mut Vec<u8>) {
+    Part::encode(part, key);
+}
+
+impl Scope<'_> {
+    fn prefix(&self, kind: &str) -> Vec<u8> {
+        let mut key = Vec::with_capacity(128);
+        text(kind, &mut key);
+        text(self.account, &mut key);
+        text(self.region, &mut key);
+        key
+    }
+
+    fn table_key(&self, name: &str) -> Vec<u8> {
+        let mut key = self.prefix(TABLES);
+        text(name, &mut key);
+        key
+    }
+
+    /// The beginning of the keys of all rows of a table.
+    fn rows(&self, kind: &str, table: &str) -> Vec<u8> {
+        let mut key = self.prefix(kind);
+        text(table, &mut key);
+        key
+    }
+
+    /// The beginning of the keys of the rows of a table or of one of its indexes.
+    fn space(&self, table: &str, number: u16) -> Vec<u8> {
+        let mut key = self.rows(ITEMS, table);
+        key.extend_from_slice(&number.to_be_bytes());
+        key
+    }
+
+    fn counts_key(&self, table: &str, number: u16) -> Vec<u8> {
+        let mut key = self.rows(COUNTS, table);
+        key.extend_from_slice(&number.to_be_bytes());
+        key
+    }
+}
+
+/// Descriptions of tables as they were last decoded. What is stored is compared byte by byte before one is used, so it
+/// saves the decoding and can never be stale.
+#[derive(Debug, Default)]
+pub struct Descriptions(Mutex<HashMap<Vec<u8>, Decoded>>);
+
+/// A description as it is stored, and what it says.
+type Decoded = (Bytes, Arc<Table>);
+
+/// How many descriptions are kept.
+const MAX_DESCRIPTIONS: usize = 4096;
+
+impl Descriptions {
+    /// The table of this name, if there is one.
+    ///
+    /// # Errors
+    /// When the store fails or the description cannot be read.
+    pub fn get(&self, from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Arc<Table>>> {
+        let key = scope.table_key(name);
+        let Some(stored) = from.get(&key)? else { return Ok(None) };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((bytes, table)) = known.get(&key)
+            && *bytes == stored
+        {
+            return Ok(Some(table.clone()));
+        }
+        let table: Arc<Table> = Arc::new(minicbor::decode(&stored)?);
+        if known.len() >= MAX_DESCRIPTIONS {
+            known.clear();
+        }
+        known.insert(key, (stored, table.clone()));
+        Ok(Some(table))
+    }
+}
+
+/// Puts a table's description.
+pub fn put_table(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table) {
+    let mut bytes = Vec::with_capacity(256);
+    // Writing to a vector cannot fail.
+    if minicbor::encode(table, &mut bytes).is_ok() {
+        tx.put(scope.table_key(&table.name), bytes.into());
+    }
+}
+
+/// Deletes a table's description; its rows are swept by [`sweep`].
+pub fn delete_table(tx: &mut Tx<'_>, scope: Scope<'_>, name: &str) {
+    tx.delete(scope.table_key(name));
+}
+
+/// The first tables in order of their names, behind `after`.
+///
+/// # Errors
+/// When the store fails or a description cannot be read.
+pub fn list_tables(
+    from: &(impl Read + ?Sized),
+    scope: Scope<'_>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Table>> {
+    let prefix = scope.prefix(TABLES);
+    let start = after.map_or_else(|| prefix.clone(), |name| [scope.table_key(name), vec![0]].concat());
+    let page = Page { start, end: prefix_end(&prefix), order: Order::Ascending, limit };
+    from.scan(&page)?.into_iter().map(|(_, bytes)| Ok(minicbor::decode(&bytes)?)).collect()
+}
+
+/// How much a table or an index holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Counts {
+    /// Items.
+    #[n(0)]
+    pub items: i64,
+    /// Bytes by AWS's count.
+    #[n(1)]
+    pub bytes: i64,
+}
+
+/// How much a table (`number` 0) or one of its indexes holds.
+///
+/// # Errors
+/// When the store fails.
+pub fn counts(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, number: u16) -> Result<Counts> {
+    Ok(match from.get(&scope.counts_key(&table.id, number))? {
+        Some(bytes) => minicbor::decode(&bytes)?,
+        None => Counts::default(),
+    })
+}
+
+fn count(
+    tx: &mut Tx<'_>,
+    scope: Scope<'_>,
+    table: &Table,
+    number: u16,
+    old: Option<usize>,
+    new: Option<usize>,
+) -> Result<()> {
+    if old == new {
+        return Ok(());
+    }
+    let size = |side: Option<usize>| side.and_then(|size| i64::try_from(size).ok()).unwrap_or(0);
+    let mut counts = counts(tx, scope, table, number)?;
+    counts.items += i64::from(new.is_some()) - i64::from(old.is_some());
+    counts.bytes += size(new) - size(old);
+    let mut bytes = Vec::with_capacity(16);
+    if minicbor::encode(counts, &mut bytes).is_ok() {
+        tx.put(scope.counts_key(&table.id, number), bytes.into());
+    }
+    Ok(())
+}
+
+/// The stored item at a place, as the bytes that [`ItemRef::open`] reads.
+///
+/// # Errors
+/// When the store fails.
+pub fn get(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, place: &[u8]) -> Result<Option<Bytes>> {
+    let mut key = scope.space(&table.id, BASE);
+    key.extend_from_slice(place);
+    Ok(from.get(&key)?)
+}
+
+/// What a write did besides the table's own row, for the count of capacity.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// For each index that changed: its number, and the sizes of the rows taken away and put there.
+    pub indexes: Vec<IndexWrite>,
+    /// When the item expires, in seconds since 1970, if the write has changed that.
+    pub expires: Option<u64>,
+}
+
+/// A change in an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexWrite {
+    /// The index's number.
+    pub number: u16,
+    /// Size of the row that was taken away or replaced.
+    pub old: Option<usize>,
+    /// Size of the row that was put there.
+    pub new: Option<usize>,
+    /// The new row has the place of the old one, so that AWS writes once.
+    pub in_place: bool,
+}
+
+/// A write to one place of a table.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// The place, as [`crate::key`] encodes it.
+    pub place: &'a [u8],
+    /// The item that is there now.
+    pub old: Option<Bytes>,
+    /// The item that is to be there.
+    pub new: Option<Bytes>,
+}
+
+/// Carries out a write in the table, in its indexes, in the expiry times and in the counts.
+///
+/// # Errors
+/// When the store fails or a stored item is damaged.
+pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'_>) -> Result<Written> {
+    let old = change.old.as_deref().map(ItemRef::open).transpose()?;
+    let new = change.new.as_deref().map(ItemRef::open).transpose()?;
+    let mut key = scope.space(&table.id, BASE);
+    key.extend_from_slice(change.place);
+    match &change.new {
+        Some(bytes) => tx.put(key, bytes.clone()),
+        None if change.old.is_some() => tx.delete(key),
+        None => return Ok(Written::default()),
+    }
+    count(tx, scope, table, BASE, old.map(ItemRef::size), new.map(ItemRef::size))?;
+    let mut written = Written::default();
+    for index in table.indexes() {
+        let before = IndexRow::of(table, index, change.old.as_ref().zip(old), change.place)?;
+        let after = IndexRow::of(table, index, change.new.as_ref().zip(new), change.place)?;
+        written.indexes.extend(write_index(tx, scope, table, index, before.as_ref(), after.as_ref())?);
+    }
+    if let Some(attribute) = &table.ttl {
+        let (before, after) = (expiry(attribute, old)?, expiry(attribute, new)?);
+        write_expiry(tx, scope, table, change.place, before, after);
+        written.expires = after.filter(|_| before != after);
+    }
+    Ok(written)
+}
+
+/// What an index has of an item.
+struct IndexRow {
+    place: Vec<u8>,
+    bytes: Bytes,
+    size: usize,
+}
+
+impl IndexRow {
+    fn of(table: &Table, index: &Index, item: Option<(&Bytes, ItemRef<'_>)>, primary: &[u8]) -> Result<Option<Self>> {
+        let Some((stored, item)) = item else { return Ok(None) };
+        let Some(place) = index.place_of(table, item.attributes(), primary)? else { return Ok(None) };
+        if index.projection == IndexProjection::All {
+            return Ok(Some(Self { place, bytes: stored.clone(), size: item.size() }));
+        }
+        let projected = project(table, index, item.attributes())?;
+        let mut bytes = Vec::new();
+        compact::encode(&projected, &mut bytes);
+        Ok(Some(Self { place, bytes: bytes.into(), size: projected.size() }))
+    }
+}
+
+fn project(table: &Table, index: &Index, item: MapRef<'_>) -> Result<Item> {
+    let mut projected = Vec::new();
+    for entry in item.iter() {
+        let (name, value) = entry?;
+        if index.projects(table, name) {
+            projected.push((name.to_owned(), value.to_value()?));
+        }
+    }
+    Ok(projected.into_iter().collect())
+}
+
+fn write_index(
+    tx: &mut Tx<'_>,
+    scope: Scope<'_>,
+    table: &Table,
+    index: &Index,
+    before: Option<&IndexRow>,
+    after: Option<&IndexRow>,
+) -> Result<Option<IndexWrite>> {
+    let in_place = match (before, after) {
+        (None, None) => return Ok(None),
+        (Some(before), Some(after)) if before.place == after.place => {
+            // A write that changes nothing of what an index has costs it nothing.
+            if before.bytes == after.bytes {
+                return Ok(None);
+            }
+            true
+        }
+        _ => false,
+    };
+    let space = scope.space(&table.id, index.number);
+    let key = |row: &IndexRow| [space.as_slice(), row.place.as_slice()].concat();
+    let (old, new) = (before.map(|row| row.size), after.map(|row| row.size));
+    if let Some(before) = before
+        && !in_place
+    {
+        tx.delete(key(before));
+    }
+    if let Some(after) = after {
+        tx.put(key(after), after.bytes.clone());
+    }
+    count(tx, scope, table, index.number, old, new)?;
+    Ok(Some(IndexWrite { number: index.number, old, new, in_place }))
+}
+
+/// When an item expires, in seconds since 1970, if its attribute says so with a number.
+fn expiry(attribute: &str, item: Option<ItemRef<'_>>) -> Result<Option<u64>> {
+    let Some(item) = item else { return Ok(None) };
+    Ok(match item.attributes().get(attribute)? {
+        Some(ValueRef::N(text)) => {
+            compact::parse_number(text)?.to_i64().and_then(|seconds| u64::try_from(seconds).ok())
+        }
+        _ => None,
+    })
+}
+
+fn write_expiry(
+    tx: &mut Tx<'_>,
+    scope: Scope<'_>,
+    table: &Table,
+    place: &[u8],
+    before: Option<u64>,
+    after: Option<u64>,
+) {
+    if before == after {
+        return;
+    }
+    let space = scope.space(&table.id, EXPIRY);
+    let key = |seconds: u64| [space.as_slice(), &seconds.to_be_bytes(), place].concat();
+    if let Some(seconds) = before {
+        tx.delete(key(seconds));
+    }
+    if let Some(seconds) = after {
+        tx.put(key(seconds), Bytes::new());
+    }
+}
+
+/// The places of up to `limit` items whose time lies between `from` and `until`, in seconds since 1970, the longest
+/// expired first.
+///
+/// # Errors
+/// When the store fails.
+pub fn expired(
+    read: &(impl Read + ?Sized),
+    scope: Scope<'_>,
+    table: &Table,
+    from: u64,
+    until: u64,
+    limit: usize,
+) -> Result<Vec<Vec<u8>>> {
+    let space = scope.space(&table.id, EXPIRY);
+    let bound = |seconds: u64| [space.as_slice(), &seconds.to_be_bytes()].concat();
+    let page = Page { start: bound(from), end: Some(bound(until)), order: Order::Ascending, limit };
+    let found = read.scan(&page)?;
+    Ok(found.into_iter().filter_map(|(key, _)| key.get(space.len() + 8..).map(<[u8]>::to_vec)).collect())
+}
+
+/// When the next item expires, in seconds since 1970.
+///
+/// # Errors
+/// When the store fails.
+pub fn next_expiry(read: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, from: u64) -> Result<Option<u64>> {
+    let space = scope.space(&table.id, EXPIRY);
+    let start = [space.as_slice(), &from.to_be_bytes()].concat();
+    let page = Page { start, end: prefix_end(&space), order: Order::Ascending, limit: 1 };
+    let found = read.scan(&page)?;
+    let seconds = found.first().and_then(|(key, _)| key.get(space.len()..)?.first_chunk::<8>().copied());
+    Ok(seconds.map(u64::from_be_bytes))
+}
+
+/// Which rows of a table or an index are read, and which way.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// From here on, behind the beginning of the keys.
+    pub from: Bound<Vec<u8>>,
+    /// Up to here.
+    pub to: Bound<Vec<u8>>,
+    /// Which way.
+    pub order: Order,
+}
+
+impl Rows {
+    /// All of them.
+    pub fn all() -> Self {
+        Self { from: Bound::Unbounded, to: Bound::Unbounded, order: Order::Ascending }
+    }
+
+    /// Only those behind a place, in the order of reading.
+    #[must_use]
+    pub fn after(mut self, place: &[u8]) -> Self {
+        match self.order {
+            Order::Ascending => self.from = Bound::Excluded(place.to_vec()),
+            Order::Descending => self.to = Bound::Excluded(place.to_vec()),
+        }
+        self
+    }
+
+    fn page(&self, space: &[u8], limit: usize) -> Page {
+        let key = |place: &[u8]| [space, place].concat();
+        let start = match &self.from {
+            Bound::Included(place) => key(place),
+            Bound::Excluded(place) => [key(place), vec![0]].concat(),
+            Bound::Unbounded => space.to_vec(),
+        };
+        let end = match &self.to {
+            Bound::Included(place) => Some([key(place), vec![0]].concat()),
+            Bound::Excluded(place) => Some(key(place)),
+            Bound::Unbounded => prefix_end(space),
+        };
+        Page { start, end, order: self.order, limit }
+    }
+}
+
+/// Up to `limit` rows of a table (`number` 0) or an index: their places and the stored items.
+///
+/// # Errors
+/// When the store fails.
+pub fn scan(
+    from: &(impl Read + ?Sized),
+    scope: Scope<'_>,
+    table: &Table,
+    number: u16,
+    rows: &Rows,
+    limit: usize,
+) -> Result<Vec<(Vec<u8>, Bytes)>> {
+    let space = scope.space(&table.id, number);
+    let found = from.scan(&rows.page(&space, limit))?;
+    let place = |key: &Bytes| key.get(space.len()..).unwrap_or_default().to_vec();
+    Ok(found.into_iter().map(|(key, value)| (place(&key), value)).collect())
+}
+
+/// Makes the rows of new indexes, or the expiry times, for up to `limit` items behind `after`; gives the place to go on
+/// from, or `None` when all have been seen.
+///
+/// # Errors
+/// When the store fails or a stored item is damaged.
+pub fn backfill(
+    tx: &mut Tx<'_>,
+    scope: Scope<'_>,
+    table: &Table,
+    what: Backfill<'_>,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Option<Vec<u8>>> {
+    let rows = after.map_or_else(Rows::all, |place| Rows::all().after(place));
+    let found = scan(tx, scope, table, BASE, &rows, limit)?;
+    for (place, bytes) in &found {
+        let item = ItemRef::open(bytes)?;
+        match what {
+            Backfill::Index(index) => {
+                let row = IndexRow::of(table, index, Some((bytes, item)), place)?;
+                write_index(tx, scope, table, index, None, row.as_ref())?;
+            }
+            Backfill::Expiry(attribute) => {
+                let seconds = expiry(attribute, Some(item))?;
+                write_expiry(tx, scope, table, place, None, seconds);
+            }
+        }
+    }
+    Ok(if found.len() < limit { None } else { found.into_iter().next_back().map(|(place, _)| place) })
+}
+
+/// What [`backfill`] makes.
+#[derive(Debug, Clone, Copy)]
+pub enum Backfill<'a> {
+    /// The rows of an index.
+    Index(&'a Index),
+    /// The expiry times by this attribute.
+    Expiry(&'a str),
+}
+
+/// Deletes up to `limit` rows of a deleted table, or of one of its deleted parts; says whether there may be more.
+///
+/// # Errors
+/// When the store fails.
+pub fn sweep(tx: &mut Tx<'_>, scope: Scope<'_>, table: &str, part: Sweep, limit: usize) -> Result<bool> {
+    let (prefix, counts) = match part {
+        Sweep::Table => (scope.rows(ITEMS, table), Some(scope.rows(COUNTS, table))),
+        Sweep::Index(number) => (scope.space(table, number), Some(scope.counts_key(table, number))),
+        Sweep::Expiry => (scope.space(table, EXPIRY), None),
+    };
+    let mut keys = tx.scan(&Page { end: prefix_end(&prefix), start: prefix, order: Order::Ascending, limit })?;
+    let more = keys.len() >= limit;
+    if let Some(counts) = counts
+        && !more
+    {
+        keys.extend(tx.scan(&Page { end: prefix_end(&counts), start: counts, order: Order::Ascending, limit })?);
+    }
+    keys.into_iter().for_each(|(key, _)| tx.delete(key.to_vec()));
+    Ok(more)
+}
+
+/// What [`sweep`] deletes the rows of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sweep {
+    /// A whole table.
+    Table,
+    /// An index, by its number.
+    Index(u16),
+    /// The expiry times.
+    Expiry,
+}
+
+const TOKENS: &str = "dynamodb.tokens";
+
+/// A token with which a transaction was sent, so that sending it again does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Token {
+    /// What tells the request from others.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub request: Vec<u8>,
+    /// Until when it is remembered, in milliseconds since 1970.
+    #[n(1)]
+    pub until: i64,
+}
+
+/// What is remembered of a token.
+///
+/// # Errors
+/// When the store fails.
+pub fn token(from: &(impl Read + ?Sized), scope: Scope<'_>, token: &str) -> Result<Option<Token>> {
+    let stored = from.get(&scope.rows(TOKENS, token))?;
+    Ok(stored.map(|bytes| minicbor::decode(&bytes)).transpose()?)
+}
+
+/// Remembers a token.
+pub fn put_token(tx: &mut Tx<'_>, scope: Scope<'_>, token: &str, row: &Token) {
+    let mut bytes = Vec::with_capacity(48);
+    if minicbor::encode(row, &mut bytes).is_ok() {
+        tx.put(scope.rows(TOKENS, token), bytes.into());
+    }
+}
+
+/// Forgets a token.
+pub fn forget_token(tx: &mut Tx<'_>, scope: Scope<'_>, token: &str) {
+    tx.delete(scope.rows(TOKENS, token));
+}
+
+const TAGS: &str = "dynamodb.tags";
+
+/// The tags of a table, by its id.
+///
+/// # Errors
+/// When the store fails.
+pub fn tags(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &str) -> Result<BTreeMap<String, String>> {
+    let stored = from.get(&scope.rows(TAGS, table))?;
+    Ok(stored.map(|bytes| minicbor::decode(&bytes)).transpose()?.unwrap_or_default())
+}
+
+/// Sets the tags of a table; none at all are not kept.
+pub fn put_tags(tx: &mut Tx<'_>, scope: Scope<'_>, table: &str, tags: &BTreeMap<String, String>) {
+    let key = scope.rows(TAGS, table);
+    let mut bytes = Vec::new();
+    if tags.is_empty() {
+        tx.delete(key);
+    } else if minicbor::encode(tags, &mut bytes).is_ok() {
+        tx.put(key, bytes.into());
+    }
+}

@@ -1,0 +1,341 @@
+//! What is kept of a table: its keys, its indexes, its settings.
+
+use crate::compact::{Corrupt, MapRef, ValueRef};
+use crate::error::{Error, Result};
+use crate::expression::key_condition::KeyAttribute;
+use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key};
+use crate::value::{AttributeValue, Item, Type};
+use minicbor::{Decode, Encode};
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Table {
+    /// Its name, unique in its account and region.
+    #[n(0)]
+    pub name: String,
+    /// Unique for all time: a table of the same name made later has another.
+    #[n(1)]
+    pub id: String,
+    /// When it was made, in milliseconds since 1970.
+    #[n(2)]
+    pub created: i64,
+    /// The types of all key attributes, of the table and of its indexes, in the order of the request.
+    #[n(3)]
+    pub attributes: Vec<KeyDefinition>,
+    /// Its key.
+    #[n(4)]
+    pub key: KeySchema,
+    /// Indexes of its partitions.
+    #[n(5)]
+    pub local: Vec<Index>,
+    /// Indexes with partitions of their own.
+    #[n(6)]
+    pub global: Vec<Index>,
+    /// The number that the next index gets. No number is used twice, so that rows of a deleted index are no one else's.
+    #[n(7)]
+    pub next_index: u16,
+    /// How it is paid for.
+    #[n(8)]
+    pub billing: Billing,
+    /// Whether it refuses to be deleted.
+    #[n(9)]
+    pub deletion_protection: bool,
+    /// The table class, where one was asked for.
+    #[n(10)]
+    pub class: Option<String>,
+    /// The attribute that says when an item expires.
+    #[n(11)]
+    pub ttl: Option<String>,
+    /// When it last went over to paying per request, in milliseconds since 1970.
+    #[n(12)]
+    pub on_demand_since: Option<i64>,
+}
+
+/// A key attribute and its type.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct KeyDefinition {
+    /// Name of the attribute.
+    #[n(0)]
+    pub name: String,
+    /// `S`, `N` or `B`.
+    #[n(1)]
+    pub code: String,
+}
+
+/// The attributes that make a key.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct KeySchema {
+    /// Which partition.
+    #[n(0)]
+    pub partition: String,
+    /// Where in the partition.
+    #[n(1)]
+    pub sort: Option<String>,
+}
+
+impl KeySchema {
+    /// The names of the attributes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.partition.as_str()).chain(self.sort.as_deref())
+    }
+}
+
+/// An index.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Index {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Its number in the table, from 1.
+    #[n(1)]
+    pub number: u16,
+    /// Its key.
+    #[n(2)]
+    pub key: KeySchema,
+    /// Which attributes it has.
+    #[n(3)]
+    pub projection: IndexProjection,
+    /// How it is paid for; a local index is paid for with its table.
+    #[n(4)]
+    pub billing: Billing,
+}
+
+/// Which attributes an index has besides the keys of the table and its own.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum IndexProjection {
+    /// All.
+    #[n(0)]
+    All,
+    /// None.
+    #[n(1)]
+    KeysOnly,
+    /// These.
+    #[n(2)]
+    Include(#[n(0)] Vec<String>),
+}
+
+/// How a table or an index is paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Billing {
+    /// By request.
+    #[n(0)]
+    OnDemand,
+    /// By capacity held ready: units of reading and of writing a second.
+    #[n(1)]
+    Provisioned {
+        /// Units of reading.
+        #[n(0)]
+        read: i64,
+        /// Units of writing.
+        #[n(1)]
+        write: i64,
+    },
+}
+
+/// The number under which the rows of the table itself are kept.
+pub const BASE: u16 = 0;
+
+/// An item's place in its table: the values of its key, and the bytes under which it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrimaryKey {
+    /// The partition.
+    pub partition: KeyValue,
+    /// The place in it.
+    pub sort: Option<KeyValue>,
+    /// Both, as [`encode_key`] makes them.
+    pub bytes: Vec<u8>,
+}
+
+impl PrimaryKey {
+    fn new(partition: KeyValue, sort: Option<KeyValue>) -> Result<Self> {
+        if partition.size() > MAX_PARTITION_KEY {
+            // The missing blank is AWS's.
+            return Err(Error::invalid(format_args!(
+                "Size of hashkey has exceeded the maximum size limit of{MAX_PARTITION_KEY} bytes"
+            )));
+        }
+        if sort.as_ref().is_some_and(|sort| sort.size() > MAX_SORT_KEY) {
+            return Err(Error::invalid(format_args!(
+                "Aggregated size of all range keys has exceeded the size limit of {MAX_SORT_KEY} bytes"
+            )));
+        }
+        let bytes = encode_key(&partition, sort.as_ref());
+        Ok(Self { partition, sort, bytes })
+    }
+}
+
+/// What AWS says when the key of an operation is not one of the table.
+const MISMATCH: &str = "The provided key element does not match the schema";
+
+impl Table {
+    /// The type of a key attribute.
+    pub fn kind(&self, name: &str) -> Type {
+        let found = self.attributes.iter().find(|attribute| attribute.name == name);
+        found.and_then(|attribute| Type::from_code(&attribute.code)).unwrap_or(Type::S)
+    }
+
+    /// The attributes of a key of the table or of one of its indexes.
+    pub fn key_attributes<'a>(&'a self, key: &'a KeySchema) -> (KeyAttribute<'a>, Option<KeyAttribute<'a>>) {
+        let attribute = |name: &'a str| KeyAttribute { name, kind: self.kind(name) };
+        (attribute(&key.partition), key.sort.as_deref().map(attribute))
+    }
+
+    /// All indexes, the local ones first.
+    pub fn indexes(&self) -> impl Iterator<Item = &Index> {
+        self.local.iter().chain(&self.global)
+    }
+
+    /// The index of this name.
+    pub fn index(&self, name: &str) -> Option<&Index> {
+        self.indexes().find(|index| index.name == name)
+    }
+
+    /// Whether an index has partitions of its own.
+    pub fn is_global(&self, index: &Index) -> bool {
+        self.global.iter().any(|global| global.number == index.number)
+    }
+
+    /// The place that a `Key` parameter names: exactly the key attributes, with values that keys may have.
+    ///
+    /// # Errors
+    /// What AWS says of a key that is not one of this table.
+    pub fn key_of(&self, key: &Item) -> Result<PrimaryKey> {
+        if key.len() != self.key.names().count() {
+            return Err(Error::validation(MISMATCH));
+        }
+        let part = |name: &str| {
+            let value = key.get(name).filter(|value| value.kind() == self.kind(name));
+            not_empty(name, value.and_then(KeyValue::from_attribute).ok_or_else(|| Error::validation(MISMATCH))?)
+        };
+        PrimaryKey::new(part(&self.key.partition)?, self.key.sort.as_deref().map(part).transpose()?)
+    }
+
+    /// The place of an item to be put.
+    ///
+    /// # Errors
+    /// What AWS says of an item without the key attributes, or with values that keys may not have.
+    pub fn place_of(&self, item: &Item) -> Result<PrimaryKey> {
+        let part = |name: &str| {
+            let value =
+                item.get(name).ok_or_else(|| Error::invalid(format_args!("Missing the key {name} in the item")))?;
+            let (expected, actual) = (self.kind(name), value.kind());
+            let value = KeyValue::from_attribute(value).filter(|_| expected == actual).ok_or_else(|| {
+                let (expected, actual) = (expected.code(), actual.code());
+                Error::invalid(format_args!("Type mismatch for key {name} expected: {expected} actual: {actual}"))
+            })?;
+            not_empty(name, value)
+        };
+        PrimaryKey::new(part(&self.key.partition)?, self.key.sort.as_deref().map(part).transpose()?)
+    }
+
+    /// Refuses an item with an attribute that is a key of an index but of another type, or empty.
+    ///
+    /// # Errors
+    /// What AWS says, of the first index in order of names.
+    pub fn check_index_keys(&self, item: &Item) -> Result<()> {
+        let mut indexes: Vec<&Index> = self.indexes().collect();
+        indexes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        for index in indexes {
+            for name in index.key.names().filter(|name| !self.key.names().any(|own| own == *name)) {
+                let Some(value) = item.get(name) else { continue };
+                self.check_index_key(index, name, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_index_key(&self, index: &Index, name: &str, value: &AttributeValue) -> Result<()> {
+        let (expected, actual) = (self.kind(name), value.kind());
+        if expected != actual {
+            let (expected, actual, index) = (expected.code(), actual.code(), &index.name);
+            return Err(Error::invalid(format_args!(
+                "Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index}"
+            )));
+        }
+        let empty = match value {
+            AttributeValue::S(text) if text.is_empty() => "string",
+            AttributeValue::B(bytes) if bytes.is_empty() => "binary",
+            _ => return Ok(()),
+        };
+        Err(Error::validation(format_args!(
+            "One or more parameter values are not valid. A value specified for a secondary index key is not supported. \
+             The AttributeValue for a key attribute cannot contain an empty {empty} value. IndexName: {}, IndexKey: {name}",
+            index.name
+        )))
+    }
+
+    /// The attributes of the key of an item, for `LastEvaluatedKey`: those of the table, and those of the index read.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn last_key(&self, index: Option<&Index>, item: MapRef<'_>) -> std::result::Result<Item, Corrupt> {
+        let names = self.key.names().chain(index.into_iter().flat_map(|index| index.key.names()));
+        let mut key = Item::new();
+        for name in names {
+            if let Some(value) = item.get(name)? {
+                key.insert(name, value.to_value()?);
+            }
+        }
+        Ok(key)
+    }
+}
+
+fn not_empty(name: &str, value: KeyValue) -> Result<KeyValue> {
+    let empty = match &value {
+        KeyValue::S(text) if text.is_empty() => "string",
+        KeyValue::B(bytes) if bytes.is_empty() => "binary",
+        _ => return Ok(value),
+    };
+    Err(Error::validation(format_args!(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {empty} \
+         value. Key: {name}"
+    )))
+}
+
+impl Index {
+    /// Where an item stands in the index, if it has the index's key: the key of the index, then the key of the table,
+    /// which keeps apart what has the same key in the index.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn place_of(
+        &self,
+        table: &Table,
+        item: MapRef<'_>,
+        primary: &[u8],
+    ) -> std::result::Result<Option<Vec<u8>>, Corrupt> {
+        let part = |name: &str| -> std::result::Result<Option<KeyValue>, Corrupt> {
+            let value = item.get(name)?.filter(|value| value.kind() == table.kind(name));
+            Ok(match value {
+                Some(ValueRef::S("")) | Some(ValueRef::B([])) | None => None,
+                Some(value) => KeyValue::from_attribute(&value.to_value()?),
+            })
+        };
+        let Some(partition) = part(&self.key.partition)? else { return Ok(None) };
+        let sort = match &self.key.sort {
+            None => None,
+            Some(name) => match part(name)? {
+                None => return Ok(None),
+                sort => sort,
+            },
+        };
+        let mut place = encode_key(&partition, sort.as_ref());
+        place.extend_from_slice(primary);
+        Ok(Some(place))
+    }
+
+    /// Whether the index has every attribute.
+    pub fn projects_all(&self) -> bool {
+        self.projection == IndexProjection::All
+    }
+
+    /// Whether the index has this attribute of an item.
+    pub fn projects(&self, table: &Table, name: &str) -> bool {
+        match &self.projection {
+            IndexProjection::All => true,
+            _ if table.key.names().chain(self.key.names()).any(|own| own == name) => true,
+            IndexProjection::KeysOnly => false,
+            IndexProjection::Include(names) => names.iter().any(|own| own == name),
+        }
+    }
+}

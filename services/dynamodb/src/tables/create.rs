@@ -1,0 +1,106 @@
+//! CreateTable and DeleteTable.
+
+use super::describe::description;
+use super::{schema, tags};
+use crate::DynamoDb;
+use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
+use crate::error::{Error, Result};
+use crate::request::{scope, table_name};
+use crate::rows::{self, Sweep};
+use crate::table::{Billing, Table};
+use undercast_kernel::Cx;
+
+/// Fewest characters of a table's name.
+const MIN_TABLE_NAME: usize = 3;
+
+impl DynamoDb {
+    /// Makes a table. The answer says that it is being made; by then it is.
+    ///
+    /// # Errors
+    /// What AWS says, and when the store fails.
+    pub(crate) async fn create(&self, cx: &Cx, input: CreateTableInput) -> Result<CreateTableOutput> {
+        refuse_unbuilt(&input)?;
+        let tags = tags::tags(input.tags.unwrap_or_default())?;
+        let name = table_name(cx, &input.table_name)?;
+        if name.len() < MIN_TABLE_NAME {
+            return Err(Error::validation(format_args!(
+                "1 validation error detected: Value '{name}' at 'tableName' failed to satisfy constraint: Member must have \
+                 length greater than or equal to 3"
+            )));
+        }
+        let billing = schema::billing(input.billing_mode.as_deref(), input.provisioned_throughput.as_ref())?;
+        let attributes = schema::definitions(input.attribute_definitions.unwrap_or_default())?;
+        let key = schema::key(&input.key_schema.unwrap_or_default(), &attributes)?;
+        let mut next_index = 1;
+        let local = schema::local_indexes(input.local_secondary_indexes, &key, &attributes, &mut next_index)?;
+        let global = schema::global_indexes(input.global_secondary_indexes, &attributes, billing, &mut next_index)?;
+        schema::check_together(&key, &local, &global, &attributes)?;
+        let table = Table {
+            name: name.to_owned(),
+            id: cx.random().uuid(),
+            created: cx.now_millis(),
+            attributes,
+            key,
+            local,
+            global,
+            next_index,
+            billing,
+            deletion_protection: input.deletion_protection_enabled == Some(true),
+            class: input.table_class,
+            ttl: None,
+            on_demand_since: (billing == Billing::OnDemand).then_some(cx.now_millis()),
+        };
+        cx.write(|tx| {
+            if self.descriptions.get(tx, scope(cx), &table.name)?.is_some() {
+                return Err(Error::table_exists(&table.name).into());
+            }
+            rows::put_table(tx, scope(cx), &table);
+            rows::put_tags(tx, scope(cx), &table.id, &tags);
+            Ok(())
+        })
+        .await?;
+        let mut shown = description(cx, &cx.read(), &table, "CREATING")?;
+        for index in shown.global_secondary_indexes.iter_mut().flatten() {
+            index.index_status = Some("CREATING".to_owned());
+        }
+        Ok(CreateTableOutput { table_description: Some(shown) })
+    }
+
+    /// Deletes a table with all that it holds. The rows are swept afterwards; from now on nobody sees them.
+    ///
+    /// # Errors
+    /// What AWS says, and when the store fails.
+    pub(crate) async fn drop_table(&self, cx: &Cx, given: &str) -> Result<DeleteTableOutput> {
+        let shown = cx
+            .write(|tx| {
+                let table = self.table_of(cx, tx, given)?;
+                if table.deletion_protection {
+                    return Err(Error::validation(
+                        "Resource cannot be deleted as it is currently protected against deletion. Disable deletion \
+                         protection first.",
+                    )
+                    .into());
+                }
+                let shown = description(cx, tx, &table, "DELETING")?;
+                rows::delete_table(tx, scope(cx), &table.name);
+                rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
+                self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
+                Ok(shown)
+            })
+            .await?;
+        Ok(DeleteTableOutput { table_description: Some(shown) })
+    }
+}
+
+/// Refuses what would be a lie to accept.
+fn refuse_unbuilt(input: &CreateTableInput) -> Result<()> {
+    if let Some(stream) = &input.stream_specification {
+        if stream.stream_enabled {
+            return Err(Error::NotBuilt("streams (StreamSpecification)"));
+        }
+        if stream.stream_view_type.is_some() {
+            return Err(Error::invalid("StreamViewType can only be specified when StreamEnabled is true"));
+        }
+    }
+    Ok(())
+}

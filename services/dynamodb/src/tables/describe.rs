@@ -1,0 +1,201 @@
+//! How tables are described: DescribeTable, ListTables, DescribeLimits, DescribeEndpoints.
+
+use crate::DynamoDb;
+use crate::api::output::{
+    AttributeDefinition, BillingModeSummary, Endpoint, GlobalSecondaryIndexDescription, KeySchemaElement,
+    LocalSecondaryIndexDescription, Projection, ProvisionedThroughputDescription, TableClassSummary, TableDescription,
+};
+use crate::api::{
+    DescribeEndpointsOutput, DescribeLimitsOutput, DescribeTableOutput, ListTablesInput, ListTablesOutput,
+};
+use crate::error::{Error, Result};
+use crate::request::{scope, table_arn, table_name};
+use crate::rows::{self, Counts};
+use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Table};
+use std::sync::Arc;
+use undercast_kernel::{Cx, Timestamp};
+use undercast_store::Read;
+
+/// Most tables of one page of ListTables.
+const MAX_LISTED: usize = 100;
+
+impl DynamoDb {
+    /// What a table is and holds.
+    ///
+    /// # Errors
+    /// When there is none, and when the store fails.
+    pub(crate) fn describe(&self, cx: &Cx, given: &str) -> Result<DescribeTableOutput> {
+        let from = cx.read();
+        let table = self.table_of(cx, &from, given)?;
+        Ok(DescribeTableOutput { table: Some(description(cx, &from, &table, "ACTIVE")?) })
+    }
+
+    /// The table that a `TableName` means, in the words of operations on tables.
+    ///
+    /// # Errors
+    /// When there is none, and when the store fails.
+    pub(crate) fn table_of(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
+        let name = table_name(cx, given)?;
+        self.descriptions.get(from, scope(cx), name)?.ok_or_else(|| Error::table_not_found(name))
+    }
+
+    /// The names of tables, a page at a time.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn list(&self, cx: &Cx, input: &ListTablesInput) -> Result<ListTablesOutput> {
+        let limit = input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_LISTED);
+        let after = input.exclusive_start_table_name.as_deref();
+        let mut tables = rows::list_tables(&cx.read(), scope(cx), after, limit + 1)?;
+        let more = tables.len() > limit;
+        tables.truncate(limit);
+        let names: Vec<String> = tables.into_iter().map(|table| table.name).collect();
+        Ok(ListTablesOutput {
+            last_evaluated_table_name: names.last().filter(|_| more).cloned(),
+            table_names: Some(names),
+        })
+    }
+}
+
+/// The quotas that an account begins with.
+pub(crate) fn limits() -> DescribeLimitsOutput {
+    DescribeLimitsOutput {
+        account_max_read_capacity_units: Some(80_000),
+        account_max_write_capacity_units: Some(80_000),
+        table_max_read_capacity_units: Some(40_000),
+        table_max_write_capacity_units: Some(40_000),
+    }
+}
+
+/// Where the caller has found us. An SDK that asks goes on there.
+pub(crate) fn endpoints(cx: &Cx) -> DescribeEndpointsOutput {
+    let here = Endpoint { address: cx.origin().host.clone(), cache_period_in_minutes: 1440 };
+    DescribeEndpointsOutput { endpoints: vec![here] }
+}
+
+/// A table as answers describe it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str) -> Result<TableDescription> {
+    let counts = rows::counts(from, scope(cx), table, BASE)?;
+    let arn = table_arn(cx, &table.name);
+    let local =
+        table.local.iter().map(|index| local_index(cx, from, table, index, &arn)).collect::<Result<Vec<_>>>()?;
+    let global = table
+        .global
+        .iter()
+        .map(|index| global_index(cx, from, table, index, &arn, "ACTIVE"))
+        .collect::<Result<Vec<_>>>()?;
+    let definition = |known: &crate::table::KeyDefinition| AttributeDefinition {
+        attribute_name: known.name.clone(),
+        attribute_type: known.code.clone(),
+    };
+    Ok(TableDescription {
+        attribute_definitions: Some(table.attributes.iter().map(definition).collect()),
+        table_name: Some(table.name.clone()),
+        key_schema: Some(key_schema(&table.key)),
+        table_status: Some(status.to_owned()),
+        creation_date_time: Timestamp::from_millisecond(table.created).ok(),
+        provisioned_throughput: Some(throughput(table.billing)),
+        table_size_bytes: Some(counts.bytes),
+        item_count: Some(counts.items),
+        table_arn: Some(arn),
+        table_id: Some(table.id.clone()),
+        billing_mode_summary: billing_summary(table),
+        local_secondary_indexes: (!local.is_empty()).then_some(local),
+        global_secondary_indexes: (!global.is_empty()).then_some(global),
+        table_class_summary: table
+            .class
+            .clone()
+            .map(|class| TableClassSummary { table_class: Some(class), ..TableClassSummary::default() }),
+        deletion_protection_enabled: Some(table.deletion_protection),
+        ..TableDescription::default()
+    })
+}
+
+fn key_schema(key: &KeySchema) -> Vec<KeySchemaElement> {
+    let element =
+        |name: &str, kind: &str| KeySchemaElement { attribute_name: name.to_owned(), key_type: kind.to_owned() };
+    let partition = element(&key.partition, "HASH");
+    std::iter::once(partition).chain(key.sort.as_deref().map(|name| element(name, "RANGE"))).collect()
+}
+
+fn throughput(billing: Billing) -> ProvisionedThroughputDescription {
+    let (read, write) = match billing {
+        Billing::OnDemand => (0, 0),
+        Billing::Provisioned { read, write } => (read, write),
+    };
+    ProvisionedThroughputDescription {
+        number_of_decreases_today: Some(0),
+        read_capacity_units: Some(read),
+        write_capacity_units: Some(write),
+        ..ProvisionedThroughputDescription::default()
+    }
+}
+
+/// AWS leaves the summary out for a table that was never paid for by request.
+fn billing_summary(table: &Table) -> Option<BillingModeSummary> {
+    let since = table.on_demand_since?;
+    let mode = match table.billing {
+        Billing::OnDemand => "PAY_PER_REQUEST",
+        Billing::Provisioned { .. } => "PROVISIONED",
+    };
+    Some(BillingModeSummary {
+        billing_mode: Some(mode.to_owned()),
+        last_update_to_pay_per_request_date_time: Timestamp::from_millisecond(since).ok(),
+    })
+}
+
+fn projection(of: &IndexProjection) -> Projection {
+    let (kind, names) = match of {
+        IndexProjection::All => ("ALL", None),
+        IndexProjection::KeysOnly => ("KEYS_ONLY", None),
+        IndexProjection::Include(names) => ("INCLUDE", Some(names.clone())),
+    };
+    Projection { projection_type: Some(kind.to_owned()), non_key_attributes: names }
+}
+
+fn local_index(
+    cx: &Cx,
+    from: &impl Read,
+    table: &Table,
+    index: &Index,
+    arn: &str,
+) -> Result<LocalSecondaryIndexDescription> {
+    let Counts { items, bytes } = rows::counts(from, scope(cx), table, index.number)?;
+    Ok(LocalSecondaryIndexDescription {
+        index_name: Some(index.name.clone()),
+        key_schema: Some(key_schema(&index.key)),
+        projection: Some(projection(&index.projection)),
+        index_size_bytes: Some(bytes),
+        item_count: Some(items),
+        index_arn: Some(format!("{arn}/index/{}", index.name)),
+    })
+}
+
+/// A global index as answers describe it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn global_index(
+    cx: &Cx,
+    from: &impl Read,
+    table: &Table,
+    index: &Index,
+    arn: &str,
+    status: &str,
+) -> Result<GlobalSecondaryIndexDescription> {
+    let Counts { items, bytes } = rows::counts(from, scope(cx), table, index.number)?;
+    Ok(GlobalSecondaryIndexDescription {
+        index_name: Some(index.name.clone()),
+        key_schema: Some(key_schema(&index.key)),
+        projection: Some(projection(&index.projection)),
+        index_status: Some(status.to_owned()),
+        provisioned_throughput: Some(throughput(index.billing)),
+        index_size_bytes: Some(bytes),
+        item_count: Some(items),
+        index_arn: Some(format!("{arn}/index/{}", index.name)),
+        ..GlobalSecondaryIndexDescription::default()
+    })
+}

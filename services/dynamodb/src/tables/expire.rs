@@ -1,0 +1,200 @@
+//! What happens by itself: items expire, deleted tables and indexes are swept, tokens are forgotten. And the two operations
+//! that say by which attribute items expire.
+
+use crate::DynamoDb;
+use crate::api::output::{TimeToLiveDescription, TimeToLiveSpecification};
+use crate::api::{DescribeTimeToLiveOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput};
+use crate::error::{Error, Result};
+use crate::items::write::Done;
+use crate::request::scope;
+use crate::rows::{self, Backfill, Change, Sweep};
+use crate::table::Table;
+use std::time::Duration;
+use undercast_kernel::{Cx, Next, Task, Timestamp};
+use undercast_store::Tx;
+
+/// The name under which the tasks are scheduled.
+const SERVICE: &str = "dynamodb";
+/// How many rows one step of a task goes through.
+const STEP: usize = 1000;
+/// Times further back than this mean nothing: AWS leaves alone what expired more than five years ago.
+const OLDEST: u64 = 5 * 365 * 86_400;
+
+const EXPIRE: &str = "expire";
+const SWEEP: &str = "sweep";
+const FORGET: &str = "forget-token";
+
+impl DynamoDb {
+    /// Sets the attribute that says when items expire, or takes it back.
+    ///
+    /// # Errors
+    /// What AWS says, and when the store fails.
+    pub(crate) async fn update_ttl(&self, cx: &Cx, input: UpdateTimeToLiveInput) -> Result<UpdateTimeToLiveOutput> {
+        let wanted = input.time_to_live_specification;
+        if wanted.attribute_name.is_empty() {
+            return Err(Error::validation("TimeToLiveSpecification AttributeName must not be empty"));
+        }
+        cx.write(|tx| {
+            let mut table = (*self.table_of(cx, tx, &input.table_name)?).clone();
+            match (&table.ttl, wanted.enabled) {
+                (Some(current), true) if *current == wanted.attribute_name => {
+                    return Err(Error::validation("TimeToLive is already enabled").into());
+                }
+                (Some(current), _) if *current != wanted.attribute_name => {
+                    return Err(Error::validation(format_args!(
+                        "TimeToLive is active on a different AttributeName: current AttributeName is {current}"
+                    ))
+                    .into());
+                }
+                (None, false) => return Err(Error::validation("TimeToLive is already disabled").into()),
+                (None, true) => {
+                    table.ttl = Some(wanted.attribute_name.clone());
+                    self.begin_expiry(cx, tx, &table, &wanted.attribute_name)?;
+                }
+                (Some(_), _) => {
+                    table.ttl = None;
+                    cx.tasks().cancel(tx, SERVICE, &format!("{EXPIRE}:{}", table.id))?;
+                    self.schedule_sweep(cx, tx, &table.id, Sweep::Expiry)?;
+                }
+            }
+            rows::put_table(tx, scope(cx), &table);
+            Ok(())
+        })
+        .await?;
+        let shown = TimeToLiveSpecification { enabled: wanted.enabled, attribute_name: wanted.attribute_name };
+        Ok(UpdateTimeToLiveOutput { time_to_live_specification: Some(shown) })
+    }
+
+    /// The attribute that says when items expire.
+    ///
+    /// # Errors
+    /// When there is no such table, and when the store fails.
+    pub(crate) fn describe_ttl(&self, cx: &Cx, given: &str) -> Result<DescribeTimeToLiveOutput> {
+        let table = self.table_of(cx, &cx.read(), given)?;
+        let status = if table.ttl.is_some() { "ENABLED" } else { "DISABLED" };
+        let shown =
+            TimeToLiveDescription { time_to_live_status: Some(status.to_owned()), attribute_name: table.ttl.clone() };
+        Ok(DescribeTimeToLiveOutput { time_to_live_description: Some(shown) })
+    }
+
+    /// Notes when the items that are there expire.
+    fn begin_expiry(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table, attribute: &str) -> Result<()> {
+        // Times of an attribute that was taken back a moment ago may not have been swept yet.
+        while rows::sweep(tx, scope(cx), &table.id, Sweep::Expiry, STEP)? {}
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            after = rows::backfill(tx, scope(cx), table, Backfill::Expiry(attribute), after.as_deref(), STEP)?;
+            if after.is_none() {
+                break;
+            }
+        }
+        match rows::next_expiry(tx, scope(cx), table, oldest(cx))? {
+            Some(seconds) => self.schedule_expiry_at(cx, tx, table, seconds),
+            None => Ok(()),
+        }
+    }
+
+    /// Schedules the expiry of an item that was written, if no other of its table expires before it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_expiry(&self, cx: &Cx, tx: &mut Tx<'_>, done: &Done) -> Result<()> {
+        let Some(seconds) = done.written.expires else { return Ok(()) };
+        if rows::next_expiry(tx, scope(cx), &done.table, oldest(cx))? == Some(seconds) {
+            self.schedule_expiry_at(cx, tx, &done.table, seconds)?;
+        }
+        Ok(())
+    }
+
+    fn schedule_expiry_at(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table, seconds: u64) -> Result<()> {
+        let id = format!("{EXPIRE}:{}", table.id);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &id, EXPIRE, table.name.clone(), moment(seconds))?)
+    }
+
+    /// Schedules the sweeping of rows that nobody sees any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_sweep(&self, cx: &Cx, tx: &mut Tx<'_>, table: &str, part: Sweep) -> Result<()> {
+        let part = match part {
+            Sweep::Table => "table".to_owned(),
+            Sweep::Expiry => "expiry".to_owned(),
+            Sweep::Index(number) => number.to_string(),
+        };
+        let id = format!("{SWEEP}:{table}:{part}");
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &id, SWEEP, format!("{table} {part}"), cx.now())?)
+    }
+
+    /// Schedules the forgetting of a token, `until` being in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_forgetting(&self, cx: &Cx, tx: &mut Tx<'_>, token: &str, until: i64) -> Result<()> {
+        let at = Timestamp::from_millisecond(until).unwrap_or(Timestamp::MAX);
+        let id = format!("{FORGET}:{}:{}:{token}", cx.account(), cx.region());
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &id, FORGET, token.to_owned(), at)?)
+    }
+
+    /// Does a task that was scheduled here.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn run_task(&self, cx: &Cx, task: &Task) -> Result<Next> {
+        match task.kind.as_str() {
+            EXPIRE => self.expire(cx, &task.payload).await,
+            SWEEP => sweep(cx, &task.payload).await,
+            FORGET => {
+                cx.write(|tx| {
+                    rows::forget_token(tx, scope(cx), &task.payload);
+                    Ok(())
+                })
+                .await?;
+                Ok(Next::Done)
+            }
+            other => Err(cx.broken(format!("dynamodb has no task `{other}`")).into()),
+        }
+    }
+
+    async fn expire(&self, cx: &Cx, name: &str) -> Result<Next> {
+        let now = u64::try_from(cx.now().as_second()).unwrap_or(0);
+        let next = cx
+            .write(|tx| {
+                let Some(table) = self.descriptions.get(tx, scope(cx), name)? else { return Ok(None) };
+                if table.ttl.is_none() {
+                    return Ok(None);
+                }
+                for place in rows::expired(tx, scope(cx), &table, oldest(cx), now.saturating_add(1), STEP)? {
+                    let old = rows::get(tx, scope(cx), &table, &place)?;
+                    rows::write(tx, scope(cx), &table, &Change { place: &place, old, new: None })?;
+                }
+                Ok(rows::next_expiry(tx, scope(cx), &table, oldest(cx))?)
+            })
+            .await?;
+        Ok(next.map_or(Next::Done, |seconds| Next::Again(moment(seconds).max(cx.now()))))
+    }
+}
+
+async fn sweep(cx: &Cx, payload: &str) -> Result<Next> {
+    let Some((table, part)) = payload.split_once(' ') else { return Ok(Next::Done) };
+    let part = match part {
+        "table" => Sweep::Table,
+        "expiry" => Sweep::Expiry,
+        number => match number.parse() {
+            Ok(number) => Sweep::Index(number),
+            Err(_) => return Ok(Next::Done),
+        },
+    };
+    let more = cx.write(|tx| Ok(rows::sweep(tx, scope(cx), table, part, STEP)?)).await?;
+    Ok(if more { Next::Again(cx.now()) } else { Next::Done })
+}
+
+/// The earliest time that means anything.
+fn oldest(cx: &Cx) -> u64 {
+    u64::try_from(cx.now().as_second()).unwrap_or(0).saturating_sub(OLDEST)
+}
+
+/// A moment in seconds since 1970. Items expire in the second that they name.
+fn moment(seconds: u64) -> Timestamp {
+    let start = Timestamp::UNIX_EPOCH;
+    start.checked_add(Duration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+}

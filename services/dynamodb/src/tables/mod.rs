@@ -1,0 +1,8 @@
+//! The operations on tables.
+
+pub(crate) mod create;
+pub(crate) mod describe;
+pub(crate) mod expire;
+pub(crate) mod schema;
+pub(crate) mod tags;
+pub(crate) mod update;

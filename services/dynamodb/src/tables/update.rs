@@ -1,0 +1,257 @@
+//! UpdateTable.
+
+use super::describe::description;
+use super::schema;
+use crate::DynamoDb;
+use crate::api::input::{CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, ProvisionedThroughput};
+use crate::api::{UpdateTableInput, UpdateTableOutput};
+use crate::error::{Error, Result};
+use crate::request::scope;
+use crate::rows::{self, Backfill, Sweep};
+use crate::table::{Billing, Index, KeyDefinition, Table};
+use undercast_kernel::Cx;
+use undercast_store::Tx;
+
+/// How many items are looked at at a time while an index is made.
+const BACKFILL_STEP: usize = 1000;
+
+/// A change to the global indexes, checked.
+enum IndexChange {
+    Create(Index),
+    Update(String, Billing),
+    Delete(String),
+}
+
+impl DynamoDb {
+    /// Changes the settings of a table, or its global indexes, one of them at a time as AWS wants it.
+    ///
+    /// # Errors
+    /// What AWS says, and when the store fails.
+    pub(crate) async fn change_table(&self, cx: &Cx, input: UpdateTableInput) -> Result<UpdateTableOutput> {
+        refuse_unbuilt(&input)?;
+        let updates = input.global_secondary_index_updates.unwrap_or_default();
+        let definitions = schema::definitions(input.attribute_definitions.unwrap_or_default())?;
+        let throughput = input.provisioned_throughput.as_ref();
+        let mode = input.billing_mode.as_deref();
+        if throughput.is_none()
+            && mode.is_none()
+            && updates.is_empty()
+            && input.table_class.is_none()
+            && input.deletion_protection_enabled.is_none()
+        {
+            return Err(Error::validation(
+                "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
+                 SSESpecification or ReplicaUpdates is required",
+            ));
+        }
+        let shown = cx
+            .write(|tx| {
+                let mut table = (*self.table_of(cx, tx, &input.table_name)?).clone();
+                change_billing(cx, &mut table, mode, throughput)?;
+                if let Some(protected) = input.deletion_protection_enabled {
+                    table.deletion_protection = protected;
+                }
+                if let Some(class) = &input.table_class {
+                    table.class = Some(class.clone());
+                }
+                let (made, gone) = self.change_indexes(cx, tx, &mut table, &definitions, &updates)?;
+                rows::put_table(tx, scope(cx), &table);
+                let mut shown = description(cx, tx, &table, "UPDATING")?;
+                for index in shown.global_secondary_indexes.iter_mut().flatten() {
+                    if index.index_name == made {
+                        index.index_status = Some("CREATING".to_owned());
+                        index.backfilling = Some(false);
+                    }
+                }
+                if let Some(gone) = gone {
+                    let arn = crate::request::table_arn(cx, &table.name);
+                    let gone = super::describe::global_index(cx, tx, &table, &gone, &arn, "DELETING")?;
+                    shown.global_secondary_indexes.get_or_insert_default().push(gone);
+                }
+                Ok(shown)
+            })
+            .await?;
+        Ok(UpdateTableOutput { table_description: Some(shown) })
+    }
+
+    /// Changes indexes; gives the name of one that was made, and one that went.
+    fn change_indexes(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        table: &mut Table,
+        definitions: &[KeyDefinition],
+        updates: &[GlobalSecondaryIndexUpdate],
+    ) -> Result<(Option<String>, Option<Index>)> {
+        let mut made = None;
+        let mut gone = None;
+        for update in updates {
+            match index_change(table, definitions, update)? {
+                IndexChange::Create(index) => {
+                    if made.is_some() || gone.is_some() {
+                        return Err(Error::limit_exceeded(
+                            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
+                        ));
+                    }
+                    made = Some(index.name.clone());
+                    table.global.push(index);
+                    schema::check_together(&table.key, &table.local, &table.global, &table.attributes)?;
+                    self.fill(cx, tx, table)?;
+                }
+                IndexChange::Update(name, billing) => {
+                    if let Some(index) = table.global.iter_mut().find(|index| index.name == name) {
+                        index.billing = billing;
+                    }
+                }
+                IndexChange::Delete(name) => {
+                    if made.is_some() || gone.is_some() {
+                        return Err(Error::limit_exceeded(
+                            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
+                        ));
+                    }
+                    let at = table.global.iter().position(|index| index.name == name);
+                    let index = at.map(|at| table.global.remove(at)).ok_or_else(Error::resource_not_found)?;
+                    self.schedule_sweep(cx, tx, &table.id, Sweep::Index(index.number))?;
+                    forget_definitions(table);
+                    gone = Some(index);
+                }
+            }
+        }
+        Ok((made, gone))
+    }
+
+    /// Makes the rows of the index that was added last.
+    fn fill(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<()> {
+        let Some(index) = table.global.last() else { return Ok(()) };
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            after = rows::backfill(tx, scope(cx), table, Backfill::Index(index), after.as_deref(), BACKFILL_STEP)?;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn refuse_unbuilt(input: &UpdateTableInput) -> Result<()> {
+    if input
+        .stream_specification
+        .as_ref()
+        .is_some_and(|stream| stream.stream_enabled || stream.stream_view_type.is_some())
+    {
+        return Err(Error::NotBuilt("streams (StreamSpecification)"));
+    }
+    Ok(())
+}
+
+fn change_billing(
+    cx: &Cx,
+    table: &mut Table,
+    mode: Option<&str>,
+    throughput: Option<&ProvisionedThroughput>,
+) -> Result<()> {
+    let new = match (mode, throughput) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) if table.billing == Billing::OnDemand => {
+            return Err(Error::invalid(
+                "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
+            ));
+        }
+        (None, Some(throughput)) => schema::provisioned(throughput)?,
+        (Some("PROVISIONED"), None) if table.billing != Billing::OnDemand => return Ok(()),
+        (mode, throughput) => schema::billing(mode, throughput)?,
+    };
+    if let (Billing::Provisioned { read, write }, true) = (new, new == table.billing) {
+        return Err(Error::validation(format_args!(
+            "The provisioned throughput for the table will not change. The requested value equals the current value. Current \
+             ReadCapacityUnits provisioned for the table: {read}. Requested ReadCapacityUnits: {read}. Current \
+             WriteCapacityUnits provisioned for the table: {write}. Requested WriteCapacityUnits: {write}. Refer to the Amazon \
+             DynamoDB Developer Guide for current limits and how to request higher limits."
+        )));
+    }
+    if new == Billing::OnDemand && table.billing != Billing::OnDemand {
+        table.on_demand_since = Some(cx.now_millis());
+        table.global.iter_mut().for_each(|index| index.billing = Billing::OnDemand);
+    }
+    table.billing = new;
+    Ok(())
+}
+
+fn index_change(
+    table: &mut Table,
+    definitions: &[KeyDefinition],
+    update: &GlobalSecondaryIndexUpdate,
+) -> Result<IndexChange> {
+    let known = |name: &str| {
+        let found = table.global.iter().any(|index| index.name == name);
+        if found { Ok(()) } else { Err(Error::resource_not_found()) }
+    };
+    match (&update.create, &update.update, &update.delete) {
+        (Some(create), None, None) => new_index(table, definitions, create).map(IndexChange::Create),
+        (None, Some(update), None) => {
+            known(&update.index_name)?;
+            let throughput = update.provisioned_throughput.as_ref();
+            let billing = schema::index_billing(&update.index_name, table.billing, throughput)?;
+            Ok(IndexChange::Update(update.index_name.clone(), billing))
+        }
+        (None, None, Some(delete)) => {
+            known(&delete.index_name)?;
+            Ok(IndexChange::Delete(delete.index_name.clone()))
+        }
+        _ => Err(Error::invalid(
+            "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must be set",
+        )),
+    }
+}
+
+fn new_index(
+    table: &mut Table,
+    definitions: &[KeyDefinition],
+    create: &CreateGlobalSecondaryIndexAction,
+) -> Result<Index> {
+    if table.index(&create.index_name).is_some() {
+        return Err(Error::validation(format_args!(
+            "Attempting to create an index which already exists: {}",
+            create.index_name
+        )));
+    }
+    for definition in definitions {
+        match table.attributes.iter().find(|known| known.name == definition.name) {
+            Some(known) if known.code != definition.code => {
+                return Err(Error::invalid(format_args!(
+                    "Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. \
+                     Existing schema: {known:?} New schema: {definition:?}"
+                )));
+            }
+            Some(_) => {}
+            None => table.attributes.push(definition.clone()),
+        }
+    }
+    let key = schema::key(&create.key_schema, &table.attributes)?;
+    forget_unused(table, &key);
+    let billing = schema::index_billing(&create.index_name, table.billing, create.provisioned_throughput.as_ref())?;
+    Ok(Index {
+        name: create.index_name.clone(),
+        number: schema::next(&mut table.next_index),
+        key,
+        projection: schema::projection(&create.projection)?,
+        billing,
+    })
+}
+
+/// Definitions that neither an old key nor the new one uses are not kept, as AWS does not keep them.
+fn forget_unused(table: &mut Table, new: &crate::table::KeySchema) {
+    let used: Vec<String> = table
+        .key
+        .names()
+        .chain(table.indexes().flat_map(|index| index.key.names()))
+        .chain(new.names())
+        .map(ToOwned::to_owned)
+        .collect();
+    table.attributes.retain(|definition| used.contains(&definition.name));
+}
+
+fn forget_definitions(table: &mut Table) {
+    let key = table.key.clone();
+    forget_unused(table, &key);
+}

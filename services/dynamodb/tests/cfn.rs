@@ -1,0 +1,94 @@
+use crate::cloud::{Cloud, table};
+use serde_json::{Value as Json, json};
+use undercast_dynamodb::DynamoDb;
+use undercast_kernel::Service as _;
+use undercast_kernel::resources::{Properties, ResourceRequest, ResourceType, Updated};
+
+fn properties(json: &Json) -> Properties {
+    json.as_object().unwrap().clone()
+}
+
+fn request(properties: Properties) -> ResourceRequest {
+    ResourceRequest {
+        stack: "shop".into(),
+        stack_id: "arn:aws:cloudformation:us-east-1:000000000000:stack/shop/1".into(),
+        logical_id: "Orders".into(),
+        properties,
+        tags: vec![("stack".into(), "shop".into())],
+    }
+}
+
+fn kind() -> Box<dyn ResourceType> {
+    DynamoDb::default().resource_types().remove(0)
+}
+
+fn indexed(names: &[&str]) -> Json {
+    let mut input = table("", "pk:S", "");
+    input.as_object_mut().unwrap().remove("TableName");
+    let definitions = input["AttributeDefinitions"].as_array_mut().unwrap();
+    definitions.extend(names.iter().map(|name| json!({"AttributeName": name, "AttributeType": "S"})));
+    if !names.is_empty() {
+        input["GlobalSecondaryIndexes"] = names
+            .iter()
+            .map(|name| {
+                json!({
+                    "IndexName": format!("by-{name}"), "Projection": {"ProjectionType": "ALL"},
+                    "KeySchema": [{"AttributeName": name, "KeyType": "HASH"}]
+                })
+            })
+            .collect();
+    }
+    input
+}
+
+#[tokio::test]
+async fn a_template_makes_changes_and_removes_a_table() {
+    let cloud = Cloud::new();
+    let (cx, kind) = (cloud.cx(), kind());
+    assert_eq!(kind.name(), "AWS::DynamoDB::Table");
+    let mut before = indexed(&["a", "b"]);
+    before["TimeToLiveSpecification"] = json!({"AttributeName": "until", "Enabled": true});
+    before["Tags"] = json!([{"Key": "team", "Value": "a"}]);
+    let made = kind.create(&cx, &request(properties(&before))).await.unwrap();
+    assert!(made.id.starts_with("shop-Orders-"));
+    assert_eq!(made.attributes["Arn"], format!("arn:aws:dynamodb:us-east-1:000000000000:table/{}", made.id));
+    let ttl = cloud.ok("DescribeTimeToLive", json!({"TableName": made.id})).await;
+    assert_eq!(ttl["TimeToLiveDescription"]["AttributeName"], "until");
+
+    let mut now = indexed(&["b", "c"]);
+    now["DeletionProtectionEnabled"] = json!("true");
+    now["TimeToLiveSpecification"] = json!({"AttributeName": "expires", "Enabled": "true"});
+    let updated = kind.update(&cx, &made.id, &properties(&before), &request(properties(&now))).await.unwrap();
+    assert!(matches!(updated, Updated::InPlace(resource) if resource.id == made.id));
+    let shown = cloud.ok("DescribeTable", json!({"TableName": made.id})).await;
+    let mut names: Vec<_> = shown["Table"]["GlobalSecondaryIndexes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|index| index["IndexName"].to_string())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["\"by-b\"", "\"by-c\""]);
+    assert_eq!(shown["Table"]["DeletionProtectionEnabled"], true);
+    let ttl = cloud.ok("DescribeTimeToLive", json!({"TableName": made.id})).await;
+    assert_eq!(ttl["TimeToLiveDescription"]["AttributeName"], "expires");
+    let tags = cloud.ok("ListTagsOfResource", json!({"ResourceArn": made.attributes["Arn"]})).await;
+    assert_eq!(tags["Tags"], json!([{"Key": "stack", "Value": "shop"}]));
+
+    assert!(kind.delete(&cx, &made.id, &properties(&now)).await.is_err(), "it is protected");
+    let mut free = now.clone();
+    free.as_object_mut().unwrap().remove("DeletionProtectionEnabled");
+    kind.update(&cx, &made.id, &properties(&now), &request(properties(&free))).await.unwrap();
+    kind.delete(&cx, &made.id, &properties(&free)).await.unwrap();
+    kind.delete(&cx, &made.id, &properties(&free)).await.unwrap();
+    assert_eq!(cloud.ok("ListTables", json!({})).await["TableNames"], json!([]));
+}
+
+#[tokio::test]
+async fn a_stream_in_a_template_is_refused() {
+    let cloud = Cloud::new();
+    let mut wanted = indexed(&[]);
+    wanted["StreamSpecification"] = json!({"StreamViewType": "NEW_IMAGE"});
+    let refused = kind().create(&cloud.cx(), &request(properties(&wanted))).await.unwrap_err();
+    assert!(refused.to_string().contains("streams"), "{refused}");
+}

@@ -1,0 +1,188 @@
+//! A cloud in memory with DynamoDB in it, and a table or two.
+
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use undercast_dynamodb::DynamoDb;
+use undercast_kernel::auth::Caller;
+use undercast_kernel::policy::{NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
+use undercast_kernel::{Cx, Failure, IamMode, Identities, IdentityPolicies, Kernel, Random, RoleFacts, Settings};
+use undercast_store::{Blobs, Database, Memory, Snapshot};
+
+/// A cloud of its own.
+pub(crate) struct Cloud {
+    kernel: Kernel,
+    cx: Cx,
+    files: std::path::PathBuf,
+}
+
+/// What AWS says.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Refusal {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, Json)>,
+}
+
+impl Cloud {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let files = std::env::temp_dir().join(format!("undercast-dynamodb-{}-{number}", std::process::id()));
+        let settings = Settings {
+            iam: IamMode::Enforce,
+            auth: undercast_kernel::AuthMode::Open,
+            strict: false,
+            host: "localhost:4566".into(),
+            data: None,
+            files: files.clone(),
+        };
+        let database = Database::new(Arc::new(Memory::new())).unwrap();
+        let blobs = Blobs::open(&files.join("blobs"), false).unwrap();
+        let services: Vec<Arc<dyn undercast_kernel::Service>> = vec![Arc::new(DynamoDb::default())];
+        let kernel = Kernel::new(settings, database, blobs, Random::seeded(7), services).unwrap();
+        let cx = kernel.cx_for("000000000000", "us-east-1");
+        Self { kernel, cx, files }
+    }
+
+    /// Calls an operation that is expected to do what is asked.
+    #[track_caller]
+    pub(crate) fn ok(&self, operation: &str, input: Json) -> impl Future<Output = Json> {
+        let caller = std::panic::Location::caller();
+        let operation = operation.to_owned();
+        async move {
+            let result = self.call(&operation, input).await;
+            result.unwrap_or_else(|refusal| panic!("{operation} at {caller} was refused: {refusal:?}"))
+        }
+    }
+
+    /// Calls an operation that is expected to be refused.
+    #[track_caller]
+    pub(crate) fn err(&self, operation: &str, input: Json) -> impl Future<Output = Refusal> {
+        let caller = std::panic::Location::caller();
+        let operation = operation.to_owned();
+        async move {
+            let result = self.call(&operation, input).await;
+            result.err().unwrap_or_else(|| panic!("{operation} at {caller} was not refused"))
+        }
+    }
+
+    pub(crate) async fn call(&self, operation: &str, input: Json) -> Result<Json, Refusal> {
+        match self.cx.refreshed().call("dynamodb", operation, input).await {
+            Ok(output) => Ok(output),
+            Err(failure @ Failure::Broken(_)) => panic!("{operation} broke: {failure:?}"),
+            Err(failure) => {
+                let error = failure.into_error("id");
+                Err(Refusal {
+                    code: error.code.to_string(),
+                    message: error.message,
+                    status: error.status,
+                    fields: error.fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+                })
+            }
+        }
+    }
+
+    /// The same cloud as a user sees it, who may do what a policy says.
+    pub(crate) fn as_user(&self, policy: &Json) -> Self {
+        let principal = PrincipalFacts {
+            arn: "arn:aws:iam::000000000000:user/ada".into(),
+            account: "000000000000".into(),
+            kind: PrincipalKind::User { name: "ada".into() },
+            user_id: "AIDAADA".into(),
+            canonical_user: None,
+        };
+        let compiled = Policy::parse(PolicyKind::Inline, &policy.to_string()).unwrap();
+        let known = IdentityPolicies {
+            identity: vec![NamedPolicy { name: "own".into(), policy: Arc::new(compiled) }],
+            ..IdentityPolicies::default()
+        };
+        self.kernel.set_identities(Arc::new(Known(known)));
+        let caller = Caller { principal: Arc::new(principal), session: None, access_key: None, chunks: None };
+        let cx = self.kernel.cx(caller, "us-east-1", "request", self.cx.origin().clone());
+        Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
+    }
+
+    /// The context of a call.
+    pub(crate) fn cx(&self) -> Cx {
+        self.cx.refreshed()
+    }
+
+    /// Lets time pass, with all that falls due in it.
+    pub(crate) async fn advance(&self, seconds: u64) {
+        self.kernel.advance(Duration::from_secs(seconds)).await.unwrap();
+    }
+
+    /// Seconds since 1970, by the cloud's clock.
+    pub(crate) fn now(&self) -> i64 {
+        self.kernel.clock().now().as_second()
+    }
+
+    /// How many rows the store has in all.
+    pub(crate) fn rows(&self) -> usize {
+        use undercast_store::Read as _;
+        let page = undercast_store::Page {
+            start: Vec::new(),
+            end: None,
+            order: undercast_store::Order::Ascending,
+            limit: usize::MAX,
+        };
+        self.kernel.database().read().scan(&page).unwrap().len()
+    }
+
+    /// A table `tab` with the partition key `pk`.
+    pub(crate) async fn with_table(self) -> Self {
+        self.ok("CreateTable", table("tab", "pk:S", "")).await;
+        self
+    }
+
+    /// A table `tab` with the partition key `pk` and the sort key `sk`.
+    pub(crate) async fn with_sorted_table(self, kind: &str) -> Self {
+        self.ok("CreateTable", table("tab", "pk:S", &format!("sk:{kind}"))).await;
+        self
+    }
+
+    pub(crate) async fn put(&self, item: Json) {
+        self.ok("PutItem", json!({"TableName": "tab", "Item": item})).await;
+    }
+
+    pub(crate) async fn get(&self, key: Json) -> Json {
+        self.ok("GetItem", json!({"TableName": "tab", "Key": key, "ConsistentRead": true})).await["Item"].take()
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        if !self.files.as_os_str().is_empty() {
+            let _ = std::fs::remove_dir_all(&self.files);
+        }
+    }
+}
+
+/// Says of every user what is known of one.
+struct Known(IdentityPolicies);
+
+impl Identities for Known {
+    fn policies(&self, _from: &Snapshot, _principal: &PrincipalFacts) -> undercast_kernel::Result<IdentityPolicies> {
+        Ok(self.0.clone())
+    }
+
+    fn role(&self, _from: &Snapshot, _arn: &str) -> undercast_kernel::Result<Option<RoleFacts>> {
+        Ok(None)
+    }
+}
+
+/// The input that makes a table paid for by request: keys are written `name:type`.
+pub(crate) fn table(name: &str, partition: &str, sort: &str) -> Json {
+    let keys: Vec<(&str, &str)> = [partition, sort].into_iter().filter_map(|key| key.split_once(':')).collect();
+    let attributes: Vec<Json> =
+        keys.iter().map(|(name, kind)| json!({"AttributeName": name, "AttributeType": kind})).collect();
+    let schema: Vec<Json> = keys
+        .iter()
+        .zip(["HASH", "RANGE"])
+        .map(|((name, _), kind)| json!({"AttributeName": name, "KeyType": kind}))
+        .collect();
+    json!({"TableName": name, "AttributeDefinitions": attributes, "KeySchema": schema, "BillingMode": "PAY_PER_REQUEST"})
+}

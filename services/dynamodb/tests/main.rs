@@ -1,0 +1,15 @@
+//! DynamoDB through the kernel: what a caller notices.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+mod cases;
+mod cfn;
+mod cloud;
+mod indexes;
+mod items;
+mod legacy;
+mod model;
+mod permissions;
+mod searches;
+mod tables;
+mod transactions;

@@ -1,0 +1,113 @@
+//! Finding a bucket, and the rules of names.
+
+use undercast_kernel::store::Read;
+use undercast_kernel::{AwsError, Cx, Result};
+
+use crate::error;
+use crate::rows::{BUCKETS, Bucket};
+
+/// Longest key in bytes.
+const KEY_BYTES: usize = 1024;
+
+/// The bucket of that name, if the caller reached the right region and, where it says so, the right owner.
+pub(crate) fn open(cx: &Cx, from: &(impl Read + ?Sized), name: &str, owner: Option<&str>) -> Result<Bucket> {
+    let bucket = anywhere(from, name, owner)?;
+    if bucket.region != cx.region()
+        && let Some(error) = wrong_region(cx, &bucket)
+    {
+        return Err(error.into());
+    }
+    Ok(bucket)
+}
+
+/// The same for calls that S3 answers in every region.
+pub(crate) fn anywhere(from: &(impl Read + ?Sized), name: &str, owner: Option<&str>) -> Result<Bucket> {
+    let Some(bucket) = BUCKETS.get(from, &(name,))? else {
+        return Err(if is_possible(name) { error::no_such_bucket(name) } else { error::invalid_bucket_name(name) }.into());
+    };
+    check_owner(&bucket, owner)?;
+    Ok(bucket)
+}
+
+/// `x-amz-expected-bucket-owner`
+fn check_owner(bucket: &Bucket, owner: Option<&str>) -> Result<()> {
+    match owner {
+        None => Ok(()),
+        Some(owner) if owner == bucket.account => Ok(()),
+        Some(owner) if owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit()) => Err(error::access_denied().into()),
+        Some(owner) => {
+            let message = format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
+            Err(AwsError::new("InvalidBucketOwnerAWSAccountID", 400, message).into())
+        }
+    }
+}
+
+/// A request that was signed for another region than the bucket's. Calls from inside go where the bucket is, as services
+/// of AWS do; so do unsigned requests, unless their host names a region.
+fn wrong_region(cx: &Cx, bucket: &Bucket) -> Option<AwsError> {
+    if cx.origin().access_key.is_some() {
+        let message = format!(
+            "The authorization header is malformed; the region '{}' is wrong; expecting '{}'",
+            cx.region(),
+            bucket.region
+        );
+        let error = AwsError::new("AuthorizationHeaderMalformed", 400, message).with("Region", bucket.region.as_str());
+        return Some(error.with_header("x-amz-bucket-region", bucket.region.as_str()));
+    }
+    let host = &cx.origin().host;
+    let named = cx.origin().address.is_some() && host.contains(cx.region());
+    named.then(|| {
+        let message = "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.";
+        AwsError::new("PermanentRedirect", 301, message)
+            .with("Endpoint", host.replace(cx.region(), &bucket.region))
+            .with("Bucket", bucket.name.as_str())
+            .with_header("x-amz-bucket-region", bucket.region.as_str())
+    })
+}
+
+/// What could ever have been a bucket's name.
+fn is_possible(name: &str) -> bool {
+    (3..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+/// The rules for new general purpose buckets.
+///
+/// Source: "General purpose bucket naming rules" in the user guide.
+pub(crate) fn is_valid(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let ends = |b: Option<u8>| b.is_some_and(plain);
+    let prefixes = ["xn--", "sthree-", "amzn-s3-demo-"];
+    let suffixes = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+    (3..=63).contains(&name.len())
+        && name.bytes().all(|b| plain(b) || b == b'-' || b == b'.')
+        && ends(name.bytes().next())
+        && ends(name.bytes().last())
+        && !name.contains("..")
+        && name.parse::<std::net::Ipv4Addr>().is_err()
+        && !prefixes.iter().any(|p| name.starts_with(p))
+        && !suffixes.iter().any(|s| name.ends_with(s))
+}
+
+/// A key may be so long.
+pub(crate) fn check_key(key: &str) -> Result<()> {
+    if key.len() <= KEY_BYTES {
+        return Ok(());
+    }
+    let error = AwsError::new("KeyTooLongError", 400, "Your key is too long");
+    Err(error.with("Size", key.len()).with("MaxSizeAllowed", KEY_BYTES).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_new_buckets() {
+        for name in ["abc", "my-bucket", "my.bucket.1", "1-2-3", &"a".repeat(63)] {
+            assert!(is_valid(name), "{name}");
+        }
+        for name in ["ab", "My-Bucket", "my_bucket", "-abc", "abc-", "a..b", "192.168.5.4", "xn--abc", "abc-s3alias", &"a".repeat(64), ""] {
+            assert!(!is_valid(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Buckets: made, found, described, deleted.
+
+use undercast_kernel::store::{Order, Read};
+use undercast_kernel::tags::Tags;
+use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp, auth, paging, regions};
+
+use crate::api::{self, output};
+use crate::policy::check_acl;
+use crate::rows::{BUCKETS, Block, Bucket, LISTED, LISTED_VERSIONS, OWNED, PARTS, SETTINGS, UPLOADS, Versioning};
+use crate::{bucket, error, intake, listing, tagging};
+
+/// The setting that holds a bucket's tags.
+pub(crate) const TAGS: &str = "tags";
+
+/// `ListBuckets` gives so many at a time at most.
+const MOST_BUCKETS: i32 = 10_000;
+
+pub(crate) async fn create(cx: &Cx, input: api::CreateBucketInput) -> Result<api::CreateBucketOutput> {
+    let name = input.bucket.as_str();
+    if !bucket::is_valid(name) {
+        return Err(error::invalid_bucket_name(name).into());
+    }
+    check_ownership(input.object_ownership.as_deref())?;
+    if input.bucket_namespace.as_deref().is_some_and(|n| n != "global") {
+        return Err(Failure::not_built("s3.CreateBucket with `BucketNamespace` account-regional"));
+    }
+    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write, &input.grant_write_acp];
+    if check_acl(input.acl.as_deref(), &grants.map(Option::as_ref)).is_err() {
+        let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+        return Err(AwsError::new("InvalidBucketAclWithObjectOwnership", 400, message).into());
+    }
+    let (constraint, tags) = input.create_bucket_configuration.map_or((None, None), |c| (c.location_constraint, c.tags));
+    let region = location_of(cx, constraint.as_deref())?;
+    let tags = tags.map(|t| tagging::of_set(t.into_iter().map(|t| (t.key, t.value)), tagging::Of::Bucket)).transpose()?;
+    let made = Bucket {
+        name: name.to_owned(),
+        account: cx.account().to_owned(),
+        region: region.to_owned(),
+        created: cx.now_millis(),
+        versioning: Versioning::Off,
+        policy: None,
+        public: false,
+        block: Some(Block::ALL),
+        notifies: false,
+    };
+    cx.write(|tx| {
+        if let Some(there) = BUCKETS.get(tx, &(name,))? {
+            return taken(&made, &there);
+        }
+        BUCKETS.put(tx, &(name,), &made);
+        OWNED.put(tx, &(&made.account, name), &made.region);
+        if let Some(tags) = &tags {
+            SETTINGS.put(tx, &made.key(TAGS), &tagging::text(tags)?);
+        }
+        Ok(())
+    })
+    .await?;
+    let location = if region == regions::DEFAULT { format!("/{name}") } else { format!("{}/{name}/", cx.endpoint()) };
+    Ok(api::CreateBucketOutput { location: Some(location), bucket_arn: Some(made.arn()) })
+}
+
+/// The name has a bucket. In us-east-1 the owner's second creation is a success that changes nothing.
+///
+/// Source: CreateBucket in the API reference, error BucketAlreadyOwnedByYou.
+fn taken(made: &Bucket, there: &Bucket) -> Result<()> {
+    if made.account != there.account {
+        return Err(error::bucket_already_exists(&there.name).into());
+    }
+    if made.region == regions::DEFAULT && there.region == regions::DEFAULT {
+        return Ok(());
+    }
+    Err(error::bucket_already_owned(&there.name).into())
+}
+
+/// The region of a new bucket: the one that the request is signed for; from us-east-1, whose endpoint is the global one,
+/// also any other.
+fn location_of<'a>(cx: &'a Cx, constraint: Option<&'a str>) -> Result<&'a str> {
+    let region = cx.region();
+    // `EU` is an old name of eu-west-1; us-east-1 cannot be named.
+    let named = constraint.filter(|c| !c.is_empty()).map(|c| if c == "EU" { "eu-west-1" } else { c });
+    match named {
+        None if region == regions::DEFAULT => Ok(region),
+        Some(named) if named == regions::DEFAULT || !regions::exists(named) => {
+            let error = AwsError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid");
+            Err(error.with("LocationConstraint", named).into())
+        }
+        Some(named) if named == region || region == regions::DEFAULT => Ok(named),
+        _ => {
+            let shown = constraint.filter(|c| !c.is_empty()).unwrap_or("unspecified");
+            let message = format!("The {shown} location constraint is incompatible for the region specific endpoint this request was sent to.");
+            Err(AwsError::new("IllegalLocationConstraintException", 400, message).into())
+        }
+    }
+}
+
+/// Only BucketOwnerEnforced is built, which is what new buckets have.
+fn check_ownership(ownership: Option<&str>) -> Result<()> {
+    match ownership {
+        None | Some("BucketOwnerEnforced") => Ok(()),
+        Some(other) => Err(Failure::not_built(format!("ObjectOwnership {other}: buckets with ACLs"))),
+    }
+}
+
+pub(crate) fn head(cx: &Cx, input: &api::HeadBucketInput) -> Result<api::HeadBucketOutput> {
+    let bucket = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    Ok(api::HeadBucketOutput {
+        bucket_arn: Some(bucket.arn()),
+        bucket_region: Some(bucket.region),
+        access_point_alias: Some(false),
+        ..Default::default()
+    })
+}
+
+pub(crate) fn location(cx: &Cx, input: &api::GetBucketLocationInput) -> Result<api::GetBucketLocationOutput> {
+    let bucket = bucket::anywhere(&cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    let region = if bucket.region == regions::DEFAULT { String::new() } else { bucket.region };
+    Ok(api::GetBucketLocationOutput { location_constraint: Some(region) })
+}
+
+pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()> {
+    cx.write(|tx| {
+        let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        if !is_empty(tx, &bucket)? {
+            return Err(error::bucket_not_empty(&bucket.name).into());
+        }
+        // Uploads that are going on end with their bucket.
+        for part in PARTS.all(tx, &bucket.all())? {
+            intake::release(tx, &part.row.stored)?;
+        }
+        PARTS.clear(tx, &bucket.all())?;
+        UPLOADS.clear(tx, &bucket.all())?;
+        SETTINGS.clear(tx, &bucket.all())?;
+        OWNED.delete(tx, &(&bucket.account, &bucket.name));
+        BUCKETS.delete(tx, &(&bucket.name,));
+        Ok(())
+    })
+    .await
+}
+
+fn is_empty(from: &(impl Read + ?Sized), bucket: &Bucket) -> Result<bool> {
+    let any = |table: &undercast_kernel::store::Table<crate::rows::Listed>| {
+        Ok::<_, Failure>(!table.page(from, &bucket.all(), None::<&()>, Order::Ascending, 1)?.is_empty())
+    };
+    Ok(!any(&LISTED)? && !any(&LISTED_VERSIONS)?)
+}
+
+/// The owner of an account's buckets, as lists and ACLs show it.
+pub(crate) fn owner(account: &str) -> output::Owner {
+    output::Owner { display_name: None, id: Some(auth::canonical_user(account)) }
+}
+
+/// A moment as S3 shows it: whole seconds.
+pub(crate) fn shown(millis: i64) -> Timestamp {
+    Timestamp::from_second(millis.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+pub(crate) fn list(cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBucketsOutput> {
+    let most = input.max_buckets.unwrap_or(MOST_BUCKETS);
+    if !(1..=MOST_BUCKETS).contains(&most) {
+        let message = format!("Argument max-buckets must be an integer between 1 and {MOST_BUCKETS}");
+        return Err(error::invalid_argument(message, "max-buckets", &most.to_string()).into());
+    }
+    if let Some(region) = input.bucket_region.as_deref().filter(|r| !regions::exists(r)) {
+        let message = format!("Argument value {region} is not a valid AWS Region");
+        return Err(error::invalid_argument(message, "bucket-region", region).into());
+    }
+    let after = input.continuation_token.as_deref().map(|t| listing::position("s3.ListBuckets", t)).transpose()?;
+    let prefix = input.prefix.as_deref();
+    let from = cx.read();
+    let after_key = after.as_deref().map(|a| (cx.account(), a));
+    let mut buckets = Vec::new();
+    let mut next = None;
+    for entry in OWNED.page(&from, &(cx.account(),), after_key.as_ref(), Order::Ascending, usize::MAX)? {
+        let Some((_, name)) = entry.key::<(String, String)>() else { continue };
+        let wanted = prefix.is_none_or(|p| name.starts_with(p)) && input.bucket_region.as_ref().is_none_or(|r| *r == entry.row);
+        let Some(bucket) = BUCKETS.get(&from, &(&name,))?.filter(|_| wanted) else { continue };
+        if buckets.len() == usize::try_from(most).unwrap_or(usize::MAX) {
+            next = buckets.last().and_then(|b: &output::Bucket| b.name.as_deref()).map(|n| paging::token("s3.ListBuckets", n));
+            break;
+        }
+        buckets.push(output::Bucket {
+            creation_date: Some(shown(bucket.created)),
+            bucket_arn: Some(bucket.arn()),
+            name: Some(name),
+            // Only requests that page or filter are answered with regions.
+            bucket_region: (input.max_buckets.is_some() || prefix.is_some() || input.bucket_region.is_some()).then_some(bucket.region),
+        });
+    }
+    Ok(api::ListBucketsOutput { buckets: Some(buckets), owner: Some(owner(cx.account())), continuation_token: next, prefix: input.prefix })
+}
+
+pub(crate) async fn put_versioning(cx: &Cx, input: api::PutBucketVersioningInput) -> Result<()> {
+    if input.versioning_configuration.mfa_delete.as_deref() == Some("Enabled") {
+        return Err(Failure::not_built("s3.PutBucketVersioning with `MFADelete` Enabled"));
+    }
+    let versioning = match input.versioning_configuration.status.as_deref() {
+        Some("Enabled") => Versioning::Enabled,
+        Some("Suspended") => Versioning::Suspended,
+        _ => {
+            let message = "The Versioning element must be specified";
+            return Err(AwsError::new("IllegalVersioningConfigurationException", 400, message).into());
+        }
+    };
+    cx.write(|tx| {
+        let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        bucket.versioning = versioning;
+        BUCKETS.put(tx, &(&bucket.name,), &bucket);
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) fn get_versioning(cx: &Cx, input: &api::GetBucketVersioningInput) -> Result<api::GetBucketVersioningOutput> {
+    let bucket = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    let status = match bucket.versioning {
+        Versioning::Off => None,
+        Versioning::Enabled => Some("Enabled".to_owned()),
+        Versioning::Suspended => Some("Suspended".to_owned()),
+    };
+    Ok(api::GetBucketVersioningOutput { status, mfa_delete: None })
+}
+
+/// The tags of a bucket; `None`: it has none.
+pub(crate) fn tags(from: &(impl Read + ?Sized), bucket: &Bucket) -> Result<Option<Tags>> {
+    SETTINGS.get(from, &bucket.key(TAGS))?.map(|text| serde_json::from_str(&text).map_err(Failure::broken)).transpose()
+}
+
+pub(crate) async fn put_tagging(cx: &Cx, input: api::PutBucketTaggingInput) -> Result<()> {
+    let tags = tagging::of_set(input.tagging.tag_set.into_iter().map(|t| (t.key, t.value)), tagging::Of::Bucket)?;
+    let text = tagging::text(&tags)?;
+    cx.write(|tx| {
+        let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        SETTINGS.put(tx, &bucket.key(TAGS), &text);
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) fn get_tagging(cx: &Cx, input: &api::GetBucketTaggingInput) -> Result<api::GetBucketTaggingOutput> {
+    let from = cx.read();
+    let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
+    let Some(tags) = tags(&from, &bucket)? else {
+        return Err(AwsError::new("NoSuchTagSet", 404, "The TagSet does not exist").with("BucketName", bucket.name.as_str()).into());
+    };
+    Ok(api::GetBucketTaggingOutput { tag_set: tagging::shown(&tags) })
+}
+
+pub(crate) async fn delete_tagging(cx: &Cx, input: api::DeleteBucketTaggingInput) -> Result<()> {
+    cx.write(|tx| {
+        let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        SETTINGS.delete(tx, &bucket.key(TAGS));
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) fn put_ownership(cx: &Cx, input: &api::PutBucketOwnershipControlsInput) -> Result<()> {
+    bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    match input.ownership_controls.rules.as_slice() {
+        // It is what every bucket has, so there is nothing to write.
+        [rule] => check_ownership(Some(&rule.object_ownership)),
+        _ => Err(error::malformed_xml().into()),
+    }
+}
+
+pub(crate) fn get_ownership(cx: &Cx, input: &api::GetBucketOwnershipControlsInput) -> Result<api::GetBucketOwnershipControlsOutput> {
+    bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    let rules = vec![output::OwnershipControlsRule { object_ownership: "BucketOwnerEnforced".to_owned() }];
+    Ok(api::GetBucketOwnershipControlsOutput { ownership_controls: Some(output::OwnershipControls { rules }) })
+}
+
+/// The one grant that everything here has: all to the owner of the bucket.
+pub(crate) fn grants(bucket: &Bucket) -> Vec<output::Grant> {
+    let grantee = output::Grantee {
+        id: Some(auth::canonical_user(&bucket.account)),
+        type_: "CanonicalUser".to_owned(),
+        ..Default::default()
+    };
+    vec![output::Grant { grantee: Some(grantee), permission: Some("FULL_CONTROL".to_owned()) }]
+}
+
+pub(crate) fn get_acl(cx: &Cx, input: &api::GetBucketAclInput) -> Result<api::GetBucketAclOutput> {
+    let bucket = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    Ok(api::GetBucketAclOutput { owner: Some(owner(&bucket.account)), grants: Some(grants(&bucket)) })
+}
+
+pub(crate) fn put_acl(cx: &Cx, input: &api::PutBucketAclInput) -> Result<()> {
+    bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    if input.access_control_policy.is_some() {
+        return Err(error::acl_not_supported().into());
+    }
+    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write, &input.grant_write_acp];
+    check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))
+}

@@ -1,0 +1,232 @@
+//! Giving bytes out: whole or a range, from rows and blobs, in pieces.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use undercast_kernel::store::{BlobId, Read};
+use undercast_kernel::{Body, Bytes, Cx, Failure, Result};
+use undercast_wire::value::BodyError;
+
+use crate::checksum::{Algorithm, Checksum};
+use crate::rows::{Bucket, Content, Object, SEGMENTS, Segment, Stored};
+use crate::{error, intake};
+
+/// Bytes are read from files in pieces of so many.
+const PIECE: usize = 256 * 1024;
+
+/// Bytes from `start` on, so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u64,
+    pub(crate) length: u64,
+}
+
+impl Span {
+    pub(crate) fn whole(size: u64) -> Self {
+        Self { start: 0, length: size }
+    }
+
+    /// `bytes 0-9/100`
+    pub(crate) fn header(self, size: u64) -> String {
+        format!("bytes {}-{}/{size}", self.start, self.start + self.length.saturating_sub(1))
+    }
+
+    /// The span that a `Range` header asks for. `None`: all of it, as S3 answers to a header that it does not
+    /// understand or that asks for several ranges.
+    pub(crate) fn of_header(text: &str, size: u64) -> Result<Option<Self>> {
+        let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|r| r.split_once('-')) else { return Ok(None) };
+        let (first, last) = (first.trim(), last.trim());
+        let number = |t: &str| t.parse::<u64>().ok().filter(|_| t.bytes().all(|b| b.is_ascii_digit()));
+        let unsatisfiable = || error::invalid_range(size, text);
+        let span = match (first, last) {
+            ("", last) => {
+                let Some(count) = number(last) else { return Ok(None) };
+                if count == 0 || size == 0 {
+                    return Err(unsatisfiable().into());
+                }
+                let length = count.min(size);
+                Self { start: size - length, length }
+            }
+            (first, last) => {
+                let Some(start) = number(first) else { return Ok(None) };
+                let end = if last.is_empty() { u64::MAX } else { number(last).unwrap_or(0) };
+                if (!last.is_empty() && number(last).is_none()) || end < start {
+                    return Ok(None);
+                }
+                if start >= size {
+                    return Err(unsatisfiable().into());
+                }
+                Self { start, length: end.min(size - 1) - start + 1 }
+            }
+        };
+        Ok(Some(span))
+    }
+}
+
+/// What an object that was uploaded in parts is made of; nothing for others.
+pub(crate) fn segments(from: &(impl Read + ?Sized), bucket: &Bucket, object: &Object) -> Result<Vec<Segment>> {
+    let Content::Many(id) = &object.content else { return Ok(Vec::new()) };
+    let found = SEGMENTS.get(from, &bucket.key(id))?;
+    found.ok_or_else(|| Failure::broken(format!("the segments `{id}` of an object are not there")))
+}
+
+/// A piece still to be given.
+struct Source {
+    stored: Stored,
+    span: Span,
+}
+
+/// The bytes of an object.
+pub(crate) async fn open(cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, object: Object, span: Span) -> Result<Body> {
+    if span.length == 0 {
+        return Ok(Body::empty());
+    }
+    match object.content {
+        Content::One(stored) => one(cx, stored, span).await,
+        Content::Many(_) => {
+            let mut sources = VecDeque::new();
+            let mut at = 0;
+            for segment in segments(from, bucket, &object)? {
+                let (start, end) = (span.start.max(at), (span.start + span.length).min(at + segment.size));
+                if start < end {
+                    sources.push_back(Source { stored: segment.stored, span: Span { start: start - at, length: end - start } });
+                }
+                at += segment.size;
+            }
+            stream(cx, sources, span.length).await
+        }
+    }
+}
+
+async fn one(cx: &Cx, stored: Stored, span: Span) -> Result<Body> {
+    match stored {
+        Stored::Inline(bytes) => {
+            let bytes = Bytes::from(Vec::from(bytes));
+            Ok(slice(&bytes, span).into())
+        }
+        Stored::Blob(id) if span.length <= PIECE as u64 => {
+            let length = usize::try_from(span.length).unwrap_or(PIECE);
+            let bytes = cx.blobs().read(&BlobId(id), span.start, length).await?;
+            if bytes.len() != length {
+                return Err(Failure::broken("a blob is shorter than its object"));
+            }
+            Ok(bytes.into())
+        }
+        stored @ Stored::Blob(_) => stream(cx, VecDeque::from([Source { stored, span }]), span.length).await,
+    }
+}
+
+fn slice(bytes: &Bytes, span: Span) -> Bytes {
+    let start = usize::try_from(span.start).unwrap_or(usize::MAX).min(bytes.len());
+    let end = usize::try_from(span.start + span.length).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.slice(start..end)
+}
+
+/// The state of a body that is being given.
+struct Giving {
+    sources: VecDeque<Source>,
+    file: Option<(tokio::fs::File, u64)>,
+    blobs: undercast_kernel::store::Blobs,
+}
+
+async fn stream(cx: &Cx, sources: VecDeque<Source>, length: u64) -> Result<Body> {
+    let mut giving = Giving { sources, file: None, blobs: cx.blobs().clone() };
+    // The first file is opened before the answer begins, so that a failure is an answer and not a cut connection.
+    if let Some(Source { stored: Stored::Blob(id), span }) = giving.sources.front() {
+        let (path, span) = (giving.blobs.path(&BlobId(id.clone())), *span);
+        giving.file = Some((file(path, span.start).await.map_err(Failure::broken)?, span.length));
+        giving.sources.pop_front();
+    }
+    let stream = futures_util::stream::unfold(giving, |mut giving| async move {
+        let piece = giving.next().await;
+        piece.map(|piece| (piece.map_err(|e| BodyError::Incomplete(Some(Box::new(e)))), giving))
+    });
+    Ok(Body::stream(Box::pin(stream), Some(length)))
+}
+
+async fn file(path: PathBuf, start: u64) -> std::io::Result<tokio::fs::File> {
+    let mut file = tokio::fs::File::open(path).await?;
+    file.set_max_buf_size(PIECE);
+    if start > 0 {
+        file.seek(std::io::SeekFrom::Start(start)).await?;
+    }
+    Ok(file)
+}
+
+impl Giving {
+    async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
+        loop {
+            if let Some((file, left)) = &mut self.file {
+                if *left == 0 {
+                    self.file = None;
+                    continue;
+                }
+                let piece = read(file, *left).await;
+                *left = left.saturating_sub(piece.as_ref().map_or(*left, |p| p.len() as u64));
+                return Some(piece);
+            }
+            let source = self.sources.pop_front()?;
+            match source.stored {
+                Stored::Inline(bytes) => return Some(Ok(slice(&Bytes::from(Vec::from(bytes)), source.span))),
+                Stored::Blob(id) => match file(self.blobs.path(&BlobId(id)), source.span.start).await {
+                    Ok(file) => self.file = Some((file, source.span.length)),
+                    Err(error) => return Some(Err(error)),
+                },
+            }
+        }
+    }
+}
+
+async fn read(file: &mut tokio::fs::File, left: u64) -> std::io::Result<Bytes> {
+    let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+    let mut piece = BytesMut::with_capacity(wanted);
+    while piece.len() < wanted {
+        let missing = (wanted - piece.len()) as u64;
+        if (&mut *file).take(missing).read_buf(&mut piece).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(piece.freeze())
+}
+
+/// The checksum of bytes that were just kept.
+pub(crate) async fn checksum(cx: &Cx, stored: &Stored, algorithm: Algorithm) -> Result<Checksum> {
+    let length = match stored {
+        Stored::Inline(bytes) => bytes.len() as u64,
+        Stored::Blob(id) => {
+            let path = cx.blobs().path(&BlobId(id.clone()));
+            tokio::fs::metadata(&path).await.map_err(Failure::broken)?.len()
+        }
+    };
+    let body = one(cx, stored.clone(), Span::whole(length)).await?;
+    Ok(intake::hash(body, algorithm).await?.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let span = |start, length| Some(Some(Span { start, length }));
+        for (text, size, wanted) in [
+            ("bytes=0-9", 100, span(0, 10)),
+            ("bytes=90-", 100, span(90, 10)),
+            ("bytes=90-200", 100, span(90, 10)),
+            ("bytes=-5", 100, span(95, 5)),
+            ("bytes=-500", 100, span(0, 100)),
+            ("bytes=100-", 100, None),
+            ("bytes=-0", 100, None),
+            ("bytes=0-", 0, None),
+            ("bytes=5-1", 100, Some(None)),
+            ("bytes=0-1,3-4", 100, Some(None)),
+            ("chars=0-1", 100, Some(None)),
+            ("bytes=x-", 100, Some(None)),
+        ] {
+            assert_eq!(Span::of_header(text, size).ok(), wanted, "{text} of {size}");
+        }
+        assert_eq!(Span { start: 3, length: 4 }.header(10), "bytes 3-6/10");
+    }
+}

@@ -1,0 +1,263 @@
+//! Copies: the source's bytes stay where they are and are referred to once more.
+
+use undercast_kernel::{AwsError, Cx, Result};
+use undercast_wire::text::percent_decode;
+
+use crate::api::{self, output};
+use crate::checksum::{self, Algorithm};
+use crate::conditions::{self, Reading};
+use crate::content::{self, Span};
+use crate::events::{self, Event};
+use crate::rows::{Bucket, Content, Headers, OBJECTS, Object, SEGMENTS, Segment};
+use crate::versions::{self, Moment};
+use crate::{MOST_BYTES, bucket, buckets, error, headers, intake, objects, policy, tagging};
+
+/// `x-amz-copy-source`: a bucket, a key, and maybe a version.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CopySource {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) version: Option<String>,
+}
+
+impl CopySource {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let wrong = || {
+            let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
+            error::invalid_argument(message, "x-amz-copy-source", text)
+        };
+        // The version stands behind the last question mark; one in the key itself is encoded.
+        let (path, version) = match text.rsplit_once("?versionId=") {
+            Some((path, version)) => (path, Some(version.to_owned())),
+            None => (text, None),
+        };
+        let path = percent_decode(path, false).ok_or_else(wrong)?;
+        if path.starts_with("arn:") {
+            return Err(undercast_kernel::Failure::not_built("x-amz-copy-source with the ARN of an access point"));
+        }
+        let path = path.strip_prefix('/').unwrap_or(&path);
+        match path.split_once('/') {
+            Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
+                Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version })
+            }
+            _ => Err(wrong().into()),
+        }
+    }
+}
+
+/// The source of a copy as it is now.
+pub(crate) struct Source {
+    pub(crate) bucket: Bucket,
+    pub(crate) object: Object,
+}
+
+impl Source {
+    pub(crate) fn find(cx: &Cx, source: &CopySource, owner: Option<&str>, conditions: &Reading<'_>) -> Result<Self> {
+        let from = cx.read();
+        let bucket = bucket::anywhere(&from, &source.bucket, owner)?;
+        let found = versions::find(&from, &bucket, &source.key, source.version.as_deref())?;
+        let object = match (found, source.version.as_deref()) {
+            (versions::Found::Object(object), _) => *object,
+            (versions::Found::Marker(_), Some(_)) => {
+                let message = "The source of a copy request may not specifically refer to a delete marker by version id.";
+                return Err(error::invalid_request(message).into());
+            }
+            (_, None) => return Err(error::no_such_key(&source.key).into()),
+            (versions::Found::Missing, Some(version)) => return Err(error::no_such_version(&source.key, version).into()),
+        };
+        conditions.check_source(&object, cx.now())?;
+        Ok(Self { bucket, object })
+    }
+}
+
+/// The bytes of a copy: those of the source, referred to once more, with the hashes that they have as one piece.
+struct Copied {
+    etag: String,
+    checksum: checksum::Checksum,
+    segments: Vec<Segment>,
+}
+
+/// A copy of a plain object has its hashes already; others are read once for them.
+async fn copied(cx: &Cx, source: &Source, algorithm: Option<Algorithm>) -> Result<Copied> {
+    let from = cx.read();
+    let object = &source.object;
+    let segments = content::segments(&from, &source.bucket, object)?;
+    // Without a word the copy has the source's algorithm; a checksum of parts is replaced by one of the whole.
+    let wanted = algorithm.or(object.checksum.as_ref().map(|c| c.algorithm)).unwrap_or(Algorithm::Crc64Nvme);
+    if object.parts.is_none()
+        && let Some(known) = object.checksum.clone().filter(|c| c.algorithm == wanted && !c.composite)
+    {
+        return Ok(Copied { etag: object.etag.clone(), checksum: known, segments });
+    }
+    let body = content::open(cx, &from, &source.bucket, object.clone(), Span::whole(object.size)).await?;
+    let (etag, checksum) = intake::hash(body, wanted).await?;
+    Ok(Copied { etag, checksum, segments })
+}
+
+/// What the copy has besides its bytes.
+struct Dress {
+    headers: Headers,
+    tags: undercast_kernel::tags::Tags,
+    storage_class: Option<String>,
+}
+
+fn directive(value: Option<&str>, what: &str, header: &str) -> Result<bool> {
+    match value {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(error::invalid_argument(format!("Unknown {what} directive."), header, other).into()),
+    }
+}
+
+fn dress(input: &mut api::CopyObjectInput, source: &Source) -> Result<Dress> {
+    let replace = directive(input.metadata_directive.as_deref(), "metadata", "x-amz-metadata-directive")?;
+    let replace_tags = directive(input.tagging_directive.as_deref(), "tagging", "x-amz-tagging-directive")?;
+    let own = headers::kept(headers::kept_from!(input), input.metadata.take())?;
+    let headers = if replace {
+        own
+    } else {
+        // The redirect is never copied.
+        Headers { redirect: own.redirect, ..source.object.headers.clone() }
+    };
+    let tags = if replace_tags {
+        input.tagging.as_deref().map(tagging::of_header).transpose()?.into_iter().flatten().collect()
+    } else {
+        source.object.tags.clone()
+    };
+    // The class is not copied either: without a word it is STANDARD.
+    Ok(Dress { headers, tags, storage_class: objects::storage_class(input.storage_class.clone())? })
+}
+
+/// A copy onto itself must change something.
+fn check_change(input: &api::CopyObjectInput, source: &CopySource) -> Result<()> {
+    let same = source.bucket == input.bucket && source.key == input.key && source.version.is_none();
+    let changes = input.metadata_directive.as_deref() == Some("REPLACE")
+        || input.tagging_directive.as_deref() == Some("REPLACE")
+        || input.storage_class.is_some()
+        || input.website_redirect_location.is_some()
+        || input.checksum_algorithm.is_some();
+    if !same || changes {
+        return Ok(());
+    }
+    let message = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
+    Err(error::invalid_request(message).into())
+}
+
+pub(crate) async fn object(cx: &Cx, mut input: api::CopyObjectInput) -> Result<api::CopyObjectOutput> {
+    let owner = input.expected_bucket_owner.clone();
+    let source_name = CopySource::parse(&input.copy_source)?;
+    bucket::open(cx, &cx.read(), &input.bucket, owner.as_deref())?;
+    bucket::check_key(&input.key)?;
+    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
+    policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
+    check_change(&input, &source_name)?;
+    let algorithm = input.checksum_algorithm.as_deref().map(Algorithm::parse).transpose()?;
+    let reading = Reading {
+        if_match: input.copy_source_if_match.as_deref(),
+        if_none_match: input.copy_source_if_none_match.as_deref(),
+        if_modified_since: input.copy_source_if_modified_since,
+        if_unmodified_since: input.copy_source_if_unmodified_since,
+    };
+    let source = Source::find(cx, &source_name, input.expected_source_bucket_owner.as_deref(), &reading)?;
+    if source.object.size > MOST_BYTES {
+        let message = format!("The specified copy source is larger than the maximum allowable size for a copy source: {MOST_BYTES}");
+        return Err(error::invalid_request(message).into());
+    }
+    let dress = dress(&mut input, &source)?;
+    let copied = copied(cx, &source, algorithm).await?;
+    let (bucket, object) = place(cx, &input, &source_name, &source, &copied, &dress).await?;
+    let mut result = output::CopyObjectResult {
+        e_tag: Some(format!("\"{}\"", object.etag)),
+        last_modified: Some(buckets::shown(object.modified)),
+        checksum_type: Some(copied.checksum.kind().to_owned()),
+        ..Default::default()
+    };
+    checksum::show!(result, &object.checksum);
+    Ok(api::CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: source.object.shown_version(&source.bucket),
+        version_id: object.shown_version(&bucket),
+        ..Default::default()
+    })
+}
+
+async fn place(cx: &Cx, input: &api::CopyObjectInput, name: &CopySource, source: &Source, copied: &Copied, dress: &Dress) -> Result<(Bucket, Object)> {
+    let moment = Moment::of(cx);
+    let id = cx.random().hex(32);
+    cx.write(|tx| {
+        let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        let current = OBJECTS.get(tx, &bucket.key(&input.key))?;
+        conditions::check_write(input.if_match.as_deref(), input.if_none_match.as_deref(), &input.key, current.as_ref())?;
+        // Between the reading and now the source may have gone, and its bytes with it.
+        let there = versions::find(tx, &source.bucket, &name.key, name.version.as_deref())?;
+        if !matches!(&there, versions::Found::Object(o) if o.rank == source.object.rank) {
+            let message = "A conflicting conditional operation is currently in progress against this resource. Please try again.";
+            return Err(AwsError::new("OperationAborted", 409, message).into());
+        }
+        let content = match &source.object.content {
+            Content::One(stored) => {
+                intake::retain(tx, stored)?;
+                Content::One(stored.clone())
+            }
+            Content::Many(_) => {
+                for segment in &copied.segments {
+                    intake::retain(tx, &segment.stored)?;
+                }
+                SEGMENTS.put(tx, &bucket.key(&id), &copied.segments);
+                Content::Many(id.clone())
+            }
+        };
+        let object = Object {
+            rank: 0,
+            version: None,
+            marker: false,
+            modified: cx.now_millis(),
+            size: source.object.size,
+            etag: copied.etag.clone(),
+            checksum: Some(copied.checksum.clone()),
+            storage_class: dress.storage_class.clone(),
+            content,
+            headers: dress.headers.clone(),
+            tags: dress.tags.clone(),
+            parts: None,
+        };
+        let object = versions::place(tx, &bucket, &input.key, object, moment)?;
+        events::emit(cx, tx, &bucket, Event::Copy, &input.key, Some(&object), moment)?;
+        Ok((bucket, object))
+    })
+    .await
+}
+
+/// Conditions of a copy's source, from the request of a part.
+pub(crate) fn reading_of(input: &api::UploadPartCopyInput) -> Reading<'_> {
+    Reading {
+        if_match: input.copy_source_if_match.as_deref(),
+        if_none_match: input.copy_source_if_none_match.as_deref(),
+        if_modified_since: input.copy_source_if_modified_since,
+        if_unmodified_since: input.copy_source_if_unmodified_since,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources() {
+        let source = |bucket: &str, key: &str, version: Option<&str>| {
+            Some(CopySource { bucket: bucket.to_owned(), key: key.to_owned(), version: version.map(ToOwned::to_owned) })
+        };
+        for (text, wanted) in [
+            ("b/k", source("b", "k", None)),
+            ("/b/a/b%20c", source("b", "a/b c", None)),
+            ("b/k?versionId=v1", source("b", "k", Some("v1"))),
+            ("b%2Fk", source("b", "k", None)),
+            ("b/a%3FversionId=1", source("b", "a?versionId=1", None)),
+            ("b/a+b", source("b", "a+b", None)),
+            ("b", None),
+            ("/b/", None),
+        ] {
+            assert_eq!(CopySource::parse(text).ok(), wanted, "{text}");
+        }
+    }
+}

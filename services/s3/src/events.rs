@@ -1,0 +1,227 @@
+//! What happened to objects, told to those whom a bucket's rules name. A notification is a task stored with the writing
+//! that it tells of, so it is neither lost nor made up.
+//!
+//! Source: "Event message structure" in the user guide.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use undercast_kernel::arn::Arn;
+use undercast_kernel::policy::PrincipalKind;
+use undercast_kernel::store::Tx;
+use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp, auth};
+use undercast_wire::protocol::host_id;
+use undercast_wire::text::base64;
+
+use crate::notifications::{self, To};
+use crate::rows::{Bucket, Object};
+use crate::versions::Moment;
+
+/// The principal that S3 is to the destinations.
+const PRINCIPAL: &str = "s3.amazonaws.com";
+
+/// A destination that refuses is asked so often, then the notification is given up.
+const ATTEMPTS: u32 = 6;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    Put,
+    Copy,
+    Complete,
+    Delete,
+    MarkerCreated,
+    TaggingPut,
+    TaggingDelete,
+}
+
+impl Event {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Put => "ObjectCreated:Put",
+            Self::Copy => "ObjectCreated:Copy",
+            Self::Complete => "ObjectCreated:CompleteMultipartUpload",
+            Self::Delete => "ObjectRemoved:Delete",
+            Self::MarkerCreated => "ObjectRemoved:DeleteMarkerCreated",
+            Self::TaggingPut => "ObjectTagging:Put",
+            Self::TaggingDelete => "ObjectTagging:Delete",
+        }
+    }
+}
+
+/// What a task needs to deliver.
+#[derive(Debug, Serialize, Deserialize)]
+struct Delivery {
+    bucket: String,
+    to: To,
+    arn: String,
+    message: String,
+}
+
+/// Schedules the notifications of an event with the writing that made it. `object`: what the event is about, as it is
+/// now, or the version that went.
+pub(crate) fn emit(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, event: Event, key: &str, object: Option<&Object>, moment: Moment) -> Result<()> {
+    if !bucket.notifies {
+        return Ok(());
+    }
+    let name = event.name();
+    let owner = cx.elsewhere(&bucket.account, &bucket.region);
+    for rule in notifications::rules(tx, bucket)?.into_iter().filter(|r| r.wants(name, key)) {
+        let message = record(cx, bucket, event, &rule.id, key, object, moment).to_string();
+        let delivery = Delivery { bucket: bucket.name.clone(), to: rule.to, arn: rule.arn, message };
+        let payload = serde_json::to_string(&delivery).map_err(Failure::broken)?;
+        cx.tasks().schedule(&owner, tx, "s3", &cx.random().uuid(), "notify", payload, cx.now())?;
+    }
+    Ok(())
+}
+
+/// A moment with milliseconds, always.
+fn iso(at: Timestamp) -> String {
+    let text = at.to_string();
+    let seconds = text.split(['.', 'Z']).next().unwrap_or(&text).to_owned();
+    format!("{seconds}.{:03}Z", at.as_millisecond().rem_euclid(1000))
+}
+
+fn principal(cx: &Cx) -> String {
+    match &cx.principal().kind {
+        PrincipalKind::Anonymous => "Anonymous".to_owned(),
+        PrincipalKind::Service { name } => format!("AWS:{name}"),
+        _ => format!("AWS:{}", cx.principal().user_id),
+    }
+}
+
+/// Keys in records are encoded as in forms: a space is a plus.
+fn encoded(key: &str) -> String {
+    let mut out = String::with_capacity(key.len() + 8);
+    undercast_wire::text::percent_encode(key, true, &mut out);
+    out.replace("%20", "+")
+}
+
+fn record(cx: &Cx, bucket: &Bucket, event: Event, rule: &str, key: &str, object: Option<&Object>, moment: Moment) -> Json {
+    let mut what = serde_json::Map::new();
+    what.insert("key".to_owned(), encoded(key).into());
+    if let Some(object) = object {
+        let created = matches!(event, Event::Put | Event::Copy | Event::Complete);
+        if created {
+            what.insert("size".to_owned(), object.size.into());
+        }
+        if created || matches!(event, Event::TaggingPut | Event::TaggingDelete) {
+            what.insert("eTag".to_owned(), object.etag.clone().into());
+        }
+        if event == Event::MarkerCreated {
+            // The tag of nothing.
+            what.insert("eTag".to_owned(), "d41d8cd98f00b204e9800998ecf8427e".into());
+        }
+        if let Some(version) = object.shown_version(bucket).filter(|v| v != crate::versions::NULL) {
+            what.insert("versionId".to_owned(), version.into());
+        }
+    }
+    what.insert("sequencer".to_owned(), moment.sequencer(object).into());
+    let address = cx.origin().address.map_or_else(|| cx.origin().service.as_ref().map_or_else(String::new, |s| s.0.clone()), |a| a.to_string());
+    json!({"Records": [{
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": bucket.region,
+        "eventTime": iso(cx.now()),
+        "eventName": event.name(),
+        "userIdentity": {"principalId": principal(cx)},
+        "requestParameters": {"sourceIPAddress": address},
+        "responseElements": {"x-amz-request-id": cx.request_id(), "x-amz-id-2": host_id(cx.request_id())},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": rule,
+            "bucket": {
+                "name": bucket.name,
+                "ownerIdentity": {"principalId": owner_id(&bucket.account)},
+                "arn": bucket.arn(),
+            },
+            "object": what,
+        },
+    }]})
+}
+
+/// The short id that records have for the bucket's owner: capital letters and digits, made from the account.
+fn owner_id(account: &str) -> String {
+    let hash = auth::canonical_user(account);
+    format!("A{}", hash.to_uppercase().chars().take(13).collect::<String>())
+}
+
+/// The event that tells a new destination that it works.
+pub(crate) fn test(cx: &Cx, bucket: &Bucket) -> String {
+    json!({
+        "Service": "Amazon S3",
+        "Event": "s3:TestEvent",
+        "Time": iso(cx.now()),
+        "Bucket": bucket.name,
+        "RequestId": cx.request_id(),
+        "HostId": host_id(cx.request_id()),
+    })
+    .to_string()
+}
+
+/// S3 itself, acting for a bucket in its owner's account.
+pub(crate) fn as_s3(cx: &Cx, bucket: &Bucket) -> Cx {
+    cx.elsewhere(&bucket.account, &bucket.region).as_service(PRINCIPAL, Some(&bucket.arn()))
+}
+
+/// Sends a message to a destination.
+pub(crate) async fn send(cx: &Cx, bucket: &Bucket, to: To, arn: &str, message: &str) -> Result<()> {
+    let cx = as_s3(cx, bucket);
+    let sent = match to {
+        To::Queue => {
+            let Some(queue) = Arn::parse(arn) else { return Err(Failure::broken("a rule has a malformed ARN")) };
+            let url = format!("http://{}/{}/{}", cx.kernel().settings().host, queue.account, queue.resource);
+            cx.call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": message})).await
+        }
+        To::Topic => {
+            let input = json!({"TopicArn": arn, "Message": message, "Subject": "Amazon S3 Notification"});
+            cx.call("sns", "Publish", input).await
+        }
+        To::Function => {
+            let input = json!({"FunctionName": arn, "InvocationType": "Event", "Payload": base64(message.as_bytes())});
+            cx.call("lambda", "Invoke", input).await
+        }
+    };
+    sent.map(drop)
+}
+
+/// Delivers what a task says.
+pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
+    let delivery: Delivery = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
+    // The bucket may have gone since; what it told has happened all the same.
+    let bucket = Bucket {
+        name: delivery.bucket,
+        account: task.account.clone(),
+        region: task.region.clone(),
+        created: 0,
+        versioning: crate::rows::Versioning::Off,
+        policy: None,
+        public: false,
+        block: None,
+        notifies: true,
+    };
+    match send(cx, &bucket, delivery.to, &delivery.arn, &delivery.message).await {
+        Ok(()) => Ok(Next::Done),
+        Err(failure @ (Failure::Aws(_) | Failure::NotBuilt { .. })) if task.attempts >= ATTEMPTS => {
+            tracing::warn!(arn = delivery.arn, bucket = bucket.name, error = &failure as &dyn std::error::Error, "a notification is given up");
+            Ok(Next::Done)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_have_milliseconds() {
+        let at = |millis| Timestamp::from_millisecond(millis).map(iso).ok();
+        assert_eq!(at(0).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        assert_eq!(at(1_234).as_deref(), Some("1970-01-01T00:00:01.234Z"));
+    }
+
+    #[test]
+    fn keys_are_encoded_as_in_forms() {
+        assert_eq!(encoded("a b/c+d"), "a+b/c%2Bd");
+    }
+}

@@ -1,0 +1,200 @@
+//! Taking bytes in: hashed as they arrive, small ones into the row, large ones into a blob, never all in memory.
+
+use md5::Md5;
+use sha2::Digest as _;
+use std::sync::PoisonError;
+use undercast_kernel::store::{BlobId, BlobWriter, Blobs, Tx, Written};
+use undercast_kernel::{Body, Bytes, Cx, Result};
+use undercast_wire::text::{hex_encode, unbase64};
+
+use crate::checksum::{Algorithm, Checksum, Hasher};
+use crate::rows::Stored;
+use crate::{INLINE_BYTES, MOST_BYTES, content, error};
+
+/// What the sender says of the bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// `Content-MD5`.
+    pub(crate) md5: Option<String>,
+    /// `x-amz-sdk-checksum-algorithm`.
+    pub(crate) algorithm: Option<String>,
+    /// The checksum in a header.
+    pub(crate) checksum: Option<(Algorithm, String)>,
+    /// `Content-Length`.
+    pub(crate) length: Option<i64>,
+}
+
+/// Bytes that were taken in. Keep it until the row that refers to them is committed.
+pub(crate) struct Taken {
+    pub(crate) stored: Stored,
+    pub(crate) size: u64,
+    /// MD5 in hexadecimal.
+    pub(crate) etag: String,
+    pub(crate) checksum: Checksum,
+    /// The sender named the checksum's algorithm.
+    pub(crate) asked: bool,
+    /// Holds the blob until then.
+    _written: Option<Written>,
+}
+
+/// Bytes to the store go in pieces of at least so many.
+const PIECE: usize = 256 * 1024;
+
+/// Bytes on their way in.
+struct Intake {
+    md5: Md5,
+    hasher: Hasher,
+    buffer: Vec<u8>,
+    writer: Option<BlobWriter>,
+    size: u64,
+}
+
+impl Intake {
+    fn new(algorithm: Algorithm, length: Option<u64>) -> Self {
+        let capacity = length.and_then(|l| usize::try_from(l).ok()).unwrap_or(INLINE_BYTES).min(PIECE);
+        Self { md5: Md5::new(), hasher: Hasher::new(algorithm), buffer: Vec::with_capacity(capacity), writer: None, size: 0 }
+    }
+
+    async fn push(&mut self, cx: &Cx, bytes: &[u8]) -> Result<()> {
+        self.size += bytes.len() as u64;
+        if self.size > MOST_BYTES {
+            return Err(error::entity_too_large(self.size).into());
+        }
+        self.md5.update(bytes);
+        self.hasher.update(bytes);
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PIECE { self.flush(cx).await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self, cx: &Cx) -> Result<()> {
+        if self.writer.is_none() {
+            self.writer = Some(cx.blobs().writer().await?);
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.push(&self.buffer).await?;
+        }
+        self.buffer.clear();
+        Ok(())
+    }
+
+    async fn finish(mut self, cx: &Cx) -> Result<Taken> {
+        if self.writer.is_some() || self.buffer.len() > INLINE_BYTES {
+            self.flush(cx).await?;
+        }
+        let (stored, written) = match self.writer {
+            Some(writer) => {
+                let written = writer.finish().await?;
+                (Stored::Blob(written.id.0.clone()), Some(written))
+            }
+            None => {
+                self.buffer.shrink_to_fit();
+                (Stored::Inline(self.buffer.into()), None)
+            }
+        };
+        let etag = hex_encode(&self.md5.finalize());
+        Ok(Taken { stored, size: self.size, etag, checksum: self.hasher.finish(), asked: false, _written: written })
+    }
+}
+
+/// Takes a body in and holds it against what the sender says of it. Without a word from the sender the checksum is a
+/// CRC-64/NVME.
+pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said) -> Result<Taken> {
+    let length = body.length().or(said.length.and_then(|l| u64::try_from(l).ok()));
+    if length.is_none() {
+        return Err(undercast_kernel::AwsError::new("MissingContentLength", 411, "You must provide the Content-Length HTTP header.").into());
+    }
+    if let Some(size) = length.filter(|l| *l > MOST_BYTES) {
+        return Err(error::entity_too_large(size).into());
+    }
+    if let Some((algorithm, value)) = &said.checksum {
+        algorithm.check_value(value, "header")?;
+    }
+    let md5 = said.md5.as_deref().map(content_md5).transpose()?;
+    let announced = said.algorithm.as_deref().map(Algorithm::parse).transpose()?;
+    let algorithm = said.checksum.as_ref().map(|c| c.0).or(announced);
+    let mut intake = Intake::new(algorithm.unwrap_or(Algorithm::Crc64Nvme), length);
+    let trailers = body.trailers();
+    while let Some(piece) = body.next().await {
+        intake.push(cx, &piece.map_err(|e| error::body(&e))?).await?;
+    }
+    let mut taken = intake.finish(cx).await?;
+    if md5.is_some_and(|wanted| hex_encode(&wanted) != taken.etag) {
+        return Err(bad_digest("Content-MD5", "what we received").into());
+    }
+    let trailer = trailing(&trailers.lock().unwrap_or_else(PoisonError::into_inner));
+    let given = match (said.checksum, trailer) {
+        (Some(given), _) => Some(given),
+        (None, Some((algorithm, value))) => {
+            algorithm.check_value(&value, "trailing header")?;
+            Some((algorithm, value))
+        }
+        (None, None) if announced.is_some() && cx.origin().address.is_some() => {
+            let message = "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.";
+            return Err(error::invalid_request(message).into());
+        }
+        (None, None) => None,
+    };
+    if let Some((algorithm, value)) = given {
+        if taken.checksum.algorithm != algorithm {
+            // Only the trailer named it, so it is computed from what was kept.
+            taken.checksum = content::checksum(cx, &taken.stored, algorithm).await?;
+        }
+        if taken.checksum.value != value {
+            return Err(bad_digest(algorithm.name(), "the calculated checksum").into());
+        }
+    }
+    taken.asked = algorithm.is_some();
+    Ok(taken)
+}
+
+/// Takes in bytes that are here already.
+pub(crate) async fn copy(cx: &Cx, mut body: Body, algorithm: Algorithm) -> Result<Taken> {
+    let mut intake = Intake::new(algorithm, body.length());
+    while let Some(piece) = body.next().await {
+        intake.push(cx, &piece.map_err(|e| error::body(&e))?).await?;
+    }
+    intake.finish(cx).await
+}
+
+/// Hashes bytes that stay where they are: the MD5 in hexadecimal, and the checksum.
+pub(crate) async fn hash(mut body: Body, algorithm: Algorithm) -> Result<(String, Checksum)> {
+    let (mut md5, mut hasher) = (Md5::new(), Hasher::new(algorithm));
+    while let Some(piece) = body.next().await {
+        let piece: Bytes = piece.map_err(|e| error::body(&e))?;
+        md5.update(&piece);
+        hasher.update(&piece);
+    }
+    Ok((hex_encode(&md5.finalize()), hasher.finish()))
+}
+
+fn trailing(trailers: &[(String, String)]) -> Option<(Algorithm, String)> {
+    trailers.iter().find_map(|(name, value)| Some((Algorithm::of_header(name)?, value.clone())))
+}
+
+fn content_md5(text: &str) -> Result<Vec<u8>> {
+    let bytes = unbase64(text).filter(|b| b.len() == 16);
+    bytes.ok_or_else(|| {
+        let error = undercast_kernel::AwsError::new("InvalidDigest", 400, "The Content-MD5 you specified was invalid.");
+        error.with("Content-MD5", text).into()
+    })
+}
+
+fn bad_digest(what: &str, other: &str) -> undercast_kernel::AwsError {
+    undercast_kernel::AwsError::new("BadDigest", 400, format!("The {what} you specified did not match {other}."))
+}
+
+/// One more row refers to these bytes.
+pub(crate) fn retain(tx: &mut Tx<'_>, stored: &Stored) -> Result<()> {
+    if let Stored::Blob(id) = stored {
+        Blobs::retain(tx, &BlobId(id.clone()))?;
+    }
+    Ok(())
+}
+
+/// One row less refers to these bytes.
+pub(crate) fn release(tx: &mut Tx<'_>, stored: &Stored) -> Result<()> {
+    if let Stored::Blob(id) = stored {
+        Blobs::release(tx, &BlobId(id.clone()))?;
+    }
+    Ok(())
+}

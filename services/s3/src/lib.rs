@@ -1,0 +1,127 @@
+//! Amazon Simple Storage Service, general purpose buckets.
+//!
+//! Tables (`rows.rs`): `s3.buckets` by name, for names are shared by all accounts and regions; everything inside a bucket
+//! by account, region, bucket: `s3.objects` (the current version of each key), `s3.versions` (older ones and delete
+//! markers), `s3.uploads`, `s3.parts`, `s3.segments` (what an object of several parts is made of), `s3.settings`.
+//! Small bodies stand in the row, large ones in the blob store; a copy and a completed upload move no bytes.
+//! Limits: 5 GiB a body, 10,000 parts of at least 5 MiB (but the last), keys of 1,024 bytes, 2 KiB of user metadata.
+//! Buckets are what new ones on AWS are: BucketOwnerEnforced (no ACLs), all public access blocked.
+//!
+//! Start with `objects.rs` (put and get), `versions.rs` (which version of a key is which) and `permission.rs`.
+
+pub mod api {
+    //! The API, generated from its model.
+    include!(concat!(env!("OUT_DIR"), "/api.rs"));
+}
+
+mod attributes;
+mod bucket;
+mod buckets;
+mod cfn;
+mod checksum;
+mod complete;
+mod conditions;
+mod content;
+mod copy;
+mod delete;
+mod error;
+mod events;
+mod headers;
+mod intake;
+mod list_objects;
+mod list_uploads;
+mod list_versions;
+mod listing;
+mod notifications;
+mod objects;
+mod operations;
+mod permission;
+mod policy;
+mod rows;
+mod tagging;
+mod uploads;
+mod versions;
+
+use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
+use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_wire::check::{Constraint, Violation};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+/// Bodies up to this size stand in the row of their object.
+const INLINE_BYTES: usize = 4 * 1024;
+
+/// A single body, and a copy's source, may have so many bytes: 5 GiB.
+const MOST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Every part of an upload but the last has at least so many bytes.
+const LEAST_PART: u64 = 5 * 1024 * 1024;
+
+/// The service.
+#[derive(Debug, Default)]
+pub struct S3 {
+    policies: policy::Compiled,
+}
+
+impl Service for S3 {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        permission::access(self, cx, operation, input)
+    }
+
+    fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        invalid(operation, violations)
+    }
+
+    fn denied(&self, access: &Access, message: String) -> AwsError {
+        permission::denied(access, &message)
+    }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(events::run(cx, task))
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![Box::new(cfn::Bucket), Box::new(cfn::BucketPolicy)]
+    }
+}
+
+/// S3 has no sentence for broken constraints: each header and element has its own.
+fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError {
+    let Some(first) = violations.first() else { return error::malformed_xml() };
+    let value = first.value.clone().unwrap_or_default();
+    let name = first.path.split('.').next().unwrap_or(&first.path);
+    let header = operation.input.members.iter().find(|m| m.name.eq_ignore_ascii_case(name)).map_or(name, |m| m.wire);
+    match (&first.constraint, name) {
+        (Constraint::Required, _) if first.path.contains('.') => error::malformed_xml(),
+        (Constraint::Required, _) => AwsError::new("MissingRequestBodyError", 400, "Request Body is empty"),
+        (_, "storageClass") => AwsError::new("InvalidStorageClass", 400, "The storage class you specified is not valid").with("StorageClassRequested", value),
+        (_, "encodingType") => error::invalid_argument("Invalid Encoding Method specified in Request", header, &value),
+        (_, "metadataDirective") => error::invalid_argument("Unknown metadata directive.", header, &value),
+        (_, "taggingDirective") => error::invalid_argument("Unknown tagging directive.", header, &value),
+        (_, "checksumAlgorithm") => {
+            let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+            error::invalid_request(message)
+        }
+        (_, "createBucketConfiguration") if first.path.ends_with("locationConstraint") => {
+            let error = AwsError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid");
+            error.with("LocationConstraint", value)
+        }
+        (_, "notificationConfiguration") if first.path.contains("events") => notifications::unknown_event(&value),
+        (_, "notificationConfiguration") if first.path.ends_with("name") => {
+            error::invalid_argument("filter rule name must be either prefix or suffix", "FilterRule.Name", &value)
+        }
+        (Constraint::MinLength(_), "key") => error::no_such_key(&value),
+        (_, "aCL" | "objectOwnership" | "objectAttributes") => error::invalid_argument("Argument format not recognized", header, &value),
+        _ if first.path.contains('.') => error::malformed_xml(),
+        _ => error::invalid_argument("Invalid argument", header, &value),
+    }
+}

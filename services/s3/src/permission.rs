@@ -1,0 +1,267 @@
+//! What a call needs to be allowed: actions, ARNs, condition keys.
+//!
+//! Source: "Actions, resources, and condition keys for Amazon S3" in the service authorization reference, and the
+//! permissions that the API reference names for each operation.
+
+use std::sync::Arc;
+
+use undercast_kernel::policy::{Policy, PrincipalKind};
+use undercast_kernel::store::Read;
+use undercast_kernel::{Access, AwsError, Cx, Result};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+use crate::copy::CopySource;
+use crate::rows::Bucket;
+use crate::versions::{self, Found};
+use crate::{S3, bucket, tagging};
+
+/// A bucket with what decides over it.
+pub(crate) struct Guarded {
+    pub(crate) bucket: Bucket,
+    policy: Option<Arc<Policy>>,
+}
+
+impl S3 {
+    pub(crate) fn guarded(&self, cx: &Cx, from: &(impl Read + ?Sized), bucket: Bucket) -> Result<Guarded> {
+        let mut policy = self.policies.of(from, &bucket)?;
+        // RestrictPublicBuckets leaves a public policy to the owner's account and to services.
+        let restricted = bucket.public && bucket.block.is_some_and(|b| b.restrict);
+        let service = matches!(cx.principal().kind, PrincipalKind::Service { .. });
+        if restricted && !service && cx.principal().account != bucket.account {
+            policy = None;
+        }
+        Ok(Guarded { bucket, policy })
+    }
+}
+
+impl Guarded {
+    fn access(&self, action: &'static str, resource: String) -> Access {
+        let access = Access::new(action, resource).in_account(self.bucket.account.as_str());
+        match &self.policy {
+            Some(policy) => access.with_policy(&format!("bucket policy of {}", self.bucket.name), policy.clone()),
+            None => access,
+        }
+    }
+
+    pub(crate) fn on_bucket(&self, action: &'static str) -> Access {
+        self.access(action, self.bucket.arn())
+    }
+
+    pub(crate) fn on_object(&self, action: &'static str, key: &str) -> Access {
+        self.access(action, format!("{}/{key}", self.bucket.arn()))
+    }
+
+    /// Condition keys count: somebody's policies are asked.
+    fn is_asked(&self, cx: &Cx) -> bool {
+        self.policy.is_some() || !matches!(cx.principal().kind, PrincipalKind::Root) || cx.principal().account != self.bucket.account
+    }
+}
+
+/// The action of an operation: on a version that the request names it has another name.
+fn action(operation: &str, version: bool) -> Option<&'static str> {
+    Some(match (operation, version) {
+        ("GetObject" | "HeadObject" | "GetObjectAttributes", false) => "s3:GetObject",
+        ("GetObject" | "HeadObject" | "GetObjectAttributes", true) => "s3:GetObjectVersion",
+        ("PutObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload", _) => "s3:PutObject",
+        ("DeleteObject", false) => "s3:DeleteObject",
+        ("DeleteObject", true) => "s3:DeleteObjectVersion",
+        ("GetObjectTagging", false) => "s3:GetObjectTagging",
+        ("GetObjectTagging", true) => "s3:GetObjectVersionTagging",
+        ("PutObjectTagging", false) => "s3:PutObjectTagging",
+        ("PutObjectTagging", true) => "s3:PutObjectVersionTagging",
+        ("DeleteObjectTagging", false) => "s3:DeleteObjectTagging",
+        ("DeleteObjectTagging", true) => "s3:DeleteObjectVersionTagging",
+        ("GetObjectAcl", false) => "s3:GetObjectAcl",
+        ("GetObjectAcl", true) => "s3:GetObjectVersionAcl",
+        ("PutObjectAcl", false) => "s3:PutObjectAcl",
+        ("PutObjectAcl", true) => "s3:PutObjectVersionAcl",
+        ("AbortMultipartUpload", _) => "s3:AbortMultipartUpload",
+        ("ListParts", _) => "s3:ListMultipartUploadParts",
+        ("HeadBucket" | "ListObjects" | "ListObjectsV2", _) => "s3:ListBucket",
+        ("ListObjectVersions", _) => "s3:ListBucketVersions",
+        ("ListMultipartUploads", _) => "s3:ListBucketMultipartUploads",
+        ("DeleteBucket", _) => "s3:DeleteBucket",
+        ("GetBucketLocation", _) => "s3:GetBucketLocation",
+        ("GetBucketTagging", _) => "s3:GetBucketTagging",
+        ("PutBucketTagging" | "DeleteBucketTagging", _) => "s3:PutBucketTagging",
+        ("GetBucketVersioning", _) => "s3:GetBucketVersioning",
+        ("PutBucketVersioning", _) => "s3:PutBucketVersioning",
+        ("GetBucketPolicy", _) => "s3:GetBucketPolicy",
+        ("GetBucketPolicyStatus", _) => "s3:GetBucketPolicyStatus",
+        ("PutBucketPolicy", _) => "s3:PutBucketPolicy",
+        ("DeleteBucketPolicy", _) => "s3:DeleteBucketPolicy",
+        ("GetPublicAccessBlock", _) => "s3:GetBucketPublicAccessBlock",
+        ("PutPublicAccessBlock" | "DeletePublicAccessBlock", _) => "s3:PutBucketPublicAccessBlock",
+        ("GetBucketOwnershipControls", _) => "s3:GetBucketOwnershipControls",
+        ("PutBucketOwnershipControls", _) => "s3:PutBucketOwnershipControls",
+        ("GetBucketNotificationConfiguration", _) => "s3:GetBucketNotification",
+        ("PutBucketNotificationConfiguration", _) => "s3:PutBucketNotification",
+        ("GetBucketAcl", _) => "s3:GetBucketAcl",
+        ("PutBucketAcl", _) => "s3:PutBucketAcl",
+        _ => return None,
+    })
+}
+
+/// What a call needs.
+pub(crate) fn access(s3: &S3, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+    let Some(name) = input.text("Bucket") else { return Ok(vec![Access::new("s3:ListAllMyBuckets", "*")]) };
+    if operation.name == "CreateBucket" {
+        return Ok(create(cx, name, input));
+    }
+    let from = cx.read();
+    let owner = input.text("ExpectedBucketOwner");
+    let found = match operation.name {
+        "GetBucketLocation" => bucket::anywhere(&from, name, owner)?,
+        _ => bucket::open(cx, &from, name, owner)?,
+    };
+    // Decided key by key, in the answer.
+    if operation.name == "DeleteObjects" {
+        return Ok(Vec::new());
+    }
+    let guarded = s3.guarded(cx, &from, found)?;
+    let version = input.text("VersionId");
+    let Some(action) = action(operation.name, version.is_some()) else {
+        return Err(cx.broken(format!("{} has no action", operation.name)));
+    };
+    let mut needed = match input.text("Key") {
+        Some(key) => vec![guarded.on_object(action, key)],
+        None => vec![guarded.on_bucket(action)],
+    };
+    further(s3, cx, &from, &guarded, operation.name, input, &mut needed)?;
+    if guarded.is_asked(cx) {
+        for access in &mut needed {
+            conditions(access, operation.name, input);
+        }
+        if let Some(key) = input.text("Key") {
+            existing_tags(&from, &guarded.bucket, key, version, operation.name, &mut needed)?;
+        }
+    }
+    Ok(needed)
+}
+
+fn create(cx: &Cx, name: &str, input: &Fields) -> Vec<Access> {
+    let arn = format!("arn:{}:s3:::{name}", cx.partition());
+    let mut access = Access::new("s3:CreateBucket", arn.clone());
+    let configuration = input.get("CreateBucketConfiguration");
+    if let Some(region) = configuration.and_then(|c| c.text("LocationConstraint")) {
+        access.context.set("s3:LocationConstraint", region);
+    }
+    conditions(&mut access, "CreateBucket", input);
+    let mut needed = vec![access];
+    if matches!(configuration.and_then(|c| c.get("Tags")), Some(Value::List(tags)) if !tags.is_empty()) {
+        needed.push(Access::new("s3:TagResource", arn.clone()));
+    }
+    if input.get("ObjectOwnership").is_some() {
+        needed.push(Access::new("s3:PutBucketOwnershipControls", arn));
+    }
+    needed
+}
+
+/// Permissions besides the first one.
+fn further(s3: &S3, cx: &Cx, from: &(impl Read + ?Sized), guarded: &Guarded, operation: &str, input: &Fields, needed: &mut Vec<Access>) -> Result<()> {
+    let key = input.text("Key").unwrap_or_default();
+    if operation == "GetObjectAttributes" {
+        let action = if input.get("VersionId").is_some() { "s3:GetObjectVersionAttributes" } else { "s3:GetObjectAttributes" };
+        needed.push(guarded.on_object(action, key));
+    }
+    if input.get("Tagging").is_some() && matches!(operation, "PutObject" | "CopyObject" | "CreateMultipartUpload") {
+        needed.push(guarded.on_object("s3:PutObjectTagging", key));
+    }
+    if let Some(text) = input.text("CopySource") {
+        let source = CopySource::parse(text)?;
+        let owner = input.text("ExpectedSourceBucketOwner");
+        let found = s3.guarded(cx, from, bucket::anywhere(from, &source.bucket, owner)?)?;
+        let action = if source.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        let mut reading = vec![found.on_object(action, &source.key)];
+        if found.is_asked(cx) {
+            existing_tags(from, &found.bucket, &source.key, source.version.as_deref(), "GetObject", &mut reading)?;
+        }
+        needed.append(&mut reading);
+    }
+    Ok(())
+}
+
+/// Condition keys that stand in the request.
+fn conditions(access: &mut Access, operation: &str, input: &Fields) {
+    const KEYS: &[(&str, &str)] = &[
+        ("Prefix", "s3:prefix"),
+        ("Delimiter", "s3:delimiter"),
+        ("VersionId", "s3:versionid"),
+        ("ACL", "s3:x-amz-acl"),
+        ("CopySource", "s3:x-amz-copy-source"),
+        ("MetadataDirective", "s3:x-amz-metadata-directive"),
+        ("StorageClass", "s3:x-amz-storage-class"),
+        ("WebsiteRedirectLocation", "s3:x-amz-website-redirect-location"),
+        ("ObjectOwnership", "s3:x-amz-object-ownership"),
+        ("GrantFullControl", "s3:x-amz-grant-full-control"),
+        ("GrantRead", "s3:x-amz-grant-read"),
+        ("GrantReadACP", "s3:x-amz-grant-read-acp"),
+        ("GrantWrite", "s3:x-amz-grant-write"),
+        ("GrantWriteACP", "s3:x-amz-grant-write-acp"),
+    ];
+    for (member, key) in KEYS {
+        if let Some(value) = input.text(member) {
+            access.context.set(key, value);
+        }
+    }
+    if let Some(Value::Integer(most)) = input.get("MaxKeys") {
+        access.context.set("s3:max-keys", most.to_string());
+    }
+    if matches!(operation, "PutObject" | "CopyObject" | "CompleteMultipartUpload") {
+        for (member, key) in [("IfMatch", "s3:if-match"), ("IfNoneMatch", "s3:if-none-match")] {
+            if let Some(value) = input.text(member) {
+                access.context.set(key, value);
+            }
+        }
+    }
+    if matches!(operation, "PutObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload") {
+        access.context.set("s3:ObjectCreationOperation", (!operation.starts_with("Upload") && operation != "CreateMultipartUpload").to_string());
+    }
+    let tags = match input.get("Tagging") {
+        Some(Value::String(header)) => tagging::of_header(header).into_iter().flatten().collect(),
+        Some(Value::Structure(fields)) => request_tags(fields),
+        _ => Vec::new(),
+    };
+    if !tags.is_empty() {
+        for (key, value) in &tags {
+            access.context.set(&format!("s3:RequestObjectTag/{key}"), value.as_str());
+        }
+        access.context.set_many("s3:RequestObjectTagKeys", tags.into_iter().map(|t| t.0).collect());
+    }
+}
+
+fn request_tags(fields: &Fields) -> Vec<(String, String)> {
+    let Some(Value::List(tags)) = fields.get("TagSet") else { return Vec::new() };
+    let pair = |tag: &Value| Some((tag.text("Key")?.to_owned(), tag.text("Value")?.to_owned()));
+    tags.iter().filter_map(pair).collect()
+}
+
+/// `s3:ExistingObjectTag`: the tags of the object as it is.
+fn existing_tags(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, version: Option<&str>, operation: &str, needed: &mut [Access]) -> Result<()> {
+    let reads = matches!(operation, "GetObject" | "HeadObject" | "GetObjectAttributes" | "GetObjectAcl" | "PutObjectAcl")
+        || operation.ends_with("ObjectTagging") || operation == "DeleteObject";
+    if !reads {
+        return Ok(());
+    }
+    if let Found::Object(object) = versions::find(from, bucket, key, version)? {
+        for access in needed {
+            for (name, value) in &object.tags {
+                access.context.set(&format!("s3:ExistingObjectTag/{name}"), value.as_str());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// S3 says why to callers of the owner's account only, and puts resources in quotes.
+///
+/// Source: "Access denied error message examples" in the user guide's troubleshooting chapter.
+pub(crate) fn denied(access: &Access, message: &str) -> AwsError {
+    let account = message.strip_prefix("User: arn:").and_then(|rest| rest.split(':').nth(3));
+    if account.is_none_or(|a| access.resource_account.as_deref().is_some_and(|owner| owner != a)) {
+        return AwsError::new("AccessDenied", 403, "Access Denied");
+    }
+    let quoted = message.replacen(&format!("on resource: {}", access.resource), &format!("on resource: \"{}\"", access.resource), 1);
+    AwsError::new("AccessDenied", 403, quoted)
+}
