@@ -388,7 +388,7 @@ impl Kernel {
             let schema = found.api().operations[index].input;
             let mut decoded = json::decode(input, schema).map_err(|e| e.into_error(Protocol::Json))?;
             if let (Some(body), Some(payload)) = (body, schema.payload) {
-                decoded.input.set.push((payload, Value::Body(body)));
+                decoded.input.set.push((payload, whole_unless_streamed(body, &**found, index).await?));
             }
             if let Some(name) = decoded.unknown.first() {
                 let message = format!("{service}.{operation} has no member `{name}`");
@@ -398,6 +398,16 @@ impl Kernel {
             Ok(json::encode_with_body(&*outcome.result?))
         })
     }
+}
+
+/// A body for an operation that takes bytes is all of it; only operations that stream get it as it arrives.
+async fn whole_unless_streamed(body: Body, service: &dyn Service, index: usize) -> Result<Value> {
+    if service.api().operations.get(index).is_some_and(|o| o.streams_input()) {
+        return Ok(Value::Body(body));
+    }
+    let whole = body.collect(service.body_limit()).await.map_err(Failure::broken)?;
+    let too_large = || AwsError::new("RequestEntityTooLargeException", 413, "Request entity is too large");
+    Ok(Value::Blob(whole.ok_or_else(too_large)?))
 }
 
 fn principal_type(cx: &Cx) -> &'static str {

@@ -129,7 +129,7 @@ fn open(arguments: &UpArguments, environment: &Environment, place: &Place, port:
         data: place.data.clone(),
         files: place.files.clone(),
     };
-    Ok(Kernel::new(settings, database, blobs, Random::default(), services::all(wanted))?)
+    Ok(Kernel::new(settings, database, blobs, Random::default(), services::all(wanted, environment))?)
 }
 
 fn warn_if_exposed(addresses: &[SocketAddr]) {
