@@ -27,9 +27,10 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    #[expect(deprecated, reason = "its replacement is unsafe; the descriptor is owned here for as long as the registration lasts")]
     pub(crate) fn new(fd: OwnedFd, sink: Arc<Sink>) -> io::Result<Arc<Self>> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        Ok(Arc::new(Self { fd: AsyncFd::register(fd)?, partial: Mutex::default(), sink }))
+        Ok(Arc::new(Self { fd: AsyncFd::new(fd)?, partial: Mutex::default(), sink }))
     }
 
     /// Reads what is there. Returns whether it has ended.
