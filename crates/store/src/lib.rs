@@ -8,13 +8,14 @@
 //! Readers see committed state only, and never wait.
 
 mod blobs;
+mod cipher;
 mod database;
 mod durable;
 mod key;
 mod memory;
 mod table;
 
-pub use blobs::{BlobId, BlobWriter, Blobs, Written};
+pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Written};
 pub use database::{Database, Snapshot, Tx};
 pub use durable::Durable;
 pub use key::{Key, KeyDecode, Part, PartDecode, prefix_end};

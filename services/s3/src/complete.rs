@@ -12,7 +12,7 @@ use crate::events::{self, Event};
 use crate::rows::{Bucket, Content, Object, PARTS, Part, SEGMENTS, Segment, Upload};
 use crate::uploads::{self, part_key};
 use crate::versions::{self, Moment};
-use crate::{LEAST_PART, bucket, conditions, error};
+use crate::{LEAST_PART, bucket, conditions, encryption, error};
 
 /// A part as the request names it.
 struct Named {
@@ -143,6 +143,7 @@ pub(crate) async fn complete(cx: &Cx, input: api::CompleteMultipartUploadInput) 
         version_id: object.shown_version(&bucket),
         bucket: Some(bucket.name),
         key: Some(input.key),
+        server_side_encryption: encryption::shown(),
         checksum_type: object.checksum.as_ref().map(|c| c.kind().to_owned()),
         ..Default::default()
     };

@@ -10,7 +10,7 @@ use crate::content::{self, Span};
 use crate::events::{self, Event};
 use crate::rows::{Bucket, Content, Headers, Object, SEGMENTS, Segment};
 use crate::versions::{self, Moment};
-use crate::{MOST_BYTES, bucket, buckets, error, headers, intake, objects, policy, tagging};
+use crate::{MOST_BYTES, bucket, buckets, encryption, error, headers, intake, objects, policy, tagging};
 
 /// `x-amz-copy-source`: a bucket, a key, and maybe a version.
 #[derive(Debug, PartialEq, Eq)]
@@ -149,6 +149,7 @@ pub(crate) async fn object(cx: &Cx, mut input: api::CopyObjectInput) -> Result<a
     bucket::open(cx, &cx.read(), &input.bucket, owner.as_deref())?;
     bucket::check_key(&input.key)?;
     let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
+    encryption::check(input.server_side_encryption.as_deref())?;
     policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     check_change(&input, &source_name)?;
     let algorithm = input.checksum_algorithm.as_deref().map(Algorithm::parse).transpose()?;
@@ -177,6 +178,7 @@ pub(crate) async fn object(cx: &Cx, mut input: api::CopyObjectInput) -> Result<a
         copy_object_result: Some(result),
         copy_source_version_id: source.object.shown_version(&source.bucket),
         version_id: object.shown_version(&bucket),
+        server_side_encryption: encryption::shown(),
         ..Default::default()
     })
 }

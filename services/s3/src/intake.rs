@@ -87,8 +87,7 @@ impl Intake {
                 (Stored::Blob(written.id.0.clone()), Some(written))
             }
             None => {
-                self.buffer.shrink_to_fit();
-                (Stored::Inline(self.buffer.into()), None)
+                (Stored::Inline(cx.blobs().seal(&self.buffer)?.into()), None)
             }
         };
         let etag = hex_encode(&self.md5.finalize());

@@ -24,6 +24,7 @@ mod conditions;
 mod content;
 mod copy;
 mod delete;
+mod encryption;
 mod error;
 mod events;
 mod headers;

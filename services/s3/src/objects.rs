@@ -13,7 +13,7 @@ use crate::events::{self, Event};
 use crate::intake::{self, Said};
 use crate::rows::{Bucket, Content, Headers, Object};
 use crate::versions::{self, Found, Moment};
-use crate::{S3, bucket, buckets, error, headers, policy, tagging};
+use crate::{S3, bucket, buckets, encryption, error, headers, policy, tagging};
 
 /// The object under a key that must be there, for calls that say nothing of delete markers.
 pub(crate) fn existing(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, version: Option<&str>) -> Result<Object> {
@@ -120,6 +120,7 @@ macro_rules! describe {
         $output.website_redirect_location = headers.redirect.clone();
         $output.metadata = headers::shown_metadata(&headers.metadata);
         $output.storage_class = object.storage_class.clone();
+        $output.server_side_encryption = encryption::shown();
         $output.parts_count = *parts;
         $output.tag_count = i32::try_from(object.tags.len()).ok().filter(|n| *n > 0);
     }};
@@ -239,6 +240,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
     let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
     policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     let (if_match, if_none_match) = (input.if_match.as_deref(), input.if_none_match.as_deref());
+    encryption::check(input.server_side_encryption.as_deref())?;
     // Told before the body is read, and decided when it is there.
     conditions::check_write(&cx.read(), &found, key, if_match, if_none_match)?;
     let headers = headers::kept(headers::kept_from!(input), input.metadata)?;
@@ -277,7 +279,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
         })
         .await?;
     drop(taken);
-    let mut output = api::PutObjectOutput { e_tag: Some(format!("\"{}\"", object.etag)), version_id: object.shown_version(&bucket), ..Default::default() };
+    let mut output = api::PutObjectOutput { e_tag: Some(format!("\"{}\"", object.etag)), version_id: object.shown_version(&bucket), server_side_encryption: encryption::shown(), ..Default::default() };
     checksum::show!(output, &object.checksum);
     output.checksum_type = object.checksum.as_ref().map(|c| c.kind().to_owned());
     Ok(output)

@@ -9,7 +9,7 @@ use crate::content::{self, Span};
 use crate::copy::{self, CopySource, Source};
 use crate::intake::{self, Said, Taken};
 use crate::rows::{Bucket, PARTS, Part, UPLOADS, Upload};
-use crate::{bucket, buckets, error, headers, objects, policy, tagging};
+use crate::{bucket, buckets, encryption, error, headers, objects, policy, tagging};
 
 /// Parts have numbers up to this one.
 const MOST_PARTS: i32 = 10_000;
@@ -49,6 +49,7 @@ fn checksum_of(algorithm: Option<&str>, kind: Option<&str>) -> Result<(Option<Al
 pub(crate) async fn create(cx: &Cx, input: api::CreateMultipartUploadInput) -> Result<api::CreateMultipartUploadOutput> {
     bucket::check_key(&input.key)?;
     let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
+    encryption::check(input.server_side_encryption.as_deref())?;
     policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     let (algorithm, composite) = checksum_of(input.checksum_algorithm.as_deref(), input.checksum_type.as_deref())?;
     let upload = Upload {
@@ -72,6 +73,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateMultipartUploadInput) -> R
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(id),
+        server_side_encryption: encryption::shown(),
         checksum_algorithm: algorithm.map(|a| a.name().to_owned()),
         checksum_type: algorithm.map(|_| if composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
         ..Default::default()
@@ -134,7 +136,7 @@ pub(crate) async fn part(cx: &Cx, input: api::UploadPartInput) -> Result<api::Up
         taken.checksum = content::checksum(cx, &taken.stored, Algorithm::Crc64Nvme).await?;
     }
     let etag = keep(cx, name, owner, key, id, number, taken).await?;
-    let mut output = api::UploadPartOutput { e_tag: Some(format!("\"{etag}\"")), ..Default::default() };
+    let mut output = api::UploadPartOutput { e_tag: Some(format!("\"{etag}\"")), server_side_encryption: encryption::shown(), ..Default::default() };
     checksum::show!(output, Some(&shown));
     Ok(output)
 }
@@ -207,7 +209,7 @@ pub(crate) async fn part_copy(cx: &Cx, input: api::UploadPartCopyInput) -> Resul
     if upload.algorithm.is_some() {
         checksum::show!(result, Some(&shown));
     }
-    Ok(api::UploadPartCopyOutput { copy_part_result: Some(result), copy_source_version_id: version, ..Default::default() })
+    Ok(api::UploadPartCopyOutput { copy_part_result: Some(result), copy_source_version_id: version, server_side_encryption: encryption::shown(), ..Default::default() })
 }
 
 /// Removes an upload and those of its parts that `kept` does not name.
