@@ -189,6 +189,25 @@ impl Table {
         self.local.iter().chain(&self.global)
     }
 
+    /// Refuses paths into key attributes, which have no inside. `nested` gives the attributes that paths lead into.
+    ///
+    /// # Errors
+    /// AWS's refusal.
+    pub fn check_scalar_keys<'a>(&self, nested: impl Iterator<Item = &'a str>) -> Result<()> {
+        let nested: Vec<&str> = nested.collect();
+        if nested.is_empty() {
+            return Ok(());
+        }
+        let own = self.key.names().map(|name| ("Key", name));
+        let indexes = self.global.iter().chain(&self.local).flat_map(|index| index.key.names());
+        let found = own.chain(indexes.map(|name| ("IndexKey", name))).find(|(_, name)| nested.contains(name));
+        found.map_or(Ok(()), |(kind, name)| {
+            Err(Error::validation(format_args!(
+                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: {kind}: {name}"
+            )))
+        })
+    }
+
     /// The index of this name.
     pub fn index(&self, name: &str) -> Option<&Index> {
         self.indexes().find(|index| index.name == name)

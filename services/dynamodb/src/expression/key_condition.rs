@@ -96,25 +96,7 @@ pub enum SortCondition {
 /// # Errors
 /// What AWS says of it.
 pub fn parse(text: &str, placeholders: &Placeholders) -> Result<KeyCondition, KeyConditionError> {
-    let condition = condition::parse(ExpressionKind::KeyCondition, text, placeholders)?;
-    let mut parts = Vec::new();
-    flatten(&condition, &mut parts)?;
-    let mut tests: Vec<(String, Test)> = Vec::with_capacity(2);
-    for part in &parts {
-        let (path, test) = read(part)?;
-        if path.is_nested() {
-            return Err(KeyConditionError::NestedAttribute);
-        }
-        if tests.iter().any(|(name, _)| *name == path.root) {
-            return Err(KeyConditionError::ManyConditions);
-        }
-        tests.push((path.root.clone(), test));
-    }
-    if tests.is_empty() || tests.len() > 2 {
-        Err(KeyConditionError::ConditionCount)
-    } else {
-        Ok(KeyCondition { tests })
-    }
+    KeyCondition::of(&condition::parse(ExpressionKind::KeyCondition, text, placeholders)?)
 }
 
 /// The parts of a conjunction; anything else that is made of conditions is no key condition.
@@ -199,6 +181,27 @@ fn first_path<'a>(
 }
 
 impl KeyCondition {
+    /// The key condition that a condition is.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of(condition: &Condition) -> Result<Self, KeyConditionError> {
+        let mut parts = Vec::new();
+        flatten(condition, &mut parts)?;
+        let mut tests: Vec<(String, Test)> = Vec::with_capacity(2);
+        for part in &parts {
+            let (path, test) = read(part)?;
+            if path.is_nested() {
+                return Err(KeyConditionError::NestedAttribute);
+            }
+            if tests.iter().any(|(name, _)| *name == path.root) {
+                return Err(KeyConditionError::ManyConditions);
+            }
+            tests.push((path.root.clone(), test));
+        }
+        Self::new(tests)
+    }
+
     /// A condition on different attributes.
     ///
     /// # Errors
