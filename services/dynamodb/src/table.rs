@@ -3,6 +3,7 @@
 use crate::compact::{Corrupt, MapRef, ValueRef};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
+use crate::expression::update::{Action, Update};
 use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key};
 use crate::streams::store::Latest;
 use crate::value::{AttributeValue, Item, Type};
@@ -256,25 +257,50 @@ impl Table {
     /// # Errors
     /// What AWS says, of the first index in order of names.
     pub fn check_index_keys(&self, item: &Item) -> Result<()> {
-        let mut indexes: Vec<&Index> = self.indexes().collect();
-        indexes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        for index in indexes {
-            for name in index.key.names().filter(|name| !self.key.names().any(|own| own == *name)) {
-                let Some(value) = item.get(name) else { continue };
+        for (index, name) in self.index_keys() {
+            if let Some(value) = item.get(name) {
                 self.check_index_key(index, name, value)?;
             }
         }
         Ok(())
     }
 
-    fn check_index_key(&self, index: &Index, name: &str, value: &AttributeValue) -> Result<()> {
-        let (expected, actual) = (self.kind(name), value.kind());
-        if expected != actual {
-            let (expected, actual, index) = (expected.code(), actual.code(), &index.name);
-            return Err(Error::invalid(format_args!(
-                "Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index}"
-            )));
+    /// Refuses an update that writes values of another type to keys of indexes, as far as it can be told without the item.
+    ///
+    /// # Errors
+    /// What AWS says, of the first index in order of names.
+    pub fn check_index_key_updates(&self, update: &Update) -> Result<()> {
+        for (index, name) in self.index_keys() {
+            let of_it = |action: &&Action| !action.path.is_nested() && action.path.root == name;
+            if let Some(kind) = update.actions.iter().find(of_it).and_then(|action| action.change.kind()) {
+                self.check_index_key_type(index, name, kind)?;
+            }
         }
+        Ok(())
+    }
+
+    /// The key attributes of indexes that are not of the table's own key, in order of the indexes' names.
+    fn index_keys(&self) -> impl Iterator<Item = (&Index, &str)> {
+        let mut indexes: Vec<&Index> = self.indexes().collect();
+        indexes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        indexes.into_iter().flat_map(move |index| {
+            index.key.names().filter(|name| !self.key.names().any(|own| own == *name)).map(move |name| (index, name))
+        })
+    }
+
+    fn check_index_key_type(&self, index: &Index, name: &str, actual: Type) -> Result<()> {
+        let expected = self.kind(name);
+        if expected == actual {
+            return Ok(());
+        }
+        let (expected, actual, index) = (expected.code(), actual.code(), &index.name);
+        Err(Error::invalid(format_args!(
+            "Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index}"
+        )))
+    }
+
+    fn check_index_key(&self, index: &Index, name: &str, value: &AttributeValue) -> Result<()> {
+        self.check_index_key_type(index, name, value.kind())?;
         let empty = match value {
             AttributeValue::S(text) if text.is_empty() => "string",
             AttributeValue::B(bytes) if bytes.is_empty() => "binary",

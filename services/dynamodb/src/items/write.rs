@@ -145,6 +145,7 @@ impl ItemWrite {
                         "Cannot update attribute {name}. This attribute is part of the key"
                     )));
                 }
+                table.check_index_key_updates(update)?;
                 let nested = update.paths().filter(|path| path.is_nested());
                 table.check_scalar_keys(nested.map(|path| path.root.as_str()))
             }
