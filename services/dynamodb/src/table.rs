@@ -4,7 +4,7 @@ use crate::compact::{Corrupt, MapRef, ValueRef};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
 use crate::expression::update::{Action, Update};
-use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key};
+use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key, encode_keys};
 use crate::streams::store::Latest;
 use crate::value::{AttributeValue, Item, Type};
 use minicbor::{Decode, Encode};
@@ -76,12 +76,28 @@ pub struct KeySchema {
     /// Where in the partition.
     #[n(1)]
     pub sort: Option<String>,
+    /// Further attributes that say which partition; only keys of global indexes have them.
+    #[cbor(n(2), default)]
+    pub more_partition: Vec<String>,
+    /// Further attributes that say where in the partition, after the first; only keys of global indexes have them.
+    #[cbor(n(3), default)]
+    pub more_sort: Vec<String>,
 }
 
 impl KeySchema {
+    /// The names of the attributes that say which partition.
+    pub fn partitions(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.partition).chain(&self.more_partition).map(String::as_str)
+    }
+
+    /// The names of the attributes that say where in the partition, in order.
+    pub fn sorts(&self) -> impl Iterator<Item = &str> {
+        self.sort.iter().chain(&self.more_sort).map(String::as_str)
+    }
+
     /// The names of the attributes.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.partition.as_str()).chain(self.sort.as_deref())
+        self.partitions().chain(self.sorts())
     }
 }
 
@@ -180,9 +196,9 @@ impl Table {
     }
 
     /// The attributes of a key of the table or of one of its indexes.
-    pub fn key_attributes<'a>(&'a self, key: &'a KeySchema) -> (KeyAttribute<'a>, Option<KeyAttribute<'a>>) {
+    pub fn key_attributes<'a>(&'a self, key: &'a KeySchema) -> (Vec<KeyAttribute<'a>>, Vec<KeyAttribute<'a>>) {
         let attribute = |name: &'a str| KeyAttribute { name, kind: self.kind(name) };
-        (attribute(&key.partition), key.sort.as_deref().map(attribute))
+        (key.partitions().map(attribute).collect(), key.sorts().map(attribute).collect())
     }
 
     /// All indexes, the local ones first.
@@ -360,15 +376,16 @@ impl Index {
                 Some(value) => KeyValue::from_attribute(&value.to_value()?),
             })
         };
-        let Some(partition) = part(&self.key.partition)? else { return Ok(None) };
-        let sort = match &self.key.sort {
-            None => None,
-            Some(name) => match part(name)? {
-                None => return Ok(None),
-                sort => sort,
-            },
-        };
-        let mut place = encode_key(&partition, sort.as_ref());
+        let mut values = [Vec::new(), Vec::new()];
+        let sides: [Vec<&str>; 2] = [self.key.partitions().collect(), self.key.sorts().collect()];
+        for (names, values) in sides.iter().zip(&mut values) {
+            for name in names {
+                let Some(value) = part(name)? else { return Ok(None) };
+                values.push(value);
+            }
+        }
+        let [partition, sort] = &values;
+        let mut place = encode_keys(partition, sort);
         place.extend_from_slice(primary);
         Ok(Some(place))
     }

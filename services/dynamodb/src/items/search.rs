@@ -69,8 +69,8 @@ impl DynamoDb {
         let reading = reading_of(&table, index, input.consistent_read)?;
         let select = Select::of(input.select.as_deref(), chosen, &table, index)?;
         let schema = index.map_or(&table.key, |index| &index.key);
-        let (partition, sort) = table.key_attributes(schema);
-        let range = condition.range(partition, sort)?;
+        let (partitions, sorts) = table.key_attributes(schema);
+        let range = condition.range(&partitions, &sorts)?;
         table.check_scalar_keys(projection.iter().flat_map(Projection::nested))?;
         check_filter(filter_name, filter.as_ref(), schema.names())?;
         table.check_scalar_keys(nested(filter.as_ref()).into_iter())?;
@@ -205,12 +205,14 @@ fn nested(filter: Option<&Condition>) -> Vec<&str> {
 fn check_start(table: &Table, index: Option<&Index>, range: &KeyRange, start: &StartKey) -> Result<()> {
     let schema = index.map_or(&table.key, |index| &index.key);
     let value = |name: &str| start.key.get(name).and_then(KeyValue::from_attribute);
-    if value(&schema.partition).as_ref() != Some(&range.partition) {
+    if schema.partitions().map(value).ne(range.partition.iter().cloned().map(Some)) {
         return Err(Error::validation(
             "The provided starting key is outside query boundaries based on provided conditions",
         ));
     }
-    if !range.admits(schema.sort.as_deref().and_then(value).as_ref()) {
+    let sorts: Vec<Option<KeyValue>> = schema.sorts().map(value).collect();
+    let equal = range.equal.iter().zip(&sorts).all(|(wanted, found)| found.as_ref() == Some(wanted));
+    if !equal || !range.admits(sorts.get(range.equal.len()).and_then(Option::as_ref)) {
         return Err(Error::validation("The provided starting key does not match the range key predicate"));
     }
     Ok(())
