@@ -25,6 +25,15 @@ pub(crate) fn build(release: bool) -> Result<PathBuf, Failed> {
     Ok(target().join(if release { "release" } else { "debug" }).join("undercast"))
 }
 
+/// Measures the release binary.
+pub(crate) fn bench() -> Result<(), Failed> {
+    let binary = build(true)?.display().to_string();
+    shell::run("cargo", &["build", "--release", "-p", "undercast-bench"])?;
+    let mut bench = Command::new(target().join("release/undercast-bench"));
+    bench.arg(binary);
+    shell::run_command(bench)
+}
+
 /// Installs Debian packages, as root or by sudo.
 fn install(packages: &[&str]) -> Result<(), Failed> {
     say(&format!("installing {} (this needs root)", packages.join(", ")));
