@@ -27,6 +27,8 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     let emit = Emit { model, config, reach: &reach };
     let tables = Tables { model, config, reach: &reach };
     let mut out = String::with_capacity(1 << 16);
+    // Style is for code that people read and write; `dead_code` stays, it is the point.
+    out.push_str("mod generated {\n#![allow(clippy::style, clippy::complexity, clippy::pedantic, clippy::perf, missing_docs, unreachable_pub)]\n");
     out.push_str("use undercast_kernel::Cx;\nuse undercast_wire::{Protocol, Value, Write, Writer};\nuse undercast_wire::schema::{ErrorShape, Http, List, Location, Map, Member, Operation, Range, Service, Shape, Size, Structure, Text, TimestampFormat, Unbuilt};\n");
     out.push_str("/// Keeps every import in use, whatever the API has.\n#[doc(hidden)]\npub type Imports = (Location, List, Map, Member, Range, Shape, Size, Structure, Text, TimestampFormat, Unbuilt, Value, Http, &'static ErrorShape);\n");
     if emit.listed().any(|o| o.input.is_none() || o.output.is_none()) {
@@ -36,6 +38,7 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     emit.operations(&tables, &mut out);
     emit.structs(&mut out);
     emit.calls(&mut out);
+    out.push_str("}\npub use generated::*;\n");
     out
 }
 
@@ -308,7 +311,9 @@ impl Emit<'_> {
             "    }}\n    impl Write for {name} {{\n        fn write(&self, w: &mut dyn Writer) {{\n            w.structure(&S_{});",
             constant(&shape.name)
         );
-        for (index, member) in shape.members.iter().enumerate() {
+        // XML attributes stand in the start tag, so they come before all elements.
+        let (attributes, elements): (Vec<_>, Vec<_>) = shape.members.iter().enumerate().partition(|(_, m)| m.flag("xmlAttribute"));
+        for (index, member) in attributes.into_iter().chain(elements) {
             let field = snake(&member.name);
             let write = self.write_statement(&member.shape, "v", Some(member));
             if shape.required.contains(&member.name) {

@@ -74,6 +74,7 @@ pub fn service(name: &str) -> Result<(), Error> {
     std::fs::write(&out, code).map_err(|source| Error::File { path: out, source })
 }
 
+#[expect(clippy::disallowed_methods, reason = "build scripts are told by variables")]
 fn build_variable(name: &str) -> Result<String, Error> {
     std::env::var(name).map_err(|_| Error::Unknown(format!("cargo did not set {name}; this runs in a build script")))
 }

@@ -68,14 +68,13 @@ impl Tables<'_> {
 
     fn list(&self, shape: &Shape, out: &mut String) {
         let Some(item) = shape.members.first() else { return };
-        let default = if self.is_ec2() { "item" } else { "member" };
         let _ = writeln!(
             out,
-            "static L_{}: List = List {{ name: {}, item: {}, item_name: {}, size: {}, sparse: {}, flattened: {} }};",
+            "pub(crate) static L_{}: List = List {{ name: {}, item: {}, item_name: {}, size: {}, sparse: {}, flattened: {} }};",
             constant(&shape.name),
             lit(&shape.name),
             self.kind(&item.shape, Some(item)),
-            lit(item.text("locationName").unwrap_or(default)),
+            lit(item.text("locationName").unwrap_or("member")),
             size(shape),
             shape.flag("sparse"),
             shape.flag("flattened"),
@@ -93,7 +92,7 @@ impl Tables<'_> {
         let value_name = names.map_or(value.text("locationName").unwrap_or("value"), |n| n.1.as_str());
         let _ = writeln!(
             out,
-            "static M_{}: Map = Map {{ name: {}, key: &T_{}, value: {}, key_name: {}, value_name: {}, size: {}, sparse: {}, flattened: {} }};",
+            "pub(crate) static M_{}: Map = Map {{ name: {}, key: &T_{}, value: {}, key_name: {}, value_name: {}, size: {}, sparse: {}, flattened: {} }};",
             constant(&shape.name),
             lit(&shape.name),
             constant(&key.shape),
@@ -137,8 +136,8 @@ impl Tables<'_> {
         let wire = member.text("locationName").unwrap_or(&member.name);
         let flattened = member.flag("flattened") || self.model.shapes.get(&member.shape).is_some_and(|s| s.flag("flattened"));
         let own = self.config.form_names.get(&format!("{}.{}", shape.name, member.name)).map(String::as_str);
-        let xml = own.unwrap_or_else(|| self.xml_name(member, flattened));
-        let form = if self.is_ec2() { ec2_name(member) } else { xml.to_owned() };
+        let xml = own.unwrap_or(wire);
+        let form = if self.is_ec2() { ec2_name(member) } else { own.unwrap_or_else(|| self.form_name(member, flattened)).to_owned() };
         let location = match member.text("location") {
             Some("uri") => "Label",
             Some("querystring") if self.model.shapes.get(&member.shape).is_some_and(|s| s.kind == "map") => "QueryMap",
@@ -172,8 +171,8 @@ impl Tables<'_> {
         );
     }
 
-    /// A flattened list without a name of its own takes the name of its items.
-    fn xml_name<'m>(&'m self, member: &'m Member, flattened: bool) -> &'m str {
+    /// In forms, a flattened list without a name of its own takes the name of its items.
+    fn form_name<'m>(&'m self, member: &'m Member, flattened: bool) -> &'m str {
         let item = self.model.shapes.get(&member.shape).filter(|s| s.kind == "list").and_then(|s| s.members.first());
         let item = item.and_then(|i| i.text("locationName")).filter(|_| flattened);
         member.text("locationName").or(item).unwrap_or(&member.name)
@@ -246,7 +245,7 @@ fn text(shape: &Shape, out: &mut String) {
     let values: Vec<String> = values.iter().filter_map(|v| v.as_str()).map(lit).collect();
     let _ = writeln!(
         out,
-        "static T_{}: Text = Text {{ name: {}, size: {}, pattern: {}, values: &[{}], sensitive: {}, compiled: ::std::sync::OnceLock::new() }};",
+        "pub(crate) static T_{}: Text = Text {{ name: {}, size: {}, pattern: {}, values: &[{}], sensitive: {}, compiled: ::std::sync::OnceLock::new() }};",
         constant(&shape.name),
         lit(&shape.name),
         size(shape),

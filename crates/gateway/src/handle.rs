@@ -258,7 +258,7 @@ impl Call<'_> {
             bytes = self.buffer(&mut request, service.body_limit()).await?;
         }
         if let Asked::InForm = self.target.operation {
-            self.target = self.from_form(&request, &bytes)?;
+            self.target = self.read_form(&request, &bytes)?;
         }
         let caller = self.caller(&mut request, &bytes, payload)?;
         let (index, labels) = match std::mem::replace(&mut self.target.operation, Asked::InForm) {
@@ -311,7 +311,7 @@ impl Call<'_> {
     }
 
     /// Reads the operation's name from the form.
-    fn from_form(&self, request: &Request, bytes: &Bytes) -> Result<Target, Failure> {
+    fn read_form(&self, request: &Request, bytes: &Bytes) -> Result<Target, Failure> {
         let protocol = self.target.protocol;
         let form = protocol::form(request, bytes, protocol == Protocol::Ec2).map_err(|e| e.into_error(protocol))?;
         let Some(action) = form.get("Action") else {
@@ -336,7 +336,9 @@ impl Call<'_> {
         let (protocol, s3) = (self.target.protocol, self.api.s3_signing);
         let Some(signature) = &self.signature else { return self.unsigned(request) };
         let hash = payload.unwrap_or_else(|| text::hex_encode(&Sha256::digest(bytes)));
-        let path = std::mem::replace(&mut request.path, self.signed_path.clone());
+        // Version 2 signs the path with the bucket in it, version 4 the path as it was sent.
+        let signed_path = if signature.algorithm == sigv4::v2::ALGORITHM { request.path.clone() } else { self.signed_path.clone() };
+        let path = std::mem::replace(&mut request.path, signed_path);
         let caller = self.door.gateway.kernel.authenticate(request, signature, &hash, protocol, s3);
         request.path = path;
         let caller = caller?;

@@ -128,9 +128,13 @@ impl Kernel {
         if let Some(why) = self.untimely(signature) {
             return refuse(why);
         }
-        let canonical = sigv4::canonical_request(request, signature, payload_hash, s3);
         let key = inner.signing_keys.get(signature, &credential.secret);
-        let expected = sigv4::sign(&key, &sigv4::string_to_sign(signature, &canonical));
+        let expected = if signature.algorithm == sigv4::v2::ALGORITHM {
+            sigv4::v2::sign(request, signature, &credential.secret)
+        } else {
+            let canonical = sigv4::canonical_request(request, signature, payload_hash, s3);
+            sigv4::sign(&key, &sigv4::string_to_sign(signature, &canonical))
+        };
         if !sigv4::same(&expected, &signature.signature) {
             return refuse(Refusal::Mismatch);
         }

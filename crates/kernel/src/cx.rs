@@ -113,7 +113,7 @@ impl Cx {
     }
 
     /// The beginning of every key of this account and region, with what follows it.
-    pub fn key<'a, T>(&'a self, rest: T) -> (&'a str, &'a str, T) {
+    pub fn key<T>(&self, rest: T) -> (&str, &str, T) {
         (&self.account, &self.region, rest)
     }
 

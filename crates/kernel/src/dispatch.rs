@@ -273,7 +273,6 @@ impl Kernel {
         Outcome { result, ignored, unknown }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the steps of one call share all of it")]
     async fn guarded(
         &self,
         cx: &Cx,

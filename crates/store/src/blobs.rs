@@ -152,7 +152,7 @@ impl Blobs {
     pub async fn sweep(&self, database: &crate::Database) -> Result<usize> {
         let dead: Vec<String> = {
             let all = REFERENCES.all(&database.read(), &())?;
-            all.iter().filter(|e| e.row == 0).filter_map(|e| e.key::<(String,)>()).map(|k| k.0).collect()
+            all.iter().filter(|e| e.row == 0).filter_map(crate::Entry::key::<(String,)>).map(|k| k.0).collect()
         };
         for id in &dead {
             if self.remove(database, id)? {

@@ -1,6 +1,7 @@
 //! Both backends keep the same promises.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
 
 use std::sync::Arc;
 

@@ -83,6 +83,11 @@ struct Call {
 }
 
 impl Client {
+    /// A client of a cloud that runs elsewhere, for these services.
+    pub fn new(address: SocketAddr, services: Vec<Arc<dyn Service>>, credentials: Credentials) -> Self {
+        Self { address, services, credentials, region: "us-east-1".to_owned(), protocol: None }
+    }
+
     /// The same client in another region.
     pub fn in_region(&self, region: &str) -> Self {
         Self { region: region.to_owned(), ..self.clone() }
@@ -100,6 +105,13 @@ impl Client {
 
     /// The same with a body.
     pub async fn call_with_body(&self, service: &str, operation: &str, input: Json, body: Option<Bytes>) -> Answer {
+        let (call, request) = self.prepare(service, operation, input, body);
+        let (status, headers, body) = self.send(request).await;
+        call.answer(status, headers, body)
+    }
+
+    /// Encodes and signs.
+    fn prepare(&self, service: &str, operation: &str, input: Json, body: Option<Bytes>) -> (Call, Request) {
         let found = self.services.iter().find(|s| s.api().name == service);
         let api = found.unwrap_or_else(|| panic!("no service {service}")).api();
         let found = api.operations.iter().find(|o| o.name == operation);
@@ -109,9 +121,7 @@ impl Client {
         let input = inprocess::decode(input, operation.input).expect("an input of the operation").input;
         let mut request = call.encode(&input, body);
         self.sign(&mut request, api);
-        let (status, headers, body) = self.send(request).await;
-        let json = if status < 300 { call.decode(status, &headers, &body) } else { call.decode_error(&headers, &body) };
-        Answer { status, headers, body, json }
+        (call, request)
     }
 
     /// Signs a request: all its headers and its body.
@@ -157,23 +167,35 @@ impl Client {
         set(request, "authorization", &header);
     }
 
+    /// Calls an operation of a cloud that may be gone at any moment. `None`: there was no answer.
+    pub async fn try_call(&self, service: &str, operation: &str, input: Json) -> Option<Answer> {
+        let (call, request) = self.prepare(service, operation, input, None);
+        let (status, headers, body) = self.try_send(request).await.ok()?;
+        Some(call.answer(status, headers, body))
+    }
+
     /// Sends a request as it is.
     pub async fn send(&self, request: Request) -> (u16, http::HeaderMap, Bytes) {
-        let stream = tokio::net::TcpStream::connect(self.address).await.expect("a listening cloud");
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
+        self.try_send(request).await.expect("an answer")
+    }
+
+    async fn try_send(&self, request: Request) -> Result<(u16, http::HeaderMap, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+        let stream = tokio::net::TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let uri = if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
         let body = request.body.into_parts().unwrap_or_default();
         let mut out = http::Request::builder().method(request.method.as_str()).uri(uri).body(Full::new(body)).expect("a request");
         *out.headers_mut() = request.headers;
         let exchange = async {
-            let response = sender.send_request(out).await.expect("an answer");
+            let response = sender.send_request(out).await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let body = response.into_body().collect().await.expect("a whole answer").to_bytes();
-            (status, headers, body)
+            let body = response.into_body().collect().await?.to_bytes();
+            Ok((status, headers, body))
         };
+        // The connection only ends before its answer when there is none.
         tokio::select! {
             answer = exchange => answer,
-            ended = connection => panic!("the connection ended: {ended:?}"),
+            ended = connection => Err(format!("the connection ended: {ended:?}").into()),
         }
     }
 }
@@ -184,6 +206,11 @@ fn set(request: &mut Request, name: &str, value: &str) {
 }
 
 impl Call {
+    fn answer(&self, status: u16, headers: http::HeaderMap, body: Bytes) -> Answer {
+        let json = if status < 300 { self.decode(status, &headers, &body) } else { self.decode_error(&headers, &body) };
+        Answer { status, headers, body, json }
+    }
+
     fn encode(&self, input: &Fields, body: Option<Bytes>) -> Request {
         let mut request =
             Request { method: "POST".to_owned(), path: "/".to_owned(), query: String::new(), headers: http::HeaderMap::new(), body: undercast_wire::Body::empty() };

@@ -17,6 +17,7 @@ pub(crate) fn all(wanted: &[String], environment: &Environment) -> Vec<Arc<dyn S
         Arc::new(undercast_lambda::Lambda::new(interpreters)),
         Arc::new(undercast_logs::Logs),
         Arc::new(undercast_s3::S3::default()),
+        Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_sts::Sts),
     ];

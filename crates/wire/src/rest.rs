@@ -159,7 +159,7 @@ fn bound(
             text.map(|t| scalar(t, &member.shape, TimestampFormat::Iso8601)).transpose()
         }
         Location::Query => from_query(member, query),
-        Location::QueryMap => query_map(member, schema, operation, query).map(Some),
+        Location::QueryMap => query_map(member, schema, operation, query),
         Location::Header => from_header(member, request),
         Location::Headers => Ok(prefixed(member, request)),
     }
@@ -184,7 +184,7 @@ fn query_map(
     schema: &'static Structure,
     operation: &'static Operation,
     query: &[(String, String)],
-) -> Result<Value> {
+) -> Result<Option<Value>> {
     let Shape::Map(of) = &member.shape else { return Err(Malformed::wrong_type("query parameters are bound to a map")) };
     let literal = operation.http.uri.split_once('?').map_or("", |(_, q)| q);
     let mut out: BTreeMap<String, Value> = BTreeMap::new();
@@ -207,7 +207,7 @@ fn query_map(
             }
         }
     }
-    Ok(Value::Map(out))
+    Ok((!out.is_empty()).then_some(Value::Map(out)))
 }
 
 fn from_header(member: &'static Member, request: &Request) -> Result<Option<Value>> {

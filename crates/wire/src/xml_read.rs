@@ -151,7 +151,7 @@ fn member_value(parent: &Element, member: &'static Member, unknown: &mut Vec<Str
         };
     }
     // Of an element that stands twice the last one counts, as in AWS's own readers.
-    named().last().map(|e| value(e, &member.shape, unknown)).transpose()
+    named().next_back().map(|e| value(e, &member.shape, unknown)).transpose()
 }
 
 fn value(element: &Element, shape: &Shape, unknown: &mut Vec<String>) -> Result<Value> {

@@ -54,8 +54,13 @@ impl XmlWriter {
 
     /// Opens the element that comes next and says what closes it.
     fn start(&mut self) -> &'static str {
+        self.start_in(None)
+    }
+
+    /// The same for an element whose shape may have a namespace of its own; the member's goes before it.
+    fn start_in(&mut self, own: Option<(&'static str, Option<&'static str>)>) -> &'static str {
         self.prepare();
-        let next = self.next;
+        let next = Next { namespace: self.next.namespace.or(own), ..self.next };
         self.close_tag();
         self.out.push('<');
         self.out.push_str(next.name);
@@ -161,7 +166,8 @@ pub fn escape(text: &str, out: &mut String) {
 
 impl Writer for XmlWriter {
     fn structure(&mut self, of: &'static Structure) {
-        let close = self.start();
+        // The root's namespace was given to the writer.
+        let close = self.start_in(of.xml_namespace.filter(|_| !self.open.is_empty()));
         self.open.push(Open::Structure { of, close });
     }
 

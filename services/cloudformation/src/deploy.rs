@@ -220,8 +220,8 @@ impl Step<'_> {
             return self.unchanged(&made).await;
         }
         let kind = types::find(self.cx, &self.resource.resource_type)?;
-        let differs = |name: &&str| before.get(*name) != request.properties.get(*name);
-        let replace = made.resource_type != self.resource.resource_type || kind.create_only().iter().any(|n| differs(&n));
+        let differs = |name: &str| before.get(name) != request.properties.get(name);
+        let replace = made.resource_type != self.resource.resource_type || kind.create_only().iter().any(|n| differs(n));
         if replace {
             return self.replace(&request, &imported).await;
         }

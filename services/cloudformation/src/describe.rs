@@ -111,7 +111,7 @@ pub(crate) fn summary(stack: &Stack) -> output::StackSummary {
 
 pub(crate) fn event(stack: &Stack, event: Event) -> output::StackEvent {
     output::StackEvent {
-        stack_id: Some(stack.arn.clone()).unwrap_or_default(),
+        stack_id: stack.arn.clone(),
         event_id: event.id,
         stack_name: stack.name.clone(),
         logical_resource_id: Some(event.logical),

@@ -254,7 +254,7 @@ impl api::Operations for CloudFormation {
     async fn list_imports(&self, cx: &Cx, input: api::ListImportsInput) -> Result<api::ListImportsOutput> {
         let name = input.export_name;
         let users = IMPORTS.all(&cx.read(), &(cx.account(), cx.region(), &name))?;
-        let users: Vec<String> = users.iter().filter_map(|e| e.key::<(String, String, String, String)>()).map(|k| k.3).collect();
+        let users: Vec<String> = users.iter().filter_map(undercast_kernel::store::Entry::key::<(String, String, String, String)>).map(|k| k.3).collect();
         if users.is_empty() {
             return Err(validation(format!("Export '{name}' is not imported by any stack.")).into());
         }

@@ -49,6 +49,9 @@ async fn describe(cx: &Cx, name: &str) -> Result<Resource> {
     let answer = cx.call("dynamodb", "DescribeTable", json!({ "TableName": name })).await?;
     let mut attributes = Map::new();
     attributes.insert("Arn".to_owned(), answer["Table"]["TableArn"].clone());
+    if let Some(arn) = answer["Table"].get("LatestStreamArn") {
+        attributes.insert("StreamArn".to_owned(), arn.clone());
+    }
     Ok(Resource { id: name.to_owned(), attributes })
 }
 
@@ -129,8 +132,11 @@ impl ResourceType for Table {
         Box::pin(async move {
             let now = &request.properties;
             if before.get("StreamSpecification") != now.get("StreamSpecification") {
-                let stream = stream(now).unwrap_or_else(|| json!({"StreamEnabled": false}));
-                cx.call("dynamodb", "UpdateTable", json!({"TableName": id, "StreamSpecification": stream})).await?;
+                // A stream does not change what it shows: it ends, and another begins.
+                let ended = stream(before).map(|_| json!({"StreamEnabled": false}));
+                for stream in [ended, stream(now)].into_iter().flatten() {
+                    cx.call("dynamodb", "UpdateTable", json!({"TableName": id, "StreamSpecification": stream})).await?;
+                }
             }
             for step in table_steps(before, now) {
                 let mut input = step;

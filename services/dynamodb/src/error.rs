@@ -72,6 +72,11 @@ impl Error {
         Self::aws("ResourceNotFoundException", format!("Requested resource not found: Table: {name} not found"))
     }
 
+    /// `TableNotFoundException`, which the operations on backups say.
+    pub fn table_of_backups_not_found(name: &str) -> Self {
+        Self::aws("TableNotFoundException", format!("Table not found: {name}"))
+    }
+
     /// `ResourceNotFoundException` as the operations on tags say it.
     pub fn arn_not_found(arn: &str) -> Self {
         Self::aws("ResourceNotFoundException", format!("Requested resource not found: ResourcArn: {arn} not found"))
@@ -104,6 +109,27 @@ impl Error {
         );
         let error = AwsError::new("TransactionCanceledException", 400, message).with("CancellationReasons", reasons);
         Self::Aws(Box::new(error))
+    }
+
+    /// `ResourceNotFoundException` as the operations on streams say it.
+    pub fn stream_not_found(arn: &str) -> Self {
+        Self::aws("ResourceNotFoundException", format!("Requested resource not found: Stream: {arn} not found"))
+    }
+
+    /// `ResourceNotFoundException`: the stream has no such shard.
+    pub fn shard_not_found() -> Self {
+        Self::aws("ResourceNotFoundException", "Requested resource not found: Shard does not exist")
+    }
+
+    /// `ExpiredIteratorException`: the iterator is too old.
+    pub fn expired_iterator() -> Self {
+        Self::aws("ExpiredIteratorException", "The shard iterator has expired. Get another with GetShardIterator.")
+    }
+
+    /// `TrimmedDataAccessException`: what was asked for is no longer kept.
+    pub fn trimmed() -> Self {
+        let message = "The operation attempted to read past the oldest stream record in a shard.";
+        Self::aws("TrimmedDataAccessException", message)
     }
 
     /// `IdempotentParameterMismatchException`: the token was used with another request.

@@ -2,10 +2,10 @@
 //!
 //! Reading order: [`value`] and [`number`] (what an item is) → [`compact`] and [`key`] (how it is kept) → [`expression`]
 //! (what can be said of it) → [`table`] and [`rows`] (tables, indexes, and one write to all of them) → `items` and `tables`
-//! (the operations). Items never become trees of generated structs: `api::form` reads them from the wire into [`value`] and
+//! (the operations), [`streams`] (the second service, which reads what was written). Items never become trees of generated structs: `api::form` reads them from the wire into [`value`] and
 //! writes them to the wire from their stored form.
 //!
-//! Limits: keys of more than two attributes, streams, global tables, backups and PartiQL are not built, and are
+//! Limits: keys of more than two attributes, global tables, backups and PartiQL are not built, and are
 //! refused. The parameters from before there were expressions become the same trees that expressions become (`legacy`).
 
 pub mod api;
@@ -22,12 +22,14 @@ mod operations;
 mod permission;
 mod request;
 pub mod rows;
+pub mod streams;
 pub mod table;
 mod tables;
 pub mod value;
 mod violations;
 
 use rows::Descriptions;
+pub use streams::DynamoDbStreams;
 
 /// The service.
 #[derive(Debug, Default)]

@@ -3,13 +3,15 @@
 use crate::DynamoDb;
 use crate::api::{
     self, BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, BatchWriteItemOutput, CreateTableInput,
-    CreateTableOutput, DeleteItemInput, DeleteItemOutput, DeleteTableInput, DeleteTableOutput, DescribeEndpointsInput,
-    DescribeEndpointsOutput, DescribeLimitsInput, DescribeLimitsOutput, DescribeTableInput, DescribeTableOutput,
-    DescribeTimeToLiveInput, DescribeTimeToLiveOutput, GetItemInput, GetItemOutput, ListTablesInput, ListTablesOutput,
-    ListTagsOfResourceInput, ListTagsOfResourceOutput, PutItemInput, PutItemOutput, QueryInput, QueryOutput, ScanInput,
-    ScanOutput, TagResourceInput, TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsInput,
-    TransactWriteItemsOutput, UntagResourceInput, UpdateItemInput, UpdateItemOutput, UpdateTableInput,
-    UpdateTableOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
+    CreateTableOutput, DeleteItemInput, DeleteItemOutput, DeleteTableInput, DeleteTableOutput,
+    DescribeContinuousBackupsInput, DescribeContinuousBackupsOutput, DescribeEndpointsInput, DescribeEndpointsOutput,
+    DescribeKinesisStreamingDestinationInput, DescribeKinesisStreamingDestinationOutput, DescribeLimitsInput,
+    DescribeLimitsOutput, DescribeTableInput, DescribeTableOutput, DescribeTimeToLiveInput, DescribeTimeToLiveOutput,
+    GetItemInput, GetItemOutput, ListTablesInput, ListTablesOutput, ListTagsOfResourceInput, ListTagsOfResourceOutput,
+    PutItemInput, PutItemOutput, QueryInput, QueryOutput, ScanInput, ScanOutput, TagResourceInput,
+    TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsInput, TransactWriteItemsOutput,
+    UntagResourceInput, UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput, UpdateItemInput, UpdateItemOutput,
+    UpdateTableInput, UpdateTableOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
 };
 use crate::permission;
 use crate::tables::describe;
@@ -67,8 +69,24 @@ impl api::Operations for DynamoDb {
         Ok(self.drop_table(cx, &input.table_name).await?)
     }
 
+    async fn describe_continuous_backups(
+        &self,
+        cx: &Cx,
+        input: DescribeContinuousBackupsInput,
+    ) -> Result<DescribeContinuousBackupsOutput> {
+        Ok(self.describe_recovery(cx, &input.table_name)?)
+    }
+
     async fn describe_endpoints(&self, cx: &Cx, _input: DescribeEndpointsInput) -> Result<DescribeEndpointsOutput> {
         Ok(describe::endpoints(cx))
+    }
+
+    async fn describe_kinesis_streaming_destination(
+        &self,
+        cx: &Cx,
+        input: DescribeKinesisStreamingDestinationInput,
+    ) -> Result<DescribeKinesisStreamingDestinationOutput> {
+        Ok(self.describe_destinations(cx, &input.table_name)?)
     }
 
     async fn describe_limits(&self, _cx: &Cx, _input: DescribeLimitsInput) -> Result<DescribeLimitsOutput> {
@@ -121,6 +139,14 @@ impl api::Operations for DynamoDb {
 
     async fn untag_resource(&self, cx: &Cx, input: UntagResourceInput) -> Result<()> {
         Ok(self.untag(cx, input).await?)
+    }
+
+    async fn update_continuous_backups(
+        &self,
+        cx: &Cx,
+        input: UpdateContinuousBackupsInput,
+    ) -> Result<UpdateContinuousBackupsOutput> {
+        Ok(self.update_recovery(cx, &input)?)
     }
 
     async fn update_item(&self, cx: &Cx, input: UpdateItemInput) -> Result<UpdateItemOutput> {

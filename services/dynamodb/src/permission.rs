@@ -76,7 +76,7 @@ fn on_table(
     input: &Fields,
     enclosing: Option<&'static str>,
 ) -> Result<Access> {
-    let name = table_name(cx, input.text("TableName").unwrap_or_default())?;
+    let name = table_name(cx, input.text("TableName").unwrap_or(""))?;
     let arn = table_arn(cx, name);
     let resource = match input.text("IndexName") {
         Some(index) => format!("{arn}/index/{index}"),

@@ -6,6 +6,7 @@
 
 use crate::compact::{self, ItemRef, MapRef, ValueRef};
 use crate::error::Result;
+use crate::streams::store as streams;
 use crate::table::{BASE, Index, IndexProjection, Table};
 use crate::value::Item;
 use bytes::Bytes;
@@ -37,7 +38,7 @@ fn text(part: &str, key: &mut Vec<u8>) {
 }
 
 impl Scope<'_> {
-    fn prefix(&self, kind: &str) -> Vec<u8> {
+    pub(crate) fn prefix(&self, kind: &str) -> Vec<u8> {
         let mut key = Vec::with_capacity(128);
         text(kind, &mut key);
         text(self.account, &mut key);
@@ -52,7 +53,7 @@ impl Scope<'_> {
     }
 
     /// The beginning of the keys of all rows of a table.
-    fn rows(&self, kind: &str, table: &str) -> Vec<u8> {
+    pub(crate) fn rows(&self, kind: &str, table: &str) -> Vec<u8> {
         let mut key = self.prefix(kind);
         text(table, &mut key);
         key
@@ -221,9 +222,13 @@ pub struct Change<'a> {
     pub old: Option<Bytes>,
     /// The item that is to be there.
     pub new: Option<Bytes>,
+    /// When it happens, in milliseconds since 1970.
+    pub at: i64,
+    /// Whether the item expires, instead of being written by a caller.
+    pub expired: bool,
 }
 
-/// Carries out a write in the table, in its indexes, in the expiry times and in the counts.
+/// Carries out a write in the table, in its indexes, in the expiry times, in the counts and in the stream.
 ///
 /// # Errors
 /// When the store fails or a stored item is damaged.
@@ -248,6 +253,9 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
         let (before, after) = (expiry(attribute, old)?, expiry(attribute, new)?);
         write_expiry(tx, scope, table, change.place, before, after);
         written.expires = after.filter(|_| before != after);
+    }
+    if let Some(stream) = table.stream.as_ref().filter(|stream| stream.enabled) {
+        streams::append(tx, scope, table, stream, change)?;
     }
     Ok(written)
 }

@@ -4,6 +4,7 @@ use crate::compact::{Corrupt, MapRef, ValueRef};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
 use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key};
+use crate::streams::store::Latest;
 use crate::value::{AttributeValue, Item, Type};
 use minicbor::{Decode, Encode};
 
@@ -49,6 +50,9 @@ pub struct Table {
     /// When it last went over to paying per request, in milliseconds since 1970.
     #[n(12)]
     pub on_demand_since: Option<i64>,
+    /// The stream that it has, or had last.
+    #[n(13)]
+    pub stream: Option<Latest>,
 }
 
 /// A key attribute and its type.

@@ -1,8 +1,10 @@
+//! `AWS::DynamoDB::Table` as CloudFormation drives it.
+
 use crate::cloud::{Cloud, table};
 use serde_json::{Value as Json, json};
 use undercast_dynamodb::DynamoDb;
 use undercast_kernel::Service as _;
-use undercast_kernel::resources::{Properties, ResourceRequest, ResourceType, Updated};
+use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
 
 fn properties(json: &Json) -> Properties {
     json.as_object().unwrap().clone()
@@ -85,10 +87,24 @@ async fn a_template_makes_changes_and_removes_a_table() {
 }
 
 #[tokio::test]
-async fn a_stream_in_a_template_is_refused() {
+async fn a_stream_comes_changes_and_goes() {
     let cloud = Cloud::new();
-    let mut wanted = indexed(&[]);
-    wanted["StreamSpecification"] = json!({"StreamViewType": "NEW_IMAGE"});
-    let refused = kind().create(&cloud.cx(), &request(properties(&wanted))).await.unwrap_err();
-    assert!(refused.to_string().contains("streams"), "{refused}");
+    let (cx, kind) = (cloud.cx(), kind());
+    let plain = indexed(&[]);
+    let with = |view: &str| {
+        let mut wanted = plain.clone();
+        wanted["StreamSpecification"] = json!({"StreamViewType": view});
+        wanted
+    };
+    let arn = |resource: &Resource| resource.attributes.get("StreamArn").cloned();
+    let made = kind.create(&cx, &request(properties(&with("NEW_IMAGE")))).await.unwrap();
+    let (first, second) = (with("NEW_IMAGE"), with("KEYS_ONLY"));
+    let updated = kind.update(&cx, &made.id, &properties(&first), &request(properties(&second))).await.unwrap();
+    let Updated::InPlace(updated) = updated else { panic!("the table was replaced") };
+    assert!(arn(&made).is_some() && arn(&updated) != arn(&made));
+    let shown = cloud.ok("DescribeTable", json!({"TableName": made.id})).await["Table"].clone();
+    assert_eq!(shown["StreamSpecification"], json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"}));
+    kind.update(&cx, &made.id, &properties(&second), &request(properties(&plain))).await.unwrap();
+    let shown = cloud.ok("DescribeTable", json!({"TableName": made.id})).await["Table"].clone();
+    assert!(shown.get("StreamSpecification").is_none());
 }

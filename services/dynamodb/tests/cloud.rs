@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use undercast_dynamodb::DynamoDb;
+use undercast_dynamodb::{DynamoDb, DynamoDbStreams};
 use undercast_kernel::auth::Caller;
 use undercast_kernel::policy::{NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::{Cx, Failure, IamMode, Identities, IdentityPolicies, Kernel, Random, RoleFacts, Settings};
@@ -41,7 +41,8 @@ impl Cloud {
         };
         let database = Database::new(Arc::new(Memory::new())).unwrap();
         let blobs = Blobs::open(&files.join("blobs"), false).unwrap();
-        let services: Vec<Arc<dyn undercast_kernel::Service>> = vec![Arc::new(DynamoDb::default())];
+        let services: Vec<Arc<dyn undercast_kernel::Service>> =
+            vec![Arc::new(DynamoDb::default()), Arc::new(DynamoDbStreams)];
         let kernel = Kernel::new(settings, database, blobs, Random::seeded(7), services).unwrap();
         let cx = kernel.cx_for("000000000000", "us-east-1");
         Self { kernel, cx, files }
@@ -70,7 +71,9 @@ impl Cloud {
     }
 
     pub(crate) async fn call(&self, operation: &str, input: Json) -> Result<Json, Refusal> {
-        match self.cx.refreshed().call("dynamodb", operation, input).await {
+        let of_streams = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"].contains(&operation);
+        let service = if of_streams { "dynamodbstreams" } else { "dynamodb" };
+        match self.cx.refreshed().call(service, operation, input).await {
             Ok(output) => Ok(output),
             Err(failure @ Failure::Broken(_)) => panic!("{operation} broke: {failure:?}"),
             Err(failure) => {

@@ -1,3 +1,5 @@
+//! Indexes: what they hold after writes, and how they are made and deleted.
+
 use crate::cloud::Cloud;
 use serde_json::{Value as Json, json};
 

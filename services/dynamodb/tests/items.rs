@@ -1,3 +1,5 @@
+//! Items: put, got, changed and deleted.
+
 use crate::cloud::{Cloud, table};
 use serde_json::{Value as Json, json};
 

@@ -11,5 +11,6 @@ mod legacy;
 mod model;
 mod permissions;
 mod searches;
+mod streams;
 mod tables;
 mod transactions;

@@ -1,3 +1,5 @@
+//! What policies allow, and what they can ask about.
+
 use crate::cloud::Cloud;
 use serde_json::{Value as Json, json};
 

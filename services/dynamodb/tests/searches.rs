@@ -1,3 +1,5 @@
+//! Query and Scan.
+
 use crate::cloud::Cloud;
 use serde_json::{Value as Json, json};
 

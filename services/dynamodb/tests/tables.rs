@@ -1,3 +1,5 @@
+//! Tables: made, changed, described, expired and deleted.
+
 use crate::cloud::{Cloud, table};
 use serde_json::json;
 
@@ -183,12 +185,9 @@ async fn items_expire_when_their_time_comes() {
 async fn what_is_not_built_is_refused() {
     let cloud = Cloud::new();
     let mut input = table("tab", "pk:S", "");
-    input["StreamSpecification"] = json!({"StreamEnabled": true, "StreamViewType": "NEW_IMAGE"});
+    input["ResourcePolicy"] = json!("{}");
     let refused = cloud.err("CreateTable", input).await;
     assert_eq!((refused.code.as_str(), refused.status), ("NotImplemented", 501));
-    let mut input = table("tab", "pk:S", "");
-    input["ResourcePolicy"] = json!("{}");
-    assert_eq!(cloud.err("CreateTable", input).await.status, 501);
 }
 
 #[tokio::test]
@@ -197,4 +196,19 @@ async fn limits_and_endpoints() {
     assert_eq!(cloud.ok("DescribeLimits", json!({})).await["AccountMaxReadCapacityUnits"], 80_000);
     let found = cloud.ok("DescribeEndpoints", json!({})).await;
     assert_eq!(found["Endpoints"][0]["Address"], "localhost:4566");
+}
+
+#[tokio::test]
+async fn no_moment_of_the_past_can_be_restored_and_that_is_said() {
+    let cloud = Cloud::new().with_table().await;
+    let shown = cloud.ok("DescribeContinuousBackups", json!({"TableName": "tab"})).await;
+    let shown = &shown["ContinuousBackupsDescription"];
+    assert_eq!(shown["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"], "DISABLED");
+    let none = cloud.err("DescribeContinuousBackups", json!({"TableName": "none"})).await;
+    assert_eq!((none.code.as_str(), none.message.as_str()), ("TableNotFoundException", "Table not found: none"));
+    let wanted = |enabled: bool| json!({"TableName": "tab", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": enabled}});
+    cloud.ok("UpdateContinuousBackups", wanted(false)).await;
+    assert_eq!(cloud.err("UpdateContinuousBackups", wanted(true)).await.status, 501);
+    let nowhere = cloud.ok("DescribeKinesisStreamingDestination", json!({"TableName": "tab"})).await;
+    assert_eq!(nowhere["KinesisDataStreamDestinations"], json!([]));
 }

@@ -1,3 +1,5 @@
+//! Transactions and batches.
+
 use crate::cloud::Cloud;
 use serde_json::{Value as Json, json};
 

@@ -53,9 +53,10 @@ fn notification(property: &Json) -> Result<Json> {
     for (theirs, target, ours, arn) in kinds {
         let mut list = Vec::new();
         for one in given.get(theirs).and_then(Json::as_array).into_iter().flatten() {
-            let rules = one.pointer("/Filter/S3Key/Rules").and_then(Json::as_array).cloned().unwrap_or_default();
+            let rules = one.pointer("/Filter/S3Key/Rules").and_then(Json::as_array);
             let rules: Vec<Json> = rules
-                .iter()
+                .into_iter()
+                .flatten()
                 .map(|r| json!({"Name": r.get("Name").and_then(Json::as_str).map(str::to_lowercase), "Value": r.get("Value")}))
                 .collect();
             let mut entry = json!({arn: one.get(target), "Events": [one.get("Event")]});
@@ -171,7 +172,8 @@ impl ResourceType for Bucket {
 }
 
 async fn put_policy(cx: &Cx, bucket: &str, request: &ResourceRequest) -> Result<Resource> {
-    let document = request.properties.get("PolicyDocument").cloned().unwrap_or_default();
+    let missing = || undercast_kernel::AwsError::new("ValidationError", 400, "PolicyDocument is required");
+    let document = request.properties.get("PolicyDocument").ok_or_else(missing)?;
     let text = document.as_str().map_or_else(|| document.to_string(), ToOwned::to_owned);
     cx.call("s3", "PutBucketPolicy", json!({"Bucket": bucket, "Policy": text})).await?;
     Ok(Resource { id: bucket.to_owned(), attributes: Map::new() })

@@ -9,7 +9,7 @@ use crate::api;
 use crate::api::input::CompletedPart;
 use crate::checksum::{self, Algorithm, Checksum};
 use crate::events::{self, Event};
-use crate::rows::{Bucket, Content, OBJECTS, Object, PARTS, Part, SEGMENTS, Segment, Upload};
+use crate::rows::{Bucket, Content, Object, PARTS, Part, SEGMENTS, Segment, Upload};
 use crate::uploads::{self, part_key};
 use crate::versions::{self, Moment};
 use crate::{LEAST_PART, bucket, conditions, error};
@@ -126,7 +126,7 @@ pub(crate) async fn complete(cx: &Cx, input: api::CompleteMultipartUploadInput) 
         .write(|tx| {
             let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
             let upload = uploads::open(tx, &bucket, key, id)?;
-            conditions::check_write(if_match, if_none_match, key, OBJECTS.get(tx, &bucket.key(key))?.as_ref())?;
+            conditions::check_write(tx, &bucket, key, if_match, if_none_match)?;
             let object = assemble(cx, tx, &bucket, id, upload, &named, &said)?;
             let numbers: Vec<u32> = named.iter().filter_map(|n| u32::try_from(n.number).ok()).collect();
             uploads::forget(tx, &bucket, key, id, &numbers)?;

@@ -8,7 +8,7 @@ use crate::checksum::{self, Algorithm};
 use crate::conditions::{self, Reading};
 use crate::content::{self, Span};
 use crate::events::{self, Event};
-use crate::rows::{Bucket, Content, Headers, OBJECTS, Object, SEGMENTS, Segment};
+use crate::rows::{Bucket, Content, Headers, Object, SEGMENTS, Segment};
 use crate::versions::{self, Moment};
 use crate::{MOST_BYTES, bucket, buckets, error, headers, intake, objects, policy, tagging};
 
@@ -186,8 +186,7 @@ async fn place(cx: &Cx, input: &api::CopyObjectInput, name: &CopySource, source:
     let id = cx.random().hex(32);
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        let current = OBJECTS.get(tx, &bucket.key(&input.key))?;
-        conditions::check_write(input.if_match.as_deref(), input.if_none_match.as_deref(), &input.key, current.as_ref())?;
+        conditions::check_write(tx, &bucket, &input.key, input.if_match.as_deref(), input.if_none_match.as_deref())?;
         // Between the reading and now the source may have gone, and its bytes with it.
         let there = versions::find(tx, &source.bucket, &name.key, name.version.as_deref())?;
         if !matches!(&there, versions::Found::Object(o) if o.rank == source.object.rank) {

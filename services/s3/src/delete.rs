@@ -40,8 +40,8 @@ fn one(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, key: &str, version: Option<&st
         match (&deleted.removed, &deleted.marker) {
             (_, Some(marker)) => events::emit(cx, tx, bucket, Event::MarkerCreated, key, Some(marker), moment)?,
             (Some(_), None) => events::emit(cx, tx, bucket, Event::Delete, key, None, moment)?,
-            // S3 tells also of deletions that found nothing.
-            (None, None) => events::emit(cx, tx, bucket, Event::Delete, key, None, moment)?,
+            // Nothing was removed.
+            (None, None) => {}
         }
         return Ok(deleted);
     };

@@ -20,7 +20,7 @@ use crate::versions::Moment;
 const PRINCIPAL: &str = "s3.amazonaws.com";
 
 /// A destination that refuses is asked so often, then the notification is given up.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 10;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

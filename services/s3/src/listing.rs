@@ -231,7 +231,7 @@ pub(crate) fn position(scope: &str, token: &str) -> Result<String> {
 pub(crate) fn most(asked: Option<i32>, name: &str) -> Result<usize> {
     let Some(asked) = asked else { return Ok(MOST) };
     usize::try_from(asked).map(|n| n.min(MOST)).map_err(|_| {
-        let message = format!("Argument {} must be an integer between 0 and 2147483647", name.replace('-', ""));
+        let message = format!("Argument {name} must be an integer between 0 and 2147483647");
         error::invalid_argument(message, name, &asked.to_string()).into()
     })
 }

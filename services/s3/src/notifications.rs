@@ -51,10 +51,10 @@ impl Rule {
         let common = self.events.iter().any(|a| {
             other.events.iter().any(|b| a == b || group(a).is_some_and(|g| b.starts_with(&g)) || group(b).is_some_and(|g| a.starts_with(&g)))
         });
-        let text = |t: &Option<String>| t.clone().unwrap_or_default();
-        let (a, b) = (text(&self.prefix), text(&other.prefix));
-        let (c, d) = (text(&self.suffix), text(&other.suffix));
-        common && (a.starts_with(&b) || b.starts_with(&a)) && (c.ends_with(&d) || d.ends_with(&c))
+        // No filter is one that every key passes.
+        let (a, b) = (self.prefix.as_deref().unwrap_or(""), other.prefix.as_deref().unwrap_or(""));
+        let (c, d) = (self.suffix.as_deref().unwrap_or(""), other.suffix.as_deref().unwrap_or(""));
+        common && (a.starts_with(b) || b.starts_with(a)) && (c.ends_with(d) || d.ends_with(c))
     }
 
     fn has_filter(&self) -> bool {
@@ -75,7 +75,7 @@ fn filter(given: Option<input::NotificationConfigurationFilter>) -> Result<(Opti
     let (mut prefix, mut suffix) = (None, None);
     let rules = given.and_then(|f| f.key).and_then(|k| k.filter_rules);
     for rule in rules.into_iter().flatten() {
-        let name = rule.name.unwrap_or_default();
+        let (Some(name), Some(value)) = (rule.name, rule.value) else { return Err(error::malformed_xml().into()) };
         let slot = match name.to_lowercase().as_str() {
             "prefix" => &mut prefix,
             "suffix" => &mut suffix,
@@ -85,7 +85,7 @@ fn filter(given: Option<input::NotificationConfigurationFilter>) -> Result<(Opti
             let which = name.to_lowercase();
             return Err(error::invalid_argument(format!("Cannot specify more than one {which} rule in a filter."), "FilterRule.Name", &name).into());
         }
-        *slot = Some(rule.value.unwrap_or_default());
+        *slot = Some(value);
     }
     Ok((prefix, suffix))
 }

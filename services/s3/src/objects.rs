@@ -1,7 +1,7 @@
 //! Objects: put, read, described.
 
 use undercast_kernel::store::Read;
-use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_kernel::{AwsError, Body, Cx, Failure, Result};
 use undercast_wire::schema::TimestampFormat;
 use undercast_wire::text::timestamp;
 
@@ -11,7 +11,7 @@ use crate::conditions::{self, Reading};
 use crate::content::{self, Span};
 use crate::events::{self, Event};
 use crate::intake::{self, Said};
-use crate::rows::{Bucket, Content, Headers, OBJECTS, Object};
+use crate::rows::{Bucket, Content, Headers, Object};
 use crate::versions::{self, Found, Moment};
 use crate::{S3, bucket, buckets, error, headers, policy, tagging};
 
@@ -240,7 +240,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
     policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     let (if_match, if_none_match) = (input.if_match.as_deref(), input.if_none_match.as_deref());
     // Told before the body is read, and decided when it is there.
-    conditions::check_write(if_match, if_none_match, key, OBJECTS.get(&cx.read(), &found.key(key))?.as_ref())?;
+    conditions::check_write(&cx.read(), &found, key, if_match, if_none_match)?;
     let headers = headers::kept(headers::kept_from!(input), input.metadata)?;
     let tags = input.tagging.as_deref().map(tagging::of_header).transpose()?.into_iter().flatten().collect();
     let storage_class = storage_class(input.storage_class)?;
@@ -250,7 +250,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
         algorithm: input.checksum_algorithm,
         length: input.content_length,
     };
-    let taken = intake::take(cx, input.body.unwrap_or_default(), said).await?;
+    let taken = intake::take(cx, input.body.unwrap_or_else(Body::empty), said).await?;
     let moment = Moment::of(cx);
     let object = Object {
         rank: 0,
@@ -269,7 +269,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
     let (bucket, object) = cx
         .write(|tx| {
             let bucket = bucket::open(cx, tx, name, owner)?;
-            conditions::check_write(if_match, if_none_match, key, OBJECTS.get(tx, &bucket.key(key))?.as_ref())?;
+            conditions::check_write(tx, &bucket, key, if_match, if_none_match)?;
             intake::retain(tx, &taken.stored)?;
             let object = versions::place(tx, &bucket, key, object.clone(), moment)?;
             events::emit(cx, tx, &bucket, Event::Put, key, Some(&object), moment)?;

@@ -160,7 +160,7 @@ fn create(cx: &Cx, name: &str, input: &Fields) -> Vec<Access> {
 
 /// Permissions besides the first one.
 fn further(s3: &S3, cx: &Cx, from: &(impl Read + ?Sized), guarded: &Guarded, operation: &str, input: &Fields, needed: &mut Vec<Access>) -> Result<()> {
-    let key = input.text("Key").unwrap_or_default();
+    let key = input.text("Key").unwrap_or("");
     if operation == "GetObjectAttributes" {
         let action = if input.get("VersionId").is_some() { "s3:GetObjectVersionAttributes" } else { "s3:GetObjectAttributes" };
         needed.push(guarded.on_object(action, key));

@@ -1,7 +1,7 @@
 //! Multipart uploads: begun, fed with parts, given up.
 
 use undercast_kernel::store::{Read, Tx};
-use undercast_kernel::{Cx, Failure, Result};
+use undercast_kernel::{Body, Cx, Failure, Result};
 
 use crate::api::{self, output};
 use crate::checksum::{self, Algorithm, Checksum};
@@ -120,13 +120,13 @@ pub(crate) async fn part(cx: &Cx, input: api::UploadPartInput) -> Result<api::Up
     let mut taken = if let (true, Some(algorithm)) = (quiet, wanted) {
         // Nothing said of this part: it is hashed as the upload demands.
         let md5 = said.md5.take();
-        let mut taken = intake::take(cx, input.body.unwrap_or_default(), Said { md5, length: said.length, ..Said::default() }).await?;
+        let mut taken = intake::take(cx, input.body.unwrap_or_else(Body::empty), Said { md5, length: said.length, ..Said::default() }).await?;
         if taken.checksum.algorithm != algorithm {
             taken.checksum = content::checksum(cx, &taken.stored, algorithm).await?;
         }
         taken
     } else {
-        intake::take(cx, input.body.unwrap_or_default(), said).await?
+        intake::take(cx, input.body.unwrap_or_else(Body::empty), said).await?
     };
     let shown = taken.checksum.clone();
     // An upload without an algorithm of its own keeps CRC-64/NVME of its parts, from which that of the whole is made.

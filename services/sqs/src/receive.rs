@@ -249,7 +249,7 @@ impl Taking<'_> {
         }
         if let Some(redrive) = self.queue.redrive()?
             && standing.receives >= redrive.max_receive_count
-            && self.to_dead_letters(tx, number, standing, &redrive.dead_letter_target_arn)?
+            && self.dead_letter(tx, number, standing, &redrive.dead_letter_target_arn)?
         {
             return Ok(());
         }
@@ -271,7 +271,7 @@ impl Taking<'_> {
     }
 
     /// Moves a message to the dead-letter queue, if that is there.
-    fn to_dead_letters(&mut self, tx: &mut Tx<'_>, number: u64, standing: &Standing, target: &str) -> Result<bool> {
+    fn dead_letter(&mut self, tx: &mut Tx<'_>, number: u64, standing: &Standing, target: &str) -> Result<bool> {
         let Some(Ok(target)) = QueueName::from_arn(target).map(|name| name.find(tx)) else { return Ok(false) };
         let Some(mut message) = BODIES.get(tx, &(self.queue.id, number))? else { return Ok(false) };
         message::remove(tx, self.queue, number, standing);

@@ -5,6 +5,7 @@
 pub mod canonical;
 pub mod chunked;
 pub mod keys;
+pub mod v2;
 
 use jiff::Timestamp;
 
@@ -79,6 +80,9 @@ pub fn read(request: &Request) -> Result<Option<Signature>, Unreadable> {
     }
     if request.query.contains("X-Amz-Signature") || request.query.contains("X-Amz-Algorithm") {
         return from_query(request).map(Some);
+    }
+    if request.query.contains("AWSAccessKeyId=") && request.query.contains("Signature=") {
+        return v2::read(request).map(Some);
     }
     Ok(None)
 }

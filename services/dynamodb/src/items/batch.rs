@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::expression::projection::Projection;
 use crate::request::{scope, table_name};
 use crate::rows::Descriptions;
+use crate::streams::announce;
 use crate::value::Item;
 use std::collections::{BTreeMap, HashSet};
 use undercast_kernel::Cx;
@@ -131,7 +132,7 @@ impl DynamoDb {
             .write(|tx| {
                 let mut all = Vec::with_capacity(writes.len());
                 for write in &writes {
-                    let done = write.carry_out(tx, scope(cx), &self.descriptions)?;
+                    let done = write.carry_out(tx, scope(cx), &self.descriptions, cx.now_millis())?;
                     self.schedule_expiry(cx, tx, &done)?;
                     all.push(done);
                 }
@@ -142,6 +143,7 @@ impl DynamoDb {
         let mut metrics: BTreeMap<String, Vec<_>> = BTreeMap::new();
         let from = cx.read();
         for done in &done {
+            announce(cx, &done.table);
             bill.add(Consumed::writing(done, 1.0)?);
             let of = collection_metrics(&from, scope(cx), done, input.return_item_collection_metrics.as_deref())?;
             if let Some(of) = of {

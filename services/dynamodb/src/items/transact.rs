@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::expression::update;
 use crate::request::{placeholders, scope, table_name};
 use crate::rows::{self, Token};
+use crate::streams::announce;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
@@ -58,6 +59,7 @@ impl DynamoDb {
         let mut metrics: BTreeMap<String, Vec<_>> = BTreeMap::new();
         let from = cx.read();
         for done in &done {
+            announce(cx, &done.table);
             bill.add(Consumed::writing(done, 2.0)?);
             let of = collection_metrics(&from, scope(cx), done, input.return_item_collection_metrics.as_deref())?;
             if let Some(of) = of {
@@ -95,7 +97,7 @@ impl DynamoDb {
             if reason.is_some() {
                 continue;
             }
-            let (done, failed) = reason_of(write.carry_out(tx, scope(cx), known))?;
+            let (done, failed) = reason_of(write.carry_out(tx, scope(cx), known, cx.now_millis()))?;
             *reason = failed;
             if let Some(done) = done {
                 let (old, new) = done.sizes()?;

@@ -151,11 +151,11 @@ impl ItemWrite {
         }
     }
 
-    /// Carries it out.
+    /// Carries it out, `now` being in milliseconds since 1970.
     ///
     /// # Errors
     /// What AWS says, and when the store fails.
-    pub(crate) fn carry_out(&self, tx: &mut Tx<'_>, scope: Scope<'_>, known: &Descriptions) -> Result<Done> {
+    pub(crate) fn carry_out(&self, tx: &mut Tx<'_>, scope: Scope<'_>, known: &Descriptions, now: i64) -> Result<Done> {
         let table = self.table(tx, scope, known)?;
         let key = self.place(&table)?;
         self.check(&table)?;
@@ -175,7 +175,7 @@ impl ItemWrite {
             }
             Action::Update { key, update, style } => Some(stored(&updated(&table, key, update, *style, before)?)),
         };
-        let change = rows::Change { place: &key.bytes, old, new };
+        let change = rows::Change { place: &key.bytes, old, new, at: now, expired: false };
         let written = rows::write(tx, scope, &table, &change)?;
         let rows::Change { old, new, .. } = change;
         Ok(Done { table, key, old, new, written })

@@ -14,6 +14,7 @@ use crate::expression::update;
 use crate::expression::{ExpressionKind, Placeholders};
 use crate::legacy;
 use crate::request::{check_apart, placeholders, scope, table_name};
+use crate::streams::announce;
 use bytes::Bytes;
 use undercast_kernel::Cx;
 
@@ -34,11 +35,12 @@ impl DynamoDb {
     ) -> Result<Answer> {
         let done = cx
             .write(|tx| {
-                let done = write.carry_out(tx, scope(cx), &self.descriptions)?;
+                let done = write.carry_out(tx, scope(cx), &self.descriptions, cx.now_millis())?;
                 self.schedule_expiry(cx, tx, &done)?;
                 Ok(done)
             })
             .await?;
+        announce(cx, &done.table);
         Ok(Answer {
             consumed_capacity: Consumed::writing(&done, 1.0)?.report(capacity),
             item_collection_metrics: collection_metrics(&cx.read(), scope(cx), &done, metrics)?,

@@ -1,6 +1,7 @@
 //! CreateTable and DeleteTable.
 
 use super::describe::description;
+use super::stream::{self, Wanted};
 use super::{schema, tags};
 use crate::DynamoDb;
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
@@ -19,8 +20,7 @@ impl DynamoDb {
     /// # Errors
     /// What AWS says, and when the store fails.
     pub(crate) async fn create(&self, cx: &Cx, input: CreateTableInput) -> Result<CreateTableOutput> {
-        refuse_unbuilt(&input)?;
-        let tags = tags::tags(input.tags.unwrap_or_default())?;
+        let tags = tags::tags(input.tags.into_iter().flatten())?;
         let name = table_name(cx, &input.table_name)?;
         if name.len() < MIN_TABLE_NAME {
             return Err(Error::validation(format_args!(
@@ -28,14 +28,16 @@ impl DynamoDb {
                  length greater than or equal to 3"
             )));
         }
+        let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
+        let stream_id = cx.random().uuid();
         let billing = schema::billing(input.billing_mode.as_deref(), input.provisioned_throughput.as_ref())?;
-        let attributes = schema::definitions(input.attribute_definitions.unwrap_or_default())?;
-        let key = schema::key(&input.key_schema.unwrap_or_default(), &attributes)?;
+        let attributes = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
+        let key = schema::key(input.key_schema.as_deref().unwrap_or(&[]), &attributes)?;
         let mut next_index = 1;
         let local = schema::local_indexes(input.local_secondary_indexes, &key, &attributes, &mut next_index)?;
         let global = schema::global_indexes(input.global_secondary_indexes, &attributes, billing, &mut next_index)?;
         schema::check_together(&key, &local, &global, &attributes)?;
-        let table = Table {
+        let mut table = Table {
             name: name.to_owned(),
             id: cx.random().uuid(),
             created: cx.now_millis(),
@@ -49,10 +51,15 @@ impl DynamoDb {
             class: input.table_class,
             ttl: None,
             on_demand_since: (billing == Billing::OnDemand).then_some(cx.now_millis()),
+            stream: None,
         };
         cx.write(|tx| {
             if self.descriptions.get(tx, scope(cx), &table.name)?.is_some() {
                 return Err(Error::table_exists(&table.name).into());
+            }
+            table.stream = None;
+            if let Some(Wanted::Enabled(view)) = stream {
+                self.begin_stream(cx, tx, &mut table, &stream_id, view)?;
             }
             rows::put_table(tx, scope(cx), &table);
             rows::put_tags(tx, scope(cx), &table.id, &tags);
@@ -73,7 +80,7 @@ impl DynamoDb {
     pub(crate) async fn drop_table(&self, cx: &Cx, given: &str) -> Result<DeleteTableOutput> {
         let shown = cx
             .write(|tx| {
-                let table = self.table_of(cx, tx, given)?;
+                let mut table = (*self.table_of(cx, tx, given)?).clone();
                 if table.deletion_protection {
                     return Err(Error::validation(
                         "Resource cannot be deleted as it is currently protected against deletion. Disable deletion \
@@ -82,6 +89,7 @@ impl DynamoDb {
                     .into());
                 }
                 let shown = description(cx, tx, &table, "DELETING")?;
+                self.end_stream(cx, tx, &mut table)?;
                 rows::delete_table(tx, scope(cx), &table.name);
                 rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
                 self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
@@ -90,17 +98,4 @@ impl DynamoDb {
             .await?;
         Ok(DeleteTableOutput { table_description: Some(shown) })
     }
-}
-
-/// Refuses what would be a lie to accept.
-fn refuse_unbuilt(input: &CreateTableInput) -> Result<()> {
-    if let Some(stream) = &input.stream_specification {
-        if stream.stream_enabled {
-            return Err(Error::NotBuilt("streams (StreamSpecification)"));
-        }
-        if stream.stream_view_type.is_some() {
-            return Err(Error::invalid("StreamViewType can only be specified when StreamEnabled is true"));
-        }
-    }
-    Ok(())
 }

@@ -3,7 +3,8 @@
 use crate::DynamoDb;
 use crate::api::output::{
     AttributeDefinition, BillingModeSummary, Endpoint, GlobalSecondaryIndexDescription, KeySchemaElement,
-    LocalSecondaryIndexDescription, Projection, ProvisionedThroughputDescription, TableClassSummary, TableDescription,
+    LocalSecondaryIndexDescription, Projection, ProvisionedThroughputDescription, StreamSpecification,
+    TableClassSummary, TableDescription,
 };
 use crate::api::{
     DescribeEndpointsOutput, DescribeLimitsOutput, DescribeTableOutput, ListTablesInput, ListTablesOutput,
@@ -11,6 +12,7 @@ use crate::api::{
 use crate::error::{Error, Result};
 use crate::request::{scope, table_arn, table_name};
 use crate::rows::{self, Counts};
+use crate::streams::stream_arn;
 use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Table};
 use std::sync::Arc;
 use undercast_kernel::{Cx, Timestamp};
@@ -110,6 +112,12 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
             .clone()
             .map(|class| TableClassSummary { table_class: Some(class), ..TableClassSummary::default() }),
         deletion_protection_enabled: Some(table.deletion_protection),
+        stream_specification: table.stream.as_ref().filter(|stream| stream.enabled).map(|stream| StreamSpecification {
+            stream_enabled: true,
+            stream_view_type: Some(stream.view.name().to_owned()),
+        }),
+        latest_stream_label: table.stream.as_ref().map(|stream| stream.label.clone()),
+        latest_stream_arn: table.stream.as_ref().map(|stream| stream_arn(cx, &table.name, &stream.label)),
         ..TableDescription::default()
     })
 }

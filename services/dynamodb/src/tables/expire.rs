@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::items::write::Done;
 use crate::request::scope;
 use crate::rows::{self, Backfill, Change, Sweep};
+use crate::streams::announce;
+use crate::streams::store::{RETENTION, Stream};
 use crate::table::Table;
 use std::time::Duration;
 use undercast_kernel::{Cx, Next, Task, Timestamp};
@@ -23,6 +25,7 @@ const OLDEST: u64 = 5 * 365 * 86_400;
 const EXPIRE: &str = "expire";
 const SWEEP: &str = "sweep";
 const FORGET: &str = "forget-token";
+const TRIM: &str = "trim-stream";
 
 impl DynamoDb {
     /// Sets the attribute that says when items expire, or takes it back.
@@ -135,6 +138,16 @@ impl DynamoDb {
         Ok(cx.tasks().schedule(cx, tx, SERVICE, &id, FORGET, token.to_owned(), at)?)
     }
 
+    /// Schedules the trimming of a stream, which goes on until the stream is over.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_trimming(&self, cx: &Cx, tx: &mut Tx<'_>, stream: &Stream) -> Result<()> {
+        let at = moment(u64::try_from(stream.created.saturating_add(RETENTION) / 1000).unwrap_or(0));
+        let payload = format!("{}/{}", stream.table, stream.label);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &format!("{TRIM}:{}", stream.id), TRIM, payload, at)?)
+    }
+
     /// Does a task that was scheduled here.
     ///
     /// # Errors
@@ -143,6 +156,7 @@ impl DynamoDb {
         match task.kind.as_str() {
             EXPIRE => self.expire(cx, &task.payload).await,
             SWEEP => sweep(cx, &task.payload).await,
+            TRIM => crate::streams::trim(cx, &task.payload).await,
             FORGET => {
                 cx.write(|tx| {
                     rows::forget_token(tx, scope(cx), &task.payload);
@@ -157,7 +171,7 @@ impl DynamoDb {
 
     async fn expire(&self, cx: &Cx, name: &str) -> Result<Next> {
         let now = u64::try_from(cx.now().as_second()).unwrap_or(0);
-        let next = cx
+        let done = cx
             .write(|tx| {
                 let Some(table) = self.descriptions.get(tx, scope(cx), name)? else { return Ok(None) };
                 if table.ttl.is_none() {
@@ -165,11 +179,19 @@ impl DynamoDb {
                 }
                 for place in rows::expired(tx, scope(cx), &table, oldest(cx), now.saturating_add(1), STEP)? {
                     let old = rows::get(tx, scope(cx), &table, &place)?;
-                    rows::write(tx, scope(cx), &table, &Change { place: &place, old, new: None })?;
+                    rows::write(
+                        tx,
+                        scope(cx),
+                        &table,
+                        &Change { place: &place, old, new: None, at: cx.now_millis(), expired: true },
+                    )?;
                 }
-                Ok(rows::next_expiry(tx, scope(cx), &table, oldest(cx))?)
+                let next = rows::next_expiry(tx, scope(cx), &table, oldest(cx))?;
+                Ok(Some((table, next)))
             })
             .await?;
+        let Some((table, next)) = done else { return Ok(Next::Done) };
+        announce(cx, &table);
         Ok(next.map_or(Next::Done, |seconds| Next::Again(moment(seconds).max(cx.now()))))
     }
 }

@@ -48,8 +48,8 @@ pub(crate) fn provisioned(throughput: &input::ProvisionedThroughput) -> Result<B
 ///
 /// # Errors
 /// When one is given twice.
-pub(crate) fn definitions(given: Vec<input::AttributeDefinition>) -> Result<Vec<KeyDefinition>> {
-    let mut definitions: Vec<KeyDefinition> = Vec::with_capacity(given.len());
+pub(crate) fn definitions(given: impl IntoIterator<Item = input::AttributeDefinition>) -> Result<Vec<KeyDefinition>> {
+    let mut definitions: Vec<KeyDefinition> = Vec::new();
     for definition in given {
         if definitions.iter().any(|known| known.name == definition.attribute_name) {
             return Err(Error::invalid(format_args!(

@@ -24,7 +24,7 @@ const PAGE: usize = 10;
 ///
 /// # Errors
 /// When a key is given twice, or AWS does not allow one.
-pub(crate) fn tags(given: Vec<Tag>) -> Result<Tags> {
+pub(crate) fn tags(given: impl IntoIterator<Item = Tag>) -> Result<Tags> {
     let mut all = Tags::new();
     for tag in given {
         if let Some(_twice) = all.insert(tag.key.clone(), tag.value) {

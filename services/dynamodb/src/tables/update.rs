@@ -1,7 +1,7 @@
 //! UpdateTable.
 
 use super::describe::description;
-use super::schema;
+use super::{schema, stream};
 use crate::DynamoDb;
 use crate::api::input::{CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, ProvisionedThroughput};
 use crate::api::{UpdateTableInput, UpdateTableOutput};
@@ -28,14 +28,16 @@ impl DynamoDb {
     /// # Errors
     /// What AWS says, and when the store fails.
     pub(crate) async fn change_table(&self, cx: &Cx, input: UpdateTableInput) -> Result<UpdateTableOutput> {
-        refuse_unbuilt(&input)?;
-        let updates = input.global_secondary_index_updates.unwrap_or_default();
-        let definitions = schema::definitions(input.attribute_definitions.unwrap_or_default())?;
+        let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
+        let stream_id = cx.random().uuid();
+        let updates: Vec<_> = input.global_secondary_index_updates.into_iter().flatten().collect();
+        let definitions = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
         let throughput = input.provisioned_throughput.as_ref();
         let mode = input.billing_mode.as_deref();
         if throughput.is_none()
             && mode.is_none()
             && updates.is_empty()
+            && stream.is_none()
             && input.table_class.is_none()
             && input.deletion_protection_enabled.is_none()
         {
@@ -53,6 +55,9 @@ impl DynamoDb {
                 }
                 if let Some(class) = &input.table_class {
                     table.class = Some(class.clone());
+                }
+                if let Some(wanted) = stream {
+                    self.change_stream(cx, tx, &mut table, &stream_id, wanted)?;
                 }
                 let (made, gone) = self.change_indexes(cx, tx, &mut table, &definitions, &updates)?;
                 rows::put_table(tx, scope(cx), &table);
@@ -131,17 +136,6 @@ impl DynamoDb {
             }
         }
     }
-}
-
-fn refuse_unbuilt(input: &UpdateTableInput) -> Result<()> {
-    if input
-        .stream_specification
-        .as_ref()
-        .is_some_and(|stream| stream.stream_enabled || stream.stream_view_type.is_some())
-    {
-        return Err(Error::NotBuilt("streams (StreamSpecification)"));
-    }
-    Ok(())
 }
 
 fn change_billing(

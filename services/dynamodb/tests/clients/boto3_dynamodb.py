@@ -26,6 +26,7 @@ ACCESS = dict(
 )
 client = boto3.client("dynamodb", **ACCESS)
 resource = boto3.resource("dynamodb", **ACCESS)
+streams = boto3.client("dynamodbstreams", **ACCESS)
 CHECKS = []
 
 
@@ -206,6 +207,23 @@ def tables_live_and_die():
     made.delete()
     made.wait_until_not_exists()
     refused("ResourceNotFoundException", client.describe_table, TableName=made.name)
+
+
+@check
+def streams_tell_what_was_written():
+    target = table()
+    view = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    client.update_table(TableName=target.name, StreamSpecification=view)
+    arn = client.describe_table(TableName=target.name)["Table"]["LatestStreamArn"]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    start = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    target.put_item(Item={"pk": "a", "n": 1})
+    target.delete_item(Key={"pk": "a"})
+    answer = streams.get_records(ShardIterator=start["ShardIterator"])
+    assert [record["eventName"] for record in answer["Records"]] == ["INSERT", "REMOVE"]
+    assert answer["Records"][0]["dynamodb"]["NewImage"] == {"pk": {"S": "a"}, "n": {"N": "1"}}
+    assert answer["NextShardIterator"]
+    target.delete()
 
 
 def main():

@@ -1,3 +1,5 @@
+//! Conditions and filters: what is refused, and what holds of an item.
+
 use super::*;
 use crate::compact::MapRef;
 

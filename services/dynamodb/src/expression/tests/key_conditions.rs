@@ -1,3 +1,5 @@
+//! Key conditions: what is refused, and which range of keys they mean.
+
 use super::*;
 use crate::key::{KeyValue, encode_key};
 use crate::value::Type;

@@ -1,3 +1,5 @@
+//! Projections: what is refused, and what is left of an item.
+
 use super::*;
 
 #[track_caller]

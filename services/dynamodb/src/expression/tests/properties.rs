@@ -1,3 +1,5 @@
+//! What must hold of all expressions, tried on many.
+
 use super::*;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -1,3 +1,5 @@
+//! Updates: what is refused, and what becomes of an item.
+
 use super::*;
 use update::UpdateError;
 

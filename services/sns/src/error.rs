@@ -1,0 +1,17 @@
+//! Errors in SNS's words.
+
+use undercast_kernel::AwsError;
+
+use crate::api::errors;
+
+pub(crate) fn invalid(message: impl Into<String>) -> AwsError {
+    errors::invalid_parameter_exception(message)
+}
+
+pub(crate) fn no_topic() -> AwsError {
+    errors::not_found_exception("Topic does not exist")
+}
+
+pub(crate) fn no_subscription() -> AwsError {
+    errors::not_found_exception("Subscription does not exist")
+}

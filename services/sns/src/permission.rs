@@ -1,0 +1,86 @@
+//! Who may do what to a topic: its policy, and the two operations that write it.
+
+use serde_json::{Value as Json, json};
+use undercast_kernel::policy::PolicyKind;
+use undercast_kernel::{Access, Cx, Failure, Result};
+use undercast_wire::Fields;
+use undercast_wire::schema::Operation;
+
+use crate::api;
+use crate::attributes::default_policy;
+use crate::error::invalid;
+use crate::rows::{TOPICS, Topic, TopicName, subscription_place};
+
+pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+    let action = if operation.name == "PublishBatch" { "sns:Publish".to_owned() } else { format!("sns:{}", operation.name) };
+    let topic = ["TopicArn", "TargetArn", "ResourceArn"].iter().find_map(|n| input.text(n));
+    let name = match (topic, input.text("SubscriptionArn"), input.text("Name")) {
+        (Some(arn), ..) => TopicName::parse(arn)?,
+        (None, Some(arn), _) => subscription_place(arn)?.0,
+        (None, None, Some(name)) => TopicName { account: cx.account().to_owned(), region: cx.region().to_owned(), name: name.to_owned() },
+        (None, None, None) => return Ok(vec![Access::new(action, "*")]),
+    };
+    let arn = format!("arn:{}:sns:{}:{}:{}", cx.partition(), name.region, name.account, name.name);
+    let mut access = Access::new(action, &arn).in_account(name.account.clone());
+    if let Some(protocol) = input.text("Protocol") {
+        access.context.set("sns:Protocol", protocol);
+    }
+    if let Some(endpoint) = input.text("Endpoint") {
+        access.context.set("sns:Endpoint", endpoint);
+    }
+    access.context.set("aws:SourceOwner", cx.principal().account.clone());
+    if let Some(topic) = TOPICS.get(&cx.read(), &name.key())? {
+        // Without a policy of its own a topic has the default one, which lets in nobody but its account.
+        let text = topic.attributes.get("Policy").cloned();
+        if let Some(text) = text {
+            let policy = cx.policies().compile(PolicyKind::Resource, &text).map_err(Failure::broken)?;
+            access = access.with_policy(&arn, policy);
+        }
+    }
+    Ok(vec![access])
+}
+
+fn policy_of(cx: &Cx, topic: &Topic) -> Result<Json> {
+    let text = topic.attributes.get("Policy").cloned().unwrap_or_else(|| default_policy(cx, topic));
+    serde_json::from_str(&text).map_err(Failure::broken)
+}
+
+fn statements(policy: &mut Json) -> Result<&mut Vec<Json>> {
+    let statement = &mut policy["Statement"];
+    if statement.is_object() {
+        *statement = Json::Array(vec![statement.take()]);
+    }
+    statement.as_array_mut().ok_or_else(|| Failure::broken("a policy's Statement is no list"))
+}
+
+pub(crate) async fn add(cx: &Cx, input: api::AddPermissionInput) -> Result<()> {
+    let name = TopicName::parse(&input.topic_arn)?;
+    cx.write(|tx| {
+        let mut topic = name.find(tx)?;
+        let mut policy = policy_of(cx, &topic)?;
+        let principals: Vec<String> = input.aws_account_id.iter().map(|a| format!("arn:{}:iam::{a}:root", cx.partition())).collect();
+        let actions: Vec<String> = input.action_name.iter().map(|a| format!("SNS:{a}")).collect();
+        let all = statements(&mut policy)?;
+        if all.iter().any(|s| s["Sid"] == input.label.as_str()) {
+            return Err(invalid("Invalid parameter: Statement already exists").into());
+        }
+        all.push(json!({"Sid": input.label, "Effect": "Allow", "Principal": {"AWS": principals}, "Action": actions, "Resource": topic.arn(cx)}));
+        topic.attributes.insert("Policy".to_owned(), policy.to_string());
+        TOPICS.put(tx, &topic.key(), &topic);
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) async fn remove(cx: &Cx, input: api::RemovePermissionInput) -> Result<()> {
+    let name = TopicName::parse(&input.topic_arn)?;
+    cx.write(|tx| {
+        let mut topic = name.find(tx)?;
+        let mut policy = policy_of(cx, &topic)?;
+        statements(&mut policy)?.retain(|s| s["Sid"] != input.label.as_str());
+        topic.attributes.insert("Policy".to_owned(), policy.to_string());
+        TOPICS.put(tx, &topic.key(), &topic);
+        Ok(())
+    })
+    .await
+}

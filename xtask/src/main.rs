@@ -1,0 +1,58 @@
+//! The commands of `./x`.
+
+mod demo;
+mod fresh;
+mod shell;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use shell::{Failed, say};
+
+const HELP: &str = "usage: ./x COMMAND
+
+  demo [--once] [--debug]   build, start a cloud, deploy examples/search, feed it, search; --once checks the answer and stops
+  build                     build the release binary
+  test                      everything that CI runs
+  tidy                      the rules of this code base
+  fmt                       format the code
+  models                    make models/ anew from the pinned packages
+  expand SERVICE            print the code that is generated for a service
+  new service NAME          begin a service crate
+  new operation SERVICE.OP  begin an operation
+  doctor                    what this machine can run, and what to install for the rest
+  help                      this";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("./x: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<(), Failed> {
+    match words {
+        ["demo", flags @ ..] => demo::run(flags),
+        ["build"] => tools::build(true).map(|path| say(&format!("built {}", path.display()))),
+        ["test"] => test::run(),
+        ["tidy"] => tidy::run(),
+        ["fmt"] => shell::run("cargo", &["fmt", "--all"]),
+        ["models"] => shell::run("python3", &["models/make.py"]),
+        ["expand", service] => fresh::expand(service),
+        ["new", "service", name] => fresh::service(name),
+        ["new", "operation", name] => fresh::operation(name),
+        ["doctor"] => tools::doctor(),
+        ["help" | "--help" | "-h"] => {
+            say(HELP);
+            Ok(())
+        }
+        _ => Err(Failed::Usage(HELP)),
+    }
+}

@@ -1,0 +1,123 @@
+//! What the commands need: the binary, a Python environment with the AWS CLI, Node.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::shell::{self, Failed, command, has, say, variable};
+
+/// What the Python environment has: the AWS CLI and boto3, of one botocore.
+const PACKAGES: &[&str] = &["awscli==1.45.11", "boto3==1.43.11"];
+
+/// Where what is installed for this project goes.
+pub(crate) fn cache() -> PathBuf {
+    let home = || PathBuf::from(variable("HOME").unwrap_or_else(|| ".".to_owned())).join(".cache");
+    variable("XDG_CACHE_HOME").map_or_else(home, PathBuf::from).join("undercast")
+}
+
+fn target() -> PathBuf {
+    variable("CARGO_TARGET_DIR").map_or_else(|| cache().join("target"), PathBuf::from)
+}
+
+/// Builds the binary, and says where it is.
+pub(crate) fn build(release: bool) -> Result<PathBuf, Failed> {
+    let arguments: &[&str] = if release { &["build", "--release", "-p", "undercast"] } else { &["build", "-p", "undercast"] };
+    shell::run("cargo", arguments)?;
+    Ok(target().join(if release { "release" } else { "debug" }).join("undercast"))
+}
+
+/// Installs Debian packages, as root or by sudo.
+fn install(packages: &[&str]) -> Result<(), Failed> {
+    say(&format!("installing {} (this needs root)", packages.join(", ")));
+    let root = shell::output(command("id", &["-u"]))?.trim() == "0";
+    let run = |arguments: &[&str]| if root { shell::run(arguments[0], &arguments[1..]) } else { shell::run("sudo", arguments) };
+    run(&["apt-get", "update", "-q"])?;
+    let mut arguments = vec!["apt-get", "install", "-qy"];
+    arguments.extend(packages);
+    run(&arguments)
+}
+
+/// The Python environment: made on first use.
+pub(crate) struct Python(PathBuf);
+
+impl Python {
+    pub(crate) fn ensure() -> Result<Self, Failed> {
+        if !has("python3") {
+            install(&["python3", "python3-venv"])?;
+        }
+        let folder = cache().join("venv");
+        let python = folder.join("bin/python");
+        let wanted = PACKAGES.join(" ");
+        let mark = folder.join("packages.txt");
+        if !python.exists() || shell::read(&mark).ok().as_deref() != Some(&wanted) {
+            say(&format!("making a Python environment in {} with {wanted}", folder.display()));
+            let text = folder.display().to_string();
+            if shell::run("python3", &["-m", "venv", "--clear", &text]).is_err() {
+                install(&["python3-venv"])?;
+                shell::run("python3", &["-m", "venv", "--clear", &text])?;
+            }
+            let mut pip = Command::new(&python);
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
+            shell::run_command(pip)?;
+            shell::write(&mark, &wanted)?;
+        }
+        Ok(Self(folder))
+    }
+
+    /// A program of the environment, pointed at the cloud on `port`.
+    pub(crate) fn program(&self, name: &str, arguments: &[&str], port: u16) -> Command {
+        let mut command = command(self.0.join("bin").join(name), arguments);
+        for name in ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"] {
+            command.env_remove(name);
+        }
+        command
+            .env("AWS_ENDPOINT_URL", format!("http://localhost:{port}"))
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_PAGER", "");
+        command
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.0.join("bin")
+    }
+
+    /// `python3.12`, as function runtimes are called.
+    pub(crate) fn runtime(&self) -> Result<String, Failed> {
+        let line = "import sys; print(f'python{sys.version_info[0]}.{sys.version_info[1]}')";
+        let mut python = Command::new(self.0.join("bin/python"));
+        python.args(["-c", line]);
+        Ok(shell::output(python)?.trim().to_owned())
+    }
+}
+
+/// `nodejs20.x`, as function runtimes are called; installs Node where there is none.
+pub(crate) fn node_runtime() -> Result<String, Failed> {
+    if !has("node") || !has("npm") {
+        install(&["nodejs", "npm"])?;
+    }
+    let version = shell::output(command("node", &["--version"]))?;
+    let major = version.trim().trim_start_matches('v').split('.').next().unwrap_or_default().to_owned();
+    Ok(format!("nodejs{major}.x"))
+}
+
+/// What this machine can run.
+pub(crate) fn doctor() -> Result<(), Failed> {
+    for (program, what, fix) in [
+        ("cargo", "builds the project", "./x installs it"),
+        ("python3", "runs Python functions and the AWS CLI", "apt-get install python3 python3-venv"),
+        ("node", "runs Node functions", "apt-get install nodejs npm"),
+        ("psql", "talks to PostgreSQL", "apt-get install postgresql"),
+        ("redis-server", "is a Redis", "apt-get install redis-server"),
+    ] {
+        let line = if has(program) { format!("{program:<14} works    {what}") } else { format!("{program:<14} missing  {what}\n{:<14} fix:     {fix}", "") };
+        say(&line);
+    }
+    let free = std::net::TcpListener::bind(("127.0.0.1", 4566)).is_ok();
+    say(&format!("{:<14} {}", "port 4566", if free { "free" } else { "in use" }));
+    let binary = build(false)?;
+    let mut doctor = Command::new(binary);
+    doctor.arg("doctor");
+    shell::run_command(doctor)
+}
