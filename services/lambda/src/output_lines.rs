@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 
 use crate::shipping::Sink;
@@ -20,42 +20,40 @@ const CONTINUED: u8 = 0x1e;
 
 /// One of a function's two outputs.
 pub(crate) struct Output {
-    fd: AsyncFd<OwnedFd>,
-    /// What came without the end of its line.
+    pipe: Receiver,
+    /// What came without the end of its line. Held while reading, so that nothing is read out of order.
     partial: Mutex<Vec<u8>>,
     sink: Arc<Sink>,
 }
 
 impl Output {
-    #[expect(deprecated, reason = "its replacement is unsafe; the descriptor is owned here for as long as the registration lasts")]
     pub(crate) fn new(fd: OwnedFd, sink: Arc<Sink>) -> io::Result<Arc<Self>> {
-        rustix::io::ioctl_fionbio(&fd, true)?;
-        Ok(Arc::new(Self { fd: AsyncFd::new(fd)?, partial: Mutex::default(), sink }))
+        Ok(Arc::new(Self { pipe: Receiver::from_owned_fd(fd)?, partial: Mutex::default(), sink }))
     }
 
-    /// Reads what is there. Returns whether it has ended.
-    pub(crate) fn pump(&self) -> bool {
+    /// Reads what is there, asking the system itself: what tokio knows of the pipe may be late.
+    fn pump(&self) {
+        self.read(|bytes| Ok(rustix::io::read(&self.pipe, bytes)?));
+    }
+
+    /// Reads with `more` until there is nothing. Returns whether the output has ended.
+    fn read(&self, more: impl Fn(&mut [u8]) -> io::Result<usize>) -> bool {
         let mut partial = locked(&self.partial);
         let mut bytes = [0; 16 * 1024];
         let mut total = 0;
-        let ended = loop {
-            match rustix::io::read(self.fd.get_ref(), &mut bytes) {
-                Ok(0) => break true,
+        while total < MOST_AT_ONCE {
+            match more(&mut bytes) {
+                Ok(0) => return true,
                 Ok(count) => {
                     partial.extend_from_slice(&bytes[..count]);
                     total += count;
                     self.lines(&mut partial);
-                    if total >= MOST_AT_ONCE {
-                        break false;
-                    }
                 }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => break false,
-                Err(_) => break true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
             }
-        };
-        drop(partial);
-        ended
+        }
+        false
     }
 
     /// Takes the whole messages off the front.
@@ -95,12 +93,10 @@ impl Output {
     pub(crate) async fn follow(self: Arc<Self>, mut alive: watch::Receiver<()>) {
         loop {
             let ready = tokio::select! {
-                ready = self.fd.readable() => ready,
+                ready = self.pipe.readable() => ready,
                 _ = alive.changed() => return,
             };
-            let Ok(mut ready) = ready else { return };
-            ready.clear_ready();
-            if self.pump() {
+            if ready.is_err() || self.read(|bytes| self.pipe.try_read(bytes)) {
                 return;
             }
         }

@@ -95,6 +95,9 @@ fn check(bytes: &Bytes) -> Result<()> {
     for index in 0..archive.len() {
         let file = archive.by_index_raw(index).map_err(unreadable)?;
         size += file.size();
+        if file.enclosed_name().is_none() {
+            return Err(error::invalid("Could not unzip uploaded file. Please check your file, then try to upload again."));
+        }
     }
     if archive.is_empty() {
         return Err(error::invalid("Uploaded file must be a non-empty zip"));
