@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -73,7 +73,15 @@ impl Blobs {
         }
         std::fs::create_dir_all(&temporary).map_err(failed(&temporary))?;
         let cipher = Cipher::open(folder)?;
-        Ok(Self { inner: Arc::new(Inner { folder: folder.to_owned(), durable, next: AtomicU64::new(0), cipher, pins: Mutex::default() }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                folder: folder.to_owned(),
+                durable,
+                next: AtomicU64::new(0),
+                cipher,
+                pins: Mutex::default(),
+            }),
+        })
     }
 
     fn pins(&self) -> MutexGuard<'_, HashMap<String, usize>> {

@@ -43,7 +43,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Another process has the directory.
-    #[error("the data directory {path} is in use by another process (pid {pid}); stop it, or give `--data` another directory")]
+    #[error(
+        "the data directory {path} is in use by another process (pid {pid}); stop it, or give `--data` another directory"
+    )]
     Locked {
         /// The directory.
         path: PathBuf,
@@ -51,7 +53,9 @@ pub enum Error {
         pid: String,
     },
     /// The directory was written by a newer version.
-    #[error("the data directory has format {found}, and this program reads up to {known}; use the newer program, or give `--data` another directory")]
+    #[error(
+        "the data directory has format {found}, and this program reads up to {known}; use the newer program, or give `--data` another directory"
+    )]
     Newer {
         /// Format of the directory.
         found: u32,

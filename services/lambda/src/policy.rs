@@ -28,7 +28,9 @@ fn principal(given: &str) -> Result<Json> {
         id if account => json!({"AWS": format!("arn:aws:iam::{id}:root")}),
         arn if arn.starts_with("arn:") => json!({"AWS": arn}),
         service if service.contains(".amazonaws.com") => json!({"Service": service}),
-        _ => return Err(error::invalid("The provided principal was invalid. Please check the principal and try again.")),
+        _ => {
+            return Err(error::invalid("The provided principal was invalid. Please check the principal and try again."));
+        }
     })
 }
 

@@ -85,7 +85,10 @@ impl State {
 
     /// The package that a link leads to.
     pub(crate) fn linked(&self, token: &str, now: Timestamp) -> Option<String> {
-        locked(&self.links).get(token).filter(|(_, until)| *until > now.as_millisecond()).map(|(package, _)| package.clone())
+        locked(&self.links)
+            .get(token)
+            .filter(|(_, until)| *until > now.as_millisecond())
+            .map(|(package, _)| package.clone())
     }
 
     /// Begins what runs beside the calls.

@@ -33,7 +33,9 @@ impl Span {
     /// The span that a `Range` header asks for. `None`: all of it, as S3 answers to a header that it does not
     /// understand or that asks for several ranges.
     pub(crate) fn of_header(text: &str, size: u64) -> Result<Option<Self>> {
-        let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|r| r.split_once('-')) else { return Ok(None) };
+        let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|r| r.split_once('-')) else {
+            return Ok(None);
+        };
         let (first, last) = (first.trim(), last.trim());
         let number = |t: &str| t.parse::<u64>().ok().filter(|_| t.bytes().all(|b| b.is_ascii_digit()));
         let unsatisfiable = || error::invalid_range(size, text);
@@ -76,7 +78,13 @@ struct Source {
 }
 
 /// The bytes of an object.
-pub(crate) async fn open(cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, object: Object, span: Span) -> Result<Body> {
+pub(crate) async fn open(
+    cx: &Cx,
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    object: Object,
+    span: Span,
+) -> Result<Body> {
     if span.length == 0 {
         return Ok(Body::empty());
     }
@@ -88,7 +96,10 @@ pub(crate) async fn open(cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, 
             for segment in segments(from, bucket, &object)? {
                 let (start, end) = (span.start.max(at), (span.start + span.length).min(at + segment.size));
                 if start < end {
-                    sources.push_back(Source { stored: segment.stored, span: Span { start: start - at, length: end - start } });
+                    sources.push_back(Source {
+                        stored: segment.stored,
+                        span: Span { start: start - at, length: end - start },
+                    });
                 }
                 at += segment.size;
             }

@@ -12,7 +12,9 @@ pub(crate) fn check(asked: Option<&str>) -> Result<()> {
     match asked {
         None | Some(OWN) => Ok(()),
         Some("aws:kms" | "aws:kms:dsse" | "aws:fsx") => Err(Failure::not_built("s3 encryption with keys of KMS")),
-        Some(_) => Err(AwsError::new("InvalidArgument", 400, "The encryption method specified is not supported").into()),
+        Some(_) => {
+            Err(AwsError::new("InvalidArgument", 400, "The encryption method specified is not supported").into())
+        }
     }
 }
 
