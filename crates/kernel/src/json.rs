@@ -115,7 +115,7 @@ impl JsonTree {
     fn add(&mut self, json: Json) {
         match self.open.last_mut() {
             Some(Open::Structure(_, entries, key) | Open::Map(entries, key)) => {
-                drop(entries.insert(std::mem::take(key), json))
+                drop(entries.insert(std::mem::take(key), json));
             }
             Some(Open::List(items)) => items.push(json),
             None => self.done = Some(json),

@@ -287,7 +287,11 @@ impl Call {
                     }
                 }
                 Location::Header => {
-                    set(request, &member.wire.to_ascii_lowercase(), &plain(value, &member.shape, TimestampFormat::Http))
+                    set(
+                        request,
+                        &member.wire.to_ascii_lowercase(),
+                        &plain(value, &member.shape, TimestampFormat::Http),
+                    );
                 }
                 Location::Headers => {
                     if let Value::Map(entries) = value {

@@ -148,7 +148,7 @@ impl Check {
                 .find(|(i, _)| schema.members.get(usize::from(*i)).is_some_and(|m| std::ptr::eq(m, member)));
             match value {
                 Some((_, value)) if needs_check(&member.shape) => {
-                    self.at(&camel(member.name), |c| c.value(value, &member.shape))
+                    self.at(&camel(member.name), |c| c.value(value, &member.shape));
                 }
                 Some(_) => {}
                 // An absent payload is an empty one; labels cannot be absent.

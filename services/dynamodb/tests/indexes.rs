@@ -292,7 +292,7 @@ async fn with_wide_index() -> Cloud {
     cloud
 }
 
-fn wide(condition: &str, more: Json) -> Json {
+fn wide(condition: &str, more: &Json) -> Json {
     let all = json!({":h": {"S": "h"}, ":i": {"S": "i"}, ":x": {"S": "x"}, ":nine": {"N": "9"}, ":b": {"S": "b"}});
     let used = all.as_object().unwrap().iter().filter(|(name, _)| condition.contains(name.as_str()));
     let values: serde_json::Map<String, Json> = used.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -318,13 +318,13 @@ async fn an_index_may_have_a_key_of_several_attributes() {
         ("h = :h AND i = :i AND a = :x AND n = :nine AND begins_with(c, :b)", &["p3"]),
     ];
     for (condition, expected) in cases {
-        assert_eq!(keys(&cloud.ok("Query", wide(condition, json!({}))).await), expected, "{condition}");
+        assert_eq!(keys(&cloud.ok("Query", wide(condition, &json!({}))).await), expected, "{condition}");
     }
-    let page = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", json!({"Limit": 2}))).await;
+    let page = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", &json!({"Limit": 2}))).await;
     let last = page["LastEvaluatedKey"].clone();
     let named: Vec<&String> = last.as_object().unwrap().keys().collect();
     assert_eq!(named, ["a", "c", "h", "i", "n", "pk"]);
-    let rest = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", json!({"ExclusiveStartKey": last}))).await;
+    let rest = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", &json!({"ExclusiveStartKey": last}))).await;
     assert_eq!(keys(&rest), ["p1"]);
     let shown = cloud.ok("DescribeTable", json!({"TableName": "tab"})).await;
     assert_eq!(shown["Table"]["GlobalSecondaryIndexes"][0]["KeySchema"].as_array().unwrap().len(), 5);
@@ -347,6 +347,6 @@ async fn a_condition_on_a_key_of_several_attributes_has_no_gaps() {
         ("h = :h AND a = :x", "Query condition missed key schema element: i".to_owned()),
     ];
     for (condition, message) in cases {
-        assert_eq!(cloud.err("Query", wide(condition, json!({}))).await.message, message, "{condition}");
+        assert_eq!(cloud.err("Query", wide(condition, &json!({}))).await.message, message, "{condition}");
     }
 }

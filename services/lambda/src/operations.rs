@@ -113,7 +113,7 @@ impl api::Operations for Lambda {
     }
 
     async fn get_policy(&self, cx: &Cx, input: api::GetPolicyInput) -> Result<api::GetPolicyOutput> {
-        policy::get(cx, input)
+        policy::get(cx, &input)
     }
 
     async fn invoke(&self, cx: &Cx, input: api::InvokeInput) -> Result<api::InvokeOutput> {

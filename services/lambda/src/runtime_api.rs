@@ -160,7 +160,10 @@ impl RuntimeApi {
 }
 
 async fn whole(body: Incoming) -> Bytes {
-    Limited::new(body, MOST_RESPONSE).collect().await.map_or_else(|_| Bytes::from_static(b"{}"), |b| b.to_bytes())
+    Limited::new(body, MOST_RESPONSE)
+        .collect()
+        .await
+        .map_or_else(|_| Bytes::from_static(b"{}"), http_body_util::Collected::to_bytes)
 }
 
 fn accepted(taken: bool) -> Response<Full<Bytes>> {

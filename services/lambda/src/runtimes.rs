@@ -140,7 +140,6 @@ fn node(runtime: &Runtime) -> Start {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use undercast_engines::runtimes::Version;
 

@@ -74,7 +74,6 @@ fn term(text: &str) -> Option<(String, &str)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use super::*;
 

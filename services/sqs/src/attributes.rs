@@ -53,7 +53,7 @@ pub(crate) fn check(
         match name.as_str() {
             "FifoQueue" => fifo(value, creating)?,
             "ContentBasedDeduplication" | "DeduplicationScope" | "FifoThroughputLimit" => {
-                fifo_only(queue, name, value)?
+                fifo_only(queue, name, value)?;
             }
             "Policy" if value.is_empty() => {}
             "Policy" => {

@@ -167,9 +167,9 @@ fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<St
     }
     let mut taking = Taking { cx, queue: &queue, ask, bells: Vec::new(), out: Vec::new(), receipts: Vec::new() };
     if queue.is_fifo() {
-        taking.by_group(tx)?
+        taking.by_group(tx)?;
     } else {
-        taking.by_time(tx)?
+        taking.by_time(tx)?;
     }
     if let Some(id) = &ask.attempt {
         let attempt = Attempt { until: cx.now_millis() + ATTEMPT_MILLIS, messages: taking.receipts };
