@@ -68,6 +68,19 @@ async fn load(client: Client, url: String, name: String, messages: Acknowledged,
     }
 }
 
+/// Waits until so many more pairs are acknowledged, on a machine however busy.
+async fn at_work(pairs: &Acknowledged, more: usize) {
+    let count = || pairs.lock().unwrap().len();
+    let enough = count() + more;
+    for _ in 0..30_000 {
+        if count() >= enough {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("nothing is acknowledged any more");
+}
+
 async fn scan(client: &Client) -> BTreeSet<String> {
     let (mut found, mut start) = (BTreeSet::new(), Json::Null);
     loop {
@@ -102,8 +115,9 @@ async fn what_was_acknowledged_survives_a_hundred_crashes() {
                 tokio::spawn(load(client.clone(), url.clone(), format!("{crash}.{w}"), messages.clone(), pairs.clone()))
             })
             .collect();
+        at_work(&pairs, 4 + (crash * 7 % 20) as usize).await;
         // Moments spread over the groups that are being committed.
-        tokio::time::sleep(Duration::from_millis(20 + u64::from(crash * 7 % 60))).await;
+        tokio::time::sleep(Duration::from_micros(u64::from(crash * 577 % 10_000))).await;
         drop(cloud);
         for task in work {
             task.await.unwrap();
@@ -112,7 +126,7 @@ async fn what_was_acknowledged_survives_a_hundred_crashes() {
     }
     let found = scan(&client).await;
     let pairs = pairs.lock().unwrap().clone();
-    assert!(pairs.len() > 100, "only {} pairs were acknowledged", pairs.len());
+    assert!(pairs.len() > 4 * CRASHES as usize, "only {} pairs were acknowledged", pairs.len());
     for id in &pairs {
         assert!(
             found.contains(&format!("{id}/left")) && found.contains(&format!("{id}/right")),
