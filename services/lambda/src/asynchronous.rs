@@ -60,7 +60,9 @@ pub(crate) async fn run(state: &Arc<State>, cx: &Cx, task: &Task) -> Result<Next
     let mut event: Event = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
     let function = FUNCTIONS.get(&cx.read(), &cx.key(event.function.as_str()))?;
     // An event outlives neither its time nor its function.
-    let Some(function) = function.filter(|_| cx.now_millis() - event.received < OLDEST_MILLIS) else { return Ok(Next::Done) };
+    let Some(function) = function.filter(|_| cx.now_millis() - event.received < OLDEST_MILLIS) else {
+        return Ok(Next::Done);
+    };
     let call = Call {
         request_id: event.request_id.clone(),
         payload: Bytes::from(event.payload.clone()),

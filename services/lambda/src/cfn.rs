@@ -13,7 +13,15 @@ pub(crate) struct Function;
 
 /// Properties that the API's calls have under the same name.
 const SETTINGS: &[&str] = &[
-    "Description", "Environment", "EphemeralStorage", "Handler", "LoggingConfig", "MemorySize", "Role", "Runtime", "Timeout",
+    "Description",
+    "Environment",
+    "EphemeralStorage",
+    "Handler",
+    "LoggingConfig",
+    "MemorySize",
+    "Role",
+    "Runtime",
+    "Timeout",
     "TracingConfig",
 ];
 
@@ -56,7 +64,10 @@ fn code(properties: &Properties) -> Result<Map<String, Json>> {
 
 async fn describe(cx: &Cx, name: &str) -> Result<Resource> {
     let answer = cx.call("lambda", "GetFunctionConfiguration", json!({"FunctionName": name})).await?;
-    Ok(Resource { id: name.to_owned(), attributes: Map::from_iter([("Arn".to_owned(), answer["FunctionArn"].clone())]) })
+    Ok(Resource {
+        id: name.to_owned(),
+        attributes: Map::from_iter([("Arn".to_owned(), answer["FunctionArn"].clone())]),
+    })
 }
 
 /// Waits until a function can be invoked.
@@ -110,7 +121,8 @@ async fn reconfigure(cx: &Cx, id: &str, before: &Properties, after: &Properties)
 
 async fn retag(cx: &Cx, arn: &str, wanted: Map<String, Json>) -> Result<()> {
     let there = cx.call("lambda", "ListTags", json!({"Resource": arn})).await?;
-    let gone: Vec<&String> = there["Tags"].as_object().into_iter().flat_map(Map::keys).filter(|k| !wanted.contains_key(*k)).collect();
+    let gone: Vec<&String> =
+        there["Tags"].as_object().into_iter().flat_map(Map::keys).filter(|k| !wanted.contains_key(*k)).collect();
     if !gone.is_empty() {
         cx.call("lambda", "UntagResource", json!({"Resource": arn, "TagKeys": gone})).await?;
     }
@@ -127,8 +139,22 @@ impl ResourceType for Function {
 
     fn properties(&self) -> &'static [&'static str] {
         &[
-            "Architectures", "Code", "Description", "Environment", "EphemeralStorage", "FunctionName", "Handler", "LoggingConfig",
-            "MemorySize", "PackageType", "ReservedConcurrentExecutions", "Role", "Runtime", "Tags", "Timeout", "TracingConfig",
+            "Architectures",
+            "Code",
+            "Description",
+            "Environment",
+            "EphemeralStorage",
+            "FunctionName",
+            "Handler",
+            "LoggingConfig",
+            "MemorySize",
+            "PackageType",
+            "ReservedConcurrentExecutions",
+            "Role",
+            "Runtime",
+            "Tags",
+            "Timeout",
+            "TracingConfig",
         ]
     }
 
@@ -154,7 +180,13 @@ impl ResourceType for Function {
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             let after = &request.properties;
             if before.get("Code") != after.get("Code") || before.get("Architectures") != after.get("Architectures") {

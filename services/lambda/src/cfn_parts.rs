@@ -29,7 +29,15 @@ impl ResourceType for Permission {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["Action", "FunctionName", "FunctionUrlAuthType", "InvokedViaFunctionUrl", "Principal", "SourceAccount", "SourceArn"]
+        &[
+            "Action",
+            "FunctionName",
+            "FunctionUrlAuthType",
+            "InvokedViaFunctionUrl",
+            "Principal",
+            "SourceAccount",
+            "SourceArn",
+        ]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
@@ -46,7 +54,13 @@ impl ResourceType for Permission {
         })
     }
 
-    fn update<'a>(&'a self, _cx: &'a Cx, _id: &'a str, _before: &'a Properties, _request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        _cx: &'a Cx,
+        _id: &'a str,
+        _before: &'a Properties,
+        _request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async { Ok(Updated::NeedsReplacement) })
     }
 
@@ -60,7 +74,10 @@ impl ResourceType for Permission {
 
 fn described_url(answer: &Json) -> Resource {
     let arn = answer["FunctionArn"].clone();
-    let attributes = Map::from_iter([("FunctionArn".to_owned(), arn.clone()), ("FunctionUrl".to_owned(), answer["FunctionUrl"].clone())]);
+    let attributes = Map::from_iter([
+        ("FunctionArn".to_owned(), arn.clone()),
+        ("FunctionUrl".to_owned(), answer["FunctionUrl"].clone()),
+    ]);
     Resource { id: arn.as_str().unwrap_or_default().to_owned(), attributes }
 }
 
@@ -85,11 +102,19 @@ impl ResourceType for Url {
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, _before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        _before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             let mut input = pick(&request.properties, &["AuthType", "InvokeMode"]);
             input.insert("FunctionName".to_owned(), json!(id));
-            Ok(Updated::InPlace(described_url(&cx.call("lambda", "UpdateFunctionUrlConfig", Json::Object(input)).await?)))
+            Ok(Updated::InPlace(described_url(
+                &cx.call("lambda", "UpdateFunctionUrlConfig", Json::Object(input)).await?,
+            )))
         })
     }
 
@@ -99,8 +124,14 @@ impl ResourceType for Url {
 }
 
 /// Settings of a mapping that can be changed.
-const SETTINGS: &[&str] =
-    &["BatchSize", "Enabled", "FunctionName", "FunctionResponseTypes", "MaximumBatchingWindowInSeconds", "ScalingConfig"];
+const SETTINGS: &[&str] = &[
+    "BatchSize",
+    "Enabled",
+    "FunctionName",
+    "FunctionResponseTypes",
+    "MaximumBatchingWindowInSeconds",
+    "ScalingConfig",
+];
 
 fn described_mapping(answer: &Json) -> Result<Resource> {
     let id = answer["UUID"].as_str().ok_or_else(|| Failure::broken("a mapping has no id"))?.to_owned();
@@ -118,7 +149,12 @@ impl ResourceType for EventSourceMapping {
 
     fn properties(&self) -> &'static [&'static str] {
         &[
-            "BatchSize", "Enabled", "EventSourceArn", "FunctionName", "FunctionResponseTypes", "MaximumBatchingWindowInSeconds",
+            "BatchSize",
+            "Enabled",
+            "EventSourceArn",
+            "FunctionName",
+            "FunctionResponseTypes",
+            "MaximumBatchingWindowInSeconds",
             "ScalingConfig",
         ]
     }
@@ -135,7 +171,13 @@ impl ResourceType for EventSourceMapping {
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             let mut input = pick(&request.properties, SETTINGS);
             // A setting that is gone has its default again.
@@ -152,7 +194,9 @@ impl ResourceType for EventSourceMapping {
                 }
             }
             input.insert("UUID".to_owned(), json!(id));
-            Ok(Updated::InPlace(described_mapping(&cx.call("lambda", "UpdateEventSourceMapping", Json::Object(input)).await?)?))
+            Ok(Updated::InPlace(described_mapping(
+                &cx.call("lambda", "UpdateEventSourceMapping", Json::Object(input)).await?,
+            )?))
         })
     }
 

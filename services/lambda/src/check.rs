@@ -41,7 +41,8 @@ pub(crate) fn variables(given: Option<input::Environment>) -> Result<Option<BTre
     let Some(environment) = given else { return Ok(None) };
     let variables = environment.variables.unwrap_or_else(BTreeMap::new);
     let reserved: Vec<&str> = variables.keys().map(String::as_str).filter(|k| RESERVED.contains(k)).collect();
-    let beginning = "Lambda was unable to configure your environment variables because the environment variables you have provided";
+    let beginning =
+        "Lambda was unable to configure your environment variables because the environment variables you have provided";
     if !reserved.is_empty() {
         let message = format!(
             "{beginning} contains reserved keys that are currently not supported for modification. Reserved keys used in this request: {}",
@@ -90,12 +91,20 @@ pub(crate) struct Wishes {
 impl Wishes {
     pub(crate) fn check(self) -> Result<()> {
         let some = |list: Option<Vec<String>>| list.is_some_and(|l| !l.is_empty());
-        let vpc = self.vpc.is_some_and(|v| some(v.subnet_ids) || some(v.security_group_ids) || v.ipv6_allowed_for_dual_stack == Some(true));
+        let vpc = self.vpc.is_some_and(|v| {
+            some(v.subnet_ids) || some(v.security_group_ids) || v.ipv6_allowed_for_dual_stack == Some(true)
+        });
         let refused = [
             (vpc, "lambda functions in a VPC (VpcConfig)"),
-            (self.dead_letters.and_then(|d| d.target_arn).is_some_and(|t| !t.is_empty()), "lambda dead letters (DeadLetterConfig)"),
+            (
+                self.dead_letters.and_then(|d| d.target_arn).is_some_and(|t| !t.is_empty()),
+                "lambda dead letters (DeadLetterConfig)",
+            ),
             (self.key.is_some_and(|k| !k.is_empty()), "lambda variables encrypted with a key of your own (KMSKeyArn)"),
-            (self.tracing.and_then(|t| t.mode).is_some_and(|m| m == "Active"), "lambda traces (TracingConfig with Mode Active)"),
+            (
+                self.tracing.and_then(|t| t.mode).is_some_and(|m| m == "Active"),
+                "lambda traces (TracingConfig with Mode Active)",
+            ),
             (self.snap_start.and_then(|s| s.apply_on).is_some_and(|a| a != "None"), "lambda SnapStart"),
         ];
         match refused.iter().find(|(asked, _)| *asked) {
@@ -108,7 +117,8 @@ impl Wishes {
 /// The log group of a function, where it is not the usual one.
 pub(crate) fn log_group(given: Option<input::LoggingConfig>) -> Result<Option<String>> {
     let Some(given) = given else { return Ok(None) };
-    if given.log_format.is_some_and(|f| f != "Text") || given.application_log_level.or(given.system_log_level).is_some() {
+    if given.log_format.is_some_and(|f| f != "Text") || given.application_log_level.or(given.system_log_level).is_some()
+    {
         return Err(Failure::not_built("lambda logs in JSON (LoggingConfig)"));
     }
     Ok(given.log_group)

@@ -20,7 +20,8 @@ pub(crate) fn moment(millis: i64) -> String {
 }
 
 fn sha256(id: &str) -> String {
-    let bytes: Vec<u8> = (0..id.len() / 2).filter_map(|n| u8::from_str_radix(id.get(2 * n..2 * n + 2)?, 16).ok()).collect();
+    let bytes: Vec<u8> =
+        (0..id.len() / 2).filter_map(|n| u8::from_str_radix(id.get(2 * n..2 * n + 2)?, 16).ok()).collect();
     text::base64(&bytes)
 }
 
@@ -51,7 +52,10 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
         package_type: Some("Zip".to_owned()),
         architectures: Some(vec!["x86_64".to_owned()]),
         ephemeral_storage: Some(output::EphemeralStorage { size: function.storage }),
-        snap_start: Some(output::SnapStartResponse { apply_on: Some("None".to_owned()), optimization_status: Some("Off".to_owned()) }),
+        snap_start: Some(output::SnapStartResponse {
+            apply_on: Some("None".to_owned()),
+            optimization_status: Some("Off".to_owned()),
+        }),
         logging_config: Some(output::LoggingConfig {
             log_format: Some("Text".to_owned()),
             log_group: Some(function.log_group()),
@@ -65,13 +69,19 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
 async fn runtime(state: &State, runtime: Option<String>, handler: Option<String>) -> Result<(String, String)> {
     let handler = handler.filter(|h| !h.is_empty());
     let (Some(runtime), Some(handler)) = (runtime, handler) else {
-        return Err(error::invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages."));
+        return Err(error::invalid(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        ));
     };
     runtimes::find(&runtime, state.interpreters().await)?;
     Ok((runtime, handler))
 }
 
-pub(crate) async fn create(state: &Arc<State>, cx: &Cx, input: api::CreateFunctionInput) -> Result<api::CreateFunctionOutput> {
+pub(crate) async fn create(
+    state: &Arc<State>,
+    cx: &Cx,
+    input: api::CreateFunctionInput,
+) -> Result<api::CreateFunctionOutput> {
     if let Some(package) = input.package_type.filter(|p| p != "Zip") {
         return Err(Failure::not_built(format!("lambda functions with PackageType {package}")));
     }
@@ -118,7 +128,12 @@ pub(crate) async fn create(state: &Arc<State>, cx: &Cx, input: api::CreateFuncti
         return Err(error::conflict(format!("Function already exist: {}", function.name)));
     }
     credentials::assumable(cx, &function.role, &function.arn(cx))?;
-    let source = Source { zip: input.code.zip_file, bucket: input.code.s3_bucket, key: input.code.s3_key, version: input.code.s3_object_version };
+    let source = Source {
+        zip: input.code.zip_file,
+        bucket: input.code.s3_bucket,
+        key: input.code.s3_key,
+        version: input.code.s3_object_version,
+    };
     let (code, kept) = package::take(cx, source).await?;
     function.code = code;
     cx.write(|tx| {
@@ -165,7 +180,9 @@ pub(crate) async fn get(state: &Arc<State>, cx: &Cx, input: api::GetFunctionInpu
 pub(crate) fn list(cx: &Cx, input: api::ListFunctionsInput) -> Result<api::ListFunctionsOutput> {
     let all = FUNCTIONS.all(&cx.read(), &(cx.account(), cx.region()))?;
     let most = input.max_items.map_or(Ok(50), usize::try_from).map_err(Failure::broken)?.min(50);
-    let after = input.marker.map(|m| undercast_kernel::paging::position("ListFunctions", &m).ok_or_else(|| error::invalid("Invalid Marker")));
+    let after = input.marker.map(|m| {
+        undercast_kernel::paging::position("ListFunctions", &m).ok_or_else(|| error::invalid("Invalid Marker"))
+    });
     let after = after.transpose()?;
     let mut rest = all.into_iter().map(|e| e.row).filter(|f| after.as_ref().is_none_or(|a| f.name > *a));
     let page: Vec<Function> = rest.by_ref().take(most).collect();
@@ -184,11 +201,16 @@ pub(crate) fn check_revision(given: Option<&String>, now: &str) -> Result<()> {
     }
 }
 
-pub(crate) async fn update_code(state: &Arc<State>, cx: &Cx, input: api::UpdateFunctionCodeInput) -> Result<api::UpdateFunctionCodeOutput> {
+pub(crate) async fn update_code(
+    state: &Arc<State>,
+    cx: &Cx,
+    input: api::UpdateFunctionCodeInput,
+) -> Result<api::UpdateFunctionCodeOutput> {
     check::architectures(input.architectures.as_ref())?;
     let name = FunctionName::parse(cx, &input.function_name, None)?;
     name.find(cx, &cx.read())?;
-    let source = Source { zip: input.zip_file, bucket: input.s3_bucket, key: input.s3_key, version: input.s3_object_version };
+    let source =
+        Source { zip: input.zip_file, bucket: input.s3_bucket, key: input.s3_key, version: input.s3_object_version };
     let (code, kept) = package::take(cx, source).await?;
     let dry = input.dry_run == Some(true);
     let function = cx
@@ -277,18 +299,22 @@ fn set<T: Clone>(to: &mut T, from: Option<&T>) {
     }
 }
 
-pub(crate) async fn delete(state: &Arc<State>, cx: &Cx, input: api::DeleteFunctionInput) -> Result<api::DeleteFunctionOutput> {
+pub(crate) async fn delete(
+    state: &Arc<State>,
+    cx: &Cx,
+    input: api::DeleteFunctionInput,
+) -> Result<api::DeleteFunctionOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
     cx.write(|tx| {
-            let function = name.find(cx, tx)?;
-            Blobs::release(tx, &function.code.blob())?;
-            if let Some(there) = &function.url {
-                url::URLS.delete(tx, &(there.id.as_str(),));
-            }
-            FUNCTIONS.delete(tx, &function.key());
-            Ok(())
-        })
-        .await?;
+        let function = name.find(cx, tx)?;
+        Blobs::release(tx, &function.code.blob())?;
+        if let Some(there) = &function.url {
+            url::URLS.delete(tx, &(there.id.as_str(),));
+        }
+        FUNCTIONS.delete(tx, &function.key());
+        Ok(())
+    })
+    .await?;
     // Mappings stay, and go on when a function of this name is made again, as on AWS.
     state.forget_pool(&name);
     Ok(api::DeleteFunctionOutput { status_code: Some(204) })

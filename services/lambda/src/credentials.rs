@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{NamedPolicy, ResourceRule};
-use undercast_kernel::{Access, CREDENTIALS, Credential, Cx, Failure, IamMode, OwnerKind, Result, RoleFacts, Timestamp};
+use undercast_kernel::{
+    Access, CREDENTIALS, Credential, Cx, Failure, IamMode, OwnerKind, Result, RoleFacts, Timestamp,
+};
 
 use crate::error;
 use crate::function::Function;
@@ -65,7 +67,11 @@ pub(crate) async fn session(cx: &Cx, function: &Function) -> Result<Session> {
         account: arn.account.clone(),
         arn: format!("arn:{}:sts::{}:assumed-role/{role_name}/{}", arn.partition, arn.account, function.name),
         user_id: format!("{role_id}:{}", function.name),
-        owner: OwnerKind::AssumedRole { role_arn: function.role.clone(), session_name: function.name.clone(), provider: None },
+        owner: OwnerKind::AssumedRole {
+            role_arn: function.role.clone(),
+            session_name: function.name.clone(),
+            provider: None,
+        },
         token: Some(session.token.clone()),
         expires: Some(session.ends.as_millisecond()),
         session_policies: Vec::new(),

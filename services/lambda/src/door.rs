@@ -16,7 +16,10 @@ pub(crate) async fn serve(kernel: Kernel, listener: TcpListener, mut alive: watc
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a function's way to this cloud could not be opened");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a function's way to this cloud could not be opened"
+            );
             return;
         }
     };

@@ -93,7 +93,13 @@ pub(crate) fn stream_name(cx: &Cx) -> String {
     format!("{day}/[$LATEST]{}", cx.random().hex(32))
 }
 
-fn variables(cx: &Cx, function: &Function, start: &Start, session: &Session, stream: &str) -> Vec<(OsString, OsString)> {
+fn variables(
+    cx: &Cx,
+    function: &Function,
+    start: &Start,
+    session: &Session,
+    stream: &str,
+) -> Vec<(OsString, OsString)> {
     let own = [
         ("AWS_ACCESS_KEY_ID", session.key.clone()),
         ("AWS_DEFAULT_REGION", function.region.clone()),
@@ -295,8 +301,9 @@ fn machine_millis(kernel: &Kernel) -> i64 {
 fn not_launched(error: &LaunchError) -> NotMade {
     match error {
         LaunchError::Setup { step: Step::Execute, .. } => NotMade::NoEntrypoint,
-        LaunchError::NotIsolated { .. } => NotMade::Failure(Failure::not_built(format!("to run functions here: {error}"))),
+        LaunchError::NotIsolated { .. } => {
+            NotMade::Failure(Failure::not_built(format!("to run functions here: {error}")))
+        }
         other => NotMade::Failure(Failure::broken(other.to_string())),
     }
 }
-

@@ -24,7 +24,8 @@ pub(crate) fn conflict(message: impl Into<String>) -> Failure {
 
 /// One constraint of the API that its model does not tell.
 pub(crate) fn violated(value: impl std::fmt::Display, path: &str, constraint: &str) -> Failure {
-    let message = format!("1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: {constraint}");
+    let message =
+        format!("1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: {constraint}");
     AwsError::new("ValidationException", 400, message).into()
 }
 
@@ -51,7 +52,8 @@ pub(crate) fn not_json(why: &serde_json::Error) -> Failure {
 pub(crate) fn unknown_runtime(violation: &Violation) -> AwsError {
     let values = if let Constraint::Values(values) = violation.constraint { values.join(", ") } else { String::new() };
     let value = violation.value.as_deref().unwrap_or_default();
-    let message =
-        format!("Value {value} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{values}] or be a valid ARN");
+    let message = format!(
+        "Value {value} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{values}] or be a valid ARN"
+    );
     kind(errors::invalid_parameter_value_exception(message))
 }

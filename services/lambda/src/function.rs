@@ -109,7 +109,12 @@ impl Function {
     }
 
     pub(crate) fn place(&self) -> FunctionName {
-        FunctionName { account: self.account.clone(), region: self.region.clone(), name: self.name.clone(), qualifier: None }
+        FunctionName {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            name: self.name.clone(),
+            qualifier: None,
+        }
     }
 
     pub(crate) fn arn(&self, cx: &Cx) -> String {
@@ -143,7 +148,10 @@ impl FunctionName {
             None => (cx.region().to_owned(), text.to_owned()),
         };
         if region != cx.region() {
-            return Err(error::not_found(format!("Functions from '{region}' are not reachable in this region ('{}')", cx.region())));
+            return Err(error::not_found(format!(
+                "Functions from '{region}' are not reachable in this region ('{}')",
+                cx.region()
+            )));
         }
         let mut parts: Vec<&str> = rest.split(':').collect();
         let digits = |part: &&str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());

@@ -7,11 +7,11 @@ use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Result};
 
 use crate::api;
+use crate::asynchronous;
 use crate::error;
 use crate::function::{Function, FunctionName};
 use crate::report::{Call, Done, perform};
 use crate::state::State;
-use crate::asynchronous;
 
 /// The most bytes of a payload that is answered.
 const MOST_SYNCHRONOUS: usize = 6_291_456;
@@ -24,7 +24,10 @@ const MOST_CONTEXT: usize = 3_583;
 fn payload(given: Option<Bytes>, event: bool) -> Result<Bytes> {
     let payload = given.filter(|p| !p.is_empty()).unwrap_or_else(|| Bytes::from_static(b"{}"));
     if event && payload.len() > MOST_EVENT {
-        let message = format!("{} byte payload is too large for the Event invocation type (limit {MOST_EVENT} bytes)", payload.len());
+        let message = format!(
+            "{} byte payload is too large for the Event invocation type (limit {MOST_EVENT} bytes)",
+            payload.len()
+        );
         return Err(error::too_large(message));
     }
     if payload.len() > MOST_SYNCHRONOUS {
@@ -41,13 +44,17 @@ fn payload(given: Option<Bytes>, event: bool) -> Result<Bytes> {
 fn client_context(given: Option<String>) -> Result<Option<String>> {
     let Some(given) = given else { return Ok(None) };
     if given.len() > MOST_CONTEXT {
-        return Err(error::invalid(format!("Client context must be no more than {MOST_CONTEXT} bytes when base64-encoded.")));
+        return Err(error::invalid(format!(
+            "Client context must be no more than {MOST_CONTEXT} bytes when base64-encoded."
+        )));
     }
     let decoded = text::unbase64(&given).and_then(|b| String::from_utf8(b).ok());
     let decoded = decoded.filter(|d| serde_json::from_str::<serde::de::IgnoredAny>(d).is_ok());
     // A header has one line.
     let one_line = |json: String| serde_json::from_str::<serde_json::Value>(&json).map_or(json, |v| v.to_string());
-    decoded.map(|d| Some(one_line(d))).ok_or_else(|| error::invalid("Client context must be a valid Base64-encoded JSON object."))
+    decoded
+        .map(|d| Some(one_line(d)))
+        .ok_or_else(|| error::invalid("Client context must be a valid Base64-encoded JSON object."))
 }
 
 pub(crate) async fn invoke(state: &Arc<State>, cx: &Cx, input: api::InvokeInput) -> Result<api::InvokeOutput> {

@@ -98,7 +98,13 @@ impl Service for Lambda {
         &[site::URLS_SITE, site::PACKAGES]
     }
 
-    fn serve<'a>(&'a self, cx: &'a Cx, site: &'a str, name: &'a str, request: Request) -> BoxFuture<'a, Result<Response>> {
+    fn serve<'a>(
+        &'a self,
+        cx: &'a Cx,
+        site: &'a str,
+        name: &'a str,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(site::serve(&self.state, cx, site, name, request))
     }
 
@@ -111,6 +117,11 @@ impl Service for Lambda {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Function), Box::new(cfn_parts::Permission), Box::new(cfn_parts::Url), Box::new(cfn_parts::EventSourceMapping)]
+        vec![
+            Box::new(cfn::Function),
+            Box::new(cfn_parts::Permission),
+            Box::new(cfn_parts::Url),
+            Box::new(cfn_parts::EventSourceMapping),
+        ]
     }
 }

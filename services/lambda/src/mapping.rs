@@ -61,7 +61,12 @@ impl Mapping {
     }
 
     pub(crate) fn function(&self) -> FunctionName {
-        FunctionName { account: self.account.clone(), region: self.region.clone(), name: self.function.clone(), qualifier: None }
+        FunctionName {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            name: self.function.clone(),
+            qualifier: None,
+        }
     }
 
     /// How many batches may run at a time.
@@ -123,14 +128,18 @@ fn check_batch(source: &str, batch: i32, window: i32) -> Result<()> {
         }
     }
     if batch > 10 && window == 0 {
-        return Err(error::invalid("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"));
+        return Err(error::invalid(
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
+        ));
     }
     Ok(())
 }
 
 /// Looks at the queue with the function's role: it must be there, and the role must be able to take from it.
 async fn check_queue(cx: &Cx, function: &Function, source: &str) -> Result<()> {
-    let refused = |action: &str| error::invalid(format!("The function execution role does not have permissions to call {action} on SQS"));
+    let refused = |action: &str| {
+        error::invalid(format!("The function execution role does not have permissions to call {action} on SQS"))
+    };
     let Some(queue) = Arn::parse(source) else { return Err(error::invalid("The event source ARN is malformed.")) };
     let role = cx.as_role("lambda.amazonaws.com", &function.role, &function.name);
     let url = format!("http://{}/{}/{}", cx.kernel().settings().host, queue.account, queue.resource);
@@ -140,9 +149,9 @@ async fn check_queue(cx: &Cx, function: &Function, source: &str) -> Result<()> {
         Err(failure) => {
             return Err(match failure.code() {
                 Some("AccessDenied") => refused("GetQueueAttributes"),
-                Some("AWS.SimpleQueueService.NonExistentQueue") => {
-                    error::invalid("Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist.")
-                }
+                Some("AWS.SimpleQueueService.NonExistentQueue") => error::invalid(
+                    "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist.",
+                ),
                 _ => failure,
             });
         }
@@ -270,7 +279,10 @@ pub(crate) fn list(cx: &Cx, input: api::ListEventSourceMappingsInput) -> Result<
         None => None,
     };
     let scope = format!("ListEventSourceMappings/{function:?}/{:?}", input.event_source_arn);
-    let after = input.marker.map(|m| paging::position(&scope, &m).ok_or_else(|| error::invalid("Invalid Marker"))).transpose()?;
+    let after = input
+        .marker
+        .map(|m| paging::position(&scope, &m).ok_or_else(|| error::invalid("Invalid Marker")))
+        .transpose()?;
     let most = input.max_items.map_or(Ok(100), usize::try_from).map_err(Failure::broken)?.min(100);
     let chosen = |m: &Mapping| {
         function.as_ref().is_none_or(|f| m.function == *f)

@@ -51,7 +51,11 @@ impl api::Operations for Lambda {
         url::delete(cx, &input.function_name).await
     }
 
-    async fn get_account_settings(&self, cx: &Cx, _input: api::GetAccountSettingsInput) -> Result<api::GetAccountSettingsOutput> {
+    async fn get_account_settings(
+        &self,
+        cx: &Cx,
+        _input: api::GetAccountSettingsInput,
+    ) -> Result<api::GetAccountSettingsOutput> {
         let all = FUNCTIONS.all(&cx.read(), &(cx.account(), cx.region()))?;
         let size: u64 = all.iter().map(|e| e.row.code.size).sum();
         let unreserved = pool::ACCOUNT_LIMIT - pool::reserved(cx, cx.account(), cx.region())?;
@@ -109,7 +113,7 @@ impl api::Operations for Lambda {
     }
 
     async fn get_policy(&self, cx: &Cx, input: api::GetPolicyInput) -> Result<api::GetPolicyOutput> {
-        policy::get(cx, input)
+        policy::get(cx, &input)
     }
 
     async fn invoke(&self, cx: &Cx, input: api::InvokeInput) -> Result<api::InvokeOutput> {
@@ -187,7 +191,11 @@ impl api::Operations for Lambda {
         mapping::update(&self.state, cx, input).await
     }
 
-    async fn update_function_code(&self, cx: &Cx, input: api::UpdateFunctionCodeInput) -> Result<api::UpdateFunctionCodeOutput> {
+    async fn update_function_code(
+        &self,
+        cx: &Cx,
+        input: api::UpdateFunctionCodeInput,
+    ) -> Result<api::UpdateFunctionCodeOutput> {
         configuration::update_code(&self.state, cx, input).await
     }
 

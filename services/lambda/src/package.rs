@@ -57,7 +57,9 @@ pub(crate) async fn take(cx: &Cx, source: Source) -> Result<(Code, Written)> {
         return Err(error::invalid("Uploaded file must be a non-empty zip"));
     }
     if bytes.len() > MOST_ZIPPED {
-        return Err(error::too_large("Request must be smaller than 70167211 bytes for the CreateFunction operation".to_owned()));
+        return Err(error::too_large(
+            "Request must be smaller than 70167211 bytes for the CreateFunction operation".to_owned(),
+        ));
     }
     check(&bytes)?;
     let written = cx.blobs().put(&bytes).await?;
@@ -74,7 +76,8 @@ async fn download(cx: &Cx, bucket: &str, key: &str, version: Option<&str>) -> Re
     let (_, body) = answer.map_err(|failure| match failure {
         Failure::Aws(s3) => {
             let code = s3.code.to_string();
-            let message = format!("Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {}", s3.message);
+            let message =
+                format!("Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {}", s3.message);
             error::invalid(message)
         }
         other => other,
@@ -89,14 +92,17 @@ async fn download(cx: &Cx, bucket: &str, key: &str, version: Option<&str>) -> Re
 
 /// Refuses what is no zip file, and what is too large when unpacked.
 fn check(bytes: &Bytes) -> Result<()> {
-    let unreadable = |_| error::invalid("Could not unzip uploaded file. Please check your file, then try to upload again.");
+    let unreadable =
+        |_| error::invalid("Could not unzip uploaded file. Please check your file, then try to upload again.");
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(unreadable)?;
     let mut size = 0;
     for index in 0..archive.len() {
         let file = archive.by_index_raw(index).map_err(unreadable)?;
         size += file.size();
         if file.enclosed_name().is_none() {
-            return Err(error::invalid("Could not unzip uploaded file. Please check your file, then try to upload again."));
+            return Err(error::invalid(
+                "Could not unzip uploaded file. Please check your file, then try to upload again.",
+            ));
         }
     }
     if archive.is_empty() {
@@ -182,14 +188,20 @@ fn readable(path: &Path, mode: u32) -> std::result::Result<(), Unpack> {
 /// Unpacks a function's code, and makes it active.
 pub(crate) async fn activate(state: &Arc<State>, cx: &Cx, function: &Function) {
     if let Err(failure) = unpacked(state, cx, &function.code).await {
-        tracing::error!(function = function.name, error = &failure as &dyn std::error::Error, "a package could not be unpacked");
+        tracing::error!(
+            function = function.name,
+            error = &failure as &dyn std::error::Error,
+            "a package could not be unpacked"
+        );
         return;
     }
     let name: FunctionName = function.place();
     let activated = cx
         .write(|tx| {
             // It may be gone, or have other code by now, which is activated by who brought it.
-            if let Some(mut now) = crate::function::FUNCTIONS.get(tx, &name.key())?.filter(|f| f.code == function.code && !f.active) {
+            if let Some(mut now) =
+                crate::function::FUNCTIONS.get(tx, &name.key())?.filter(|f| f.code == function.code && !f.active)
+            {
                 now.active = true;
                 now.put(tx);
             }
@@ -197,6 +209,10 @@ pub(crate) async fn activate(state: &Arc<State>, cx: &Cx, function: &Function) {
         })
         .await;
     if let Err(failure) = activated {
-        tracing::error!(function = function.name, error = &failure as &dyn std::error::Error, "a function could not be made active");
+        tracing::error!(
+            function = function.name,
+            error = &failure as &dyn std::error::Error,
+            "a function could not be made active"
+        );
     }
 }

@@ -28,7 +28,11 @@ fn principal(given: &str) -> Result<Json> {
         id if account => json!({"AWS": format!("arn:aws:iam::{id}:root")}),
         arn if arn.starts_with("arn:") => json!({"AWS": arn}),
         service if service.contains(".amazonaws.com") => json!({"Service": service}),
-        _ => return Err(error::invalid("The provided principal was invalid. Please check the principal and try again.")),
+        _ => {
+            return Err(error::invalid(
+                "The provided principal was invalid. Please check the principal and try again.",
+            ));
+        }
     })
 }
 
@@ -115,7 +119,7 @@ pub(crate) async fn remove(cx: &Cx, input: api::RemovePermissionInput) -> Result
     .await
 }
 
-pub(crate) fn get(cx: &Cx, input: api::GetPolicyInput) -> Result<api::GetPolicyOutput> {
+pub(crate) fn get(cx: &Cx, input: &api::GetPolicyInput) -> Result<api::GetPolicyOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
     let function = name.find(cx, &cx.read())?;
     let policy = document(&function).ok_or_else(|| error::not_found("The resource you requested does not exist."))?;

@@ -9,10 +9,10 @@ use tokio::sync::{Semaphore, watch};
 use undercast_kernel::{Cx, Failure, Kernel, Result};
 
 use crate::function::{FUNCTIONS, Function};
+use crate::invoke;
 use crate::mapping::{Mapping, record};
 use crate::report::{Call, Done};
 use crate::state::{State, locked};
-use crate::invoke;
 
 /// A look at an empty queue waits so many seconds.
 const WAIT: i64 = 20;
@@ -60,7 +60,11 @@ impl Poller {
                     let poller = Arc::clone(&self);
                     self.kernel.spawn(async move {
                         if let Err(failure) = poller.handle(&function, &messages).await {
-                            tracing::warn!(mapping = poller.mapping.id, error = &failure as &dyn std::error::Error, "a batch could not be handled; its messages come again");
+                            tracing::warn!(
+                                mapping = poller.mapping.id,
+                                error = &failure as &dyn std::error::Error,
+                                "a batch could not be handled; its messages come again"
+                            );
                             tokio::time::sleep(PAUSE).await;
                         }
                         drop(place);
@@ -68,7 +72,11 @@ impl Poller {
                 }
                 Ok(None) => {}
                 Err(failure) => {
-                    tracing::warn!(mapping = self.mapping.id, error = &failure as &dyn std::error::Error, "a queue could not be polled");
+                    tracing::warn!(
+                        mapping = self.mapping.id,
+                        error = &failure as &dyn std::error::Error,
+                        "a queue could not be polled"
+                    );
                     tokio::select! {
                         () = tokio::time::sleep(PAUSE) => {}
                         _ = stopped.changed() => return,
@@ -138,8 +146,11 @@ impl Poller {
         let good = |m: &&Json| !m["MessageId"].as_str().is_some_and(|id| failed.contains(id));
         let good: Vec<&Json> = messages.iter().filter(good).collect();
         for ten in good.chunks(10) {
-            let entries: Vec<Json> =
-                ten.iter().enumerate().map(|(n, m)| json!({"Id": n.to_string(), "ReceiptHandle": m["ReceiptHandle"]})).collect();
+            let entries: Vec<Json> = ten
+                .iter()
+                .enumerate()
+                .map(|(n, m)| json!({"Id": n.to_string(), "ReceiptHandle": m["ReceiptHandle"]}))
+                .collect();
             let input = json!({"QueueUrl": self.mapping.queue_url(&self.kernel), "Entries": entries});
             self.role(function).call("sqs", "DeleteMessageBatch", input).await?;
         }

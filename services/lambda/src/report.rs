@@ -173,14 +173,21 @@ fn explain(ended: &Ended, id: &str, function: &Function) -> Told {
         status: status.to_owned(),
     };
     match ended {
-        Ended::Answered(Answer::Success(bytes)) => {
-            Told { payload: String::from_utf8_lossy(bytes).into_owned(), failed: false, line: None, status: String::new() }
-        }
-        Ended::Answered(Answer::Error(bytes)) => {
-            Told { payload: String::from_utf8_lossy(bytes).into_owned(), failed: true, line: None, status: String::new() }
-        }
+        Ended::Answered(Answer::Success(bytes)) => Told {
+            payload: String::from_utf8_lossy(bytes).into_owned(),
+            failed: false,
+            line: None,
+            status: String::new(),
+        },
+        Ended::Answered(Answer::Error(bytes)) => Told {
+            payload: String::from_utf8_lossy(bytes).into_owned(),
+            failed: true,
+            line: None,
+            status: String::new(),
+        },
         Ended::Answered(Answer::TooLarge) => {
-            let message = format!("Response payload size exceeded maximum allowed payload size ({MOST_RESPONSE} bytes).");
+            let message =
+                format!("Response payload size exceeded maximum allowed payload size ({MOST_RESPONSE} bytes).");
             fault("Function.ResponseSizeTooLarge", &message, Some(format!("[ERROR] {message}\n")), "")
         }
         Ended::TimedOut => {
@@ -195,7 +202,9 @@ fn explain(ended: &Ended, id: &str, function: &Function) -> Told {
             fault(kind, &message, line, &format!("Status: error\tError Type: {kind}"))
         }
         Ended::NoEntrypoint => {
-            let message = format!("RequestId: {id} Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]");
+            let message = format!(
+                "RequestId: {id} Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+            );
             fault("Runtime.InvalidEntrypoint", &message, None, "")
         }
     }
@@ -223,7 +232,14 @@ fn reason(exit: Exit) -> (&'static str, String) {
     }
 }
 
-fn report(id: &str, function: &Function, duration: Duration, init: Option<Duration>, memory: u64, status: &str) -> String {
+fn report(
+    id: &str,
+    function: &Function,
+    duration: Duration,
+    init: Option<Duration>,
+    memory: u64,
+    status: &str,
+) -> String {
     let millis = |d: Duration| d.as_secs_f64() * 1000.0;
     // Since August 2025 the start is billed too.
     let billed = (millis(duration) + init.map_or(0.0, millis)).ceil();

@@ -138,7 +138,10 @@ impl RuntimeApi {
                 let answer = answer.map_or(Answer::TooLarge, |whole| Answer::Success(whole.to_bytes()));
                 let large = answer == Answer::TooLarge;
                 match self.settle(id, answer) {
-                    true if large => told(StatusCode::PAYLOAD_TOO_LARGE, r#"{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}"#),
+                    true if large => told(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        r#"{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}"#,
+                    ),
                     taken => accepted(taken),
                 }
             }
@@ -148,13 +151,19 @@ impl RuntimeApi {
                 self.standing.send_modify(|s| s.failed_start = Some(error));
                 accepted(true)
             }
-            _ => told(StatusCode::NOT_FOUND, r#"{"errorMessage":"There is no such path in the Runtime API.","errorType":"NotFound"}"#),
+            _ => told(
+                StatusCode::NOT_FOUND,
+                r#"{"errorMessage":"There is no such path in the Runtime API.","errorType":"NotFound"}"#,
+            ),
         }
     }
 }
 
 async fn whole(body: Incoming) -> Bytes {
-    Limited::new(body, MOST_RESPONSE).collect().await.map_or_else(|_| Bytes::from_static(b"{}"), |b| b.to_bytes())
+    Limited::new(body, MOST_RESPONSE)
+        .collect()
+        .await
+        .map_or_else(|_| Bytes::from_static(b"{}"), http_body_util::Collected::to_bytes)
 }
 
 fn accepted(taken: bool) -> Response<Full<Bytes>> {

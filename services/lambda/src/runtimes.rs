@@ -57,7 +57,8 @@ pub(crate) fn find(runtime: &str, interpreters: &[Runtime]) -> Result<Start> {
             version: runtime.to_owned(),
         }),
         Some(Named::Python(minor)) => {
-            let fits = |r: &&Runtime| r.language == Language::Python && r.version.major == 3 && r.version.minor == minor;
+            let fits =
+                |r: &&Runtime| r.language == Language::Python && r.version.major == 3 && r.version.minor == minor;
             // AWS's images bring boto3 along, so the interpreter that has it is the one to take.
             let found = interpreters.iter().filter(fits).max_by_key(|r| has_boto3(r));
             found.map(python).ok_or_else(|| missing(runtime, &format!("Python 3.{minor}"), interpreters))
@@ -93,7 +94,14 @@ pub(crate) fn list(interpreters: &[Runtime]) -> String {
 fn has_boto3(runtime: &Runtime) -> bool {
     let minor = runtime.version.minor;
     let Some(prefix) = runtime.program.parent().and_then(Path::parent) else { return false };
-    let system = if prefix == Path::new("/usr") { vec![PathBuf::from("/usr/lib/python3/dist-packages"), PathBuf::from(format!("/usr/local/lib/python3.{minor}/dist-packages"))] } else { Vec::new() };
+    let system = if prefix == Path::new("/usr") {
+        vec![
+            PathBuf::from("/usr/lib/python3/dist-packages"),
+            PathBuf::from(format!("/usr/local/lib/python3.{minor}/dist-packages")),
+        ]
+    } else {
+        Vec::new()
+    };
     let own = prefix.join(format!("lib/python3.{minor}/site-packages"));
     system.into_iter().chain([own]).any(|folder| folder.join("boto3").is_dir())
 }
@@ -132,7 +140,6 @@ fn node(runtime: &Runtime) -> Start {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use undercast_engines::runtimes::Version;
 

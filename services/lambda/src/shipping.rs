@@ -98,7 +98,11 @@ impl Shipper {
             // The clock may have been set back meanwhile.
             batch.sort_by_key(|(time, _)| *time);
             if let Err(failure) = self.send(&batch).await {
-                tracing::debug!(function = self.function, error = &failure as &dyn std::error::Error, "a function's logs were dropped");
+                tracing::debug!(
+                    function = self.function,
+                    error = &failure as &dyn std::error::Error,
+                    "a function's logs were dropped"
+                );
             }
         }
     }
@@ -112,7 +116,8 @@ impl Shipper {
         if !self.there {
             self.make(&cx).await?;
         }
-        let events: Vec<Json> = batch.iter().map(|(time, message)| json!({"timestamp": time, "message": message})).collect();
+        let events: Vec<Json> =
+            batch.iter().map(|(time, message)| json!({"timestamp": time, "message": message})).collect();
         let input = json!({"logGroupName": self.group, "logStreamName": self.stream, "logEvents": events});
         match cx.call("logs", "PutLogEvents", input.clone()).await {
             // Somebody has removed the group meanwhile.
@@ -131,7 +136,9 @@ impl Shipper {
         };
         // A role that may not make the group may still write to one that is there.
         let group = there(cx.call("logs", "CreateLogGroup", json!({"logGroupName": self.group})).await);
-        let stream = there(cx.call("logs", "CreateLogStream", json!({"logGroupName": self.group, "logStreamName": self.stream})).await);
+        let stream = there(
+            cx.call("logs", "CreateLogStream", json!({"logGroupName": self.group, "logStreamName": self.stream})).await,
+        );
         match (group, stream) {
             (_, Ok(())) => self.there = true,
             (Err(failure), Err(_)) | (Ok(()), Err(failure)) => return Err(failure),

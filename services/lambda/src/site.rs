@@ -50,11 +50,14 @@ fn forbidden() -> Failure {
 /// A request to a function's URL.
 async fn url(state: &Arc<State>, cx: &Cx, id: &str, request: Request) -> Result<Response> {
     let read = cx.read();
-    let Some((account, region, name)) = URLS.get(&read, &(id,))?.filter(|u| u.1 == cx.region()) else { return Err(forbidden()) };
+    let Some((account, region, name)) = URLS.get(&read, &(id,))?.filter(|u| u.1 == cx.region()) else {
+        return Err(forbidden());
+    };
     let function = FUNCTIONS.get(&read, &(account.as_str(), region.as_str(), name.as_str()))?;
     let Some(function) = function else { return Err(forbidden()) };
     let Some(url) = function.url.clone() else { return Err(forbidden()) };
-    let too_large = || AwsError::new("RequestEntityTooLargeException", 413, "Request must be smaller than 6291456 bytes");
+    let too_large =
+        || AwsError::new("RequestEntityTooLargeException", 413, "Request must be smaller than 6291456 bytes");
     let body = request.body.take().collect(MOST_BYTES).await.map_err(Failure::broken)?.ok_or_else(too_large)?;
     let cx = if url.auth == "AWS_IAM" { signed(cx, &request, &body)? } else { cx.clone() };
     let cx = cx.elsewhere(&account, &region);
@@ -95,7 +98,12 @@ fn allowed(cx: &Cx, function: &Function, auth: &str) -> Result<()> {
     ];
     for access in &both {
         if let Some(message) = cx.denied(access)? {
-            tracing::warn!(function = function.name, action = access.action.as_ref(), message, "a request to a function URL was refused; both lambda:InvokeFunctionUrl and lambda:InvokeFunction must be allowed");
+            tracing::warn!(
+                function = function.name,
+                action = access.action.as_ref(),
+                message,
+                "a request to a function URL was refused; both lambda:InvokeFunctionUrl and lambda:InvokeFunction must be allowed"
+            );
             return Err(forbidden());
         }
     }
@@ -105,7 +113,8 @@ fn allowed(cx: &Cx, function: &Function, auth: &str) -> Result<()> {
 /// Whether a body of this type is handed on as text.
 fn is_text(content_type: Option<&str>) -> bool {
     let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind.starts_with("text/") || matches!(kind.as_str(), "application/json" | "application/xml" | "application/javascript")
+    kind.starts_with("text/")
+        || matches!(kind.as_str(), "application/json" | "application/xml" | "application/javascript")
 }
 
 /// The event, in the payload format of version 2.0.
@@ -115,7 +124,8 @@ fn event(cx: &Cx, id: &str, request: &Request, body: &Bytes) -> Json {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         headers.entry(name.to_string()).and_modify(|all| *all = format!("{all},{value}")).or_insert(value);
     }
-    let cookies: Option<Vec<String>> = headers.remove("cookie").map(|all| all.split(';').map(|c| c.trim().to_owned()).collect());
+    let cookies: Option<Vec<String>> =
+        headers.remove("cookie").map(|all| all.split(';').map(|c| c.trim().to_owned()).collect());
     let mut query: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in text::pairs(&request.query).into_iter().flatten() {
         query.entry(name).and_modify(|all| *all = format!("{all},{value}")).or_insert(value);

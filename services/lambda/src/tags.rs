@@ -9,7 +9,12 @@ use crate::function::FunctionName;
 use crate::{check, mapping};
 
 /// Changes the tags of what an ARN names.
-fn change(cx: &Cx, tx: &mut Tx<'_>, arn: &str, edit: impl FnOnce(&mut BTreeMap<String, String>) -> Result<()>) -> Result<()> {
+fn change(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    arn: &str,
+    edit: impl FnOnce(&mut BTreeMap<String, String>) -> Result<()>,
+) -> Result<()> {
     if let Some((_, id)) = arn.split_once(":event-source-mapping:") {
         let mut mapping = mapping::find(cx, tx, id)?;
         edit(&mut mapping.tags)?;
@@ -23,7 +28,11 @@ fn change(cx: &Cx, tx: &mut Tx<'_>, arn: &str, edit: impl FnOnce(&mut BTreeMap<S
 }
 
 fn function(cx: &Cx, arn: &str) -> Result<FunctionName> {
-    if arn.contains(":function:") { FunctionName::parse(cx, arn, None) } else { Err(Failure::not_built(format!("tags of {arn}"))) }
+    if arn.contains(":function:") {
+        FunctionName::parse(cx, arn, None)
+    } else {
+        Err(Failure::not_built(format!("tags of {arn}")))
+    }
 }
 
 pub(crate) async fn tag(cx: &Cx, arn: &str, tags: BTreeMap<String, String>) -> Result<()> {

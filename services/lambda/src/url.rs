@@ -42,7 +42,10 @@ fn none() -> Failure {
     error::not_found("The resource you requested does not exist.")
 }
 
-pub(crate) async fn create(cx: &Cx, input: api::CreateFunctionUrlConfigInput) -> Result<api::CreateFunctionUrlConfigOutput> {
+pub(crate) async fn create(
+    cx: &Cx,
+    input: api::CreateFunctionUrlConfigInput,
+) -> Result<api::CreateFunctionUrlConfigOutput> {
     buffered(input.invoke_mode.as_ref())?;
     let name = FunctionName::parse(cx, &input.function_name, None)?;
     let url = Url {
@@ -90,7 +93,10 @@ pub(crate) fn get(cx: &Cx, name: &str) -> Result<api::GetFunctionUrlConfigOutput
     })
 }
 
-pub(crate) async fn update(cx: &Cx, input: api::UpdateFunctionUrlConfigInput) -> Result<api::UpdateFunctionUrlConfigOutput> {
+pub(crate) async fn update(
+    cx: &Cx,
+    input: api::UpdateFunctionUrlConfigInput,
+) -> Result<api::UpdateFunctionUrlConfigOutput> {
     buffered(input.invoke_mode.as_ref())?;
     let name = FunctionName::parse(cx, &input.function_name, None)?;
     let (function, url) = cx

@@ -25,7 +25,10 @@ async fn queue(client: &Client, name: &str, attributes: Json) -> (String, String
 
 async fn send(client: &Client, url: &str, body: &str) {
     let attributes = json!({"k": {"DataType": "String", "StringValue": "v"}});
-    client.call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": body, "MessageAttributes": attributes})).await.ok();
+    client
+        .call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": body, "MessageAttributes": attributes}))
+        .await
+        .ok();
 }
 
 async fn left(client: &Client, url: &str) -> (String, String) {
@@ -39,19 +42,30 @@ async fn messages_reach_a_function_and_are_gone() {
     let (_cloud, client) = cloud().await;
     allow(&client, "function", RIGHTS).await;
     let (url, arn) = queue(&client, "q", json!({})).await;
-    create(&client, python("f", "import json\ndef handler(event, context):\n    print('EVENT', json.dumps(event))\n")).await;
-    let made = client.call("lambda", "CreateEventSourceMapping", json!({"EventSourceArn": arn, "FunctionName": "f"})).await.ok();
+    create(&client, python("f", "import json\ndef handler(event, context):\n    print('EVENT', json.dumps(event))\n"))
+        .await;
+    let made = client
+        .call("lambda", "CreateEventSourceMapping", json!({"EventSourceArn": arn, "FunctionName": "f"}))
+        .await
+        .ok();
     assert_eq!((made["State"].as_str(), made["BatchSize"].as_i64()), (Some("Creating"), Some(10)));
     send(&client, &url, "hello").await;
     let lines = logs(&client, "f", "REPORT").await;
     let event = lines.iter().find_map(|l| l.strip_prefix("EVENT ")).unwrap();
     let record = serde_json::from_str::<Json>(event).unwrap()["Records"][0].clone();
     assert_eq!((record["body"].as_str(), record["eventSource"].as_str()), (Some("hello"), Some("aws:sqs")));
-    assert_eq!((record["eventSourceARN"].as_str(), record["awsRegion"].as_str()), (Some(arn.as_str()), Some("us-east-1")));
-    assert_eq!(record["messageAttributes"]["k"], json!({"stringValue": "v", "stringListValues": [], "binaryListValues": [], "dataType": "String"}));
+    assert_eq!(
+        (record["eventSourceARN"].as_str(), record["awsRegion"].as_str()),
+        (Some(arn.as_str()), Some("us-east-1"))
+    );
+    assert_eq!(
+        record["messageAttributes"]["k"],
+        json!({"stringValue": "v", "stringListValues": [], "binaryListValues": [], "dataType": "String"})
+    );
     assert_eq!(record["attributes"]["ApproximateReceiveCount"], "1");
     eventually("the queue is empty", || async { left(&client, &url).await == ("0".to_owned(), "0".to_owned()) }).await;
-    let again = client.call("lambda", "CreateEventSourceMapping", json!({"EventSourceArn": arn, "FunctionName": "f"})).await;
+    let again =
+        client.call("lambda", "CreateEventSourceMapping", json!({"EventSourceArn": arn, "FunctionName": "f"})).await;
     assert_eq!((again.status, again.code()), (409, "ResourceConflictException"));
     let listed = client.call("lambda", "ListEventSourceMappings", json!({"FunctionName": "f"})).await.ok();
     assert_eq!(listed["EventSourceMappings"][0]["State"], "Enabled");
@@ -78,7 +92,10 @@ def handler(event, context):
     client.call("lambda", "CreateEventSourceMapping", input).await.ok();
     let lines = logs(&client, "f", "BATCH").await;
     assert!(lines.iter().any(|l| l.contains("good")), "{lines:?}");
-    eventually("the good one is deleted, the bad one hidden", || async { left(&client, &url).await == ("0".to_owned(), "1".to_owned()) }).await;
+    eventually("the good one is deleted, the bad one hidden", || async {
+        left(&client, &url).await == ("0".to_owned(), "1".to_owned())
+    })
+    .await;
     cloud.kernel.advance(Duration::from_secs(31)).await.unwrap();
     eventually("it came again", || async {
         logs(&client, "f", "BATCH").await.iter().filter(|l| l.contains("['bad']")).count() == 1
@@ -110,7 +127,10 @@ async fn a_disabled_mapping_takes_nothing() {
     allow(&client, "function", RIGHTS).await;
     let (url, arn) = queue(&client, "q", json!({})).await;
     create(&client, python("f", "def handler(event, context): pass")).await;
-    let made = client.call("lambda", "CreateEventSourceMapping", json!({"EventSourceArn": arn, "FunctionName": "f"})).await.ok();
+    let made = client
+        .call("lambda", "CreateEventSourceMapping", json!({"EventSourceArn": arn, "FunctionName": "f"}))
+        .await
+        .ok();
     let id = made["UUID"].clone();
     client.call("lambda", "UpdateEventSourceMapping", json!({"UUID": id, "Enabled": false})).await.ok();
     send(&client, &url, "stays").await;
@@ -126,7 +146,8 @@ async fn a_disabled_mapping_takes_nothing() {
 async fn other_services_invoke_by_the_functions_policy() {
     let (cloud, client): (Cloud, Client) = cloud().await;
     create(&client, python("f", "def handler(event, context):\n    print('GOT', event)\n")).await;
-    let cx = cloud.kernel.cx_for("000000000000", "us-east-1").as_service("s3.amazonaws.com", Some("arn:aws:s3:::bucket"));
+    let cx =
+        cloud.kernel.cx_for("000000000000", "us-east-1").as_service("s3.amazonaws.com", Some("arn:aws:s3:::bucket"));
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
     let call = async || {
         let input = json!({"FunctionName": arn, "InvocationType": "Event"});

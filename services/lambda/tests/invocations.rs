@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use undercast_kernel::wire::text;
 
-use crate::setup::{ROLE, cloud, create, eventually, invoke, invoke_with, logs, node, package, parsed, python, request, role};
+use crate::setup::{
+    ROLE, cloud, create, eventually, invoke, invoke_with, logs, node, package, parsed, python, request, role,
+};
 
 crate::tests!(
     a_function_is_made_invoked_changed_and_removed,
@@ -39,7 +41,10 @@ async fn a_function_is_made_invoked_changed_and_removed() {
     assert_eq!((status, zip.as_ref()), (200, code.as_slice()), "the link leads to the package");
     let input = json!({"FunctionName": "f", "Timeout": 7, "Environment": {"Variables": {"NAME": "value"}}});
     let changed = client.call("lambda", "UpdateFunctionConfiguration", input).await.ok();
-    assert_eq!((changed["Timeout"].as_i64(), changed["Environment"]["Variables"]["NAME"].as_str()), (Some(7), Some("value")));
+    assert_eq!(
+        (changed["Timeout"].as_i64(), changed["Environment"]["Variables"]["NAME"].as_str()),
+        (Some(7), Some("value"))
+    );
     let listed = client.call("lambda", "ListFunctions", json!({})).await.ok();
     assert_eq!(listed["Functions"].as_array().unwrap().len(), 1);
     client.call("lambda", "DeleteFunction", json!({"FunctionName": "f"})).await.ok();
@@ -75,22 +80,36 @@ def handler(event, context):
     let told = parsed(&answer);
     let id = answer.headers["x-amzn-requestid"].to_str().unwrap();
     assert_eq!(told["id"], id);
-    assert_eq!((told["name"].as_str(), told["memory"].as_str(), told["version"].as_str()), (Some("f"), Some("256"), Some("$LATEST")));
-    assert_eq!((told["env"].as_str(), told["region"].as_str(), told["cwd"].as_str()), (Some("mine"), Some("us-east-1"), Some("/var/task")));
+    assert_eq!(
+        (told["name"].as_str(), told["memory"].as_str(), told["version"].as_str()),
+        (Some("f"), Some("256"), Some("$LATEST"))
+    );
+    assert_eq!(
+        (told["env"].as_str(), told["region"].as_str(), told["cwd"].as_str()),
+        (Some("mine"), Some("us-east-1"), Some("/var/task"))
+    );
     assert_eq!(told["custom"], json!({"k": "v"}));
     let left = told["left"].as_i64().unwrap();
     assert!((2000..=3000).contains(&left), "{left}");
     assert!(told["trace"].as_str().unwrap().starts_with("Root=1-"));
-    let tail = String::from_utf8(text::unbase64(answer.headers["x-amz-log-result"].to_str().unwrap()).unwrap()).unwrap();
+    let tail =
+        String::from_utf8(text::unbase64(answer.headers["x-amz-log-result"].to_str().unwrap()).unwrap()).unwrap();
     assert!(tail.contains("a line from print\n") && tail.contains("REPORT RequestId"), "{tail}");
     let lines = logs(&client, "f", "REPORT").await;
-    let at = |wanted: &str| lines.iter().position(|l| l.contains(wanted)).unwrap_or_else(|| panic!("{wanted}: {lines:?}"));
+    let at =
+        |wanted: &str| lines.iter().position(|l| l.contains(wanted)).unwrap_or_else(|| panic!("{wanted}: {lines:?}"));
     assert_eq!(lines[at(" Version: $LATEST")], format!("START RequestId: {id} Version: $LATEST\n"));
     assert!(at("INIT_START Runtime Version: python:3.11") < at("START RequestId"));
     assert!(at("START RequestId") < at("a line from print") && at("a line from print") < at("END RequestId"));
-    assert!(lines[at("of two lines")].contains("[INFO]") && lines[at("of two lines")].contains("a record\nof two lines"), "one event");
+    assert!(
+        lines[at("of two lines")].contains("[INFO]") && lines[at("of two lines")].contains("a record\nof two lines"),
+        "one event"
+    );
     let report = &lines[at("REPORT")];
-    assert!(report.contains("Memory Size: 256 MB\tMax Memory Used: ") && report.contains("\tInit Duration: "), "{report}");
+    assert!(
+        report.contains("Memory Size: 256 MB\tMax Memory Used: ") && report.contains("\tInit Duration: "),
+        "{report}"
+    );
     let streams = client.call("logs", "DescribeLogStreams", json!({"logGroupName": "/aws/lambda/f"})).await.ok();
     assert_eq!(streams["logStreams"][0]["logStreamName"], told["stream"]);
     assert!(told["stream"].as_str().unwrap().contains("/[$LATEST]"));
@@ -122,19 +141,34 @@ def handler(event, context):
         (parsed(&answer), id)
     };
     let (told, id) = run("raise").await;
-    assert_eq!((&told["errorMessage"], &told["errorType"], &told["requestId"]), (&json!("boom"), &json!("ValueError"), &json!(id)));
+    assert_eq!(
+        (&told["errorMessage"], &told["errorType"], &told["requestId"]),
+        (&json!("boom"), &json!("ValueError"), &json!(id))
+    );
     assert_eq!(told["stackTrace"].as_array().unwrap().len(), 2, "{told}");
-    assert!(told["stackTrace"][1].as_str().unwrap().starts_with("  File \"/var/task/index.py\", line 4, in fail\n"), "{told}");
+    assert!(
+        told["stackTrace"][1].as_str().unwrap().starts_with("  File \"/var/task/index.py\", line 4, in fail\n"),
+        "{told}"
+    );
     let (told, id) = run("exit").await;
-    assert_eq!(told, json!({"errorType": "Runtime.ExitError", "errorMessage": format!("RequestId: {id} Error: Runtime exited with error: exit status 3")}));
+    assert_eq!(
+        told,
+        json!({"errorType": "Runtime.ExitError", "errorMessage": format!("RequestId: {id} Error: Runtime exited with error: exit status 3")})
+    );
     let (told, id) = run("leave").await;
     assert_eq!(told["errorMessage"], format!("RequestId: {id} Error: Runtime exited without providing a reason"));
     let begun = Instant::now();
     let (told, id) = run("sleep").await;
-    assert_eq!(told, json!({"errorType": "Sandbox.Timedout", "errorMessage": format!("RequestId: {id} Error: Task timed out after 1.00 seconds")}));
+    assert_eq!(
+        told,
+        json!({"errorType": "Sandbox.Timedout", "errorMessage": format!("RequestId: {id} Error: Task timed out after 1.00 seconds")})
+    );
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     let (told, id) = run("eat").await;
-    assert_eq!(told, json!({"errorType": "Runtime.OutOfMemory", "errorMessage": format!("RequestId: {id} Error: Runtime exited with error: signal: killed")}));
+    assert_eq!(
+        told,
+        json!({"errorType": "Runtime.OutOfMemory", "errorMessage": format!("RequestId: {id} Error: Runtime exited with error: signal: killed")})
+    );
     let (told, _) = run("set").await;
     assert_eq!(told["errorType"], "Runtime.MarshalError");
     let lines = logs(&client, "f", "Runtime.OutOfMemory").await;
@@ -164,7 +198,15 @@ async fn node_functions_of_every_style_answer() {
     assert!(line.contains("\tINFO\thello\nthere { a: 1 }\n"), "{line:?}");
     create(&client, node("module", "index.mjs", "export const handler = async () => 'module'")).await;
     assert_eq!(invoke(&client, "module", json!({})).await, json!("module"));
-    create(&client, node("callback", "index.js", "exports.handler = (e, c, cb) => { setTimeout(() => cb(null, 'called back'), 10) }")).await;
+    create(
+        &client,
+        node(
+            "callback",
+            "index.js",
+            "exports.handler = (e, c, cb) => { setTimeout(() => cb(null, 'called back'), 10) }",
+        ),
+    )
+    .await;
     assert_eq!(invoke(&client, "callback", json!({})).await, json!("called back"));
     assert_eq!(invoke(&client, "callback", json!({})).await, json!("called back"));
     create(&client, node("nothing", "index.js", "exports.handler = () => {}")).await;
@@ -237,7 +279,14 @@ def handler(event, context):
 
 async fn events_are_tried_three_times() {
     let (cloud, client) = cloud().await;
-    create(&client, python("f", "def handler(event, context):\n    print('attempt', context.aws_request_id)\n    raise ValueError(event)\n")).await;
+    create(
+        &client,
+        python(
+            "f",
+            "def handler(event, context):\n    print('attempt', context.aws_request_id)\n    raise ValueError(event)\n",
+        ),
+    )
+    .await;
     let answer = invoke_with(&client, "f", json!({"InvocationType": "Event"}), &json!("x")).await;
     assert_eq!((answer.status, answer.body.len()), (202, 0));
     let id = answer.headers["x-amzn-requestid"].to_str().unwrap().to_owned();
@@ -262,7 +311,10 @@ async fn events_are_tried_three_times() {
 async fn reserved_concurrency_throttles() {
     let (_cloud, client) = cloud().await;
     create(&client, python("f", "import time\ndef handler(event, context):\n    time.sleep(event)\n")).await;
-    client.call("lambda", "PutFunctionConcurrency", json!({"FunctionName": "f", "ReservedConcurrentExecutions": 1})).await.ok();
+    client
+        .call("lambda", "PutFunctionConcurrency", json!({"FunctionName": "f", "ReservedConcurrentExecutions": 1}))
+        .await
+        .ok();
     let nothing = json!({});
     let payload = json!(0.6);
     let second = async {
@@ -273,7 +325,9 @@ async fn reserved_concurrency_throttles() {
     assert_eq!(first.status, 200);
     assert_eq!((second.status, second.code()), (429, "TooManyRequestsException"));
     assert_eq!(second.json["error"]["Reason"], "ReservedFunctionConcurrentInvocationLimitExceeded", "{}", second.json);
-    let most = client.call("lambda", "PutFunctionConcurrency", json!({"FunctionName": "f", "ReservedConcurrentExecutions": 901})).await;
+    let most = client
+        .call("lambda", "PutFunctionConcurrency", json!({"FunctionName": "f", "ReservedConcurrentExecutions": 901}))
+        .await;
     assert_eq!(most.code(), "InvalidParameterValueException");
 }
 
@@ -285,7 +339,10 @@ async fn wrong_requests_are_refused_in_awss_words() {
         client.call("lambda", "CreateFunction", input).await
     };
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-    client.call("iam", "CreateRole", json!({"RoleName": "other", "AssumeRolePolicyDocument": trust.to_string()})).await.ok();
+    client
+        .call("iam", "CreateRole", json!({"RoleName": "other", "AssumeRolePolicyDocument": trust.to_string()}))
+        .await
+        .ok();
     let zip = |bytes: &[u8]| json!({"Code": {"ZipFile": text::base64(bytes)}});
     let cannot = "The role defined for the function cannot be assumed by Lambda.";
     for (change, status, code, words) in [
@@ -294,10 +351,25 @@ async fn wrong_requests_are_refused_in_awss_words() {
         (zip(b"no zip"), 400, "InvalidParameterValueException", "Could not unzip uploaded file"),
         (json!({"Timeout": 901}), 400, "ValidationException", "less than or equal to 900"),
         (json!({"MemorySize": 64}), 400, "ValidationException", "greater than or equal to 128"),
-        (json!({"Runtime": "cobol"}), 400, "InvalidParameterValueException", "at 'runtime' failed to satisfy constraint"),
-        (json!({"Runtime": "python3.9", "Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]}), 501, "NotImplemented", "Layers"),
+        (
+            json!({"Runtime": "cobol"}),
+            400,
+            "InvalidParameterValueException",
+            "at 'runtime' failed to satisfy constraint",
+        ),
+        (
+            json!({"Runtime": "python3.9", "Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]}),
+            501,
+            "NotImplemented",
+            "Layers",
+        ),
         (json!({"Runtime": "java21"}), 501, "NotImplemented", "java21"),
-        (json!({"Environment": {"Variables": {"AWS_REGION": "x"}}}), 400, "InvalidParameterValueException", "reserved keys"),
+        (
+            json!({"Environment": {"Variables": {"AWS_REGION": "x"}}}),
+            400,
+            "InvalidParameterValueException",
+            "reserved keys",
+        ),
         (json!({"Architectures": ["arm64"]}), 501, "NotImplemented", "arm64"),
     ] {
         let answer = made(change).await;
@@ -333,7 +405,9 @@ async fn a_warm_invocation_is_quick() {
         }
         times.sort();
         let (median, high) = (times[50], times[95]);
-        crate::say(&format!("{name}: cold {cold:.1?}, warm {median:.2?} (95 %: {high:.2?}), signing and connecting included"));
+        crate::say(&format!(
+            "{name}: cold {cold:.1?}, warm {median:.2?} (95 %: {high:.2?}), signing and connecting included"
+        ));
         tokio::time::sleep(Duration::from_millis(100)).await;
         let begun = Instant::now();
         invoke(&client, name, json!({})).await;

@@ -4,7 +4,11 @@ use serde_json::json;
 
 use crate::setup::{allow, cloud, create, invoke, python, role};
 
-crate::tests!(a_function_calls_this_cloud_as_its_role, nothing_of_this_machine_can_be_seen, logs_need_the_roles_permission);
+crate::tests!(
+    a_function_calls_this_cloud_as_its_role,
+    nothing_of_this_machine_can_be_seen,
+    logs_need_the_roles_permission
+);
 
 /// Calls SQS and STS with nothing but the standard library, signed by hand: an SDK may or may not be there.
 const CALL: &str = r#"
@@ -44,7 +48,10 @@ async fn a_function_calls_this_cloud_as_its_role() {
     let url = client.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok()["QueueUrl"].clone();
     create(&client, python("f", CALL)).await;
     let told = invoke(&client, "f", url.clone()).await;
-    assert!(told[0].as_str().unwrap().contains("<Arn>arn:aws:sts::000000000000:assumed-role/function/f</Arn>"), "{told}");
+    assert!(
+        told[0].as_str().unwrap().contains("<Arn>arn:aws:sts::000000000000:assumed-role/function/f</Arn>"),
+        "{told}"
+    );
     assert!(told[1].as_str().unwrap().contains("not authorized to perform: sqs:sendmessage"), "{told}");
     allow(&client, "function", &["logs:*", "sqs:SendMessage"]).await;
     let told = invoke(&client, "f", url.clone()).await;
@@ -84,7 +91,11 @@ def handler(event, context):
     assert_ne!(told["other"], "connected");
     assert_eq!(told["cloud"], "connected");
     assert!(told["home"] == json!(false) || told["home"] == json!([]), "{told}");
-    assert_eq!((&told["shadow"], &told["tmp"], &told["task"], &told["root"]), (&json!(false), &json!(true), &json!(false), &json!(false)), "{told}");
+    assert_eq!(
+        (&told["shadow"], &told["tmp"], &told["task"], &told["root"]),
+        (&json!(false), &json!(true), &json!(false), &json!(false)),
+        "{told}"
+    );
     assert!(told["processes"].as_i64().unwrap() <= 3, "{told}");
 }
 

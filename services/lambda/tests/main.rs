@@ -1,7 +1,11 @@
 //! Lambda through a real socket, with functions that really run. Without libtest, because this program is its own init: a
 //! sandbox begins by running it again, which must be told apart before any thread begins.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test stops at the first surprise, and says that it passed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, and says that it passed"
+)]
 
 mod events;
 mod invocations;

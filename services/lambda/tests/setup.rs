@@ -43,7 +43,8 @@ pub(crate) async fn role(client: &Client, name: &str, actions: &[&str]) {
 
 /// Gives a role these rights on everything, in the place of those it had.
 pub(crate) async fn allow(client: &Client, role: &str, actions: &[&str]) {
-    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]});
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]});
     let input = json!({"RoleName": role, "PolicyName": "rights", "PolicyDocument": policy.to_string()});
     client.call("iam", "PutRolePolicy", input).await.ok();
 }
@@ -103,7 +104,8 @@ pub(crate) fn parsed(answer: &Answer) -> Json {
 pub(crate) async fn logs(client: &Client, name: &str, wanted: &str) -> Vec<String> {
     let mut found = Vec::new();
     for _ in 0..200 {
-        let answer = client.call("logs", "FilterLogEvents", json!({"logGroupName": format!("/aws/lambda/{name}")})).await;
+        let answer =
+            client.call("logs", "FilterLogEvents", json!({"logGroupName": format!("/aws/lambda/{name}")})).await;
         if answer.status == 200 {
             let events = answer.json["events"].as_array().unwrap();
             found = events.iter().map(|e| e["message"].as_str().unwrap().to_owned()).collect();
@@ -128,7 +130,13 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl
 }
 
 /// Sends a request to a host of the cloud that is not an API.
-pub(crate) async fn request(client: &Client, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, http::HeaderMap, Bytes) {
+pub(crate) async fn request(
+    client: &Client,
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> (u16, http::HeaderMap, Bytes) {
     let rest = url.split_once("://").unwrap().1;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (path, query) = path.split_once('?').unwrap_or((path, ""));

@@ -30,7 +30,8 @@ def handler(event, context):
     return {"statusCode": 200, "body": json.dumps(event)}
 "#;
     create(&client, python("f", code)).await;
-    let made = client.call("lambda", "CreateFunctionUrlConfig", json!({"FunctionName": "f", "AuthType": "NONE"})).await.ok();
+    let made =
+        client.call("lambda", "CreateFunctionUrlConfig", json!({"FunctionName": "f", "AuthType": "NONE"})).await.ok();
     let url = made["FunctionUrl"].as_str().unwrap().to_owned();
     assert!(url.contains(".lambda-url.us-east-1.localhost:"), "{url}");
     let get = async |path: &str| request(&client, "GET", &format!("{url}{path}"), &[("cookie", "x=1; y=2")], b"").await;
@@ -41,7 +42,10 @@ def handler(event, context):
     let (status, headers, body) = get("a/b?q=1&q=2&r=x%20y").await;
     assert_eq!((status, headers["content-type"].as_bytes()), (200, b"application/json".as_slice()));
     let event: Json = serde_json::from_slice(&body).unwrap();
-    assert_eq!((&event["version"], &event["rawPath"], &event["rawQueryString"]), (&json!("2.0"), &json!("/a/b"), &json!("q=1&q=2&r=x%20y")));
+    assert_eq!(
+        (&event["version"], &event["rawPath"], &event["rawQueryString"]),
+        (&json!("2.0"), &json!("/a/b"), &json!("q=1&q=2&r=x%20y"))
+    );
     assert_eq!(event["queryStringParameters"], json!({"q": "1,2", "r": "x y"}));
     assert_eq!(event["cookies"], json!(["x=1", "y=2"]));
     assert_eq!(event["requestContext"]["http"]["method"], "GET");

@@ -64,14 +64,25 @@ impl ResourceType for LogGroup {
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             if before.get("RetentionInDays") != request.properties.get("RetentionInDays") {
                 set_retention(cx, id, request).await?;
             }
             let wanted = tags(request);
             let there = cx.call("logs", "ListTagsLogGroup", json!({"logGroupName": id})).await?;
-            let gone: Vec<&String> = there["tags"].as_object().into_iter().flat_map(Map::keys).filter(|k| !wanted.contains_key(*k)).collect();
+            let gone: Vec<&String> = there["tags"]
+                .as_object()
+                .into_iter()
+                .flat_map(Map::keys)
+                .filter(|k| !wanted.contains_key(*k))
+                .collect();
             if !gone.is_empty() {
                 cx.call("logs", "UntagLogGroup", json!({"logGroupName": id, "tags": gone})).await?;
             }

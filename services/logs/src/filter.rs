@@ -15,7 +15,9 @@ const LOOKED_AT: usize = 10_000;
 /// Which streams a call asks for.
 fn chosen(input: &api::FilterLogEventsInput, mut all: Vec<(String, Stream)>) -> Result<Vec<(String, Stream)>> {
     match (&input.log_stream_names, &input.log_stream_name_prefix) {
-        (Some(_), Some(_)) => return Err(group::invalid("LogStreamNames and LogStreamNamePrefix cannot both be specified.")),
+        (Some(_), Some(_)) => {
+            return Err(group::invalid("LogStreamNames and LogStreamNamePrefix cannot both be specified."));
+        }
         (Some(names), None) => {
             if names.iter().any(|n| !all.iter().any(|(name, _)| name == n)) {
                 return Err(group::no_stream().into());
@@ -57,8 +59,19 @@ pub(crate) async fn events(cx: &Cx, input: api::FilterLogEventsInput) -> Result<
         if start.0 >= end {
             break;
         }
-        let found = EVENTS.range(&read, &(stream.id, start.0, start.1), &(stream.id, end, 0u64), Order::Ascending, LOOKED_AT + 1)?;
-        rows.extend(found.into_iter().filter_map(row).map(|(time, number, event)| Found { time, number, stream: name.clone(), event }));
+        let found = EVENTS.range(
+            &read,
+            &(stream.id, start.0, start.1),
+            &(stream.id, end, 0u64),
+            Order::Ascending,
+            LOOKED_AT + 1,
+        )?;
+        rows.extend(found.into_iter().filter_map(row).map(|(time, number, event)| Found {
+            time,
+            number,
+            stream: name.clone(),
+            event,
+        }));
     }
     rows.sort_by_key(|f| (f.time, f.number));
     let unseen = rows.len() > LOOKED_AT;

@@ -158,7 +158,8 @@ pub(crate) async fn describe(cx: &Cx, input: api::DescribeLogGroupsInput) -> Res
     if prefix.is_some() && part.is_some() {
         return Err(invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."));
     }
-    let wanted: Option<Vec<String>> = input.log_group_identifiers.map(|all| all.iter().map(|i| name_in(i).to_owned()).collect());
+    let wanted: Option<Vec<String>> =
+        input.log_group_identifiers.map(|all| all.iter().map(|i| name_in(i).to_owned()).collect());
     let scope = format!("DescribeLogGroups/{prefix:?}/{part:?}/{wanted:?}/{:?}", input.log_group_class);
     let after = token_position(&scope, input.next_token.as_deref())?;
     let limit = usize::try_from(input.limit.unwrap_or(50)).map_err(Failure::broken)?;

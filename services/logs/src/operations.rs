@@ -27,11 +27,19 @@ impl api::Operations for Logs {
         retention::set(cx, &input.log_group_name, None).await
     }
 
-    async fn describe_log_groups(&self, cx: &Cx, input: api::DescribeLogGroupsInput) -> Result<api::DescribeLogGroupsOutput> {
+    async fn describe_log_groups(
+        &self,
+        cx: &Cx,
+        input: api::DescribeLogGroupsInput,
+    ) -> Result<api::DescribeLogGroupsOutput> {
         group::describe(cx, input).await
     }
 
-    async fn describe_log_streams(&self, cx: &Cx, input: api::DescribeLogStreamsInput) -> Result<api::DescribeLogStreamsOutput> {
+    async fn describe_log_streams(
+        &self,
+        cx: &Cx,
+        input: api::DescribeLogStreamsInput,
+    ) -> Result<api::DescribeLogStreamsOutput> {
         stream::describe(cx, input).await
     }
 
@@ -43,11 +51,19 @@ impl api::Operations for Logs {
         get::events(cx, input).await
     }
 
-    async fn list_tags_for_resource(&self, cx: &Cx, input: api::ListTagsForResourceInput) -> Result<api::ListTagsForResourceOutput> {
+    async fn list_tags_for_resource(
+        &self,
+        cx: &Cx,
+        input: api::ListTagsForResourceInput,
+    ) -> Result<api::ListTagsForResourceOutput> {
         Ok(api::ListTagsForResourceOutput { tags: Some(group::tags(cx, &Tagged::Arn(&input.resource_arn))?) })
     }
 
-    async fn list_tags_log_group(&self, cx: &Cx, input: api::ListTagsLogGroupInput) -> Result<api::ListTagsLogGroupOutput> {
+    async fn list_tags_log_group(
+        &self,
+        cx: &Cx,
+        input: api::ListTagsLogGroupInput,
+    ) -> Result<api::ListTagsLogGroupOutput> {
         Ok(api::ListTagsLogGroupOutput { tags: Some(group::tags(cx, &Tagged::Name(&input.log_group_name))?) })
     }
 

@@ -21,7 +21,9 @@ impl Pattern {
         let kind = match text.chars().next() {
             Some('{') => Some("a filter pattern for JSON"),
             Some('[') => Some("a filter pattern for fields"),
-            _ if text.split_whitespace().any(|t| t.trim_start_matches(['-', '?']).starts_with('%')) => Some("a filter pattern with a regular expression"),
+            _ if text.split_whitespace().any(|t| t.trim_start_matches(['-', '?']).starts_with('%')) => {
+                Some("a filter pattern with a regular expression")
+            }
             _ => None,
         };
         if let Some(kind) = kind {
@@ -72,7 +74,6 @@ fn term(text: &str) -> Option<(String, &str)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use super::*;
 

@@ -23,7 +23,9 @@ fn check(input: &api::PutLogEventsInput) -> Result<()> {
     if let (Some(first), Some(last)) = (events.first(), events.last())
         && last.timestamp - first.timestamp > DAY
     {
-        return Err(group::invalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours."));
+        return Err(group::invalid(
+            "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
+        ));
     }
     let sizes = events.iter().map(|e| Event::size(&e.message));
     if let Some(large) = sizes.clone().find(|size| *size > MOST_BYTES) {
@@ -61,8 +63,13 @@ impl Bounds {
         let too_new_log_event_start_index = if self.new < count { index(self.new) } else { None };
         let too_old_log_event_end_index = if self.old > 0 { index(self.old) } else { None };
         let expired_log_event_end_index = if self.expired > self.old { index(self.expired) } else { None };
-        let any = too_new_log_event_start_index.or(too_old_log_event_end_index).or(expired_log_event_end_index).is_some();
-        any.then_some(output::RejectedLogEventsInfo { too_new_log_event_start_index, too_old_log_event_end_index, expired_log_event_end_index })
+        let any =
+            too_new_log_event_start_index.or(too_old_log_event_end_index).or(expired_log_event_end_index).is_some();
+        any.then_some(output::RejectedLogEventsInfo {
+            too_new_log_event_start_index,
+            too_old_log_event_end_index,
+            expired_log_event_end_index,
+        })
     }
 }
 
@@ -93,5 +100,9 @@ pub(crate) async fn events(cx: &Cx, input: api::PutLogEventsInput) -> Result<api
         .await?;
     cx.signals().ring(&format!("logs/{topic}"));
     let rejected_log_events_info = bounds.rejected(input.log_events.len());
-    Ok(api::PutLogEventsOutput { next_sequence_token: Some(token), rejected_log_events_info, ..api::PutLogEventsOutput::default() })
+    Ok(api::PutLogEventsOutput {
+        next_sequence_token: Some(token),
+        rejected_log_events_info,
+        ..api::PutLogEventsOutput::default()
+    })
 }

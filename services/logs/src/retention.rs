@@ -7,9 +7,8 @@ use crate::group::{self, GROUPS, Group};
 use crate::stream::{EVENTS, Event, STREAMS};
 
 /// What `retentionInDays` may be.
-const DAYS: &[i32] = &[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653,
-];
+const DAYS: &[i32] =
+    &[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653];
 /// A sweep removes so many events of a stream in one transaction.
 const PAGE: usize = 1_000;
 
@@ -78,7 +77,13 @@ pub(crate) async fn sweep(cx: &Cx, task: &Task) -> Result<Next> {
             let Some(days) = group.retention.filter(|_| id(&group) == task.id) else { return Ok(None) };
             let horizon = group.horizon(cx.now_millis());
             for (name, mut stream) in group::streams(tx, &group)? {
-                let over = EVENTS.range(tx, &(stream.id, i64::MIN, 0u64), &(stream.id, horizon, 0u64), Order::Ascending, PAGE)?;
+                let over = EVENTS.range(
+                    tx,
+                    &(stream.id, i64::MIN, 0u64),
+                    &(stream.id, horizon, 0u64),
+                    Order::Ascending,
+                    PAGE,
+                )?;
                 for entry in &over {
                     let Some(key) = entry.key::<(u64, i64, u64)>() else { continue };
                     EVENTS.delete(tx, &key);

@@ -61,7 +61,14 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateLogStreamInput) -> Result<
             return Err(errors::resource_already_exists_exception("The specified log stream already exists").into());
         }
         let id = group::next_ids(tx, 1)?;
-        let stream = Stream { id, created: cx.now_millis(), first_event: None, last_event: None, last_ingestion: None, stored: 0 };
+        let stream = Stream {
+            id,
+            created: cx.now_millis(),
+            first_event: None,
+            last_event: None,
+            last_ingestion: None,
+            stored: 0,
+        };
         STREAMS.put(tx, &key, &stream);
         Ok(())
     })
@@ -110,7 +117,8 @@ pub(crate) async fn describe(cx: &Cx, input: api::DescribeLogStreamsInput) -> Re
     let mut all = group::streams(&read, &group)?;
     all.retain(|(name, _)| name.starts_with(prefix));
     // The place of a stream in the order; a page begins behind the place where the last one ended.
-    let place = |(name, stream): &(String, Stream)| (if by_time { stream.last_event.unwrap_or(0) } else { 0 }, name.clone());
+    let place =
+        |(name, stream): &(String, Stream)| (if by_time { stream.last_event.unwrap_or(0) } else { 0 }, name.clone());
     all.sort_by_key(place);
     if descending {
         all.reverse();
@@ -124,7 +132,8 @@ pub(crate) async fn describe(cx: &Cx, input: api::DescribeLogStreamsInput) -> Re
     let limit = usize::try_from(input.limit.unwrap_or(50)).map_err(Failure::broken)?;
     let more = all.len() > limit;
     all.truncate(limit);
-    let next_token = all.last().filter(|_| more).map(place).map(|(time, name)| paging::token(&scope, &format!("{time}/{name}")));
+    let next_token =
+        all.last().filter(|_| more).map(place).map(|(time, name)| paging::token(&scope, &format!("{time}/{name}")));
     let log_streams = all.iter().map(|(name, stream)| show(cx, &group, name, stream)).collect();
     Ok(api::DescribeLogStreamsOutput { log_streams: Some(log_streams), next_token })
 }

@@ -23,7 +23,10 @@ async fn stream(client: &Client, group: &str, streams: &[&str]) {
 
 async fn put(client: &Client, group: &str, stream: &str, events: &[(i64, &str)]) -> Json {
     let events: Vec<Json> = events.iter().map(|(t, m)| json!({"timestamp": t, "message": m})).collect();
-    client.call("logs", "PutLogEvents", json!({"logGroupName": group, "logStreamName": stream, "logEvents": events})).await.ok()
+    client
+        .call("logs", "PutLogEvents", json!({"logGroupName": group, "logStreamName": stream, "logEvents": events}))
+        .await
+        .ok()
 }
 
 fn messages(answer: &Json) -> Vec<&str> {
@@ -91,13 +94,15 @@ async fn filters_look_into_all_streams_in_the_order_of_time() {
     let filter = async |input: Json| client.call("logs", "FilterLogEvents", input).await.ok();
     let found = filter(json!({"logGroupName": "g", "filterPattern": "ERROR"})).await;
     assert_eq!(messages(&found), ["ERROR 0", "ERROR 1", "ERROR 2", "ERROR 3"]);
-    let found = filter(json!({"logGroupName": "g", "filterPattern": "ERROR", "logStreamNames": ["a", "b"], "limit": 2})).await;
+    let found =
+        filter(json!({"logGroupName": "g", "filterPattern": "ERROR", "logStreamNames": ["a", "b"], "limit": 2})).await;
     assert_eq!(messages(&found), ["ERROR 1", "ERROR 2"]);
     let next = json!({"logGroupName": "g", "filterPattern": "ERROR", "logStreamNames": ["a", "b"], "limit": 2, "nextToken": found["nextToken"]});
     let rest = filter(next).await;
     assert_eq!(messages(&rest), ["ERROR 3"]);
     assert!(rest["nextToken"].is_null());
-    let answer = client.call("logs", "FilterLogEvents", json!({"logGroupName": "g", "filterPattern": "{ $.a = 1 }"})).await;
+    let answer =
+        client.call("logs", "FilterLogEvents", json!({"logGroupName": "g", "filterPattern": "{ $.a = 1 }"})).await;
     assert_eq!(answer.status, 501);
 }
 
@@ -141,8 +146,12 @@ async fn groups_and_streams_are_listed_in_pages() {
     put(&client, "/aws/lambda/a", "1", &[(now - 5, "x")]).await;
     let input = json!({"logGroupName": "/aws/lambda/a", "orderBy": "LastEventTime", "descending": true});
     let streams = client.call("logs", "DescribeLogStreams", input).await.ok();
-    let names: Vec<&str> = streams["logStreams"].as_array().unwrap().iter().map(|s| s["logStreamName"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        streams["logStreams"].as_array().unwrap().iter().map(|s| s["logStreamName"].as_str().unwrap()).collect();
     assert_eq!(names, ["2", "1", "3"]);
     client.call("logs", "DeleteLogGroup", json!({"logGroupName": "other"})).await.ok();
-    assert_eq!(client.call("logs", "DeleteLogGroup", json!({"logGroupName": "other"})).await.code(), "ResourceNotFoundException");
+    assert_eq!(
+        client.call("logs", "DeleteLogGroup", json!({"logGroupName": "other"})).await.code(),
+        "ResourceNotFoundException"
+    );
 }
