@@ -67,7 +67,12 @@ impl Router {
 
     /// The service, protocol and operation of a request. `None`: no service that is here.
     /// `host` is the service that the host name names; `bucket` says that the host names an S3 bucket.
-    pub(crate) fn route(&self, request: &Request, signature: Option<&Signature>, host: Option<usize>) -> Option<Target> {
+    pub(crate) fn route(
+        &self,
+        request: &Request,
+        signature: Option<&Signature>,
+        host: Option<usize>,
+    ) -> Option<Target> {
         if let Some(target) = request.header("x-amz-target")
             && let Some((prefix, operation)) = target.split_once('.')
             && let Some(service) = self.by_target.get(prefix)
@@ -90,7 +95,11 @@ impl Router {
                 return Some(Target { service: *service, protocol: *protocol, operation: Asked::InForm });
             }
             if let Some(protocol) = protocols.iter().find(|p| matches!(p, Protocol::RestJson | Protocol::RestXml)) {
-                return Some(Target { service: *service, protocol: *protocol, operation: self.by_uri(*service, request) });
+                return Some(Target {
+                    service: *service,
+                    protocol: *protocol,
+                    operation: self.by_uri(*service, request),
+                });
             }
         }
         let service = *candidates.first()?;

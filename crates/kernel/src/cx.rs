@@ -167,7 +167,13 @@ impl Cx {
     ///
     /// # Errors
     /// As [`Cx::call`].
-    pub async fn call_with_body(&self, service: &str, operation: &str, input: Json, body: Option<Body>) -> Result<(Json, Option<Body>)> {
+    pub async fn call_with_body(
+        &self,
+        service: &str,
+        operation: &str,
+        input: Json,
+        body: Option<Body>,
+    ) -> Result<(Json, Option<Body>)> {
         self.kernel.call(self, service, operation, input, body).await
     }
 

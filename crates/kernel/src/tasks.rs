@@ -75,7 +75,16 @@ impl Tasks {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn schedule(&self, cx: &Cx, tx: &mut Tx<'_>, service: &str, id: &str, kind: &str, payload: String, due: Timestamp) -> Result<()> {
+    pub fn schedule(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        service: &str,
+        id: &str,
+        kind: &str,
+        payload: String,
+        due: Timestamp,
+    ) -> Result<()> {
         let task = Task {
             service: service.to_owned(),
             id: id.to_owned(),
@@ -192,14 +201,23 @@ impl Kernel {
             Ok(Next::Done) => None,
             Ok(Next::Again(at)) => Some((at.as_millisecond(), 0)),
             Err(error) => {
-                tracing::warn!(service = task.service, task = task.kind, id = task.id, error = &error as &dyn std::error::Error, "a task failed and comes again");
+                tracing::warn!(
+                    service = task.service,
+                    task = task.kind,
+                    id = task.id,
+                    error = &error as &dyn std::error::Error,
+                    "a task failed and comes again"
+                );
                 // 1 s, 2 s, 4 s … up to five minutes.
                 let wait = 1000i64 << task.attempts.min(8);
                 Some((self.inner.clock.now().as_millisecond() + wait.min(300_000), task.attempts + 1))
             }
         };
         if let Err(error) = self.settle(task, again).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the end of a task could not be stored; it comes again");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the end of a task could not be stored; it comes again"
+            );
         }
     }
 

@@ -179,12 +179,17 @@ impl Client {
         self.try_send(request).await.expect("an answer")
     }
 
-    async fn try_send(&self, request: Request) -> Result<(u16, http::HeaderMap, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    async fn try_send(
+        &self,
+        request: Request,
+    ) -> Result<(u16, http::HeaderMap, Bytes), Box<dyn std::error::Error + Send + Sync>> {
         let stream = tokio::net::TcpStream::connect(self.address).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let uri = if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
+        let uri =
+            if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
         let body = request.body.into_parts().unwrap_or_default();
-        let mut out = http::Request::builder().method(request.method.as_str()).uri(uri).body(Full::new(body)).expect("a request");
+        let mut out =
+            http::Request::builder().method(request.method.as_str()).uri(uri).body(Full::new(body)).expect("a request");
         *out.headers_mut() = request.headers;
         let exchange = async {
             let response = sender.send_request(out).await?;
@@ -212,8 +217,13 @@ impl Call {
     }
 
     fn encode(&self, input: &Fields, body: Option<Bytes>) -> Request {
-        let mut request =
-            Request { method: "POST".to_owned(), path: "/".to_owned(), query: String::new(), headers: http::HeaderMap::new(), body: undercast_wire::Body::empty() };
+        let mut request = Request {
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            query: String::new(),
+            headers: http::HeaderMap::new(),
+            body: undercast_wire::Body::empty(),
+        };
         match self.protocol {
             Protocol::Json => {
                 let target = format!("{}.{}", self.api.target_prefix.unwrap_or_default(), self.operation.name);
@@ -224,7 +234,8 @@ impl Call {
                 request.body = w.finish().into();
             }
             Protocol::Cbor => {
-                request.path = format!("/service/{}/operation/{}", self.api.rpc_name.unwrap_or_default(), self.operation.name);
+                request.path =
+                    format!("/service/{}/operation/{}", self.api.rpc_name.unwrap_or_default(), self.operation.name);
                 set(&mut request, "smithy-protocol", "rpc-v2-cbor");
                 set(&mut request, "content-type", "application/cbor");
                 let mut w = CborWriter::new();
@@ -259,21 +270,33 @@ impl Call {
                     let greedy = path.contains(&format!("{{{}+}}", member.wire));
                     let mut encoded = String::new();
                     text::percent_encode(&text(), greedy, &mut encoded);
-                    path = path.replace(&format!("{{{}+}}", member.wire), &encoded).replace(&format!("{{{}}}", member.wire), &encoded);
+                    path = path
+                        .replace(&format!("{{{}+}}", member.wire), &encoded)
+                        .replace(&format!("{{{}}}", member.wire), &encoded);
                 }
                 Location::Query => {
-                    let items = if let Value::List(items) = value { items.iter().map(|v| plain(v, &member.shape, TimestampFormat::Iso8601)).collect() } else { vec![text()] };
+                    let items = if let Value::List(items) = value {
+                        items.iter().map(|v| plain(v, &member.shape, TimestampFormat::Iso8601)).collect()
+                    } else {
+                        vec![text()]
+                    };
                     for item in items {
                         let mut encoded = format!("{}=", member.wire);
                         text::percent_encode(&item, false, &mut encoded);
                         query.push(encoded);
                     }
                 }
-                Location::Header => set(request, &member.wire.to_ascii_lowercase(), &plain(value, &member.shape, TimestampFormat::Http)),
+                Location::Header => {
+                    set(request, &member.wire.to_ascii_lowercase(), &plain(value, &member.shape, TimestampFormat::Http))
+                }
                 Location::Headers => {
                     if let Value::Map(entries) = value {
                         for (name, value) in entries {
-                            set(request, &format!("{}{name}", member.wire).to_ascii_lowercase(), value.as_str().unwrap_or_default());
+                            set(
+                                request,
+                                &format!("{}{name}", member.wire).to_ascii_lowercase(),
+                                value.as_str().unwrap_or_default(),
+                            );
                         }
                     }
                 }
@@ -306,7 +329,8 @@ impl Call {
             },
             None if rest.schema.members.iter().any(|m| m.location == Location::Body) => {
                 if xml {
-                    let mut w = XmlWriter::new(rest.schema.xml_name.unwrap_or(rest.schema.name), self.api.xml_namespace);
+                    let mut w =
+                        XmlWriter::new(rest.schema.xml_name.unwrap_or(rest.schema.name), self.api.xml_namespace);
                     rest.write(&mut w);
                     request.body = w.finish().into_bytes().into();
                 } else {
@@ -346,7 +370,11 @@ impl Call {
         let mut out = match schema.payload() {
             Some(m) => match &m.shape {
                 Shape::Structure(of) if !body.is_empty() => {
-                    let fields = if xml { xml_read::structure(body, of, &mut unknown) } else { json_read::structure(body, of, &mut unknown) };
+                    let fields = if xml {
+                        xml_read::structure(body, of, &mut unknown)
+                    } else {
+                        json_read::structure(body, of, &mut unknown)
+                    };
                     json!({m.name: inprocess::encode(&fields.expect("a payload"))})
                 }
                 Shape::String(_) => json!({m.name: String::from_utf8_lossy(body)}),
@@ -354,7 +382,11 @@ impl Call {
             },
             None if body.is_empty() => json!({}),
             None => {
-                let fields = if xml { xml_read::structure(body, schema, &mut unknown) } else { json_read::structure(body, schema, &mut unknown) };
+                let fields = if xml {
+                    xml_read::structure(body, schema, &mut unknown)
+                } else {
+                    json_read::structure(body, schema, &mut unknown)
+                };
                 inprocess::encode(&fields.expect("an output"))
             }
         };
@@ -364,12 +396,16 @@ impl Call {
                 (Location::Status, _) => out[member.name] = json!(status),
                 (Location::Header, Some(text)) => {
                     let value = undercast_wire::decode::scalar(text, &member.shape, TimestampFormat::Http);
-                    let fields = value.map(|v| Fields { schema, set: vec![(schema.index(member.name).unwrap_or_default(), v)] });
-                    out[member.name] = fields.map_or_else(|_| json!(text), |f| inprocess::encode(&f)[member.name].clone());
+                    let fields =
+                        value.map(|v| Fields { schema, set: vec![(schema.index(member.name).unwrap_or_default(), v)] });
+                    out[member.name] =
+                        fields.map_or_else(|_| json!(text), |f| inprocess::encode(&f)[member.name].clone());
                 }
                 (Location::Headers, _) => {
                     let prefix = member.wire.to_ascii_lowercase();
-                    let found = headers.iter().filter_map(|(n, v)| Some((n.as_str().strip_prefix(&prefix)?.to_owned(), json!(v.to_str().ok()?))));
+                    let found = headers.iter().filter_map(|(n, v)| {
+                        Some((n.as_str().strip_prefix(&prefix)?.to_owned(), json!(v.to_str().ok()?)))
+                    });
                     out[member.name] = Json::Object(found.collect());
                 }
                 _ => {}
@@ -382,7 +418,8 @@ impl Call {
         if matches!(self.protocol, Protocol::Json | Protocol::RestJson) {
             let json: Json = serde_json::from_slice(body).unwrap_or_default();
             let name = json["__type"].as_str().map(ToOwned::to_owned);
-            let name = name.or_else(|| headers.get("x-amzn-errortype").and_then(|v| v.to_str().ok()).map(ToOwned::to_owned));
+            let name =
+                name.or_else(|| headers.get("x-amzn-errortype").and_then(|v| v.to_str().ok()).map(ToOwned::to_owned));
             let name = name.unwrap_or_default();
             let code = name.rsplit('#').next().unwrap_or_default().to_owned();
             let message = json.get("message").or(json.get("Message")).cloned().unwrap_or_default();

@@ -52,7 +52,9 @@ impl Environment {
             localstack_host: text("LOCALSTACK_HOST"),
             persistence: text("PERSISTENCE").map(|v| !matches!(v.as_str(), "0" | "false")),
             services: list("SERVICES"),
-            data_home: text("XDG_DATA_HOME").map(PathBuf::from).or_else(|| home.as_ref().map(|h| h.join(".local/share"))),
+            data_home: text("XDG_DATA_HOME")
+                .map(PathBuf::from)
+                .or_else(|| home.as_ref().map(|h| h.join(".local/share"))),
             path: std::env::var_os("PATH"),
             home,
         }

@@ -58,7 +58,9 @@ async fn load(client: Client, url: String, name: String, messages: Acknowledged,
             _ => return,
         }
         let put = |side: &str| json!({"Put": {"TableName": "pairs", "Item": {"id": {"S": format!("{id}/{side}")}}}});
-        let written = client.try_call("dynamodb", "TransactWriteItems", json!({"TransactItems": [put("left"), put("right")]})).await;
+        let written = client
+            .try_call("dynamodb", "TransactWriteItems", json!({"TransactItems": [put("left"), put("right")]}))
+            .await;
         match written.map(|a| a.status) {
             Some(200) => drop(pairs.lock().unwrap().insert(id)),
             _ => return,
@@ -69,7 +71,11 @@ async fn load(client: Client, url: String, name: String, messages: Acknowledged,
 async fn scan(client: &Client) -> BTreeSet<String> {
     let (mut found, mut start) = (BTreeSet::new(), Json::Null);
     loop {
-        let input = if start.is_null() { json!({"TableName": "pairs"}) } else { json!({"TableName": "pairs", "ExclusiveStartKey": start}) };
+        let input = if start.is_null() {
+            json!({"TableName": "pairs"})
+        } else {
+            json!({"TableName": "pairs", "ExclusiveStartKey": start})
+        };
         let page = client.call("dynamodb", "Scan", input).await.ok();
         found.extend(page["Items"].as_array().unwrap().iter().map(|i| i["id"]["S"].as_str().unwrap().to_owned()));
         start = page["LastEvaluatedKey"].clone();
@@ -91,7 +97,11 @@ async fn what_was_acknowledged_survives_a_hundred_crashes() {
                        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]});
     client.call("dynamodb", "CreateTable", table).await.ok();
     for crash in 0..CRASHES {
-        let work: Vec<_> = (0..8).map(|w| tokio::spawn(load(client.clone(), url.clone(), format!("{crash}.{w}"), messages.clone(), pairs.clone()))).collect();
+        let work: Vec<_> = (0..8)
+            .map(|w| {
+                tokio::spawn(load(client.clone(), url.clone(), format!("{crash}.{w}"), messages.clone(), pairs.clone()))
+            })
+            .collect();
         // Moments spread over the groups that are being committed.
         tokio::time::sleep(Duration::from_millis(20 + u64::from(crash * 7 % 60))).await;
         drop(cloud);
@@ -104,10 +114,14 @@ async fn what_was_acknowledged_survives_a_hundred_crashes() {
     let pairs = pairs.lock().unwrap().clone();
     assert!(pairs.len() > 100, "only {} pairs were acknowledged", pairs.len());
     for id in &pairs {
-        assert!(found.contains(&format!("{id}/left")) && found.contains(&format!("{id}/right")), "{id} was acknowledged and is not there");
+        assert!(
+            found.contains(&format!("{id}/left")) && found.contains(&format!("{id}/right")),
+            "{id} was acknowledged and is not there"
+        );
     }
     for one in &found {
-        let other = one.strip_suffix("/left").map_or_else(|| one.replace("/right", "/left"), |id| format!("{id}/right"));
+        let other =
+            one.strip_suffix("/left").map_or_else(|| one.replace("/right", "/left"), |id| format!("{id}/right"));
         assert!(found.contains(&other), "{one} is there without its other half");
     }
     let mut left = messages.lock().unwrap().clone();

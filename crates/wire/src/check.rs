@@ -142,9 +142,14 @@ impl Check {
     fn structure(&mut self, fields: &Fields) {
         let schema: &'static Structure = fields.schema;
         for member in schema.members {
-            let value = fields.set.iter().find(|(i, _)| schema.members.get(usize::from(*i)).is_some_and(|m| std::ptr::eq(m, member)));
+            let value = fields
+                .set
+                .iter()
+                .find(|(i, _)| schema.members.get(usize::from(*i)).is_some_and(|m| std::ptr::eq(m, member)));
             match value {
-                Some((_, value)) if needs_check(&member.shape) => self.at(&camel(member.name), |c| c.value(value, &member.shape)),
+                Some((_, value)) if needs_check(&member.shape) => {
+                    self.at(&camel(member.name), |c| c.value(value, &member.shape))
+                }
                 Some(_) => {}
                 // An absent payload is an empty one; labels cannot be absent.
                 None if member.required && !member.streaming && member.location != Location::Label => {

@@ -37,7 +37,13 @@ impl XmlWriter {
     /// Writes a root element called `root`, in `namespace`.
     pub fn new(root: &'static str, namespace: Option<&'static str>) -> Self {
         let next = Next { name: root, namespace: None, time: None, flattened: false, attribute: false };
-        Self { out: String::with_capacity(256), open: Vec::with_capacity(8), next, tag_open: false, root_namespace: namespace }
+        Self {
+            out: String::with_capacity(256),
+            open: Vec::with_capacity(8),
+            next,
+            tag_open: false,
+            root_namespace: namespace,
+        }
     }
 
     /// The text, without a declaration.
@@ -89,11 +95,17 @@ impl XmlWriter {
     fn prepare(&mut self) {
         match self.open.last() {
             Some(Open::List { of, each, .. }) => {
-                self.next = Next { name: each, namespace: None, time: time_of(&of.item), flattened: false, attribute: false };
+                self.next =
+                    Next { name: each, namespace: None, time: time_of(&of.item), flattened: false, attribute: false };
             }
             Some(Open::Map { of, .. }) => {
-                self.next =
-                    Next { name: of.value_name, namespace: None, time: time_of(&of.value), flattened: false, attribute: false };
+                self.next = Next {
+                    name: of.value_name,
+                    namespace: None,
+                    time: time_of(&of.value),
+                    flattened: false,
+                    attribute: false,
+                };
             }
             _ => {}
         }

@@ -8,9 +8,24 @@ use undercast_wire::value::Body;
 use undercast_wire::{Request, cbor, form_read, json_read, sigv4, text, xml_read};
 
 static TEXT: Text = Text::any("Text");
-static LIST: List = List { name: "List", item: Shape::Structure(&TREE), item_name: "member", size: Size::ANY, sparse: false, flattened: false };
-static MAP: Map =
-    Map { name: "Map", key: &TEXT, value: Shape::List(&LIST), key_name: "key", value_name: "value", size: Size::ANY, sparse: true, flattened: false };
+static LIST: List = List {
+    name: "List",
+    item: Shape::Structure(&TREE),
+    item_name: "member",
+    size: Size::ANY,
+    sparse: false,
+    flattened: false,
+};
+static MAP: Map = Map {
+    name: "Map",
+    key: &TEXT,
+    value: Shape::List(&LIST),
+    key_name: "key",
+    value_name: "value",
+    size: Size::ANY,
+    sparse: true,
+    flattened: false,
+};
 
 const fn member(name: &'static str, shape: Shape) -> Member {
     Member {
@@ -78,7 +93,13 @@ fn signature(line: &str) {
         headers.insert("authorization", value.clone());
         headers.insert("x-amz-date", value);
     }
-    let request = Request { method: "GET".to_owned(), path: line.to_owned(), query: line.to_owned(), headers, body: Body::empty() };
+    let request = Request {
+        method: "GET".to_owned(),
+        path: line.to_owned(),
+        query: line.to_owned(),
+        headers,
+        body: Body::empty(),
+    };
     if let Ok(Some(signature)) = sigv4::read(&request) {
         let _ = sigv4::canonical_request(&request, &signature, "hash", true);
         let _ = sigv4::canonical_request(&request, &signature, "hash", false);
@@ -88,12 +109,52 @@ fn signature(line: &str) {
 /// Pieces of each language, so that chance goes deeper than the first byte.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let words = prop::sample::select(vec![
-        "{", "}", "[", "]", "\"a\":", "\"g\":[{", "\"h\":{\"k\":[{", "null", "true", "-1e400", "\"\\ud800\"", "\\u", ",", ":", "<a>", "</a>", "<g><member>", "<!DOCTYPE x [", "&#x0;", "&lol;",
-        "a=1&", "g.member.1.a=", "g.member.999999999999=", "h.entry.1.key=", "%", "%E0%A4%A", "\u{0}", "\u{feff}", "\r\n", "ffffffffffffffff;chunk-signature=", "0\r\n", "x-amz-checksum-crc32:",
-        "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request, SignedHeaders=host, Signature=", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=", "AWSAccessKeyId=a&Signature=b&Expires=99999999999999999999",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"a\":",
+        "\"g\":[{",
+        "\"h\":{\"k\":[{",
+        "null",
+        "true",
+        "-1e400",
+        "\"\\ud800\"",
+        "\\u",
+        ",",
+        ":",
+        "<a>",
+        "</a>",
+        "<g><member>",
+        "<!DOCTYPE x [",
+        "&#x0;",
+        "&lol;",
+        "a=1&",
+        "g.member.1.a=",
+        "g.member.999999999999=",
+        "h.entry.1.key=",
+        "%",
+        "%E0%A4%A",
+        "\u{0}",
+        "\u{feff}",
+        "\r\n",
+        "ffffffffffffffff;chunk-signature=",
+        "0\r\n",
+        "x-amz-checksum-crc32:",
+        "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request, SignedHeaders=host, Signature=",
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=",
+        "AWSAccessKeyId=a&Signature=b&Expires=99999999999999999999",
     ]);
     let raw = prop::collection::vec(any::<u8>(), 0..12);
-    let head = prop::sample::select(vec![vec![0xbf], vec![0x9f], vec![0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], vec![0xa1, 0x61, 0x67], vec![0xc1, 0xfb], vec![0xff], vec![0x7f]]);
+    let head = prop::sample::select(vec![
+        vec![0xbf],
+        vec![0x9f],
+        vec![0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        vec![0xa1, 0x61, 0x67],
+        vec![0xc1, 0xfb],
+        vec![0xff],
+        vec![0x7f],
+    ]);
     let piece = prop_oneof![4 => words.prop_map(|w| w.as_bytes().to_vec()), 1 => raw, 2 => head];
     prop::collection::vec(piece, 0..40).prop_map(|parts| parts.concat())
 }

@@ -124,20 +124,22 @@ pub(crate) async fn unpacked(state: &State, cx: &Cx, code: &Code) -> Result<Path
     if tokio::fs::try_exists(&folder).await.map_err(Failure::broken)? {
         return Ok(folder);
     }
-    let (from, to) = (cx.blobs().path(&code.blob()), folder.clone());
-    tokio::task::spawn_blocking(move || unpack(&from, &to)).await.map_err(Failure::broken)?.map_err(Failure::broken)?;
+    let (bytes, to) = (cx.blobs().read(&code.blob(), 0, usize::MAX).await?, folder.clone());
+    tokio::task::spawn_blocking(move || unpack(&bytes, &to))
+        .await
+        .map_err(Failure::broken)?
+        .map_err(Failure::broken)?;
     Ok(folder)
 }
 
 /// Unpacks beside, and moves into place: a folder that is there is whole.
-fn unpack(from: &Path, to: &Path) -> std::result::Result<(), Unpack> {
+fn unpack(bytes: &[u8], to: &Path) -> std::result::Result<(), Unpack> {
     let beside = to.with_extension("unpacking");
     if beside.exists() {
         fs::remove_dir_all(&beside).map_err(at(&beside))?;
     }
     fs::create_dir_all(&beside).map_err(at(&beside))?;
     readable(&beside, 0o755)?;
-    let bytes = fs::read(from).map_err(at(from))?;
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
     let mut left = MOST_UNZIPPED;
     // Links come last, so that no file is written through one.
