@@ -1,6 +1,6 @@
 //! What lives only as long as the program: environments, pollers, what was found of interpreters.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -93,6 +93,7 @@ impl State {
 
     /// Begins what runs beside the calls.
     pub(crate) fn start(self: &Arc<Self>, kernel: &Kernel) {
+        forget_packages(kernel);
         let (state, work) = (Arc::clone(self), kernel.clone());
         kernel.spawn(async move {
             // Asked before the first function needs to know.
@@ -120,6 +121,20 @@ impl State {
         }
         for mapping in mapping::all(kernel).unwrap_or_else(complain) {
             poller::apply(self, kernel, &mapping);
+        }
+    }
+}
+
+/// Removes unpacked packages that no function has any more. Done before anything runs, so that none is in use.
+fn forget_packages(kernel: &Kernel) {
+    let read = kernel.database().read();
+    let Ok(rows) = FUNCTIONS.page(&read, &(), None::<&()>, Order::Ascending, usize::MAX) else { return };
+    let known: HashSet<&str> = rows.iter().map(|e| e.row.code.id.as_str()).collect();
+    let folder = Path::new(&kernel.settings().files).join("lambda");
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|e| e.file_name().to_str().is_some_and(|name| !known.contains(name))) {
+        if let Err(error) = std::fs::remove_dir_all(entry.path()) {
+            tracing::warn!(path = %entry.path().display(), error = &error as &dyn std::error::Error, "an old package could not be removed");
         }
     }
 }

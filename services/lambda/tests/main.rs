@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     reason = "a test stops at the first surprise, and says that it passed"
 )]
@@ -32,6 +33,7 @@ fn main() {
     let all = [invocations::TESTS, isolation::TESTS, events::TESTS, urls::TESTS].concat();
     let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(setup::find_runtimes());
     let mut failed = Vec::new();
     for (name, test) in all.into_iter().filter(|(name, _)| chosen(name)) {
         let begun = Instant::now();

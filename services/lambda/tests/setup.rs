@@ -1,12 +1,13 @@
 //! What the tests have in common: a cloud, roles, packages.
 
 use std::io::Write as _;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use undercast_engines::runtimes::usual_places;
+use undercast_engines::runtimes::{Language, discover, usual_places};
 use undercast_iam::Iam;
 use undercast_kernel::Service;
 use undercast_kernel::wire::text;
@@ -18,9 +19,30 @@ use undercast_testkit::{Answer, Client, Cloud};
 
 pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/function";
 
-pub(crate) fn services() -> Vec<Arc<dyn Service>> {
+/// The newest Python and Node.js of this machine, as Lambda names them: `python3.11`, `nodejs20.x`.
+static RUNTIMES: OnceLock<(String, String)> = OnceLock::new();
+
+fn places() -> Vec<PathBuf> {
     let home = std::env::home_dir();
-    let places = usual_places(std::env::var_os("PATH").as_deref(), home.as_deref());
+    usual_places(std::env::var_os("PATH").as_deref(), home.as_deref())
+}
+
+/// Finds the runtimes that the tests use.
+pub(crate) async fn find_runtimes() {
+    let found = discover(&places()).await;
+    let newest = |language| found.iter().filter(|r| r.language == language).map(|r| r.version).max();
+    // The functions of the tests need 3.10 and 18.
+    let python = newest(Language::Python).filter(|v| v.minor >= 10).expect("a Python interpreter on this machine");
+    let node = newest(Language::Node).filter(|v| v.major >= 18).expect("a Node.js on this machine");
+    RUNTIMES.set((format!("python3.{}", python.minor), format!("nodejs{}.x", node.major))).unwrap();
+}
+
+pub(crate) fn python_runtime() -> &'static str {
+    &RUNTIMES.get().unwrap().0
+}
+
+pub(crate) fn services() -> Vec<Arc<dyn Service>> {
+    let places = places();
     vec![Arc::new(Iam), Arc::new(Logs), Arc::new(Sqs), Arc::new(Sts), Arc::new(Lambda::new(places))]
 }
 
@@ -63,7 +85,7 @@ pub(crate) fn package(files: &[(&str, &str, u32)]) -> Vec<u8> {
 /// The input of `CreateFunction` for Python code.
 pub(crate) fn python(name: &str, code: &str) -> Json {
     json!({
-        "FunctionName": name, "Runtime": "python3.11", "Role": ROLE, "Handler": "index.handler",
+        "FunctionName": name, "Runtime": python_runtime(), "Role": ROLE, "Handler": "index.handler",
         "Code": {"ZipFile": text::base64(&package(&[("index.py", code, 0o644)]))},
     })
 }
@@ -71,7 +93,7 @@ pub(crate) fn python(name: &str, code: &str) -> Json {
 /// The same for JavaScript.
 pub(crate) fn node(name: &str, file: &str, code: &str) -> Json {
     let mut input = python(name, "");
-    input["Runtime"] = json!("nodejs20.x");
+    input["Runtime"] = json!(RUNTIMES.get().unwrap().1);
     input["Code"] = json!({"ZipFile": text::base64(&package(&[(file, code, 0o644)]))});
     input
 }
