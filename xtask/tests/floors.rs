@@ -1,7 +1,5 @@
 //! Arrows between crates point downwards, and no service knows another.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use serde_json::Value as Json;
 
 /// The floor of a crate, by its name.

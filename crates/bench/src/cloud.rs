@@ -105,7 +105,8 @@ fn issue(root: &Client<'_>) -> Result<Key, Failed> {
     };
     // The load must measure signatures that are verified, so a wrong one has to be noticed.
     let forged = Key { id: key.id.clone(), secret: "wrong".to_owned() };
-    let (status, _) = load::ask(root.address, &Client { address: root.address, key: &forged }.s3("GET", "/bench/object", b"")?)?;
+    let (status, _) =
+        load::ask(root.address, &Client { address: root.address, key: &forged }.s3("GET", "/bench/object", b"")?)?;
     if status == 403 { Ok(key) } else { Err(Failed::Said(format!("a wrong signature was answered with {status}"))) }
 }
 

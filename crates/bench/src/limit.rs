@@ -58,7 +58,7 @@ impl Limit {
 }
 
 fn put(tx: &mut Tx<'_>, shape: Shape, writer: usize, fresh: u64) -> Result<(), Error> {
-    let key = |table: &str, rest: &[u8]| [table.as_bytes(), b"\0000000000000\0us-east-1\0bench\0", rest].concat();
+    let key = |table: &str, rest: &[u8]| [table.as_bytes(), b"\x00000000000000\0us-east-1\0bench\0", rest].concat();
     match shape {
         Shape::Item => {
             tx.put(key("items", &writer.to_be_bytes()), Bytes::from_static(&[b'i'; 1040]));

@@ -40,7 +40,11 @@ pub(crate) fn run(binary: &Path) -> Result<(), Failed> {
     let folder = Folder(own.with_file_name(format!("bench-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0)?;
     let cores = std::thread::available_parallelism()?;
-    say(&format!("{} connections, {ROUNDS} rounds of {} ms, {cores} cores\n", crate::load::CONNECTIONS, ROUND.as_millis()));
+    say(&format!(
+        "{} connections, {ROUNDS} rounds of {} ms, {cores} cores\n",
+        crate::load::CONNECTIONS,
+        ROUND.as_millis()
+    ));
     let ephemeral = Cloud::start(binary, None)?;
     let durable = Cloud::start(binary, Some(&folder.0.join("data")))?;
     let sender = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -55,7 +59,11 @@ pub(crate) fn run(binary: &Path) -> Result<(), Failed> {
 async fn readings(own: &Path, ephemeral: &Cloud, durable: &Cloud) -> Result<(), Failed> {
     let beside = |mode: &str| {
         let mode = mode.to_owned();
-        Server::start(own, move |a| vec![mode.clone(), a.to_string()], |_| b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".to_vec())
+        Server::start(
+            own,
+            move |a| vec![mode.clone(), a.to_string()],
+            |_| b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".to_vec(),
+        )
     };
     let (raw, bare) = (beside("raw")?, beside("bare")?);
     let nothing = vec![Cloud::get_object(ephemeral, &Key::test())?.concat()];
@@ -129,7 +137,9 @@ fn writes(
 fn alone(binary: &Path, folder: &Path) -> Result<(), Failed> {
     say("");
     let mut memory = 0;
-    for (name, data) in [("start to first answer, ephemeral", None), ("start to first answer, durable", Some(folder.join("data")))] {
+    for (name, data) in
+        [("start to first answer, ephemeral", None), ("start to first answer, durable", Some(folder.join("data")))]
+    {
         let mut times = Vec::new();
         for _ in 0..5 {
             let server = cloud::start(binary, data.as_deref())?;
@@ -141,12 +151,24 @@ fn alone(binary: &Path, folder: &Path) -> Result<(), Failed> {
         }
         times.sort();
         let middle = times[2].as_secs_f64() * 1e3;
-        table::single(name, &format!("{middle:.1} ms"), &format!("limit 50 ms: {}", table::at_most(middle, 50.0, " ms")));
+        table::single(
+            name,
+            &format!("{middle:.1} ms"),
+            &format!("limit 50 ms: {}", table::at_most(middle, 50.0, " ms")),
+        );
     }
     let idle = megabytes(memory, 1024.0 * 1024.0);
-    table::single("idle memory", &format!("{idle:.1} MiB"), &format!("limit 25 MiB: {}", table::at_most(idle, 25.0, " MiB")));
+    table::single(
+        "idle memory",
+        &format!("{idle:.1} MiB"),
+        &format!("limit 25 MiB: {}", table::at_most(idle, 25.0, " MiB")),
+    );
     let size = megabytes(std::fs::metadata(binary)?.len(), 1e6);
-    table::single("release binary", &format!("{size:.1} MB"), &format!("limit 40 MB: {}", table::at_most(size, 40.0, " MB")));
+    table::single(
+        "release binary",
+        &format!("{size:.1} MB"),
+        &format!("limit 40 MB: {}", table::at_most(size, 40.0, " MB")),
+    );
     Ok(())
 }
 

@@ -78,7 +78,8 @@ impl Client<'_> {
         for (name, value) in extra {
             set(name, value)?;
         }
-        let mut names: Vec<&str> = headers.keys().map(http::HeaderName::as_str).filter(|n| *n != "user-agent").collect();
+        let mut names: Vec<&str> =
+            headers.keys().map(http::HeaderName::as_str).filter(|n| *n != "user-agent").collect();
         names.sort_unstable();
         let signed_headers = names.join(";");
         let request = Request {

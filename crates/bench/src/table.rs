@@ -53,7 +53,10 @@ pub(crate) fn at_least(value: f64, limit: f64, unit: &str) -> String {
 
 /// The head of the rows of readings.
 pub(crate) fn head() {
-    say(&format!("{:<42}{:>11}{:>9}{:>11}{:>9}   limits: ≥ 0.7 of bare a second, ≤ 2 × bare's CPU", "", "a second", "of bare", "CPU µs", "of bare"));
+    say(&format!(
+        "{:<42}{:>11}{:>9}{:>11}{:>9}   limits: ≥ 0.7 of bare a second, ≤ 2 × bare's CPU",
+        "", "a second", "of bare", "CPU µs", "of bare"
+    ));
 }
 
 /// A row that is only measured against.
@@ -65,18 +68,31 @@ pub(crate) fn reference(name: &str, measured: &Measured) {
 pub(crate) fn reading(name: &str, measured: &Measured, bare: &Measured) {
     let (rate, cost) = (measured.rate() / bare.rate(), measured.cost() / bare.cost());
     let (fast, cheap) = (at_least(rate, 0.7, ""), at_most(cost, 2.0, ""));
-    say(&format!("{name:<42}{:>11.0}{rate:>9.2}{:>11.2}{cost:>9.2}   {fast} / {cheap}", measured.rate(), measured.cost()));
+    say(&format!(
+        "{name:<42}{:>11.0}{rate:>9.2}{:>11.2}{cost:>9.2}   {fast} / {cheap}",
+        measured.rate(),
+        measured.cost()
+    ));
 }
 
 /// The head of the rows of writes.
 pub(crate) fn head_of_writes() {
-    say(&format!("\n{:<42}{:>11}{:>9}{:>11}{:>9}   limit: ≥ 0.5 of the store's own", "", "a second", "of store", "CPU µs", ""));
+    say(&format!(
+        "\n{:<42}{:>11}{:>9}{:>11}{:>9}   limit: ≥ 0.5 of the store's own",
+        "", "a second", "of store", "CPU µs", ""
+    ));
 }
 
 /// A row of writes.
 pub(crate) fn writing(name: &str, measured: &Measured, limit: &Measured) {
     let rate = measured.rate() / limit.rate();
-    say(&format!("{name:<42}{:>11.0}{rate:>9.2}{:>11.2}{:>9}   {}", measured.rate(), measured.cost(), "", at_least(rate, 0.5, "")));
+    say(&format!(
+        "{name:<42}{:>11.0}{rate:>9.2}{:>11.2}{:>9}   {}",
+        measured.rate(),
+        measured.cost(),
+        "",
+        at_least(rate, 0.5, "")
+    ));
 }
 
 /// A row of one number.

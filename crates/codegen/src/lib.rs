@@ -81,7 +81,8 @@ fn build_variable(name: &str) -> Result<String, Error> {
 
 fn write_line(line: &str) -> Result<(), Error> {
     use std::io::Write as _;
-    writeln!(std::io::stdout(), "{line}").map_err(|source| Error::File { path: PathBuf::from("standard output"), source })
+    writeln!(std::io::stdout(), "{line}")
+        .map_err(|source| Error::File { path: PathBuf::from("standard output"), source })
 }
 
 fn read(path: &Path) -> Result<String, Error> {

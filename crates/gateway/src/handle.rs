@@ -20,7 +20,12 @@ use crate::route::{Asked, Target};
 use crate::{body, cors, host, internal};
 
 /// A request's answer; `None`: the connection is cut.
-pub(crate) async fn handle(gateway: &Gateway, request: http::Request<Incoming>, peer: IpAddr, tls: bool) -> Option<Response> {
+pub(crate) async fn handle(
+    gateway: &Gateway,
+    request: http::Request<Incoming>,
+    peer: IpAddr,
+    tls: bool,
+) -> Option<Response> {
     let (parts, incoming) = request.into_parts();
     let request = convert(parts, incoming);
     let host_header = request.header(names::HOST).unwrap_or_default().to_owned();
@@ -100,7 +105,9 @@ impl Door<'_> {
         let request_id = self.request_id(api);
         let protocol = target.protocol;
         let outcome = match signed {
-            Ok(signature) => Call { door: self, api, request_id: &request_id, target, signature, signed_path }.run(request).await,
+            Ok(signature) => {
+                Call { door: self, api, request_id: &request_id, target, signature, signed_path }.run(request).await
+            }
             Err(why) => Err(auth::unreadable(&why, protocol, api.s3_signing).into()),
         };
         let mut response = match outcome {
@@ -145,7 +152,8 @@ impl Door<'_> {
     async fn serve(&self, (index, at, site): (usize, usize, &'static str), request: Request) -> Option<Response> {
         let service = self.gateway.kernel.services().get(index)?;
         let region = self.labels.get(at + 1).map_or(undercast_kernel::regions::DEFAULT, String::as_str);
-        let caller = Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None };
+        let caller =
+            Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None };
         let request_id = self.gateway.kernel.random().uuid();
         let cx = self.gateway.kernel.cx(caller, region, &request_id, self.origin(&request, None));
         let name = self.labels[..at].join(".");
@@ -154,7 +162,8 @@ impl Door<'_> {
             Err(Failure::Cut) => None,
             Err(failure) => {
                 let error = failure.into_error(&request_id);
-                let mut response = Response::new(error.status, serde_json::json!({"Message": error.message}).to_string().into_bytes());
+                let mut response =
+                    Response::new(error.status, serde_json::json!({"Message": error.message}).to_string().into_bytes());
                 response.set("content-type", "application/json");
                 response.set("x-amzn-errortype", &error.name);
                 response.set("x-amzn-requestid", &request_id);
@@ -177,7 +186,8 @@ impl Door<'_> {
         let message = format!("Undercast has not built this: the service {service}");
         let error = AwsError::new("NotImplemented", 501, message);
         let id = self.gateway.kernel.random().uuid();
-        let json = request.header("x-amz-target").is_some() || request.header("content-type").is_some_and(|t| t.contains("json"));
+        let json = request.header("x-amz-target").is_some()
+            || request.header("content-type").is_some_and(|t| t.contains("json"));
         let protocol = if json { Protocol::Json } else { Protocol::Query };
         protocol::encode_error(protocol, &NOBODY, &error, &id)
     }
@@ -274,7 +284,8 @@ impl Call<'_> {
             return Err(Failure::no_such_operation(self.api, index));
         };
         let protocol = self.target.protocol;
-        let decoded = protocol::decode(protocol, operation, &request, &bytes, &labels).map_err(|e| e.into_error(protocol))?;
+        let decoded =
+            protocol::decode(protocol, operation, &request, &bytes, &labels).map_err(|e| e.into_error(protocol))?;
         let region = self.region();
         let access_key = caller.access_key.clone();
         let cx = kernel.cx(caller, &region, self.request_id, self.door.origin(&request, access_key));
@@ -282,7 +293,9 @@ impl Call<'_> {
         let mut response = match outcome.result {
             Ok(output) => protocol::encode(protocol, self.api, operation, &*output, self.request_id),
             Err(failure @ Failure::Cut) => return Err(failure),
-            Err(failure) => protocol::encode_error(protocol, self.api, &failure.into_error(self.request_id), self.request_id),
+            Err(failure) => {
+                protocol::encode_error(protocol, self.api, &failure.into_error(self.request_id), self.request_id)
+            }
         };
         if !outcome.ignored.is_empty() {
             let names: Vec<&str> = outcome.ignored.iter().map(|(name, _)| *name).collect();
@@ -308,7 +321,8 @@ impl Call<'_> {
         let collected = request.body.take().collect(limit).await.map_err(|e| body_error(&e))?;
         let bytes = collected.ok_or_else(|| too_large(self.target.protocol))?;
         if request.header(names::CONTENT_ENCODING).is_some_and(|e| e.eq_ignore_ascii_case("gzip")) {
-            return unzip(&bytes, limit).ok_or_else(|| AwsError::new("SerializationException", 400, "The body is not gzip").into());
+            return unzip(&bytes, limit)
+                .ok_or_else(|| AwsError::new("SerializationException", 400, "The body is not gzip").into());
         }
         Ok(bytes)
     }
@@ -323,7 +337,9 @@ impl Call<'_> {
         // Services with the same name in signatures are told apart by their versions.
         let services = self.door.gateway.kernel.services();
         let version = form.get("Version").unwrap_or_default();
-        let same_name = services.iter().position(|s| s.api().signing_name == self.api.signing_name && s.api().api_version == version);
+        let same_name = services
+            .iter()
+            .position(|s| s.api().signing_name == self.api.signing_name && s.api().api_version == version);
         Ok(self.door.gateway.router.named(same_name.unwrap_or(self.target.service), protocol, action))
     }
 
@@ -377,7 +393,12 @@ impl Call<'_> {
             return Err(auth::refusal(Refusal::Missing, self.target.protocol, false, None).into());
         }
         if is_chunked(request) {
-            let caller = Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None };
+            let caller = Caller {
+                principal: std::sync::Arc::new(auth::anonymous()),
+                session: None,
+                access_key: None,
+                chunks: None,
+            };
             let hash = request.header("x-amz-content-sha256").unwrap_or_default().to_owned();
             self.unchunk(request, &hash, &caller);
         }
@@ -386,7 +407,9 @@ impl Call<'_> {
 }
 
 fn is_chunked(request: &Request) -> bool {
-    request.header(names::CONTENT_ENCODING).is_some_and(|e| e.split(',').any(|p| p.trim().eq_ignore_ascii_case("aws-chunked")))
+    request
+        .header(names::CONTENT_ENCODING)
+        .is_some_and(|e| e.split(',').any(|p| p.trim().eq_ignore_ascii_case("aws-chunked")))
 }
 
 fn is_hash(text: &str) -> bool {
@@ -395,7 +418,11 @@ fn is_hash(text: &str) -> bool {
 
 fn mismatched_body(protocol: Protocol, s3: bool) -> AwsError {
     if s3 {
-        return AwsError::new("XAmzContentSHA256Mismatch", 400, "The provided 'x-amz-content-sha256' header does not match what was computed.");
+        return AwsError::new(
+            "XAmzContentSHA256Mismatch",
+            400,
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+        );
     }
     auth::refusal(Refusal::Mismatch, protocol, s3, None)
 }
@@ -425,7 +452,9 @@ fn unzip(bytes: &[u8], limit: usize) -> Option<Bytes> {
 fn unknown_operation(protocol: Protocol, api: &Service, name: &str) -> AwsError {
     match protocol {
         Protocol::Json | Protocol::Cbor => AwsError::new("UnknownOperationException", 400, ""),
-        Protocol::RestJson => AwsError::new("UnknownOperationException", 404, format!("No operation of {} is bound to {name}", api.name)),
+        Protocol::RestJson => {
+            AwsError::new("UnknownOperationException", 404, format!("No operation of {} is bound to {name}", api.name))
+        }
         Protocol::RestXml => {
             AwsError::new("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
         }

@@ -47,7 +47,14 @@ impl Gateway {
     /// A door for the services of a kernel.
     pub fn new(kernel: Kernel, settings: DoorSettings) -> Arc<Self> {
         let router = Router::new(kernel.services());
-        Arc::new(Self { kernel, router, settings, stop: watch::Sender::new(false), tls: OnceLock::new(), warned: Mutex::default() })
+        Arc::new(Self {
+            kernel,
+            router,
+            settings,
+            stop: watch::Sender::new(false),
+            tls: OnceLock::new(),
+            warned: Mutex::default(),
+        })
     }
 
     /// Asks every listener to finish what is in flight and end.
@@ -68,7 +75,9 @@ impl Gateway {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         let tail = key.get(16..).unwrap_or_default().to_owned();
         if warned.len() < 64 && warned.insert(tail.clone()) {
-            tracing::warn!("a request was signed with what looks like a real AWS access key (…{tail}); use made-up credentials here");
+            tracing::warn!(
+                "a request was signed with what looks like a real AWS access key (…{tail}); use made-up credentials here"
+            );
         }
     }
 

@@ -70,11 +70,21 @@ fn bindings(api: &'static undercast_wire::Service) -> HashMap<&'static str, Vec<
     for (index, operation) in api.operations.iter().enumerate() {
         let (query, headers) = required(operation);
         let pattern = Pattern::new(operation.http.uri);
-        out.entry(operation.http.method).or_default().push(Binding { pattern, query, headers, operation: Bound::Built(index) });
+        out.entry(operation.http.method).or_default().push(Binding {
+            pattern,
+            query,
+            headers,
+            operation: Bound::Built(index),
+        });
     }
     for unbuilt in api.unbuilt {
         let (pattern, operation) = (Pattern::new(unbuilt.http.uri), Bound::Unbuilt(unbuilt.name));
-        out.entry(unbuilt.http.method).or_default().push(Binding { pattern, query: Vec::new(), headers: Vec::new(), operation });
+        out.entry(unbuilt.http.method).or_default().push(Binding {
+            pattern,
+            query: Vec::new(),
+            headers: Vec::new(),
+            operation,
+        });
     }
     out
 }
@@ -82,7 +92,8 @@ fn bindings(api: &'static undercast_wire::Service) -> HashMap<&'static str, Vec<
 /// The required members that stand in the query string and in headers. They tell `UploadPart` from `PutObject`, whose
 /// URIs are the same.
 fn required(operation: &Operation) -> (Vec<&'static str>, Vec<HeaderName>) {
-    let at = |location| operation.input.members.iter().filter(move |m| m.required && m.location == location).map(|m| m.wire);
+    let at =
+        |location| operation.input.members.iter().filter(move |m| m.required && m.location == location).map(|m| m.wire);
     let headers = at(Location::Header).filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
     (at(Location::Query).collect(), headers.collect())
 }
@@ -135,7 +146,12 @@ impl Router {
 
     /// The service, protocol and operation of a request. `None`: no service that is here.
     /// `host` is the service that the host name names; `bucket` says that the host names an S3 bucket.
-    pub(crate) fn route(&self, request: &Request, signature: Option<&Signature>, host: Option<usize>) -> Option<Target> {
+    pub(crate) fn route(
+        &self,
+        request: &Request,
+        signature: Option<&Signature>,
+        host: Option<usize>,
+    ) -> Option<Target> {
         if let Some(target) = request.header(&names::AMZ_TARGET)
             && let Some((prefix, operation)) = target.split_once('.')
             && let Some(service) = self.by_target.get(prefix)
@@ -158,7 +174,11 @@ impl Router {
                 return Some(Target { service: *service, protocol: *protocol, operation: Asked::InForm });
             }
             if let Some(protocol) = protocols.iter().find(|p| matches!(p, Protocol::RestJson | Protocol::RestXml)) {
-                return Some(Target { service: *service, protocol: *protocol, operation: self.by_uri(*service, request) });
+                return Some(Target {
+                    service: *service,
+                    protocol: *protocol,
+                    operation: self.by_uri(*service, request),
+                });
             }
         }
         let service = *candidates.first()?;

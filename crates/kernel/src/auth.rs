@@ -143,7 +143,12 @@ impl Kernel {
         if !sigv4::same(&expected, &signature.signature) {
             return refuse(Refusal::Mismatch);
         }
-        let chunks = ChunkSigner { key, stamp: signature.stamp.clone(), scope: signature.scope(), previous: signature.signature.clone() };
+        let chunks = ChunkSigner {
+            key,
+            stamp: signature.stamp.clone(),
+            scope: signature.scope(),
+            previous: signature.signature.clone(),
+        };
         Ok(Caller {
             principal: known.principal.clone(),
             session: known.session.clone(),
@@ -199,41 +204,60 @@ pub fn refusal(why: Refusal, protocol: Protocol, s3: bool, signature: Option<&Si
     let json = matches!(protocol, Protocol::Json | Protocol::Cbor | Protocol::RestJson);
     let status = if protocol == Protocol::RestJson { 403 } else { 400 };
     match why {
-        Refusal::Missing if json => AwsError::new("MissingAuthenticationTokenException", status, "Missing Authentication Token"),
-        Refusal::Missing => AwsError::new("MissingAuthenticationToken", 403, "Request is missing Authentication Token"),
-        Refusal::UnknownKey | Refusal::BadToken if json => {
-            AwsError::new("UnrecognizedClientException", status, "The security token included in the request is invalid.")
+        Refusal::Missing if json => {
+            AwsError::new("MissingAuthenticationTokenException", status, "Missing Authentication Token")
         }
+        Refusal::Missing => AwsError::new("MissingAuthenticationToken", 403, "Request is missing Authentication Token"),
+        Refusal::UnknownKey | Refusal::BadToken if json => AwsError::new(
+            "UnrecognizedClientException",
+            status,
+            "The security token included in the request is invalid.",
+        ),
         Refusal::UnknownKey if s3 => {
-            let error = AwsError::new("InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist in our records.");
+            let error = AwsError::new(
+                "InvalidAccessKeyId",
+                403,
+                "The AWS Access Key Id you provided does not exist in our records.",
+            );
             match signature {
                 Some(s) => error.with("AWSAccessKeyId", s.access_key.as_str()),
                 None => error,
             }
         }
-        Refusal::BadToken if s3 => AwsError::new("InvalidToken", 400, "The provided token is malformed or otherwise invalid."),
+        Refusal::BadToken if s3 => {
+            AwsError::new("InvalidToken", 400, "The provided token is malformed or otherwise invalid.")
+        }
         Refusal::UnknownKey | Refusal::BadToken => {
             AwsError::new("InvalidClientTokenId", 403, "The security token included in the request is invalid.")
         }
-        Refusal::ExpiredToken if json => AwsError::new("ExpiredTokenException", status, "The security token included in the request is expired"),
-        Refusal::ExpiredToken if s3 => AwsError::new("ExpiredToken", 400, "The provided token has expired."),
-        Refusal::ExpiredToken => AwsError::new("ExpiredToken", 403, "The security token included in the request is expired"),
-        Refusal::Mismatch => mismatch(json, status, s3),
-        Refusal::Skew if s3 => {
-            AwsError::new("RequestTimeTooSkewed", 403, "The difference between the request time and the current time is too large.")
+        Refusal::ExpiredToken if json => {
+            AwsError::new("ExpiredTokenException", status, "The security token included in the request is expired")
         }
+        Refusal::ExpiredToken if s3 => AwsError::new("ExpiredToken", 400, "The provided token has expired."),
+        Refusal::ExpiredToken => {
+            AwsError::new("ExpiredToken", 403, "The security token included in the request is expired")
+        }
+        Refusal::Mismatch => mismatch(json, status, s3),
+        Refusal::Skew if s3 => AwsError::new(
+            "RequestTimeTooSkewed",
+            403,
+            "The difference between the request time and the current time is too large.",
+        ),
         Refusal::Expired if s3 => AwsError::new("AccessDenied", 403, "Request has expired"),
         Refusal::Skew | Refusal::Expired => {
             let stamp = signature.map_or("", |s| s.stamp.as_str());
             let message = format!("Signature expired: {stamp} is now earlier than the time allowed (15 min.)");
-            if json { AwsError::new("InvalidSignatureException", status, message) } else { AwsError::new("SignatureDoesNotMatch", 403, message) }
+            if json {
+                AwsError::new("InvalidSignatureException", status, message)
+            } else {
+                AwsError::new("SignatureDoesNotMatch", 403, message)
+            }
         }
     }
 }
 
 fn mismatch(json: bool, status: u16, s3: bool) -> AwsError {
-    let message =
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
+    let message = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
     if json {
         AwsError::new("InvalidSignatureException", status, message)
     } else if s3 {

@@ -18,7 +18,8 @@ impl Policies {
     /// # Errors
     /// When it is no policy of that kind; the fault's `Display` is AWS's sentence.
     pub fn compile(&self, kind: PolicyKind, text: &str) -> Result<Arc<Policy>, MalformedPolicy> {
-        if let Some(found) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&kind).and_then(|k| k.get(text)) {
+        if let Some(found) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&kind).and_then(|k| k.get(text))
+        {
             return Ok(found.clone());
         }
         let policy = Arc::new(Policy::parse(kind, text)?);

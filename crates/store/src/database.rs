@@ -81,7 +81,12 @@ impl Database {
             group: watch::Sender::new(Fate::Open),
             closed: false,
         };
-        let shared = Arc::new(Shared { backend, state: Mutex::new(state), committed: RwLock::new(committed), wake: Condvar::new() });
+        let shared = Arc::new(Shared {
+            backend,
+            state: Mutex::new(state),
+            committed: RwLock::new(committed),
+            wake: Condvar::new(),
+        });
         if !shared.backend.immediate() {
             let flusher = shared.clone();
             let started = std::thread::Builder::new().name("store".to_owned()).spawn(move || flush(&flusher));
@@ -100,7 +105,10 @@ impl Database {
     ///
     /// # Errors
     /// Those of `change`, and when the engine fails.
-    pub async fn write<T, E: From<Error>>(&self, mut change: impl FnMut(&mut Tx<'_>) -> std::result::Result<T, E>) -> std::result::Result<T, E> {
+    pub async fn write<T, E: From<Error>>(
+        &self,
+        mut change: impl FnMut(&mut Tx<'_>) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
         let (value, waiting) = {
             let mut state = self.shared.state();
             let mut tx = Tx { state: &state, writes: Batch::new() };
@@ -227,7 +235,8 @@ impl Read for Tx<'_> {
     }
 
     fn scan(&self, page: &Page) -> Result<Vec<(Bytes, Bytes)>> {
-        let bounds = (Bound::Included(page.start.as_slice()), page.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded));
+        let bounds =
+            (Bound::Included(page.start.as_slice()), page.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded));
         if page.end.as_ref().is_some_and(|end| *end <= page.start) {
             return Ok(Vec::new());
         }

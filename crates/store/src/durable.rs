@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, ReadableTable as _, TableDefinition};
+use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
 use crate::{Backend, Batch, Error, Order, Page, Read, Result};
 
@@ -60,7 +60,8 @@ fn private(_directory: &Path) -> std::io::Result<()> {
 fn lock(directory: &Path) -> Result<std::fs::File> {
     let path = directory.join("lock");
     let fail = |source| Error::File { path: path.clone(), source };
-    let mut file = std::fs::File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(fail)?;
+    let mut file =
+        std::fs::File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(fail)?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0).map_err(fail)?;
@@ -77,7 +78,9 @@ fn lock(directory: &Path) -> Result<std::fs::File> {
 
 fn opening(path: &Path, error: redb::DatabaseError) -> Error {
     match error {
-        redb::DatabaseError::Storage(redb::StorageError::Io(source)) if source.kind() != std::io::ErrorKind::InvalidData => {
+        redb::DatabaseError::Storage(redb::StorageError::Io(source))
+            if source.kind() != std::io::ErrorKind::InvalidData =>
+        {
             Error::File { path: path.to_owned(), source }
         }
         other => Error::Corrupt { path: PathBuf::from(path), source: Box::new(other) },

@@ -140,7 +140,14 @@ impl<V: for<'b> Decode<'b, ()> + Encode<()>> Table<V> {
     ///
     /// # Errors
     /// When the engine fails or a row cannot be read.
-    pub fn range(&self, from: &(impl Read + ?Sized), start: &impl Key, end: &impl Key, order: Order, limit: usize) -> Result<Vec<Entry<V>>> {
+    pub fn range(
+        &self,
+        from: &(impl Read + ?Sized),
+        start: &impl Key,
+        end: &impl Key,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Entry<V>>> {
         let page = Page { start: self.bytes(start), end: Some(self.bytes(end)), order, limit };
         self.entries(from, &page)
     }

@@ -159,7 +159,9 @@ impl Check {
         for (index, member) in (0u16..).zip(schema.members) {
             let value = fields.set.iter().find(|(i, _)| *i == index);
             match value {
-                Some((_, value)) if needs_check(&member.shape) => self.at(Part::Member(member.name), |c| c.value(value, &member.shape)),
+                Some((_, value)) if needs_check(&member.shape) => {
+                    self.at(Part::Member(member.name), |c| c.value(value, &member.shape))
+                }
                 Some(_) => {}
                 // An absent payload is an empty one; labels cannot be absent.
                 None if member.required && !member.streaming && member.location != Location::Label => {

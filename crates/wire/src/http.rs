@@ -54,7 +54,9 @@ impl Response {
 
     /// Sets a header; a value that no header can carry is left out, as HTTP has no way to say it.
     pub fn set(&mut self, name: &str, value: &str) {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes())) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+        {
             self.headers.insert(name, value);
         }
     }

@@ -133,12 +133,12 @@ pub fn encode_error(protocol: Protocol, service: &Service, error: &AwsError, req
             escape(&error.message, &mut message);
             xml_response(
                 error.status,
-                format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"),
+                format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
+                ),
             )
         }
-        Protocol::RestXml if service.bare_errors => {
-            bare_xml_error(error, request_id)
-        }
+        Protocol::RestXml if service.bare_errors => bare_xml_error(error, request_id),
         Protocol::RestXml => query_error(service, error, request_id),
     };
     for (name, value) in &error.headers {
@@ -151,7 +151,10 @@ fn rpc_error(protocol: Protocol, service: &Service, error: &AwsError) -> Respons
     let mut response = if protocol == Protocol::Cbor {
         cbor_response(error.status, cbor_error(error))
     } else {
-        let namespace = service.target_prefix.filter(|_| service.query_compatible).map(|_| format!("com.amazonaws.{}#", service.name));
+        let namespace = service
+            .target_prefix
+            .filter(|_| service.query_compatible)
+            .map(|_| format!("com.amazonaws.{}#", service.name));
         let mut response = Response::new(error.status, json_error(error, Some(namespace.unwrap_or_default())));
         response.set("content-type", json_type(service));
         response
@@ -220,7 +223,9 @@ fn query_error(service: &Service, error: &AwsError, request_id: &str) -> Respons
     let namespace = service.xml_namespace.unwrap_or_default();
     xml_response(
         error.status,
-        format!("<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"{namespace}\"><Error>{inner}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"),
+        format!(
+            "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"{namespace}\"><Error>{inner}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        ),
     )
 }
 
@@ -238,7 +243,10 @@ fn bare_xml_error(error: &AwsError, request_id: &str) -> Response {
     xml_fields(error, &mut inner);
     let mut response = xml_response(
         error.status,
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{inner}<RequestId>{request_id}</RequestId><HostId>{}</HostId></Error>", host_id(request_id)),
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{inner}<RequestId>{request_id}</RequestId><HostId>{}</HostId></Error>",
+            host_id(request_id)
+        ),
     );
     response.set("content-type", "application/xml");
     response

@@ -119,7 +119,9 @@ fn query_map(
     operation: &'static Operation,
     query: &[(String, String)],
 ) -> Result<Option<Value>> {
-    let Shape::Map(of) = &member.shape else { return Err(Malformed::wrong_type("query parameters are bound to a map")) };
+    let Shape::Map(of) = &member.shape else {
+        return Err(Malformed::wrong_type("query parameters are bound to a map"));
+    };
     let literal = operation.http.uri.split_once('?').map_or("", |(_, q)| q);
     let mut out: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in query {
@@ -157,7 +159,8 @@ fn from_header(member: &'static Member, request: &Request) -> Result<Option<Valu
     let Some(first) = texts.first() else { return Ok(None) };
     match &member.shape {
         Shape::List(of) => {
-            let items = header_items(&texts.join(","), matches!(of.item, Shape::Timestamp(None | Some(TimestampFormat::Http))));
+            let items =
+                header_items(&texts.join(","), matches!(of.item, Shape::Timestamp(None | Some(TimestampFormat::Http))));
             let items: Result<Vec<_>> = items.iter().map(|t| scalar(t, &of.item, TimestampFormat::Http)).collect();
             Ok(Some(Value::List(items?)))
         }
@@ -270,14 +273,16 @@ impl RestWriter {
         let xml = protocol == Protocol::RestXml;
         let payload = schema.payload();
         let (root, own) = match payload.map(|m| (&m.shape, m)) {
-            Some((Shape::Structure(of), m)) => {
-                (of.xml_name.unwrap_or(if m.xml == m.name { of.name } else { m.xml }), m.xml_namespace.or(of.xml_namespace))
-            }
+            Some((Shape::Structure(of), m)) => (
+                of.xml_name.unwrap_or(if m.xml == m.name { of.name } else { m.xml }),
+                m.xml_namespace.or(of.xml_namespace),
+            ),
             _ => (schema.xml_name.unwrap_or(schema.name), schema.xml_namespace),
         };
         let namespace = own.map(|(uri, _)| uri).or(namespace);
         // Neither asks for memory before something is put down; a raw payload needs none.
-        let body = if xml { BodyWriter::Xml(XmlWriter::new(root, namespace)) } else { BodyWriter::Json(JsonWriter::new()) };
+        let body =
+            if xml { BodyWriter::Xml(XmlWriter::new(root, namespace)) } else { BodyWriter::Json(JsonWriter::new()) };
         let response = Response::new(status, Bytes::new());
         Self { response, body, depth: 0, schema, at: At::Body, header: Header::default(), xml, any_body: false }
     }
@@ -289,7 +294,10 @@ impl RestWriter {
             self.response.status = 206;
         }
         let has_body = self.schema.payload.is_none() && (!self.xml || self.any_body);
-        let payload = matches!(self.schema.payload().map(|m| &m.shape), Some(Shape::Structure(_) | Shape::Document | Shape::List(_) | Shape::Map(_)));
+        let payload = matches!(
+            self.schema.payload().map(|m| &m.shape),
+            Some(Shape::Structure(_) | Shape::Document | Shape::List(_) | Shape::Map(_))
+        );
         if has_body || (payload && self.any_body) {
             match self.body {
                 BodyWriter::Json(w) => {
@@ -311,7 +319,11 @@ impl RestWriter {
         self.schema.payload.is_none() && !self.schema.unwrapped
     }
 
-    fn scalar<'t>(&mut self, text: impl FnOnce(Option<TimestampFormat>) -> Cow<'t, str>, body: impl FnOnce(&mut dyn Writer)) {
+    fn scalar<'t>(
+        &mut self,
+        text: impl FnOnce(Option<TimestampFormat>) -> Cow<'t, str>,
+        body: impl FnOnce(&mut dyn Writer),
+    ) {
         match self.at {
             At::Body | At::Payload => {
                 self.any_body = true;
@@ -348,7 +360,11 @@ impl RestWriter {
         } else if inside_list {
             let date = matches!(member.shape, Shape::List(List { item: Shape::Timestamp(_), .. }));
             let quote = !date && (text.contains(',') || text.contains('"'));
-            let text = if quote { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) } else { text.to_owned() };
+            let text = if quote {
+                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+            } else {
+                text.to_owned()
+            };
             self.header.items.push(text);
         } else if member.json_value {
             self.response.set(member.wire, &text::base64(text.as_bytes()));
@@ -463,7 +479,10 @@ impl Writer for RestWriter {
     }
 
     fn timestamp(&mut self, value: Timestamp) {
-        self.scalar(|format| text::timestamp(value, format.unwrap_or(TimestampFormat::Http)).into(), |w| w.timestamp(value));
+        self.scalar(
+            |format| text::timestamp(value, format.unwrap_or(TimestampFormat::Http)).into(),
+            |w| w.timestamp(value),
+        );
     }
 
     fn document(&mut self, value: &serde_json::Value) {

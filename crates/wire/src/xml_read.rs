@@ -127,7 +127,9 @@ pub fn members(element: &Element, schema: &'static Structure, unknown: &mut Vec<
         }
     }
     for child in &element.children {
-        if !schema.members.iter().any(|m| m.xml == child.name || matches!(m.shape, Shape::List(l) if m.flattened && l.item_name == child.name)) {
+        if !schema.members.iter().any(|m| {
+            m.xml == child.name || matches!(m.shape, Shape::List(l) if m.flattened && l.item_name == child.name)
+        }) {
             unknown.push(child.name.clone());
         }
     }

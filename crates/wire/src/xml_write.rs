@@ -93,11 +93,17 @@ impl XmlWriter {
     fn prepare(&mut self) {
         match self.open.last() {
             Some(Open::List { of, each, .. }) => {
-                self.next = Next { name: each, namespace: None, time: time_of(&of.item), flattened: false, attribute: false };
+                self.next =
+                    Next { name: each, namespace: None, time: time_of(&of.item), flattened: false, attribute: false };
             }
             Some(Open::Map { of, .. }) => {
-                self.next =
-                    Next { name: of.value_name, namespace: None, time: time_of(&of.value), flattened: false, attribute: false };
+                self.next = Next {
+                    name: of.value_name,
+                    namespace: None,
+                    time: time_of(&of.value),
+                    flattened: false,
+                    attribute: false,
+                };
             }
             _ => {}
         }

@@ -98,22 +98,26 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the bytes with which every item of a partition begins.
-pub fn encode_partition(partition: &KeyValue, out: &mut Vec<u8>) {
+/// Appends the bytes with which every item of a partition begins, which one value names, or several together.
+pub fn encode_partition(partition: &[KeyValue], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; HASH_SIZE]);
-    partition.encode(out);
+    partition.iter().for_each(|value| value.encode(out));
     let hash = spread(&out[start + HASH_SIZE..]);
     out[start..start + HASH_SIZE].copy_from_slice(&hash.to_be_bytes());
 }
 
 /// The place of an item in its table.
 pub fn encode_key(partition: &KeyValue, sort: Option<&KeyValue>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HASH_SIZE + partition.size() + 4 + sort.map_or(0, |sort| sort.size() + 4));
+    encode_keys(std::slice::from_ref(partition), sort.map_or(&[], std::slice::from_ref))
+}
+
+/// The place of an item in an index whose key may have several attributes of either kind.
+pub fn encode_keys(partition: &[KeyValue], sort: &[KeyValue]) -> Vec<u8> {
+    let size: usize = partition.iter().chain(sort).map(|value| value.size() + 4).sum();
+    let mut out = Vec::with_capacity(HASH_SIZE + size);
     encode_partition(partition, &mut out);
-    if let Some(sort) = sort {
-        sort.encode(&mut out);
-    }
+    sort.iter().for_each(|value| value.encode(&mut out));
     out
 }
 
@@ -164,7 +168,7 @@ mod tests {
 
     fn partition(value: &KeyValue) -> Vec<u8> {
         let mut out = Vec::new();
-        encode_partition(value, &mut out);
+        encode_partition(std::slice::from_ref(value), &mut out);
         out
     }
 

@@ -5,7 +5,7 @@
 //! (the operations), [`streams`] (the second service, which reads what was written). Items never become trees of generated structs: `api::form` reads them from the wire into [`value`] and
 //! writes them to the wire from their stored form.
 //!
-//! Limits: keys of more than two attributes, global tables, backups and PartiQL are not built, and are
+//! Limits: global tables of several regions, backups and PartiQL are not built, and are
 //! refused. The parameters from before there were expressions become the same trees that expressions become (`legacy`).
 
 pub mod api;

@@ -1,10 +1,7 @@
-//! What operations have in common: which table is meant, what its placeholders stand for, which parameters go together.
+//! What operations have in common: which table is meant, and which parameters go together.
 
-use crate::api::form::{self, Values};
 use crate::error::{Error, Result};
-use crate::expression::Placeholders;
 use crate::rows::Scope;
-use std::collections::BTreeMap;
 use undercast_kernel::Cx;
 use undercast_kernel::arn::Arn;
 
@@ -51,45 +48,36 @@ pub(crate) fn table_arn(cx: &Cx, name: &str) -> String {
 /// The expression parameters of a request, by name, as far as they are given.
 pub(crate) type Given = [(&'static str, bool)];
 
-/// The placeholders of a request with these expression parameters.
-///
-/// # Errors
-/// When there are placeholders but no expression, or AWS refuses the placeholders.
-pub(crate) fn placeholders(
-    expressions: &Given,
-    names: Option<BTreeMap<String, String>>,
-    values: Option<Values>,
-) -> Result<Placeholders> {
-    if !expressions.iter().any(|(_, given)| *given) {
-        if names.is_some() {
-            return Err(Error::validation("ExpressionAttributeNames can only be specified when using expressions"));
-        }
-        if values.is_some() {
-            let all: Vec<&str> = expressions.iter().map(|(name, _)| *name).collect();
-            let verb = if all.len() == 1 { "is" } else { "are" };
-            return Err(Error::validation(format_args!(
-                "ExpressionAttributeValues can only be specified when using expressions: {} {verb} null",
-                all.join(" and ")
-            )));
-        }
-    }
-    form::placeholders(names, values)
-}
-
-/// Refuses parameters from before there were expressions beside expressions.
+/// Refuses parameters from before there were expressions beside expressions, and placeholders without expressions.
 ///
 /// # Errors
 /// AWS's refusal.
-pub(crate) fn check_apart(legacy: &Given, expressions: &Given) -> Result<()> {
+pub(crate) fn check_parameters(legacy: &Given, expressions: &Given, names: bool, values: bool) -> Result<()> {
     let listed = |parameters: &Given| {
         let given: Vec<&str> = parameters.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
         given.join(", ")
     };
     match (listed(legacy).as_str(), listed(expressions).as_str()) {
-        ("", _) | (_, "") => Ok(()),
-        (old, new) => Err(Error::validation(format_args!(
-            "Can not use both expression and non-expression parameters in the same request: Non-expression parameters: \
-             {{{old}}} Expression parameters: {{{new}}}"
-        ))),
+        ("", _) | (_, "") => {}
+        (old, new) => {
+            return Err(Error::validation(format_args!(
+                "Can not use both expression and non-expression parameters in the same request: Non-expression \
+                 parameters: {{{old}}} Expression parameters: {{{new}}}"
+            )));
+        }
     }
+    if names && !expressions.iter().any(|(_, given)| *given) {
+        return Err(Error::validation("ExpressionAttributeNames can only be specified when using expressions"));
+    }
+    // A projection has no values.
+    let mut valued = expressions.iter().filter(|(name, _)| *name != "ProjectionExpression").peekable();
+    if values && valued.peek().is_some() && valued.clone().all(|(_, given)| !given) {
+        let all: Vec<&str> = valued.map(|(name, _)| *name).collect();
+        let verb = if all.len() == 1 { "is" } else { "are" };
+        return Err(Error::validation(format_args!(
+            "ExpressionAttributeValues can only be specified when using expressions: {} {verb} null",
+            all.join(" and ")
+        )));
+    }
+    Ok(())
 }

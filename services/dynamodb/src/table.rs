@@ -3,7 +3,8 @@
 use crate::compact::{Corrupt, MapRef, ValueRef};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
-use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key};
+use crate::expression::update::{Action, Update};
+use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key, encode_keys};
 use crate::streams::store::Latest;
 use crate::value::{AttributeValue, Item, Type};
 use minicbor::{Decode, Encode};
@@ -75,12 +76,28 @@ pub struct KeySchema {
     /// Where in the partition.
     #[n(1)]
     pub sort: Option<String>,
+    /// Further attributes that say which partition; only keys of global indexes have them.
+    #[cbor(n(2), default)]
+    pub more_partition: Vec<String>,
+    /// Further attributes that say where in the partition, after the first; only keys of global indexes have them.
+    #[cbor(n(3), default)]
+    pub more_sort: Vec<String>,
 }
 
 impl KeySchema {
+    /// The names of the attributes that say which partition.
+    pub fn partitions(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.partition).chain(&self.more_partition).map(String::as_str)
+    }
+
+    /// The names of the attributes that say where in the partition, in order.
+    pub fn sorts(&self) -> impl Iterator<Item = &str> {
+        self.sort.iter().chain(&self.more_sort).map(String::as_str)
+    }
+
     /// The names of the attributes.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.partition.as_str()).chain(self.sort.as_deref())
+        self.partitions().chain(self.sorts())
     }
 }
 
@@ -179,14 +196,33 @@ impl Table {
     }
 
     /// The attributes of a key of the table or of one of its indexes.
-    pub fn key_attributes<'a>(&'a self, key: &'a KeySchema) -> (KeyAttribute<'a>, Option<KeyAttribute<'a>>) {
+    pub fn key_attributes<'a>(&'a self, key: &'a KeySchema) -> (Vec<KeyAttribute<'a>>, Vec<KeyAttribute<'a>>) {
         let attribute = |name: &'a str| KeyAttribute { name, kind: self.kind(name) };
-        (attribute(&key.partition), key.sort.as_deref().map(attribute))
+        (key.partitions().map(attribute).collect(), key.sorts().map(attribute).collect())
     }
 
     /// All indexes, the local ones first.
     pub fn indexes(&self) -> impl Iterator<Item = &Index> {
         self.local.iter().chain(&self.global)
+    }
+
+    /// Refuses paths into key attributes, which have no inside. `nested` gives the attributes that paths lead into.
+    ///
+    /// # Errors
+    /// AWS's refusal.
+    pub fn check_scalar_keys<'a>(&self, nested: impl Iterator<Item = &'a str>) -> Result<()> {
+        let nested: Vec<&str> = nested.collect();
+        if nested.is_empty() {
+            return Ok(());
+        }
+        let own = self.key.names().map(|name| ("Key", name));
+        let indexes = self.global.iter().chain(&self.local).flat_map(|index| index.key.names());
+        let found = own.chain(indexes.map(|name| ("IndexKey", name))).find(|(_, name)| nested.contains(name));
+        found.map_or(Ok(()), |(kind, name)| {
+            Err(Error::validation(format_args!(
+                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: {kind}: {name}"
+            )))
+        })
     }
 
     /// The index of this name.
@@ -237,25 +273,50 @@ impl Table {
     /// # Errors
     /// What AWS says, of the first index in order of names.
     pub fn check_index_keys(&self, item: &Item) -> Result<()> {
-        let mut indexes: Vec<&Index> = self.indexes().collect();
-        indexes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        for index in indexes {
-            for name in index.key.names().filter(|name| !self.key.names().any(|own| own == *name)) {
-                let Some(value) = item.get(name) else { continue };
+        for (index, name) in self.index_keys() {
+            if let Some(value) = item.get(name) {
                 self.check_index_key(index, name, value)?;
             }
         }
         Ok(())
     }
 
-    fn check_index_key(&self, index: &Index, name: &str, value: &AttributeValue) -> Result<()> {
-        let (expected, actual) = (self.kind(name), value.kind());
-        if expected != actual {
-            let (expected, actual, index) = (expected.code(), actual.code(), &index.name);
-            return Err(Error::invalid(format_args!(
-                "Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index}"
-            )));
+    /// Refuses an update that writes values of another type to keys of indexes, as far as it can be told without the item.
+    ///
+    /// # Errors
+    /// What AWS says, of the first index in order of names.
+    pub fn check_index_key_updates(&self, update: &Update) -> Result<()> {
+        for (index, name) in self.index_keys() {
+            let of_it = |action: &&Action| !action.path.is_nested() && action.path.root == name;
+            if let Some(kind) = update.actions.iter().find(of_it).and_then(|action| action.change.kind()) {
+                self.check_index_key_type(index, name, kind)?;
+            }
         }
+        Ok(())
+    }
+
+    /// The key attributes of indexes that are not of the table's own key, in order of the indexes' names.
+    fn index_keys(&self) -> impl Iterator<Item = (&Index, &str)> {
+        let mut indexes: Vec<&Index> = self.indexes().collect();
+        indexes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        indexes.into_iter().flat_map(move |index| {
+            index.key.names().filter(|name| !self.key.names().any(|own| own == *name)).map(move |name| (index, name))
+        })
+    }
+
+    fn check_index_key_type(&self, index: &Index, name: &str, actual: Type) -> Result<()> {
+        let expected = self.kind(name);
+        if expected == actual {
+            return Ok(());
+        }
+        let (expected, actual, index) = (expected.code(), actual.code(), &index.name);
+        Err(Error::invalid(format_args!(
+            "Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index}"
+        )))
+    }
+
+    fn check_index_key(&self, index: &Index, name: &str, value: &AttributeValue) -> Result<()> {
+        self.check_index_key_type(index, name, value.kind())?;
         let empty = match value {
             AttributeValue::S(text) if text.is_empty() => "string",
             AttributeValue::B(bytes) if bytes.is_empty() => "binary",
@@ -315,15 +376,16 @@ impl Index {
                 Some(value) => KeyValue::from_attribute(&value.to_value()?),
             })
         };
-        let Some(partition) = part(&self.key.partition)? else { return Ok(None) };
-        let sort = match &self.key.sort {
-            None => None,
-            Some(name) => match part(name)? {
-                None => return Ok(None),
-                sort => sort,
-            },
-        };
-        let mut place = encode_key(&partition, sort.as_ref());
+        let mut values = [Vec::new(), Vec::new()];
+        let sides: [Vec<&str>; 2] = [self.key.partitions().collect(), self.key.sorts().collect()];
+        for (names, values) in sides.iter().zip(&mut values) {
+            for name in names {
+                let Some(value) = part(name)? else { return Ok(None) };
+                values.push(value);
+            }
+        }
+        let [partition, sort] = &values;
+        let mut place = encode_keys(partition, sort);
         place.extend_from_slice(primary);
         Ok(Some(place))
     }

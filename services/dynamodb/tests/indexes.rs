@@ -267,3 +267,86 @@ async fn what_a_global_index_cannot_do_is_said() {
         "One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty string value. IndexName: global, IndexKey: g"
     );
 }
+
+async fn with_wide_index() -> Cloud {
+    let cloud = Cloud::new();
+    let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": if name == "n" { "N" } else { "S" }});
+    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    let definitions: Vec<Json> = ["pk", "h", "i", "a", "n", "c"].into_iter().map(attribute).collect();
+    let input = json!({
+        "TableName": "tab", "BillingMode": "PAY_PER_REQUEST", "KeySchema": [key("pk", "HASH")],
+        "AttributeDefinitions": definitions,
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "wide", "Projection": {"ProjectionType": "KEYS_ONLY"},
+            "KeySchema": [key("h", "HASH"), key("i", "HASH"), key("a", "RANGE"), key("n", "RANGE"), key("c", "RANGE")],
+        }],
+    });
+    cloud.ok("CreateTable", input).await;
+    let rows = [("p1", "x", "10", "b"), ("p2", "x", "9", "a"), ("p3", "x", "9", "b"), ("p4", "y", "1", "a")];
+    for (pk, a, n, c) in rows {
+        let s = |text: &str| json!({"S": text});
+        let item = json!({"pk": s(pk), "h": s("h"), "i": s("i"), "a": s(a), "n": {"N": n}, "c": s(c), "rest": s("-")});
+        cloud.put(item).await;
+    }
+    cloud.put(json!({"pk": {"S": "p5"}, "h": {"S": "h"}, "i": {"S": "i"}, "a": {"S": "x"}, "c": {"S": "a"}})).await;
+    cloud
+}
+
+fn wide(condition: &str, more: &Json) -> Json {
+    let all = json!({":h": {"S": "h"}, ":i": {"S": "i"}, ":x": {"S": "x"}, ":nine": {"N": "9"}, ":b": {"S": "b"}});
+    let used = all.as_object().unwrap().iter().filter(|(name, _)| condition.contains(name.as_str()));
+    let values: serde_json::Map<String, Json> = used.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut input = json!({"TableName": "tab", "IndexName": "wide", "KeyConditionExpression": condition});
+    input["ExpressionAttributeValues"] = Json::Object(values);
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    input
+}
+
+fn keys(answer: &Json) -> Vec<&str> {
+    answer["Items"].as_array().unwrap().iter().map(|item| item["pk"]["S"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_index_may_have_a_key_of_several_attributes() {
+    let cloud = with_wide_index().await;
+    let cases: [(&str, &[&str]); 6] = [
+        ("h = :h AND i = :i", &["p2", "p3", "p1", "p4"]),
+        ("h = :h AND i = :i AND a = :x", &["p2", "p3", "p1"]),
+        ("h = :h AND i = :i AND a > :x", &["p4"]),
+        ("a = :x AND n > :nine AND h = :h AND i = :i", &["p1"]),
+        ("h = :h AND i = :i AND a = :x AND n = :nine", &["p2", "p3"]),
+        ("h = :h AND i = :i AND a = :x AND n = :nine AND begins_with(c, :b)", &["p3"]),
+    ];
+    for (condition, expected) in cases {
+        assert_eq!(keys(&cloud.ok("Query", wide(condition, &json!({}))).await), expected, "{condition}");
+    }
+    let page = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", &json!({"Limit": 2}))).await;
+    let last = page["LastEvaluatedKey"].clone();
+    let named: Vec<&String> = last.as_object().unwrap().keys().collect();
+    assert_eq!(named, ["a", "c", "h", "i", "n", "pk"]);
+    let rest = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", &json!({"ExclusiveStartKey": last}))).await;
+    assert_eq!(keys(&rest), ["p1"]);
+    let shown = cloud.ok("DescribeTable", json!({"TableName": "tab"})).await;
+    assert_eq!(shown["Table"]["GlobalSecondaryIndexes"][0]["KeySchema"].as_array().unwrap().len(), 5);
+    assert_eq!(shown["Table"]["GlobalSecondaryIndexes"][0]["ItemCount"], 4);
+}
+
+#[tokio::test]
+async fn a_condition_on_a_key_of_several_attributes_has_no_gaps() {
+    let cloud = with_wide_index().await;
+    let gap = |missing: &str, present: &str| {
+        format!(
+            "RANGE key attributes {missing} must have equality conditions specified in the query because a condition is \
+             present on key attribute {present}"
+        )
+    };
+    let cases = [
+        ("h = :h AND i = :i AND n = :nine", gap("a", "n")),
+        ("h = :h AND i = :i AND a > :x AND n = :nine", gap("a", "n")),
+        ("h = :h AND i = :i AND c = :b", gap("a, n", "c")),
+        ("h = :h AND a = :x", "Query condition missed key schema element: i".to_owned()),
+    ];
+    for (condition, message) in cases {
+        assert_eq!(cloud.err("Query", wide(condition, &json!({}))).await.message, message, "{condition}");
+    }
+}

@@ -4,9 +4,9 @@ use undercast_kernel::store::Snapshot;
 use undercast_kernel::{Cx, Result, paging};
 
 use crate::api::{self, output};
+use crate::buckets;
 use crate::listing::{self, Asked, Cursor, Item, Listing, Names, Plain, Rows};
 use crate::rows::{Bucket, LISTED, Listed};
-use crate::buckets;
 
 /// The current versions of a bucket's objects.
 struct Objects<'a>(Cursor<'a, Listed, Plain>);
@@ -54,7 +54,12 @@ fn shown(bucket: &Bucket, names: Names, key: &str, row: Listed, owner: bool) -> 
 }
 
 /// The rows and the prefixes of a page, apart.
-fn split(bucket: &Bucket, names: Names, listing: Listing<Listed>, owner: bool) -> (Vec<output::Object>, Vec<output::CommonPrefix>) {
+fn split(
+    bucket: &Bucket,
+    names: Names,
+    listing: Listing<Listed>,
+    owner: bool,
+) -> (Vec<output::Object>, Vec<output::CommonPrefix>) {
     let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
     for item in listing.items {
         match item {

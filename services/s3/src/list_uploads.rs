@@ -35,7 +35,13 @@ impl Rows for Uploads<'_> {
     }
 }
 
-fn rows<'a>(from: &'a Snapshot, bucket: &'a Bucket, prefix: &str, key: Option<&'a str>, id: Option<&'a str>) -> Uploads<'a> {
+fn rows<'a>(
+    from: &'a Snapshot,
+    bucket: &'a Bucket,
+    prefix: &str,
+    key: Option<&'a str>,
+    id: Option<&'a str>,
+) -> Uploads<'a> {
     let start = match (key, id) {
         (Some(key), Some(_)) => key.as_bytes().to_vec(),
         (Some(key), None) => listing::after(key),
@@ -66,8 +72,12 @@ pub(crate) fn list(cx: &Cx, input: api::ListMultipartUploadsInput) -> Result<api
     let key_marker = input.key_marker.as_deref().filter(|m| !m.is_empty());
     // Without a key marker S3 does not look at the other one.
     let id_marker = input.upload_id_marker.as_deref().filter(|m| !m.is_empty() && key_marker.is_some());
-    let given = key_marker.filter(|m| delimiter.is_some_and(|d| m.len() > prefix.len() && m.starts_with(prefix) && m.ends_with(d)));
-    let listing = listing::walk(&mut rows(&from, &bucket, prefix, key_marker, id_marker), &Asked { prefix, delimiter, given, most })?;
+    let given = key_marker
+        .filter(|m| delimiter.is_some_and(|d| m.len() > prefix.len() && m.starts_with(prefix) && m.ends_with(d)));
+    let listing = listing::walk(
+        &mut rows(&from, &bucket, prefix, key_marker, id_marker),
+        &Asked { prefix, delimiter, given, most },
+    )?;
     let truncated = listing.truncated;
     let next = listing.items.last().filter(|_| truncated);
     let next_key = next.map(|i| names.show(i.name()));
@@ -86,7 +96,9 @@ pub(crate) fn list(cx: &Cx, input: api::ListMultipartUploadsInput) -> Result<api
                 owner: Some(buckets::owner(&bucket.account)),
                 initiator: Some(initiator(&bucket, &upload)),
                 checksum_algorithm: upload.algorithm.map(|a| a.name().to_owned()),
-                checksum_type: upload.algorithm.map(|_| if upload.composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
+                checksum_type: upload
+                    .algorithm
+                    .map(|_| if upload.composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
                 ..Default::default()
             }),
             Item::Prefix(prefix) => prefixes.push(output::CommonPrefix { prefix: Some(names.show(&prefix)) }),

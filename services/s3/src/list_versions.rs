@@ -110,14 +110,18 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::
         let message = "A version-id marker cannot be specified without a key marker.";
         return Err(error::invalid_argument(message, "version-id-marker", id).into());
     }
-    let given = key_marker.filter(|m| delimiter.is_some_and(|d| m.len() > prefix.len() && m.starts_with(prefix) && m.ends_with(d)) && id_marker.is_none());
+    let given = key_marker.filter(|m| {
+        delimiter.is_some_and(|d| m.len() > prefix.len() && m.starts_with(prefix) && m.ends_with(d))
+            && id_marker.is_none()
+    });
     let start = match (key_marker, id_marker) {
         (Some(key), Some(_)) => key.as_bytes().to_vec(),
         (Some(key), None) if given.is_some() => listing::behind(key),
         (Some(key), None) => listing::after(key),
         (None, _) => Vec::new(),
     };
-    let mut rows = Behind { versions: Versions::new(&from, &bucket, prefix, &start), marker: key_marker.zip(id_marker) };
+    let mut rows =
+        Behind { versions: Versions::new(&from, &bucket, prefix, &start), marker: key_marker.zip(id_marker) };
     let listing = listing::walk(&mut rows, &Asked { prefix, delimiter, given, most })?;
     let next = listing.items.last().filter(|_| listing.truncated);
     let next_key = next.map(|i| names.show(i.name()));

@@ -149,8 +149,9 @@ fn from_query(request: &Request) -> Result<Signature, Unreadable> {
     let credential = get("X-Amz-Credential")?;
     let scope = scope(&credential, &algorithm)
         .ok_or_else(|| Unreadable::Query("Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".".to_owned()))?;
-    let (stamp, signed_at) = moment(&get("X-Amz-Date")?)
-        .ok_or_else(|| Unreadable::Query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"".to_owned()))?;
+    let (stamp, signed_at) = moment(&get("X-Amz-Date")?).ok_or_else(|| {
+        Unreadable::Query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"".to_owned())
+    })?;
     let expires = match get("X-Amz-Expires") {
         Ok(text) => {
             let seconds: i64 =
@@ -209,7 +210,15 @@ fn moment(text: &str) -> Option<(String, Timestamp)> {
         if let Some(moment) = utc(b) {
             return Some((text.to_owned(), moment));
         }
-        let iso = format!("{}-{}-{}T{}:{}:{}Z", &text[..4], &text[4..6], &text[6..8], &text[9..11], &text[11..13], &text[13..15]);
+        let iso = format!(
+            "{}-{}-{}T{}:{}:{}Z",
+            &text[..4],
+            &text[4..6],
+            &text[6..8],
+            &text[9..11],
+            &text[11..13],
+            &text[13..15]
+        );
         return iso.parse().ok().map(|t| (text.to_owned(), t));
     }
     let moment = text::parse_timestamp(text, crate::schema::TimestampFormat::Http)

@@ -16,10 +16,31 @@ pub const ALGORITHM: &str = "AWS";
 
 /// Parameters that are part of what is signed.
 const SIGNED: &[&str] = &[
-    "acl", "cors", "delete", "lifecycle", "location", "logging", "notification", "partNumber", "policy", "requestPayment",
-    "response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language",
-    "response-content-type", "response-expires", "restore", "tagging", "torrent", "uploadId", "uploads", "versionId",
-    "versioning", "versions", "website",
+    "acl",
+    "cors",
+    "delete",
+    "lifecycle",
+    "location",
+    "logging",
+    "notification",
+    "partNumber",
+    "policy",
+    "requestPayment",
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-encoding",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+    "restore",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versionId",
+    "versioning",
+    "versions",
+    "website",
 ];
 
 /// Reads the signature of a presigned URL. Its time is the moment at which it ends.
@@ -30,7 +51,9 @@ pub fn read(request: &Request) -> Result<Signature, Unreadable> {
     let pairs = text::pairs(&request.query).unwrap_or_default();
     let get = |name: &str| pairs.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
     let missing = || {
-        Unreadable::Query("Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters".to_owned())
+        Unreadable::Query(
+            "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters".to_owned(),
+        )
     };
     let expires = get("Expires").ok_or_else(missing)?;
     let ends = expires.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -43,7 +66,8 @@ pub fn read(request: &Request) -> Result<Signature, Unreadable> {
         signed_headers: String::new(),
         // A plus sign that was not escaped is one: the signature is base64.
         signature: get("Signature").ok_or_else(missing)?.replace(' ', "+"),
-        signed_at: ends.ok_or_else(|| Unreadable::Query(format!("Invalid date (should be seconds since epoch): {expires}")))?,
+        signed_at: ends
+            .ok_or_else(|| Unreadable::Query(format!("Invalid date (should be seconds since epoch): {expires}")))?,
         stamp: expires,
         token: get("x-amz-security-token"),
         expires: Some(0),
@@ -68,7 +92,12 @@ fn string_to_sign(request: &Request, expires: &str) -> String {
         .iter()
         .filter(|(name, _)| name.as_str().starts_with("x-amz-"))
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).trim().to_owned()))
-        .chain(pairs.iter().filter(|(n, _)| n.to_ascii_lowercase().starts_with("x-amz-")).map(|(n, v)| (n.to_ascii_lowercase(), v.clone())))
+        .chain(
+            pairs
+                .iter()
+                .filter(|(n, _)| n.to_ascii_lowercase().starts_with("x-amz-"))
+                .map(|(n, v)| (n.to_ascii_lowercase(), v.clone())),
+        )
         .collect();
     amazon.sort();
     for (name, value) in amazon {
@@ -105,12 +134,15 @@ mod tests {
         let request = Request {
             method: "GET".to_owned(),
             path: "/johnsmith/photos/puppy.jpg".to_owned(),
-            query: "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620".to_owned(),
+            query: "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620"
+                .to_owned(),
             headers: http::HeaderMap::new(),
             body: Body::empty(),
         };
         let signature = read(&request);
-        let signature = signature.as_ref().map(|s| (s.signature.as_str(), sign(&request, s, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")));
+        let signature = signature
+            .as_ref()
+            .map(|s| (s.signature.as_str(), sign(&request, s, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")));
         assert_eq!(signature, Ok(("NpgCjnDzrM+WFzoENXmpNDUsSn8=", "NpgCjnDzrM+WFzoENXmpNDUsSn8=".to_owned())));
     }
 }

@@ -69,7 +69,9 @@ fn groups(kind: &str) -> Vec<Group> {
         .into_iter()
         .map(|file| {
             let groups: Vec<Json> = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-            let cases = groups.iter().flat_map(|g| g["cases"].as_array().unwrap().iter().map(move |c| (schema::Api::build(g, c), c.clone())));
+            let cases = groups.iter().flat_map(|g| {
+                g["cases"].as_array().unwrap().iter().map(move |c| (schema::Api::build(g, c), c.clone()))
+            });
             Group { file: file.file_name().unwrap().to_string_lossy().into_owned(), cases: cases.collect() }
         })
         .collect()
@@ -104,7 +106,9 @@ fn read(api: &schema::Api, case: &Json) -> Result<Fields, String> {
     let pairs = text::pairs(query).ok_or("the query string cannot be read")?;
     let labels = uri::Pattern::new(api.operation.http.uri).fit(&uri::Path::new(path), &pairs).map(|m| m.labels);
     let labels = match api.protocol {
-        Protocol::RestJson | Protocol::RestXml => labels.ok_or_else(|| format!("{} does not fit {sent_to}", api.operation.http.uri))?,
+        Protocol::RestJson | Protocol::RestXml => {
+            labels.ok_or_else(|| format!("{} does not fit {sent_to}", api.operation.http.uri))?
+        }
         _ => Vec::new(),
     };
     let decoded = protocol::decode(api.protocol, api.operation, &request, &body, &labels).map_err(|e| e.to_string())?;

@@ -4,7 +4,7 @@ use super::condition::{self, Condition, Operand};
 use super::syntax::Comparator;
 use super::{ExpressionError, ExpressionKind, Path, Placeholders};
 use crate::compact::{Corrupt, ValueRef};
-use crate::key::{KeyValue, after_prefix, encode_partition};
+use crate::key::{KeyValue, after_prefix, encode_keys};
 use crate::value::{AttributeValue, Type};
 use std::ops::Bound;
 
@@ -34,6 +34,10 @@ pub enum KeyConditionError {
     ConditionCount,
     #[error("Query condition missed key schema element: {0}")]
     MissedKey(Box<str>),
+    #[error(
+        "RANGE key attributes {missing} must have equality conditions specified in the query because a condition is present on key attribute {present}"
+    )]
+    Gap { missing: Box<str>, present: Box<str> },
     #[error("Query key condition not supported")]
     NotSupported,
     #[error("One or more parameter values were invalid: Condition parameter type does not match schema type")]
@@ -53,10 +57,13 @@ pub struct KeyAttribute<'a> {
     pub kind: Type,
 }
 
+/// Most attributes of a key: four of either kind.
+const MAX_TESTS: usize = 8;
+
 /// A key condition parsed, bound and checked as far as it can be without knowing the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyCondition {
-    /// One or two, on different attributes.
+    /// At least one, on different attributes.
     tests: Vec<(String, Test)>,
 }
 
@@ -74,9 +81,11 @@ pub enum Test {
 /// What a query reads: one partition, and of it the items whose sort key lies in a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRange {
-    /// The partition.
-    pub partition: KeyValue,
-    /// What its sort keys must satisfy; `None` for all of it.
+    /// The partition; of an index it may have several values.
+    pub partition: Vec<KeyValue>,
+    /// What the first sort keys are equal to, in an index that has several.
+    pub equal: Vec<KeyValue>,
+    /// What the next sort key must satisfy; `None` for all of it.
     pub sort: Option<SortCondition>,
 }
 
@@ -96,25 +105,7 @@ pub enum SortCondition {
 /// # Errors
 /// What AWS says of it.
 pub fn parse(text: &str, placeholders: &Placeholders) -> Result<KeyCondition, KeyConditionError> {
-    let condition = condition::parse(ExpressionKind::KeyCondition, text, placeholders)?;
-    let mut parts = Vec::new();
-    flatten(&condition, &mut parts)?;
-    let mut tests: Vec<(String, Test)> = Vec::with_capacity(2);
-    for part in &parts {
-        let (path, test) = read(part)?;
-        if path.is_nested() {
-            return Err(KeyConditionError::NestedAttribute);
-        }
-        if tests.iter().any(|(name, _)| *name == path.root) {
-            return Err(KeyConditionError::ManyConditions);
-        }
-        tests.push((path.root.clone(), test));
-    }
-    if tests.is_empty() || tests.len() > 2 {
-        Err(KeyConditionError::ConditionCount)
-    } else {
-        Ok(KeyCondition { tests })
-    }
+    KeyCondition::of(&condition::parse(ExpressionKind::KeyCondition, text, placeholders)?)
 }
 
 /// The parts of a conjunction; anything else that is made of conditions is no key condition.
@@ -199,12 +190,37 @@ fn first_path<'a>(
 }
 
 impl KeyCondition {
+    /// The key condition that a condition is.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of(condition: &Condition) -> Result<Self, KeyConditionError> {
+        let mut parts = Vec::new();
+        flatten(condition, &mut parts)?;
+        let mut tests: Vec<(String, Test)> = Vec::with_capacity(2);
+        for part in &parts {
+            let (path, test) = read(part)?;
+            if path.is_nested() {
+                return Err(KeyConditionError::NestedAttribute);
+            }
+            if tests.iter().any(|(name, _)| *name == path.root) {
+                return Err(KeyConditionError::ManyConditions);
+            }
+            tests.push((path.root.clone(), test));
+        }
+        Self::new(tests)
+    }
+
     /// A condition on different attributes.
     ///
     /// # Errors
-    /// When there are none, or more than two.
+    /// When there are none, or more than any key has attributes.
     pub fn new(tests: Vec<(String, Test)>) -> Result<Self, KeyConditionError> {
-        if tests.is_empty() || tests.len() > 2 { Err(KeyConditionError::ConditionCount) } else { Ok(Self { tests }) }
+        if tests.is_empty() || tests.len() > MAX_TESTS {
+            Err(KeyConditionError::ConditionCount)
+        } else {
+            Ok(Self { tests })
+        }
     }
 
     /// The names of the attributes it is about.
@@ -219,22 +235,52 @@ impl KeyCondition {
     /// another type than the key has.
     pub fn range(
         &self,
-        partition: KeyAttribute<'_>,
-        sort: Option<KeyAttribute<'_>>,
+        partitions: &[KeyAttribute<'_>],
+        sorts: &[KeyAttribute<'_>],
     ) -> Result<KeyRange, KeyConditionError> {
-        let of = |key: KeyAttribute<'_>| self.tests.iter().find(|(name, _)| name == key.name).map(|(_, test)| test);
-        let missed = |key: KeyAttribute<'_>| KeyConditionError::MissedKey(key.name.into());
-        let partition_test = of(partition).ok_or_else(|| missed(partition))?;
-        let sort_test = sort.and_then(|key| of(key).map(|test| (key, test)));
-        if self.tests.len() > 1 + usize::from(sort_test.is_some()) {
-            return Err(sort.map_or(KeyConditionError::NotSupported, missed));
+        if self.tests.len() > 2 && partitions.len() + sorts.len() <= 2 {
+            return Err(KeyConditionError::ConditionCount);
         }
-        let Test::Compare(Comparator::Equal, value) = partition_test else {
-            return Err(KeyConditionError::NotSupported);
-        };
-        let partition = key_value(partition, value)?;
-        let sort = sort_test.map(|(key, test)| sort_condition(key, test)).transpose()?;
-        Ok(KeyRange { partition, sort })
+        let of = |key: &KeyAttribute<'_>| self.tests.iter().find(|(name, _)| name == key.name).map(|(_, test)| test);
+        let missed = |key: &KeyAttribute<'_>| KeyConditionError::MissedKey(key.name.into());
+        let tests = partitions.iter().map(|key| of(key).ok_or_else(|| missed(key))).collect::<Result<Vec<_>, _>>()?;
+        let last = sorts.iter().rposition(|key| of(key).is_some());
+        let used = sorts.iter().filter(|key| of(key).is_some()).count();
+        if self.tests.len() > partitions.len() + used {
+            let other = sorts.iter().find(|key| of(key).is_none());
+            return Err(other.map_or(KeyConditionError::NotSupported, missed));
+        }
+        let mut partition = Vec::with_capacity(partitions.len());
+        for (key, test) in partitions.iter().zip(tests) {
+            let Test::Compare(Comparator::Equal, value) = test else { return Err(KeyConditionError::NotSupported) };
+            partition.push(key_value(*key, value)?);
+        }
+        let (before, last) = last.map_or((&sorts[..0], None), |last| (&sorts[..last], sorts.get(last)));
+        let equal = equal_to(before, last, of)?;
+        let sort = last.and_then(|key| of(key).map(|test| sort_condition(*key, test))).transpose()?;
+        Ok(KeyRange { partition, equal, sort })
+    }
+}
+
+/// What the sort keys before the last one that is asked about are equal to: all of them must be.
+fn equal_to<'a>(
+    before: &[KeyAttribute<'_>],
+    last: Option<&KeyAttribute<'_>>,
+    of: impl Fn(&KeyAttribute<'_>) -> Option<&'a Test>,
+) -> Result<Vec<KeyValue>, KeyConditionError> {
+    let mut equal = Vec::with_capacity(before.len());
+    let mut missing: Vec<&str> = Vec::new();
+    for key in before {
+        match of(key) {
+            Some(Test::Compare(Comparator::Equal, value)) => equal.push(key_value(*key, value)?),
+            _ => missing.push(key.name),
+        }
+    }
+    match last {
+        Some(last) if !missing.is_empty() => {
+            Err(KeyConditionError::Gap { missing: missing.join(", ").into(), present: last.name.into() })
+        }
+        _ => Ok(equal),
     }
 }
 
@@ -261,8 +307,7 @@ impl KeyRange {
     /// The keys, as [`crate::key::encode_key`] makes them, of the items it reads: from the first bound to the second.
     /// The sort key may be followed by more, as it is in the keys of an index.
     pub fn bounds(&self) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
-        let mut base = Vec::new();
-        encode_partition(&self.partition, &mut base);
+        let base = encode_keys(&self.partition, &self.equal);
         let with = |value: &KeyValue| {
             let mut key = base.clone();
             value.encode(&mut key);
@@ -291,7 +336,7 @@ impl KeyRange {
         }
     }
 
-    /// Whether a sort key is among those it reads.
+    /// Whether a sort key is among those it reads, as far as its condition on the last of them says.
     pub fn admits(&self, key: Option<&KeyValue>) -> bool {
         let Some(sort) = &self.sort else { return true };
         let Some(key) = key else { return false };

@@ -49,6 +49,12 @@ impl Projection {
         self.roots.keys().map(String::as_str)
     }
 
+    /// The attributes of which only parts are wanted.
+    pub fn nested(&self) -> impl Iterator<Item = &str> {
+        let parts = |wanted: &&Wanted| matches!(wanted, Wanted::Parts(_));
+        self.roots.iter().filter(move |(_, wanted)| parts(wanted)).map(|(name, _)| name.as_str())
+    }
+
     /// The wanted parts of a stored item. Elements of lists move up into the places of those that are left out.
     ///
     /// # Errors

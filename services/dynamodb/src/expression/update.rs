@@ -47,6 +47,20 @@ pub enum SetValue {
     Difference(Operand, Operand),
 }
 
+impl Change {
+    /// The type of the value that it writes or takes away, as far as it can be known without the item.
+    pub fn kind(&self) -> Option<Type> {
+        match self {
+            Self::Set(SetValue::Sum(..) | SetValue::Difference(..)) => Some(Type::N),
+            Self::Set(SetValue::Operand(Operand::ListAppend(..))) => Some(Type::L),
+            Self::Set(SetValue::Operand(Operand::Value(value))) | Self::Add(value) | Self::Delete(value) => {
+                Some(value.kind())
+            }
+            Self::Set(SetValue::Operand(Operand::Path(_) | Operand::IfNotExists(..))) | Self::Remove => None,
+        }
+    }
+}
+
 /// Something that has a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operand {

@@ -183,7 +183,9 @@ fn check_writes(from: &impl Read, cx: &Cx, known: &Descriptions, writes: &[ItemW
         let table = write.table(from, scope(cx), known)?;
         let place = match write.place(&table) {
             // Of an item that does not fit, a batch says what other operations say of a key.
-            Err(Error::Aws(error)) if error.message.contains("Type mismatch for key") => {
+            Err(Error::Aws(error))
+                if ["Type mismatch for key", "Missing the key"].iter().any(|words| error.message.contains(words)) =>
+            {
                 return Err(Error::validation("The provided key element does not match the schema"));
             }
             place => place?,

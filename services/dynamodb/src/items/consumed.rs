@@ -172,7 +172,8 @@ fn collection_bytes(from: &impl Read, scope: Scope<'_>, done: &Done) -> Result<f
     if most < GIGABYTE {
         return Ok(most.min(GIGABYTE - 1.0));
     }
-    let (first, last) = KeyRange { partition: done.key.partition.clone(), sort: None }.bounds();
+    let (first, last) =
+        KeyRange { partition: vec![done.key.partition.clone()], equal: Vec::new(), sort: None }.bounds();
     let mut bytes = 0.0;
     for number in numbers() {
         let mut rows = Rows { from: first.clone(), to: last.clone(), order: Order::Ascending };

@@ -2,14 +2,14 @@
 
 use super::consumed::Consumed;
 use crate::DynamoDb;
-use crate::api::form::Attributes;
+use crate::api::form::{self, Attributes};
 use crate::api::{GetItemInput, GetItemOutput};
 use crate::capacity::{self, Reading};
 use crate::compact::ItemRef;
 use crate::error::{Error, Result};
 use crate::expression::projection::{self, Projection};
 use crate::legacy;
-use crate::request::{check_apart, placeholders, scope, table_name};
+use crate::request::{check_parameters, scope, table_name};
 use crate::rows;
 use crate::table::{BASE, Table};
 use crate::value::Item;
@@ -34,10 +34,10 @@ impl DynamoDb {
     /// # Errors
     /// What AWS says, and when the store fails.
     pub(crate) fn get(&self, cx: &Cx, input: GetItemInput) -> Result<GetItemOutput> {
-        let expression = input.projection_expression;
+        let expression = input.projection_expression.as_deref();
+        check_projection(expression, input.expression_attribute_names.as_ref(), input.attributes_to_get.as_deref())?;
         let key = input.key.into_item()?;
-        let names = input.expression_attribute_names;
-        let projection = projection_of(expression.as_deref(), names, input.attributes_to_get)?;
+        let projection = projection_of(expression, input.expression_attribute_names, input.attributes_to_get)?;
         let name = table_name(cx, &input.table_name)?;
         let from = cx.read();
         let table = self.descriptions.get(&from, scope(cx), name)?.ok_or_else(Error::resource_not_found)?;
@@ -50,6 +50,16 @@ impl DynamoDb {
     }
 }
 
+/// Refuses parameters of a projection that do not go together.
+fn check_projection(
+    text: Option<&str>,
+    names: Option<&BTreeMap<String, String>>,
+    attributes: Option<&[String]>,
+) -> Result<()> {
+    let legacy = [("AttributesToGet", attributes.is_some())];
+    check_parameters(&legacy, &[("ProjectionExpression", text.is_some())], names.is_some(), false)
+}
+
 /// The projection of a read, if it has one.
 ///
 /// # Errors
@@ -59,9 +69,9 @@ pub(crate) fn projection_of(
     names: Option<BTreeMap<String, String>>,
     attributes: Option<Vec<String>>,
 ) -> Result<Option<Projection>> {
-    check_apart(&[("AttributesToGet", attributes.is_some())], &[("ProjectionExpression", text.is_some())])?;
+    check_projection(text, names.as_ref(), attributes.as_deref())?;
     let legacy = attributes.map(legacy::projection).transpose()?;
-    let placeholders = placeholders(&[("ProjectionExpression", text.is_some())], names, None)?;
+    let placeholders = form::placeholders(names, None)?;
     let projection = text.map(|text| projection::parse(text, &placeholders)).transpose()?;
     placeholders.check_all_used()?;
     Ok(projection.or(legacy))
@@ -77,6 +87,7 @@ pub(crate) fn look_up(
     reading: Reading,
 ) -> Result<Found> {
     let place = table.key_of(key)?;
+    table.check_scalar_keys(projection.into_iter().flat_map(Projection::nested))?;
     let stored = rows::get(from, scope(cx), table, &place.bytes)?;
     let size = stored.as_deref().map(ItemRef::open).transpose()?.map_or(0, ItemRef::size);
     let item = match (stored, projection) {

@@ -201,11 +201,16 @@ impl<'a> Plan<'a> {
             let item = ItemRef::open(stored)?;
             progress.scanned += 1;
             progress.bytes += item.size();
-            if self.filter.as_ref().map_or(Ok(true), |filter| filter.holds(item.attributes()))? {
+            let whole = match self.wants_more_than_index() {
+                true => Some(self.fetch(from, scope, item.attributes(), &mut progress.fetched)?),
+                false => None,
+            };
+            let seen = whole.as_ref().unwrap_or(stored);
+            let attributes = ItemRef::open(seen)?.attributes();
+            if self.filter.as_ref().map_or(Ok(true), |filter| filter.holds(attributes))? {
                 progress.count += 1;
                 if self.select != Select::Count {
-                    let found = self.answer(from, scope, stored, item.attributes(), &mut progress.fetched)?;
-                    progress.items.push(found);
+                    progress.items.push(self.answer(seen)?);
                 }
             }
             if progress.bytes >= MAX_PAGE || self.limit == Some(progress.scanned) {
@@ -215,16 +220,7 @@ impl<'a> Plan<'a> {
         Ok(None)
     }
 
-    fn answer(
-        &self,
-        from: &impl Read,
-        scope: Scope<'_>,
-        stored: &Bytes,
-        item: MapRef<'_>,
-        fetched: &mut f64,
-    ) -> Result<Attributes> {
-        let whole = if self.wants_more_than_index() { Some(self.fetch(from, scope, item, fetched)?) } else { None };
-        let stored = whole.as_ref().unwrap_or(stored);
+    fn answer(&self, stored: &Bytes) -> Result<Attributes> {
         match &self.projection {
             None => Ok(Attributes::stored(stored.clone())?),
             Some(projection) => Ok(Attributes::from(projection.apply(ItemRef::open(stored)?.attributes())?)),
@@ -251,19 +247,27 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// What AWS says of a key that is none.
-    pub(crate) fn start_behind(&mut self, start: Option<Attributes>) -> Result<Option<StartKey>> {
+    pub(crate) fn start_behind(&mut self, start: Option<&Item>) -> Result<Option<StartKey>> {
         let Some(start) = start else { return Ok(None) };
-        let start = start.into_item().map_err(|error| match error {
-            Error::Aws(error) => Error::validation(format_args!("{INVALID_START}: {}", error.message)),
-            other => other,
-        })?;
-        let key = StartKey::of(self.table, self.index, &start)?;
+        let key = StartKey::of(self.table, self.index, start)?;
         self.rows = self.rows.clone().after(&key.place);
         Ok(Some(key))
     }
 }
 
 const INVALID_START: &str = "The provided starting key is invalid";
+
+/// The values of an `ExclusiveStartKey`.
+///
+/// # Errors
+/// What AWS says of them.
+pub(crate) fn start_item(given: Option<Attributes>) -> Result<Option<Item>> {
+    let invalid = |error| match error {
+        Error::Aws(error) => Error::validation(format_args!("{INVALID_START}: {}", error.message)),
+        other => other,
+    };
+    given.map(Attributes::into_item).transpose().map_err(invalid)
+}
 
 /// The key behind which a page begins.
 pub(crate) struct StartKey {

@@ -1,18 +1,18 @@
 //! Query and Scan.
 
-use super::read::{Chosen, Plan, Select, StartKey};
+use super::read::{Chosen, Plan, Select, StartKey, start_item};
 use crate::DynamoDb;
-use crate::api::form::Attributes;
+use crate::api::form::{self, Attributes};
 use crate::api::{QueryInput, QueryOutput, ScanInput, ScanOutput};
 use crate::capacity::Reading;
 use crate::error::{Error, Result};
 use crate::expression::condition::{self, Condition};
-use crate::expression::key_condition::{self, KeyRange};
-use crate::expression::projection;
+use crate::expression::key_condition::{KeyCondition, KeyRange};
+use crate::expression::projection::{self, Projection};
 use crate::expression::{ExpressionKind, Placeholders};
 use crate::key::{KeyValue, segment_range};
 use crate::legacy;
-use crate::request::{check_apart, placeholders, scope, table_name};
+use crate::request::{check_parameters, scope, table_name};
 use crate::rows::Rows;
 use crate::table::{Index, Table};
 use std::ops::Bound;
@@ -31,7 +31,7 @@ impl DynamoDb {
             ("FilterExpression", input.filter_expression.is_some()),
             ("KeyConditionExpression", input.key_condition_expression.is_some()),
         ];
-        check_apart(
+        check_parameters(
             &[
                 ("AttributesToGet", input.attributes_to_get.is_some()),
                 ("QueryFilter", input.query_filter.is_some()),
@@ -39,42 +39,48 @@ impl DynamoDb {
                 ("KeyConditions", input.key_conditions.is_some()),
             ],
             &expressions,
+            input.expression_attribute_names.is_some(),
+            input.expression_attribute_values.is_some(),
         )?;
-        let placeholders =
-            placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
-        let condition = match (input.key_condition_expression, input.key_conditions) {
-            (Some(text), _) => key_condition::parse(&text, &placeholders)?,
-            (None, Some(conditions)) => legacy::key_conditions(conditions)?,
-            (None, None) => {
-                return Err(Error::validation(
-                    "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
-                ));
-            }
-        };
         let filter_name = if input.query_filter.is_some() { "QueryFilter" } else { "Filter Expression" };
         let legacy_filter = legacy::filter(input.query_filter, input.conditional_operator.as_deref())?;
-        let filter = filter_of(input.filter_expression.as_deref(), &placeholders)?.or(legacy_filter);
         let legacy_projection = input.attributes_to_get.map(legacy::projection).transpose()?;
+        let start = start_item(input.exclusive_start_key)?;
+        if input.key_condition_expression.is_none() && input.key_conditions.is_none() {
+            return Err(Error::validation(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+            ));
+        }
+        let placeholders = form::placeholders(input.expression_attribute_names, input.expression_attribute_values)?;
+        let of_key = |text: String| condition::parse(ExpressionKind::KeyCondition, &text, &placeholders);
+        let of_key = input.key_condition_expression.map(of_key).transpose()?;
+        let filter = filter_of(input.filter_expression.as_deref(), &placeholders)?.or(legacy_filter);
         let chosen = Chosen::of(input.projection_expression.is_some(), legacy_projection.is_some());
         let projection = input.projection_expression.map(|text| projection::parse(&text, &placeholders)).transpose()?;
         let projection = projection.or(legacy_projection);
         placeholders.check_all_used()?;
+        let condition = match of_key {
+            Some(condition) => KeyCondition::of(&condition)?,
+            None => legacy::key_conditions(input.key_conditions.into_iter().flatten().collect())?,
+        };
         let from = cx.read();
         let table = self.described(cx, &from, &input.table_name)?;
         let index = index_of(&table, input.index_name.as_deref())?;
         let reading = reading_of(&table, index, input.consistent_read)?;
         let select = Select::of(input.select.as_deref(), chosen, &table, index)?;
         let schema = index.map_or(&table.key, |index| &index.key);
-        let (partition, sort) = table.key_attributes(schema);
-        let range = condition.range(partition, sort)?;
+        let (partitions, sorts) = table.key_attributes(schema);
+        let range = condition.range(&partitions, &sorts)?;
+        table.check_scalar_keys(projection.iter().flat_map(Projection::nested))?;
         check_filter(filter_name, filter.as_ref(), schema.names())?;
+        table.check_scalar_keys(nested(filter.as_ref()).into_iter())?;
         let (first, last) = range.bounds();
         let order = if input.scan_index_forward == Some(false) { Order::Descending } else { Order::Ascending };
         let rows = Rows { from: first, to: last, order };
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
         let mut plan = Plan { table: &table, index, rows, filter, projection, select, limit, reading };
         plan.check()?;
-        if let Some(start) = plan.start_behind(input.exclusive_start_key)? {
+        if let Some(start) = plan.start_behind(start.as_ref())? {
             check_start(&table, index, &range, &start)?;
         }
         let page = plan.run(&from, scope(cx))?;
@@ -96,20 +102,22 @@ impl DynamoDb {
             ("ProjectionExpression", input.projection_expression.is_some()),
             ("FilterExpression", input.filter_expression.is_some()),
         ];
-        check_apart(
+        check_parameters(
             &[
                 ("AttributesToGet", input.attributes_to_get.is_some()),
                 ("ScanFilter", input.scan_filter.is_some()),
                 ("ConditionalOperator", input.conditional_operator.is_some()),
             ],
             &expressions,
+            input.expression_attribute_names.is_some(),
+            input.expression_attribute_values.is_some(),
         )?;
-        let placeholders =
-            placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
-        let segment = segment_of(input.segment, input.total_segments)?;
-        let legacy_filter = legacy::filter(input.scan_filter, input.conditional_operator.as_deref())?;
-        let filter = filter_of(input.filter_expression.as_deref(), &placeholders)?.or(legacy_filter);
         let legacy_projection = input.attributes_to_get.map(legacy::projection).transpose()?;
+        let legacy_filter = legacy::filter(input.scan_filter, input.conditional_operator.as_deref())?;
+        let start = start_item(input.exclusive_start_key)?;
+        let segment = segment_of(input.segment, input.total_segments)?;
+        let placeholders = form::placeholders(input.expression_attribute_names, input.expression_attribute_values)?;
+        let filter = filter_of(input.filter_expression.as_deref(), &placeholders)?.or(legacy_filter);
         let chosen = Chosen::of(input.projection_expression.is_some(), legacy_projection.is_some());
         let projection = input.projection_expression.map(|text| projection::parse(&text, &placeholders)).transpose()?;
         let projection = projection.or(legacy_projection);
@@ -119,12 +127,14 @@ impl DynamoDb {
         let index = index_of(&table, input.index_name.as_deref())?;
         let reading = reading_of(&table, index, input.consistent_read)?;
         let select = Select::of(input.select.as_deref(), chosen, &table, index)?;
+        table.check_scalar_keys(projection.iter().flat_map(Projection::nested))?;
+        table.check_scalar_keys(nested(filter.as_ref()).into_iter())?;
         let rows = segment.map_or_else(Rows::all, |(segment, total)| segment_rows(segment, total));
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
         let bounds = rows.clone();
         let mut plan = Plan { table: &table, index, rows, filter, projection, select, limit, reading };
         plan.check()?;
-        if let Some(start) = plan.start_behind(input.exclusive_start_key)? {
+        if let Some(start) = plan.start_behind(start.as_ref())? {
             check_segment(&bounds, &start, segment)?;
         }
         let page = plan.run(&from, scope(cx))?;
@@ -182,16 +192,27 @@ fn check_filter<'a>(what: &str, filter: Option<&Condition>, mut keys: impl Itera
     }
 }
 
+/// The attributes that a filter looks into.
+fn nested(filter: Option<&Condition>) -> Vec<&str> {
+    let mut roots = Vec::new();
+    if let Some(filter) = filter {
+        filter.each_path(&mut |path| roots.extend(path.is_nested().then_some(path.root.as_str())));
+    }
+    roots
+}
+
 /// The start of a page lies in the partition and in the range that is asked for.
 fn check_start(table: &Table, index: Option<&Index>, range: &KeyRange, start: &StartKey) -> Result<()> {
     let schema = index.map_or(&table.key, |index| &index.key);
     let value = |name: &str| start.key.get(name).and_then(KeyValue::from_attribute);
-    if value(&schema.partition).as_ref() != Some(&range.partition) {
+    if schema.partitions().map(value).ne(range.partition.iter().cloned().map(Some)) {
         return Err(Error::validation(
             "The provided starting key is outside query boundaries based on provided conditions",
         ));
     }
-    if !range.admits(schema.sort.as_deref().and_then(value).as_ref()) {
+    let sorts: Vec<Option<KeyValue>> = schema.sorts().map(value).collect();
+    let equal = range.equal.iter().zip(&sorts).all(|(wanted, found)| found.as_ref() == Some(wanted));
+    if !equal || !range.admits(sorts.get(range.equal.len()).and_then(Option::as_ref)) {
         return Err(Error::validation("The provided starting key does not match the range key predicate"));
     }
     Ok(())

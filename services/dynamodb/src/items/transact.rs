@@ -5,14 +5,14 @@ use super::get::{look_up, projection_of};
 use super::write::{Action, Done, ItemWrite, NewItem, Style};
 use super::write_one::{condition_of, shows_old};
 use crate::DynamoDb;
-use crate::api::form::Values;
+use crate::api::form::{self, Values};
 use crate::api::input::TransactWriteItem;
 use crate::api::output::ItemResponse;
 use crate::api::{TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsInput, TransactWriteItemsOutput};
 use crate::capacity::Reading;
 use crate::error::{Error, Result};
 use crate::expression::update;
-use crate::request::{placeholders, scope, table_name};
+use crate::request::{check_parameters, scope, table_name};
 use crate::rows::{self, Token};
 use crate::streams::announce;
 use serde_json::{Value as Json, json};
@@ -267,11 +267,9 @@ fn conditional(
 ) -> Result<ItemWrite> {
     let update = ("UpdateExpression", changes.is_some());
     let given = ("ConditionExpression", condition.is_some());
-    let placeholders = if changes.is_some() {
-        placeholders(&[update, given], names, values)
-    } else {
-        placeholders(&[given], names, values)
-    }?;
+    let expressions: &[_] = if changes.is_some() { &[update, given] } else { &[given] };
+    check_parameters(&[], expressions, names.is_some(), values.is_some())?;
+    let placeholders = form::placeholders(names, values)?;
     let changes = changes.map(|text| update::parse(text, &placeholders)).transpose()?.unwrap_or_default();
     let condition = condition_of(condition, &placeholders)?;
     placeholders.check_all_used()?;

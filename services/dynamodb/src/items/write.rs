@@ -140,12 +140,14 @@ impl ItemWrite {
             Action::Put(new) => table.check_index_keys(&new.item),
             Action::Update { update, .. } => {
                 let touched = |name: &&str| update.paths().any(|path| path.root == *name);
-                match table.key.names().find(touched) {
-                    Some(name) => Err(Error::invalid(format_args!(
+                if let Some(name) = table.key.names().find(touched) {
+                    return Err(Error::invalid(format_args!(
                         "Cannot update attribute {name}. This attribute is part of the key"
-                    ))),
-                    None => Ok(()),
+                    )));
                 }
+                table.check_index_key_updates(update)?;
+                let nested = update.paths().filter(|path| path.is_nested());
+                table.check_scalar_keys(nested.map(|path| path.root.as_str()))
             }
             Action::Delete(_) | Action::Check(_) => Ok(()),
         }

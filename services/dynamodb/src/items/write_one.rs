@@ -3,7 +3,7 @@
 use super::consumed::{Consumed, collection_metrics};
 use super::write::{Action, Done, ItemWrite, NewItem, Style};
 use crate::DynamoDb;
-use crate::api::form::Attributes;
+use crate::api::form::{self, Attributes};
 use crate::api::output::{ConsumedCapacity, ItemCollectionMetrics};
 use crate::api::{DeleteItemInput, DeleteItemOutput, PutItemInput, PutItemOutput, UpdateItemInput, UpdateItemOutput};
 use crate::compact::ItemRef;
@@ -13,7 +13,7 @@ use crate::expression::projection::Projection;
 use crate::expression::update;
 use crate::expression::{ExpressionKind, Placeholders};
 use crate::legacy;
-use crate::request::{check_apart, placeholders, scope, table_name};
+use crate::request::{check_parameters, scope, table_name};
 use crate::streams::announce;
 use bytes::Bytes;
 use undercast_kernel::Cx;
@@ -54,15 +54,17 @@ impl DynamoDb {
     /// What AWS says, and when the store fails.
     pub(crate) async fn put(&self, cx: &Cx, input: PutItemInput) -> Result<PutItemOutput> {
         let expressions = [("ConditionExpression", input.condition_expression.is_some())];
-        check_apart(
+        check_parameters(
             &[("Expected", input.expected.is_some()), ("ConditionalOperator", input.conditional_operator.is_some())],
             &expressions,
+            input.expression_attribute_names.is_some(),
+            input.expression_attribute_values.is_some(),
         )?;
-        let item = NewItem::new(input.item.into_item()?)?;
-        let legacy = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
+        let item = input.item.into_item()?;
         let returned = returned_of_put(input.return_values.as_deref())?;
-        let placeholders =
-            placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
+        let item = NewItem::new(item)?;
+        let legacy = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
+        let placeholders = form::placeholders(input.expression_attribute_names, input.expression_attribute_values)?;
         let condition = condition_of(input.condition_expression.as_deref(), &placeholders)?.or(legacy);
         placeholders.check_all_used()?;
         let write = ItemWrite {
@@ -86,15 +88,16 @@ impl DynamoDb {
     /// What AWS says, and when the store fails.
     pub(crate) async fn delete(&self, cx: &Cx, input: DeleteItemInput) -> Result<DeleteItemOutput> {
         let expressions = [("ConditionExpression", input.condition_expression.is_some())];
-        check_apart(
+        check_parameters(
             &[("Expected", input.expected.is_some()), ("ConditionalOperator", input.conditional_operator.is_some())],
             &expressions,
+            input.expression_attribute_names.is_some(),
+            input.expression_attribute_values.is_some(),
         )?;
         let key = input.key.into_item()?;
-        let legacy = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
         let returned = returned_of_put(input.return_values.as_deref())?;
-        let placeholders =
-            placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
+        let legacy = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
+        let placeholders = form::placeholders(input.expression_attribute_names, input.expression_attribute_values)?;
         let condition = condition_of(input.condition_expression.as_deref(), &placeholders)?.or(legacy);
         placeholders.check_all_used()?;
         let write = ItemWrite {
@@ -121,19 +124,20 @@ impl DynamoDb {
             ("UpdateExpression", input.update_expression.is_some()),
             ("ConditionExpression", input.condition_expression.is_some()),
         ];
-        check_apart(
+        check_parameters(
             &[
                 ("AttributeUpdates", input.attribute_updates.is_some()),
                 ("Expected", input.expected.is_some()),
                 ("ConditionalOperator", input.conditional_operator.is_some()),
             ],
             &expressions,
+            input.expression_attribute_names.is_some(),
+            input.expression_attribute_values.is_some(),
         )?;
         let key = input.key.into_item()?;
         let legacy_update = input.attribute_updates.map(legacy::updates).transpose()?;
         let legacy = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
-        let placeholders =
-            placeholders(&expressions, input.expression_attribute_names, input.expression_attribute_values)?;
+        let placeholders = form::placeholders(input.expression_attribute_names, input.expression_attribute_values)?;
         let parsed = input.update_expression.map(|text| update::parse(&text, &placeholders)).transpose()?;
         let style = if legacy_update.is_some() { Style::Legacy } else { Style::Alone };
         let update = parsed.or(legacy_update).unwrap_or_default();

@@ -125,8 +125,8 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
 fn key_schema(key: &KeySchema) -> Vec<KeySchemaElement> {
     let element =
         |name: &str, kind: &str| KeySchemaElement { attribute_name: name.to_owned(), key_type: kind.to_owned() };
-    let partition = element(&key.partition, "HASH");
-    std::iter::once(partition).chain(key.sort.as_deref().map(|name| element(name, "RANGE"))).collect()
+    let sorts = key.sorts().map(|name| element(name, "RANGE"));
+    key.partitions().map(|name| element(name, "HASH")).chain(sorts).collect()
 }
 
 fn throughput(billing: Billing) -> ProvisionedThroughputDescription {

@@ -6,6 +6,8 @@ use crate::table::{Billing, Index, IndexProjection, KeyDefinition, KeySchema};
 
 /// Most local indexes of a table.
 const MAX_LOCAL: usize = 5;
+/// Most attributes of either kind in the key of a global index.
+const MAX_KEY_ATTRIBUTES: usize = 4;
 /// Most global indexes of a table.
 const MAX_GLOBAL: usize = 20;
 /// Most attributes that all indexes of a table name besides keys.
@@ -75,10 +77,6 @@ pub(crate) fn key(given: &[input::KeySchemaElement], definitions: &[KeyDefinitio
              greater than or equal to 1",
         ));
     };
-    if given.len() > 2 {
-        // Indexes may have keys of several attributes since 2025.
-        return Err(Error::NotBuilt("keys of more than two attributes"));
-    }
     if first.key_type != "HASH" {
         return Err(Error::validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type"));
     }
@@ -93,7 +91,55 @@ pub(crate) fn key(given: &[input::KeySchemaElement], definitions: &[KeyDefinitio
             "Both the Hash Key and the Range Key element in the KeySchema have the same name",
         ));
     }
-    Ok(KeySchema { partition: first.attribute_name.clone(), sort: second.map(|second| second.attribute_name.clone()) })
+    if given.len() > 2 {
+        return Err(Error::validation(
+            "Invalid KeySchema: Only keys of global secondary indexes have more than two elements",
+        ));
+    }
+    Ok(KeySchema {
+        partition: first.attribute_name.clone(),
+        sort: second.map(|second| second.attribute_name.clone()),
+        more_partition: Vec::new(),
+        more_sort: Vec::new(),
+    })
+}
+
+/// A key of a global index. Since 2025 it may have several attributes of either kind.
+///
+/// # Errors
+/// What AWS says of a schema that is none.
+pub(crate) fn global_key(given: &[input::KeySchemaElement], definitions: &[KeyDefinition]) -> Result<KeySchema> {
+    let first_sort = given.iter().position(|element| element.key_type != "HASH").unwrap_or(given.len());
+    let (partitions, sorts) = given.split_at(first_sort);
+    let many = partitions.len() > 1 || sorts.len() > 1;
+    if !many || partitions.is_empty() {
+        return key(given, definitions);
+    }
+    if partitions.len() > MAX_KEY_ATTRIBUTES || sorts.len() > MAX_KEY_ATTRIBUTES {
+        return Err(Error::validation(format_args!(
+            "Invalid KeySchema: A key has at most {MAX_KEY_ATTRIBUTES} HASH and {MAX_KEY_ATTRIBUTES} RANGE elements"
+        )));
+    }
+    if sorts.iter().any(|element| element.key_type != "RANGE") {
+        return Err(Error::validation("Invalid KeySchema: HASH elements must come before RANGE elements"));
+    }
+    let mut names: Vec<&str> = given.iter().map(|element| element.attribute_name.as_str()).collect();
+    if !names.iter().all(|name| definitions.iter().any(|known| known.name == *name)) {
+        return Err(Error::validation("Invalid KeySchema: Some index key attribute have no definition"));
+    }
+    names.sort_unstable();
+    names.dedup();
+    if names.len() < given.len() {
+        return Err(Error::validation("Invalid KeySchema: Elements of the KeySchema have the same name"));
+    }
+    let mut partitions = partitions.iter().map(|element| element.attribute_name.clone());
+    let mut sorts = sorts.iter().map(|element| element.attribute_name.clone());
+    Ok(KeySchema {
+        partition: partitions.next().unwrap_or(String::new()),
+        sort: sorts.next(),
+        more_partition: partitions.collect(),
+        more_sort: sorts.collect(),
+    })
 }
 
 /// What an index has besides keys.
@@ -175,7 +221,7 @@ pub(crate) fn global_indexes(
     let mut indexes = Vec::with_capacity(given.len());
     for index in given {
         let billing = index_billing(&index.index_name, billing, index.provisioned_throughput.as_ref())?;
-        let key = key(&index.key_schema, definitions)?;
+        let key = global_key(&index.key_schema, definitions)?;
         let projection = projection(&index.projection)?;
         indexes.push(Index { name: index.index_name, number: next(numbers), key, projection, billing });
     }

@@ -221,7 +221,7 @@ fn new_index(
             None => table.attributes.push(definition.clone()),
         }
     }
-    let key = schema::key(&create.key_schema, &table.attributes)?;
+    let key = schema::global_key(&create.key_schema, &table.attributes)?;
     forget_unused(table, &key);
     let billing = schema::index_billing(&create.index_name, table.billing, create.provisioned_throughput.as_ref())?;
     Ok(Index {

@@ -11,7 +11,7 @@ const SORT: KeyAttribute<'_> = KeyAttribute { name: "b", kind: Type::S };
 
 fn said(text: &str) -> String {
     key_condition::parse(text, &placeholders())
-        .and_then(|condition| condition.range(PARTITION, Some(SORT)))
+        .and_then(|condition| condition.range(&[PARTITION], &[SORT]))
         .map_or_else(|error| error.to_string(), |range| format!("{range:?}"))
 }
 
@@ -81,7 +81,7 @@ fn range(text: &str) -> KeyRange {
         None::<[(String, String); 0]>,
         Some([(":p", "p"), (":m", "m"), (":mm", "mm"), (":t", "t")].map(|(key, text)| (key.to_owned(), Ok(s(text))))),
     );
-    key_condition::parse(text, &placeholders.unwrap()).unwrap().range(PARTITION, Some(SORT)).unwrap()
+    key_condition::parse(text, &placeholders.unwrap()).unwrap().range(&[PARTITION], &[SORT]).unwrap()
 }
 
 #[track_caller]
