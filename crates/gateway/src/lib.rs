@@ -12,6 +12,7 @@ mod internal;
 mod listen;
 mod patience;
 mod route;
+mod snapshots;
 pub mod tls;
 
 pub use listen::{Gateway, Stopping, bind, listen};
@@ -25,4 +26,8 @@ pub struct DoorSettings {
     pub origins: Vec<String>,
     /// Where the own CA is kept.
     pub ca: std::path::PathBuf,
+    /// Where snapshots are kept.
+    pub snapshots: undercast_kernel::store::Snapshots,
+    /// Where the state is, beside which the order for the next beginning is written.
+    pub files: std::path::PathBuf,
 }
