@@ -133,6 +133,7 @@ fn begin_again(place: Place) -> UpError {
     tracing::info!("beginning again with another state");
     // The files of a cloud that keeps nothing are those of its process id, which stays the same.
     std::mem::forget(place);
+    undercast_engines::end_sandboxes();
     let program = std::env::current_exe();
     UpError::Again(
         program.map_or_else(|e| e, |p| std::process::Command::new(p).args(std::env::args_os().skip(1)).exec()),
