@@ -160,7 +160,7 @@ impl Check {
             let value = fields.set.iter().find(|(i, _)| *i == index);
             match value {
                 Some((_, value)) if needs_check(&member.shape) => {
-                    self.at(Part::Member(member.name), |c| c.value(value, &member.shape))
+                    self.at(Part::Member(member.name), |c| c.value(value, &member.shape));
                 }
                 Some(_) => {}
                 // An absent payload is an empty one; labels cannot be absent.
