@@ -189,10 +189,11 @@ fn a_released_blob_is_swept_and_a_pinned_one_is_not() {
         // What was written for a transaction that never came goes too; what is referred to stays.
         let (lost, kept) = (blobs.put(b"lost").await.unwrap(), blobs.put(b"kept").await.unwrap());
         db.write(|tx| Blobs::retain(tx, &kept.id)).await.unwrap();
-        let (lost, kept) = (blobs.path(&lost.id), blobs.path(&kept.id));
+        let (files, writers) = ([blobs.path(&lost.id), blobs.path(&kept.id)], (lost, kept));
+        drop(writers);
         assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap(), 0);
         assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap(), 1);
-        assert!(!lost.exists() && kept.exists());
+        assert!(!files[0].exists() && files[1].exists());
     });
     std::fs::remove_dir_all(path).unwrap();
 }
