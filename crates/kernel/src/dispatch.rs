@@ -154,7 +154,8 @@ impl Kernel {
     pub fn start(&self) {
         self.inner.services.iter().for_each(|s| s.start(self));
         let kernel = self.clone();
-        self.spawn(kernel.run_tasks());
+        self.spawn(kernel.clone().run_tasks());
+        self.spawn(kernel.sweep_blobs());
     }
 
     /// Runs something beside the calls. The one place where tasks begin.

@@ -27,6 +27,7 @@ mod signals;
 pub mod tags;
 mod tasks;
 mod trail;
+mod upkeep;
 
 pub use access::{Access, Identities, IdentityPolicies, RoleFacts};
 pub use clock::Clock;

@@ -16,7 +16,7 @@ mod memory;
 mod snapshots;
 mod table;
 
-pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Written};
+pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Unreferenced, Written};
 pub use database::{Database, Snapshot, Tx};
 pub use durable::Durable;
 pub use key::{Key, KeyDecode, Part, PartDecode, prefix_end};
