@@ -17,33 +17,3 @@ pub fn run_if_helper() {
     sandbox::run_if_init();
     server::run_if_keeper();
 }
-
-/// Ends every sandbox that this process has, before another program takes its place: they end with their process, and
-/// would not notice.
-///
-/// Server processes notice by themselves, and are left to stop in their own time.
-pub fn end_sandboxes() {
-    use rustix::process::{Pid, Signal, kill_process};
-    let own = depth("self");
-    let children = children("self");
-    // A sandbox is the first process of a process namespace below this one, started by a child of this one.
-    for process in children.iter().flat_map(|child| self::children(child)).filter(|process| depth(process) > own) {
-        if let Some(pid) = process.parse().ok().and_then(Pid::from_raw) {
-            // One that has just ended by itself is as good.
-            let _ = kill_process(pid, Signal::KILL);
-        }
-    }
-}
-
-/// The processes that a process has started, those that have ended left out.
-fn children(process: &str) -> Vec<String> {
-    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>()).collect()
-}
-
-/// In how many process namespaces a process is, one in the other; 0 when it has ended.
-fn depth(process: &str) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_else(|_| String::new());
-    status.lines().find_map(|l| l.strip_prefix("NSpid:")).map_or(0, |n| n.split_whitespace().count())
-}

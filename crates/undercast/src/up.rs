@@ -128,12 +128,12 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
 }
 
 /// Puts this program, as it was started, in the place of this process: nothing in memory outlives the state it was of.
+/// Sandboxes and servers end by themselves, because what connects them with this process is closed.
 fn begin_again(place: Place) -> UpError {
     use std::os::unix::process::CommandExt as _;
     tracing::info!("beginning again with another state");
     // The files of a cloud that keeps nothing are those of its process id, which stays the same.
     std::mem::forget(place);
-    undercast_engines::end_sandboxes();
     let program = std::env::current_exe();
     UpError::Again(
         program.map_or_else(|e| e, |p| std::process::Command::new(p).args(std::env::args_os().skip(1)).exec()),

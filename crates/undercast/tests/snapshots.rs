@@ -1,7 +1,6 @@
 //! The real program: its state saved, brought back, forked, emptied, carried in a file.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-#![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -37,12 +36,12 @@ impl Cloud {
         let mut up = Command::new(env!("CARGO_BIN_EXE_undercast"));
         up.args(["up", "--listen", &format!("127.0.0.1:{port}"), "--log", "error"]).args(arguments);
         up.env("UNDERCAST_DATA", home).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
-        let process = up.spawn().unwrap();
         let client =
             Client::new(SocketAddr::from(([127, 0, 0, 1], port)), services(), Credentials::new("test", "test"));
+        let cloud = Self { process: up.spawn().unwrap(), port, client };
         for _ in 0..500 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self { process, port, client };
+                return cloud;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
