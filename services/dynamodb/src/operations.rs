@@ -40,7 +40,7 @@ impl Service for DynamoDb {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(crate::cfn::Table)]
+        vec![Box::new(crate::cfn::Table::Simple), Box::new(crate::cfn::Table::Global)]
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {

@@ -204,12 +204,12 @@ async fn a_local_index_looks_up_what_it_does_not_have() {
     }]);
     cloud.ok("CreateTable", input).await;
     cloud.put(item("p", &[("l", "1"), ("extra", "o")])).await;
-    let query = |more: Json| {
+    let query = |mut more: Json| {
         let mut input = json!({
             "TableName": "tab", "IndexName": "local", "KeyConditionExpression": "pk = :p", "ReturnConsumedCapacity": "INDEXES",
             "ExpressionAttributeValues": {":p": {"S": "p"}}
         });
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
         input
     };
     let answer = cloud.ok("Query", query(json!({}))).await;
@@ -231,12 +231,12 @@ async fn a_local_index_looks_up_what_it_does_not_have() {
 #[tokio::test]
 async fn what_a_global_index_cannot_do_is_said() {
     let cloud = indexed().await;
-    let query = |more: Json| {
+    let query = |mut more: Json| {
         let mut input = json!({
             "TableName": "tab", "IndexName": "global", "KeyConditionExpression": "g = :g",
             "ExpressionAttributeValues": {":g": {"S": "x"}}
         });
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
         input
     };
     for (more, message) in [
@@ -292,13 +292,13 @@ async fn with_wide_index() -> Cloud {
     cloud
 }
 
-fn wide(condition: &str, more: Json) -> Json {
+fn wide(condition: &str, mut more: Json) -> Json {
     let all = json!({":h": {"S": "h"}, ":i": {"S": "i"}, ":x": {"S": "x"}, ":nine": {"N": "9"}, ":b": {"S": "b"}});
     let used = all.as_object().unwrap().iter().filter(|(name, _)| condition.contains(name.as_str()));
     let values: serde_json::Map<String, Json> = used.map(|(name, value)| (name.clone(), value.clone())).collect();
     let mut input = json!({"TableName": "tab", "IndexName": "wide", "KeyConditionExpression": condition});
     input["ExpressionAttributeValues"] = Json::Object(values);
-    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    input.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
     input
 }
 
