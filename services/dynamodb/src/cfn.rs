@@ -59,11 +59,7 @@ fn checked(cx: &Cx, kind: Table, properties: &Properties) -> Result<Properties> 
         Table::Simple => properties.clone(),
         Table::Global => flattened(cx, properties)?,
     };
-    let enabled = |name: &str, member: &str| properties.get(name).is_some_and(|given| is_true(&given[member]));
-    if enabled("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") {
-        return Err(Failure::not_built("dynamodb: point-in-time recovery"));
-    }
-    if enabled("ContributorInsightsSpecification", "Enabled") {
+    if properties.get("ContributorInsightsSpecification").is_some_and(|given| is_true(&given["Enabled"])) {
         return Err(Failure::not_built("dynamodb: contributor insights"));
     }
     Ok(properties)
@@ -133,6 +129,16 @@ async fn expire(cx: &Cx, name: &str, before: Option<&Json>, now: Option<&Json>) 
         }
     }
     Ok(())
+}
+
+/// Begins to keep a history, changes how much of it is kept, or ends it.
+async fn recover(cx: &Cx, name: &str, before: Option<&Json>, now: Option<&Json>) -> Result<()> {
+    if before == now {
+        return Ok(());
+    }
+    let wanted = now.cloned().unwrap_or_else(|| json!({"PointInTimeRecoveryEnabled": false}));
+    let input = json!({"TableName": name, "PointInTimeRecoverySpecification": wanted});
+    cx.call("dynamodb", "UpdateContinuousBackups", input).await.map(drop)
 }
 
 fn is_true(value: &Json) -> bool {
@@ -213,6 +219,7 @@ impl ResourceType for Table {
             input.insert("Tags".to_owned(), tag_list(&tags(request)));
             cx.call("dynamodb", "CreateTable", Json::Object(input)).await?;
             expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
+            recover(cx, &name, None, request.properties.get("PointInTimeRecoverySpecification")).await?;
             describe(cx, *self, &name).await
         })
     }
@@ -240,6 +247,8 @@ impl ResourceType for Table {
                 cx.call("dynamodb", "UpdateTable", Json::Object(input)).await?;
             }
             expire(cx, id, before.get("TimeToLiveSpecification"), now.get("TimeToLiveSpecification")).await?;
+            let recovery = "PointInTimeRecoverySpecification";
+            recover(cx, id, before.get(recovery), now.get(recovery)).await?;
             let resource = describe(cx, *self, id).await?;
             retag(cx, &resource.attributes["Arn"], &tags(request)).await?;
             Ok(Updated::InPlace(resource))

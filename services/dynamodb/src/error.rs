@@ -111,6 +111,29 @@ impl Error {
         Self::Aws(Box::new(error))
     }
 
+    /// `BackupNotFoundException`
+    pub fn backup_not_found(arn: &str) -> Self {
+        Self::aws("BackupNotFoundException", format!("Backup not found: {arn}"))
+    }
+
+    /// `TableAlreadyExistsException`, which the operations that restore say.
+    pub fn target_exists(name: &str) -> Self {
+        Self::aws("TableAlreadyExistsException", format!("Table already exists: {name}"))
+    }
+
+    /// `PointInTimeRecoveryUnavailableException`
+    pub fn no_recovery() -> Self {
+        let message = "Point in time recovery has not yet been enabled for this source table.";
+        Self::aws("PointInTimeRecoveryUnavailableException", message)
+    }
+
+    /// `InvalidRestoreTimeException`
+    pub fn invalid_restore_time() -> Self {
+        let message = "An invalid restore time was specified. RestoreDateTime must be between EarliestRestorableDateTime and \
+                       LatestRestorableDateTime.";
+        Self::aws("InvalidRestoreTimeException", message)
+    }
+
     /// `ResourceNotFoundException` as the operations on streams say it.
     pub fn stream_not_found(arn: &str) -> Self {
         Self::aws("ResourceNotFoundException", format!("Requested resource not found: Stream: {arn} not found"))

@@ -52,6 +52,8 @@ impl DynamoDb {
             ttl: None,
             on_demand_since: (billing == Billing::OnDemand).then_some(cx.now_millis()),
             stream: None,
+            recovery: None,
+            restored: None,
         };
         cx.write(|tx| {
             if self.descriptions.get(tx, scope(cx), &table.name)?.is_some() {
@@ -90,6 +92,7 @@ impl DynamoDb {
                 }
                 let shown = description(cx, tx, &table, "DELETING")?;
                 self.end_stream(cx, tx, &mut table)?;
+                self.end_recovery(cx, tx, &mut table)?;
                 rows::delete_table(tx, scope(cx), &table.name);
                 rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
                 self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;

@@ -245,7 +245,7 @@ fn forget_unused(table: &mut Table, new: &crate::table::KeySchema) {
     table.attributes.retain(|definition| used.contains(&definition.name));
 }
 
-fn forget_definitions(table: &mut Table) {
+pub(crate) fn forget_definitions(table: &mut Table) {
     let key = table.key.clone();
     forget_unused(table, &key);
 }
