@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`value`] and [`number`] (what an item is) → [`compact`] and [`key`] (how it is kept) → [`expression`]
 //! (what can be said of it) → [`table`] and [`rows`] (tables, indexes, and one write to all of them) → `items` and `tables`
-//! (the operations), [`streams`] (the second service, which reads what was written). Items never become trees of generated structs: `api::form` reads them from the wire into [`value`] and
-//! writes them to the wire from their stored form.
+//! (the operations) → [`streams`] (the second service, which reads what was written). Items never become trees of generated
+//! structs: `api::form` reads them from the wire into [`value`] and writes them to the wire from their stored form.
 //!
 //! The parameters from before there were expressions become the same trees that expressions become (`legacy`).
 //!

@@ -19,7 +19,7 @@ use crate::request::{scope, table_arn, table_name};
 use crate::rows::{self, Scope, Sweep};
 use crate::table::{BASE, Billing, Restored, Table};
 use minicbor::{Decode, Encode};
-use undercast_kernel::Cx;
+use undercast_kernel::{Cx, Timestamp};
 use undercast_store::{Order, Page, Part, Read, prefix_end};
 
 const BACKUPS: &str = "dynamodb.backups";
@@ -173,8 +173,8 @@ impl DynamoDb {
                 found.push(minicbor::decode(&stored)?);
             }
         }
-        let from = input.time_range_lower_bound.map(|at| at.as_millisecond());
-        let to = input.time_range_upper_bound.map(|at| at.as_millisecond());
+        let from = input.time_range_lower_bound.map(Timestamp::as_millisecond);
+        let to = input.time_range_upper_bound.map(Timestamp::as_millisecond);
         found
             .retain(|backup| from.is_none_or(|from| backup.created >= from) && to.is_none_or(|to| backup.created < to));
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_LISTED);

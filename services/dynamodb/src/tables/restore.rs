@@ -87,10 +87,12 @@ fn overridden(cx: &Cx, table: &mut Table, overrides: &Overrides) -> Result<()> {
         table.billing = billing;
     }
     if let Some(wanted) = &overrides.local {
-        keep(&mut table.local, wanted.iter().map(|index| index.index_name.as_str()))?;
+        let names: Vec<&str> = wanted.iter().map(|index| index.index_name.as_str()).collect();
+        keep(&mut table.local, &names)?;
     }
     if let Some(wanted) = &overrides.global {
-        keep(&mut table.global, wanted.iter().map(|index| index.index_name.as_str()))?;
+        let names: Vec<&str> = wanted.iter().map(|index| index.index_name.as_str()).collect();
+        keep(&mut table.global, &names)?;
         for wanted in wanted {
             let index = table.global.iter_mut().find(|index| index.name == wanted.index_name);
             if let (Some(index), Some(throughput)) = (index, &wanted.provisioned_throughput) {
@@ -103,11 +105,11 @@ fn overridden(cx: &Cx, table: &mut Table, overrides: &Overrides) -> Result<()> {
 }
 
 /// Keeps the indexes that are named, all of which must be there.
-fn keep<'a>(indexes: &mut Vec<Index>, names: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
-    if let Some(other) = names.clone().find(|name| !indexes.iter().any(|index| index.name == *name)) {
+fn keep(indexes: &mut Vec<Index>, names: &[&str]) -> Result<()> {
+    if let Some(other) = names.iter().find(|name| !indexes.iter().any(|index| index.name == **name)) {
         return Err(Error::invalid(format_args!("Index {other} does not exist in the source")));
     }
-    indexes.retain(|index| names.clone().any(|name| name == index.name));
+    indexes.retain(|index| names.contains(&index.name.as_str()));
     Ok(())
 }
 
