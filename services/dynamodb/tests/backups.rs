@@ -132,6 +132,18 @@ async fn a_backup_outlives_its_table_and_can_be_restored() {
     assert_eq!((&made["BackupStatus"], &made["BackupType"]), (&json!("CREATING"), &json!("USER")));
     let arn = made["BackupArn"].clone();
     put(&cloud, "a", "2").await;
+    let index = |name: &str, attribute: &str| {
+        json!({"IndexName": name, "Projection": {"ProjectionType": "ALL"},
+        "KeySchema": [{"AttributeName": attribute, "KeyType": "HASH"}]})
+    };
+    let mut input = json!({"BackupArn": arn, "TargetTableName": "renamed"});
+    input["GlobalSecondaryIndexOverride"] = json!([index("other", "g"), index("by-g", "g")]);
+    cloud.ok("RestoreTableFromBackup", input.clone()).await;
+    assert_eq!(held(&cloud, "renamed").await, ["a=1", "b=1"]);
+    cloud.ok("DeleteTable", json!({"TableName": "renamed"})).await;
+    input["GlobalSecondaryIndexOverride"] = json!([index("by-pk", "pk")]);
+    let refused = cloud.err("RestoreTableFromBackup", input).await;
+    assert!(refused.message.starts_with("Index by-pk does not match a secondary index"), "{}", refused.message);
     cloud.ok("DeleteTable", json!({"TableName": "tab"})).await;
     cloud.advance(60).await;
     let shown = cloud.ok("DescribeBackup", json!({"BackupArn": arn})).await["BackupDescription"].clone();

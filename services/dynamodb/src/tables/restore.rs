@@ -9,7 +9,7 @@ use crate::api::output::TableDescription;
 use crate::error::{Error, Result};
 use crate::request::{scope, table_name};
 use crate::rows::{self, Change, Rows, Scope};
-use crate::table::{BASE, Billing, Index, Restored, Table};
+use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Restored, Table};
 use bytes::Bytes;
 use undercast_kernel::Cx;
 use undercast_store::Tx;
@@ -86,31 +86,60 @@ fn overridden(cx: &Cx, table: &mut Table, overrides: &Overrides) -> Result<()> {
         table.global.iter_mut().for_each(|index| index.billing = billing);
         table.billing = billing;
     }
+    let attributes = table.attributes.clone();
     if let Some(wanted) = &overrides.local {
-        let names: Vec<&str> = wanted.iter().map(|index| index.index_name.as_str()).collect();
-        keep(&mut table.local, &names)?;
+        let mut kept = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            let key = schema::key(&wanted.key_schema, &attributes)?;
+            kept.push(renamed(&table.local, &wanted.index_name, &key, &schema::projection(&wanted.projection)?)?);
+        }
+        table.local = kept;
     }
     if let Some(wanted) = &overrides.global {
-        let names: Vec<&str> = wanted.iter().map(|index| index.index_name.as_str()).collect();
-        keep(&mut table.global, &names)?;
+        let mut kept = Vec::with_capacity(wanted.len());
         for wanted in wanted {
-            let index = table.global.iter_mut().find(|index| index.name == wanted.index_name);
-            if let (Some(index), Some(throughput)) = (index, &wanted.provisioned_throughput) {
-                index.billing = schema::index_billing(&wanted.index_name, table.billing, Some(throughput))?;
-            }
+            let key = schema::global_key(&wanted.key_schema, &attributes)?;
+            let projection = schema::projection(&wanted.projection)?;
+            let mut index = renamed(&table.global, &wanted.index_name, &key, &projection)?;
+            index.billing = index_billing(table, wanted)?;
+            kept.push(index);
         }
+        table.global = kept;
+    }
+    schema::check_together(&table.local, &table.global)?;
+    // Two indexes of the new table may be made of one of the old.
+    table.next_index = 1;
+    for index in table.local.iter_mut().chain(&mut table.global) {
+        index.number = schema::next(&mut table.next_index);
     }
     update::forget_definitions(table);
     Ok(())
 }
 
-/// Keeps the indexes that are named, all of which must be there.
-fn keep(indexes: &mut Vec<Index>, names: &[&str]) -> Result<()> {
-    if let Some(other) = names.iter().find(|name| !indexes.iter().any(|index| index.name == **name)) {
-        return Err(Error::invalid(format_args!("Index {other} does not exist in the source")));
+fn index_billing(table: &Table, wanted: &GlobalSecondaryIndex) -> Result<Billing> {
+    let name = &wanted.index_name;
+    match (table.billing, &wanted.provisioned_throughput) {
+        (Billing::OnDemand, None) => Ok(Billing::OnDemand),
+        (Billing::OnDemand, Some(_)) => Err(Error::validation(format_args!(
+            "Cannot override ProvisionedThroughput if BillingMode is overridden to PAY_PER_REQUEST for index {name}"
+        ))),
+        (Billing::Provisioned { .. }, Some(throughput)) => schema::provisioned(throughput),
+        (Billing::Provisioned { .. }, None) => {
+            Err(Error::validation(format_args!("Must specify provisioned throughput for index {name}")))
+        }
     }
-    indexes.retain(|index| names.contains(&index.name.as_str()));
-    Ok(())
+}
+
+/// The index with this key and projection, under the name that it shall have.
+fn renamed(indexes: &[Index], name: &str, key: &KeySchema, projection: &IndexProjection) -> Result<Index> {
+    let found = indexes.iter().find(|index| index.key == *key && index.projection == *projection);
+    let index = found.ok_or_else(|| {
+        Error::validation(format_args!(
+            "Index {name} does not match a secondary index that existed in the source table and cannot be created during the \
+             restore operation"
+        ))
+    })?;
+    Ok(Index { name: name.to_owned(), ..index.clone() })
 }
 
 /// Writes what one table holds into another, with other items in place of some.
