@@ -122,15 +122,16 @@ impl Error {
     }
 
     /// `PointInTimeRecoveryUnavailableException`
-    pub fn no_recovery() -> Self {
-        let message = "Point in time recovery has not yet been enabled for this source table.";
+    pub fn no_recovery(table: &str) -> Self {
+        let message = format!("Point in time recovery is not enabled for table '{table}'");
         Self::aws("PointInTimeRecoveryUnavailableException", message)
     }
 
-    /// `InvalidRestoreTimeException`
-    pub fn invalid_restore_time() -> Self {
-        let message = "An invalid restore time was specified. RestoreDateTime must be between EarliestRestorableDateTime and \
-                       LatestRestorableDateTime.";
+    /// `InvalidRestoreTimeException`: the moment that is wanted, and the first and last that there are.
+    pub fn invalid_restore_time(wanted: impl Display, first: impl Display, last: impl Display) -> Self {
+        let message = format!(
+            "RestoreDateTime '{wanted}' must be within EarliestRestorableDateTime '{first}' and LatestRestorableDateTime '{last}'"
+        );
         Self::aws("InvalidRestoreTimeException", message)
     }
 

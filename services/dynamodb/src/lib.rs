@@ -10,7 +10,6 @@
 //! Limits: global tables of several regions, policies of tables, PartiQL, exports and imports are not built, and are
 //! refused. A table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's
 //! does. Indexes are filled and tables restored in one transaction, which holds up other writers. Nothing is throttled.
-//! A table that is deleted while a history of it is kept leaves no backup of the system's behind.
 
 pub mod api;
 pub mod capacity;

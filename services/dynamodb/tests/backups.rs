@@ -185,3 +185,26 @@ async fn backups_are_listed_by_table_time_and_kind() {
     let none = cloud.err("CreateBackup", json!({"TableName": "none", "BackupName": "four"})).await;
     assert_eq!(none.code, "TableNotFoundException");
 }
+
+#[tokio::test]
+async fn a_table_with_a_history_leaves_a_backup_behind() {
+    let cloud = recoverable().await;
+    for pk in ["a", "b", "c", "d", "e"] {
+        put(&cloud, pk, "1").await;
+    }
+    cloud.ok("DeleteTable", json!({"TableName": "tab"})).await;
+    cloud.advance(7200).await;
+    assert_eq!(cloud.ok("ListBackups", json!({})).await["BackupSummaries"], json!([]));
+    let listed = cloud.ok("ListBackups", json!({"BackupType": "ALL"})).await["BackupSummaries"][0].clone();
+    assert_eq!((&listed["BackupName"], &listed["BackupType"]), (&json!("tab$DeletedTableBackup"), &json!("SYSTEM")));
+    let arn = listed["BackupArn"].clone();
+    assert_eq!(cloud.err("DeleteBackup", json!({"BackupArn": arn})).await.code, "ValidationException");
+    cloud.ok("RestoreTableFromBackup", json!({"BackupArn": arn, "TargetTableName": "tab"})).await;
+    let all = ["a=1", "b=1", "c=1", "d=1", "e=1"];
+    assert_eq!(held(&cloud, "tab").await, all);
+    let rows = cloud.rows();
+    cloud.advance(36 * 86_400).await;
+    assert_eq!(cloud.err("DescribeBackup", json!({"BackupArn": arn})).await.code, "BackupNotFoundException");
+    assert_eq!(held(&cloud, "tab").await, all);
+    assert!(cloud.rows() + 8 < rows, "what the deleted table held is gone");
+}

@@ -19,13 +19,16 @@ use crate::request::{scope, table_arn, table_name};
 use crate::rows::{self, Scope, Sweep};
 use crate::table::{BASE, Billing, Restored, Table};
 use minicbor::{Decode, Encode};
-use undercast_kernel::{Cx, Timestamp};
-use undercast_store::{Order, Page, Part, Read, prefix_end};
+use undercast_kernel::{Cx, Next, Timestamp};
+use undercast_store::{Order, Page, Part, Read, Tx, prefix_end};
 
 const BACKUPS: &str = "dynamodb.backups";
 
 /// Most backups of one page.
 const MAX_LISTED: usize = 100;
+
+/// How long what a deleted table held is kept, in milliseconds.
+const KEPT: i64 = 35 * 86_400_000;
 
 /// A backup.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -51,9 +54,27 @@ struct Backup {
     /// How many bytes they have.
     #[n(6)]
     bytes: i64,
+    /// When it goes by itself, in milliseconds since 1970; only those that DynamoDB makes do.
+    #[n(7)]
+    expires: Option<i64>,
 }
 
 impl Backup {
+    fn kind(&self) -> &'static str {
+        if self.expires.is_some() { "SYSTEM" } else { "USER" }
+    }
+
+    fn is_over(&self, now: i64) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    fn put(&self, tx: &mut Tx<'_>, scope: Scope<'_>) {
+        let mut bytes = Vec::new();
+        // Writing to a vector cannot fail.
+        let _infallible = minicbor::encode(self, &mut bytes);
+        tx.put(key(scope, &self.table.name, &self.id), bytes.into());
+    }
+
     fn arn(&self, cx: &Cx) -> String {
         format!("{}/backup/{}", table_arn(cx, &self.table.name), self.id)
     }
@@ -83,7 +104,8 @@ fn find(cx: &Cx, from: &impl Read, arn: &str) -> Result<Backup> {
     let missing = || Error::backup_not_found(arn);
     let (table, id) = parts_of(cx, arn).ok_or_else(missing)?;
     let stored = from.get(&key(scope(cx), table, id))?.ok_or_else(missing)?;
-    Ok(minicbor::decode(&stored)?)
+    let backup: Backup = minicbor::decode(&stored)?;
+    if backup.is_over(cx.now_millis()) { Err(missing()) } else { Ok(backup) }
 }
 
 fn parts_of<'a>(cx: &Cx, arn: &'a str) -> Option<(&'a str, &'a str)> {
@@ -109,16 +131,55 @@ impl DynamoDb {
                     items: items.clone(),
                     count: held.items,
                     bytes: held.bytes,
+                    expires: None,
                 };
                 copy(tx, scope(cx), &table, &backup.copy(), &Instead::new(), cx.now_millis())?;
-                let mut bytes = Vec::new();
-                // Writing to a vector cannot fail.
-                let _infallible = minicbor::encode(&backup, &mut bytes);
-                tx.put(key(scope(cx), &table.name, &backup.id), bytes.into());
+                backup.put(tx, scope(cx));
                 Ok(backup)
             })
             .await?;
         Ok(CreateBackupOutput { backup_details: Some(details(cx, &backup, "CREATING")) })
+    }
+
+    /// Keeps what a table that is deleted holds as a backup, as AWS does of tables of which a history is kept. The rows
+    /// stay where they are.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn keep_deleted(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<()> {
+        let held = rows::counts(tx, scope(cx), table, BASE)?;
+        let expires = cx.now_millis().saturating_add(KEPT);
+        let backup = Backup {
+            id: format!("{:014}-00000000", cx.now_millis()),
+            name: format!("{}$DeletedTableBackup", table.name),
+            created: cx.now_millis(),
+            table: table.clone(),
+            items: table.id.clone(),
+            count: held.items,
+            bytes: held.bytes,
+            expires: Some(expires),
+        };
+        backup.put(tx, scope(cx));
+        self.schedule_backup_expiry(cx, tx, &table.name, &backup.id, moment(expires))
+    }
+
+    /// Does the task that ends a backup, `payload` being its table's name and its id.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn expire_backup(&self, cx: &Cx, payload: &str) -> Result<Next> {
+        let Some((table, id)) = payload.split_once('/') else { return Ok(Next::Done) };
+        cx.write(|tx| {
+            let key = key(scope(cx), table, id);
+            if let Some(stored) = tx.get(&key)? {
+                let backup: Backup = minicbor::decode(&stored).map_err(Error::from)?;
+                self.schedule_sweep(cx, tx, &backup.items, Sweep::Table)?;
+                tx.delete(key);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(Next::Done)
     }
 
     /// What a backup is.
@@ -138,6 +199,9 @@ impl DynamoDb {
         let backup = cx
             .write(|tx| {
                 let backup = find(cx, tx, arn)?;
+                if backup.expires.is_some() {
+                    return Err(Error::validation("Backups of the type SYSTEM cannot be deleted").into());
+                }
                 tx.delete(key(scope(cx), &backup.table.name, &backup.id));
                 self.schedule_sweep(cx, tx, &backup.items, Sweep::Table)?;
                 Ok(backup)
@@ -167,12 +231,11 @@ impl DynamoDb {
             limit: usize::MAX,
         };
         let mut found: Vec<Backup> = Vec::new();
-        // Nobody but users makes backups here.
-        if input.backup_type.as_deref().is_none_or(|kind| kind == "USER" || kind == "ALL") {
-            for (_, stored) in cx.read().scan(&page)? {
-                found.push(minicbor::decode(&stored)?);
-            }
+        for (_, stored) in cx.read().scan(&page)? {
+            found.push(minicbor::decode(&stored)?);
         }
+        let wanted = input.backup_type.as_deref().unwrap_or("USER");
+        found.retain(|backup| (wanted == "ALL" || wanted == backup.kind()) && !backup.is_over(cx.now_millis()));
         let from = input.time_range_lower_bound.map(Timestamp::as_millisecond);
         let to = input.time_range_upper_bound.map(Timestamp::as_millisecond);
         found
@@ -202,6 +265,9 @@ impl DynamoDb {
             global: input.global_secondary_index_override,
             local: input.local_secondary_index_override,
         };
+        if !input.backup_arn.contains("/backup/") {
+            return Err(Error::validation("Invalid Backup ARN"));
+        }
         let wanted = Wanted { table: &input.target_table_name, id: &id, overrides };
         let shown = cx
             .write(|tx| {
@@ -225,9 +291,9 @@ fn details(cx: &Cx, backup: &Backup, status: &str) -> BackupDetails {
         backup_name: backup.name.clone(),
         backup_size_bytes: Some(backup.bytes),
         backup_status: status.to_owned(),
-        backup_type: "USER".to_owned(),
+        backup_type: backup.kind().to_owned(),
         backup_creation_date_time: moment(backup.created),
-        backup_expiry_date_time: None,
+        backup_expiry_date_time: backup.expires.map(moment),
     }
 }
 
@@ -239,9 +305,9 @@ fn summary(cx: &Cx, backup: &Backup) -> BackupSummary {
         backup_arn: Some(backup.arn(cx)),
         backup_name: Some(backup.name.clone()),
         backup_creation_date_time: Some(moment(backup.created)),
-        backup_expiry_date_time: None,
+        backup_expiry_date_time: backup.expires.map(moment),
         backup_status: Some("AVAILABLE".to_owned()),
-        backup_type: Some("USER".to_owned()),
+        backup_type: Some(backup.kind().to_owned()),
         backup_size_bytes: Some(backup.bytes),
     }
 }

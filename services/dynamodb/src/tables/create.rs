@@ -99,10 +99,16 @@ impl DynamoDb {
                 }
                 let shown = description(cx, tx, &table, "DELETING")?;
                 self.end_stream(cx, tx, &mut table)?;
-                self.end_recovery(cx, tx, &mut table)?;
+                let kept = table.recovery.is_some();
+                if kept {
+                    self.keep_deleted(cx, tx, &table)?;
+                    self.end_recovery(cx, tx, &mut table)?;
+                }
                 rows::delete_table(tx, scope(cx), &table.name);
                 rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
-                self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
+                if !kept {
+                    self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
+                }
                 Ok(shown)
             })
             .await?;

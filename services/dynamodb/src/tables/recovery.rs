@@ -21,7 +21,7 @@ use crate::table::{Recovery, Restored, Table};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use undercast_kernel::{Cx, Next};
+use undercast_kernel::{Cx, Next, Timestamp};
 use undercast_store::{Read, Tx};
 
 /// For how many days a history is kept when nothing else is asked for.
@@ -115,36 +115,36 @@ impl DynamoDb {
         cx: &Cx,
         input: RestoreTableToPointInTimeInput,
     ) -> Result<RestoreTableToPointInTimeOutput> {
-        let source = input
-            .source_table_arn
-            .or(input.source_table_name)
-            .ok_or_else(|| Error::validation("At least one of SourceTableArn or SourceTableName must be specified"))?;
+        let source = match (input.source_table_arn, input.source_table_name) {
+            (Some(source), None) | (None, Some(source)) => source,
+            (Some(_), Some(_)) => {
+                return Err(Error::validation("Must provide exactly one of: sourceTableArn, sourceTableName"));
+            }
+            (None, None) => {
+                return Err(Error::validation(
+                    "The parameter 'TableName' is required but was not present in the request",
+                ));
+            }
+        };
         let overrides = Overrides {
             billing: input.billing_mode_override,
             throughput: input.provisioned_throughput_override,
             global: input.global_secondary_index_override,
             local: input.local_secondary_index_override,
         };
-        let wanted = match (input.use_latest_restorable_time, input.restore_date_time) {
-            (Some(true), None) => None,
-            (None | Some(false), Some(at)) => Some(at.as_millisecond()),
-            _ => {
-                return Err(Error::validation(
-                    "Exactly one of UseLatestRestorableTime and RestoreDateTime must be specified",
-                ));
-            }
-        };
+        let wanted = wanted_moment(input.use_latest_restorable_time, input.restore_date_time)?;
         let id = cx.random().uuid();
         let target = Wanted { table: &input.target_table_name, id: &id, overrides };
         let shown = cx
             .write(|tx| {
                 let source = self.backed_up(cx, tx, &source)?;
-                let recovery = source.recovery.as_ref().ok_or_else(Error::no_recovery)?;
+                let recovery = source.recovery.as_ref().ok_or_else(|| Error::no_recovery(&source.name))?;
                 let now = cx.now_millis();
                 let at = wanted.unwrap_or(now);
+                let first = recovery.earliest(now);
                 // Callers know the earliest moment to the second.
-                if at < recovery.earliest(now).div_euclid(1000) * 1000 || at > now {
-                    return Err(Error::invalid_restore_time().into());
+                if at < first.div_euclid(1000) * 1000 || at > now {
+                    return Err(Error::invalid_restore_time(second(at), second(first), second(now)).into());
                 }
                 let instead = undone(tx, cx, &source, &recovery.history.id, at)?;
                 let restored = Restored { backup: None, table: table_arn(cx, &source.name), at };
@@ -179,6 +179,26 @@ impl DynamoDb {
         let found = self.descriptions.get(from, scope(cx), name)?;
         found.ok_or_else(|| Error::table_of_backups_not_found(name))
     }
+}
+
+/// The moment that a request wants, in milliseconds since 1970; `None` for the latest that there is.
+fn wanted_moment(latest: Option<bool>, at: Option<Timestamp>) -> Result<Option<i64>> {
+    match (latest, at) {
+        (Some(true), None) => Ok(None),
+        (None | Some(false), Some(at)) => Ok(Some(at.as_millisecond())),
+        (Some(true), Some(_)) => Err(Error::validation(
+            "Invalid Request: Both RestoreDateTime and UseLatestRestorableTime cannot be set for point-in-time restore \
+             request. Please set only one of them",
+        )),
+        (None | Some(false), None) => Err(Error::validation(
+            "Invalid Request: Either one of RestoreDateTime or UseLatestRestorableTime must be specified, but not both",
+        )),
+    }
+}
+
+/// A moment in milliseconds since 1970, to the second.
+fn second(millis: i64) -> Timestamp {
+    moment(millis.div_euclid(1000) * 1000)
 }
 
 /// What was at the places that have been written since a moment.

@@ -62,6 +62,7 @@ impl DynamoDb {
             id: wanted.id.to_owned(),
             created: cx.now_millis(),
             deletion_protection: false,
+            class: None,
             ttl: None,
             stream: None,
             recovery: None,
@@ -79,7 +80,21 @@ impl DynamoDb {
 
 fn overridden(cx: &Cx, table: &mut Table, overrides: &Overrides) -> Result<()> {
     if overrides.billing.is_some() || overrides.throughput.is_some() {
-        let billing = schema::billing(overrides.billing.as_deref(), overrides.throughput.as_ref())?;
+        let mode = overrides.billing.as_deref();
+        match (mode, &overrides.throughput) {
+            (None, Some(_)) if table.billing == Billing::OnDemand => {
+                return Err(Error::validation(
+                    "Cannot override ProvisionedThroughput unless BillingMode is PROVISIONED",
+                ));
+            }
+            (Some("PROVISIONED"), None) => {
+                return Err(Error::validation(
+                    "Must override ProvisionedThroughput if BillingMode is overridden to PROVISIONED",
+                ));
+            }
+            _ => {}
+        }
+        let billing = schema::billing(mode, overrides.throughput.as_ref())?;
         if billing == Billing::OnDemand {
             table.on_demand_since = Some(cx.now_millis());
         }
