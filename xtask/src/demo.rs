@@ -39,14 +39,22 @@ impl Cloud {
     /// Starts a cloud and waits until it answers.
     pub(crate) fn start(plan: &Plan, python: &Python) -> Result<Self, Failed> {
         let log = plan.folder.join("undercast.log");
-        let file = std::fs::File::options().create(true).append(true).open(&log).map_err(|source| Failed::File { path: log.clone(), source })?;
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(|source| Failed::File { path: log.clone(), source })?;
         let mut up = Command::new(&plan.binary);
         let listen = format!("127.0.0.1:{}", plan.port);
         up.args(["up", "--listen", &listen, "--data"]).arg(plan.folder.join("data"));
         // The interpreter that functions run in is the one that has boto3, as on AWS.
         let path = shell::variable("PATH").unwrap_or_default();
-        up.env("PATH", format!("{}:{path}", python.folder().display())).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
-        let child = up.spawn().map_err(|source| Failed::Start { command: plan.binary.display().to_string(), source })?;
+        up.env("PATH", format!("{}:{path}", python.folder().display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file);
+        let child =
+            up.spawn().map_err(|source| Failed::Start { command: plan.binary.display().to_string(), source })?;
         let mut cloud = Self { child, port: plan.port };
         cloud.wait(&log)?;
         Ok(cloud)
@@ -103,7 +111,8 @@ pub(crate) fn run(flags: &[&str]) -> Result<(), Failed> {
     cloud.join()
 }
 
-const QUERIES: &[&str] = &["parse xml", "open a file for reading", "regular expression match", "thread lock timeout", "http server request"];
+const QUERIES: &[&str] =
+    &["parse xml", "open a file for reading", "regular expression match", "thread lock timeout", "http server request"];
 
 /// Deploys, feeds, searches; with `crash`, also kills the cloud and searches again.
 pub(crate) fn show(plan: &Plan, crash: bool) -> Result<(Cloud, String, String), Failed> {
@@ -125,7 +134,11 @@ pub(crate) fn show(plan: &Plan, crash: bool) -> Result<(Cloud, String, String), 
     let page = text(&outputs, "Page")?.to_owned();
     let mut answer = check(plan, &python, &page, &folder)?;
     if crash {
-        run_command(python.program("python", &["examples/search/wait.py", "--queries", text(&outputs, "Queries")?, &QUERIES.len().to_string()], plan.port))?;
+        run_command(python.program(
+            "python",
+            &["examples/search/wait.py", "--queries", text(&outputs, "Queries")?, &QUERIES.len().to_string()],
+            plan.port,
+        ))?;
         say("Killing the cloud without warning, and starting it again …");
         cloud.kill()?;
         cloud = Cloud::start(plan, &python)?;
@@ -151,10 +164,32 @@ fn deploy(plan: &Plan, python: &Python, node: &str) -> Result<Json, Failed> {
     let aws = |arguments: &[&str]| python.program("aws", arguments, plan.port);
     run_command(aws(&["s3", "mb", "s3://search-artifacts"]))?;
     let packaged = plan.folder.join("packaged.yaml").display().to_string();
-    let package = ["cloudformation", "package", "--template-file", "examples/search/template.yaml", "--s3-bucket", "search-artifacts", "--output-template-file", &packaged];
+    let package = [
+        "cloudformation",
+        "package",
+        "--template-file",
+        "examples/search/template.yaml",
+        "--s3-bucket",
+        "search-artifacts",
+        "--output-template-file",
+        &packaged,
+    ];
     output(aws(&package))?;
-    let (python_parameter, node_parameter) = (format!("PythonRuntime={}", python.runtime()?), format!("NodeRuntime={node}"));
-    let deploy = ["cloudformation", "deploy", "--template-file", &packaged, "--stack-name", "search", "--capabilities", "CAPABILITY_IAM", "--parameter-overrides", &python_parameter, &node_parameter];
+    let (python_parameter, node_parameter) =
+        (format!("PythonRuntime={}", python.runtime()?), format!("NodeRuntime={node}"));
+    let deploy = [
+        "cloudformation",
+        "deploy",
+        "--template-file",
+        &packaged,
+        "--stack-name",
+        "search",
+        "--capabilities",
+        "CAPABILITY_IAM",
+        "--parameter-overrides",
+        &python_parameter,
+        &node_parameter,
+    ];
     run_command(aws(&deploy))?;
     let described = output(aws(&["cloudformation", "describe-stacks", "--stack-name", "search", "--output", "json"]))?;
     let json: Json = serde_json::from_str(&described).map_err(|e| Failed::Check(e.to_string()))?;
@@ -162,7 +197,12 @@ fn deploy(plan: &Plan, python: &Python, node: &str) -> Result<Json, Failed> {
 }
 
 fn text<'a>(outputs: &'a Json, key: &str) -> Result<&'a str, Failed> {
-    let found = outputs.as_array().into_iter().flatten().find(|o| o["OutputKey"] == key).and_then(|o| o["OutputValue"].as_str());
+    let found = outputs
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|o| o["OutputKey"] == key)
+        .and_then(|o| o["OutputValue"].as_str());
     found.ok_or_else(|| Failed::Check(format!("the stack has no output {key}")))
 }
 
@@ -175,11 +215,18 @@ fn check(plan: &Plan, python: &Python, page: &str, documents: &str) -> Result<St
     let answer = output(command("curl", &["-sS", "--fail-with-body", "-H", &header, &url]))?;
     let json: Json = serde_json::from_str(&answer).map_err(|e| Failed::Check(format!("{e}: {answer}")))?;
     for result in json["results"].as_array().into_iter().flatten().take(3) {
-        say(&format!("  {:>7.3}  {}", result["score"].as_f64().unwrap_or_default(), result["name"].as_str().unwrap_or_default()));
+        say(&format!(
+            "  {:>7.3}  {}",
+            result["score"].as_f64().unwrap_or_default(),
+            result["name"].as_str().unwrap_or_default()
+        ));
     }
     let mut arguments = vec!["examples/search/check.py", page, documents];
     arguments.extend(QUERIES);
     let checked = output(python.program("python", &arguments, plan.port))?;
-    say(&format!("The top results of {} queries are those of a direct computation over the same documents.", QUERIES.len()));
+    say(&format!(
+        "The top results of {} queries are those of a direct computation over the same documents.",
+        QUERIES.len()
+    ));
     Ok(checked.trim().to_owned())
 }

@@ -35,7 +35,9 @@ pub(crate) fn service(name: &str) -> Result<(), Failed> {
         "//! Say here what {name} is, its tables, its limits.\n\npub mod api {{\n    //! The API, generated from its model.\n    include!(concat!(env!(\"OUT_DIR\"), \"/api.rs\"));\n}}\n"
     );
     write(&folder.join("src/lib.rs"), &lib)?;
-    say(&format!("services/{name} is begun. Next: read docs/adding-a-service.md, then `./x new operation {name}.<Operation>`."));
+    say(&format!(
+        "services/{name} is begun. Next: read docs/adding-a-service.md, then `./x new operation {name}.<Operation>`."
+    ));
     Ok(())
 }
 
@@ -53,6 +55,8 @@ pub(crate) fn operation(name: &str) -> Result<(), Failed> {
     let model = read(&root().join("models").join(format!("{service}.json")))?;
     undercast_codegen::generate(service, &model, &listed).map_err(|e| Failed::Check(e.to_string()))?;
     write(&path, &listed)?;
-    say(&format!("{name} is listed. Next: `cargo check -p undercast-{service}` names the method to write; then a case in services/{service}/tests/conformance."));
+    say(&format!(
+        "{name} is listed. Next: `cargo check -p undercast-{service}` names the method to write; then a case in services/{service}/tests/conformance."
+    ));
     Ok(())
 }

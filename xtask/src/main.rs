@@ -15,6 +15,7 @@ const HELP: &str = "usage: ./x COMMAND
 
   demo [--once] [--debug]   build, start a cloud, deploy examples/search, feed it, search; --once checks the answer and stops
   build                     build the release binary
+  bench                     how fast the release binary is, beside what could not be faster; takes a minute
   test                      everything that CI runs
   tidy                      the rules of this code base
   fmt                       format the code
@@ -41,6 +42,7 @@ fn run(words: &[&str]) -> Result<(), Failed> {
     match words {
         ["demo", flags @ ..] => demo::run(flags),
         ["build"] => tools::build(true).map(|path| say(&format!("built {}", path.display()))),
+        ["bench"] => tools::bench(),
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
         ["fmt"] => shell::run("cargo", &["fmt", "--all"]),

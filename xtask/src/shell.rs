@@ -53,7 +53,11 @@ fn text_of(command: &Command) -> String {
 pub(crate) fn run_command(mut command: Command) -> Result<(), Failed> {
     let text = text_of(&command);
     let status = command.status().map_err(|source| Failed::Start { command: text.clone(), source })?;
-    if status.success() { Ok(()) } else { Err(Failed::Command { command: text, status: status.to_string(), output: String::new() }) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failed::Command { command: text, status: status.to_string(), output: String::new() })
+    }
 }
 
 /// The same for a program and its arguments.
@@ -75,7 +79,13 @@ pub(crate) fn output(mut command: Command) -> Result<String, Failed> {
 
 /// Whether a program is there.
 pub(crate) fn has(program: &str) -> bool {
-    Command::new(program).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+    Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, Failed> {

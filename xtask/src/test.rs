@@ -10,7 +10,9 @@ pub(crate) fn run() -> Result<(), Failed> {
     let started = Instant::now();
     step("tidy", tidy::run)?;
     step("format", || shell::run("cargo", &["fmt", "--all", "--check"]))?;
-    step("clippy", || shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    step("clippy", || {
+        shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
+    })?;
     step("tests", || shell::run("cargo", &["test", "--workspace", "--quiet"]))?;
     step("the search example", example)?;
     say(&format!("everything holds ({} s)", started.elapsed().as_secs()));

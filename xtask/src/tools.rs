@@ -20,16 +20,28 @@ fn target() -> PathBuf {
 
 /// Builds the binary, and says where it is.
 pub(crate) fn build(release: bool) -> Result<PathBuf, Failed> {
-    let arguments: &[&str] = if release { &["build", "--release", "-p", "undercast"] } else { &["build", "-p", "undercast"] };
+    let arguments: &[&str] =
+        if release { &["build", "--release", "-p", "undercast"] } else { &["build", "-p", "undercast"] };
     shell::run("cargo", arguments)?;
     Ok(target().join(if release { "release" } else { "debug" }).join("undercast"))
+}
+
+/// Measures the release binary.
+pub(crate) fn bench() -> Result<(), Failed> {
+    let binary = build(true)?.display().to_string();
+    shell::run("cargo", &["build", "--release", "-p", "undercast-bench"])?;
+    let mut bench = Command::new(target().join("release/undercast-bench"));
+    bench.arg(binary);
+    shell::run_command(bench)
 }
 
 /// Installs Debian packages, as root or by sudo.
 fn install(packages: &[&str]) -> Result<(), Failed> {
     say(&format!("installing {} (this needs root)", packages.join(", ")));
     let root = shell::output(command("id", &["-u"]))?.trim() == "0";
-    let run = |arguments: &[&str]| if root { shell::run(arguments[0], &arguments[1..]) } else { shell::run("sudo", arguments) };
+    let run = |arguments: &[&str]| {
+        if root { shell::run(arguments[0], &arguments[1..]) } else { shell::run("sudo", arguments) }
+    };
     run(&["apt-get", "update", "-q"])?;
     let mut arguments = vec!["apt-get", "install", "-qy"];
     arguments.extend(packages);
@@ -66,7 +78,9 @@ impl Python {
     /// A program of the environment, pointed at the cloud on `port`.
     pub(crate) fn program(&self, name: &str, arguments: &[&str], port: u16) -> Command {
         let mut command = command(self.0.join("bin").join(name), arguments);
-        for name in ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"] {
+        for name in
+            ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"]
+        {
             command.env_remove(name);
         }
         command
@@ -111,7 +125,11 @@ pub(crate) fn doctor() -> Result<(), Failed> {
         ("psql", "talks to PostgreSQL", "apt-get install postgresql"),
         ("redis-server", "is a Redis", "apt-get install redis-server"),
     ] {
-        let line = if has(program) { format!("{program:<14} works    {what}") } else { format!("{program:<14} missing  {what}\n{:<14} fix:     {fix}", "") };
+        let line = if has(program) {
+            format!("{program:<14} works    {what}")
+        } else {
+            format!("{program:<14} missing  {what}\n{:<14} fix:     {fix}", "")
+        };
         say(&line);
     }
     let free = std::net::TcpListener::bind(("127.0.0.1", 4566)).is_ok();

@@ -88,7 +88,9 @@ impl Config {
     pub(crate) fn check(&self, model: &Model) -> Result<(), Error> {
         for name in &self.operations {
             if !model.operations.contains_key(name) {
-                return Err(Error::Unknown(format!("api.toml lists the operation `{name}`, which the API does not have")));
+                return Err(Error::Unknown(format!(
+                    "api.toml lists the operation `{name}`, which the API does not have"
+                )));
             }
         }
         for key in self.ignored.keys().chain(self.refused.keys()).chain(self.form_names.keys()) {
@@ -101,7 +103,14 @@ impl Config {
                 return Err(Error::Unknown(format!("api.toml names the member `{key}`, which the API does not have")));
             }
         }
-        let named = self.external.keys().chain(self.form_maps.keys()).chain(self.xml_roots.keys()).chain(&self.xml_unwrapped).chain(self.error_codes.keys()).chain(self.error_statuses.keys());
+        let named = self
+            .external
+            .keys()
+            .chain(self.form_maps.keys())
+            .chain(self.xml_roots.keys())
+            .chain(&self.xml_unwrapped)
+            .chain(self.error_codes.keys())
+            .chain(self.error_statuses.keys());
         for shape in named {
             if !model.shapes.contains_key(shape) {
                 return Err(Error::Unknown(format!("api.toml names the shape `{shape}`, which the API does not have")));
@@ -111,7 +120,12 @@ impl Config {
     }
 }
 
-fn reason<'a>(reasons: &'a BTreeMap<String, String>, shape: &str, member: &str, operations: &[&str]) -> Option<&'a str> {
+fn reason<'a>(
+    reasons: &'a BTreeMap<String, String>,
+    shape: &str,
+    member: &str,
+    operations: &[&str],
+) -> Option<&'a str> {
     let names = std::iter::once(shape).chain(operations.iter().copied());
     names.map(|n| format!("{n}.{member}")).find_map(|key| reasons.get(&key)).map(String::as_str)
 }

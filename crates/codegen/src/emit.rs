@@ -27,6 +27,8 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     let emit = Emit { model, config, reach: &reach };
     let tables = Tables { model, config, reach: &reach };
     let mut out = String::with_capacity(1 << 16);
+    // Style is for code that people read and write; `dead_code` stays, it is the point.
+    out.push_str("mod generated {\n#![allow(clippy::style, clippy::complexity, clippy::pedantic, clippy::perf, missing_docs, unreachable_pub)]\n");
     out.push_str("use undercast_kernel::Cx;\nuse undercast_wire::{Protocol, Value, Write, Writer};\nuse undercast_wire::schema::{ErrorShape, Http, List, Location, Map, Member, Operation, Range, Service, Shape, Size, Structure, Text, TimestampFormat, Unbuilt};\n");
     out.push_str("/// Keeps every import in use, whatever the API has.\n#[doc(hidden)]\npub type Imports = (Location, List, Map, Member, Range, Shape, Size, Structure, Text, TimestampFormat, Unbuilt, Value, Http, &'static ErrorShape);\n");
     if emit.listed().any(|o| o.input.is_none() || o.output.is_none()) {
@@ -36,6 +38,7 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     emit.operations(&tables, &mut out);
     emit.structs(&mut out);
     emit.calls(&mut out);
+    out.push_str("}\npub use generated::*;\n");
     out
 }
 
@@ -45,13 +48,15 @@ impl Emit<'_> {
     }
 
     fn operations(&self, tables: &Tables<'_>, out: &mut String) {
-        let mut errors: Vec<&str> = self.model.operations.values().flat_map(|o| &o.errors).map(String::as_str).collect();
+        let mut errors: Vec<&str> =
+            self.model.operations.values().flat_map(|o| &o.errors).map(String::as_str).collect();
         errors.extend(self.model.shapes.values().filter(|s| s.flag("exception")).map(|s| s.name.as_str()));
         errors.sort_unstable();
         errors.dedup();
         tables.errors(&errors, out);
         for operation in self.listed() {
-            let table = |shape: &Option<String>| shape.as_ref().map_or("S_UNIT".to_owned(), |s| format!("S_{}", constant(s)));
+            let table =
+                |shape: &Option<String>| shape.as_ref().map_or("S_UNIT".to_owned(), |s| format!("S_{}", constant(s)));
             let errors: Vec<String> = operation.errors.iter().map(|e| format!("&errors::{}", constant(e))).collect();
             let _ = writeln!(
                 out,
@@ -92,8 +97,15 @@ impl Emit<'_> {
             .collect();
         let compatible = model.metadata.get("awsQueryCompatible").is_some();
         let protocols = self.protocols();
-        let default_error = if protocols.first().is_some_and(|p| p == "Query" || p == "Ec2") { "ValidationError" } else { "ValidationException" };
-        let namespace = wire.xml_namespace.as_deref().or(model.metadata.pointer("/xmlNamespace").and_then(|n| n.as_str().or_else(|| n.get("uri")?.as_str())));
+        let default_error = if protocols.first().is_some_and(|p| p == "Query" || p == "Ec2") {
+            "ValidationError"
+        } else {
+            "ValidationException"
+        };
+        let namespace = wire
+            .xml_namespace
+            .as_deref()
+            .or(model.metadata.pointer("/xmlNamespace").and_then(|n| n.as_str().or_else(|| n.get("uri")?.as_str())));
         let protocols: Vec<String> = protocols.iter().map(|p| format!("Protocol::{p}")).collect();
         let _ = writeln!(
             out,
@@ -120,10 +132,17 @@ impl Emit<'_> {
 
     /// The protocols' variants, the model's preferred one first.
     fn protocols(&self) -> Vec<String> {
-        let listed = self.model.metadata.get("protocols").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        let listed =
+            self.model.metadata.get("protocols").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
         let listed = listed.iter().filter_map(serde_json::Value::as_str);
         let mut found: Vec<String> = Vec::new();
-        for name in self.model.text("protocol").into_iter().chain(listed).chain(self.config.wire.protocols.iter().map(String::as_str)) {
+        for name in self
+            .model
+            .text("protocol")
+            .into_iter()
+            .chain(listed)
+            .chain(self.config.wire.protocols.iter().map(String::as_str))
+        {
             let variant = match name {
                 "json" => "Json",
                 "query" => "Query",
@@ -147,10 +166,17 @@ impl Emit<'_> {
                 Side::Output => ("output", &self.reach.outputs),
             };
             let word = if side == Side::Input { "requests" } else { "answers" };
-            let _ = writeln!(out, "/// What {word} hold.\npub(crate) mod {module} {{\n    use super::*;\n    const _: Option<Imports> = None;");
+            let _ = writeln!(
+                out,
+                "/// What {word} hold.\npub(crate) mod {module} {{\n    use super::*;\n    const _: Option<Imports> = None;"
+            );
             for name in names {
                 let Some(shape) = self.model.shapes.get(*name) else { continue };
-                if shape.kind != "structure" || shape.flag("document") || self.config.external.contains_key(*name) || shape.flag("eventstream") {
+                if shape.kind != "structure"
+                    || shape.flag("document")
+                    || self.config.external.contains_key(*name)
+                    || shape.flag("eventstream")
+                {
                     continue;
                 }
                 match side {
@@ -162,10 +188,20 @@ impl Emit<'_> {
         }
         for operation in self.listed() {
             if let Some(input) = &operation.input {
-                let _ = writeln!(out, "pub(crate) use input::{} as {}Input;", self.type_name(input), camel(&operation.name));
+                let _ = writeln!(
+                    out,
+                    "pub(crate) use input::{} as {}Input;",
+                    self.type_name(input),
+                    camel(&operation.name)
+                );
             }
             if let Some(output) = self.answer(operation) {
-                let _ = writeln!(out, "pub(crate) use output::{} as {}Output;", self.type_name(output), camel(&operation.name));
+                let _ = writeln!(
+                    out,
+                    "pub(crate) use output::{} as {}Output;",
+                    self.type_name(output),
+                    camel(&operation.name)
+                );
             }
         }
     }
@@ -203,7 +239,11 @@ impl Emit<'_> {
             "structure" if shape.flag("eventstream") => "undercast_wire::Body".to_owned(),
             "structure" => {
                 let name_in_rust = camel(name);
-                if owner.is_some_and(|o| holds(self.model, name, o)) { format!("Box<{name_in_rust}>") } else { name_in_rust }
+                if owner.is_some_and(|o| holds(self.model, name, o)) {
+                    format!("Box<{name_in_rust}>")
+                } else {
+                    name_in_rust
+                }
             }
             _ => "serde_json::Value".to_owned(),
         }
@@ -237,7 +277,11 @@ impl Emit<'_> {
             "structure" if shape.flag("eventstream") => "into_body",
             "structure" => {
                 let read = format!("{}::read(value)", camel(name));
-                return if owner.is_some_and(|o| holds(self.model, name, o)) { format!("Box::new({read})") } else { read };
+                return if owner.is_some_and(|o| holds(self.model, name, o)) {
+                    format!("Box::new({read})")
+                } else {
+                    read
+                };
             }
             _ => "into_document",
         };
@@ -285,7 +329,11 @@ impl Emit<'_> {
             .iter()
             .map(|(index, m)| {
                 let field = snake(&m.name);
-                if required(m) { format!("{field}: m{index}.unwrap_or_default()") } else { format!("{field}: m{index}") }
+                if required(m) {
+                    format!("{field}: m{index}.unwrap_or_default()")
+                } else {
+                    format!("{field}: m{index}")
+                }
             })
             .collect();
         let _ = writeln!(out, "            Self {{ {} }}\n        }}\n    }}", fields.join(", "));
@@ -308,7 +356,10 @@ impl Emit<'_> {
             "    }}\n    impl Write for {name} {{\n        fn write(&self, w: &mut dyn Writer) {{\n            w.structure(&S_{});",
             constant(&shape.name)
         );
-        for (index, member) in shape.members.iter().enumerate() {
+        // XML attributes stand in the start tag, so they come before all elements.
+        let (attributes, elements): (Vec<_>, Vec<_>) =
+            shape.members.iter().enumerate().partition(|(_, m)| m.flag("xmlAttribute"));
+        for (index, member) in attributes.into_iter().chain(elements) {
             let field = snake(&member.name);
             let write = self.write_statement(&member.shape, "v", Some(member));
             if shape.required.contains(&member.name) {
@@ -360,9 +411,12 @@ impl Emit<'_> {
     }
 
     fn calls(&self, out: &mut String) {
-        out.push_str("/// The operations that are built, one method each.\npub(crate) trait Operations: Send + Sync {\n");
+        out.push_str(
+            "/// The operations that are built, one method each.\npub(crate) trait Operations: Send + Sync {\n",
+        );
         for operation in self.listed() {
-            let input = operation.input.as_ref().map_or(String::new(), |_| format!(", input: {}Input", camel(&operation.name)));
+            let input =
+                operation.input.as_ref().map_or(String::new(), |_| format!(", input: {}Input", camel(&operation.name)));
             let _ = writeln!(
                 out,
                 "    /// `{}`.\n    fn {}(&self, cx: &Cx{input}) -> impl Future<Output = undercast_kernel::Result<{}>> + Send;",

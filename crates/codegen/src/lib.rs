@@ -74,13 +74,15 @@ pub fn service(name: &str) -> Result<(), Error> {
     std::fs::write(&out, code).map_err(|source| Error::File { path: out, source })
 }
 
+#[expect(clippy::disallowed_methods, reason = "build scripts are told by variables")]
 fn build_variable(name: &str) -> Result<String, Error> {
     std::env::var(name).map_err(|_| Error::Unknown(format!("cargo did not set {name}; this runs in a build script")))
 }
 
 fn write_line(line: &str) -> Result<(), Error> {
     use std::io::Write as _;
-    writeln!(std::io::stdout(), "{line}").map_err(|source| Error::File { path: PathBuf::from("standard output"), source })
+    writeln!(std::io::stdout(), "{line}")
+        .map_err(|source| Error::File { path: PathBuf::from("standard output"), source })
 }
 
 fn read(path: &Path) -> Result<String, Error> {

@@ -131,7 +131,8 @@ fn operation(name: &str, v: &Json) -> Operation {
         result_wrapper: text("/output/resultWrapper"),
         errors: errors.iter().filter_map(|e| e.get("shape").and_then(Json::as_str)).map(ToOwned::to_owned).collect(),
         anonymous: text("/authtype").is_some_and(|t| t == "none"),
-        readonly: v.get("readonly").and_then(Json::as_bool).unwrap_or(false) || reads.iter().any(|r| name.starts_with(r)),
+        readonly: v.get("readonly").and_then(Json::as_bool).unwrap_or(false)
+            || reads.iter().any(|r| name.starts_with(r)),
     }
 }
 

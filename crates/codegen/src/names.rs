@@ -1,9 +1,10 @@
 //! Names in Rust for names in a model.
 
 const KEYWORDS: &[&str] = &[
-    "as", "async", "await", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn",
-    "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "pub", "ref", "return", "self",
-    "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "use", "virtual", "where", "while", "yield",
+    "as", "async", "await", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern",
+    "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut",
+    "override", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
+    "unsafe", "use", "virtual", "where", "while", "yield",
 ];
 
 /// `MD5OfMessageBody` to `md5_of_message_body`; a keyword gets an underscore behind it.
@@ -23,7 +24,9 @@ pub(crate) fn snake(name: &str) -> String {
         let plural = after == Some(&'s') && chars.get(i + 2).is_none_or(|c| !c.is_ascii_lowercase());
         let starts_word = c.is_ascii_uppercase()
             && before.is_some_and(|b| {
-                b.is_ascii_lowercase() || b.is_ascii_digit() || (!plural && after.is_some_and(|a| a.is_ascii_lowercase() && b.is_ascii_uppercase()))
+                b.is_ascii_lowercase()
+                    || b.is_ascii_digit()
+                    || (!plural && after.is_some_and(|a| a.is_ascii_lowercase() && b.is_ascii_uppercase()))
             });
         if starts_word && !out.ends_with('_') {
             out.push('_');

@@ -35,7 +35,8 @@ impl<'a> Reach<'a> {
         for (input, operations) in &reach.input_of {
             let read = |shape: &str, member: &str| {
                 let operations: &[&str] = if shape == *input { operations } else { &[] };
-                config.ignored(shape, member, operations).is_none() && config.refused(shape, member, operations).is_none()
+                config.ignored(shape, member, operations).is_none()
+                    && config.refused(shape, member, operations).is_none()
             };
             walk(model, input, &read, &mut reach.inputs);
             walk(model, input, &|_, _| true, &mut reach.described);

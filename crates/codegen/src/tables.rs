@@ -70,7 +70,7 @@ impl Tables<'_> {
         let Some(item) = shape.members.first() else { return };
         let _ = writeln!(
             out,
-            "static L_{}: List = List {{ name: {}, item: {}, item_name: {}, size: {}, sparse: {}, flattened: {} }};",
+            "pub(crate) static L_{}: List = List {{ name: {}, item: {}, item_name: {}, size: {}, sparse: {}, flattened: {} }};",
             constant(&shape.name),
             lit(&shape.name),
             self.kind(&item.shape, Some(item)),
@@ -92,7 +92,7 @@ impl Tables<'_> {
         let value_name = names.map_or(value.text("locationName").unwrap_or("value"), |n| n.1.as_str());
         let _ = writeln!(
             out,
-            "static M_{}: Map = Map {{ name: {}, key: &T_{}, value: {}, key_name: {}, value_name: {}, size: {}, sparse: {}, flattened: {} }};",
+            "pub(crate) static M_{}: Map = Map {{ name: {}, key: &T_{}, value: {}, key_name: {}, value_name: {}, size: {}, sparse: {}, flattened: {} }};",
             constant(&shape.name),
             lit(&shape.name),
             constant(&key.shape),
@@ -134,10 +134,15 @@ impl Tables<'_> {
 
     fn member(&self, shape: &Shape, member: &Member, operations: &[&str], out: &mut String) {
         let wire = member.text("locationName").unwrap_or(&member.name);
-        let flattened = member.flag("flattened") || self.model.shapes.get(&member.shape).is_some_and(|s| s.flag("flattened"));
+        let flattened =
+            member.flag("flattened") || self.model.shapes.get(&member.shape).is_some_and(|s| s.flag("flattened"));
         let own = self.config.form_names.get(&format!("{}.{}", shape.name, member.name)).map(String::as_str);
         let xml = own.unwrap_or(wire);
-        let form = if self.is_ec2() { ec2_name(member) } else { own.unwrap_or_else(|| self.form_name(member, flattened)).to_owned() };
+        let form = if self.is_ec2() {
+            ec2_name(member)
+        } else {
+            own.unwrap_or_else(|| self.form_name(member, flattened)).to_owned()
+        };
         let location = match member.text("location") {
             Some("uri") => "Label",
             Some("querystring") if self.model.shapes.get(&member.shape).is_some_and(|s| s.kind == "map") => "QueryMap",
@@ -150,7 +155,9 @@ impl Tables<'_> {
         let namespace = member.raw.get("xmlNamespace").map_or("None".to_owned(), namespace_of);
         let target = self.model.shapes.get(&member.shape);
         let streaming = member.flag("streaming")
-            || target.is_some_and(|t| t.flag("eventstream") || (t.flag("streaming") && shape.text("payload") == Some(member.name.as_str())));
+            || target.is_some_and(|t| {
+                t.flag("eventstream") || (t.flag("streaming") && shape.text("payload") == Some(member.name.as_str()))
+            });
         let ignored = self.config.ignored(&shape.name, &member.name, operations);
         let _ = writeln!(
             out,
@@ -187,7 +194,11 @@ impl Tables<'_> {
             let code = own.or(at("/error/code").and_then(serde_json::Value::as_str)).unwrap_or(name);
             let fault = shape.flag("fault");
             let own = self.config.error_statuses.get(*name).map(|s| u64::from(*s));
-            let status = own.or(at("/error/httpStatusCode").and_then(serde_json::Value::as_u64)).unwrap_or(if fault { 500 } else { 400 });
+            let status = own.or(at("/error/httpStatusCode").and_then(serde_json::Value::as_u64)).unwrap_or(if fault {
+                500
+            } else {
+                400
+            });
             let sender = at("/error/senderFault").and_then(serde_json::Value::as_bool).unwrap_or(status < 500);
             let constant = constant(name);
             let function = crate::names::snake(name);
@@ -245,7 +256,7 @@ fn text(shape: &Shape, out: &mut String) {
     let values: Vec<String> = values.iter().filter_map(|v| v.as_str()).map(lit).collect();
     let _ = writeln!(
         out,
-        "static T_{}: Text = Text {{ name: {}, size: {}, pattern: {}, values: &[{}], sensitive: {}, compiled: ::std::sync::OnceLock::new() }};",
+        "pub(crate) static T_{}: Text = Text {{ name: {}, size: {}, pattern: {}, values: &[{}], sensitive: {}, compiled: ::std::sync::OnceLock::new() }};",
         constant(&shape.name),
         lit(&shape.name),
         size(shape),

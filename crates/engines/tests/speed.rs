@@ -80,6 +80,7 @@ fn own_kibibytes(pid: u32) -> u64 {
 async fn fifty_at_once_start_and_end() {
     const MANY: usize = 50;
     let begin = Instant::now();
+    #[expect(clippy::disallowed_methods, reason = "there is no kernel here")]
     let launches = (0..MANY).map(|_| tokio::spawn(launch(spec(&["sleep", "1000"]))));
     let mut all = Vec::new();
     for launched in launches.collect::<Vec<_>>() {

@@ -12,8 +12,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use undercast_wire::sigv4::chunked::ChunkedDecoder;
-use undercast_wire::value::{Body, BodyError, ByteStream, Trailers};
 use undercast_wire::text;
+use undercast_wire::value::{Body, BodyError, ByteStream, Trailers};
 
 /// A sender that says nothing for so long has gone.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -44,13 +44,18 @@ impl Stream for Arriving {
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(BodyError::Incomplete(Some(Box::new(error)))))),
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Some(Err(BodyError::Incomplete(Some(Box::new(error))))));
+                }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE)));
                     if silence.as_mut().poll(cx).is_ready() {
                         let message = "Your socket connection to the server was not read from or written to within the timeout period.";
-                        return Poll::Ready(Some(Err(BodyError::Refused { code: "RequestTimeout", message: message.to_owned() })));
+                        return Poll::Ready(Some(Err(BodyError::Refused {
+                            code: "RequestTimeout",
+                            message: message.to_owned(),
+                        })));
                     }
                     return Poll::Pending;
                 }
@@ -119,9 +124,14 @@ pub(crate) fn hashed(body: Body, expected: String) -> Body {
         Ok(bytes) if bytes.is_empty() => Body::from(bytes),
         Ok(bytes) => {
             let stream = futures_util::stream::once(async move { Ok(bytes) });
-            Body::stream(Box::pin(Hashed { stream: Box::pin(stream), hasher: Sha256::new(), expected, done: false }), length)
+            Body::stream(
+                Box::pin(Hashed { stream: Box::pin(stream), hasher: Sha256::new(), expected, done: false }),
+                length,
+            )
         }
-        Err((stream, length)) => Body::stream(Box::pin(Hashed { stream, hasher: Sha256::new(), expected, done: false }), length),
+        Err((stream, length)) => {
+            Body::stream(Box::pin(Hashed { stream, hasher: Sha256::new(), expected, done: false }), length)
+        }
     }
 }
 
@@ -184,7 +194,9 @@ impl HttpBody for Outgoing {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Self::Stream(stream, _) => stream.as_mut().poll_next(cx).map(|next| next.map(|piece| piece.map(Frame::data))),
+            Self::Stream(stream, _) => {
+                stream.as_mut().poll_next(cx).map(|next| next.map(|piece| piece.map(Frame::data)))
+            }
         }
     }
 

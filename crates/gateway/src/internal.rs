@@ -47,7 +47,8 @@ fn respond(status: u16, json: &Json) -> Response {
 }
 
 fn health(gateway: &Gateway) -> Json {
-    let services: BTreeMap<&str, &str> = gateway.kernel.services().iter().map(|s| (s.api().name, "available")).collect();
+    let services: BTreeMap<&str, &str> =
+        gateway.kernel.services().iter().map(|s| (s.api().name, "available")).collect();
     json!({"services": services, "edition": "undercast", "version": env!("CARGO_PKG_VERSION")})
 }
 
@@ -63,7 +64,8 @@ fn report(gateway: &Gateway) -> Json {
                 .operations
                 .iter()
                 .map(|o| {
-                    let ignored: BTreeMap<&str, &str> = o.input.members.iter().filter_map(|m| m.ignored.map(|r| (m.name, r))).collect();
+                    let ignored: BTreeMap<&str, &str> =
+                        o.input.members.iter().filter_map(|m| m.ignored.map(|r| (m.name, r))).collect();
                     json!({"name": o.name, "ignored": ignored})
                 })
                 .collect();

@@ -10,6 +10,7 @@ mod handle;
 mod host;
 mod internal;
 mod listen;
+mod patience;
 mod route;
 pub mod tls;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use undercast_policy::{
-    Context, Decision, Inputs, MapContext, NamedPolicy, PrincipalFacts, PrincipalKind, Request, ResourceRule, Values, decide, denied_message,
+    Context, Decision, Inputs, MapContext, NamedPolicy, PrincipalFacts, PrincipalKind, Request, ResourceRule, Values,
+    decide, denied_message,
 };
 use undercast_store::Snapshot;
 
@@ -150,7 +151,9 @@ pub(crate) struct Verdict {
 /// Decides whether the principal of `cx` may do what `access` says.
 pub(crate) fn weigh(cx: &Cx, identities: Option<&dyn Identities>, access: &Access, explain: bool) -> Result<Verdict> {
     let owner = access.resource_account.as_deref().unwrap_or(cx.account());
-    let simple_root = matches!(cx.principal().kind, PrincipalKind::Root) && owner == cx.principal().account && access.policies.is_empty();
+    let simple_root = matches!(cx.principal().kind, PrincipalKind::Root)
+        && owner == cx.principal().account
+        && access.policies.is_empty();
     if simple_root && cx.session.is_none() && access.rule == ResourceRule::EitherAllows && !explain {
         return Ok(Verdict { allowed: true, message: String::new(), explanation: Json::Null });
     }
@@ -159,7 +162,8 @@ pub(crate) fn weigh(cx: &Cx, identities: Option<&dyn Identities>, access: &Acces
         None => IdentityPolicies::default(),
     };
     let context = CallContext { cx, access: &access.context, owner, tags: &facts.tags };
-    let request = Request { action: &access.action, resource: &access.resource, principal: cx.principal(), context: &context };
+    let request =
+        Request { action: &access.action, resource: &access.resource, principal: cx.principal(), context: &context };
     let levels: Vec<&[NamedPolicy]> = facts.service_control.iter().map(Vec::as_slice).collect();
     let inputs = Inputs {
         resource_account: Some(owner),

@@ -101,18 +101,23 @@ impl Kernel {
     ) -> Result<Caller> {
         let refuse = |why: Refusal| Err(refusal(why, protocol, s3, Some(signature)).into());
         let inner = &self.inner;
-        let Some(credential) = CREDENTIALS.get(&inner.database.read(), &(&signature.access_key,))? else {
+        // Only keys that look like AWS's are issued; for any other one there is no row to look for.
+        let issued = looks_real(&signature.access_key);
+        let stored = if issued { CREDENTIALS.stored(&inner.database.read(), &(&signature.access_key,))? } else { None };
+        let Some(stored) = stored else {
             if inner.settings.auth == AuthMode::Strict {
                 return refuse(Refusal::UnknownKey);
             }
             let account = account_of_key(&signature.access_key);
             return Ok(Caller {
-                principal: Arc::new(root(account)),
+                principal: inner.callers.root(account),
                 session: None,
                 access_key: Some(signature.access_key.clone()),
                 chunks: None,
             });
         };
+        let known = inner.callers.known(&signature.access_key, stored)?;
+        let credential = &known.credential;
         if !credential.active {
             return refuse(Refusal::UnknownKey);
         }
@@ -128,16 +133,25 @@ impl Kernel {
         if let Some(why) = self.untimely(signature) {
             return refuse(why);
         }
-        let canonical = sigv4::canonical_request(request, signature, payload_hash, s3);
         let key = inner.signing_keys.get(signature, &credential.secret);
-        let expected = sigv4::sign(&key, &sigv4::string_to_sign(signature, &canonical));
+        let expected = if signature.algorithm == sigv4::v2::ALGORITHM {
+            sigv4::v2::sign(request, signature, &credential.secret)
+        } else {
+            let canonical = sigv4::canonical_request(request, signature, payload_hash, s3);
+            sigv4::sign(&key, &sigv4::string_to_sign(signature, &canonical))
+        };
         if !sigv4::same(&expected, &signature.signature) {
             return refuse(Refusal::Mismatch);
         }
-        let chunks = ChunkSigner { key, stamp: signature.stamp.clone(), scope: signature.scope(), previous: signature.signature.clone() };
+        let chunks = ChunkSigner {
+            key,
+            stamp: signature.stamp.clone(),
+            scope: signature.scope(),
+            previous: signature.signature.clone(),
+        };
         Ok(Caller {
-            principal: Arc::new(credential.principal()),
-            session: session_policies(&credential.session_policies, credential.limited),
+            principal: known.principal.clone(),
+            session: known.session.clone(),
             access_key: Some(signature.access_key.clone()),
             chunks: Some(chunks),
         })
@@ -190,41 +204,60 @@ pub fn refusal(why: Refusal, protocol: Protocol, s3: bool, signature: Option<&Si
     let json = matches!(protocol, Protocol::Json | Protocol::Cbor | Protocol::RestJson);
     let status = if protocol == Protocol::RestJson { 403 } else { 400 };
     match why {
-        Refusal::Missing if json => AwsError::new("MissingAuthenticationTokenException", status, "Missing Authentication Token"),
-        Refusal::Missing => AwsError::new("MissingAuthenticationToken", 403, "Request is missing Authentication Token"),
-        Refusal::UnknownKey | Refusal::BadToken if json => {
-            AwsError::new("UnrecognizedClientException", status, "The security token included in the request is invalid.")
+        Refusal::Missing if json => {
+            AwsError::new("MissingAuthenticationTokenException", status, "Missing Authentication Token")
         }
+        Refusal::Missing => AwsError::new("MissingAuthenticationToken", 403, "Request is missing Authentication Token"),
+        Refusal::UnknownKey | Refusal::BadToken if json => AwsError::new(
+            "UnrecognizedClientException",
+            status,
+            "The security token included in the request is invalid.",
+        ),
         Refusal::UnknownKey if s3 => {
-            let error = AwsError::new("InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist in our records.");
+            let error = AwsError::new(
+                "InvalidAccessKeyId",
+                403,
+                "The AWS Access Key Id you provided does not exist in our records.",
+            );
             match signature {
                 Some(s) => error.with("AWSAccessKeyId", s.access_key.as_str()),
                 None => error,
             }
         }
-        Refusal::BadToken if s3 => AwsError::new("InvalidToken", 400, "The provided token is malformed or otherwise invalid."),
+        Refusal::BadToken if s3 => {
+            AwsError::new("InvalidToken", 400, "The provided token is malformed or otherwise invalid.")
+        }
         Refusal::UnknownKey | Refusal::BadToken => {
             AwsError::new("InvalidClientTokenId", 403, "The security token included in the request is invalid.")
         }
-        Refusal::ExpiredToken if json => AwsError::new("ExpiredTokenException", status, "The security token included in the request is expired"),
-        Refusal::ExpiredToken if s3 => AwsError::new("ExpiredToken", 400, "The provided token has expired."),
-        Refusal::ExpiredToken => AwsError::new("ExpiredToken", 403, "The security token included in the request is expired"),
-        Refusal::Mismatch => mismatch(json, status, s3),
-        Refusal::Skew if s3 => {
-            AwsError::new("RequestTimeTooSkewed", 403, "The difference between the request time and the current time is too large.")
+        Refusal::ExpiredToken if json => {
+            AwsError::new("ExpiredTokenException", status, "The security token included in the request is expired")
         }
+        Refusal::ExpiredToken if s3 => AwsError::new("ExpiredToken", 400, "The provided token has expired."),
+        Refusal::ExpiredToken => {
+            AwsError::new("ExpiredToken", 403, "The security token included in the request is expired")
+        }
+        Refusal::Mismatch => mismatch(json, status, s3),
+        Refusal::Skew if s3 => AwsError::new(
+            "RequestTimeTooSkewed",
+            403,
+            "The difference between the request time and the current time is too large.",
+        ),
         Refusal::Expired if s3 => AwsError::new("AccessDenied", 403, "Request has expired"),
         Refusal::Skew | Refusal::Expired => {
             let stamp = signature.map_or("", |s| s.stamp.as_str());
             let message = format!("Signature expired: {stamp} is now earlier than the time allowed (15 min.)");
-            if json { AwsError::new("InvalidSignatureException", status, message) } else { AwsError::new("SignatureDoesNotMatch", 403, message) }
+            if json {
+                AwsError::new("InvalidSignatureException", status, message)
+            } else {
+                AwsError::new("SignatureDoesNotMatch", 403, message)
+            }
         }
     }
 }
 
 fn mismatch(json: bool, status: u16, s3: bool) -> AwsError {
-    let message =
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
+    let message = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
     if json {
         AwsError::new("InvalidSignatureException", status, message)
     } else if s3 {

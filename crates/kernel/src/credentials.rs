@@ -4,7 +4,8 @@ use minicbor::{Decode, Encode};
 use undercast_policy::{PrincipalFacts, PrincipalKind};
 use undercast_store::Table;
 
-/// Access key id → credential. Services that issue keys write here; the kernel reads.
+/// Access key id → credential. Services that issue keys write here; the kernel reads. Ids look like AWS's own
+/// ([`crate::auth::looks_real`]): no row is looked for under any other.
 pub static CREDENTIALS: Table<Credential> = Table::new("kernel.credentials");
 
 /// A key that was issued here.

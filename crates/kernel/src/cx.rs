@@ -113,7 +113,7 @@ impl Cx {
     }
 
     /// The beginning of every key of this account and region, with what follows it.
-    pub fn key<'a, T>(&'a self, rest: T) -> (&'a str, &'a str, T) {
+    pub fn key<T>(&self, rest: T) -> (&str, &str, T) {
         (&self.account, &self.region, rest)
     }
 
@@ -143,8 +143,10 @@ impl Cx {
     /// # Errors
     /// Those of `change`, and when the store fails.
     pub async fn write<T>(&self, change: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let tasks = &self.kernel.inner.tasks;
+        let before = tasks.scheduled();
         let value = self.kernel.inner.database.write(change).await?;
-        self.kernel.inner.tasks.wake_if_new();
+        tasks.wake_if_since(before);
         Ok(value)
     }
 
@@ -165,7 +167,13 @@ impl Cx {
     ///
     /// # Errors
     /// As [`Cx::call`].
-    pub async fn call_with_body(&self, service: &str, operation: &str, input: Json, body: Option<Body>) -> Result<(Json, Option<Body>)> {
+    pub async fn call_with_body(
+        &self,
+        service: &str,
+        operation: &str,
+        input: Json,
+        body: Option<Body>,
+    ) -> Result<(Json, Option<Body>)> {
         self.kernel.call(self, service, operation, input, body).await
     }
 

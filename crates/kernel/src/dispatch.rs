@@ -16,8 +16,12 @@ use undercast_wire::sigv4::SigningKeys;
 use undercast_wire::{AwsError, Body, Protocol, Value, Write};
 
 use crate::auth::{self, Caller};
-use crate::trail::Record;
-use crate::{Clock, Cx, Failure, Faults, Identities, Meter, Origin, Policies, Random, Result, Service, Signals, Tasks, Trail, access, json};
+use crate::callers::Callers;
+use crate::trail::Entry;
+use crate::{
+    Clock, Cx, Failure, Faults, Identities, Meter, Origin, Policies, Random, Result, Service, Signals, Tasks, Trail,
+    access, json,
+};
 
 /// The clock's lead over the machine's (ns) and whether it stands still (1), kept over restarts.
 static CLOCK: Table<(i64, u8)> = Table::new("kernel.clock");
@@ -78,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) meter: Meter,
     pub(crate) policies: Policies,
     pub(crate) signing_keys: SigningKeys,
+    pub(crate) callers: Callers,
     faults: Faults,
     trail: Trail,
     services: Vec<Arc<dyn Service>>,
@@ -100,7 +105,13 @@ impl Kernel {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn new(settings: Settings, database: Database, blobs: Blobs, random: Random, services: Vec<Arc<dyn Service>>) -> Result<Self> {
+    pub fn new(
+        settings: Settings,
+        database: Database,
+        blobs: Blobs,
+        random: Random,
+        services: Vec<Arc<dyn Service>>,
+    ) -> Result<Self> {
         let kept = CLOCK.get(&database.read(), &())?;
         let clock = Clock::new(SignedDuration::from_nanos(kept.map_or(0, |k| k.0)));
         if kept.is_some_and(|k| k.1 == 1) {
@@ -118,6 +129,7 @@ impl Kernel {
             meter: Meter::default(),
             policies: Policies::default(),
             signing_keys: SigningKeys::default(),
+            callers: Callers::default(),
             faults: Faults::default(),
             trail: Trail::default(),
             services,
@@ -213,7 +225,8 @@ impl Kernel {
     /// When the store fails.
     pub async fn keep_clock(&self) -> Result<()> {
         let (ahead, frozen) = self.inner.clock.ahead();
-        let nanos = i64::try_from(ahead.as_nanos()).map_err(|_| Failure::broken("the clock is more than 292 years ahead"))?;
+        let nanos =
+            i64::try_from(ahead.as_nanos()).map_err(|_| Failure::broken("the clock is more than 292 years ahead"))?;
         self.inner
             .database
             .write(|tx| {
@@ -225,7 +238,8 @@ impl Kernel {
 
     /// The context of a request from outside.
     pub fn cx(&self, caller: Caller, region: &str, request_id: &str, origin: Origin) -> Cx {
-        let account = if caller.principal.account.is_empty() { auth::DEFAULT_ACCOUNT } else { &caller.principal.account };
+        let account =
+            if caller.principal.account.is_empty() { auth::DEFAULT_ACCOUNT } else { &caller.principal.account };
         Cx {
             kernel: self.clone(),
             account: account.into(),
@@ -265,7 +279,8 @@ impl Kernel {
         let started = Instant::now();
         let mut ignored = Vec::new();
         check::ignored(&decoded.input, &mut ignored);
-        let parameters = (!operation.readonly && !operation.streams_input()).then(|| json::encode_for_trail(&decoded.input));
+        let parameters =
+            (!operation.readonly && !operation.streams_input()).then(|| json::encode_for_trail(&decoded.input));
         let unknown = decoded.unknown.clone();
         let mut decision = None;
         let result = self.guarded(cx, service, operation, index, decoded, &ignored, &mut decision).await;
@@ -273,7 +288,6 @@ impl Kernel {
         Outcome { result, ignored, unknown }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the steps of one call share all of it")]
     async fn guarded(
         &self,
         cx: &Cx,
@@ -345,25 +359,36 @@ impl Kernel {
             Err(Failure::NotBuilt { what }) => (501, Some(("NotImplemented".to_owned(), what.clone()))),
             Err(Failure::Cut) => (0, Some(("Cut".to_owned(), "cut by a fault rule".to_owned()))),
             Err(error @ Failure::Broken(_)) => {
-                tracing::error!(request = cx.request_id(), service, operation = operation.name, error = error as &dyn std::error::Error, "internal failure");
+                tracing::error!(
+                    request = cx.request_id(),
+                    service,
+                    operation = operation.name,
+                    error = error as &dyn std::error::Error,
+                    "internal failure"
+                );
                 (500, Some(("InternalFailure".to_owned(), error.to_string())))
             }
         };
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let code = error.as_ref().map_or("", |(code, _)| code.as_str());
-        tracing::info!(service, operation = operation.name, principal = cx.principal().arn, status, code, micros, request = cx.request_id());
-        self.inner.trail.add(Record {
-            time: cx.now(),
-            request_id: cx.request_id().to_owned(),
+        tracing::info!(
             service,
-            operation: operation.name,
-            account: cx.account().to_owned(),
-            region: cx.region().to_owned(),
-            principal: cx.principal().arn.clone(),
-            principal_type: principal_type(cx),
-            source: cx.origin().service.as_ref().map_or_else(|| cx.origin().address.map_or_else(String::new, |a| a.to_string()), |s| s.0.clone()),
-            user_agent: cx.origin().user_agent.clone(),
-            readonly: operation.readonly,
+            operation = operation.name,
+            principal = cx.principal().arn,
+            status,
+            code,
+            micros,
+            request = cx.request_id()
+        );
+        self.inner.trail.add(Entry {
+            time: cx.now(),
+            request_id: cx.request_id.clone(),
+            service,
+            operation,
+            account: cx.account.clone(),
+            region: cx.region.clone(),
+            principal: cx.principal.clone(),
+            origin: cx.origin.clone(),
             status,
             error,
             microseconds: micros,
@@ -389,7 +414,7 @@ impl Kernel {
             let schema = found.api().operations[index].input;
             let mut decoded = json::decode(input, schema).map_err(|e| e.into_error(Protocol::Json))?;
             if let (Some(body), Some(payload)) = (body, schema.payload) {
-                decoded.input.set.push((payload, Value::Body(body)));
+                decoded.input.set.push((payload, whole_unless_streamed(body, &**found, index).await?));
             }
             if let Some(name) = decoded.unknown.first() {
                 let message = format!("{service}.{operation} has no member `{name}`");
@@ -401,15 +426,12 @@ impl Kernel {
     }
 }
 
-fn principal_type(cx: &Cx) -> &'static str {
-    use undercast_policy::PrincipalKind as Kind;
-    match cx.principal().kind {
-        Kind::Anonymous => "AWSAccount",
-        Kind::Root => "Root",
-        Kind::User { .. } => "IAMUser",
-        Kind::AssumedRole { .. } => "AssumedRole",
-        Kind::FederatedUser { .. } => "FederatedUser",
-        Kind::Federated { .. } => "WebIdentityUser",
-        Kind::Service { .. } => "AWSService",
+/// A body for an operation that takes bytes is all of it; only operations that stream get it as it arrives.
+async fn whole_unless_streamed(body: Body, service: &dyn Service, index: usize) -> Result<Value> {
+    if service.api().operations.get(index).is_some_and(|o| o.streams_input()) {
+        return Ok(Value::Body(body));
     }
+    let whole = body.collect(service.body_limit()).await.map_err(Failure::broken)?;
+    let too_large = || AwsError::new("RequestEntityTooLargeException", 413, "Request entity is too large");
+    Ok(Value::Blob(whole.ok_or_else(too_large)?))
 }

@@ -50,7 +50,9 @@ impl Failure {
     pub fn into_error(self, request_id: &str) -> AwsError {
         match self {
             Self::Aws(error) => *error,
-            Self::NotBuilt { what } => AwsError::new("NotImplemented", 501, format!("Undercast has not built this: {what}")),
+            Self::NotBuilt { what } => {
+                AwsError::new("NotImplemented", 501, format!("Undercast has not built this: {what}"))
+            }
             Self::Cut => AwsError::new("ServiceUnavailable", 503, "The connection was cut by a fault rule."),
             Self::Broken(_) => AwsError::new(
                 "InternalFailure",

@@ -104,10 +104,19 @@ impl Faults {
 
     fn matching(&self, cx: &Cx, service: &str, operation: &str) -> Vec<Effect> {
         let rules = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if rules.is_empty() {
+            return Vec::new();
+        }
         let is = |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|w| w == given);
         let matching = rules.iter().filter(|r| {
-            is(&r.service, service) && is(&r.operation, operation) && is(&r.account, cx.account()) && is(&r.region, cx.region())
+            is(&r.service, service)
+                && is(&r.operation, operation)
+                && is(&r.account, cx.account())
+                && is(&r.region, cx.region())
         });
-        matching.filter(|r| r.probability >= 1.0 || cx.random().fraction() < r.probability).map(|r| r.effect.clone()).collect()
+        matching
+            .filter(|r| r.probability >= 1.0 || cx.random().fraction() < r.probability)
+            .map(|r| r.effect.clone())
+            .collect()
     }
 }

@@ -1,11 +1,11 @@
 //! In-process JSON: one more protocol. Members have their names in the model, blobs are base64, moments are seconds.
 
 use serde_json::{Map as JsonMap, Value as Json};
+use undercast_wire::Bytes;
 use undercast_wire::decode::{Decoded, Malformed};
 use undercast_wire::schema::{List, Map, Shape, Structure};
 use undercast_wire::text;
 use undercast_wire::value::{Body, Fields, Timestamp, Value};
-use undercast_wire::Bytes;
 use undercast_wire::write::{Write, Writer};
 
 /// Reads the input of an operation.
@@ -47,7 +47,9 @@ fn value(json: Json, shape: &Shape, unknown: &mut Vec<String>) -> Result<Value, 
             Value::Blob(bytes.into())
         }
         (Json::Bool(b), Shape::Boolean) => Value::Boolean(b),
-        (Json::Number(n), Shape::Integer(_) | Shape::Long(_)) if n.as_i64().is_some() => Value::Integer(n.as_i64().unwrap_or_default()),
+        (Json::Number(n), Shape::Integer(_) | Shape::Long(_)) if n.as_i64().is_some() => {
+            Value::Integer(n.as_i64().unwrap_or_default())
+        }
         (Json::Number(n), Shape::Float | Shape::Double) => Value::Double(n.as_f64().unwrap_or_default()),
         (Json::Number(n), Shape::Timestamp(_)) => {
             let moment = n.as_f64().and_then(text::from_epoch);
@@ -61,13 +63,15 @@ fn value(json: Json, shape: &Shape, unknown: &mut Vec<String>) -> Result<Value, 
             Value::List(items?)
         }
         (Json::Object(entries), Shape::Map(of)) => {
-            let entries: Result<_, Malformed> = entries.into_iter().map(|(k, j)| Ok((k, value(j, &of.value, unknown)?))).collect();
+            let entries: Result<_, Malformed> =
+                entries.into_iter().map(|(k, j)| Ok((k, value(j, &of.value, unknown)?))).collect();
             Value::Map(entries?)
         }
         // CloudFormation and state machines write numbers and booleans as text.
-        (Json::String(s), shape @ (Shape::Integer(_) | Shape::Long(_) | Shape::Boolean | Shape::Float | Shape::Double)) => {
-            undercast_wire::decode::scalar(&s, shape, undercast_wire::schema::TimestampFormat::Iso8601)?
-        }
+        (
+            Json::String(s),
+            shape @ (Shape::Integer(_) | Shape::Long(_) | Shape::Boolean | Shape::Float | Shape::Double),
+        ) => undercast_wire::decode::scalar(&s, shape, undercast_wire::schema::TimestampFormat::Iso8601)?,
         (json, Shape::String(_)) if json.is_number() || json.is_boolean() => Value::String(json.to_string()),
         (json, _) => return Err(wrong("another type", &json)),
     })
@@ -110,7 +114,9 @@ enum Open {
 impl JsonTree {
     fn add(&mut self, json: Json) {
         match self.open.last_mut() {
-            Some(Open::Structure(_, entries, key) | Open::Map(entries, key)) => drop(entries.insert(std::mem::take(key), json)),
+            Some(Open::Structure(_, entries, key) | Open::Map(entries, key)) => {
+                drop(entries.insert(std::mem::take(key), json));
+            }
             Some(Open::List(items)) => items.push(json),
             None => self.done = Some(json),
         }
@@ -175,7 +181,8 @@ impl Writer for JsonTree {
     }
 
     fn blob(&mut self, value: &Bytes) {
-        self.add(Json::String(text::base64(value)));
+        // The trail tells what was asked, and does not keep what was sent.
+        self.add(if self.redact { Json::Null } else { Json::String(text::base64(value)) });
     }
 
     fn timestamp(&mut self, value: Timestamp) {

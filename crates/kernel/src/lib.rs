@@ -8,6 +8,7 @@
 mod access;
 pub mod arn;
 pub mod auth;
+mod callers;
 mod clock;
 mod credentials;
 mod cx;

@@ -53,7 +53,13 @@ pub trait Service: Send + Sync + 'static {
     }
 
     /// Answers a request to one of its sites. `name` is what stands before the site's label.
-    fn serve<'a>(&'a self, _cx: &'a Cx, _site: &'a str, _name: &'a str, _request: Request) -> BoxFuture<'a, Result<Response>> {
+    fn serve<'a>(
+        &'a self,
+        _cx: &'a Cx,
+        _site: &'a str,
+        _name: &'a str,
+        _request: Request,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async { Err(Failure::not_built("this host")) })
     }
 

@@ -3,7 +3,7 @@
 //! A task runs at least once: its row goes when its work has succeeded. Work that fails comes again, later each time.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -59,7 +59,8 @@ pub enum Next {
 /// The timers of one cloud.
 #[derive(Default)]
 pub struct Tasks {
-    added: AtomicBool,
+    /// How many were ever scheduled, in transactions that were kept or not.
+    scheduled: AtomicU64,
     wake: tokio::sync::Notify,
     /// Held while somebody advances the clock, or by the loop for each look.
     turn: tokio::sync::Mutex<()>,
@@ -74,7 +75,16 @@ impl Tasks {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn schedule(&self, cx: &Cx, tx: &mut Tx<'_>, service: &str, id: &str, kind: &str, payload: String, due: Timestamp) -> Result<()> {
+    pub fn schedule(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        service: &str,
+        id: &str,
+        kind: &str,
+        payload: String,
+        due: Timestamp,
+    ) -> Result<()> {
         let task = Task {
             service: service.to_owned(),
             id: id.to_owned(),
@@ -92,7 +102,7 @@ impl Tasks {
         self.cancel(tx, &task.service, &task.id)?;
         DUE.put(tx, &(task.due, &task.service, &task.id), task);
         BY_ID.put(tx, &(&task.service, &task.id), &task.due);
-        self.added.store(true, Ordering::Release);
+        self.scheduled.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 
@@ -108,8 +118,15 @@ impl Tasks {
         Ok(())
     }
 
-    pub(crate) fn wake_if_new(&self) {
-        if self.added.swap(false, Ordering::AcqRel) {
+    /// How many were scheduled so far: what a writer remembers before it begins.
+    pub(crate) fn scheduled(&self) -> u64 {
+        self.scheduled.load(Ordering::Acquire)
+    }
+
+    /// Wakes the loop if something was scheduled since a writer began. Every writer does so for itself, once its rows can
+    /// be read: a flag that others could take first would let the loop look too early, and then sleep.
+    pub(crate) fn wake_if_since(&self, before: u64) {
+        if self.scheduled() != before {
             self.wake.notify_one();
         }
     }
@@ -184,14 +201,23 @@ impl Kernel {
             Ok(Next::Done) => None,
             Ok(Next::Again(at)) => Some((at.as_millisecond(), 0)),
             Err(error) => {
-                tracing::warn!(service = task.service, task = task.kind, id = task.id, error = &error as &dyn std::error::Error, "a task failed and comes again");
+                tracing::warn!(
+                    service = task.service,
+                    task = task.kind,
+                    id = task.id,
+                    error = &error as &dyn std::error::Error,
+                    "a task failed and comes again"
+                );
                 // 1 s, 2 s, 4 s … up to five minutes.
                 let wait = 1000i64 << task.attempts.min(8);
                 Some((self.inner.clock.now().as_millisecond() + wait.min(300_000), task.attempts + 1))
             }
         };
         if let Err(error) = self.settle(task, again).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the end of a task could not be stored; it comes again");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the end of a task could not be stored; it comes again"
+            );
         }
     }
 
@@ -207,8 +233,9 @@ impl Kernel {
             }
             Ok::<_, Failure>(())
         };
+        let before = tasks.scheduled();
         self.inner.database.write(settle).await?;
-        tasks.wake_if_new();
+        tasks.wake_if_since(before);
         Ok(())
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
+use crate::cipher::{Cipher, KeyStream, NONCE};
 use crate::{Error, Result, Table, Tx};
 
 /// A blob's name: the SHA-256 of its bytes, in hexadecimal.
@@ -28,6 +29,7 @@ struct Inner {
     folder: PathBuf,
     durable: bool,
     next: AtomicU64,
+    cipher: Cipher,
     /// Blobs whose row is not committed yet; the sweep leaves them alone.
     pins: Mutex<HashMap<String, usize>>,
 }
@@ -70,7 +72,16 @@ impl Blobs {
             std::fs::remove_dir_all(&temporary).map_err(failed(&temporary))?;
         }
         std::fs::create_dir_all(&temporary).map_err(failed(&temporary))?;
-        Ok(Self { inner: Arc::new(Inner { folder: folder.to_owned(), durable, next: AtomicU64::new(0), pins: Mutex::default() }) })
+        let cipher = Cipher::open(folder)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                folder: folder.to_owned(),
+                durable,
+                next: AtomicU64::new(0),
+                cipher,
+                pins: Mutex::default(),
+            }),
+        })
     }
 
     fn pins(&self) -> MutexGuard<'_, HashMap<String, usize>> {
@@ -95,8 +106,11 @@ impl Blobs {
     pub async fn writer(&self) -> Result<BlobWriter> {
         let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let path = self.inner.folder.join("writing").join(number.to_string());
-        let file = tokio::fs::File::create(&path).await.map_err(failed(&path))?;
-        Ok(BlobWriter { blobs: self.clone(), path, file: Some(file), hasher: Sha256::new(), length: 0 })
+        let mut file = tokio::fs::File::create(&path).await.map_err(failed(&path))?;
+        let nonce = Cipher::nonce().map_err(failed(&path))?;
+        file.write_all(&nonce).await.map_err(failed(&path))?;
+        let stream = self.inner.cipher.stream(&nonce, 0);
+        Ok(BlobWriter { blobs: self.clone(), path, file: Some(file), stream, hasher: Sha256::new(), length: 0 })
     }
 
     /// Keeps bytes that are all here.
@@ -114,14 +128,57 @@ impl Blobs {
     /// # Errors
     /// When the file cannot be read.
     pub async fn read(&self, id: &BlobId, start: u64, length: usize) -> Result<Bytes> {
+        let mut reader = self.reader(id, start).await?;
+        let mut out = Vec::with_capacity(length.min(1 << 20));
+        let path = self.path(id);
+        (&mut reader.file).take(length as u64).read_to_end(&mut out).await.map_err(failed(&path))?;
+        reader.stream.apply(&mut out);
+        Ok(out.into())
+    }
+
+    /// A blob's bytes from `start` on, to be read in pieces.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn reader(&self, id: &BlobId, start: u64) -> Result<BlobReader> {
         let path = self.path(id);
         let mut file = tokio::fs::File::open(&path).await.map_err(failed(&path))?;
+        let mut nonce = [0; NONCE];
+        file.read_exact(&mut nonce).await.map_err(failed(&path))?;
         if start > 0 {
-            file.seek(std::io::SeekFrom::Start(start)).await.map_err(failed(&path))?;
+            file.seek(std::io::SeekFrom::Start(start + NONCE as u64)).await.map_err(failed(&path))?;
         }
-        let mut out = Vec::with_capacity(length.min(1 << 20));
-        file.take(length as u64).read_to_end(&mut out).await.map_err(failed(&path))?;
-        Ok(out.into())
+        Ok(BlobReader { file, stream: self.inner.cipher.stream(&nonce, start) })
+    }
+
+    /// How long a blob is, in bytes.
+    ///
+    /// # Errors
+    /// When its file is not there.
+    pub async fn length(&self, id: &BlobId) -> Result<u64> {
+        let path = self.path(id);
+        let length = tokio::fs::metadata(&path).await.map_err(failed(&path))?.len();
+        Ok(length.saturating_sub(NONCE as u64))
+    }
+
+    /// Small bytes as ciphertext, to be kept in a row.
+    ///
+    /// # Errors
+    /// When the system has no chance to give.
+    pub fn seal(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let nonce = Cipher::nonce().map_err(failed(&self.inner.folder))?;
+        let mut out = Vec::with_capacity(NONCE + bytes.len());
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(bytes);
+        self.inner.cipher.stream(&nonce, 0).apply(&mut out[NONCE..]);
+        Ok(out)
+    }
+
+    /// The bytes that were sealed. Nothing was sealed as nothing.
+    pub fn unseal(&self, mut sealed: Vec<u8>) -> Bytes {
+        let Some(nonce) = sealed.first_chunk::<NONCE>().copied() else { return Bytes::new() };
+        self.inner.cipher.stream(&nonce, 0).apply(&mut sealed[NONCE..]);
+        Bytes::from(sealed).slice(NONCE..)
     }
 
     /// One more row refers to the blob.
@@ -152,7 +209,7 @@ impl Blobs {
     pub async fn sweep(&self, database: &crate::Database) -> Result<usize> {
         let dead: Vec<String> = {
             let all = REFERENCES.all(&database.read(), &())?;
-            all.iter().filter(|e| e.row == 0).filter_map(|e| e.key::<(String,)>()).map(|k| k.0).collect()
+            all.iter().filter(|e| e.row == 0).filter_map(crate::Entry::key::<(String,)>).map(|k| k.0).collect()
         };
         for id in &dead {
             if self.remove(database, id)? {
@@ -185,11 +242,37 @@ impl Blobs {
     }
 }
 
+/// A blob that is being read.
+pub struct BlobReader {
+    file: tokio::fs::File,
+    stream: KeyStream,
+}
+
+impl BlobReader {
+    /// The next bytes: `length` of them, or as many as there are.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn next(&mut self, length: usize) -> std::io::Result<Bytes> {
+        self.file.set_max_buf_size(length);
+        let mut piece = bytes::BytesMut::with_capacity(length);
+        while piece.len() < length {
+            let missing = (length - piece.len()) as u64;
+            if (&mut self.file).take(missing).read_buf(&mut piece).await? == 0 {
+                break;
+            }
+        }
+        self.stream.apply(&mut piece);
+        Ok(piece.freeze())
+    }
+}
+
 /// A blob that is being written. Dropped before `finish`, it leaves nothing.
 pub struct BlobWriter {
     blobs: Blobs,
     path: PathBuf,
     file: Option<tokio::fs::File>,
+    stream: KeyStream,
     hasher: Sha256,
     length: u64,
 }
@@ -203,7 +286,11 @@ impl BlobWriter {
         self.hasher.update(bytes);
         self.length += bytes.len() as u64;
         match &mut self.file {
-            Some(file) => file.write_all(bytes).await.map_err(failed(&self.path)),
+            Some(file) => {
+                let mut sealed = bytes.to_vec();
+                self.stream.apply(&mut sealed);
+                file.write_all(&sealed).await.map_err(failed(&self.path))
+            }
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, ReadableTable as _, TableDefinition};
+use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
 use crate::{Backend, Batch, Error, Order, Page, Read, Result};
 
@@ -60,7 +60,8 @@ fn private(_directory: &Path) -> std::io::Result<()> {
 fn lock(directory: &Path) -> Result<std::fs::File> {
     let path = directory.join("lock");
     let fail = |source| Error::File { path: path.clone(), source };
-    let mut file = std::fs::File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(fail)?;
+    let mut file =
+        std::fs::File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(fail)?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0).map_err(fail)?;
@@ -77,7 +78,9 @@ fn lock(directory: &Path) -> Result<std::fs::File> {
 
 fn opening(path: &Path, error: redb::DatabaseError) -> Error {
     match error {
-        redb::DatabaseError::Storage(redb::StorageError::Io(source)) if source.kind() != std::io::ErrorKind::InvalidData => {
+        redb::DatabaseError::Storage(redb::StorageError::Io(source))
+            if source.kind() != std::io::ErrorKind::InvalidData =>
+        {
             Error::File { path: path.to_owned(), source }
         }
         other => Error::Corrupt { path: PathBuf::from(path), source: Box::new(other) },
@@ -86,16 +89,27 @@ fn opening(path: &Path, error: redb::DatabaseError) -> Error {
 
 fn check_format(redb: &Redb, path: &Path) -> Result<()> {
     let corrupt = |source: Box<dyn std::error::Error + Send + Sync>| Error::Corrupt { path: path.to_owned(), source };
-    let write = redb.begin_write().map_err(|e| corrupt(Box::new(e)))?;
+    let read = redb.begin_read().map_err(|e| corrupt(Box::new(e)))?;
+    let found = match read.open_table(FORMAT) {
+        Ok(table) => table.get("format").map_err(Error::engine)?.map(|v| v.value()),
+        Err(redb::TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(corrupt(Box::new(error))),
+    };
+    match found {
+        Some(found) if found > KNOWN => Err(Error::Newer { found, known: KNOWN }),
+        // Nothing is written at a start: it would cost a flush, and a walk through the tree after a crash.
+        Some(_) => Ok(()),
+        None => write_format(redb),
+    }
+}
+
+fn write_format(redb: &Redb) -> Result<()> {
+    let mut write = redb.begin_write().map_err(Error::engine)?;
+    write.set_quick_repair(true);
     {
-        write.open_table(ROWS).map_err(|e| corrupt(Box::new(e)))?;
-        let mut table = write.open_table(FORMAT).map_err(|e| corrupt(Box::new(e)))?;
-        let found = table.get("format").map_err(Error::engine)?.map(|v| v.value());
-        match found {
-            Some(found) if found > KNOWN => return Err(Error::Newer { found, known: KNOWN }),
-            Some(_) => {}
-            None => drop(table.insert("format", KNOWN).map_err(Error::engine)?),
-        }
+        write.open_table(ROWS).map_err(Error::engine)?;
+        let mut table = write.open_table(FORMAT).map_err(Error::engine)?;
+        table.insert("format", KNOWN).map_err(Error::engine)?;
     }
     write.commit().map_err(Error::engine)
 }

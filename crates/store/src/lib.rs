@@ -8,13 +8,14 @@
 //! Readers see committed state only, and never wait.
 
 mod blobs;
+mod cipher;
 mod database;
 mod durable;
 mod key;
 mod memory;
 mod table;
 
-pub use blobs::{BlobId, BlobWriter, Blobs, Written};
+pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Written};
 pub use database::{Database, Snapshot, Tx};
 pub use durable::Durable;
 pub use key::{Key, KeyDecode, Part, PartDecode, prefix_end};
@@ -42,7 +43,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Another process has the directory.
-    #[error("the data directory {path} is in use by another process (pid {pid}); stop it, or give `--data` another directory")]
+    #[error(
+        "the data directory {path} is in use by another process (pid {pid}); stop it, or give `--data` another directory"
+    )]
     Locked {
         /// The directory.
         path: PathBuf,
@@ -50,7 +53,9 @@ pub enum Error {
         pid: String,
     },
     /// The directory was written by a newer version.
-    #[error("the data directory has format {found}, and this program reads up to {known}; use the newer program, or give `--data` another directory")]
+    #[error(
+        "the data directory has format {found}, and this program reads up to {known}; use the newer program, or give `--data` another directory"
+    )]
     Newer {
         /// Format of the directory.
         found: u32,

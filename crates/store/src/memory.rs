@@ -56,7 +56,9 @@ impl Read for View {
         Ok(match (&page.end, page.order) {
             (Some(end), _) if *end <= start => Vec::new(),
             (Some(end), Order::Ascending) => self.0.range(start..end.clone()).take(page.limit).map(row).collect(),
-            (Some(end), Order::Descending) => self.0.range(start..end.clone()).rev().take(page.limit).map(row).collect(),
+            (Some(end), Order::Descending) => {
+                self.0.range(start..end.clone()).rev().take(page.limit).map(row).collect()
+            }
             (None, Order::Ascending) => self.0.range(start..).take(page.limit).map(row).collect(),
             (None, Order::Descending) => self.0.range(start..).rev().take(page.limit).map(row).collect(),
         })

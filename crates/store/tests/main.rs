@@ -1,6 +1,7 @@
 //! Both backends keep the same promises.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
 
 use std::sync::Arc;
 
@@ -163,6 +164,16 @@ fn a_released_blob_is_swept_and_a_pinned_one_is_not() {
         let written = blobs.put(b"hello").await.unwrap();
         db.write(|tx| Blobs::retain(tx, &written.id)).await.unwrap();
         assert_eq!(blobs.read(&written.id, 1, 3).await.unwrap(), "ell");
+        let on_disk = std::fs::read(blobs.path(&written.id)).unwrap();
+        assert!(!on_disk.windows(5).any(|w| w == b"hello"), "what is on the disk is ciphertext");
+        assert_eq!(
+            Blobs::open(&path, false).unwrap().read(&written.id, 0, 9).await.unwrap(),
+            "hello",
+            "with the same key after reopening"
+        );
+        let sealed = blobs.seal(b"small").unwrap();
+        assert!(sealed.len() == 21 && !sealed.ends_with(b"small"));
+        assert_eq!(blobs.unseal(sealed), "small");
         db.write(|tx| Blobs::release(tx, &written.id)).await.unwrap();
         blobs.sweep(&db).await.unwrap();
         assert!(blobs.path(&written.id).exists(), "its writer still holds it");

@@ -83,6 +83,11 @@ struct Call {
 }
 
 impl Client {
+    /// A client of a cloud that runs elsewhere, for these services.
+    pub fn new(address: SocketAddr, services: Vec<Arc<dyn Service>>, credentials: Credentials) -> Self {
+        Self { address, services, credentials, region: "us-east-1".to_owned(), protocol: None }
+    }
+
     /// The same client in another region.
     pub fn in_region(&self, region: &str) -> Self {
         Self { region: region.to_owned(), ..self.clone() }
@@ -100,6 +105,13 @@ impl Client {
 
     /// The same with a body.
     pub async fn call_with_body(&self, service: &str, operation: &str, input: Json, body: Option<Bytes>) -> Answer {
+        let (call, request) = self.prepare(service, operation, input, body);
+        let (status, headers, body) = self.send(request).await;
+        call.answer(status, headers, body)
+    }
+
+    /// Encodes and signs.
+    fn prepare(&self, service: &str, operation: &str, input: Json, body: Option<Bytes>) -> (Call, Request) {
         let found = self.services.iter().find(|s| s.api().name == service);
         let api = found.unwrap_or_else(|| panic!("no service {service}")).api();
         let found = api.operations.iter().find(|o| o.name == operation);
@@ -109,9 +121,7 @@ impl Client {
         let input = inprocess::decode(input, operation.input).expect("an input of the operation").input;
         let mut request = call.encode(&input, body);
         self.sign(&mut request, api);
-        let (status, headers, body) = self.send(request).await;
-        let json = if status < 300 { call.decode(status, &headers, &body) } else { call.decode_error(&headers, &body) };
-        Answer { status, headers, body, json }
+        (call, request)
     }
 
     /// Signs a request: all its headers and its body.
@@ -157,23 +167,40 @@ impl Client {
         set(request, "authorization", &header);
     }
 
+    /// Calls an operation of a cloud that may be gone at any moment. `None`: there was no answer.
+    pub async fn try_call(&self, service: &str, operation: &str, input: Json) -> Option<Answer> {
+        let (call, request) = self.prepare(service, operation, input, None);
+        let (status, headers, body) = self.try_send(request).await.ok()?;
+        Some(call.answer(status, headers, body))
+    }
+
     /// Sends a request as it is.
     pub async fn send(&self, request: Request) -> (u16, http::HeaderMap, Bytes) {
-        let stream = tokio::net::TcpStream::connect(self.address).await.expect("a listening cloud");
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
-        let uri = if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
+        self.try_send(request).await.expect("an answer")
+    }
+
+    async fn try_send(
+        &self,
+        request: Request,
+    ) -> Result<(u16, http::HeaderMap, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+        let stream = tokio::net::TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let uri =
+            if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
         let body = request.body.into_parts().unwrap_or_default();
-        let mut out = http::Request::builder().method(request.method.as_str()).uri(uri).body(Full::new(body)).expect("a request");
+        let mut out =
+            http::Request::builder().method(request.method.as_str()).uri(uri).body(Full::new(body)).expect("a request");
         *out.headers_mut() = request.headers;
         let exchange = async {
-            let response = sender.send_request(out).await.expect("an answer");
+            let response = sender.send_request(out).await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let body = response.into_body().collect().await.expect("a whole answer").to_bytes();
-            (status, headers, body)
+            let body = response.into_body().collect().await?.to_bytes();
+            Ok((status, headers, body))
         };
+        // The connection only ends before its answer when there is none.
         tokio::select! {
             answer = exchange => answer,
-            ended = connection => panic!("the connection ended: {ended:?}"),
+            ended = connection => Err(format!("the connection ended: {ended:?}").into()),
         }
     }
 }
@@ -184,9 +211,19 @@ fn set(request: &mut Request, name: &str, value: &str) {
 }
 
 impl Call {
+    fn answer(&self, status: u16, headers: http::HeaderMap, body: Bytes) -> Answer {
+        let json = if status < 300 { self.decode(status, &headers, &body) } else { self.decode_error(&headers, &body) };
+        Answer { status, headers, body, json }
+    }
+
     fn encode(&self, input: &Fields, body: Option<Bytes>) -> Request {
-        let mut request =
-            Request { method: "POST".to_owned(), path: "/".to_owned(), query: String::new(), headers: http::HeaderMap::new(), body: undercast_wire::Body::empty() };
+        let mut request = Request {
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            query: String::new(),
+            headers: http::HeaderMap::new(),
+            body: undercast_wire::Body::empty(),
+        };
         match self.protocol {
             Protocol::Json => {
                 let target = format!("{}.{}", self.api.target_prefix.unwrap_or_default(), self.operation.name);
@@ -197,7 +234,8 @@ impl Call {
                 request.body = w.finish().into();
             }
             Protocol::Cbor => {
-                request.path = format!("/service/{}/operation/{}", self.api.rpc_name.unwrap_or_default(), self.operation.name);
+                request.path =
+                    format!("/service/{}/operation/{}", self.api.rpc_name.unwrap_or_default(), self.operation.name);
                 set(&mut request, "smithy-protocol", "rpc-v2-cbor");
                 set(&mut request, "content-type", "application/cbor");
                 let mut w = CborWriter::new();
@@ -232,21 +270,37 @@ impl Call {
                     let greedy = path.contains(&format!("{{{}+}}", member.wire));
                     let mut encoded = String::new();
                     text::percent_encode(&text(), greedy, &mut encoded);
-                    path = path.replace(&format!("{{{}+}}", member.wire), &encoded).replace(&format!("{{{}}}", member.wire), &encoded);
+                    path = path
+                        .replace(&format!("{{{}+}}", member.wire), &encoded)
+                        .replace(&format!("{{{}}}", member.wire), &encoded);
                 }
                 Location::Query => {
-                    let items = if let Value::List(items) = value { items.iter().map(|v| plain(v, &member.shape, TimestampFormat::Iso8601)).collect() } else { vec![text()] };
+                    let items = if let Value::List(items) = value {
+                        items.iter().map(|v| plain(v, &member.shape, TimestampFormat::Iso8601)).collect()
+                    } else {
+                        vec![text()]
+                    };
                     for item in items {
                         let mut encoded = format!("{}=", member.wire);
                         text::percent_encode(&item, false, &mut encoded);
                         query.push(encoded);
                     }
                 }
-                Location::Header => set(request, &member.wire.to_ascii_lowercase(), &plain(value, &member.shape, TimestampFormat::Http)),
+                Location::Header => {
+                    set(
+                        request,
+                        &member.wire.to_ascii_lowercase(),
+                        &plain(value, &member.shape, TimestampFormat::Http),
+                    );
+                }
                 Location::Headers => {
                     if let Value::Map(entries) = value {
                         for (name, value) in entries {
-                            set(request, &format!("{}{name}", member.wire).to_ascii_lowercase(), value.as_str().unwrap_or_default());
+                            set(
+                                request,
+                                &format!("{}{name}", member.wire).to_ascii_lowercase(),
+                                value.as_str().unwrap_or_default(),
+                            );
                         }
                     }
                 }
@@ -279,7 +333,8 @@ impl Call {
             },
             None if rest.schema.members.iter().any(|m| m.location == Location::Body) => {
                 if xml {
-                    let mut w = XmlWriter::new(rest.schema.xml_name.unwrap_or(rest.schema.name), self.api.xml_namespace);
+                    let mut w =
+                        XmlWriter::new(rest.schema.xml_name.unwrap_or(rest.schema.name), self.api.xml_namespace);
                     rest.write(&mut w);
                     request.body = w.finish().into_bytes().into();
                 } else {
@@ -319,7 +374,11 @@ impl Call {
         let mut out = match schema.payload() {
             Some(m) => match &m.shape {
                 Shape::Structure(of) if !body.is_empty() => {
-                    let fields = if xml { xml_read::structure(body, of, &mut unknown) } else { json_read::structure(body, of, &mut unknown) };
+                    let fields = if xml {
+                        xml_read::structure(body, of, &mut unknown)
+                    } else {
+                        json_read::structure(body, of, &mut unknown)
+                    };
                     json!({m.name: inprocess::encode(&fields.expect("a payload"))})
                 }
                 Shape::String(_) => json!({m.name: String::from_utf8_lossy(body)}),
@@ -327,7 +386,11 @@ impl Call {
             },
             None if body.is_empty() => json!({}),
             None => {
-                let fields = if xml { xml_read::structure(body, schema, &mut unknown) } else { json_read::structure(body, schema, &mut unknown) };
+                let fields = if xml {
+                    xml_read::structure(body, schema, &mut unknown)
+                } else {
+                    json_read::structure(body, schema, &mut unknown)
+                };
                 inprocess::encode(&fields.expect("an output"))
             }
         };
@@ -337,12 +400,16 @@ impl Call {
                 (Location::Status, _) => out[member.name] = json!(status),
                 (Location::Header, Some(text)) => {
                     let value = undercast_wire::decode::scalar(text, &member.shape, TimestampFormat::Http);
-                    let fields = value.map(|v| Fields { schema, set: vec![(schema.index(member.name).unwrap_or_default(), v)] });
-                    out[member.name] = fields.map_or_else(|_| json!(text), |f| inprocess::encode(&f)[member.name].clone());
+                    let fields =
+                        value.map(|v| Fields { schema, set: vec![(schema.index(member.name).unwrap_or_default(), v)] });
+                    out[member.name] =
+                        fields.map_or_else(|_| json!(text), |f| inprocess::encode(&f)[member.name].clone());
                 }
                 (Location::Headers, _) => {
                     let prefix = member.wire.to_ascii_lowercase();
-                    let found = headers.iter().filter_map(|(n, v)| Some((n.as_str().strip_prefix(&prefix)?.to_owned(), json!(v.to_str().ok()?))));
+                    let found = headers.iter().filter_map(|(n, v)| {
+                        Some((n.as_str().strip_prefix(&prefix)?.to_owned(), json!(v.to_str().ok()?)))
+                    });
                     out[member.name] = Json::Object(found.collect());
                 }
                 _ => {}
@@ -355,7 +422,8 @@ impl Call {
         if matches!(self.protocol, Protocol::Json | Protocol::RestJson) {
             let json: Json = serde_json::from_slice(body).unwrap_or_default();
             let name = json["__type"].as_str().map(ToOwned::to_owned);
-            let name = name.or_else(|| headers.get("x-amzn-errortype").and_then(|v| v.to_str().ok()).map(ToOwned::to_owned));
+            let name =
+                name.or_else(|| headers.get("x-amzn-errortype").and_then(|v| v.to_str().ok()).map(ToOwned::to_owned));
             let name = name.unwrap_or_default();
             let code = name.rsplit('#').next().unwrap_or_default().to_owned();
             let message = json.get("message").or(json.get("Message")).cloned().unwrap_or_default();

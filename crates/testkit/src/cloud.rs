@@ -97,7 +97,13 @@ impl Cloud {
 
     /// A client with these keys.
     pub fn client_of(&self, credentials: Credentials) -> Client {
-        Client { address: self.address, services: self.kernel.services().to_vec(), credentials, region: "us-east-1".to_owned(), protocol: None }
+        Client {
+            address: self.address,
+            services: self.kernel.services().to_vec(),
+            credentials,
+            region: "us-east-1".to_owned(),
+            protocol: None,
+        }
     }
 }
 

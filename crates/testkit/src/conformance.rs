@@ -107,7 +107,8 @@ pub struct Coverage {
 /// Runs all cases of a folder, each in a cloud of its own, and says what they exercised.
 pub async fn run(folder: &Path, service: &str, services: impl Fn() -> Vec<Arc<dyn Service>>) -> Coverage {
     let mut coverage = Coverage::default();
-    let mut files: Vec<_> = std::fs::read_dir(folder).expect("a folder of cases").filter_map(|e| e.ok().map(|e| e.path())).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("a folder of cases").filter_map(|e| e.ok().map(|e| e.path())).collect();
     files.sort();
     for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "json")) {
         let text = std::fs::read_to_string(file).expect("a readable file");
@@ -116,7 +117,9 @@ pub async fn run(folder: &Path, service: &str, services: impl Fn() -> Vec<Arc<dy
             for protocol in protocols(service, &services()) {
                 let cloud = Cloud::start(services()).await;
                 let client = cloud.client().speaking_to(service, protocol);
-                check(&client, &case).await.unwrap_or_else(|why| panic!("{} on {}: {}: {why}", file.display(), protocol.name(), case.why));
+                check(&client, &case)
+                    .await
+                    .unwrap_or_else(|why| panic!("{} on {}: {}: {why}", file.display(), protocol.name(), case.why));
                 coverage.cases += 1;
             }
             coverage.note(&case);
@@ -162,14 +165,18 @@ async fn check(clients: &(Client, Client, String), case: &Case) -> Result<(), St
     }
     if let Some(message) = &case.then.message {
         let message = fill(&Json::String(message.clone()), &saved);
-        if !answer.json["message"].as_str().is_some_and(|m| Some(m) == message.as_str() || m.contains(message.as_str().unwrap_or("\0"))) {
+        if !answer.json["message"]
+            .as_str()
+            .is_some_and(|m| Some(m) == message.as_str() || m.contains(message.as_str().unwrap_or("\0")))
+        {
             return Err(format!("message {} instead of {message}", answer.json["message"]));
         }
     }
     for effect in &case.then.and {
         let answer = call(clients, &effect.call, fill(&effect.input, &saved)).await;
         let output = effect.output.as_ref().map(|o| fill(o, &saved));
-        compare(&answer, effect.error.as_deref(), output.as_ref()).map_err(|why| format!("then {}: {why}", effect.call))?;
+        compare(&answer, effect.error.as_deref(), output.as_ref())
+            .map_err(|why| format!("then {}: {why}", effect.call))?;
     }
     Ok(())
 }
@@ -178,7 +185,9 @@ fn compare(answer: &Answer, error: Option<&str>, output: Option<&Json>) -> Resul
     match error {
         None if answer.status >= 300 => Err(format!("failed: {}", answer.json)),
         Some(_) if answer.status < 300 => Err(format!("succeeded: {}", answer.json)),
-        Some(code) if answer.json["code"] != code => Err(format!("error {} instead of {code}: {}", answer.json["code"], answer.json["message"])),
+        Some(code) if answer.json["code"] != code => {
+            Err(format!("error {} instead of {code}: {}", answer.json["code"], answer.json["message"]))
+        }
         _ => output.map_or(Ok(()), |wanted| fits(&answer.json, wanted, "")),
     }
 }
@@ -190,9 +199,9 @@ fn fits(found: &Json, wanted: &Json, path: &str) -> Result<(), String> {
             let kind = w["type"].as_str().unwrap_or_default();
             if of_kind(found, kind) { Ok(()) } else { Err(format!("{path} is {found}, which is no {kind}")) }
         }
-        (Json::Object(f), Json::Object(w)) => {
-            w.iter().try_for_each(|(name, value)| fits(f.get(name).unwrap_or(&Json::Null), value, &format!("{path}.{name}")))
-        }
+        (Json::Object(f), Json::Object(w)) => w
+            .iter()
+            .try_for_each(|(name, value)| fits(f.get(name).unwrap_or(&Json::Null), value, &format!("{path}.{name}"))),
         (Json::Array(f), Json::Array(w)) if f.len() == w.len() => {
             f.iter().zip(w).enumerate().try_for_each(|(n, (f, w))| fits(f, w, &format!("{path}[{n}]")))
         }
@@ -216,7 +225,9 @@ fn of_kind(found: &Json, kind: &str) -> bool {
 fn fill(json: &Json, saved: &BTreeMap<String, Json>) -> Json {
     match json {
         Json::String(text) => {
-            if let Some(whole) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).and_then(|name| saved.get(name)) {
+            if let Some(whole) =
+                text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).and_then(|name| saved.get(name))
+            {
                 return whole.clone();
             }
             let filled = saved.iter().fold(text.clone(), |t, (name, value)| {

@@ -24,10 +24,13 @@ pub(crate) async fn call(endpoint: &str, method: &str, path: &str, body: Option<
     let dial = if address.contains(':') { address.to_owned() } else { format!("{address}:80") };
     let unreachable = |source| ClientError::Unreachable { endpoint: endpoint.to_owned(), source };
     let stream = tokio::net::TcpStream::connect(&dial).await.map_err(unreachable)?;
-    let broken = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Http { endpoint: endpoint.to_owned(), source };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(Box::new(e)))?;
+    let broken =
+        |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Http { endpoint: endpoint.to_owned(), source };
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(Box::new(e)))?;
     let body = body.map(Json::to_string).unwrap_or_default();
-    let request = http::Request::builder().method(method).uri(path).header("host", address).body(Full::new(body.into()));
+    let request =
+        http::Request::builder().method(method).uri(path).header("host", address).body(Full::new(body.into()));
     let request: http::Request<Full<hyper::body::Bytes>> = request.map_err(|e| broken(Box::new(e)))?;
     let exchange = async {
         let response = sender.send_request(request).await?;

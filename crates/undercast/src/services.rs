@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
+use undercast_engines::runtimes;
 use undercast_kernel::Service;
 
+use crate::settings::Environment;
+
 /// All services, or those whose names are wanted.
-pub(crate) fn all(wanted: &[String]) -> Vec<Arc<dyn Service>> {
+pub(crate) fn all(wanted: &[String], environment: &Environment) -> Vec<Arc<dyn Service>> {
+    let interpreters = runtimes::usual_places(environment.path.as_deref(), environment.home.as_deref());
     let all: Vec<Arc<dyn Service>> = vec![
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_iam::Iam),
+        Arc::new(undercast_lambda::Lambda::new(interpreters)),
+        Arc::new(undercast_logs::Logs),
         Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),

@@ -1,5 +1,6 @@
 //! The environment: read once, here, all of it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What the environment says. None of it changes what is true, only where and how fast.
@@ -27,6 +28,10 @@ pub(crate) struct Environment {
     pub(crate) services: Vec<String>,
     /// `XDG_DATA_HOME`, else `HOME/.local/share`: the platform's data directory.
     pub(crate) data_home: Option<PathBuf>,
+    /// `PATH`: where the interpreters of functions are looked for.
+    pub(crate) path: Option<OsString>,
+    /// `HOME`: where the interpreters of version managers are looked for.
+    pub(crate) home: Option<PathBuf>,
 }
 
 impl Environment {
@@ -47,7 +52,11 @@ impl Environment {
             localstack_host: text("LOCALSTACK_HOST"),
             persistence: text("PERSISTENCE").map(|v| !matches!(v.as_str(), "0" | "false")),
             services: list("SERVICES"),
-            data_home: text("XDG_DATA_HOME").map(PathBuf::from).or_else(|| home.map(|h| h.join(".local/share"))),
+            data_home: text("XDG_DATA_HOME")
+                .map(PathBuf::from)
+                .or_else(|| home.as_ref().map(|h| h.join(".local/share"))),
+            path: std::env::var_os("PATH"),
+            home,
         }
     }
 

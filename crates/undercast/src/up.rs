@@ -78,7 +78,8 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
     let place = Place::choose(&arguments, &environment)?;
     let mut listeners = Vec::new();
     for address in &addresses {
-        let listener = undercast_gateway::bind(*address).await.map_err(|source| UpError::Listen { address: *address, source })?;
+        let listener =
+            undercast_gateway::bind(*address).await.map_err(|source| UpError::Listen { address: *address, source })?;
         listeners.push(listener);
     }
     let port = listeners.first().and_then(|l| l.local_addr().ok()).map_or(4566, |a| a.port());
@@ -129,7 +130,7 @@ fn open(arguments: &UpArguments, environment: &Environment, place: &Place, port:
         data: place.data.clone(),
         files: place.files.clone(),
     };
-    Ok(Kernel::new(settings, database, blobs, Random::default(), services::all(wanted))?)
+    Ok(Kernel::new(settings, database, blobs, Random::default(), services::all(wanted, environment))?)
 }
 
 fn warn_if_exposed(addresses: &[SocketAddr]) {

@@ -31,7 +31,9 @@ impl Malformed {
     /// The answer that services give on `protocol`.
     pub fn into_error(self, protocol: Protocol) -> AwsError {
         match protocol {
-            Protocol::Json | Protocol::RestJson | Protocol::Cbor => AwsError::new("SerializationException", 400, self.message),
+            Protocol::Json | Protocol::RestJson | Protocol::Cbor => {
+                AwsError::new("SerializationException", 400, self.message)
+            }
             Protocol::RestXml => AwsError::new(
                 "MalformedXML",
                 400,
@@ -82,7 +84,9 @@ pub fn scalar(text: &str, shape: &Shape, default_time: crate::schema::TimestampF
             }
             integer(text.parse().map_err(|_| wrong("an integer of 64 bits"))?, shape)?
         }
-        Shape::Float | Shape::Double => Value::Double(crate::text::parse_double(text).ok_or_else(|| wrong("a number"))?),
+        Shape::Float | Shape::Double => {
+            Value::Double(crate::text::parse_double(text).ok_or_else(|| wrong("a number"))?)
+        }
         Shape::Blob(_) => Value::Blob(crate::text::unbase64(text).ok_or_else(|| wrong("base64"))?.into()),
         Shape::Timestamp(format) => {
             let format = format.unwrap_or(default_time);

@@ -76,7 +76,8 @@ impl Form {
             Shape::List(of) => {
                 let base = if flattened { path.to_owned() } else { format!("{path}.{}", of.item_name) };
                 let items = self.indices(&base)?;
-                let items = items.into_iter().map(|i| self.value(&of.item, &format!("{base}.{i}"), self.ec2, depth + 1));
+                let items =
+                    items.into_iter().map(|i| self.value(&of.item, &format!("{base}.{i}"), self.ec2, depth + 1));
                 items.collect::<Result<_>>().map(Value::List)
             }
             Shape::Map(of) => {
@@ -102,8 +103,9 @@ impl Form {
         let mut found = Vec::new();
         for name in self.below(base) {
             let index = name[base.len() + 1..].split('.').next().unwrap_or_default();
-            let index: u32 =
-                index.parse().map_err(|_| Malformed::wrong_type(format!("`{index}` in {name} is not the number of an item")))?;
+            let index: u32 = index
+                .parse()
+                .map_err(|_| Malformed::wrong_type(format!("`{index}` in {name} is not the number of an item")))?;
             if found.last() != Some(&index) {
                 found.push(index);
             }
@@ -116,6 +118,15 @@ impl Form {
 
 /// Names that belong to the call rather than to its input.
 fn is_envelope(name: &str) -> bool {
-    matches!(name, "Action" | "Version" | "AWSAccessKeyId" | "Signature" | "SignatureMethod" | "SignatureVersion" | "Timestamp" | "SecurityToken")
-        || name.starts_with("X-Amz-")
+    matches!(
+        name,
+        "Action"
+            | "Version"
+            | "AWSAccessKeyId"
+            | "Signature"
+            | "SignatureMethod"
+            | "SignatureVersion"
+            | "Timestamp"
+            | "SecurityToken"
+    ) || name.starts_with("X-Amz-")
 }

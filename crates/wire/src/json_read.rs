@@ -232,7 +232,11 @@ impl<'a> JsonReader<'a> {
             at = end;
         }
         self.at = at;
-        if good && !bytes.get(at).is_some_and(u8::is_ascii_digit) { Ok(&self.text[start..at]) } else { Err(self.syntax("a number")) }
+        if good && !bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            Ok(&self.text[start..at])
+        } else {
+            Err(self.syntax("a number"))
+        }
     }
 
     fn integer(&mut self, shape: &Shape) -> Result<Value> {
@@ -252,7 +256,9 @@ impl<'a> JsonReader<'a> {
         if self.peek() == Some(b'"') {
             let text = self.string()?;
             return match text.as_str() {
-                "NaN" | "Infinity" | "-Infinity" => text::parse_double(&text).ok_or_else(|| self.wrong_type("a number")),
+                "NaN" | "Infinity" | "-Infinity" => {
+                    text::parse_double(&text).ok_or_else(|| self.wrong_type("a number"))
+                }
                 _ => Err(Malformed::wrong_type("a text stands where a number is expected")),
             };
         }

@@ -6,7 +6,7 @@ use crate::cbor::CborWriter;
 use crate::decode::{Decoded, Malformed};
 use crate::error::AwsError;
 use crate::form_read::Form;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, names};
 use crate::json_write::{self, JsonWriter};
 use crate::rest::RestWriter;
 use crate::schema::{Operation, Protocol, Service};
@@ -58,7 +58,7 @@ pub fn encode(
             let mut w = JsonWriter::new();
             output.write(&mut w);
             let mut response = Response::new(200, w.finish());
-            response.set("content-type", json_type(service));
+            response.put(&names::CONTENT_TYPE, json_type(service));
             response
         }
         Protocol::Cbor => {
@@ -133,12 +133,12 @@ pub fn encode_error(protocol: Protocol, service: &Service, error: &AwsError, req
             escape(&error.message, &mut message);
             xml_response(
                 error.status,
-                format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"),
+                format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
+                ),
             )
         }
-        Protocol::RestXml if service.bare_errors => {
-            bare_xml_error(error, request_id)
-        }
+        Protocol::RestXml if service.bare_errors => bare_xml_error(error, request_id),
         Protocol::RestXml => query_error(service, error, request_id),
     };
     for (name, value) in &error.headers {
@@ -151,7 +151,10 @@ fn rpc_error(protocol: Protocol, service: &Service, error: &AwsError) -> Respons
     let mut response = if protocol == Protocol::Cbor {
         cbor_response(error.status, cbor_error(error))
     } else {
-        let namespace = service.target_prefix.filter(|_| service.query_compatible).map(|_| format!("com.amazonaws.{}#", service.name));
+        let namespace = service
+            .target_prefix
+            .filter(|_| service.query_compatible)
+            .map(|_| format!("com.amazonaws.{}#", service.name));
         let mut response = Response::new(error.status, json_error(error, Some(namespace.unwrap_or_default())));
         response.set("content-type", json_type(service));
         response
@@ -220,7 +223,9 @@ fn query_error(service: &Service, error: &AwsError, request_id: &str) -> Respons
     let namespace = service.xml_namespace.unwrap_or_default();
     xml_response(
         error.status,
-        format!("<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"{namespace}\"><Error>{inner}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"),
+        format!(
+            "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"{namespace}\"><Error>{inner}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        ),
     )
 }
 
@@ -238,7 +243,10 @@ fn bare_xml_error(error: &AwsError, request_id: &str) -> Response {
     xml_fields(error, &mut inner);
     let mut response = xml_response(
         error.status,
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{inner}<RequestId>{request_id}</RequestId><HostId>{}</HostId></Error>", host_id(request_id)),
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{inner}<RequestId>{request_id}</RequestId><HostId>{}</HostId></Error>",
+            host_id(request_id)
+        ),
     );
     response.set("content-type", "application/xml");
     response

@@ -127,7 +127,9 @@ pub fn members(element: &Element, schema: &'static Structure, unknown: &mut Vec<
         }
     }
     for child in &element.children {
-        if !schema.members.iter().any(|m| m.xml == child.name || matches!(m.shape, Shape::List(l) if m.flattened && l.item_name == child.name)) {
+        if !schema.members.iter().any(|m| {
+            m.xml == child.name || matches!(m.shape, Shape::List(l) if m.flattened && l.item_name == child.name)
+        }) {
             unknown.push(child.name.clone());
         }
     }
@@ -151,7 +153,7 @@ fn member_value(parent: &Element, member: &'static Member, unknown: &mut Vec<Str
         };
     }
     // Of an element that stands twice the last one counts, as in AWS's own readers.
-    named().last().map(|e| value(e, &member.shape, unknown)).transpose()
+    named().next_back().map(|e| value(e, &member.shape, unknown)).transpose()
 }
 
 fn value(element: &Element, shape: &Shape, unknown: &mut Vec<String>) -> Result<Value> {

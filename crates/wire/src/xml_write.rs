@@ -37,7 +37,7 @@ impl XmlWriter {
     /// Writes a root element called `root`, in `namespace`.
     pub fn new(root: &'static str, namespace: Option<&'static str>) -> Self {
         let next = Next { name: root, namespace: None, time: None, flattened: false, attribute: false };
-        Self { out: String::with_capacity(256), open: Vec::with_capacity(8), next, tag_open: false, root_namespace: namespace }
+        Self { out: String::new(), open: Vec::new(), next, tag_open: false, root_namespace: namespace }
     }
 
     /// The text, without a declaration.
@@ -54,8 +54,17 @@ impl XmlWriter {
 
     /// Opens the element that comes next and says what closes it.
     fn start(&mut self) -> &'static str {
+        self.start_in(None)
+    }
+
+    /// The same for an element whose shape may have a namespace of its own; the member's goes before it.
+    fn start_in(&mut self, own: Option<(&'static str, Option<&'static str>)>) -> &'static str {
         self.prepare();
-        let next = self.next;
+        let next = Next { namespace: self.next.namespace.or(own), ..self.next };
+        if self.out.capacity() == 0 {
+            self.out.reserve(256);
+            self.open.reserve(8);
+        }
         self.close_tag();
         self.out.push('<');
         self.out.push_str(next.name);
@@ -84,11 +93,17 @@ impl XmlWriter {
     fn prepare(&mut self) {
         match self.open.last() {
             Some(Open::List { of, each, .. }) => {
-                self.next = Next { name: each, namespace: None, time: time_of(&of.item), flattened: false, attribute: false };
+                self.next =
+                    Next { name: each, namespace: None, time: time_of(&of.item), flattened: false, attribute: false };
             }
             Some(Open::Map { of, .. }) => {
-                self.next =
-                    Next { name: of.value_name, namespace: None, time: time_of(&of.value), flattened: false, attribute: false };
+                self.next = Next {
+                    name: of.value_name,
+                    namespace: None,
+                    time: time_of(&of.value),
+                    flattened: false,
+                    attribute: false,
+                };
             }
             _ => {}
         }
@@ -161,7 +176,8 @@ pub fn escape(text: &str, out: &mut String) {
 
 impl Writer for XmlWriter {
     fn structure(&mut self, of: &'static Structure) {
-        let close = self.start();
+        // The root's namespace was given to the writer.
+        let close = self.start_in(of.xml_namespace.filter(|_| !self.open.is_empty()));
         self.open.push(Open::Structure { of, close });
     }
 

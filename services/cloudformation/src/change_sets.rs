@@ -18,7 +18,8 @@ use crate::{deploy, describe, plan, types};
 /// Stack, name → change set.
 static CHANGE_SETS: Table<ChangeSet> = Table::new("cloudformation.change_sets");
 
-const NOTHING: &str = "The submitted information didn't contain changes. Submit different information to create a change set.";
+const NOTHING: &str =
+    "The submitted information didn't contain changes. Submit different information to create a change set.";
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 struct ChangeSet {
@@ -79,7 +80,8 @@ fn find(cx: &Cx, from: &(impl Read + ?Sized), name: &str, stack: Option<&str>) -
         let stack = rows::STACKS.get(from, &cx.key(&uuid))?.ok_or_else(|| not_found(name))?;
         return Ok((stack, found.row));
     }
-    let stack = stack.ok_or_else(|| validation("StackName must be specified if ChangeSetName is not specified as an ARN."))?;
+    let stack =
+        stack.ok_or_else(|| validation("StackName must be specified if ChangeSetName is not specified as an ARN."))?;
     let stack = rows::lookup(cx, from, stack)?.ok_or_else(|| validation(format!("Stack [{stack}] does not exist")))?;
     let set = CHANGE_SETS.get(from, &(cx.account(), cx.region(), &stack.uuid, name))?.ok_or_else(|| not_found(name))?;
     Ok((stack, set))
@@ -105,7 +107,10 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateChangeSetInput) -> Result<
     let existing = found.filter(|s| s.deleted.is_none());
     match &existing {
         Some(stack) if creates && stack.status != "REVIEW_IN_PROGRESS" => {
-            let message = format!("Stack [{}] already exists and cannot be created again with the changeSet [{}].", input.stack_name, input.change_set_name);
+            let message = format!(
+                "Stack [{}] already exists and cannot be created again with the changeSet [{}].",
+                input.stack_name, input.change_set_name
+            );
             return Err(validation(message).into());
         }
         None if !creates => return Err(validation(format!("Stack [{}] does not exist", input.stack_name)).into()),
@@ -120,7 +125,8 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateChangeSetInput) -> Result<
         capabilities: input.capabilities.unwrap_or_else(Vec::new),
         role_arn: input.role_arn.or_else(|| existing.as_ref().and_then(|s| s.source.role_arn.clone())),
     };
-    let stack = existing.clone().unwrap_or_else(|| describe::new_stack(cx, input.stack_name.clone(), Source::default()));
+    let stack =
+        existing.clone().unwrap_or_else(|| describe::new_stack(cx, input.stack_name.clone(), Source::default()));
     plan::check(cx, &source, &stack.name, &stack.arn)?;
     let changes = changes(cx, &stack, &source)?;
     let empty = changes.is_empty() && !creates && stack.source.tags == source.tags && !outputs_differ(&stack, &source)?;
@@ -139,7 +145,8 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateChangeSetInput) -> Result<
     };
     cx.write(|tx| {
         if CHANGE_SETS.has(tx, &(cx.account(), cx.region(), &stack.uuid, &set.name))? {
-            let message = format!("ChangeSet {} cannot be created due to a mismatch with existing attribute Name", set.name);
+            let message =
+                format!("ChangeSet {} cannot be created due to a mismatch with existing attribute Name", set.name);
             return Err(errors::already_exists_exception(message).into());
         }
         if existing.is_none() {
@@ -169,7 +176,8 @@ pub(crate) fn outputs_differ(stack: &Stack, source: &Source) -> Result<bool> {
     let (old, old_values) = plan::read(&stack.source)?;
     let (new, new_values) = plan::read(source)?;
     let used = |t: &template::Template| t.outputs.clone();
-    Ok(used(&old) != used(&new) || (!new.outputs.is_empty() && old_values != new_values && used(&old).is_empty() != used(&new).is_empty()))
+    Ok(used(&old) != used(&new)
+        || (!new.outputs.is_empty() && old_values != new_values && used(&old).is_empty() != used(&new).is_empty()))
 }
 
 /// Whether deploying `source` would change a resource.
@@ -183,13 +191,17 @@ fn changes(cx: &Cx, stack: &Stack, source: &Source) -> Result<Vec<Change>> {
     let mut old = IndexMap::new();
     for row in rows.iter().filter(|r| r.made.is_some()) {
         if let Some(made) = &row.made {
-            old.insert(row.logical.clone(), ResolvedResource { resource_type: made.resource_type.clone(), properties: made.properties()? });
+            old.insert(
+                row.logical.clone(),
+                ResolvedResource { resource_type: made.resource_type.clone(), properties: made.properties()? },
+            );
         }
     }
     let (template, values) = plan::read(source)?;
     let order = template::Stack::new(&template, values, plan::pseudo(cx, &stack.name, &stack.arn))?;
     // A resource that does not exist yet, or that will be replaced, gives values that are known only later.
-    let mut pending: BTreeSet<String> = order.resources().map(|(n, _)| n.to_owned()).filter(|n| !old.contains_key(n)).collect();
+    let mut pending: BTreeSet<String> =
+        order.resources().map(|(n, _)| n.to_owned()).filter(|n| !old.contains_key(n)).collect();
     loop {
         let known = Surroundings::of(cx, &read, stack)?.planned(pending.clone());
         let mut new = IndexMap::new();
@@ -198,7 +210,8 @@ fn changes(cx: &Cx, stack: &Stack, source: &Source) -> Result<Vec<Change>> {
             new.insert(name.to_owned(), ResolvedResource { resource_type: resource.resource_type.clone(), properties });
         }
         let differences = template::diff(&old, &new);
-        let replaced: BTreeSet<String> = differences.iter().filter(|d| replacement(cx, d) == "True").map(|d| d.logical.clone()).collect();
+        let replaced: BTreeSet<String> =
+            differences.iter().filter(|d| replacement(cx, d) == "True").map(|d| d.logical.clone()).collect();
         let more: BTreeSet<String> = pending.union(&replaced).cloned().collect();
         if more == pending {
             let changed = differences.into_iter().filter(|d| d.action != Action::None);
@@ -216,7 +229,8 @@ fn replacement(cx: &Cx, change: &ResourceChange) -> &'static str {
     if change.action != Action::Modify {
         return "False";
     }
-    let certain = change.type_changed || change.changed.iter().any(|p| !change.uncertain.contains(p) && recreation(cx, change, p.property()));
+    let certain = change.type_changed
+        || change.changed.iter().any(|p| !change.uncertain.contains(p) && recreation(cx, change, p.property()));
     let perhaps = change.changed.iter().any(|p| recreation(cx, change, p.property()));
     match (certain, perhaps) {
         (true, _) => "True",
@@ -226,7 +240,8 @@ fn replacement(cx: &Cx, change: &ResourceChange) -> &'static str {
 }
 
 fn change(cx: &Cx, change: &ResourceChange, rows: &[rows::Resource]) -> Change {
-    let physical = rows.iter().find(|r| r.logical == change.logical).and_then(|r| r.made.as_ref()).map(|m| m.id.clone());
+    let physical =
+        rows.iter().find(|r| r.logical == change.logical).and_then(|r| r.made.as_ref()).map(|m| m.id.clone());
     let mut details: Vec<(String, String, bool)> = Vec::new();
     for path in &change.changed {
         let name = path.property().to_owned();
@@ -309,17 +324,19 @@ pub(crate) async fn list(cx: &Cx, input: api::ListChangeSetsInput) -> Result<api
     let read = cx.read();
     let stack = rows::lookup(cx, &read, &input.stack_name)?;
     let stack = stack.ok_or_else(|| validation(format!("Stack [{}] does not exist", input.stack_name)))?;
-    let sets = CHANGE_SETS.all(&read, &(cx.account(), cx.region(), &stack.uuid))?.into_iter().map(|e| output::ChangeSetSummary {
-        stack_id: Some(stack.arn.clone()),
-        stack_name: Some(stack.name.clone()),
-        change_set_id: Some(e.row.arn),
-        change_set_name: Some(e.row.name),
-        execution_status: Some(e.row.execution),
-        status: Some(e.row.status),
-        status_reason: e.row.reason,
-        creation_time: Some(moment(e.row.created)),
-        description: e.row.description,
-        ..output::ChangeSetSummary::default()
+    let sets = CHANGE_SETS.all(&read, &(cx.account(), cx.region(), &stack.uuid))?.into_iter().map(|e| {
+        output::ChangeSetSummary {
+            stack_id: Some(stack.arn.clone()),
+            stack_name: Some(stack.name.clone()),
+            change_set_id: Some(e.row.arn),
+            change_set_name: Some(e.row.name),
+            execution_status: Some(e.row.execution),
+            status: Some(e.row.status),
+            status_reason: e.row.reason,
+            creation_time: Some(moment(e.row.created)),
+            description: e.row.description,
+            ..output::ChangeSetSummary::default()
+        }
     });
     Ok(api::ListChangeSetsOutput { summaries: Some(sets.collect()), next_token: None })
 }
@@ -341,7 +358,8 @@ pub(crate) async fn execute(cx: &Cx, input: api::ExecuteChangeSetInput) -> Resul
     cx.write(|tx| {
         let (mut stack, mut set) = find(cx, tx, &input.change_set_name, input.stack_name.as_deref())?;
         if set.execution != "AVAILABLE" {
-            let message = format!("ChangeSet [{}] cannot be executed in its current status of [{}]", set.arn, set.status);
+            let message =
+                format!("ChangeSet [{}] cannot be executed in its current status of [{}]", set.arn, set.status);
             return Err(errors::invalid_change_set_status_exception(message).into());
         }
         if stack.in_progress() {
@@ -357,7 +375,8 @@ pub(crate) async fn execute(cx: &Cx, input: api::ExecuteChangeSetInput) -> Resul
         put(cx, tx, &stack, &set);
         stack.change_set = Some(set.arn.clone());
         stack.disable_rollback = on_failure == OnFailure::DoNothing;
-        let (kind, status) = if set.creates { (Kind::Create, "CREATE_IN_PROGRESS") } else { (Kind::Update, "UPDATE_IN_PROGRESS") };
+        let (kind, status) =
+            if set.creates { (Kind::Create, "CREATE_IN_PROGRESS") } else { (Kind::Update, "UPDATE_IN_PROGRESS") };
         let operation = Operation {
             id: cx.random().uuid(),
             kind,

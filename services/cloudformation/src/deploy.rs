@@ -16,7 +16,14 @@ use crate::template::{self, DeletionPolicy};
 use crate::{plan, remove, rollback, types};
 
 /// Writes the beginning of an operation, and the task that carries it out.
-pub(crate) fn begin(cx: &Cx, tx: &mut Tx<'_>, stack: &mut Stack, operation: Operation, status: &str, reason: Option<String>) -> Result<()> {
+pub(crate) fn begin(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    stack: &mut Stack,
+    operation: Operation,
+    status: &str,
+    reason: Option<String>,
+) -> Result<()> {
     let id = format!("{}/{}", stack.uuid, operation.id);
     stack.operation = Some(operation);
     stack.set_status(cx, tx, status, reason)?;
@@ -99,7 +106,10 @@ async fn work(cx: &Cx, stack: &Stack, operation: &Operation) -> std::result::Res
         }
         if !failures.is_empty() {
             let verb = if operation.kind == Kind::Create { "create" } else { "update" };
-            return Err(Stopped::Failed(format!("The following resource(s) failed to {verb}: [{}].", failures.join(", "))));
+            return Err(Stopped::Failed(format!(
+                "The following resource(s) failed to {verb}: [{}].",
+                failures.join(", ")
+            )));
         }
     }
     outputs(cx, stack, &order).await
@@ -111,11 +121,15 @@ async fn outputs(cx: &Cx, stack: &Stack, order: &template::Stack<'_>) -> std::re
     let mut out = Vec::new();
     for (name, output) in order.outputs() {
         let (value, export) = order.output(name, &known).map_err(|e| Stopped::Failed(reason(&e.into())))?;
-        if let Some(other) = export.as_ref().map(|e| EXPORTS.get(&read, &cx.key(e))).transpose().map_err(Failure::from)?.flatten()
+        if let Some(other) =
+            export.as_ref().map(|e| EXPORTS.get(&read, &cx.key(e))).transpose().map_err(Failure::from)?.flatten()
             && other.stack != stack.arn
         {
             let export = export.unwrap_or_else(String::new);
-            return Err(Stopped::Failed(format!("Export with name {export} is already exported by stack {}.", other.stack)));
+            return Err(Stopped::Failed(format!(
+                "Export with name {export} is already exported by stack {}.",
+                other.stack
+            )));
         }
         let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
         out.push(Output { key: name.to_owned(), value, description: output.description.clone(), export });
@@ -124,7 +138,13 @@ async fn outputs(cx: &Cx, stack: &Stack, order: &template::Stack<'_>) -> std::re
 }
 
 /// Makes or changes one resource; false when that failed.
-async fn provision(cx: &Cx, stack: &Stack, operation: &Operation, order: &template::Stack<'_>, logical: &str) -> Result<bool> {
+async fn provision(
+    cx: &Cx,
+    stack: &Stack,
+    operation: &Operation,
+    order: &template::Stack<'_>,
+    logical: &str,
+) -> Result<bool> {
     let read = cx.read();
     let existing = stack.resources(cx, &read)?.into_iter().find(|r| r.logical == logical);
     if existing.as_ref().is_some_and(|r| r.operation == operation.id && r.status.ends_with("_COMPLETE")) {
@@ -136,7 +156,13 @@ async fn provision(cx: &Cx, stack: &Stack, operation: &Operation, order: &templa
         let resolved = order.properties(logical, &known);
         (resolved, known.imported.into_inner())
     };
-    let mut step = Step { cx, stack, operation, resource: start(existing, operation, logical, &wanted.resource_type), retained: retained(wanted.deletion_policy) };
+    let mut step = Step {
+        cx,
+        stack,
+        operation,
+        resource: start(existing, operation, logical, &wanted.resource_type),
+        retained: retained(wanted.deletion_policy),
+    };
     match resolved {
         Ok(properties) => step.to(properties, imported).await,
         Err(error) => step.failed(&error.into()).await,
@@ -179,7 +205,14 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    async fn tell(&mut self, status: &str, why: Option<String>, physical: &str, properties: &str, imported: &BTreeSet<String>) -> Result<()> {
+    async fn tell(
+        &mut self,
+        status: &str,
+        why: Option<String>,
+        physical: &str,
+        properties: &str,
+        imported: &BTreeSet<String>,
+    ) -> Result<()> {
         status.clone_into(&mut self.resource.status);
         self.resource.reason = why;
         self.resource.updated = now(self.cx);
@@ -196,7 +229,11 @@ impl Step<'_> {
 
     async fn failed(&mut self, failure: &Failure) -> Result<bool> {
         if let Failure::Broken(_) = failure {
-            tracing::error!(resource = self.resource.logical, error = failure as &dyn std::error::Error, "a resource failed");
+            tracing::error!(
+                resource = self.resource.logical,
+                error = failure as &dyn std::error::Error,
+                "a resource failed"
+            );
         }
         let verb = if self.resource.before.is_some() { "UPDATE" } else { "CREATE" };
         let physical = self.resource.made.as_ref().map_or(String::new(), |m| m.id.clone());
@@ -220,8 +257,9 @@ impl Step<'_> {
             return self.unchanged(&made).await;
         }
         let kind = types::find(self.cx, &self.resource.resource_type)?;
-        let differs = |name: &&str| before.get(*name) != request.properties.get(*name);
-        let replace = made.resource_type != self.resource.resource_type || kind.create_only().iter().any(|n| differs(&n));
+        let differs = |name: &str| before.get(name) != request.properties.get(name);
+        let replace =
+            made.resource_type != self.resource.resource_type || kind.create_only().iter().any(|n| differs(n));
         if replace {
             return self.replace(&request, &imported).await;
         }
@@ -229,7 +267,8 @@ impl Step<'_> {
         self.tell("UPDATE_IN_PROGRESS", None, &made.id, &text, &imported).await?;
         match kind.update(self.cx, &made.id, &before, &request).await {
             Ok(Updated::InPlace(now)) => {
-                self.resource.made = Some(Made::new(&self.resource.resource_type, &now, &request.properties, self.retained));
+                self.resource.made =
+                    Some(Made::new(&self.resource.resource_type, &now, &request.properties, self.retained));
                 self.tell("UPDATE_COMPLETE", None, &now.id, &text, &imported).await?;
                 Ok(true)
             }
@@ -273,7 +312,8 @@ impl Step<'_> {
         }
         match kind.create(self.cx, request).await {
             Ok(made) => {
-                self.resource.made = Some(Made::new(&self.resource.resource_type, &made, &request.properties, self.retained));
+                self.resource.made =
+                    Some(Made::new(&self.resource.resource_type, &made, &request.properties, self.retained));
                 self.tell(&format!("{verb}_COMPLETE"), None, &made.id, &text, imported).await?;
                 Ok(true)
             }
@@ -326,8 +366,12 @@ async fn fail(cx: &Cx, stack: &mut Stack, operation: &Operation, why: String, cr
     let (status, operation, why) = match (create, operation.on_failure) {
         (true, OnFailure::DoNothing) => ("CREATE_FAILED", None, why),
         (false, OnFailure::DoNothing) => ("UPDATE_FAILED", None, why),
-        (true, OnFailure::Delete) => ("DELETE_IN_PROGRESS", next(Kind::Delete), format!("{why} Delete requested by user.")),
-        (true, OnFailure::RollBack) => ("ROLLBACK_IN_PROGRESS", next(Kind::RollbackCreate), format!("{why} Rollback requested by user.")),
+        (true, OnFailure::Delete) => {
+            ("DELETE_IN_PROGRESS", next(Kind::Delete), format!("{why} Delete requested by user."))
+        }
+        (true, OnFailure::RollBack) => {
+            ("ROLLBACK_IN_PROGRESS", next(Kind::RollbackCreate), format!("{why} Rollback requested by user."))
+        }
         (false, _) => ("UPDATE_ROLLBACK_IN_PROGRESS", next(Kind::RollbackUpdate), why),
     };
     let failed = cx

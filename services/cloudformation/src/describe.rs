@@ -48,7 +48,11 @@ pub(crate) fn parameters(source: &Source) -> Result<Vec<output::Parameter>> {
         let given = source.parameters.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone());
         let value = given.or_else(|| parameter.default.clone())?;
         let value = if parameter.no_echo { "****".to_owned() } else { value };
-        Some(output::Parameter { parameter_key: Some(name.clone()), parameter_value: Some(value), ..output::Parameter::default() })
+        Some(output::Parameter {
+            parameter_key: Some(name.clone()),
+            parameter_value: Some(value),
+            ..output::Parameter::default()
+        })
     });
     Ok(shown.collect())
 }
@@ -104,14 +108,17 @@ pub(crate) fn summary(stack: &Stack) -> output::StackSummary {
         deletion_time: stack.deleted.map(moment),
         stack_status: stack.status.clone(),
         stack_status_reason: stack.reason.clone(),
-        drift_information: Some(output::StackDriftInformationSummary { stack_drift_status: "NOT_CHECKED".to_owned(), last_check_timestamp: None }),
+        drift_information: Some(output::StackDriftInformationSummary {
+            stack_drift_status: "NOT_CHECKED".to_owned(),
+            last_check_timestamp: None,
+        }),
         ..output::StackSummary::default()
     }
 }
 
 pub(crate) fn event(stack: &Stack, event: Event) -> output::StackEvent {
     output::StackEvent {
-        stack_id: Some(stack.arn.clone()).unwrap_or_default(),
+        stack_id: stack.arn.clone(),
         event_id: event.id,
         stack_name: stack.name.clone(),
         logical_resource_id: Some(event.logical),
@@ -139,7 +146,10 @@ pub(crate) fn resource(stack: &Stack, r: &Resource) -> output::StackResource {
         timestamp: moment(r.updated),
         resource_status: r.status.clone(),
         resource_status_reason: r.reason.clone(),
-        drift_information: Some(output::StackResourceDriftInformation { stack_resource_drift_status: "NOT_CHECKED".to_owned(), ..output::StackResourceDriftInformation::default() }),
+        drift_information: Some(output::StackResourceDriftInformation {
+            stack_resource_drift_status: "NOT_CHECKED".to_owned(),
+            ..output::StackResourceDriftInformation::default()
+        }),
         ..output::StackResource::default()
     }
 }

@@ -55,7 +55,9 @@ impl Service for CloudFormation {
         let named = input.text("StackName").or_else(|| input.text("ChangeSetName").filter(|n| n.starts_with("arn:")));
         let resource = match named {
             Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
-            Some(name) => rows::stack_arn_of(cx, name)?.unwrap_or_else(|| cx.arn("cloudformation", &format!("stack/{name}/*"))),
+            Some(name) => {
+                rows::stack_arn_of(cx, name)?.unwrap_or_else(|| cx.arn("cloudformation", &format!("stack/{name}/*")))
+            }
             None => "*".to_owned(),
         };
         let mut needed = vec![Access::new(format!("cloudformation:{}", operation.name), resource)];

@@ -43,7 +43,9 @@ impl api::Operations for CloudFormation {
 
     async fn create_stack(&self, cx: &Cx, input: api::CreateStackInput) -> Result<api::CreateStackOutput> {
         let on_failure = match (input.on_failure.as_deref(), input.disable_rollback) {
-            (Some(_), Some(true)) => return Err(validation("Only one of OnFailure or DisableRollback may be specified.").into()),
+            (Some(_), Some(true)) => {
+                return Err(validation("Only one of OnFailure or DisableRollback may be specified.").into());
+            }
             (Some("DO_NOTHING"), _) | (None, Some(true)) => OnFailure::DoNothing,
             (Some("DELETE"), _) => OnFailure::Delete,
             _ => OnFailure::RollBack,
@@ -65,7 +67,14 @@ impl api::Operations for CloudFormation {
                 return Err(errors::already_exists_exception(format!("Stack [{}] already exists", stack.name)).into());
             }
             NAMES.put(tx, &cx.key(&stack.name), &stack.uuid);
-            deploy::begin(cx, tx, &mut stack.clone(), operation.clone(), "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()))
+            deploy::begin(
+                cx,
+                tx,
+                &mut stack.clone(),
+                operation.clone(),
+                "CREATE_IN_PROGRESS",
+                Some("User Initiated".to_owned()),
+            )
         })
         .await?;
         Ok(api::CreateStackOutput { stack_id: Some(stack.arn), operation_id: None })
@@ -75,7 +84,10 @@ impl api::Operations for CloudFormation {
         let name = input.stack_name;
         let found = rows::lookup(cx, &cx.read(), &name)?;
         let stack = found.ok_or_else(|| validation(format!("Stack [{name}] does not exist")))?;
-        if stack.in_progress() || !stack.status.ends_with("_COMPLETE") || matches!(stack.status.as_str(), "DELETE_COMPLETE" | "ROLLBACK_COMPLETE") {
+        if stack.in_progress()
+            || !stack.status.ends_with("_COMPLETE")
+            || matches!(stack.status.as_str(), "DELETE_COMPLETE" | "ROLLBACK_COMPLETE")
+        {
             return Err(describe::busy(&stack).into());
         }
         let previous = Some(&stack).filter(|_| input.use_previous_template == Some(true));
@@ -97,7 +109,14 @@ impl api::Operations for CloudFormation {
             if stack.in_progress() {
                 return Err(describe::busy(&stack).into());
             }
-            deploy::begin(cx, tx, &mut stack, operation.clone(), "UPDATE_IN_PROGRESS", Some("User Initiated".to_owned()))
+            deploy::begin(
+                cx,
+                tx,
+                &mut stack,
+                operation.clone(),
+                "UPDATE_IN_PROGRESS",
+                Some("User Initiated".to_owned()),
+            )
         })
         .await?;
         Ok(api::UpdateStackOutput { stack_id: Some(stack.arn), operation_id: None })
@@ -135,7 +154,11 @@ impl api::Operations for CloudFormation {
         change_sets::delete(cx, input).await
     }
 
-    async fn describe_change_set(&self, cx: &Cx, input: api::DescribeChangeSetInput) -> Result<api::DescribeChangeSetOutput> {
+    async fn describe_change_set(
+        &self,
+        cx: &Cx,
+        input: api::DescribeChangeSetInput,
+    ) -> Result<api::DescribeChangeSetOutput> {
         change_sets::describe(cx, input).await
     }
 
@@ -165,7 +188,11 @@ impl api::Operations for CloudFormation {
         Ok(api::ListStacksOutput { stack_summaries: Some(page.iter().map(describe::summary).collect()), next_token })
     }
 
-    async fn describe_stack_events(&self, cx: &Cx, input: api::DescribeStackEventsInput) -> Result<api::DescribeStackEventsOutput> {
+    async fn describe_stack_events(
+        &self,
+        cx: &Cx,
+        input: api::DescribeStackEventsInput,
+    ) -> Result<api::DescribeStackEventsOutput> {
         let read = cx.read();
         let found = rows::lookup(cx, &read, &input.stack_name)?;
         let stack = found.ok_or_else(|| validation(format!("Stack [{}] does not exist", input.stack_name)))?;
@@ -183,15 +210,25 @@ impl api::Operations for CloudFormation {
         Ok(api::DescribeStackEventsOutput { stack_events: Some(stack_events), next_token })
     }
 
-    async fn describe_stack_resource(&self, cx: &Cx, input: api::DescribeStackResourceInput) -> Result<api::DescribeStackResourceOutput> {
+    async fn describe_stack_resource(
+        &self,
+        cx: &Cx,
+        input: api::DescribeStackResourceInput,
+    ) -> Result<api::DescribeStackResourceOutput> {
         let read = cx.read();
         let stack = rows::lookup(cx, &read, &input.stack_name)?;
         let stack = stack.ok_or_else(|| validation(format!("Stack '{}' does not exist", input.stack_name)))?;
         let resource = describe::find_resource(cx, &read, &stack, &input.logical_resource_id)?;
-        Ok(api::DescribeStackResourceOutput { stack_resource_detail: Some(describe::resource_detail(&stack, &resource)) })
+        Ok(api::DescribeStackResourceOutput {
+            stack_resource_detail: Some(describe::resource_detail(&stack, &resource)),
+        })
     }
 
-    async fn describe_stack_resources(&self, cx: &Cx, input: api::DescribeStackResourcesInput) -> Result<api::DescribeStackResourcesOutput> {
+    async fn describe_stack_resources(
+        &self,
+        cx: &Cx,
+        input: api::DescribeStackResourcesInput,
+    ) -> Result<api::DescribeStackResourcesOutput> {
         let read = cx.read();
         let of_physical = |physical: &str| -> Result<Option<Stack>> {
             for stack in all(cx, &read)? {
@@ -214,7 +251,11 @@ impl api::Operations for CloudFormation {
         Ok(api::DescribeStackResourcesOutput { stack_resources: Some(shown) })
     }
 
-    async fn list_stack_resources(&self, cx: &Cx, input: api::ListStackResourcesInput) -> Result<api::ListStackResourcesOutput> {
+    async fn list_stack_resources(
+        &self,
+        cx: &Cx,
+        input: api::ListStackResourcesInput,
+    ) -> Result<api::ListStackResourcesOutput> {
         let read = cx.read();
         let stack = rows::find(cx, &read, &input.stack_name)?;
         let (page, next_token) = page("ListStackResources", stack.resources(cx, &read)?, input.next_token)?;
@@ -234,11 +275,19 @@ impl api::Operations for CloudFormation {
         Ok(api::GetTemplateOutput { template_body: body, stages_available: Some(stages) })
     }
 
-    async fn get_template_summary(&self, cx: &Cx, input: api::GetTemplateSummaryInput) -> Result<api::GetTemplateSummaryOutput> {
+    async fn get_template_summary(
+        &self,
+        cx: &Cx,
+        input: api::GetTemplateSummaryInput,
+    ) -> Result<api::GetTemplateSummaryOutput> {
         summary::summarise(cx, input).await
     }
 
-    async fn validate_template(&self, cx: &Cx, input: api::ValidateTemplateInput) -> Result<api::ValidateTemplateOutput> {
+    async fn validate_template(
+        &self,
+        cx: &Cx,
+        input: api::ValidateTemplateInput,
+    ) -> Result<api::ValidateTemplateOutput> {
         summary::validate(cx, input).await
     }
 
@@ -254,7 +303,11 @@ impl api::Operations for CloudFormation {
     async fn list_imports(&self, cx: &Cx, input: api::ListImportsInput) -> Result<api::ListImportsOutput> {
         let name = input.export_name;
         let users = IMPORTS.all(&cx.read(), &(cx.account(), cx.region(), &name))?;
-        let users: Vec<String> = users.iter().filter_map(|e| e.key::<(String, String, String, String)>()).map(|k| k.3).collect();
+        let users: Vec<String> = users
+            .iter()
+            .filter_map(undercast_kernel::store::Entry::key::<(String, String, String, String)>)
+            .map(|k| k.3)
+            .collect();
         if users.is_empty() {
             return Err(validation(format!("Export '{name}' is not imported by any stack.")).into());
         }

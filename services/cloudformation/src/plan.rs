@@ -11,7 +11,12 @@ use crate::template::{ParameterValues, Pseudo, Template};
 use crate::types;
 
 /// The template of a request: given, in S3, or the one that the stack has.
-pub(crate) async fn template_text(cx: &Cx, body: Option<String>, url: Option<String>, previous: Option<&Stack>) -> Result<String> {
+pub(crate) async fn template_text(
+    cx: &Cx,
+    body: Option<String>,
+    url: Option<String>,
+    previous: Option<&Stack>,
+) -> Result<String> {
     match (body, url, previous) {
         (Some(_), Some(_), _) => Err(validation("Specify only one of TemplateBody or TemplateURL.").into()),
         (Some(body), None, _) => {
@@ -27,12 +32,17 @@ pub(crate) async fn template_text(cx: &Cx, body: Option<String>, url: Option<Str
 /// Reads a template from S3, as the caller.
 async fn fetch(cx: &Cx, url: &str) -> Result<String> {
     let (bucket, key) = place(url).ok_or_else(|| validation("TemplateURL must be a supported URL."))?;
-    let (_, body) = cx.call_with_body("s3", "GetObject", json!({"Bucket": bucket, "Key": key}), None).await.map_err(|failure| match failure {
-        Failure::Aws(error) => validation(format!("S3 error: {}", error.message)).into(),
-        other => other,
-    })?;
+    let (_, body) =
+        cx.call_with_body("s3", "GetObject", json!({"Bucket": bucket, "Key": key}), None).await.map_err(|failure| {
+            match failure {
+                Failure::Aws(error) => validation(format!("S3 error: {}", error.message)).into(),
+                other => other,
+            }
+        })?;
     let body = body.unwrap_or_default().collect(crate::template::MAX_URL_BYTES).await.map_err(Failure::broken)?;
-    let bytes = body.ok_or_else(|| validation(format!("Template may not exceed {} bytes in size.", crate::template::MAX_URL_BYTES)))?;
+    let bytes = body.ok_or_else(|| {
+        validation(format!("Template may not exceed {} bytes in size.", crate::template::MAX_URL_BYTES))
+    })?;
     String::from_utf8(bytes.to_vec()).map_err(|_| validation("Template format error: YAML not well-formed.").into())
 }
 
@@ -51,7 +61,10 @@ fn place(url: &str) -> Option<(String, String)> {
 }
 
 /// The parameters of a request; those with `UsePreviousValue` have the stack's.
-pub(crate) fn parameters(given: Option<Vec<input::Parameter>>, previous: Option<&Stack>) -> Result<Vec<(String, String)>> {
+pub(crate) fn parameters(
+    given: Option<Vec<input::Parameter>>,
+    previous: Option<&Stack>,
+) -> Result<Vec<(String, String)>> {
     let mut out = Vec::new();
     for parameter in given.into_iter().flatten() {
         // SSM parameters are refused, so there is nothing to resolve.
@@ -64,7 +77,9 @@ pub(crate) fn parameters(given: Option<Vec<input::Parameter>>, previous: Option<
                 Some((_, value)) => Some(value.clone()),
                 None if previous.is_some() => None,
                 None => {
-                    let message = format!("Invalid input for parameter key {key}. Cannot specify usePreviousValue as true for a parameter key not in the previous template");
+                    let message = format!(
+                        "Invalid input for parameter key {key}. Cannot specify usePreviousValue as true for a parameter key not in the previous template"
+                    );
                     return Err(validation(message).into());
                 }
             }

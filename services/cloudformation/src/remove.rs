@@ -53,7 +53,12 @@ pub(crate) async fn one(cx: &Cx, stack: &Stack, resource: &mut Resource, made: &
 }
 
 /// Deletes all resources, in order. Returns the logical ids of those that would not go.
-pub(crate) async fn resources(cx: &Cx, stack: &Stack, source: &crate::rows::Source, retain: &[String]) -> Result<Vec<String>> {
+pub(crate) async fn resources(
+    cx: &Cx,
+    stack: &Stack,
+    source: &crate::rows::Source,
+    retain: &[String],
+) -> Result<Vec<String>> {
     let all = stack.resources(cx, &cx.read())?;
     let levels = order(cx, stack, source, &all);
     let mut by_name: HashMap<String, Resource> = all.into_iter().map(|r| (r.logical.clone(), r)).collect();
@@ -96,7 +101,8 @@ pub(crate) async fn all(cx: &Cx, stack: &mut Stack, operation: &Operation) -> Re
         Some(problem) => Some(problem),
         None => {
             let failed = resources(cx, stack, &stack.source, &operation.retain).await?;
-            (!failed.is_empty()).then(|| format!("The following resource(s) failed to delete: [{}]. ", failed.join(", ")))
+            (!failed.is_empty())
+                .then(|| format!("The following resource(s) failed to delete: [{}]. ", failed.join(", ")))
         }
     };
     let after = cx
@@ -132,7 +138,9 @@ fn exports_in_use(cx: &Cx, stack: &Stack) -> Result<Option<String>> {
     let read = cx.read();
     for export in stack.outputs.iter().filter_map(|o| o.export.as_ref()) {
         let users = IMPORTS.all(&read, &(cx.account(), cx.region(), export))?;
-        if let Some((.., user)) = users.first().and_then(undercast_kernel::store::Entry::key::<(String, String, String, String)>) {
+        if let Some((.., user)) =
+            users.first().and_then(undercast_kernel::store::Entry::key::<(String, String, String, String)>)
+        {
             return Ok(Some(format!("Export {export} cannot be deleted as it is in use by {user}")));
         }
     }
@@ -150,7 +158,8 @@ pub(crate) async fn left_over(cx: &Cx, stack: &mut Stack, operation: &Operation)
             let Some(resource) = all.iter().find(|r| r.logical == logical) else { continue };
             let mut resource = resource.clone();
             let dropped = !names.contains(&logical.as_str());
-            let old = if dropped { resource.made.clone() } else { resource.before.clone().filter(|_| resource.replaced) };
+            let old =
+                if dropped { resource.made.clone() } else { resource.before.clone().filter(|_| resource.replaced) };
             let (status, why) = (resource.status.clone(), resource.reason.clone());
             if let Some(old) = old {
                 one(cx, stack, &mut resource, &old).await?;

@@ -188,7 +188,12 @@ fn object(text: &str) -> Result<Map<String, Json>> {
 }
 
 impl Made {
-    pub(crate) fn new(resource_type: &str, resource: &undercast_kernel::resources::Resource, properties: &Map<String, Json>, retained: bool) -> Self {
+    pub(crate) fn new(
+        resource_type: &str,
+        resource: &undercast_kernel::resources::Resource,
+        properties: &Map<String, Json>,
+        retained: bool,
+    ) -> Self {
         Self {
             id: resource.id.clone(),
             properties: Json::Object(properties.clone()).to_string(),
@@ -276,7 +281,14 @@ impl Stack {
     }
 
     /// Stores a resource and tells its status.
-    pub(crate) fn tell_resource(&self, cx: &Cx, tx: &mut Tx<'_>, resource: &Resource, physical: &str, properties: Option<&str>) -> Result<()> {
+    pub(crate) fn tell_resource(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        resource: &Resource,
+        physical: &str,
+        properties: Option<&str>,
+    ) -> Result<()> {
         let event = Event {
             id: format!("{}-{}-{}", resource.logical, resource.status, cx.random().uuid()),
             logical: resource.logical.clone(),
@@ -299,7 +311,13 @@ impl Stack {
     }
 
     /// The newest events first, from behind `before` on.
-    pub(crate) fn events(&self, cx: &Cx, from: &impl Read, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Event)>> {
+    pub(crate) fn events(
+        &self,
+        cx: &Cx,
+        from: &impl Read,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Event)>> {
         let prefix = (cx.account(), cx.region(), &self.uuid);
         let after = before.map(|n| (cx.account(), cx.region(), &self.uuid, n));
         let rows = EVENTS.page(from, &prefix, after.as_ref(), Order::Descending, limit)?;

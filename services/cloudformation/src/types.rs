@@ -36,9 +36,14 @@ pub(crate) fn check(cx: &Cx, template: &Template) -> Result<()> {
         let kind = find(cx, &resource.resource_type)?;
         let known = kind.properties();
         if let Some(property) = resource.properties.keys().find(|p| !known.contains(&p.as_str())) {
-            return Err(Failure::not_built(format!("the property {property} of {} ({logical})", resource.resource_type)));
+            return Err(Failure::not_built(format!(
+                "the property {property} of {} ({logical})",
+                resource.resource_type
+            )));
         }
-        if resource.deletion_policy == Some(DeletionPolicy::Snapshot) || resource.update_replace_policy == Some(DeletionPolicy::Snapshot) {
+        if resource.deletion_policy == Some(DeletionPolicy::Snapshot)
+            || resource.update_replace_policy == Some(DeletionPolicy::Snapshot)
+        {
             return Err(Failure::not_built(format!("the deletion policy Snapshot ({logical})")));
         }
         if resource.creation_policy.is_some() || resource.update_policy.is_some() {
@@ -59,8 +64,12 @@ const NAMES: &[(&str, &str)] = &[
 
 /// The capabilities that a template needs, and the types that need them.
 pub(crate) fn capabilities(template: &Template) -> (Vec<String>, Vec<String>) {
-    let iam: Vec<&str> = template.resources.values().map(|r| r.resource_type.as_str()).filter(|t| t.starts_with("AWS::IAM::")).collect();
-    let named = template.resources.values().any(|r| NAMES.iter().any(|(t, p)| r.resource_type == *t && r.properties.contains_key(*p)));
+    let iam: Vec<&str> =
+        template.resources.values().map(|r| r.resource_type.as_str()).filter(|t| t.starts_with("AWS::IAM::")).collect();
+    let named = template
+        .resources
+        .values()
+        .any(|r| NAMES.iter().any(|(t, p)| r.resource_type == *t && r.properties.contains_key(*p)));
     let mut needed = Vec::new();
     if !iam.is_empty() {
         needed.push(if named { "CAPABILITY_NAMED_IAM".to_owned() } else { "CAPABILITY_IAM".to_owned() });
@@ -75,7 +84,8 @@ pub(crate) fn capabilities(template: &Template) -> (Vec<String>, Vec<String>) {
 pub(crate) fn check_capabilities(template: &Template, given: &[String]) -> Result<()> {
     let (needed, _) = capabilities(template);
     // The named capability includes the other.
-    let acknowledged = |n: &String| given.contains(n) || (n == "CAPABILITY_IAM" && given.iter().any(|g| g == "CAPABILITY_NAMED_IAM"));
+    let acknowledged =
+        |n: &String| given.contains(n) || (n == "CAPABILITY_IAM" && given.iter().any(|g| g == "CAPABILITY_NAMED_IAM"));
     let missing: Vec<String> = needed.into_iter().filter(|n| !acknowledged(n)).collect();
     if missing.is_empty() {
         return Ok(());

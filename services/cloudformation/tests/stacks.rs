@@ -29,11 +29,19 @@ async fn settled(client: &Client, stack: &str) -> Json {
 }
 
 fn template(resources: &Json, outputs: &Json) -> String {
-    json!({"Parameters": {"Delay": {"Type": "Number", "Default": "1"}}, "Resources": resources, "Outputs": outputs}).to_string()
+    json!({"Parameters": {"Delay": {"Type": "Number", "Default": "1"}}, "Resources": resources, "Outputs": outputs})
+        .to_string()
 }
 
 async fn create(client: &Client, name: &str, body: &str) -> Json {
-    client.call("cloudformation", "CreateStack", json!({"StackName": name, "TemplateBody": body, "Capabilities": ["CAPABILITY_IAM"]})).await.ok();
+    client
+        .call(
+            "cloudformation",
+            "CreateStack",
+            json!({"StackName": name, "TemplateBody": body, "Capabilities": ["CAPABILITY_IAM"]}),
+        )
+        .await
+        .ok();
     settled(client, name).await
 }
 
@@ -53,17 +61,37 @@ async fn a_stack_is_made_in_order_and_tells_its_outputs() {
     let outputs = json!({"Url": {"Value": {"Ref": "Work"}, "Export": {"Name": "work-url"}}, "Name": {"Value": {"Fn::Sub": "${AWS::StackName}/${Dead.QueueName}"}}});
     let stack = create(&client, "s", &template(&queues(), &outputs)).await;
     assert_eq!(stack["StackStatus"], "CREATE_COMPLETE", "{stack}");
-    let output = |key: &str| stack["Outputs"].as_array().unwrap().iter().find(|o| o["OutputKey"] == key).unwrap()["OutputValue"].clone();
-    let attributes = client.call("sqs", "GetQueueAttributes", json!({"QueueUrl": output("Url"), "AttributeNames": ["All"]})).await.ok();
+    let output = |key: &str| {
+        stack["Outputs"].as_array().unwrap().iter().find(|o| o["OutputKey"] == key).unwrap()["OutputValue"].clone()
+    };
+    let attributes = client
+        .call("sqs", "GetQueueAttributes", json!({"QueueUrl": output("Url"), "AttributeNames": ["All"]}))
+        .await
+        .ok();
     assert_eq!(attributes["Attributes"]["DelaySeconds"], "1");
     assert!(attributes["Attributes"]["RedrivePolicy"].as_str().unwrap().contains(":s-Dead-"));
     assert!(output("Name").as_str().unwrap().starts_with("s/s-Dead-"));
     let exports = client.call("cloudformation", "ListExports", json!({})).await.ok();
     assert_eq!(exports["Exports"][0]["Name"], "work-url");
     let events = client.call("cloudformation", "DescribeStackEvents", json!({"StackName": "s"})).await.ok();
-    let story: Vec<String> = events["StackEvents"].as_array().unwrap().iter().rev()
-        .map(|e| format!("{} {}", e["LogicalResourceId"].as_str().unwrap(), e["ResourceStatus"].as_str().unwrap())).collect();
-    assert_eq!(story, ["s CREATE_IN_PROGRESS", "Dead CREATE_IN_PROGRESS", "Dead CREATE_COMPLETE", "Work CREATE_IN_PROGRESS", "Work CREATE_COMPLETE", "s CREATE_COMPLETE"]);
+    let story: Vec<String> = events["StackEvents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|e| format!("{} {}", e["LogicalResourceId"].as_str().unwrap(), e["ResourceStatus"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        story,
+        [
+            "s CREATE_IN_PROGRESS",
+            "Dead CREATE_IN_PROGRESS",
+            "Dead CREATE_COMPLETE",
+            "Work CREATE_IN_PROGRESS",
+            "Work CREATE_COMPLETE",
+            "s CREATE_COMPLETE"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -77,8 +105,12 @@ async fn an_update_changes_in_place_replaces_and_removes() {
     };
     let ids = async || {
         let answer = client.call("cloudformation", "ListStackResources", json!({"StackName": "s"})).await.ok();
-        answer["StackResourceSummaries"].as_array().unwrap().iter()
-            .map(|r| (r["LogicalResourceId"].as_str().unwrap().to_owned(), r["PhysicalResourceId"].clone())).collect::<Vec<_>>()
+        answer["StackResourceSummaries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| (r["LogicalResourceId"].as_str().unwrap().to_owned(), r["PhysicalResourceId"].clone()))
+            .collect::<Vec<_>>()
     };
     let same = update(template(&queues(), &json!({})), "1").await;
     assert_eq!(same.json["message"], "No updates are to be performed.");
@@ -86,7 +118,10 @@ async fn an_update_changes_in_place_replaces_and_removes() {
     update(template(&queues(), &json!({})), "7").await.ok();
     assert_eq!(settled(&client, "s").await["StackStatus"], "UPDATE_COMPLETE");
     assert_eq!(ids().await, before, "nothing was replaced");
-    let attributes = client.call("sqs", "GetQueueAttributes", json!({"QueueUrl": before[1].1, "AttributeNames": ["DelaySeconds"]})).await.ok();
+    let attributes = client
+        .call("sqs", "GetQueueAttributes", json!({"QueueUrl": before[1].1, "AttributeNames": ["DelaySeconds"]}))
+        .await
+        .ok();
     assert_eq!(attributes["Attributes"]["DelaySeconds"], "7");
     let renamed = json!({"Work": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "renamed"}}});
     update(template(&renamed, &json!({})), "7").await.ok();
@@ -108,18 +143,30 @@ async fn what_fails_is_rolled_back() {
     assert_eq!(stack["StackStatus"], "ROLLBACK_COMPLETE");
     assert!(client.call("sqs", "ListQueues", json!({})).await.ok()["QueueUrls"].is_null());
     let events = client.call("cloudformation", "DescribeStackEvents", json!({"StackName": "s"})).await.ok();
-    let reason = events["StackEvents"].as_array().unwrap().iter().find(|e| e["ResourceStatus"] == "CREATE_FAILED").unwrap()["ResourceStatusReason"].clone();
+    let reason = events["StackEvents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|e| e["ResourceStatus"] == "CREATE_FAILED")
+        .unwrap()["ResourceStatusReason"]
+        .clone();
     assert!(reason.as_str().unwrap().contains("Invalid value for the parameter DelaySeconds."), "{reason}");
     create(&client, "t", &template(&queues(), &json!({}))).await;
     let before = client.call("sqs", "ListQueues", json!({})).await.ok();
     let mut wider = queues();
     wider["Work"]["Properties"]["DelaySeconds"] = json!(9);
     wider["Bad"] = json!({"Type": "AWS::SQS::Queue", "DependsOn": "Work", "Properties": {"VisibilityTimeout": 99_999}});
-    client.call("cloudformation", "UpdateStack", json!({"StackName": "t", "TemplateBody": template(&wider, &json!({}))})).await.ok();
+    client
+        .call("cloudformation", "UpdateStack", json!({"StackName": "t", "TemplateBody": template(&wider, &json!({}))}))
+        .await
+        .ok();
     assert_eq!(settled(&client, "t").await["StackStatus"], "UPDATE_ROLLBACK_COMPLETE");
     assert_eq!(client.call("sqs", "ListQueues", json!({})).await.ok(), before);
     let work = before["QueueUrls"].as_array().unwrap().iter().find(|u| u.as_str().unwrap().contains("Work")).unwrap();
-    let attributes = client.call("sqs", "GetQueueAttributes", json!({"QueueUrl": work, "AttributeNames": ["DelaySeconds"]})).await.ok();
+    let attributes = client
+        .call("sqs", "GetQueueAttributes", json!({"QueueUrl": work, "AttributeNames": ["DelaySeconds"]}))
+        .await
+        .ok();
     assert_eq!(attributes["Attributes"]["DelaySeconds"], "1");
 }
 
@@ -145,7 +192,15 @@ async fn a_change_set_says_what_it_will_do_and_does_it() {
     let mut changed = queues();
     changed["Dead"]["Properties"] = json!({"QueueName": "dead"});
     let replacing = set("replacing", "UPDATE", &template(&changed, &json!({}))).await;
-    let of = |logical: &str| replacing["Changes"].as_array().unwrap().iter().find(|c| c["ResourceChange"]["LogicalResourceId"] == logical).unwrap()["ResourceChange"].clone();
+    let of = |logical: &str| {
+        replacing["Changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|c| c["ResourceChange"]["LogicalResourceId"] == logical)
+            .unwrap()["ResourceChange"]
+            .clone()
+    };
     assert_eq!(of("Dead")["Replacement"], "True");
     assert_eq!(of("Work")["Replacement"], "False", "its redrive policy follows");
     assert_eq!(execute("replacing").await, "UPDATE_COMPLETE");
@@ -156,13 +211,24 @@ async fn refusals_come_before_anything_is_made() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
     let check = async |resources: Json, status: u16, message: &str| {
-        let answer = client.call("cloudformation", "CreateStack", json!({"StackName": "s", "TemplateBody": template(&resources, &json!({}))})).await;
+        let answer = client
+            .call(
+                "cloudformation",
+                "CreateStack",
+                json!({"StackName": "s", "TemplateBody": template(&resources, &json!({}))}),
+            )
+            .await;
         assert_eq!(answer.status, status, "{}", answer.json);
         assert!(answer.json["message"].as_str().unwrap().contains(message), "{}", answer.json);
     };
     check(json!({"X": {"Type": "AWS::EC2::Instance"}}), 501, "AWS::EC2::Instance").await;
     check(json!({"X": {"Type": "AWS::SQS::Queue", "Properties": {"Nonsense": 1}}}), 501, "Nonsense").await;
-    check(json!({"X": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "Y"}}}}), 400, "Unresolved resource dependencies [Y]").await;
+    check(
+        json!({"X": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "Y"}}}}),
+        400,
+        "Unresolved resource dependencies [Y]",
+    )
+    .await;
     let role = json!({"R": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}}});
     check(role, 400, "Requires capabilities : [CAPABILITY_IAM]").await;
     let none = client.call("cloudformation", "DescribeStacks", json!({"StackName": "s"})).await;
@@ -173,7 +239,8 @@ async fn refusals_come_before_anything_is_made() {
 async fn a_deleted_stack_takes_its_resources_along_unless_others_import_from_it() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
-    create(&client, "a", &template(&queues(), &json!({"Url": {"Value": {"Ref": "Work"}, "Export": {"Name": "url"}}}))).await;
+    create(&client, "a", &template(&queues(), &json!({"Url": {"Value": {"Ref": "Work"}, "Export": {"Name": "url"}}})))
+        .await;
     let importing = json!({"Q": {"Type": "AWS::SQS::Queue", "Properties": {"Tags": [{"Key": "from", "Value": {"Fn::ImportValue": "url"}}]}}});
     assert_eq!(create(&client, "b", &template(&importing, &json!({}))).await["StackStatus"], "CREATE_COMPLETE");
     client.call("cloudformation", "DeleteStack", json!({"StackName": "a"})).await.ok();

@@ -204,12 +204,12 @@ async fn a_local_index_looks_up_what_it_does_not_have() {
     }]);
     cloud.ok("CreateTable", input).await;
     cloud.put(item("p", &[("l", "1"), ("extra", "o")])).await;
-    let query = |mut more: Json| {
+    let query = |more: Json| {
         let mut input = json!({
             "TableName": "tab", "IndexName": "local", "KeyConditionExpression": "pk = :p", "ReturnConsumedCapacity": "INDEXES",
             "ExpressionAttributeValues": {":p": {"S": "p"}}
         });
-        input.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         input
     };
     let answer = cloud.ok("Query", query(json!({}))).await;
@@ -231,12 +231,12 @@ async fn a_local_index_looks_up_what_it_does_not_have() {
 #[tokio::test]
 async fn what_a_global_index_cannot_do_is_said() {
     let cloud = indexed().await;
-    let query = |mut more: Json| {
+    let query = |more: Json| {
         let mut input = json!({
             "TableName": "tab", "IndexName": "global", "KeyConditionExpression": "g = :g",
             "ExpressionAttributeValues": {":g": {"S": "x"}}
         });
-        input.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         input
     };
     for (more, message) in [
@@ -292,13 +292,13 @@ async fn with_wide_index() -> Cloud {
     cloud
 }
 
-fn wide(condition: &str, mut more: Json) -> Json {
+fn wide(condition: &str, more: &Json) -> Json {
     let all = json!({":h": {"S": "h"}, ":i": {"S": "i"}, ":x": {"S": "x"}, ":nine": {"N": "9"}, ":b": {"S": "b"}});
     let used = all.as_object().unwrap().iter().filter(|(name, _)| condition.contains(name.as_str()));
     let values: serde_json::Map<String, Json> = used.map(|(name, value)| (name.clone(), value.clone())).collect();
     let mut input = json!({"TableName": "tab", "IndexName": "wide", "KeyConditionExpression": condition});
     input["ExpressionAttributeValues"] = Json::Object(values);
-    input.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     input
 }
 
@@ -318,13 +318,13 @@ async fn an_index_may_have_a_key_of_several_attributes() {
         ("h = :h AND i = :i AND a = :x AND n = :nine AND begins_with(c, :b)", &["p3"]),
     ];
     for (condition, expected) in cases {
-        assert_eq!(keys(&cloud.ok("Query", wide(condition, json!({}))).await), expected, "{condition}");
+        assert_eq!(keys(&cloud.ok("Query", wide(condition, &json!({}))).await), expected, "{condition}");
     }
-    let page = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", json!({"Limit": 2}))).await;
+    let page = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", &json!({"Limit": 2}))).await;
     let last = page["LastEvaluatedKey"].clone();
     let named: Vec<&String> = last.as_object().unwrap().keys().collect();
     assert_eq!(named, ["a", "c", "h", "i", "n", "pk"]);
-    let rest = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", json!({"ExclusiveStartKey": last}))).await;
+    let rest = cloud.ok("Query", wide("h = :h AND i = :i AND a = :x", &json!({"ExclusiveStartKey": last}))).await;
     assert_eq!(keys(&rest), ["p1"]);
     let shown = cloud.ok("DescribeTable", json!({"TableName": "tab"})).await;
     assert_eq!(shown["Table"]["GlobalSecondaryIndexes"][0]["KeySchema"].as_array().unwrap().len(), 5);
@@ -347,6 +347,6 @@ async fn a_condition_on_a_key_of_several_attributes_has_no_gaps() {
         ("h = :h AND a = :x", "Query condition missed key schema element: i".to_owned()),
     ];
     for (condition, message) in cases {
-        assert_eq!(cloud.err("Query", wide(condition, json!({}))).await.message, message, "{condition}");
+        assert_eq!(cloud.err("Query", wide(condition, &json!({}))).await.message, message, "{condition}");
     }
 }

@@ -17,7 +17,8 @@ fn services() -> Vec<Arc<dyn Service>> {
 }
 
 fn allow(action: &str, resource: &str) -> String {
-    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}).to_string()
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]})
+        .to_string()
 }
 
 fn trust(principal: &Json) -> String {
@@ -41,7 +42,9 @@ async fn a_user_may_do_what_its_policies_allow_and_nothing_else() {
     let message = denied.json["message"].as_str().unwrap();
     assert!(message.contains("because no identity-based policy allows the sqs:createqueue action"), "{message}");
     let policy = allow("sqs:*", "arn:aws:sqs:us-east-1:000000000000:ann-*");
-    root.call("iam", "PutUserPolicy", json!({"UserName": "ann", "PolicyName": "queues", "PolicyDocument": policy})).await.ok();
+    root.call("iam", "PutUserPolicy", json!({"UserName": "ann", "PolicyName": "queues", "PolicyDocument": policy}))
+        .await
+        .ok();
     user.call("sqs", "CreateQueue", json!({"QueueName": "ann-1"})).await.ok();
     assert_eq!(user.call("sqs", "CreateQueue", json!({"QueueName": "bob-1"})).await.status, 403);
     let identity = user.call("sts", "GetCallerIdentity", json!({})).await.ok();
@@ -55,7 +58,10 @@ async fn a_boundary_limits_what_a_policy_allows() {
     let attach = json!({"UserName": "ann", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"});
     root.call("iam", "AttachUserPolicy", attach).await.ok();
     user.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok();
-    let made = root.call("iam", "CreatePolicy", json!({"PolicyName": "limit", "PolicyDocument": allow("sqs:List*", "*")})).await.ok();
+    let made = root
+        .call("iam", "CreatePolicy", json!({"PolicyName": "limit", "PolicyDocument": allow("sqs:List*", "*")}))
+        .await
+        .ok();
     let arn = made["Policy"]["Arn"].clone();
     root.call("iam", "PutUserPermissionsBoundary", json!({"UserName": "ann", "PermissionsBoundary": arn})).await.ok();
     assert_eq!(user.call("sqs", "CreateQueue", json!({"QueueName": "q2"})).await.status, 403);
@@ -75,7 +81,13 @@ async fn a_role_is_assumed_where_its_trust_policy_allows_and_until_its_session_e
     assert_eq!(denied.code(), "AccessDenied", "{}", denied.json);
     let trusted = trust(&json!({"AWS": "arn:aws:iam::000000000000:user/ann"}));
     root.call("iam", "UpdateAssumeRolePolicy", json!({"RoleName": "worker", "PolicyDocument": trusted})).await.ok();
-    root.call("iam", "PutRolePolicy", json!({"RoleName": "worker", "PolicyName": "p", "PolicyDocument": allow("sqs:*", "*")})).await.ok();
+    root.call(
+        "iam",
+        "PutRolePolicy",
+        json!({"RoleName": "worker", "PolicyName": "p", "PolicyDocument": allow("sqs:*", "*")}),
+    )
+    .await
+    .ok();
     let session = user.call("sts", "AssumeRole", assume).await.ok();
     let text = |field: &str| session["Credentials"][field].as_str().unwrap().to_owned();
     let mut credentials = Credentials::new(&text("AccessKeyId"), &text("SecretAccessKey"));
@@ -111,14 +123,41 @@ async fn errors_are_in_awss_words() {
         assert_eq!((answer.code(), answer.json["message"].as_str().unwrap()), (code, message), "{operation}");
     };
     check("GetRole", json!({"RoleName": "x"}), "NoSuchEntityException", "The role with name x cannot be found.").await;
-    check("GetPolicy", json!({"PolicyArn": "arn:aws:iam::000000000000:policy/non-existent-policy"}), "NoSuchEntityException",
-          "Policy arn:aws:iam::000000000000:policy/non-existent-policy was not found.").await;
-    check("CreateRole", json!({"RoleName": "r", "AssumeRolePolicyDocument": "nonsense"}), "MalformedPolicyDocumentException",
-          "This policy contains invalid Json").await;
+    check(
+        "GetPolicy",
+        json!({"PolicyArn": "arn:aws:iam::000000000000:policy/non-existent-policy"}),
+        "NoSuchEntityException",
+        "Policy arn:aws:iam::000000000000:policy/non-existent-policy was not found.",
+    )
+    .await;
+    check(
+        "CreateRole",
+        json!({"RoleName": "r", "AssumeRolePolicyDocument": "nonsense"}),
+        "MalformedPolicyDocumentException",
+        "This policy contains invalid Json",
+    )
+    .await;
     root.call("iam", "CreateUser", json!({"UserName": "ann"})).await.ok();
-    check("CreateUser", json!({"UserName": "Ann"}), "EntityAlreadyExistsException", "User with name Ann already exists.").await;
-    check("AttachUserPolicy", json!({"UserName": "ann", "PolicyArn": "arn:aws:iam::000000000000:policy/none"}), "NoSuchEntityException",
-          "Policy arn:aws:iam::000000000000:policy/none does not exist or is not attachable.").await;
-    let unknown = root.call("iam", "AttachUserPolicy", json!({"UserName": "ann", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEC2FullAccess"})).await;
+    check(
+        "CreateUser",
+        json!({"UserName": "Ann"}),
+        "EntityAlreadyExistsException",
+        "User with name Ann already exists.",
+    )
+    .await;
+    check(
+        "AttachUserPolicy",
+        json!({"UserName": "ann", "PolicyArn": "arn:aws:iam::000000000000:policy/none"}),
+        "NoSuchEntityException",
+        "Policy arn:aws:iam::000000000000:policy/none does not exist or is not attachable.",
+    )
+    .await;
+    let unknown = root
+        .call(
+            "iam",
+            "AttachUserPolicy",
+            json!({"UserName": "ann", "PolicyArn": "arn:aws:iam::aws:policy/AmazonEC2FullAccess"}),
+        )
+        .await;
     assert_eq!((unknown.status, unknown.code()), (501, "NotImplemented"));
 }

@@ -16,19 +16,26 @@ pub(crate) fn get(cx: &Cx, input: &api::GetObjectAttributesInput) -> Result<api:
     let from = cx.read();
     let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     if let Some(unknown) = input.object_attributes.iter().find(|a| !ATTRIBUTES.contains(&a.as_str())) {
-        return Err(error::invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", unknown).into());
+        return Err(
+            error::invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", unknown).into()
+        );
     }
     let object = objects::existing(&from, &bucket, &input.key, input.version_id.as_deref())?;
     let asked = |name: &str| input.object_attributes.iter().any(|a| a == name);
     let most = listing::most(input.max_parts, "x-amz-max-parts")?;
-    let parts = if asked("ObjectParts") { parts(&from, &bucket, &object, input.part_number_marker.unwrap_or(0), most)? } else { None };
+    let parts = if asked("ObjectParts") {
+        parts(&from, &bucket, &object, input.part_number_marker.unwrap_or(0), most)?
+    } else {
+        None
+    };
     Ok(api::GetObjectAttributesOutput {
         last_modified: Some(buckets::shown(object.modified)),
         version_id: object.shown_version(&bucket),
         e_tag: asked("ETag").then(|| object.etag.clone()),
         checksum: object.checksum.as_ref().filter(|_| asked("Checksum")).map(whole),
         object_parts: parts,
-        storage_class: asked("StorageClass").then(|| object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned())),
+        storage_class: asked("StorageClass")
+            .then(|| object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned())),
         object_size: i64::try_from(object.size).ok().filter(|_| asked("ObjectSize")),
         ..Default::default()
     })
@@ -37,13 +44,20 @@ pub(crate) fn get(cx: &Cx, input: &api::GetObjectAttributesInput) -> Result<api:
 fn whole(checksum: &Checksum) -> output::Checksum {
     let mut shown = output::Checksum { checksum_type: Some(checksum.kind().to_owned()), ..Default::default() };
     // Here S3 shows a composite checksum without the number of parts.
-    let bare = Checksum { value: checksum.value.split('-').next().unwrap_or(&checksum.value).to_owned(), ..checksum.clone() };
+    let bare =
+        Checksum { value: checksum.value.split('-').next().unwrap_or(&checksum.value).to_owned(), ..checksum.clone() };
     checksum::show!(shown, Some(&bare));
     shown
 }
 
 /// The parts of an object that was uploaded in parts. They are shown one by one where they have checksums.
-fn parts(from: &(impl Read + ?Sized), bucket: &Bucket, object: &Object, marker: i32, most: usize) -> Result<Option<output::GetObjectAttributesParts>> {
+fn parts(
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    object: &Object,
+    marker: i32,
+    most: usize,
+) -> Result<Option<output::GetObjectAttributesParts>> {
     let Some(count) = object.parts else { return Ok(None) };
     let total = i32::try_from(count).ok();
     let with_sums = object.checksum.as_ref().filter(|c| c.composite);
@@ -61,7 +75,11 @@ fn parts(from: &(impl Read + ?Sized), bucket: &Bucket, object: &Object, marker: 
             truncated = true;
             break;
         }
-        let mut part = output::ObjectPart { part_number: Some(number), size: i64::try_from(segment.size).ok(), ..Default::default() };
+        let mut part = output::ObjectPart {
+            part_number: Some(number),
+            size: i64::try_from(segment.size).ok(),
+            ..Default::default()
+        };
         let own = segment.checksum.map(|value| Checksum { value, ..checksum.clone() });
         checksum::show!(part, &own);
         shown.push(part);

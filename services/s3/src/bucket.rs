@@ -23,7 +23,9 @@ pub(crate) fn open(cx: &Cx, from: &(impl Read + ?Sized), name: &str, owner: Opti
 /// The same for calls that S3 answers in every region.
 pub(crate) fn anywhere(from: &(impl Read + ?Sized), name: &str, owner: Option<&str>) -> Result<Bucket> {
     let Some(bucket) = BUCKETS.get(from, &(name,))? else {
-        return Err(if is_possible(name) { error::no_such_bucket(name) } else { error::invalid_bucket_name(name) }.into());
+        return Err(
+            if is_possible(name) { error::no_such_bucket(name) } else { error::invalid_bucket_name(name) }.into()
+        );
     };
     check_owner(&bucket, owner)?;
     Ok(bucket)
@@ -34,9 +36,12 @@ fn check_owner(bucket: &Bucket, owner: Option<&str>) -> Result<()> {
     match owner {
         None => Ok(()),
         Some(owner) if owner == bucket.account => Ok(()),
-        Some(owner) if owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit()) => Err(error::access_denied().into()),
+        Some(owner) if owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit()) => {
+            Err(error::access_denied().into())
+        }
         Some(owner) => {
-            let message = format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
+            let message =
+                format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
             Err(AwsError::new("InvalidBucketOwnerAWSAccountID", 400, message).into())
         }
     }
@@ -106,7 +111,19 @@ mod tests {
         for name in ["abc", "my-bucket", "my.bucket.1", "1-2-3", &"a".repeat(63)] {
             assert!(is_valid(name), "{name}");
         }
-        for name in ["ab", "My-Bucket", "my_bucket", "-abc", "abc-", "a..b", "192.168.5.4", "xn--abc", "abc-s3alias", &"a".repeat(64), ""] {
+        for name in [
+            "ab",
+            "My-Bucket",
+            "my_bucket",
+            "-abc",
+            "abc-",
+            "a..b",
+            "192.168.5.4",
+            "xn--abc",
+            "abc-s3alias",
+            &"a".repeat(64),
+            "",
+        ] {
             assert!(!is_valid(name), "{name}");
         }
     }

@@ -24,14 +24,22 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateBucketInput) -> Result<api
     if input.bucket_namespace.as_deref().is_some_and(|n| n != "global") {
         return Err(Failure::not_built("s3.CreateBucket with `BucketNamespace` account-regional"));
     }
-    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write, &input.grant_write_acp];
+    let grants = [
+        &input.grant_full_control,
+        &input.grant_read,
+        &input.grant_read_acp,
+        &input.grant_write,
+        &input.grant_write_acp,
+    ];
     if check_acl(input.acl.as_deref(), &grants.map(Option::as_ref)).is_err() {
         let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
         return Err(AwsError::new("InvalidBucketAclWithObjectOwnership", 400, message).into());
     }
-    let (constraint, tags) = input.create_bucket_configuration.map_or((None, None), |c| (c.location_constraint, c.tags));
+    let (constraint, tags) =
+        input.create_bucket_configuration.map_or((None, None), |c| (c.location_constraint, c.tags));
     let region = location_of(cx, constraint.as_deref())?;
-    let tags = tags.map(|t| tagging::of_set(t.into_iter().map(|t| (t.key, t.value)), tagging::Of::Bucket)).transpose()?;
+    let tags =
+        tags.map(|t| tagging::of_set(t.into_iter().map(|t| (t.key, t.value)), tagging::Of::Bucket)).transpose()?;
     let made = Bucket {
         name: name.to_owned(),
         account: cx.account().to_owned(),
@@ -81,13 +89,16 @@ fn location_of<'a>(cx: &'a Cx, constraint: Option<&'a str>) -> Result<&'a str> {
     match named {
         None if region == regions::DEFAULT => Ok(region),
         Some(named) if named == regions::DEFAULT || !regions::exists(named) => {
-            let error = AwsError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid");
+            let error =
+                AwsError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid");
             Err(error.with("LocationConstraint", named).into())
         }
         Some(named) if named == region || region == regions::DEFAULT => Ok(named),
         _ => {
             let shown = constraint.filter(|c| !c.is_empty()).unwrap_or("unspecified");
-            let message = format!("The {shown} location constraint is incompatible for the region specific endpoint this request was sent to.");
+            let message = format!(
+                "The {shown} location constraint is incompatible for the region specific endpoint this request was sent to."
+            );
             Err(AwsError::new("IllegalLocationConstraintException", 400, message).into())
         }
     }
@@ -172,10 +183,14 @@ pub(crate) fn list(cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBuc
     let mut next = None;
     for entry in OWNED.page(&from, &(cx.account(),), after_key.as_ref(), Order::Ascending, usize::MAX)? {
         let Some((_, name)) = entry.key::<(String, String)>() else { continue };
-        let wanted = prefix.is_none_or(|p| name.starts_with(p)) && input.bucket_region.as_ref().is_none_or(|r| *r == entry.row);
+        let wanted =
+            prefix.is_none_or(|p| name.starts_with(p)) && input.bucket_region.as_ref().is_none_or(|r| *r == entry.row);
         let Some(bucket) = BUCKETS.get(&from, &(&name,))?.filter(|_| wanted) else { continue };
         if buckets.len() == usize::try_from(most).unwrap_or(usize::MAX) {
-            next = buckets.last().and_then(|b: &output::Bucket| b.name.as_deref()).map(|n| paging::token("s3.ListBuckets", n));
+            next = buckets
+                .last()
+                .and_then(|b: &output::Bucket| b.name.as_deref())
+                .map(|n| paging::token("s3.ListBuckets", n));
             break;
         }
         buckets.push(output::Bucket {
@@ -183,10 +198,16 @@ pub(crate) fn list(cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBuc
             bucket_arn: Some(bucket.arn()),
             name: Some(name),
             // Only requests that page or filter are answered with regions.
-            bucket_region: (input.max_buckets.is_some() || prefix.is_some() || input.bucket_region.is_some()).then_some(bucket.region),
+            bucket_region: (input.max_buckets.is_some() || prefix.is_some() || input.bucket_region.is_some())
+                .then_some(bucket.region),
         });
     }
-    Ok(api::ListBucketsOutput { buckets: Some(buckets), owner: Some(owner(cx.account())), continuation_token: next, prefix: input.prefix })
+    Ok(api::ListBucketsOutput {
+        buckets: Some(buckets),
+        owner: Some(owner(cx.account())),
+        continuation_token: next,
+        prefix: input.prefix,
+    })
 }
 
 pub(crate) async fn put_versioning(cx: &Cx, input: api::PutBucketVersioningInput) -> Result<()> {
@@ -240,7 +261,9 @@ pub(crate) fn get_tagging(cx: &Cx, input: &api::GetBucketTaggingInput) -> Result
     let from = cx.read();
     let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let Some(tags) = tags(&from, &bucket)? else {
-        return Err(AwsError::new("NoSuchTagSet", 404, "The TagSet does not exist").with("BucketName", bucket.name.as_str()).into());
+        return Err(AwsError::new("NoSuchTagSet", 404, "The TagSet does not exist")
+            .with("BucketName", bucket.name.as_str())
+            .into());
     };
     Ok(api::GetBucketTaggingOutput { tag_set: tagging::shown(&tags) })
 }
@@ -263,7 +286,10 @@ pub(crate) fn put_ownership(cx: &Cx, input: &api::PutBucketOwnershipControlsInpu
     }
 }
 
-pub(crate) fn get_ownership(cx: &Cx, input: &api::GetBucketOwnershipControlsInput) -> Result<api::GetBucketOwnershipControlsOutput> {
+pub(crate) fn get_ownership(
+    cx: &Cx,
+    input: &api::GetBucketOwnershipControlsInput,
+) -> Result<api::GetBucketOwnershipControlsOutput> {
     bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
     let rules = vec![output::OwnershipControlsRule { object_ownership: "BucketOwnerEnforced".to_owned() }];
     Ok(api::GetBucketOwnershipControlsOutput { ownership_controls: Some(output::OwnershipControls { rules }) })
@@ -289,6 +315,12 @@ pub(crate) fn put_acl(cx: &Cx, input: &api::PutBucketAclInput) -> Result<()> {
     if input.access_control_policy.is_some() {
         return Err(error::acl_not_supported().into());
     }
-    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write, &input.grant_write_acp];
+    let grants = [
+        &input.grant_full_control,
+        &input.grant_read,
+        &input.grant_read_acp,
+        &input.grant_write,
+        &input.grant_write_acp,
+    ];
     check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))
 }

@@ -23,7 +23,14 @@ fn bucket_resource(cx: &Cx, name: &str) -> Resource {
     let (region, suffix) = (cx.region(), regions::url_suffix(cx.partition()));
     // Where websites are, the older regions have a hyphen and the newer ones a dot.
     let older = [
-        "us-east-1", "us-west-1", "us-west-2", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "eu-west-1", "sa-east-1",
+        "us-east-1",
+        "us-west-1",
+        "us-west-2",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-northeast-1",
+        "eu-west-1",
+        "sa-east-1",
         "us-gov-west-1",
     ];
     let joint = if older.contains(&region) { '-' } else { '.' };
@@ -46,16 +53,19 @@ fn notification(property: &Json) -> Result<Json> {
         ("TopicConfigurations", "Topic", "TopicConfigurations", "TopicArn"),
         ("LambdaConfigurations", "Function", "LambdaFunctionConfigurations", "LambdaFunctionArn"),
     ];
-    let Json::Object(given) = property else { return Err(Failure::not_built("a NotificationConfiguration that is no object")) };
+    let Json::Object(given) = property else {
+        return Err(Failure::not_built("a NotificationConfiguration that is no object"));
+    };
     if let Some(other) = given.keys().find(|k| !kinds.iter().any(|(name, ..)| name == k)) {
         return Err(Failure::not_built(format!("AWS::S3::Bucket with NotificationConfiguration.{other}")));
     }
     for (theirs, target, ours, arn) in kinds {
         let mut list = Vec::new();
         for one in given.get(theirs).and_then(Json::as_array).into_iter().flatten() {
-            let rules = one.pointer("/Filter/S3Key/Rules").and_then(Json::as_array).cloned().unwrap_or_default();
+            let rules = one.pointer("/Filter/S3Key/Rules").and_then(Json::as_array);
             let rules: Vec<Json> = rules
-                .iter()
+                .into_iter()
+                .flatten()
                 .map(|r| json!({"Name": r.get("Name").and_then(Json::as_str).map(str::to_lowercase), "Value": r.get("Value")}))
                 .collect();
             let mut entry = json!({arn: one.get(target), "Events": [one.get("Event")]});
@@ -104,7 +114,9 @@ async fn configure(cx: &Cx, name: &str, before: Option<&Properties>, request: &R
     if let Some(controls) = now("OwnershipControls") {
         cx.call("s3", "PutBucketOwnershipControls", json!({"Bucket": name, "OwnershipControls": controls})).await?;
     }
-    let versioning = now("VersioningConfiguration").cloned().or_else(|| was("VersioningConfiguration").then(|| json!({"Status": "Suspended"})));
+    let versioning = now("VersioningConfiguration")
+        .cloned()
+        .or_else(|| was("VersioningConfiguration").then(|| json!({"Status": "Suspended"})));
     if let Some(versioning) = versioning {
         cx.call("s3", "PutBucketVersioning", json!({"Bucket": name, "VersioningConfiguration": versioning})).await?;
     }
@@ -112,7 +124,8 @@ async fn configure(cx: &Cx, name: &str, before: Option<&Properties>, request: &R
         let input = json!({"Bucket": name, "NotificationConfiguration": notification(given)?});
         cx.call("s3", "PutBucketNotificationConfiguration", input).await?;
     } else if was("NotificationConfiguration") {
-        cx.call("s3", "PutBucketNotificationConfiguration", json!({"Bucket": name, "NotificationConfiguration": {}})).await?;
+        cx.call("s3", "PutBucketNotificationConfiguration", json!({"Bucket": name, "NotificationConfiguration": {}}))
+            .await?;
     }
     Ok(())
 }
@@ -144,7 +157,14 @@ impl ResourceType for Bucket {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["BucketName", "NotificationConfiguration", "OwnershipControls", "PublicAccessBlockConfiguration", "Tags", "VersioningConfiguration"]
+        &[
+            "BucketName",
+            "NotificationConfiguration",
+            "OwnershipControls",
+            "PublicAccessBlockConfiguration",
+            "Tags",
+            "VersioningConfiguration",
+        ]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
@@ -155,7 +175,13 @@ impl ResourceType for Bucket {
         Box::pin(create_bucket(cx, request))
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             if request.text("BucketName").is_some_and(|name| name != id) {
                 return Ok(Updated::NeedsReplacement);
@@ -166,12 +192,15 @@ impl ResourceType for Bucket {
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { unless_gone(cx.call("s3", "DeleteBucket", json!({"Bucket": id})).await, &["NoSuchBucket"]) })
+        Box::pin(
+            async move { unless_gone(cx.call("s3", "DeleteBucket", json!({"Bucket": id})).await, &["NoSuchBucket"]) },
+        )
     }
 }
 
 async fn put_policy(cx: &Cx, bucket: &str, request: &ResourceRequest) -> Result<Resource> {
-    let document = request.properties.get("PolicyDocument").cloned().unwrap_or_default();
+    let missing = || undercast_kernel::AwsError::new("ValidationError", 400, "PolicyDocument is required");
+    let document = request.properties.get("PolicyDocument").ok_or_else(missing)?;
     let text = document.as_str().map_or_else(|| document.to_string(), ToOwned::to_owned);
     cx.call("s3", "PutBucketPolicy", json!({"Bucket": bucket, "Policy": text})).await?;
     Ok(Resource { id: bucket.to_owned(), attributes: Map::new() })
@@ -192,12 +221,20 @@ impl ResourceType for BucketPolicy {
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
-            let bucket = request.text("Bucket").ok_or_else(|| undercast_kernel::AwsError::new("ValidationError", 400, "Bucket is required"))?;
+            let bucket = request
+                .text("Bucket")
+                .ok_or_else(|| undercast_kernel::AwsError::new("ValidationError", 400, "Bucket is required"))?;
             put_policy(cx, &bucket, request).await
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, _before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        _before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             if request.text("Bucket").is_none_or(|bucket| bucket != id) {
                 return Ok(Updated::NeedsReplacement);

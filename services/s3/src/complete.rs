@@ -9,10 +9,10 @@ use crate::api;
 use crate::api::input::CompletedPart;
 use crate::checksum::{self, Algorithm, Checksum};
 use crate::events::{self, Event};
-use crate::rows::{Bucket, Content, OBJECTS, Object, PARTS, Part, SEGMENTS, Segment, Upload};
+use crate::rows::{Bucket, Content, Object, PARTS, Part, SEGMENTS, Segment, Upload};
 use crate::uploads::{self, part_key};
 use crate::versions::{self, Moment};
-use crate::{LEAST_PART, bucket, conditions, error};
+use crate::{LEAST_PART, bucket, conditions, encryption, error};
 
 /// A part as the request names it.
 struct Named {
@@ -26,7 +26,9 @@ fn named(parts: Option<Vec<CompletedPart>>) -> Result<Vec<Named>> {
     let mut named: Vec<Named> = Vec::new();
     for part in parts.into_iter().flatten() {
         let checksum = checksum::single(checksum::given!(part))?;
-        let (Some(number), Some(etag)) = (part.part_number, part.e_tag) else { return Err(error::malformed_xml().into()) };
+        let (Some(number), Some(etag)) = (part.part_number, part.e_tag) else {
+            return Err(error::malformed_xml().into());
+        };
         if named.last().is_some_and(|before| before.number >= number) {
             let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
             return Err(undercast_kernel::AwsError::new("InvalidPartOrder", 400, message).into());
@@ -47,7 +49,9 @@ fn found(tx: &Tx<'_>, bucket: &Bucket, id: &str, upload: &Upload, named: &Named,
     match (&named.checksum, upload.algorithm) {
         (Some((algorithm, value)), Some(wanted)) if *algorithm == wanted && *value == part.checksum.value => {}
         (Some(_), Some(_)) => return Err(unlike()),
-        (Some((algorithm, value)), None) if *algorithm == part.checksum.algorithm && *value != part.checksum.value => return Err(unlike()),
+        (Some((algorithm, value)), None) if *algorithm == part.checksum.algorithm && *value != part.checksum.value => {
+            return Err(unlike());
+        }
         (None, Some(wanted)) if upload.composite => {
             let message = format!(
                 "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
@@ -100,7 +104,9 @@ impl Said {
             let bare = value.split('-').next().unwrap_or(value);
             if unbase64(bare).is_none() {
                 let name = algorithm.name().to_lowercase();
-                return Err(error::invalid_request(format!("Value for x-amz-checksum-{name} header is invalid.")).into());
+                return Err(
+                    error::invalid_request(format!("Value for x-amz-checksum-{name} header is invalid.")).into()
+                );
             }
             let own = checksum.value.split('-').next();
             if *algorithm == checksum.algorithm && own != Some(bare) {
@@ -109,15 +115,24 @@ impl Said {
             }
         }
         if let Some(said) = self.size.filter(|s| u64::try_from(*s) != Ok(size)) {
-            let message = format!("The provided 'x-amz-mp-object-size' header value {said} does not match what was computed: {size}");
+            let message = format!(
+                "The provided 'x-amz-mp-object-size' header value {said} does not match what was computed: {size}"
+            );
             return Err(error::invalid_request(message).into());
         }
         Ok(())
     }
 }
 
-pub(crate) async fn complete(cx: &Cx, input: api::CompleteMultipartUploadInput) -> Result<api::CompleteMultipartUploadOutput> {
-    let said = Said { checksum: checksum::single(checksum::given!(input))?, kind: input.checksum_type, size: input.mpu_object_size };
+pub(crate) async fn complete(
+    cx: &Cx,
+    input: api::CompleteMultipartUploadInput,
+) -> Result<api::CompleteMultipartUploadOutput> {
+    let said = Said {
+        checksum: checksum::single(checksum::given!(input))?,
+        kind: input.checksum_type,
+        size: input.mpu_object_size,
+    };
     let named = named(input.multipart_upload.and_then(|m| m.parts))?;
     let (key, id) = (input.key.as_str(), input.upload_id.as_str());
     let (if_match, if_none_match) = (input.if_match.as_deref(), input.if_none_match.as_deref());
@@ -126,7 +141,7 @@ pub(crate) async fn complete(cx: &Cx, input: api::CompleteMultipartUploadInput) 
         .write(|tx| {
             let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
             let upload = uploads::open(tx, &bucket, key, id)?;
-            conditions::check_write(if_match, if_none_match, key, OBJECTS.get(tx, &bucket.key(key))?.as_ref())?;
+            conditions::check_write(tx, &bucket, key, if_match, if_none_match)?;
             let object = assemble(cx, tx, &bucket, id, upload, &named, &said)?;
             let numbers: Vec<u32> = named.iter().filter_map(|n| u32::try_from(n.number).ok()).collect();
             uploads::forget(tx, &bucket, key, id, &numbers)?;
@@ -143,6 +158,7 @@ pub(crate) async fn complete(cx: &Cx, input: api::CompleteMultipartUploadInput) 
         version_id: object.shown_version(&bucket),
         bucket: Some(bucket.name),
         key: Some(input.key),
+        server_side_encryption: encryption::shown(),
         checksum_type: object.checksum.as_ref().map(|c| c.kind().to_owned()),
         ..Default::default()
     };
@@ -151,7 +167,15 @@ pub(crate) async fn complete(cx: &Cx, input: api::CompleteMultipartUploadInput) 
 }
 
 /// The object that the parts make. Their bytes stay where they are; a row says in which order.
-fn assemble(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, id: &str, upload: Upload, named: &[Named], said: &Said) -> Result<Object> {
+fn assemble(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    id: &str,
+    upload: Upload,
+    named: &[Named],
+    said: &Said,
+) -> Result<Object> {
     let mut parts = Vec::with_capacity(named.len());
     for (at, name) in named.iter().enumerate() {
         parts.push(found(tx, bucket, id, &upload, name, at + 1 == named.len())?);
@@ -159,7 +183,8 @@ fn assemble(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, id: &str, upload: Upload,
     let size = parts.iter().map(|p| p.size).sum();
     let algorithm = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let sums = parts.iter().map(|p| (p.checksum.value.as_str(), p.size));
-    let checksum = checksum::combine(algorithm, upload.composite, sums).ok_or_else(|| Failure::broken("a part has a checksum that is none"))?;
+    let checksum = checksum::combine(algorithm, upload.composite, sums)
+        .ok_or_else(|| Failure::broken("a part has a checksum that is none"))?;
     said.check(&upload, &checksum, size)?;
     let etag = etag(&parts);
     let count = u32::try_from(parts.len()).map_err(Failure::broken)?;

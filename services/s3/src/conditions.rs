@@ -2,9 +2,10 @@
 //!
 //! Source: RFC 9110, section 13.2.2, and "Conditional requests" in the S3 user guide.
 
+use undercast_kernel::store::Read;
 use undercast_kernel::{AwsError, Failure, Result, Timestamp};
 
-use crate::rows::Object;
+use crate::rows::{Bucket, LISTED, Object};
 use crate::{buckets, error};
 
 /// The four conditions of a reading.
@@ -53,7 +54,10 @@ impl Reading<'_> {
             Some(Broken::Match) => Err(error::precondition_failed("If-Match").into()),
             Some(Broken::UnmodifiedSince) => Err(error::precondition_failed("If-Unmodified-Since").into()),
             Some(Broken::NoneMatch | Broken::ModifiedSince) => {
-                let modified = undercast_wire::text::timestamp(buckets::shown(object.modified), undercast_wire::schema::TimestampFormat::Http);
+                let modified = undercast_wire::text::timestamp(
+                    buckets::shown(object.modified),
+                    undercast_wire::schema::TimestampFormat::Http,
+                );
                 Err(error::not_modified(&object.etag).with_header("last-modified", modified).into())
             }
         }
@@ -72,27 +76,45 @@ impl Reading<'_> {
     }
 }
 
-/// The two conditions of a writing. `current` is what the key holds; a delete marker is nothing.
-pub(crate) fn check_write(if_match: Option<&str>, if_none_match: Option<&str>, key: &str, current: Option<&Object>) -> Result<()> {
+/// The two conditions of a writing, held against what the key holds; a delete marker is nothing.
+pub(crate) fn check_write(
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    key: &str,
+    if_match: Option<&str>,
+    if_none_match: Option<&str>,
+) -> Result<()> {
+    if if_match.is_none() && if_none_match.is_none() {
+        return Ok(());
+    }
     check_forms(if_match, if_none_match)?;
-    match (if_match, if_none_match, current) {
-        (Some(_), _, None) => Err(error::no_such_key(key).into()),
-        (Some(header), _, Some(object)) if !names(header, &object.etag) => Err(error::precondition_failed("If-Match").into()),
-        (None, Some(_), Some(_)) => Err(error::precondition_failed("If-None-Match").into()),
+    match (if_match, LISTED.get(from, &bucket.key(key))?) {
+        (Some(_), None) => Err(error::no_such_key(key).into()),
+        (Some(header), Some(object)) if !names(header, &object.etag) => {
+            Err(error::precondition_failed("If-Match").into())
+        }
+        (None, Some(_)) => Err(error::precondition_failed("If-None-Match").into()),
         _ => Ok(()),
     }
 }
 
 /// S3 takes `If-None-Match` of a writing only as `*`, and not both.
-pub(crate) fn check_forms(if_match: Option<&str>, if_none_match: Option<&str>) -> Result<()> {
+fn check_forms(if_match: Option<&str>, if_none_match: Option<&str>) -> Result<()> {
     let refused = |header: &'static str, more: &'static str| {
-        let error = AwsError::new("NotImplemented", 501, "A header you provided implies functionality that is not implemented");
+        let error =
+            AwsError::new("NotImplemented", 501, "A header you provided implies functionality that is not implemented");
         Err(Failure::from(error.with("Header", header).with("additionalMessage", more)))
     };
     match (if_match, if_none_match) {
-        (Some(_), Some(_)) => refused("If-Match,If-None-Match", "Multiple conditional request headers present in the request"),
-        (None, Some(header)) if header.trim() != "*" => refused("If-None-Match", "We don't accept the provided value of If-None-Match header for this API"),
-        (Some(header), None) if header.trim() == "*" => refused("If-Match", "We don't accept the provided value of If-Match header for this API"),
+        (Some(_), Some(_)) => {
+            refused("If-Match,If-None-Match", "Multiple conditional request headers present in the request")
+        }
+        (None, Some(header)) if header.trim() != "*" => {
+            refused("If-None-Match", "We don't accept the provided value of If-None-Match header for this API")
+        }
+        (Some(header), None) if header.trim() == "*" => {
+            refused("If-Match", "We don't accept the provided value of If-Match header for this API")
+        }
         _ => Ok(()),
     }
 }

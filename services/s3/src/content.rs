@@ -1,11 +1,8 @@
 //! Giving bytes out: whole or a range, from rows and blobs, in pieces.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
-use undercast_kernel::store::{BlobId, Read};
+use undercast_kernel::store::{BlobId, BlobReader, Read};
 use undercast_kernel::{Body, Bytes, Cx, Failure, Result};
 use undercast_wire::value::BodyError;
 
@@ -36,7 +33,9 @@ impl Span {
     /// The span that a `Range` header asks for. `None`: all of it, as S3 answers to a header that it does not
     /// understand or that asks for several ranges.
     pub(crate) fn of_header(text: &str, size: u64) -> Result<Option<Self>> {
-        let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|r| r.split_once('-')) else { return Ok(None) };
+        let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|r| r.split_once('-')) else {
+            return Ok(None);
+        };
         let (first, last) = (first.trim(), last.trim());
         let number = |t: &str| t.parse::<u64>().ok().filter(|_| t.bytes().all(|b| b.is_ascii_digit()));
         let unsatisfiable = || error::invalid_range(size, text);
@@ -79,7 +78,13 @@ struct Source {
 }
 
 /// The bytes of an object.
-pub(crate) async fn open(cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, object: Object, span: Span) -> Result<Body> {
+pub(crate) async fn open(
+    cx: &Cx,
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    object: Object,
+    span: Span,
+) -> Result<Body> {
     if span.length == 0 {
         return Ok(Body::empty());
     }
@@ -91,7 +96,10 @@ pub(crate) async fn open(cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, 
             for segment in segments(from, bucket, &object)? {
                 let (start, end) = (span.start.max(at), (span.start + span.length).min(at + segment.size));
                 if start < end {
-                    sources.push_back(Source { stored: segment.stored, span: Span { start: start - at, length: end - start } });
+                    sources.push_back(Source {
+                        stored: segment.stored,
+                        span: Span { start: start - at, length: end - start },
+                    });
                 }
                 at += segment.size;
             }
@@ -103,7 +111,7 @@ pub(crate) async fn open(cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, 
 async fn one(cx: &Cx, stored: Stored, span: Span) -> Result<Body> {
     match stored {
         Stored::Inline(bytes) => {
-            let bytes = Bytes::from(Vec::from(bytes));
+            let bytes = cx.blobs().unseal(Vec::from(bytes));
             Ok(slice(&bytes, span).into())
         }
         Stored::Blob(id) if span.length <= PIECE as u64 => {
@@ -127,7 +135,7 @@ fn slice(bytes: &Bytes, span: Span) -> Bytes {
 /// The state of a body that is being given.
 struct Giving {
     sources: VecDeque<Source>,
-    file: Option<(tokio::fs::File, u64)>,
+    file: Option<(BlobReader, u64)>,
     blobs: undercast_kernel::store::Blobs,
 }
 
@@ -135,8 +143,7 @@ async fn stream(cx: &Cx, sources: VecDeque<Source>, length: u64) -> Result<Body>
     let mut giving = Giving { sources, file: None, blobs: cx.blobs().clone() };
     // The first file is opened before the answer begins, so that a failure is an answer and not a cut connection.
     if let Some(Source { stored: Stored::Blob(id), span }) = giving.sources.front() {
-        let (path, span) = (giving.blobs.path(&BlobId(id.clone())), *span);
-        giving.file = Some((file(path, span.start).await.map_err(Failure::broken)?, span.length));
+        giving.file = Some((giving.blobs.reader(&BlobId(id.clone()), span.start).await?, span.length));
         giving.sources.pop_front();
     }
     let stream = futures_util::stream::unfold(giving, |mut giving| async move {
@@ -144,15 +151,6 @@ async fn stream(cx: &Cx, sources: VecDeque<Source>, length: u64) -> Result<Body>
         piece.map(|piece| (piece.map_err(|e| BodyError::Incomplete(Some(Box::new(e)))), giving))
     });
     Ok(Body::stream(Box::pin(stream), Some(length)))
-}
-
-async fn file(path: PathBuf, start: u64) -> std::io::Result<tokio::fs::File> {
-    let mut file = tokio::fs::File::open(path).await?;
-    file.set_max_buf_size(PIECE);
-    if start > 0 {
-        file.seek(std::io::SeekFrom::Start(start)).await?;
-    }
-    Ok(file)
 }
 
 impl Giving {
@@ -169,36 +167,27 @@ impl Giving {
             }
             let source = self.sources.pop_front()?;
             match source.stored {
-                Stored::Inline(bytes) => return Some(Ok(slice(&Bytes::from(Vec::from(bytes)), source.span))),
-                Stored::Blob(id) => match file(self.blobs.path(&BlobId(id)), source.span.start).await {
-                    Ok(file) => self.file = Some((file, source.span.length)),
-                    Err(error) => return Some(Err(error)),
+                Stored::Inline(bytes) => return Some(Ok(slice(&self.blobs.unseal(Vec::from(bytes)), source.span))),
+                Stored::Blob(id) => match self.blobs.reader(&BlobId(id), source.span.start).await {
+                    Ok(reader) => self.file = Some((reader, source.span.length)),
+                    Err(error) => return Some(Err(std::io::Error::other(error))),
                 },
             }
         }
     }
 }
 
-async fn read(file: &mut tokio::fs::File, left: u64) -> std::io::Result<Bytes> {
+async fn read(reader: &mut BlobReader, left: u64) -> std::io::Result<Bytes> {
     let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-    let mut piece = BytesMut::with_capacity(wanted);
-    while piece.len() < wanted {
-        let missing = (wanted - piece.len()) as u64;
-        if (&mut *file).take(missing).read_buf(&mut piece).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(piece.freeze())
+    let piece = reader.next(wanted).await?;
+    if piece.len() == wanted { Ok(piece) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// The checksum of bytes that were just kept.
 pub(crate) async fn checksum(cx: &Cx, stored: &Stored, algorithm: Algorithm) -> Result<Checksum> {
     let length = match stored {
-        Stored::Inline(bytes) => bytes.len() as u64,
-        Stored::Blob(id) => {
-            let path = cx.blobs().path(&BlobId(id.clone()));
-            tokio::fs::metadata(&path).await.map_err(Failure::broken)?.len()
-        }
+        Stored::Inline(bytes) => cx.blobs().unseal(Vec::from(bytes.clone())).len() as u64,
+        Stored::Blob(id) => cx.blobs().length(&BlobId(id.clone())).await?,
     };
     let body = one(cx, stored.clone(), Span::whole(length)).await?;
     Ok(intake::hash(body, algorithm).await?.1)

@@ -8,9 +8,9 @@ use crate::checksum::{self, Algorithm};
 use crate::conditions::{self, Reading};
 use crate::content::{self, Span};
 use crate::events::{self, Event};
-use crate::rows::{Bucket, Content, Headers, OBJECTS, Object, SEGMENTS, Segment};
+use crate::rows::{Bucket, Content, Headers, Object, SEGMENTS, Segment};
 use crate::versions::{self, Moment};
-use crate::{MOST_BYTES, bucket, buckets, error, headers, intake, objects, policy, tagging};
+use crate::{MOST_BYTES, bucket, buckets, encryption, error, headers, intake, objects, policy, tagging};
 
 /// `x-amz-copy-source`: a bucket, a key, and maybe a version.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,11 +59,14 @@ impl Source {
         let object = match (found, source.version.as_deref()) {
             (versions::Found::Object(object), _) => *object,
             (versions::Found::Marker(_), Some(_)) => {
-                let message = "The source of a copy request may not specifically refer to a delete marker by version id.";
+                let message =
+                    "The source of a copy request may not specifically refer to a delete marker by version id.";
                 return Err(error::invalid_request(message).into());
             }
             (_, None) => return Err(error::no_such_key(&source.key).into()),
-            (versions::Found::Missing, Some(version)) => return Err(error::no_such_version(&source.key, version).into()),
+            (versions::Found::Missing, Some(version)) => {
+                return Err(error::no_such_version(&source.key, version).into());
+            }
         };
         conditions.check_source(&object, cx.now())?;
         Ok(Self { bucket, object })
@@ -149,6 +152,7 @@ pub(crate) async fn object(cx: &Cx, mut input: api::CopyObjectInput) -> Result<a
     bucket::open(cx, &cx.read(), &input.bucket, owner.as_deref())?;
     bucket::check_key(&input.key)?;
     let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
+    encryption::check(input.server_side_encryption.as_deref())?;
     policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     check_change(&input, &source_name)?;
     let algorithm = input.checksum_algorithm.as_deref().map(Algorithm::parse).transpose()?;
@@ -160,7 +164,9 @@ pub(crate) async fn object(cx: &Cx, mut input: api::CopyObjectInput) -> Result<a
     };
     let source = Source::find(cx, &source_name, input.expected_source_bucket_owner.as_deref(), &reading)?;
     if source.object.size > MOST_BYTES {
-        let message = format!("The specified copy source is larger than the maximum allowable size for a copy source: {MOST_BYTES}");
+        let message = format!(
+            "The specified copy source is larger than the maximum allowable size for a copy source: {MOST_BYTES}"
+        );
         return Err(error::invalid_request(message).into());
     }
     let dress = dress(&mut input, &source)?;
@@ -177,21 +183,29 @@ pub(crate) async fn object(cx: &Cx, mut input: api::CopyObjectInput) -> Result<a
         copy_object_result: Some(result),
         copy_source_version_id: source.object.shown_version(&source.bucket),
         version_id: object.shown_version(&bucket),
+        server_side_encryption: encryption::shown(),
         ..Default::default()
     })
 }
 
-async fn place(cx: &Cx, input: &api::CopyObjectInput, name: &CopySource, source: &Source, copied: &Copied, dress: &Dress) -> Result<(Bucket, Object)> {
+async fn place(
+    cx: &Cx,
+    input: &api::CopyObjectInput,
+    name: &CopySource,
+    source: &Source,
+    copied: &Copied,
+    dress: &Dress,
+) -> Result<(Bucket, Object)> {
     let moment = Moment::of(cx);
     let id = cx.random().hex(32);
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        let current = OBJECTS.get(tx, &bucket.key(&input.key))?;
-        conditions::check_write(input.if_match.as_deref(), input.if_none_match.as_deref(), &input.key, current.as_ref())?;
+        conditions::check_write(tx, &bucket, &input.key, input.if_match.as_deref(), input.if_none_match.as_deref())?;
         // Between the reading and now the source may have gone, and its bytes with it.
         let there = versions::find(tx, &source.bucket, &name.key, name.version.as_deref())?;
         if !matches!(&there, versions::Found::Object(o) if o.rank == source.object.rank) {
-            let message = "A conflicting conditional operation is currently in progress against this resource. Please try again.";
+            let message =
+                "A conflicting conditional operation is currently in progress against this resource. Please try again.";
             return Err(AwsError::new("OperationAborted", 409, message).into());
         }
         let content = match &source.object.content {

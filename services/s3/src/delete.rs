@@ -31,7 +31,15 @@ fn check_match(if_match: Option<&str>, key: &str, current: Option<&Object>) -> R
 }
 
 /// Deletes one key or version, and tells whom it concerns.
-fn one(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, key: &str, version: Option<&str>, if_match: Option<&str>, moment: Moment) -> Result<Deleted> {
+fn one(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    key: &str,
+    version: Option<&str>,
+    if_match: Option<&str>,
+    moment: Moment,
+) -> Result<Deleted> {
     let Some(version) = version else {
         if if_match.is_some() {
             check_match(if_match, key, OBJECTS.get(tx, &bucket.key(key))?.as_ref())?;
@@ -40,8 +48,8 @@ fn one(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, key: &str, version: Option<&st
         match (&deleted.removed, &deleted.marker) {
             (_, Some(marker)) => events::emit(cx, tx, bucket, Event::MarkerCreated, key, Some(marker), moment)?,
             (Some(_), None) => events::emit(cx, tx, bucket, Event::Delete, key, None, moment)?,
-            // S3 tells also of deletions that found nothing.
-            (None, None) => events::emit(cx, tx, bucket, Event::Delete, key, None, moment)?,
+            // Nothing was removed.
+            (None, None) => {}
         }
         return Ok(deleted);
     };
@@ -66,7 +74,11 @@ pub(crate) async fn object(cx: &Cx, input: api::DeleteObjectInput) -> Result<api
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         let deleted = one(cx, tx, &bucket, &input.key, input.version_id.as_deref(), input.if_match.as_deref(), moment)?;
         let output = match (&deleted.marker, &input.version_id) {
-            (Some(marker), _) => api::DeleteObjectOutput { delete_marker: Some(true), version_id: marker.shown_version(&bucket), ..Default::default() },
+            (Some(marker), _) => api::DeleteObjectOutput {
+                delete_marker: Some(true),
+                version_id: marker.shown_version(&bucket),
+                ..Default::default()
+            },
             (None, Some(version)) => api::DeleteObjectOutput {
                 delete_marker: deleted.removed.as_ref().is_some_and(|o| o.marker).then_some(true),
                 version_id: Some(version.clone()),
@@ -94,7 +106,8 @@ pub(crate) async fn objects(s3: &S3, cx: &Cx, input: api::DeleteObjectsInput) ->
         return Err(error::malformed_xml().into());
     }
     let from = cx.read();
-    let guarded = s3.guarded(cx, &from, bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?)?;
+    let guarded =
+        s3.guarded(cx, &from, bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?)?;
     let mut wishes = Vec::with_capacity(input.delete.objects.len());
     for object in input.delete.objects {
         let action = if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
@@ -121,7 +134,13 @@ pub(crate) async fn objects(s3: &S3, cx: &Cx, input: api::DeleteObjectsInput) ->
     .await
 }
 
-fn fulfil(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, wish: &Wish, moment: Moment) -> Result<std::result::Result<output::DeletedObject, output::Error>> {
+fn fulfil(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    wish: &Wish,
+    moment: Moment,
+) -> Result<std::result::Result<output::DeletedObject, output::Error>> {
     let refusal = |code: &str, message: &str| output::Error {
         key: Some(wish.key.clone()),
         version_id: wish.version.clone(),

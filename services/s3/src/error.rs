@@ -14,7 +14,9 @@ pub(crate) fn no_such_key(key: &str) -> AwsError {
 }
 
 pub(crate) fn no_such_version(key: &str, version: &str) -> AwsError {
-    AwsError::new("NoSuchVersion", 404, "The specified version does not exist.").with("Key", key).with("VersionId", version)
+    AwsError::new("NoSuchVersion", 404, "The specified version does not exist.")
+        .with("Key", key)
+        .with("VersionId", version)
 }
 
 pub(crate) fn no_such_upload(id: &str) -> AwsError {

@@ -20,7 +20,7 @@ use crate::versions::Moment;
 const PRINCIPAL: &str = "s3.amazonaws.com";
 
 /// A destination that refuses is asked so often, then the notification is given up.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 10;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,15 @@ struct Delivery {
 
 /// Schedules the notifications of an event with the writing that made it. `object`: what the event is about, as it is
 /// now, or the version that went.
-pub(crate) fn emit(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, event: Event, key: &str, object: Option<&Object>, moment: Moment) -> Result<()> {
+pub(crate) fn emit(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    event: Event,
+    key: &str,
+    object: Option<&Object>,
+    moment: Moment,
+) -> Result<()> {
     if !bucket.notifies {
         return Ok(());
     }
@@ -96,7 +104,15 @@ fn encoded(key: &str) -> String {
     out.replace("%20", "+")
 }
 
-fn record(cx: &Cx, bucket: &Bucket, event: Event, rule: &str, key: &str, object: Option<&Object>, moment: Moment) -> Json {
+fn record(
+    cx: &Cx,
+    bucket: &Bucket,
+    event: Event,
+    rule: &str,
+    key: &str,
+    object: Option<&Object>,
+    moment: Moment,
+) -> Json {
     let mut what = serde_json::Map::new();
     what.insert("key".to_owned(), encoded(key).into());
     if let Some(object) = object {
@@ -116,7 +132,10 @@ fn record(cx: &Cx, bucket: &Bucket, event: Event, rule: &str, key: &str, object:
         }
     }
     what.insert("sequencer".to_owned(), moment.sequencer(object).into());
-    let address = cx.origin().address.map_or_else(|| cx.origin().service.as_ref().map_or_else(String::new, |s| s.0.clone()), |a| a.to_string());
+    let address = cx
+        .origin()
+        .address
+        .map_or_else(|| cx.origin().service.as_ref().map_or_else(String::new, |s| s.0.clone()), |a| a.to_string());
     json!({"Records": [{
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
@@ -202,7 +221,12 @@ pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
     match send(cx, &bucket, delivery.to, &delivery.arn, &delivery.message).await {
         Ok(()) => Ok(Next::Done),
         Err(failure @ (Failure::Aws(_) | Failure::NotBuilt { .. })) if task.attempts >= ATTEMPTS => {
-            tracing::warn!(arn = delivery.arn, bucket = bucket.name, error = &failure as &dyn std::error::Error, "a notification is given up");
+            tracing::warn!(
+                arn = delivery.arn,
+                bucket = bucket.name,
+                error = &failure as &dyn std::error::Error,
+                "a notification is given up"
+            );
             Ok(Next::Done)
         }
         Err(failure) => Err(failure),

@@ -30,16 +30,25 @@ pub(crate) use kept_from;
 /// Checks them, and takes away what is the transfer's and not the object's.
 pub(crate) fn kept(mut headers: Headers, metadata: Option<BTreeMap<String, String>>) -> Result<Headers> {
     headers.encoding = headers.encoding.and_then(|encoding| {
-        let own: Vec<&str> = encoding.split(',').map(str::trim).filter(|e| !e.eq_ignore_ascii_case("aws-chunked") && !e.is_empty()).collect();
+        let own: Vec<&str> = encoding
+            .split(',')
+            .map(str::trim)
+            .filter(|e| !e.eq_ignore_ascii_case("aws-chunked") && !e.is_empty())
+            .collect();
         (!own.is_empty()).then(|| own.join(","))
     });
     headers.metadata = metadata.into_iter().flatten().map(|(name, value)| (name.to_lowercase(), value)).collect();
     let size: usize = headers.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > METADATA_BYTES {
-        let error = AwsError::new("MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size");
+        let error =
+            AwsError::new("MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size");
         return Err(error.with("Size", size).with("MaxSizeAllowed", METADATA_BYTES).into());
     }
-    if let Some(redirect) = headers.redirect.as_deref().filter(|r| !r.starts_with('/') && !r.starts_with("http://") && !r.starts_with("https://")) {
+    if let Some(redirect) = headers
+        .redirect
+        .as_deref()
+        .filter(|r| !r.starts_with('/') && !r.starts_with("http://") && !r.starts_with("https://"))
+    {
         let message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
         let error = AwsError::new("InvalidRedirectLocation", 400, message);
         return Err(error.with("RedirectLocation", redirect).into());
@@ -66,7 +75,9 @@ pub(crate) fn overlay(headers: &mut Headers, over: Headers) {
 ///
 /// Source: "Working with object metadata" in the user guide, which names RFC 2047.
 pub(crate) fn shown_metadata(metadata: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
-    let shown = |value: &String| if value.is_ascii() { value.clone() } else { format!("=?UTF-8?B?{}?=", base64(value.as_bytes())) };
+    let shown = |value: &String| {
+        if value.is_ascii() { value.clone() } else { format!("=?UTF-8?B?{}?=", base64(value.as_bytes())) }
+    };
     (!metadata.is_empty()).then(|| metadata.iter().map(|(name, value)| (name.clone(), shown(value))).collect())
 }
 
@@ -76,7 +87,9 @@ mod tests {
 
     #[test]
     fn what_is_kept() {
-        let encoded = |text: &str| kept(Headers { encoding: Some(text.to_owned()), ..Headers::default() }, None).ok().and_then(|h| h.encoding);
+        let encoded = |text: &str| {
+            kept(Headers { encoding: Some(text.to_owned()), ..Headers::default() }, None).ok().and_then(|h| h.encoding)
+        };
         assert_eq!(encoded("aws-chunked"), None);
         assert_eq!(encoded("gzip,aws-chunked"), Some("gzip".to_owned()));
         assert_eq!(encoded("gzip"), Some("gzip".to_owned()));

@@ -52,7 +52,13 @@ struct Intake {
 impl Intake {
     fn new(algorithm: Algorithm, length: Option<u64>) -> Self {
         let capacity = length.and_then(|l| usize::try_from(l).ok()).unwrap_or(INLINE_BYTES).min(PIECE);
-        Self { md5: Md5::new(), hasher: Hasher::new(algorithm), buffer: Vec::with_capacity(capacity), writer: None, size: 0 }
+        Self {
+            md5: Md5::new(),
+            hasher: Hasher::new(algorithm),
+            buffer: Vec::with_capacity(capacity),
+            writer: None,
+            size: 0,
+        }
     }
 
     async fn push(&mut self, cx: &Cx, bytes: &[u8]) -> Result<()> {
@@ -86,10 +92,7 @@ impl Intake {
                 let written = writer.finish().await?;
                 (Stored::Blob(written.id.0.clone()), Some(written))
             }
-            None => {
-                self.buffer.shrink_to_fit();
-                (Stored::Inline(self.buffer.into()), None)
-            }
+            None => (Stored::Inline(cx.blobs().seal(&self.buffer)?.into()), None),
         };
         let etag = hex_encode(&self.md5.finalize());
         Ok(Taken { stored, size: self.size, etag, checksum: self.hasher.finish(), asked: false, _written: written })
@@ -101,7 +104,12 @@ impl Intake {
 pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said) -> Result<Taken> {
     let length = body.length().or(said.length.and_then(|l| u64::try_from(l).ok()));
     if length.is_none() {
-        return Err(undercast_kernel::AwsError::new("MissingContentLength", 411, "You must provide the Content-Length HTTP header.").into());
+        return Err(undercast_kernel::AwsError::new(
+            "MissingContentLength",
+            411,
+            "You must provide the Content-Length HTTP header.",
+        )
+        .into());
     }
     if let Some(size) = length.filter(|l| *l > MOST_BYTES) {
         return Err(error::entity_too_large(size).into());

@@ -24,6 +24,7 @@ mod conditions;
 mod content;
 mod copy;
 mod delete;
+mod encryption;
 mod error;
 mod events;
 mod headers;
@@ -103,7 +104,10 @@ fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError 
     match (&first.constraint, name) {
         (Constraint::Required, _) if first.path.contains('.') => error::malformed_xml(),
         (Constraint::Required, _) => AwsError::new("MissingRequestBodyError", 400, "Request Body is empty"),
-        (_, "storageClass") => AwsError::new("InvalidStorageClass", 400, "The storage class you specified is not valid").with("StorageClassRequested", value),
+        (_, "storageClass") => {
+            AwsError::new("InvalidStorageClass", 400, "The storage class you specified is not valid")
+                .with("StorageClassRequested", value)
+        }
         (_, "encodingType") => error::invalid_argument("Invalid Encoding Method specified in Request", header, &value),
         (_, "metadataDirective") => error::invalid_argument("Unknown metadata directive.", header, &value),
         (_, "taggingDirective") => error::invalid_argument("Unknown tagging directive.", header, &value),
@@ -112,7 +116,8 @@ fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError 
             error::invalid_request(message)
         }
         (_, "createBucketConfiguration") if first.path.ends_with("locationConstraint") => {
-            let error = AwsError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid");
+            let error =
+                AwsError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid");
             error.with("LocationConstraint", value)
         }
         (_, "notificationConfiguration") if first.path.contains("events") => notifications::unknown_event(&value),
@@ -120,7 +125,9 @@ fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError 
             error::invalid_argument("filter rule name must be either prefix or suffix", "FilterRule.Name", &value)
         }
         (Constraint::MinLength(_), "key") => error::no_such_key(&value),
-        (_, "aCL" | "objectOwnership" | "objectAttributes") => error::invalid_argument("Argument format not recognized", header, &value),
+        (_, "aCL" | "objectOwnership" | "objectAttributes") => {
+            error::invalid_argument("Argument format not recognized", header, &value)
+        }
         _ if first.path.contains('.') => error::malformed_xml(),
         _ => error::invalid_argument("Invalid argument", header, &value),
     }

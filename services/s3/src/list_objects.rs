@@ -4,9 +4,9 @@ use undercast_kernel::store::Snapshot;
 use undercast_kernel::{Cx, Result, paging};
 
 use crate::api::{self, output};
+use crate::buckets;
 use crate::listing::{self, Asked, Cursor, Item, Listing, Names, Plain, Rows};
 use crate::rows::{Bucket, LISTED, Listed};
-use crate::buckets;
 
 /// The current versions of a bucket's objects.
 struct Objects<'a>(Cursor<'a, Listed, Plain>);
@@ -54,7 +54,12 @@ fn shown(bucket: &Bucket, names: Names, key: &str, row: Listed, owner: bool) -> 
 }
 
 /// The rows and the prefixes of a page, apart.
-fn split(bucket: &Bucket, names: Names, listing: Listing<Listed>, owner: bool) -> (Vec<output::Object>, Vec<output::CommonPrefix>) {
+fn split(
+    bucket: &Bucket,
+    names: Names,
+    listing: Listing<Listed>,
+    owner: bool,
+) -> (Vec<output::Object>, Vec<output::CommonPrefix>) {
     let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
     for item in listing.items {
         match item {
@@ -74,11 +79,11 @@ pub(crate) fn v1(cx: &Cx, input: api::ListObjectsInput) -> Result<api::ListObjec
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
-    let most = listing::most(input.max_keys, "max-keys")?;
-    let prefix = input.prefix.unwrap_or_default();
+    let most = listing::most(input.max_keys, "maxKeys")?;
+    let prefix = input.prefix.as_deref().unwrap_or("");
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let marker = input.marker.as_deref().filter(|m| !m.is_empty());
-    let asked = Asked { prefix: &prefix, delimiter, given: given(marker, &prefix, delimiter), most };
+    let asked = Asked { prefix, delimiter, given: given(marker, prefix, delimiter), most };
     let listing = page(&from, &bucket, marker, &asked)?;
     let truncated = listing.truncated;
     // Without a delimiter the last key is the next marker, and S3 leaves it to the caller to see that.
@@ -86,11 +91,11 @@ pub(crate) fn v1(cx: &Cx, input: api::ListObjectsInput) -> Result<api::ListObjec
     let (contents, prefixes) = split(&bucket, names, listing, true);
     Ok(api::ListObjectsOutput {
         is_truncated: Some(truncated),
-        marker: Some(names.show(marker.unwrap_or_default())),
+        marker: Some(names.show(marker.unwrap_or(""))),
         next_marker: next,
         contents: some(contents),
         name: Some(bucket.name),
-        prefix: Some(names.show(&prefix)),
+        prefix: Some(names.show(prefix)),
         delimiter: delimiter.map(|d| names.show(d)),
         max_keys: listing::shown_most(most),
         common_prefixes: some(prefixes),
@@ -103,14 +108,14 @@ pub(crate) fn v2(cx: &Cx, input: api::ListObjectsV2Input) -> Result<api::ListObj
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
-    let most = listing::most(input.max_keys, "max-keys")?;
-    let prefix = input.prefix.unwrap_or_default();
+    let most = listing::most(input.max_keys, "maxKeys")?;
+    let prefix = input.prefix.as_deref().unwrap_or("");
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let scope = format!("s3.ListObjectsV2 {}", bucket.name);
     let position = input.continuation_token.as_deref().map(|token| listing::position(&scope, token)).transpose()?;
     // A token is of more weight than `start-after`.
     let after = position.as_deref().or(input.start_after.as_deref()).filter(|a| !a.is_empty());
-    let asked = Asked { prefix: &prefix, delimiter, given: given(after, &prefix, delimiter), most };
+    let asked = Asked { prefix, delimiter, given: given(after, prefix, delimiter), most };
     let listing = page(&from, &bucket, after, &asked)?;
     let truncated = listing.truncated;
     let next = listing.items.last().filter(|_| truncated).map(|i| paging::token(&scope, i.name()));
@@ -120,7 +125,7 @@ pub(crate) fn v2(cx: &Cx, input: api::ListObjectsV2Input) -> Result<api::ListObj
         is_truncated: Some(truncated),
         contents: some(contents),
         name: Some(bucket.name),
-        prefix: Some(names.show(&prefix)),
+        prefix: Some(names.show(prefix)),
         delimiter: delimiter.map(|d| names.show(d)),
         max_keys: listing::shown_most(most),
         common_prefixes: some(prefixes),

@@ -35,7 +35,13 @@ impl Rows for Uploads<'_> {
     }
 }
 
-fn rows<'a>(from: &'a Snapshot, bucket: &'a Bucket, prefix: &str, key: Option<&'a str>, id: Option<&'a str>) -> Uploads<'a> {
+fn rows<'a>(
+    from: &'a Snapshot,
+    bucket: &'a Bucket,
+    prefix: &str,
+    key: Option<&'a str>,
+    id: Option<&'a str>,
+) -> Uploads<'a> {
     let start = match (key, id) {
         (Some(key), Some(_)) => key.as_bytes().to_vec(),
         (Some(key), None) => listing::after(key),
@@ -60,14 +66,18 @@ pub(crate) fn list(cx: &Cx, input: api::ListMultipartUploadsInput) -> Result<api
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
-    let most = listing::most(input.max_uploads, "max-uploads")?;
-    let prefix = input.prefix.unwrap_or_default();
+    let most = listing::most(input.max_uploads, "maxUploads")?;
+    let prefix = input.prefix.as_deref().unwrap_or("");
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let key_marker = input.key_marker.as_deref().filter(|m| !m.is_empty());
     // Without a key marker S3 does not look at the other one.
     let id_marker = input.upload_id_marker.as_deref().filter(|m| !m.is_empty() && key_marker.is_some());
-    let given = key_marker.filter(|m| delimiter.is_some_and(|d| m.len() > prefix.len() && m.starts_with(&prefix) && m.ends_with(d)));
-    let listing = listing::walk(&mut rows(&from, &bucket, &prefix, key_marker, id_marker), &Asked { prefix: &prefix, delimiter, given, most })?;
+    let given = key_marker
+        .filter(|m| delimiter.is_some_and(|d| m.len() > prefix.len() && m.starts_with(prefix) && m.ends_with(d)));
+    let listing = listing::walk(
+        &mut rows(&from, &bucket, prefix, key_marker, id_marker),
+        &Asked { prefix, delimiter, given, most },
+    )?;
     let truncated = listing.truncated;
     let next = listing.items.last().filter(|_| truncated);
     let next_key = next.map(|i| names.show(i.name()));
@@ -86,7 +96,9 @@ pub(crate) fn list(cx: &Cx, input: api::ListMultipartUploadsInput) -> Result<api
                 owner: Some(buckets::owner(&bucket.account)),
                 initiator: Some(initiator(&bucket, &upload)),
                 checksum_algorithm: upload.algorithm.map(|a| a.name().to_owned()),
-                checksum_type: upload.algorithm.map(|_| if upload.composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
+                checksum_type: upload
+                    .algorithm
+                    .map(|_| if upload.composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
                 ..Default::default()
             }),
             Item::Prefix(prefix) => prefixes.push(output::CommonPrefix { prefix: Some(names.show(&prefix)) }),
@@ -94,10 +106,10 @@ pub(crate) fn list(cx: &Cx, input: api::ListMultipartUploadsInput) -> Result<api
     }
     Ok(api::ListMultipartUploadsOutput {
         bucket: Some(bucket.name),
-        key_marker: Some(names.show(key_marker.unwrap_or_default())),
-        upload_id_marker: Some(id_marker.unwrap_or_default().to_owned()),
+        key_marker: Some(names.show(key_marker.unwrap_or(""))),
+        upload_id_marker: Some(id_marker.unwrap_or("").to_owned()),
         next_key_marker: next_key,
-        prefix: Some(names.show(&prefix)),
+        prefix: Some(names.show(prefix)),
         delimiter: delimiter.map(|d| names.show(d)),
         next_upload_id_marker: next_id,
         max_uploads: listing::shown_most(most),
@@ -113,7 +125,7 @@ pub(crate) fn parts(cx: &Cx, input: api::ListPartsInput) -> Result<api::ListPart
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let upload = uploads::open(&from, &bucket, &input.key, &input.upload_id)?;
-    let most = listing::most(input.max_parts, "max-parts")?;
+    let most = listing::most(input.max_parts, "maxParts")?;
     let marker = input.part_number_marker.unwrap_or(0);
     let Ok(after) = u64::try_from(marker) else {
         let message = "Argument part-number-marker must be an integer between 0 and 2147483647";

@@ -101,8 +101,8 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
-    let most = listing::most(input.max_keys, "max-keys")?;
-    let prefix = input.prefix.unwrap_or_default();
+    let most = listing::most(input.max_keys, "maxKeys")?;
+    let prefix = input.prefix.as_deref().unwrap_or("");
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let key_marker = input.key_marker.as_deref().filter(|m| !m.is_empty());
     let id_marker = input.version_id_marker.as_deref().filter(|m| !m.is_empty());
@@ -110,15 +110,19 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::
         let message = "A version-id marker cannot be specified without a key marker.";
         return Err(error::invalid_argument(message, "version-id-marker", id).into());
     }
-    let given = key_marker.filter(|m| delimiter.is_some_and(|d| m.len() > prefix.len() && m.starts_with(&prefix) && m.ends_with(d)) && id_marker.is_none());
+    let given = key_marker.filter(|m| {
+        delimiter.is_some_and(|d| m.len() > prefix.len() && m.starts_with(prefix) && m.ends_with(d))
+            && id_marker.is_none()
+    });
     let start = match (key_marker, id_marker) {
         (Some(key), Some(_)) => key.as_bytes().to_vec(),
         (Some(key), None) if given.is_some() => listing::behind(key),
         (Some(key), None) => listing::after(key),
         (None, _) => Vec::new(),
     };
-    let mut rows = Behind { versions: Versions::new(&from, &bucket, &prefix, &start), marker: key_marker.zip(id_marker) };
-    let listing = listing::walk(&mut rows, &Asked { prefix: &prefix, delimiter, given, most })?;
+    let mut rows =
+        Behind { versions: Versions::new(&from, &bucket, prefix, &start), marker: key_marker.zip(id_marker) };
+    let listing = listing::walk(&mut rows, &Asked { prefix, delimiter, given, most })?;
     let next = listing.items.last().filter(|_| listing.truncated);
     let next_key = next.map(|i| names.show(i.name()));
     let next_id = next.and_then(|i| match i {
@@ -128,12 +132,12 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::
     let truncated = listing.truncated;
     let mut output = api::ListObjectVersionsOutput {
         is_truncated: Some(truncated),
-        key_marker: Some(names.show(key_marker.unwrap_or_default())),
-        version_id_marker: Some(id_marker.unwrap_or_default().to_owned()),
+        key_marker: Some(names.show(key_marker.unwrap_or(""))),
+        version_id_marker: Some(id_marker.unwrap_or("").to_owned()),
         next_key_marker: next_key,
         next_version_id_marker: next_id,
         name: Some(bucket.name.clone()),
-        prefix: Some(names.show(&prefix)),
+        prefix: Some(names.show(prefix)),
         delimiter: delimiter.map(|d| names.show(d)),
         max_keys: listing::shown_most(most),
         encoding_type: input.encoding_type,

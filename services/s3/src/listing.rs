@@ -107,7 +107,13 @@ where
     V: for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()>,
     K: InBucket,
 {
-    pub(crate) fn new(table: &'static Table<V>, from: &'a Snapshot, bucket: &'a Bucket, prefix: &str, start: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        table: &'static Table<V>,
+        from: &'a Snapshot,
+        bucket: &'a Bucket,
+        prefix: &str,
+        start: Vec<u8>,
+    ) -> Self {
         let start = start.max(prefix.as_bytes().to_vec());
         Self { table, from, bucket, start, end: behind(prefix), page: VecDeque::new(), size: 32, done: false }
     }
@@ -136,7 +142,9 @@ where
         self.done = rows.len() < self.size;
         let mut page: VecDeque<(K, V)> = rows.drain(..).filter_map(|e| Some((K::of(e.key()?), e.row))).collect();
         // Rows of the last key may go on behind the page; they are read again with the next one, whole.
-        if !self.done && let Some(last) = page.back().map(|(k, _)| k.key().to_owned()) {
+        if !self.done
+            && let Some(last) = page.back().map(|(k, _)| k.key().to_owned())
+        {
             if page.front().is_some_and(|(k, _)| k.key() != last) {
                 page.retain(|(k, _)| k.key() != last);
                 self.start = last.into_bytes();
@@ -231,7 +239,7 @@ pub(crate) fn position(scope: &str, token: &str) -> Result<String> {
 pub(crate) fn most(asked: Option<i32>, name: &str) -> Result<usize> {
     let Some(asked) = asked else { return Ok(MOST) };
     usize::try_from(asked).map(|n| n.min(MOST)).map_err(|_| {
-        let message = format!("Argument {} must be an integer between 0 and 2147483647", name.replace('-', ""));
+        let message = format!("Argument {name} must be an integer between 0 and 2147483647");
         error::invalid_argument(message, name, &asked.to_string()).into()
     })
 }
@@ -252,7 +260,10 @@ impl Names {
         match encoding {
             None => Ok(Self { encoded: false }),
             Some("url") => Ok(Self { encoded: true }),
-            Some(other) => Err(error::invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", other).into()),
+            Some(other) => {
+                Err(error::invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", other)
+                    .into())
+            }
         }
     }
 

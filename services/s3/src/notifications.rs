@@ -41,20 +41,26 @@ pub(crate) struct Rule {
 impl Rule {
     /// Whether an event (`ObjectCreated:Put`) of a key is told.
     pub(crate) fn wants(&self, event: &str, key: &str) -> bool {
-        let named = self.events.iter().any(|e| e.strip_prefix("s3:").is_some_and(|e| e.strip_suffix('*').map_or(e == event, |all| event.starts_with(all))));
-        named && self.prefix.as_deref().is_none_or(|p| key.starts_with(p)) && self.suffix.as_deref().is_none_or(|s| key.ends_with(s))
+        let named = self.events.iter().any(|e| {
+            e.strip_prefix("s3:").is_some_and(|e| e.strip_suffix('*').map_or(e == event, |all| event.starts_with(all)))
+        });
+        named
+            && self.prefix.as_deref().is_none_or(|p| key.starts_with(p))
+            && self.suffix.as_deref().is_none_or(|s| key.ends_with(s))
     }
 
     /// Two rules may not both be told of the same thing.
     fn overlaps(&self, other: &Self) -> bool {
         let group = |e: &str| e.strip_suffix('*').map(ToOwned::to_owned);
         let common = self.events.iter().any(|a| {
-            other.events.iter().any(|b| a == b || group(a).is_some_and(|g| b.starts_with(&g)) || group(b).is_some_and(|g| a.starts_with(&g)))
+            other.events.iter().any(|b| {
+                a == b || group(a).is_some_and(|g| b.starts_with(&g)) || group(b).is_some_and(|g| a.starts_with(&g))
+            })
         });
-        let text = |t: &Option<String>| t.clone().unwrap_or_default();
-        let (a, b) = (text(&self.prefix), text(&other.prefix));
-        let (c, d) = (text(&self.suffix), text(&other.suffix));
-        common && (a.starts_with(&b) || b.starts_with(&a)) && (c.ends_with(&d) || d.ends_with(&c))
+        // No filter is one that every key passes.
+        let (a, b) = (self.prefix.as_deref().unwrap_or(""), other.prefix.as_deref().unwrap_or(""));
+        let (c, d) = (self.suffix.as_deref().unwrap_or(""), other.suffix.as_deref().unwrap_or(""));
+        common && (a.starts_with(b) || b.starts_with(a)) && (c.ends_with(d) || d.ends_with(c))
     }
 
     fn has_filter(&self) -> bool {
@@ -75,17 +81,29 @@ fn filter(given: Option<input::NotificationConfigurationFilter>) -> Result<(Opti
     let (mut prefix, mut suffix) = (None, None);
     let rules = given.and_then(|f| f.key).and_then(|k| k.filter_rules);
     for rule in rules.into_iter().flatten() {
-        let name = rule.name.unwrap_or_default();
+        let (Some(name), Some(value)) = (rule.name, rule.value) else { return Err(error::malformed_xml().into()) };
         let slot = match name.to_lowercase().as_str() {
             "prefix" => &mut prefix,
             "suffix" => &mut suffix,
-            _ => return Err(error::invalid_argument("filter rule name must be either prefix or suffix", "FilterRule.Name", &name).into()),
+            _ => {
+                return Err(error::invalid_argument(
+                    "filter rule name must be either prefix or suffix",
+                    "FilterRule.Name",
+                    &name,
+                )
+                .into());
+            }
         };
         if slot.is_some() {
             let which = name.to_lowercase();
-            return Err(error::invalid_argument(format!("Cannot specify more than one {which} rule in a filter."), "FilterRule.Name", &name).into());
+            return Err(error::invalid_argument(
+                format!("Cannot specify more than one {which} rule in a filter."),
+                "FilterRule.Name",
+                &name,
+            )
+            .into());
         }
-        *slot = Some(rule.value.unwrap_or_default());
+        *slot = Some(value);
     }
     Ok((prefix, suffix))
 }
@@ -121,7 +139,11 @@ fn invalid(message: &str, name: &str, value: &str) -> Failure {
 /// The rules as a whole.
 fn check(bucket: &Bucket, rules: &[Rule]) -> Result<()> {
     if rules.len() > MOST_RULES {
-        return Err(invalid("Number of configurations exceeds the limit of 100", "NotificationConfiguration", &rules.len().to_string()));
+        return Err(invalid(
+            "Number of configurations exceeds the limit of 100",
+            "NotificationConfiguration",
+            &rules.len().to_string(),
+        ));
     }
     for (at, rule) in rules.iter().enumerate() {
         if rule.events.is_empty() {
@@ -156,7 +178,11 @@ fn check_arn(bucket: &Bucket, rule: &Rule) -> Result<()> {
         return Err(invalid("The ARN is not well formed", "Arn", &rule.arn));
     }
     if arn.region != bucket.region {
-        return Err(invalid("The notification destination service region is not valid for the bucket location constraint", "Arn", &rule.arn));
+        return Err(invalid(
+            "The notification destination service region is not valid for the bucket location constraint",
+            "Arn",
+            &rule.arn,
+        ));
     }
     if rule.to != To::Function && arn.resource.ends_with(".fifo") {
         let what = if rule.to == To::Queue { "SQS queues" } else { "SNS topics" };
@@ -183,8 +209,12 @@ async fn validate(cx: &Cx, bucket: &Bucket, rule: &Rule) -> Result<()> {
         (To::Queue, true) => "The destination queue does not exist".to_owned(),
         (To::Topic, true) => "The destination topic does not exist".to_owned(),
         (To::Function, true) => "The destination Lambda does not exist".to_owned(),
-        (To::Queue, false) => "Permissions on the destination queue do not allow S3 to publish notifications from this bucket".to_owned(),
-        (To::Topic, false) => "Permissions on the destination topic do not allow S3 to publish notifications from this bucket".to_owned(),
+        (To::Queue, false) => {
+            "Permissions on the destination queue do not allow S3 to publish notifications from this bucket".to_owned()
+        }
+        (To::Topic, false) => {
+            "Permissions on the destination topic do not allow S3 to publish notifications from this bucket".to_owned()
+        }
         (To::Function, false) => format!("Not authorized to invoke function [{}]", rule.arn),
     };
     tracing::info!(code = %refusal.code, message = refusal.message, arn = rule.arn, "a destination refuses notifications");
@@ -222,12 +252,19 @@ fn shown_filter(rule: &Rule) -> Option<output::NotificationConfigurationFilter> 
     let parts = [("Prefix", &rule.prefix), ("Suffix", &rule.suffix)];
     let rules: Vec<output::FilterRule> = parts
         .into_iter()
-        .filter_map(|(name, value)| Some(output::FilterRule { name: Some(name.to_owned()), value: Some(value.clone()?) }))
+        .filter_map(|(name, value)| {
+            Some(output::FilterRule { name: Some(name.to_owned()), value: Some(value.clone()?) })
+        })
         .collect();
-    (!rules.is_empty()).then_some(output::NotificationConfigurationFilter { key: Some(output::S3KeyFilter { filter_rules: Some(rules) }) })
+    (!rules.is_empty()).then_some(output::NotificationConfigurationFilter {
+        key: Some(output::S3KeyFilter { filter_rules: Some(rules) }),
+    })
 }
 
-pub(crate) fn get(cx: &Cx, input: &api::GetBucketNotificationConfigurationInput) -> Result<api::GetBucketNotificationConfigurationOutput> {
+pub(crate) fn get(
+    cx: &Cx,
+    input: &api::GetBucketNotificationConfigurationInput,
+) -> Result<api::GetBucketNotificationConfigurationOutput> {
     let from = cx.read();
     let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let mut shown = api::GetBucketNotificationConfigurationOutput::default();
@@ -243,7 +280,12 @@ pub(crate) fn get(cx: &Cx, input: &api::GetBucketNotificationConfigurationInput)
                 shown.topic_configurations.get_or_insert_default().push(c);
             }
             To::Function => {
-                let c = output::LambdaFunctionConfiguration { id, lambda_function_arn: rule.arn, events: rule.events, filter };
+                let c = output::LambdaFunctionConfiguration {
+                    id,
+                    lambda_function_arn: rule.arn,
+                    events: rule.events,
+                    filter,
+                };
                 shown.lambda_function_configurations.get_or_insert_default().push(c);
             }
         }

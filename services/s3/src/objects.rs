@@ -1,7 +1,7 @@
 //! Objects: put, read, described.
 
 use undercast_kernel::store::Read;
-use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_kernel::{AwsError, Body, Cx, Failure, Result};
 use undercast_wire::schema::TimestampFormat;
 use undercast_wire::text::timestamp;
 
@@ -11,12 +11,17 @@ use crate::conditions::{self, Reading};
 use crate::content::{self, Span};
 use crate::events::{self, Event};
 use crate::intake::{self, Said};
-use crate::rows::{Bucket, Content, Headers, OBJECTS, Object};
+use crate::rows::{Bucket, Content, Headers, Object};
 use crate::versions::{self, Found, Moment};
-use crate::{S3, bucket, buckets, error, headers, policy, tagging};
+use crate::{S3, bucket, buckets, encryption, error, headers, policy, tagging};
 
 /// The object under a key that must be there, for calls that say nothing of delete markers.
-pub(crate) fn existing(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, version: Option<&str>) -> Result<Object> {
+pub(crate) fn existing(
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    key: &str,
+    version: Option<&str>,
+) -> Result<Object> {
     match versions::find(from, bucket, key, version)? {
         Found::Object(object) => Ok(*object),
         Found::Marker(marker) => Err(marked(bucket, key, version, &marker).into()),
@@ -47,11 +52,22 @@ fn marked(bucket: &Bucket, key: &str, version: Option<&str>, marker: &Object) ->
 
 impl S3 {
     /// The same for readings: that a key is missing is told only to those who may list the bucket.
-    fn readable(&self, cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, version: Option<&str>) -> Result<Object> {
+    fn readable(
+        &self,
+        cx: &Cx,
+        from: &(impl Read + ?Sized),
+        bucket: &Bucket,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Object> {
         match versions::find(from, bucket, key, version)? {
             Found::Object(object) => Ok(*object),
             found => {
-                let access = self.guarded(cx, from, bucket.clone())?.on_bucket(if version.is_some() { "s3:ListBucketVersions" } else { "s3:ListBucket" });
+                let access = self.guarded(cx, from, bucket.clone())?.on_bucket(if version.is_some() {
+                    "s3:ListBucketVersions"
+                } else {
+                    "s3:ListBucket"
+                });
                 if let Some(message) = cx.denied(&access)? {
                     return Err(crate::permission::denied(&access, &message).into());
                 }
@@ -120,6 +136,7 @@ macro_rules! describe {
         $output.website_redirect_location = headers.redirect.clone();
         $output.metadata = headers::shown_metadata(&headers.metadata);
         $output.storage_class = object.storage_class.clone();
+        $output.server_side_encryption = encryption::shown();
         $output.parts_count = *parts;
         $output.tag_count = i32::try_from(object.tags.len()).ok().filter(|n| *n > 0);
     }};
@@ -157,7 +174,11 @@ impl Wanted<'_> {
             return Err(error::invalid_request(message).into());
         }
         let (span, ranged, parts) = match (self.part, self.range) {
-            (Some(_), Some(_)) => return Err(error::invalid_request("Cannot specify both Range header and partNumber query parameter").into()),
+            (Some(_), Some(_)) => {
+                return Err(
+                    error::invalid_request("Cannot specify both Range header and partNumber query parameter").into()
+                );
+            }
             (Some(number), None) => part(from, bucket, &object, number)?,
             (None, Some(range)) => {
                 let span = Span::of_header(range, object.size)?;
@@ -175,7 +196,12 @@ impl Wanted<'_> {
 }
 
 /// The span of one part, and how many there are.
-fn part(from: &(impl Read + ?Sized), bucket: &Bucket, object: &Object, number: i32) -> Result<(Span, bool, Option<i32>)> {
+fn part(
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    object: &Object,
+    number: i32,
+) -> Result<(Span, bool, Option<i32>)> {
     if !(1..=10_000).contains(&number) {
         let message = "Part number must be an integer between 1 and 10000, inclusive";
         return Err(error::invalid_argument(message, "partNumber", &number.to_string()).into());
@@ -185,7 +211,11 @@ fn part(from: &(impl Read + ?Sized), bucket: &Bucket, object: &Object, number: i
         error.with("ActualPartCount", object.parts.unwrap_or(1)).with("PartNumberRequested", number)
     };
     let Some(count) = object.parts else {
-        return if number == 1 { Ok((Span::whole(object.size), object.size > 0, None)) } else { Err(unsatisfiable().into()) };
+        return if number == 1 {
+            Ok((Span::whole(object.size), object.size > 0, None))
+        } else {
+            Err(unsatisfiable().into())
+        };
     };
     let mut start = 0;
     for segment in content::segments(from, bucket, object)? {
@@ -224,7 +254,9 @@ pub(crate) fn storage_class(asked: Option<String>) -> Result<Option<String>> {
     match asked.as_deref() {
         None | Some("STANDARD") => Ok(None),
         Some("REDUCED_REDUNDANCY" | "STANDARD_IA" | "ONEZONE_IA" | "INTELLIGENT_TIERING" | "GLACIER_IR") => Ok(asked),
-        Some(class @ ("GLACIER" | "DEEP_ARCHIVE")) => Err(Failure::not_built(format!("storage class {class}: archived objects"))),
+        Some(class @ ("GLACIER" | "DEEP_ARCHIVE")) => {
+            Err(Failure::not_built(format!("storage class {class}: archived objects")))
+        }
         Some(class) => {
             let error = AwsError::new("InvalidStorageClass", 400, "The storage class you specified is not valid");
             Err(error.with("StorageClassRequested", class).into())
@@ -239,8 +271,9 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
     let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
     policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     let (if_match, if_none_match) = (input.if_match.as_deref(), input.if_none_match.as_deref());
+    encryption::check(input.server_side_encryption.as_deref())?;
     // Told before the body is read, and decided when it is there.
-    conditions::check_write(if_match, if_none_match, key, OBJECTS.get(&cx.read(), &found.key(key))?.as_ref())?;
+    conditions::check_write(&cx.read(), &found, key, if_match, if_none_match)?;
     let headers = headers::kept(headers::kept_from!(input), input.metadata)?;
     let tags = input.tagging.as_deref().map(tagging::of_header).transpose()?.into_iter().flatten().collect();
     let storage_class = storage_class(input.storage_class)?;
@@ -250,7 +283,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
         algorithm: input.checksum_algorithm,
         length: input.content_length,
     };
-    let taken = intake::take(cx, input.body.unwrap_or_default(), said).await?;
+    let taken = intake::take(cx, input.body.unwrap_or_else(Body::empty), said).await?;
     let moment = Moment::of(cx);
     let object = Object {
         rank: 0,
@@ -269,7 +302,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
     let (bucket, object) = cx
         .write(|tx| {
             let bucket = bucket::open(cx, tx, name, owner)?;
-            conditions::check_write(if_match, if_none_match, key, OBJECTS.get(tx, &bucket.key(key))?.as_ref())?;
+            conditions::check_write(tx, &bucket, key, if_match, if_none_match)?;
             intake::retain(tx, &taken.stored)?;
             let object = versions::place(tx, &bucket, key, object.clone(), moment)?;
             events::emit(cx, tx, &bucket, Event::Put, key, Some(&object), moment)?;
@@ -277,7 +310,12 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
         })
         .await?;
     drop(taken);
-    let mut output = api::PutObjectOutput { e_tag: Some(format!("\"{}\"", object.etag)), version_id: object.shown_version(&bucket), ..Default::default() };
+    let mut output = api::PutObjectOutput {
+        e_tag: Some(format!("\"{}\"", object.etag)),
+        version_id: object.shown_version(&bucket),
+        server_side_encryption: encryption::shown(),
+        ..Default::default()
+    };
     checksum::show!(output, &object.checksum);
     output.checksum_type = object.checksum.as_ref().map(|c| c.kind().to_owned());
     Ok(output)
@@ -287,7 +325,11 @@ pub(crate) fn get_acl(cx: &Cx, input: &api::GetObjectAclInput) -> Result<api::Ge
     let from = cx.read();
     let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     existing(&from, &bucket, &input.key, input.version_id.as_deref())?;
-    Ok(api::GetObjectAclOutput { owner: Some(buckets::owner(&bucket.account)), grants: Some(buckets::grants(&bucket)), ..Default::default() })
+    Ok(api::GetObjectAclOutput {
+        owner: Some(buckets::owner(&bucket.account)),
+        grants: Some(buckets::grants(&bucket)),
+        ..Default::default()
+    })
 }
 
 pub(crate) fn put_acl(cx: &Cx, input: &api::PutObjectAclInput) -> Result<api::PutObjectAclOutput> {
@@ -297,7 +339,13 @@ pub(crate) fn put_acl(cx: &Cx, input: &api::PutObjectAclInput) -> Result<api::Pu
     if input.access_control_policy.is_some() {
         return Err(error::acl_not_supported().into());
     }
-    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write, &input.grant_write_acp];
+    let grants = [
+        &input.grant_full_control,
+        &input.grant_read,
+        &input.grant_read_acp,
+        &input.grant_write,
+        &input.grant_write_acp,
+    ];
     policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     Ok(api::PutObjectAclOutput::default())
 }

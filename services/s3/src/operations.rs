@@ -3,15 +3,24 @@
 use undercast_kernel::{Cx, Result};
 
 use crate::{
-    S3, api, attributes, buckets, complete, copy, delete, list_objects, list_uploads, list_versions, notifications, objects, policy, tagging, uploads,
+    S3, api, attributes, buckets, complete, copy, delete, list_objects, list_uploads, list_versions, notifications,
+    objects, policy, tagging, uploads,
 };
 
 impl api::Operations for S3 {
-    async fn abort_multipart_upload(&self, cx: &Cx, input: api::AbortMultipartUploadInput) -> Result<api::AbortMultipartUploadOutput> {
+    async fn abort_multipart_upload(
+        &self,
+        cx: &Cx,
+        input: api::AbortMultipartUploadInput,
+    ) -> Result<api::AbortMultipartUploadOutput> {
         uploads::abort(cx, input).await
     }
 
-    async fn complete_multipart_upload(&self, cx: &Cx, input: api::CompleteMultipartUploadInput) -> Result<api::CompleteMultipartUploadOutput> {
+    async fn complete_multipart_upload(
+        &self,
+        cx: &Cx,
+        input: api::CompleteMultipartUploadInput,
+    ) -> Result<api::CompleteMultipartUploadOutput> {
         complete::complete(cx, input).await
     }
 
@@ -23,7 +32,11 @@ impl api::Operations for S3 {
         buckets::create(cx, input).await
     }
 
-    async fn create_multipart_upload(&self, cx: &Cx, input: api::CreateMultipartUploadInput) -> Result<api::CreateMultipartUploadOutput> {
+    async fn create_multipart_upload(
+        &self,
+        cx: &Cx,
+        input: api::CreateMultipartUploadInput,
+    ) -> Result<api::CreateMultipartUploadOutput> {
         uploads::create(cx, input).await
     }
 
@@ -43,7 +56,11 @@ impl api::Operations for S3 {
         delete::object(cx, input).await
     }
 
-    async fn delete_object_tagging(&self, cx: &Cx, input: api::DeleteObjectTaggingInput) -> Result<api::DeleteObjectTaggingOutput> {
+    async fn delete_object_tagging(
+        &self,
+        cx: &Cx,
+        input: api::DeleteObjectTaggingInput,
+    ) -> Result<api::DeleteObjectTaggingOutput> {
         tagging::delete(cx, input).await
     }
 
@@ -59,15 +76,27 @@ impl api::Operations for S3 {
         buckets::get_acl(cx, &input)
     }
 
-    async fn get_bucket_location(&self, cx: &Cx, input: api::GetBucketLocationInput) -> Result<api::GetBucketLocationOutput> {
+    async fn get_bucket_location(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketLocationInput,
+    ) -> Result<api::GetBucketLocationOutput> {
         buckets::location(cx, &input)
     }
 
-    async fn get_bucket_notification_configuration(&self, cx: &Cx, input: api::GetBucketNotificationConfigurationInput) -> Result<api::GetBucketNotificationConfigurationOutput> {
+    async fn get_bucket_notification_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketNotificationConfigurationInput,
+    ) -> Result<api::GetBucketNotificationConfigurationOutput> {
         notifications::get(cx, &input)
     }
 
-    async fn get_bucket_ownership_controls(&self, cx: &Cx, input: api::GetBucketOwnershipControlsInput) -> Result<api::GetBucketOwnershipControlsOutput> {
+    async fn get_bucket_ownership_controls(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketOwnershipControlsInput,
+    ) -> Result<api::GetBucketOwnershipControlsOutput> {
         buckets::get_ownership(cx, &input)
     }
 
@@ -75,15 +104,27 @@ impl api::Operations for S3 {
         policy::get(cx, &input)
     }
 
-    async fn get_bucket_policy_status(&self, cx: &Cx, input: api::GetBucketPolicyStatusInput) -> Result<api::GetBucketPolicyStatusOutput> {
+    async fn get_bucket_policy_status(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketPolicyStatusInput,
+    ) -> Result<api::GetBucketPolicyStatusOutput> {
         policy::status(cx, &input)
     }
 
-    async fn get_bucket_tagging(&self, cx: &Cx, input: api::GetBucketTaggingInput) -> Result<api::GetBucketTaggingOutput> {
+    async fn get_bucket_tagging(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketTaggingInput,
+    ) -> Result<api::GetBucketTaggingOutput> {
         buckets::get_tagging(cx, &input)
     }
 
-    async fn get_bucket_versioning(&self, cx: &Cx, input: api::GetBucketVersioningInput) -> Result<api::GetBucketVersioningOutput> {
+    async fn get_bucket_versioning(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketVersioningInput,
+    ) -> Result<api::GetBucketVersioningOutput> {
         buckets::get_versioning(cx, &input)
     }
 
@@ -95,15 +136,27 @@ impl api::Operations for S3 {
         objects::get_acl(cx, &input)
     }
 
-    async fn get_object_attributes(&self, cx: &Cx, input: api::GetObjectAttributesInput) -> Result<api::GetObjectAttributesOutput> {
+    async fn get_object_attributes(
+        &self,
+        cx: &Cx,
+        input: api::GetObjectAttributesInput,
+    ) -> Result<api::GetObjectAttributesOutput> {
         attributes::get(cx, &input)
     }
 
-    async fn get_object_tagging(&self, cx: &Cx, input: api::GetObjectTaggingInput) -> Result<api::GetObjectTaggingOutput> {
+    async fn get_object_tagging(
+        &self,
+        cx: &Cx,
+        input: api::GetObjectTaggingInput,
+    ) -> Result<api::GetObjectTaggingOutput> {
         tagging::get(cx, &input)
     }
 
-    async fn get_public_access_block(&self, cx: &Cx, input: api::GetPublicAccessBlockInput) -> Result<api::GetPublicAccessBlockOutput> {
+    async fn get_public_access_block(
+        &self,
+        cx: &Cx,
+        input: api::GetPublicAccessBlockInput,
+    ) -> Result<api::GetPublicAccessBlockOutput> {
         policy::get_block(cx, &input)
     }
 
@@ -119,11 +172,19 @@ impl api::Operations for S3 {
         buckets::list(cx, input)
     }
 
-    async fn list_multipart_uploads(&self, cx: &Cx, input: api::ListMultipartUploadsInput) -> Result<api::ListMultipartUploadsOutput> {
+    async fn list_multipart_uploads(
+        &self,
+        cx: &Cx,
+        input: api::ListMultipartUploadsInput,
+    ) -> Result<api::ListMultipartUploadsOutput> {
         list_uploads::list(cx, input)
     }
 
-    async fn list_object_versions(&self, cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::ListObjectVersionsOutput> {
+    async fn list_object_versions(
+        &self,
+        cx: &Cx,
+        input: api::ListObjectVersionsInput,
+    ) -> Result<api::ListObjectVersionsOutput> {
         list_versions::list(cx, input)
     }
 
@@ -143,7 +204,11 @@ impl api::Operations for S3 {
         buckets::put_acl(cx, &input)
     }
 
-    async fn put_bucket_notification_configuration(&self, cx: &Cx, input: api::PutBucketNotificationConfigurationInput) -> Result<()> {
+    async fn put_bucket_notification_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketNotificationConfigurationInput,
+    ) -> Result<()> {
         notifications::put(cx, input).await
     }
 
@@ -171,7 +236,11 @@ impl api::Operations for S3 {
         objects::put_acl(cx, &input)
     }
 
-    async fn put_object_tagging(&self, cx: &Cx, input: api::PutObjectTaggingInput) -> Result<api::PutObjectTaggingOutput> {
+    async fn put_object_tagging(
+        &self,
+        cx: &Cx,
+        input: api::PutObjectTaggingInput,
+    ) -> Result<api::PutObjectTaggingOutput> {
         tagging::put(cx, input).await
     }
 

@@ -54,7 +54,9 @@ impl Guarded {
 
     /// Condition keys count: somebody's policies are asked.
     fn is_asked(&self, cx: &Cx) -> bool {
-        self.policy.is_some() || !matches!(cx.principal().kind, PrincipalKind::Root) || cx.principal().account != self.bucket.account
+        self.policy.is_some()
+            || !matches!(cx.principal().kind, PrincipalKind::Root)
+            || cx.principal().account != self.bucket.account
     }
 }
 
@@ -63,7 +65,15 @@ fn action(operation: &str, version: bool) -> Option<&'static str> {
     Some(match (operation, version) {
         ("GetObject" | "HeadObject" | "GetObjectAttributes", false) => "s3:GetObject",
         ("GetObject" | "HeadObject" | "GetObjectAttributes", true) => "s3:GetObjectVersion",
-        ("PutObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload", _) => "s3:PutObject",
+        (
+            "PutObject"
+            | "CopyObject"
+            | "CreateMultipartUpload"
+            | "UploadPart"
+            | "UploadPartCopy"
+            | "CompleteMultipartUpload",
+            _,
+        ) => "s3:PutObject",
         ("DeleteObject", false) => "s3:DeleteObject",
         ("DeleteObject", true) => "s3:DeleteObjectVersion",
         ("GetObjectTagging", false) => "s3:GetObjectTagging",
@@ -159,10 +169,19 @@ fn create(cx: &Cx, name: &str, input: &Fields) -> Vec<Access> {
 }
 
 /// Permissions besides the first one.
-fn further(s3: &S3, cx: &Cx, from: &(impl Read + ?Sized), guarded: &Guarded, operation: &str, input: &Fields, needed: &mut Vec<Access>) -> Result<()> {
-    let key = input.text("Key").unwrap_or_default();
+fn further(
+    s3: &S3,
+    cx: &Cx,
+    from: &(impl Read + ?Sized),
+    guarded: &Guarded,
+    operation: &str,
+    input: &Fields,
+    needed: &mut Vec<Access>,
+) -> Result<()> {
+    let key = input.text("Key").unwrap_or("");
     if operation == "GetObjectAttributes" {
-        let action = if input.get("VersionId").is_some() { "s3:GetObjectVersionAttributes" } else { "s3:GetObjectAttributes" };
+        let action =
+            if input.get("VersionId").is_some() { "s3:GetObjectVersionAttributes" } else { "s3:GetObjectAttributes" };
         needed.push(guarded.on_object(action, key));
     }
     if input.get("Tagging").is_some() && matches!(operation, "PutObject" | "CopyObject" | "CreateMultipartUpload") {
@@ -215,8 +234,19 @@ fn conditions(access: &mut Access, operation: &str, input: &Fields) {
             }
         }
     }
-    if matches!(operation, "PutObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload") {
-        access.context.set("s3:ObjectCreationOperation", (!operation.starts_with("Upload") && operation != "CreateMultipartUpload").to_string());
+    if matches!(
+        operation,
+        "PutObject"
+            | "CopyObject"
+            | "CreateMultipartUpload"
+            | "UploadPart"
+            | "UploadPartCopy"
+            | "CompleteMultipartUpload"
+    ) {
+        access.context.set(
+            "s3:ObjectCreationOperation",
+            (!operation.starts_with("Upload") && operation != "CreateMultipartUpload").to_string(),
+        );
     }
     let tags = match input.get("Tagging") {
         Some(Value::String(header)) => tagging::of_header(header).into_iter().flatten().collect(),
@@ -238,9 +268,18 @@ fn request_tags(fields: &Fields) -> Vec<(String, String)> {
 }
 
 /// `s3:ExistingObjectTag`: the tags of the object as it is.
-fn existing_tags(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, version: Option<&str>, operation: &str, needed: &mut [Access]) -> Result<()> {
-    let reads = matches!(operation, "GetObject" | "HeadObject" | "GetObjectAttributes" | "GetObjectAcl" | "PutObjectAcl")
-        || operation.ends_with("ObjectTagging") || operation == "DeleteObject";
+fn existing_tags(
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    key: &str,
+    version: Option<&str>,
+    operation: &str,
+    needed: &mut [Access],
+) -> Result<()> {
+    let reads =
+        matches!(operation, "GetObject" | "HeadObject" | "GetObjectAttributes" | "GetObjectAcl" | "PutObjectAcl")
+            || operation.ends_with("ObjectTagging")
+            || operation == "DeleteObject";
     if !reads {
         return Ok(());
     }
@@ -262,6 +301,10 @@ pub(crate) fn denied(access: &Access, message: &str) -> AwsError {
     if account.is_none_or(|a| access.resource_account.as_deref().is_some_and(|owner| owner != a)) {
         return AwsError::new("AccessDenied", 403, "Access Denied");
     }
-    let quoted = message.replacen(&format!("on resource: {}", access.resource), &format!("on resource: \"{}\"", access.resource), 1);
+    let quoted = message.replacen(
+        &format!("on resource: {}", access.resource),
+        &format!("on resource: \"{}\"", access.resource),
+        1,
+    );
     AwsError::new("AccessDenied", 403, quoted)
 }

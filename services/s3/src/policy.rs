@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use undercast_kernel::policy::{
-    ConditionEntry, Effect, Fault, MalformedPolicy, Policy, PolicyKind, PrincipalElement, PrincipalType, Principals, Statement,
+    ConditionEntry, Effect, Fault, MalformedPolicy, Policy, PolicyKind, PrincipalElement, PrincipalType, Principals,
+    Statement,
 };
 use undercast_kernel::store::Read;
 use undercast_kernel::{AwsError, Cx, Failure, Result};
@@ -57,7 +58,9 @@ fn fault(error: &MalformedPolicy) -> AwsError {
         Fault::MissingField { field } => malformed(format!("Missing required field {field}")),
         Fault::NoActions => malformed("Missing required field Action"),
         Fault::NoResources => malformed("Missing required field Resource"),
-        Fault::NotAnArn { .. } | Fault::InvalidPartition { .. } | Fault::VendorNotQualified => malformed("Policy has invalid resource"),
+        Fault::NotAnArn { .. } | Fault::InvalidPartition { .. } | Fault::VendorNotQualified => {
+            malformed("Policy has invalid resource")
+        }
         Fault::NoVendor | Fault::TooManyColons | Fault::InvalidVendor { .. } => malformed("Policy has invalid action"),
         Fault::InvalidPrincipal { .. } => malformed("Invalid principal in policy"),
         _ if error.place.starts_with("Statement") => malformed("Invalid policy syntax."),
@@ -78,7 +81,12 @@ fn check(bucket: &Bucket, text: &str) -> Result<Policy> {
     for statement in &policy.document().statements {
         let resource = statement.resource.as_ref().ok_or_else(|| malformed("Missing required field Resource"))?;
         // Resources are this bucket and what is in it; wildcards may stand for both.
-        let own = |r: &String| r == "*" || r.strip_prefix(&arn).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest.starts_with('*')) || (r.starts_with("arn:") && may_be(r, &arn));
+        let own = |r: &String| {
+            r == "*"
+                || r.strip_prefix(&arn)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest.starts_with('*'))
+                || (r.starts_with("arn:") && may_be(r, &arn))
+        };
         if !resource.patterns.iter().all(own) {
             return Err(malformed("Policy has invalid resource").into());
         }
@@ -105,14 +113,17 @@ fn applies(statement: &Statement, arn: &str) -> Result<()> {
     }
     let wild = |r: &str| r.contains(['*', '?', '$']);
     let has_object = resource.patterns.iter().any(|r| r.contains('/') || wild(r));
-    let has_bucket = resource.patterns.iter().any(|r| r == arn || (!r.contains('/') || wild(r.split('/').next().unwrap_or(r))));
+    let has_bucket =
+        resource.patterns.iter().any(|r| r == arn || (!r.contains('/') || wild(r.split('/').next().unwrap_or(r))));
     let fits = |action: &String| {
         let name = action.get(3..).unwrap_or("*");
         if wild(name) {
             return true;
         }
-        let of_object = name.contains("Object") && !["GetBucketObjectLockConfiguration", "PutBucketObjectLockConfiguration"].contains(&name);
-        let of_object = of_object || ["AbortMultipartUpload", "ListMultipartUploadParts", "BypassGovernanceRetention"].contains(&name);
+        let of_object = name.contains("Object")
+            && !["GetBucketObjectLockConfiguration", "PutBucketObjectLockConfiguration"].contains(&name);
+        let of_object = of_object
+            || ["AbortMultipartUpload", "ListMultipartUploadParts", "BypassGovernanceRetention"].contains(&name);
         if of_object { has_object } else { has_bucket }
     };
     if statement.action.patterns.iter().all(fits) {
@@ -125,23 +136,40 @@ fn applies(statement: &Statement, arn: &str) -> Result<()> {
 ///
 /// Source: "The meaning of public" in the user guide on Block Public Access.
 pub(crate) fn is_public(policy: &Policy) -> bool {
-    policy.document().statements.iter().any(|s| s.effect == Effect::Allow && s.principal.as_ref().is_some_and(everybody) && !s.conditions.iter().any(narrows))
+    policy.document().statements.iter().any(|s| {
+        s.effect == Effect::Allow && s.principal.as_ref().is_some_and(everybody) && !s.conditions.iter().any(narrows)
+    })
 }
 
 fn everybody(element: &PrincipalElement) -> bool {
     element.negated
         || match &element.principals {
             Principals::Everyone => true,
-            Principals::Named(named) => named.iter().any(|(kind, values)| *kind == PrincipalType::Aws && values.iter().any(|v| v == "*")),
+            Principals::Named(named) => {
+                named.iter().any(|(kind, values)| *kind == PrincipalType::Aws && values.iter().any(|v| v == "*"))
+            }
         }
 }
 
 /// A condition on a fixed value of one of these keys keeps a policy from being public.
 fn narrows(condition: &ConditionEntry) -> bool {
     const KEYS: &[&str] = &[
-        "aws:principalarn", "aws:principalaccount", "aws:principalorgid", "aws:principalorgpaths", "aws:sourceaccount", "aws:sourcearn",
-        "aws:sourceowner", "aws:sourcevpc", "aws:sourcevpce", "aws:sourceorgid", "aws:sourceip", "aws:userid", "aws:vpcsourceip",
-        "s3:dataaccesspointaccount", "s3:dataaccesspointarn", "s3:x-amz-server-side-encryption-aws-kms-key-id",
+        "aws:principalarn",
+        "aws:principalaccount",
+        "aws:principalorgid",
+        "aws:principalorgpaths",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceowner",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:sourceorgid",
+        "aws:sourceip",
+        "aws:userid",
+        "aws:vpcsourceip",
+        "s3:dataaccesspointaccount",
+        "s3:dataaccesspointarn",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
     ];
     let operator = condition.operator.rsplit(':').next().unwrap_or(&condition.operator);
     let positive = !operator.contains("Not") && !operator.contains("IfExists") && operator != "Null";
@@ -151,7 +179,10 @@ fn narrows(condition: &ConditionEntry) -> bool {
             let least = if ip.contains(':') { 32 } else { 8 };
             bits.parse::<u32>().is_ok_and(|bits| bits >= least)
         }),
-        "aws:sourcearn" | "aws:principalarn" => !value.contains("${") && value.split(':').nth(4).is_some_and(|account| !account.is_empty() && !account.contains(['*', '?'])),
+        "aws:sourcearn" | "aws:principalarn" => {
+            !value.contains("${")
+                && value.split(':').nth(4).is_some_and(|account| !account.is_empty() && !account.contains(['*', '?']))
+        }
         _ => !value.contains(['*', '?']) && !value.contains("${"),
     };
     positive && KEYS.contains(&key.as_str()) && condition.values.iter().all(fixed)
@@ -180,7 +211,8 @@ pub(crate) async fn put(cx: &Cx, input: api::PutBucketPolicyInput) -> Result<()>
 }
 
 fn no_policy(bucket: &Bucket) -> AwsError {
-    AwsError::new("NoSuchBucketPolicy", 404, "The bucket policy does not exist").with("BucketName", bucket.name.as_str())
+    AwsError::new("NoSuchBucketPolicy", 404, "The bucket policy does not exist")
+        .with("BucketName", bucket.name.as_str())
 }
 
 pub(crate) fn get(cx: &Cx, input: &api::GetBucketPolicyInput) -> Result<api::GetBucketPolicyOutput> {
@@ -195,7 +227,9 @@ pub(crate) fn status(cx: &Cx, input: &api::GetBucketPolicyStatusInput) -> Result
     if bucket.policy.is_none() {
         return Err(no_policy(&bucket).into());
     }
-    Ok(api::GetBucketPolicyStatusOutput { policy_status: Some(output::PolicyStatus { is_public: Some(bucket.public) }) })
+    Ok(api::GetBucketPolicyStatusOutput {
+        policy_status: Some(output::PolicyStatus { is_public: Some(bucket.public) }),
+    })
 }
 
 pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketPolicyInput) -> Result<()> {
@@ -211,8 +245,12 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketPolicyInput) -> Resu
 }
 
 pub(crate) async fn put_block(cx: &Cx, input: api::PutPublicAccessBlockInput) -> Result<()> {
-    let input::PublicAccessBlockConfiguration { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets } =
-        input.public_access_block_configuration;
+    let input::PublicAccessBlockConfiguration {
+        block_public_acls,
+        ignore_public_acls,
+        block_public_policy,
+        restrict_public_buckets,
+    } = input.public_access_block_configuration;
     // What is not said is off.
     let on = |setting: Option<bool>| setting == Some(true);
     let block = Block {
@@ -293,10 +331,22 @@ mod tests {
             (r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*""#, true),
             (r#""Principal":{"AWS":"*"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*""#, true),
             (r#""Principal":{"AWS":"111111111111"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*""#, false),
-            (r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, false),
-            (r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"StringLike":{"aws:SourceVpc":"vpc-*"}}"#, true),
-            (r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#, true),
-            (r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"Bool":{"aws:SecureTransport":"true"}}"#, true),
+            (
+                r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#,
+                false,
+            ),
+            (
+                r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"StringLike":{"aws:SourceVpc":"vpc-*"}}"#,
+                true,
+            ),
+            (
+                r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#,
+                true,
+            ),
+            (
+                r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"Bool":{"aws:SecureTransport":"true"}}"#,
+                true,
+            ),
         ] {
             let policy = check(&bucket(), &statement(rest)).map_err(|e| e.to_string());
             assert_eq!(policy.map(|p| is_public(&p)), Ok(public), "{rest}");
@@ -309,10 +359,22 @@ mod tests {
             ("nonsense".to_owned(), "Policies must be valid JSON and the first byte must be '{'"),
             (statement(r#""Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*""#), "Missing required field Principal"),
             (statement(r#""Principal":"*","Action":"s3:GetObject""#), "Missing required field Resource"),
-            (statement(r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::other/*""#), "Policy has invalid resource"),
-            (statement(r#""Principal":"*","Action":"sqs:SendMessage","Resource":"arn:aws:s3:::b/*""#), "Policy has invalid action"),
-            (statement(r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b""#), "Action does not apply to any resource(s) in statement"),
-            (statement(r#""Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::b/*""#), "Action does not apply to any resource(s) in statement"),
+            (
+                statement(r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::other/*""#),
+                "Policy has invalid resource",
+            ),
+            (
+                statement(r#""Principal":"*","Action":"sqs:SendMessage","Resource":"arn:aws:s3:::b/*""#),
+                "Policy has invalid action",
+            ),
+            (
+                statement(r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b""#),
+                "Action does not apply to any resource(s) in statement",
+            ),
+            (
+                statement(r#""Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::b/*""#),
+                "Action does not apply to any resource(s) in statement",
+            ),
         ] {
             let error = check(&bucket(), &text).map(|_| ()).map_err(|e| e.to_string());
             assert_eq!(error, Err(format!("MalformedPolicy: {wanted}")), "{text}");

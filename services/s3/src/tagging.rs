@@ -36,8 +36,12 @@ fn check(set: Tags, of: Of) -> Result<Tags> {
     };
     let error = match tags::check(&set, 0, most) {
         Ok(()) => return Ok(set),
-        Err(BadTag::TooMany(most)) => AwsError::new("BadRequest", 400, format!("{whose} tags cannot be greater than {most}")),
-        Err(BadTag::KeyLength(key) | BadTag::Character(key)) => error::invalid_tag("The TagKey you have provided is invalid", &key),
+        Err(BadTag::TooMany(most)) => {
+            AwsError::new("BadRequest", 400, format!("{whose} tags cannot be greater than {most}"))
+        }
+        Err(BadTag::KeyLength(key) | BadTag::Character(key)) => {
+            error::invalid_tag("The TagKey you have provided is invalid", &key)
+        }
         Err(BadTag::ValueLength(key)) => error::invalid_tag("The TagValue you have provided is invalid", &key),
         Err(BadTag::Reserved(key)) => error::invalid_tag("System tags cannot be added/updated by requester", &key),
     };
@@ -71,17 +75,28 @@ pub(crate) fn shown(tags: &Tags) -> Vec<output::Tag> {
 
 pub(crate) async fn put(cx: &Cx, input: api::PutObjectTaggingInput) -> Result<api::PutObjectTaggingOutput> {
     let tags = of_set(input.tagging.tag_set.into_iter().map(|t| (t.key, t.value)), Of::Object)?;
-    let version_id = set(cx, &input.bucket, &input.key, input.version_id.as_deref(), input.expected_bucket_owner.as_deref(), &tags).await?;
+    let version_id =
+        set(cx, &input.bucket, &input.key, input.version_id.as_deref(), input.expected_bucket_owner.as_deref(), &tags)
+            .await?;
     Ok(api::PutObjectTaggingOutput { version_id })
 }
 
 pub(crate) async fn delete(cx: &Cx, input: api::DeleteObjectTaggingInput) -> Result<api::DeleteObjectTaggingOutput> {
     let none = Tags::new();
-    let version_id = set(cx, &input.bucket, &input.key, input.version_id.as_deref(), input.expected_bucket_owner.as_deref(), &none).await?;
+    let version_id =
+        set(cx, &input.bucket, &input.key, input.version_id.as_deref(), input.expected_bucket_owner.as_deref(), &none)
+            .await?;
     Ok(api::DeleteObjectTaggingOutput { version_id })
 }
 
-async fn set(cx: &Cx, name: &str, key: &str, version: Option<&str>, owner: Option<&str>, tags: &Tags) -> Result<Option<String>> {
+async fn set(
+    cx: &Cx,
+    name: &str,
+    key: &str,
+    version: Option<&str>,
+    owner: Option<&str>,
+    tags: &Tags,
+) -> Result<Option<String>> {
     let moment = Moment::of(cx);
     let event = if tags.is_empty() { Event::TaggingDelete } else { Event::TaggingPut };
     cx.write(|tx| {
@@ -111,8 +126,17 @@ mod tests {
         let tags = of_header("a=1&b=x%20y&c").map(|t| t.into_iter().collect::<Vec<_>>());
         let wanted = [("a", "1"), ("b", "x y"), ("c", "")].map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
         assert_eq!(tags.ok(), Some(wanted));
-        for (header, code) in [("a=1&a=2", "InvalidArgument"), ("aws:x=1", "InvalidTag"), ("=1", "InvalidTag"), ("a=%zz", "InvalidArgument")] {
-            assert_eq!(of_header(header).err().and_then(|e| e.code().map(ToOwned::to_owned)).as_deref(), Some(code), "{header}");
+        for (header, code) in [
+            ("a=1&a=2", "InvalidArgument"),
+            ("aws:x=1", "InvalidTag"),
+            ("=1", "InvalidTag"),
+            ("a=%zz", "InvalidArgument"),
+        ] {
+            assert_eq!(
+                of_header(header).err().and_then(|e| e.code().map(ToOwned::to_owned)).as_deref(),
+                Some(code),
+                "{header}"
+            );
         }
     }
 }

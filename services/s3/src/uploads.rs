@@ -1,7 +1,7 @@
 //! Multipart uploads: begun, fed with parts, given up.
 
 use undercast_kernel::store::{Read, Tx};
-use undercast_kernel::{Cx, Failure, Result};
+use undercast_kernel::{Body, Cx, Failure, Result};
 
 use crate::api::{self, output};
 use crate::checksum::{self, Algorithm, Checksum};
@@ -9,13 +9,17 @@ use crate::content::{self, Span};
 use crate::copy::{self, CopySource, Source};
 use crate::intake::{self, Said, Taken};
 use crate::rows::{Bucket, PARTS, Part, UPLOADS, Upload};
-use crate::{bucket, buckets, error, headers, objects, policy, tagging};
+use crate::{bucket, buckets, encryption, error, headers, objects, policy, tagging};
 
 /// Parts have numbers up to this one.
 const MOST_PARTS: i32 = 10_000;
 
 /// The key of an upload.
-pub(crate) fn upload_key<'a>(bucket: &'a Bucket, key: &'a str, id: &'a str) -> (&'a str, &'a str, &'a str, &'a str, &'a str) {
+pub(crate) fn upload_key<'a>(
+    bucket: &'a Bucket,
+    key: &'a str,
+    id: &'a str,
+) -> (&'a str, &'a str, &'a str, &'a str, &'a str) {
     (&bucket.account, &bucket.region, &bucket.name, key, id)
 }
 
@@ -34,7 +38,10 @@ fn checksum_of(algorithm: Option<&str>, kind: Option<&str>) -> Result<(Option<Al
     let Some(name) = algorithm else {
         return match kind {
             None => Ok((None, false)),
-            Some(_) => Err(error::invalid_request("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.").into()),
+            Some(_) => Err(error::invalid_request(
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+            )
+            .into()),
         };
     };
     let algorithm = Algorithm::parse(name)?;
@@ -46,9 +53,13 @@ fn checksum_of(algorithm: Option<&str>, kind: Option<&str>) -> Result<(Option<Al
     Ok((Some(algorithm), composite))
 }
 
-pub(crate) async fn create(cx: &Cx, input: api::CreateMultipartUploadInput) -> Result<api::CreateMultipartUploadOutput> {
+pub(crate) async fn create(
+    cx: &Cx,
+    input: api::CreateMultipartUploadInput,
+) -> Result<api::CreateMultipartUploadOutput> {
     bucket::check_key(&input.key)?;
     let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
+    encryption::check(input.server_side_encryption.as_deref())?;
     policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     let (algorithm, composite) = checksum_of(input.checksum_algorithm.as_deref(), input.checksum_type.as_deref())?;
     let upload = Upload {
@@ -61,7 +72,11 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateMultipartUploadInput) -> R
         initiator: cx.principal().arn.clone(),
     };
     // Ids sort by the moment at which their uploads began, as lists of uploads do.
-    let id = format!("{:012x}{}", upload.initiated, cx.random().text(52, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"));
+    let id = format!(
+        "{:012x}{}",
+        upload.initiated,
+        cx.random().text(52, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._")
+    );
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         UPLOADS.put(tx, &upload_key(&bucket, &input.key, &id), &upload);
@@ -72,6 +87,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateMultipartUploadInput) -> R
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(id),
+        server_side_encryption: encryption::shown(),
         checksum_algorithm: algorithm.map(|a| a.name().to_owned()),
         checksum_type: algorithm.map(|_| if composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
         ..Default::default()
@@ -95,7 +111,9 @@ fn check_algorithm(upload: &Upload, said: &Said) -> Result<Option<Algorithm>> {
     match (upload.algorithm, actual) {
         (Some(wanted), Some(actual)) if wanted != actual => {
             let (wanted, actual) = (wanted.name().to_lowercase(), actual.name().to_lowercase());
-            let message = format!("Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {actual}");
+            let message = format!(
+                "Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {actual}"
+            );
             Err(error::invalid_request(message).into())
         }
         (Some(wanted), _) => Ok(Some(wanted)),
@@ -104,7 +122,8 @@ fn check_algorithm(upload: &Upload, said: &Said) -> Result<Option<Algorithm>> {
 }
 
 pub(crate) async fn part(cx: &Cx, input: api::UploadPartInput) -> Result<api::UploadPartOutput> {
-    let (name, key, id, owner) = (input.bucket.as_str(), input.key.as_str(), input.upload_id.as_str(), input.expected_bucket_owner.as_deref());
+    let (name, key, id, owner) =
+        (input.bucket.as_str(), input.key.as_str(), input.upload_id.as_str(), input.expected_bucket_owner.as_deref());
     let from = cx.read();
     let found = bucket::open(cx, &from, name, owner)?;
     let number = check_number(input.part_number)?;
@@ -120,13 +139,18 @@ pub(crate) async fn part(cx: &Cx, input: api::UploadPartInput) -> Result<api::Up
     let mut taken = if let (true, Some(algorithm)) = (quiet, wanted) {
         // Nothing said of this part: it is hashed as the upload demands.
         let md5 = said.md5.take();
-        let mut taken = intake::take(cx, input.body.unwrap_or_default(), Said { md5, length: said.length, ..Said::default() }).await?;
+        let mut taken = intake::take(
+            cx,
+            input.body.unwrap_or_else(Body::empty),
+            Said { md5, length: said.length, ..Said::default() },
+        )
+        .await?;
         if taken.checksum.algorithm != algorithm {
             taken.checksum = content::checksum(cx, &taken.stored, algorithm).await?;
         }
         taken
     } else {
-        intake::take(cx, input.body.unwrap_or_default(), said).await?
+        intake::take(cx, input.body.unwrap_or_else(Body::empty), said).await?
     };
     let shown = taken.checksum.clone();
     // An upload without an algorithm of its own keeps CRC-64/NVME of its parts, from which that of the whole is made.
@@ -134,13 +158,25 @@ pub(crate) async fn part(cx: &Cx, input: api::UploadPartInput) -> Result<api::Up
         taken.checksum = content::checksum(cx, &taken.stored, Algorithm::Crc64Nvme).await?;
     }
     let etag = keep(cx, name, owner, key, id, number, taken).await?;
-    let mut output = api::UploadPartOutput { e_tag: Some(format!("\"{etag}\"")), ..Default::default() };
+    let mut output = api::UploadPartOutput {
+        e_tag: Some(format!("\"{etag}\"")),
+        server_side_encryption: encryption::shown(),
+        ..Default::default()
+    };
     checksum::show!(output, Some(&shown));
     Ok(output)
 }
 
 /// Puts a part into its upload, in the place of one with the same number, and gives back its entity tag.
-async fn keep(cx: &Cx, name: &str, owner: Option<&str>, key: &str, id: &str, number: u64, taken: Taken) -> Result<String> {
+async fn keep(
+    cx: &Cx,
+    name: &str,
+    owner: Option<&str>,
+    key: &str,
+    id: &str,
+    number: u64,
+    taken: Taken,
+) -> Result<String> {
     let part = Part {
         modified: cx.now_millis(),
         size: taken.size,
@@ -168,7 +204,8 @@ async fn keep(cx: &Cx, name: &str, owner: Option<&str>, key: &str, id: &str, num
 fn copy_range(text: &str, size: u64) -> Result<Span> {
     let number = |t: &str| t.parse::<u64>().ok().filter(|_| t.bytes().all(|b| b.is_ascii_digit()));
     let bounds = text.strip_prefix("bytes=").and_then(|r| r.split_once('-'));
-    let bounds = bounds.and_then(|(first, last)| Some((number(first)?, number(last)?))).filter(|(first, last)| first <= last);
+    let bounds =
+        bounds.and_then(|(first, last)| Some((number(first)?, number(last)?))).filter(|(first, last)| first <= last);
     let Some((first, last)) = bounds else {
         let message = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy";
         return Err(error::invalid_argument(message, "x-amz-copy-source-range", text).into());
@@ -191,7 +228,10 @@ pub(crate) async fn part_copy(cx: &Cx, input: api::UploadPartCopyInput) -> Resul
     let size = source.object.size;
     let span = input.copy_source_range.as_deref().map_or(Ok(Span::whole(size)), |text| copy_range(text, size))?;
     if span.length > crate::MOST_BYTES {
-        let message = format!("The specified copy source is larger than the maximum allowable size for a copy source: {}", crate::MOST_BYTES);
+        let message = format!(
+            "The specified copy source is larger than the maximum allowable size for a copy source: {}",
+            crate::MOST_BYTES
+        );
         return Err(error::invalid_request(message).into());
     }
     let version = source.object.shown_version(&source.bucket);
@@ -207,7 +247,12 @@ pub(crate) async fn part_copy(cx: &Cx, input: api::UploadPartCopyInput) -> Resul
     if upload.algorithm.is_some() {
         checksum::show!(result, Some(&shown));
     }
-    Ok(api::UploadPartCopyOutput { copy_part_result: Some(result), copy_source_version_id: version, ..Default::default() })
+    Ok(api::UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        copy_source_version_id: version,
+        server_side_encryption: encryption::shown(),
+        ..Default::default()
+    })
 }
 
 /// Removes an upload and those of its parts that `kept` does not name.
@@ -235,7 +280,13 @@ pub(crate) async fn abort(cx: &Cx, input: api::AbortMultipartUploadInput) -> Res
 }
 
 /// The parts of an upload by number.
-pub(crate) fn parts(from: &(impl Read + ?Sized), bucket: &Bucket, id: &str, after: u64, most: usize) -> Result<Vec<(i32, Part)>> {
+pub(crate) fn parts(
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    id: &str,
+    after: u64,
+    most: usize,
+) -> Result<Vec<(i32, Part)>> {
     let after = part_key(bucket, id, after);
     let page = PARTS.page(from, &bucket.key(id), Some(&after), undercast_kernel::store::Order::Ascending, most)?;
     page.into_iter()

@@ -9,7 +9,7 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use undercast_kernel::store::{Order, Read, Tx};
 use undercast_kernel::{Cx, Result};
 
-use crate::rows::{Bucket, Content, Object, OBJECTS, SEGMENTS, VERSIONS, Versioning};
+use crate::rows::{Bucket, Content, OBJECTS, Object, SEGMENTS, VERSIONS, Versioning};
 use crate::{error, intake};
 
 /// How S3 writes the version that was put while the bucket kept none.
@@ -168,9 +168,7 @@ fn make_room(tx: &mut Tx<'_>, bucket: &Bucket, key: &str) -> Result<Option<u64>>
         None => {}
     }
     OBJECTS.delete(tx, &bucket.key(key));
-    if suspended
-        && let Some(null) = find_old(tx, bucket, key, NULL)?
-    {
+    if suspended && let Some(null) = find_old(tx, bucket, key, NULL)? {
         release(tx, bucket, &null)?;
         VERSIONS.delete(tx, &old(bucket, key, null.rank));
     }

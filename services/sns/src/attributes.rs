@@ -23,8 +23,14 @@ pub(crate) fn set_topic(cx: &Cx, topic: &mut Topic, name: &str, value: &str) -> 
         "DisplayName" => {}
         "FifoTopic" if value == "false" => return Ok(()),
         "FifoTopic" => return Err(Failure::not_built("sns FIFO topics")),
-        "DeliveryPolicy" | "KmsMasterKeyId" | "TracingConfig" | "SignatureVersion" | "ContentBasedDeduplication" | "ArchivePolicy"
-        | "BeginningArchiveTime" | "FifoThroughputScope" => {
+        "DeliveryPolicy"
+        | "KmsMasterKeyId"
+        | "TracingConfig"
+        | "SignatureVersion"
+        | "ContentBasedDeduplication"
+        | "ArchivePolicy"
+        | "BeginningArchiveTime"
+        | "FifoThroughputScope" => {
             return Err(Failure::not_built(format!("sns topics with the attribute {name}")));
         }
         other if other.ends_with("FeedbackRoleArn") || other.ends_with("FeedbackSampleRate") => {
@@ -42,7 +48,16 @@ pub(crate) fn set_topic(cx: &Cx, topic: &mut Topic, name: &str, value: &str) -> 
 
 /// The policy that a topic has when none was set: its owner may do everything.
 pub(crate) fn default_policy(cx: &Cx, topic: &Topic) -> String {
-    let actions = ["GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic", "Subscribe", "ListSubscriptionsByTopic", "Publish"];
+    let actions = [
+        "GetTopicAttributes",
+        "SetTopicAttributes",
+        "AddPermission",
+        "RemovePermission",
+        "DeleteTopic",
+        "Subscribe",
+        "ListSubscriptionsByTopic",
+        "Publish",
+    ];
     let actions: Vec<String> = actions.iter().map(|a| format!("SNS:{a}")).collect();
     json!({"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [{
         "Sid": "__default_statement_ID", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": actions, "Resource": topic.arn(cx),
@@ -75,13 +90,21 @@ pub(crate) fn describe_topic(cx: &Cx, topic: &Topic, subscriptions: usize) -> BT
 pub(crate) fn set_subscription(subscription: &mut Subscription, name: &str, value: &str) -> Result<()> {
     match name {
         "RawMessageDelivery" if !matches!(value, "true" | "false") => {
-            return Err(invalid(format!("Invalid parameter: RawMessageDelivery: Invalid value [{value}]. Must be true or false.")).into());
+            return Err(invalid(format!(
+                "Invalid parameter: RawMessageDelivery: Invalid value [{value}]. Must be true or false."
+            ))
+            .into());
         }
         "RawMessageDelivery" if value == "true" && subscription.protocol == "lambda" => {
-            return Err(invalid("Invalid parameter: Delivery protocol [lambda] does not support raw message delivery.").into());
+            return Err(invalid(
+                "Invalid parameter: Delivery protocol [lambda] does not support raw message delivery.",
+            )
+            .into());
         }
         "FilterPolicyScope" if !matches!(value, "MessageAttributes" | "MessageBody") => {
-            let message = format!("Invalid parameter: FilterPolicyScope: Invalid value [{value}]. Please use either MessageBody or MessageAttributes");
+            let message = format!(
+                "Invalid parameter: FilterPolicyScope: Invalid value [{value}]. Please use either MessageBody or MessageAttributes"
+            );
             return Err(invalid(message).into());
         }
         "FilterPolicy" if value.is_empty() || value == "{}" => {
@@ -94,10 +117,13 @@ pub(crate) fn set_subscription(subscription: &mut Subscription, name: &str, valu
         }
         "RedrivePolicy" if value.is_empty() => {}
         "RedrivePolicy" => {
-            dead_letter_target(value).ok_or_else(|| invalid("Invalid parameter: RedrivePolicy: deadLetterTargetArn is an invalid arn"))?;
+            dead_letter_target(value)
+                .ok_or_else(|| invalid("Invalid parameter: RedrivePolicy: deadLetterTargetArn is an invalid arn"))?;
         }
         "RawMessageDelivery" | "FilterPolicyScope" => {}
-        "DeliveryPolicy" | "SubscriptionRoleArn" | "ReplayPolicy" => return Err(Failure::not_built(format!("sns subscriptions with the attribute {name}"))),
+        "DeliveryPolicy" | "SubscriptionRoleArn" | "ReplayPolicy" => {
+            return Err(Failure::not_built(format!("sns subscriptions with the attribute {name}")));
+        }
         _ => return Err(invalid("Invalid parameter: AttributeName").into()),
     }
     if value.is_empty() {

@@ -64,7 +64,13 @@ impl ResourceType for Topic {
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             if before.get("DisplayName") != request.properties.get("DisplayName") {
                 let display = request.text("DisplayName").unwrap_or_else(String::new);
@@ -75,7 +81,11 @@ impl ResourceType for Topic {
             subscribe_all(cx, id, &new).await?;
             let there = cx.call("sns", "ListSubscriptionsByTopic", json!({"TopicArn": id})).await?;
             for (endpoint, _) in old.iter().filter(|s| !new.contains(s)) {
-                let found = there["Subscriptions"].as_array().into_iter().flatten().find(|s| s["Endpoint"] == endpoint.as_str());
+                let found = there["Subscriptions"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .find(|s| s["Endpoint"] == endpoint.as_str());
                 if let Some(found) = found {
                     cx.call("sns", "Unsubscribe", json!({"SubscriptionArn": found["SubscriptionArn"]})).await?;
                 }
@@ -105,7 +115,15 @@ impl ResourceType for Subscription {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["Endpoint", "FilterPolicy", "FilterPolicyScope", "Protocol", "RawMessageDelivery", "RedrivePolicy", "TopicArn"]
+        &[
+            "Endpoint",
+            "FilterPolicy",
+            "FilterPolicyScope",
+            "Protocol",
+            "RawMessageDelivery",
+            "RedrivePolicy",
+            "TopicArn",
+        ]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
@@ -114,7 +132,8 @@ impl ResourceType for Subscription {
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
-            let given = ATTRIBUTES.iter().filter_map(|n| request.properties.get(*n).map(|v| ((*n).to_owned(), json!(text(v)))));
+            let given =
+                ATTRIBUTES.iter().filter_map(|n| request.properties.get(*n).map(|v| ((*n).to_owned(), json!(text(v)))));
             let input = json!({"TopicArn": request.text("TopicArn"), "Protocol": request.text("Protocol"), "Endpoint": request.text("Endpoint"),
                                "Attributes": given.collect::<Map<_, _>>(), "ReturnSubscriptionArn": true});
             let answer = cx.call("sns", "Subscribe", input).await?;
@@ -123,7 +142,13 @@ impl ResourceType for Subscription {
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             for name in ATTRIBUTES.iter().filter(|n| before.get(**n) != request.properties.get(**n)) {
                 let value = request.properties.get(*name).map_or_else(String::new, text);
@@ -131,7 +156,10 @@ impl ResourceType for Subscription {
                 let input = json!({"SubscriptionArn": id, "AttributeName": name, "AttributeValue": value});
                 cx.call("sns", "SetSubscriptionAttributes", input).await?;
             }
-            Ok(Updated::InPlace(Resource { id: id.to_owned(), attributes: Map::from_iter([("Arn".to_owned(), json!(id))]) }))
+            Ok(Updated::InPlace(Resource {
+                id: id.to_owned(),
+                attributes: Map::from_iter([("Arn".to_owned(), json!(id))]),
+            }))
         })
     }
 
@@ -179,7 +207,13 @@ impl ResourceType for TopicPolicy {
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             let (old, new) = (topics(before), topics(&request.properties));
             let policy = request.text("PolicyDocument").unwrap_or_else(String::new);
@@ -189,7 +223,10 @@ impl ResourceType for TopicPolicy {
             for topic in old.iter().filter(|t| !new.contains(t)) {
                 set_policy(cx, topic, "").await?;
             }
-            Ok(Updated::InPlace(Resource { id: id.to_owned(), attributes: Map::from_iter([("Id".to_owned(), json!(id))]) }))
+            Ok(Updated::InPlace(Resource {
+                id: id.to_owned(),
+                attributes: Map::from_iter([("Id".to_owned(), json!(id))]),
+            }))
         })
     }
 

@@ -16,7 +16,14 @@ static FAILURES: Table<u32> = Table::new("sns.failures");
 const MOST_ATTEMPTS: u32 = 100_015;
 
 /// Plans a delivery with the writes that accept the message.
-pub(crate) fn schedule(cx: &Cx, tx: &mut Tx<'_>, topic: &Topic, subscription: &str, message: &str, notification: &Json) -> Result<()> {
+pub(crate) fn schedule(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    topic: &Topic,
+    subscription: &str,
+    message: &str,
+    notification: &Json,
+) -> Result<()> {
     let place = cx.elsewhere(&topic.account, &topic.region);
     let id = format!("{message}/{subscription}");
     place.tasks().schedule(&place, tx, "sns", &id, "deliver", notification.to_string(), cx.now())
@@ -58,9 +65,17 @@ async fn settle(cx: &Cx, id: &str, failures: Option<u32>) -> Result<()> {
 }
 
 /// Client-side errors (no permission, no queue) are not tried again: they go to the dead-letter queue at once.
-async fn again(cx: &Cx, task: &Task, topic_arn: &str, subscription: &Subscription, notification: &Json, failure: &Failure) -> Result<Next> {
+async fn again(
+    cx: &Cx,
+    task: &Task,
+    topic_arn: &str,
+    subscription: &Subscription,
+    notification: &Json,
+    failure: &Failure,
+) -> Result<Next> {
     let count = FAILURES.get(&cx.read(), &cx.key(&task.id))?.unwrap_or(0) + 1;
-    let hopeless = matches!(failure, Failure::NotBuilt { .. }) || matches!(failure, Failure::Aws(e) if e.sender && e.status != 429);
+    let hopeless = matches!(failure, Failure::NotBuilt { .. })
+        || matches!(failure, Failure::Aws(e) if e.sender && e.status != 429);
     if hopeless || count >= MOST_ATTEMPTS {
         let target = subscription.attributes.get("RedrivePolicy").and_then(|p| dead_letter_target(p));
         if let Some(target) = target {
@@ -76,7 +91,8 @@ async fn again(cx: &Cx, task: &Task, topic_arn: &str, subscription: &Subscriptio
         4..=5 => 1,
         _ => 20,
     };
-    let due = cx.kernel().clock().now().checked_add(std::time::Duration::from_secs(seconds)).map_err(Failure::broken)?;
+    let due =
+        cx.kernel().clock().now().checked_add(std::time::Duration::from_secs(seconds)).map_err(Failure::broken)?;
     Ok(Next::Again(due))
 }
 

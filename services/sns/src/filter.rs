@@ -9,8 +9,11 @@ use crate::error::invalid;
 
 /// Refuses a policy that is none. `body`: it is about the message's body, and may nest.
 pub(crate) fn check(text: &str, body: bool) -> Result<(), AwsError> {
-    let policy: Json = serde_json::from_str(text).map_err(|_| invalid("Invalid parameter: FilterPolicy: failed to parse JSON."))?;
-    let Json::Object(entries) = policy else { return Err(invalid("Invalid parameter: FilterPolicy: Filter policy must be an object")) };
+    let policy: Json =
+        serde_json::from_str(text).map_err(|_| invalid("Invalid parameter: FilterPolicy: failed to parse JSON."))?;
+    let Json::Object(entries) = policy else {
+        return Err(invalid("Invalid parameter: FilterPolicy: Filter policy must be an object"));
+    };
     check_entries(&entries, body)
 }
 
@@ -30,7 +33,9 @@ fn check_entries(entries: &Map<String, Json>, body: bool) -> Result<(), AwsError
             Json::Array(rules) if rules.is_empty() => return Err(refuse("Empty arrays are not allowed")),
             Json::Array(rules) => rules.iter().try_for_each(check_rule)?,
             Json::Object(_) if !body => {
-                return Err(invalid("Invalid parameter: Filter policy scope MessageAttributes does not support nested filter policy"));
+                return Err(invalid(
+                    "Invalid parameter: Filter policy scope MessageAttributes does not support nested filter policy",
+                ));
             }
             Json::Object(entries) => check_entries(entries, body)?,
             _ => return Err(refuse(&format!("\"{key}\" must be an object or an array"))),
@@ -41,15 +46,26 @@ fn check_entries(entries: &Map<String, Json>, body: bool) -> Result<(), AwsError
 
 fn check_rule(rule: &Json) -> Result<(), AwsError> {
     let Json::Object(operators) = rule else {
-        return if rule.is_array() { Err(refuse("Match value must be String, number, true, false, or null")) } else { Ok(()) };
+        return if rule.is_array() {
+            Err(refuse("Match value must be String, number, true, false, or null"))
+        } else {
+            Ok(())
+        };
     };
-    let (Some((name, value)), 1) = (operators.iter().next(), operators.len()) else { return Err(refuse("Only one key allowed in match expression")) };
+    let (Some((name, value)), 1) = (operators.iter().next(), operators.len()) else {
+        return Err(refuse("Only one key allowed in match expression"));
+    };
     match (name.as_str(), value) {
-        ("exists", Json::Bool(_)) | ("prefix" | "suffix" | "equals-ignore-case" | "wildcard", Json::String(_)) => Ok(()),
+        ("exists", Json::Bool(_)) | ("prefix" | "suffix" | "equals-ignore-case" | "wildcard", Json::String(_)) => {
+            Ok(())
+        }
         ("exists", _) => Err(refuse("exists match pattern must be either true or false.")),
-        ("prefix" | "suffix" | "equals-ignore-case" | "wildcard", _) => Err(refuse(&format!("{name} match pattern must be a string"))),
+        ("prefix" | "suffix" | "equals-ignore-case" | "wildcard", _) => {
+            Err(refuse(&format!("{name} match pattern must be a string")))
+        }
         ("anything-but", Json::Object(inner)) => {
-            let supported = inner.len() == 1 && inner.keys().all(|k| matches!(k.as_str(), "prefix" | "suffix" | "equals-ignore-case" | "wildcard"));
+            let supported = inner.len() == 1
+                && inner.keys().all(|k| matches!(k.as_str(), "prefix" | "suffix" | "equals-ignore-case" | "wildcard"));
             if supported { Ok(()) } else { Err(refuse("Unsupported anything-but pattern")) }
         }
         ("anything-but", _) => Ok(()),
@@ -65,12 +81,17 @@ fn check_numeric(terms: &[Json]) -> Result<(), AwsError> {
         return Err(refuse("Invalid member in numeric match: ]"));
     }
     for pair in terms.chunks(2) {
-        let Some(operator) = pair[0].as_str() else { return Err(refuse(&format!("Invalid member in numeric match: {}", pair[0]))) };
+        let Some(operator) = pair[0].as_str() else {
+            return Err(refuse(&format!("Invalid member in numeric match: {}", pair[0])));
+        };
         if !matches!(operator, "=" | "<" | "<=" | ">" | ">=") {
             return Err(refuse(&format!("Unrecognized numeric range operator: {operator}")));
         }
         if !pair.get(1).is_some_and(Json::is_number) {
-            return Err(refuse(&format!("Value of {} must be numeric", if operator == "=" { "equals" } else { operator })));
+            return Err(refuse(&format!(
+                "Value of {} must be numeric",
+                if operator == "=" { "equals" } else { operator }
+            )));
         }
     }
     if terms.len() > 4 { Err(refuse("Too many terms in numeric range expression")) } else { Ok(()) }
@@ -85,7 +106,9 @@ pub(crate) fn fits(text: &str, root: &Json) -> bool {
 
 fn fits_entries(entries: &Map<String, Json>, value: &Json) -> bool {
     entries.iter().all(|(key, rule)| match rule {
-        Json::Array(choices) if key == "$or" => choices.iter().any(|c| c.as_object().is_some_and(|c| fits_entries(c, value))),
+        Json::Array(choices) if key == "$or" => {
+            choices.iter().any(|c| c.as_object().is_some_and(|c| fits_entries(c, value)))
+        }
         Json::Array(rules) => {
             let found = value.get(key);
             rules.iter().any(|rule| fits_rule(rule, found))
@@ -128,7 +151,9 @@ fn operator(name: &str, operand: &Json, value: &Json) -> bool {
             Json::Object(inner) => !inner.iter().any(|(name, operand)| operator(name, operand, value)),
             other => !same(other, value),
         },
-        "numeric" => operand.as_array().zip(number(value)).is_some_and(|(terms, v)| terms.chunks(2).all(|pair| compare(pair, v))),
+        "numeric" => {
+            operand.as_array().zip(number(value)).is_some_and(|(terms, v)| terms.chunks(2).all(|pair| compare(pair, v)))
+        }
         "cidr" => texts().is_some_and(|(o, v)| in_network(o, v)),
         _ => false,
     }
@@ -169,7 +194,9 @@ fn cidr(text: &str) -> Option<(u128, u32, bool)> {
 }
 
 fn in_network(network: &str, address: &str) -> bool {
-    let (Some((base, bits, v4)), Ok(address)) = (cidr(network), address.parse::<std::net::IpAddr>()) else { return false };
+    let (Some((base, bits, v4)), Ok(address)) = (cidr(network), address.parse::<std::net::IpAddr>()) else {
+        return false;
+    };
     let (value, width) = match address {
         std::net::IpAddr::V4(a) if v4 => (u128::from(a.to_bits()), 32),
         std::net::IpAddr::V6(a) if !v4 => (a.to_bits(), 128),
@@ -187,7 +214,8 @@ mod tests {
 
     #[test]
     fn policies_let_through_what_they_say() {
-        let message = json!({"kind": "order", "price": 105, "tags": ["a", "b"], "ip": "10.0.0.7", "store": {"city": "Bern"}});
+        let message =
+            json!({"kind": "order", "price": 105, "tags": ["a", "b"], "ip": "10.0.0.7", "store": {"city": "Bern"}});
         for (policy, wanted) in [
             (json!({"kind": ["order", "refund"]}), true),
             (json!({"kind": ["refund"]}), false),
@@ -210,7 +238,13 @@ mod tests {
 
     #[test]
     fn what_is_no_policy_is_refused() {
-        for policy in [json!([]), json!({"a": "b"}), json!({"a": []}), json!({"a": [{"numeric": []}]}), json!({"a": [{"what": 1}]})] {
+        for policy in [
+            json!([]),
+            json!({"a": "b"}),
+            json!({"a": []}),
+            json!({"a": [{"numeric": []}]}),
+            json!({"a": [{"what": 1}]}),
+        ] {
             assert!(check(&policy.to_string(), true).is_err(), "{policy}");
         }
         assert!(check(r#"{"a": {"b": ["c"]}}"#, false).is_err());

@@ -43,7 +43,8 @@ fn check_tags(tags: &BTreeMap<String, String>, others: usize) -> Result<()> {
     match undercast_kernel::tags::check(tags, others, MOST_TAGS) {
         Ok(()) => Ok(()),
         Err(undercast_kernel::tags::BadTag::TooMany(_)) => {
-            Err(errors::tag_limit_exceeded_exception("Could not complete request: tag quota of per resource exceeded").into())
+            Err(errors::tag_limit_exceeded_exception("Could not complete request: tag quota of per resource exceeded")
+                .into())
         }
         Err(bad) => Err(invalid(format!("Invalid parameter: Tags Reason: {bad}")).into()),
     }
@@ -92,10 +93,16 @@ impl api::Operations for Sns {
                 given.iter().try_for_each(|(name, value)| attributes::set_topic(cx, &mut topic, name, value))?;
                 if let Some(there) = TOPICS.get(tx, &topic.key())? {
                     if topic.attributes.iter().any(|(name, value)| there.attributes.get(name) != Some(value)) {
-                        return Err(invalid("Invalid parameter: Attributes Reason: Topic already exists with different attributes").into());
+                        return Err(invalid(
+                            "Invalid parameter: Attributes Reason: Topic already exists with different attributes",
+                        )
+                        .into());
                     }
                     if !tags.is_empty() && there.tags != tags {
-                        return Err(invalid("Invalid parameter: Tags Reason: Topic already exists with different tags").into());
+                        return Err(invalid(
+                            "Invalid parameter: Tags Reason: Topic already exists with different tags",
+                        )
+                        .into());
                     }
                     return Ok(there.arn(cx));
                 }
@@ -124,14 +131,22 @@ impl api::Operations for Sns {
         subscribe::get(cx, input).await
     }
 
-    async fn get_topic_attributes(&self, cx: &Cx, input: api::GetTopicAttributesInput) -> Result<api::GetTopicAttributesOutput> {
+    async fn get_topic_attributes(
+        &self,
+        cx: &Cx,
+        input: api::GetTopicAttributesInput,
+    ) -> Result<api::GetTopicAttributesOutput> {
         let read = cx.read();
         let topic = TopicName::parse(&input.topic_arn)?.find(&read)?;
         let count = topic.subscriptions(&read)?.len();
         Ok(api::GetTopicAttributesOutput { attributes: Some(attributes::describe_topic(cx, &topic, count)) })
     }
 
-    async fn list_subscriptions(&self, cx: &Cx, input: api::ListSubscriptionsInput) -> Result<api::ListSubscriptionsOutput> {
+    async fn list_subscriptions(
+        &self,
+        cx: &Cx,
+        input: api::ListSubscriptionsInput,
+    ) -> Result<api::ListSubscriptionsOutput> {
         let read = cx.read();
         let mut found = Vec::new();
         for topic in all_topics(cx, &read)? {
@@ -153,7 +168,11 @@ impl api::Operations for Sns {
         Ok(api::ListSubscriptionsByTopicOutput { subscriptions: Some(subscriptions), next_token })
     }
 
-    async fn list_tags_for_resource(&self, cx: &Cx, input: api::ListTagsForResourceInput) -> Result<api::ListTagsForResourceOutput> {
+    async fn list_tags_for_resource(
+        &self,
+        cx: &Cx,
+        input: api::ListTagsForResourceInput,
+    ) -> Result<api::ListTagsForResourceOutput> {
         let topic = tagged(cx, &cx.read(), &input.resource_arn)?;
         let tags = topic.tags.into_iter().map(|(key, value)| output::Tag { key, value }).collect();
         Ok(api::ListTagsForResourceOutput { tags: Some(tags) })
@@ -227,7 +246,9 @@ impl api::Operations for Sns {
 /// The topic of a tagging call, whose errors have another name.
 fn tagged(_cx: &Cx, from: &(impl Read + ?Sized), arn: &str) -> Result<Topic> {
     match TopicName::parse(arn)?.find(from) {
-        Err(failure) if failure.code() == Some(no_topic().code.as_ref()) => Err(errors::resource_not_found_exception("Resource does not exist").into()),
+        Err(failure) if failure.code() == Some(no_topic().code.as_ref()) => {
+            Err(errors::resource_not_found_exception("Resource does not exist").into())
+        }
         other => other,
     }
 }

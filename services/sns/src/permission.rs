@@ -12,12 +12,15 @@ use crate::error::invalid;
 use crate::rows::{TOPICS, Topic, TopicName, subscription_place};
 
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
-    let action = if operation.name == "PublishBatch" { "sns:Publish".to_owned() } else { format!("sns:{}", operation.name) };
+    let action =
+        if operation.name == "PublishBatch" { "sns:Publish".to_owned() } else { format!("sns:{}", operation.name) };
     let topic = ["TopicArn", "TargetArn", "ResourceArn"].iter().find_map(|n| input.text(n));
     let name = match (topic, input.text("SubscriptionArn"), input.text("Name")) {
         (Some(arn), ..) => TopicName::parse(arn)?,
         (None, Some(arn), _) => subscription_place(arn)?.0,
-        (None, None, Some(name)) => TopicName { account: cx.account().to_owned(), region: cx.region().to_owned(), name: name.to_owned() },
+        (None, None, Some(name)) => {
+            TopicName { account: cx.account().to_owned(), region: cx.region().to_owned(), name: name.to_owned() }
+        }
         (None, None, None) => return Ok(vec![Access::new(action, "*")]),
     };
     let arn = format!("arn:{}:sns:{}:{}:{}", cx.partition(), name.region, name.account, name.name);

@@ -29,19 +29,19 @@ impl Draft {
     fn new(
         message: String,
         subject: Option<String>,
-        structure: Option<String>,
+        structure: Option<&str>,
         attributes: Option<BTreeMap<String, input::MessageAttributeValue>>,
     ) -> Result<Self> {
         if message.is_empty() {
             return Err(invalid("Invalid parameter: Empty message").into());
         }
         if let Some(subject) = &subject {
-            let good = (1..=100).contains(&subject.chars().count()) && !subject.chars().any(|c| c.is_control());
+            let good = (1..=100).contains(&subject.chars().count()) && !subject.chars().any(char::is_control);
             if !good {
                 return Err(invalid("Invalid parameter: Subject").into());
             }
         }
-        let by_protocol = match structure.as_deref() {
+        let by_protocol = match structure {
             None => None,
             Some("json") => Some(by_protocol(&message)?),
             Some(_) => return Err(invalid("Invalid parameter: MessageStructure").into()),
@@ -52,7 +52,10 @@ impl Draft {
     }
 
     fn size(&self) -> usize {
-        let value = |v: &input::MessageAttributeValue| v.string_value.as_ref().map_or(0, String::len) + v.binary_value.as_ref().map_or(0, |b| b.len());
+        let value = |v: &input::MessageAttributeValue| {
+            v.string_value.as_ref().map_or(0, String::len)
+                + v.binary_value.as_ref().map_or(0, undercast_kernel::Bytes::len)
+        };
         self.message.len() + self.attributes.iter().map(|(n, v)| n.len() + v.data_type.len() + value(v)).sum::<usize>()
     }
 
@@ -74,7 +77,8 @@ impl Draft {
         let Some(policy) = subscription.attributes.get("FilterPolicy") else { return true };
         if subscription.attributes.get("FilterPolicyScope").is_some_and(|s| s == "MessageBody") {
             // A body that is no JSON object fits no policy.
-            return serde_json::from_str::<Json>(&self.message).is_ok_and(|body| body.is_object() && filter::fits(policy, &body));
+            return serde_json::from_str::<Json>(&self.message)
+                .is_ok_and(|body| body.is_object() && filter::fits(policy, &body));
         }
         let value = |v: &input::MessageAttributeValue| -> Option<Json> {
             let text = v.string_value.as_ref()?;
@@ -103,8 +107,8 @@ impl Draft {
 }
 
 fn by_protocol(message: &str) -> Result<Map<String, Json>> {
-    let parsed: Json =
-        serde_json::from_str(message).map_err(|_| invalid("Invalid parameter: Message Structure - JSON message body failed to parse"))?;
+    let parsed: Json = serde_json::from_str(message)
+        .map_err(|_| invalid("Invalid parameter: Message Structure - JSON message body failed to parse"))?;
     match parsed {
         Json::Object(entries) if entries.get("default").is_some_and(Json::is_string) => Ok(entries),
         _ => Err(invalid("Invalid parameter: Message Structure - No default entry in JSON message body").into()),
@@ -119,10 +123,12 @@ fn check_attribute(name: &str, value: &input::MessageAttributeValue) -> Result<(
         ("String", Some(text), _) if !text.is_empty() => Ok(()),
         ("Number", Some(text), _) if text.parse::<f64>().is_ok() => Ok(()),
         ("Number", Some(_), _) => refuse(format!("Could not cast message attribute '{name}' value to number.")),
-        ("Binary" | "String" | "Number", ..) => {
-            refuse(format!("The message attribute '{name}' must contain non-empty message attribute value for message attribute type '{base}'."))
-        }
-        _ => refuse(format!("The message attribute '{name}' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.")),
+        ("Binary" | "String" | "Number", ..) => refuse(format!(
+            "The message attribute '{name}' must contain non-empty message attribute value for message attribute type '{base}'."
+        )),
+        _ => refuse(format!(
+            "The message attribute '{name}' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String."
+        )),
     }
 }
 
@@ -131,12 +137,16 @@ pub(crate) async fn one(cx: &Cx, input: api::PublishInput) -> Result<api::Publis
         (Some(arn), _) => arn,
         (None, Some(arn)) if arn.contains(":endpoint/") => return Err(Failure::not_built("sns platform endpoints")),
         (None, Some(arn)) => arn,
-        (None, None) => return Err(invalid("Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter").into()),
+        (None, None) => {
+            return Err(
+                invalid("Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter").into()
+            );
+        }
     };
     let name = TopicName::parse(&arn)?;
     // Queues of this topic that are fair get the group; nothing else depends on it.
     refuse_group(input.message_group_id.as_deref())?;
-    let draft = Draft::new(input.message, input.subject, input.message_structure, input.message_attributes)?;
+    let draft = Draft::new(input.message, input.subject, input.message_structure.as_deref(), input.message_attributes)?;
     if draft.size() > LARGEST {
         return Err(invalid("Invalid parameter: Message too long").into());
     }
@@ -162,19 +172,32 @@ fn check_ids(entries: &[input::PublishBatchRequestEntry]) -> Result<()> {
         return Err(errors::empty_batch_request_exception("The batch request doesn't contain any entries.").into());
     }
     if entries.len() > 10 {
-        return Err(errors::too_many_entries_in_batch_request_exception("The batch request contains more entries than permissible.").into());
+        return Err(errors::too_many_entries_in_batch_request_exception(
+            "The batch request contains more entries than permissible.",
+        )
+        .into());
     }
     let mut seen = BTreeSet::new();
     for entry in entries {
         if entry.id.len() > 80 {
-            return Err(errors::invalid_batch_entry_id_exception(format!("The Id of a batch entry in the batch request is too long: {}", entry.id)).into());
+            return Err(errors::invalid_batch_entry_id_exception(format!(
+                "The Id of a batch entry in the batch request is too long: {}",
+                entry.id
+            ))
+            .into());
         }
         if entry.id.is_empty() || !entry.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
-            let message = format!("The Id of a batch entry in the batch request contains an impermissible character: {}", entry.id);
+            let message = format!(
+                "The Id of a batch entry in the batch request contains an impermissible character: {}",
+                entry.id
+            );
             return Err(errors::invalid_batch_entry_id_exception(message).into());
         }
         if !seen.insert(&entry.id) {
-            return Err(errors::batch_entry_ids_not_distinct_exception("Two or more batch entries in the request have the same Id.").into());
+            return Err(errors::batch_entry_ids_not_distinct_exception(
+                "Two or more batch entries in the request have the same Id.",
+            )
+            .into());
         }
     }
     Ok(())
@@ -186,7 +209,7 @@ pub(crate) async fn many(cx: &Cx, input: api::PublishBatchInput) -> Result<api::
     let (mut drafts, mut failed, mut total) = (Vec::new(), Vec::new(), 0);
     for entry in input.publish_batch_request_entries {
         refuse_group(entry.message_group_id.as_deref())?;
-        match Draft::new(entry.message, entry.subject, entry.message_structure, entry.message_attributes) {
+        match Draft::new(entry.message, entry.subject, entry.message_structure.as_deref(), entry.message_attributes) {
             Ok(draft) => {
                 total += draft.size();
                 drafts.push((entry.id, draft));
@@ -196,14 +219,21 @@ pub(crate) async fn many(cx: &Cx, input: api::PublishBatchInput) -> Result<api::
         }
     }
     if total > LARGEST {
-        return Err(errors::batch_request_too_long_exception("The length of all the messages put together is more than the limit.").into());
+        return Err(errors::batch_request_too_long_exception(
+            "The length of all the messages put together is more than the limit.",
+        )
+        .into());
     }
     let successful = cx
         .write(|tx| {
             let topic = name.find(tx)?;
             let entries = drafts.iter().map(|(id, draft)| {
                 let message_id = draft.accept(cx, tx, &topic)?;
-                Ok(output::PublishBatchResultEntry { id: Some(id.clone()), message_id: Some(message_id), sequence_number: None })
+                Ok(output::PublishBatchResultEntry {
+                    id: Some(id.clone()),
+                    message_id: Some(message_id),
+                    sequence_number: None,
+                })
             });
             entries.collect::<Result<Vec<_>>>()
         })
@@ -212,5 +242,10 @@ pub(crate) async fn many(cx: &Cx, input: api::PublishBatchInput) -> Result<api::
 }
 
 fn failure(id: String, error: AwsError) -> output::BatchResultErrorEntry {
-    output::BatchResultErrorEntry { id, code: error.code.into_owned(), message: Some(error.message), sender_fault: error.sender }
+    output::BatchResultErrorEntry {
+        id,
+        code: error.code.into_owned(),
+        message: Some(error.message),
+        sender_fault: error.sender,
+    }
 }

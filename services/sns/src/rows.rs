@@ -54,10 +54,13 @@ pub(crate) struct TopicName {
 fn parse(arn: &str, parameter: &str) -> Result<Arn> {
     let count = arn.split(':').count();
     if count < 6 {
-        let message = format!("Invalid parameter: {parameter} Reason: An ARN must have at least 6 elements, not {count}");
+        let message =
+            format!("Invalid parameter: {parameter} Reason: An ARN must have at least 6 elements, not {count}");
         return Err(error::invalid(message).into());
     }
-    Arn::parse(arn).filter(|a| a.service == "sns").ok_or_else(|| error::invalid(format!("Invalid parameter: {parameter}")).into())
+    Arn::parse(arn)
+        .filter(|a| a.service == "sns")
+        .ok_or_else(|| error::invalid(format!("Invalid parameter: {parameter}")).into())
 }
 
 impl TopicName {
@@ -106,7 +109,9 @@ impl Subscription {
 /// The topic and id of a subscription's ARN.
 pub(crate) fn subscription_place(arn: &str) -> Result<(TopicName, String)> {
     let parsed = parse(arn, "SubscriptionArn")?;
-    let (name, id) = parsed.resource.split_once(':').ok_or_else(|| error::invalid("Invalid parameter: SubscriptionArn Reason: An ARN must have at least 6 elements, not 5"))?;
+    let (name, id) = parsed.resource.split_once(':').ok_or_else(|| {
+        error::invalid("Invalid parameter: SubscriptionArn Reason: An ARN must have at least 6 elements, not 5")
+    })?;
     Ok((TopicName { account: parsed.account, region: parsed.region, name: name.to_owned() }, id.to_owned()))
 }
 

@@ -24,7 +24,10 @@ fn check_endpoint(protocol: &str, endpoint: &str) -> Result<()> {
         ("http" | "https" | "email" | "email-json" | "sms" | "application" | "firehose", _) => {
             Err(Failure::not_built(format!("sns subscriptions by {protocol}")))
         }
-        _ => Err(invalid(format!("Invalid parameter: Amazon SNS does not support this protocol string: {protocol}")).into()),
+        _ => {
+            Err(invalid(format!("Invalid parameter: Amazon SNS does not support this protocol string: {protocol}"))
+                .into())
+        }
     }
 }
 
@@ -32,7 +35,8 @@ pub(crate) async fn subscribe(cx: &Cx, input: api::SubscribeInput) -> Result<api
     // Queues and functions are confirmed at once, so that the ARN is always there to return.
     let _ = input.return_subscription_arn;
     let name = TopicName::parse(&input.topic_arn)?;
-    let endpoint = input.endpoint.ok_or_else(|| invalid("Invalid parameter: Endpoint Reason: no value for required parameter"))?;
+    let endpoint =
+        input.endpoint.ok_or_else(|| invalid("Invalid parameter: Endpoint Reason: no value for required parameter"))?;
     check_endpoint(&input.protocol, &endpoint)?;
     let given = input.attributes.unwrap_or_else(BTreeMap::new);
     let mut subscription = Subscription {
@@ -43,7 +47,9 @@ pub(crate) async fn subscribe(cx: &Cx, input: api::SubscribeInput) -> Result<api
         attributes: BTreeMap::new(),
     };
     // The scope comes first: it decides what the policy may be.
-    for name in ["FilterPolicyScope"].into_iter().chain(given.keys().map(String::as_str).filter(|n| *n != "FilterPolicyScope")) {
+    for name in
+        ["FilterPolicyScope"].into_iter().chain(given.keys().map(String::as_str).filter(|n| *n != "FilterPolicyScope"))
+    {
         if let Some(value) = given.get(name) {
             attributes::set_subscription(&mut subscription, name, value)?;
         }
@@ -51,12 +57,18 @@ pub(crate) async fn subscribe(cx: &Cx, input: api::SubscribeInput) -> Result<api
     let arn = cx
         .write(|tx| {
             let topic = name.find(tx)?;
-            let same = topic.subscriptions(tx)?.into_iter().find(|s| s.protocol == subscription.protocol && s.endpoint == subscription.endpoint);
+            let same = topic
+                .subscriptions(tx)?
+                .into_iter()
+                .find(|s| s.protocol == subscription.protocol && s.endpoint == subscription.endpoint);
             if let Some(there) = same {
                 if there.attributes == subscription.attributes {
                     return Ok(there.arn(&topic.arn(cx)));
                 }
-                return Err(invalid("Invalid parameter: Attributes Reason: Subscription already exists with different attributes").into());
+                return Err(invalid(
+                    "Invalid parameter: Attributes Reason: Subscription already exists with different attributes",
+                )
+                .into());
             }
             topic.put_subscription(tx, &subscription);
             Ok(subscription.arn(&topic.arn(cx)))
@@ -74,11 +86,16 @@ pub(crate) async fn unsubscribe(cx: &Cx, input: api::UnsubscribeInput) -> Result
     .await
 }
 
-pub(crate) async fn get(cx: &Cx, input: api::GetSubscriptionAttributesInput) -> Result<api::GetSubscriptionAttributesOutput> {
+pub(crate) async fn get(
+    cx: &Cx,
+    input: api::GetSubscriptionAttributesInput,
+) -> Result<api::GetSubscriptionAttributesOutput> {
     let read = cx.read();
     let (name, subscription) = find_subscription(&read, &input.subscription_arn)?;
     let topic = name.find(&read).map_err(|_| no_subscription())?;
-    Ok(api::GetSubscriptionAttributesOutput { attributes: Some(attributes::describe_subscription(cx, &topic, &subscription)) })
+    Ok(api::GetSubscriptionAttributesOutput {
+        attributes: Some(attributes::describe_subscription(cx, &topic, &subscription)),
+    })
 }
 
 pub(crate) async fn set(cx: &Cx, input: api::SetSubscriptionAttributesInput) -> Result<()> {

@@ -27,7 +27,8 @@ async fn queue(client: &Client, name: &str, open: bool) -> (String, String) {
 }
 
 async fn receive(client: &Client, url: &str, wait: u32) -> Vec<Json> {
-    let input = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "MessageAttributeNames": ["All"]});
+    let input =
+        json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "MessageAttributeNames": ["All"]});
     client.call("sqs", "ReceiveMessage", input).await.ok()["Messages"].as_array().cloned().unwrap_or_default()
 }
 
@@ -45,10 +46,20 @@ async fn a_queue_gets_the_envelope_or_the_raw_message() {
     subscribe(&client, &plain_arn, json!({})).await;
     subscribe(&client, &raw_arn, json!({"RawMessageDelivery": "true"})).await;
     let attributes = json!({"kind": {"DataType": "String", "StringValue": "x"}});
-    let published = client.call("sns", "Publish", json!({"TopicArn": TOPIC, "Message": "hello", "Subject": "s", "MessageAttributes": attributes})).await.ok();
+    let published = client
+        .call(
+            "sns",
+            "Publish",
+            json!({"TopicArn": TOPIC, "Message": "hello", "Subject": "s", "MessageAttributes": attributes}),
+        )
+        .await
+        .ok();
     let got = receive(&client, &plain, 5).await;
     let envelope: Json = serde_json::from_str(got[0]["Body"].as_str().unwrap()).unwrap();
-    assert_eq!((&envelope["Message"], &envelope["Subject"], &envelope["MessageId"]), (&json!("hello"), &json!("s"), &published["MessageId"]));
+    assert_eq!(
+        (&envelope["Message"], &envelope["Subject"], &envelope["MessageId"]),
+        (&json!("hello"), &json!("s"), &published["MessageId"])
+    );
     assert_eq!(envelope["MessageAttributes"]["kind"], json!({"Type": "String", "Value": "x"}));
     let got = receive(&client, &raw, 5).await;
     assert_eq!((&got[0]["Body"], &got[0]["MessageAttributes"]["kind"]["StringValue"]), (&json!("hello"), &json!("x")));
@@ -59,12 +70,21 @@ async fn filters_and_queue_policies_decide() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
     client.call("sns", "CreateTopic", json!({"Name": "t"})).await.ok();
-    let ((open, open_arn), (closed, closed_arn)) = (queue(&client, "open", true).await, queue(&client, "closed", false).await);
-    subscribe(&client, &open_arn, json!({"RawMessageDelivery": "true", "FilterPolicy": json!({"kind": ["wanted"]}).to_string()})).await;
+    let ((open, open_arn), (closed, closed_arn)) =
+        (queue(&client, "open", true).await, queue(&client, "closed", false).await);
+    subscribe(
+        &client,
+        &open_arn,
+        json!({"RawMessageDelivery": "true", "FilterPolicy": json!({"kind": ["wanted"]}).to_string()}),
+    )
+    .await;
     subscribe(&client, &closed_arn, json!({"RawMessageDelivery": "true"})).await;
     for kind in ["unwanted", "wanted"] {
         let attributes = json!({"kind": {"DataType": "String", "StringValue": kind}});
-        client.call("sns", "Publish", json!({"TopicArn": TOPIC, "Message": kind, "MessageAttributes": attributes})).await.ok();
+        client
+            .call("sns", "Publish", json!({"TopicArn": TOPIC, "Message": kind, "MessageAttributes": attributes}))
+            .await
+            .ok();
     }
     let got = receive(&client, &open, 5).await;
     assert_eq!(got.iter().map(|m| m["Body"].clone()).collect::<Vec<_>>(), ["wanted"]);
@@ -82,11 +102,29 @@ async fn errors_are_in_awss_words() {
     check("Publish", json!({"TopicArn": TOPIC, "Message": "x"}), "NotFoundException", "Topic does not exist").await;
     check("CreateTopic", json!({"Name": "a b"}), "InvalidParameterException", "Invalid parameter: Topic Name").await;
     client.call("sns", "CreateTopic", json!({"Name": "t"})).await.ok();
-    check("Publish", json!({"TopicArn": TOPIC, "Message": ""}), "InvalidParameterException", "Invalid parameter: Empty message").await;
-    check("Publish", json!({"TopicArn": TOPIC, "Message": "{}", "MessageStructure": "json"}), "InvalidParameterException",
-          "Invalid parameter: Message Structure - No default entry in JSON message body").await;
-    check("Subscribe", json!({"TopicArn": TOPIC, "Protocol": "test-protocol", "Endpoint": "x"}), "InvalidParameterException",
-          "Invalid parameter: Amazon SNS does not support this protocol string: test-protocol").await;
-    let unbuilt = client.call("sns", "Subscribe", json!({"TopicArn": TOPIC, "Protocol": "email", "Endpoint": "a@example.com"})).await;
+    check(
+        "Publish",
+        json!({"TopicArn": TOPIC, "Message": ""}),
+        "InvalidParameterException",
+        "Invalid parameter: Empty message",
+    )
+    .await;
+    check(
+        "Publish",
+        json!({"TopicArn": TOPIC, "Message": "{}", "MessageStructure": "json"}),
+        "InvalidParameterException",
+        "Invalid parameter: Message Structure - No default entry in JSON message body",
+    )
+    .await;
+    check(
+        "Subscribe",
+        json!({"TopicArn": TOPIC, "Protocol": "test-protocol", "Endpoint": "x"}),
+        "InvalidParameterException",
+        "Invalid parameter: Amazon SNS does not support this protocol string: test-protocol",
+    )
+    .await;
+    let unbuilt = client
+        .call("sns", "Subscribe", json!({"TopicArn": TOPIC, "Protocol": "email", "Endpoint": "a@example.com"}))
+        .await;
     assert_eq!(unbuilt.status, 501);
 }

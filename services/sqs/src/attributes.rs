@@ -42,11 +42,19 @@ fn unknown(name: &str) -> AwsError {
 
 /// Checks attributes that shall be set on `queue`, which has its new attributes already, and gives back those to keep:
 /// an empty policy takes the attribute away.
-pub(crate) fn check(cx: &Cx, from: &impl Read, queue: &Queue, given: &BTreeMap<String, String>, creating: bool) -> Result<()> {
+pub(crate) fn check(
+    cx: &Cx,
+    from: &impl Read,
+    queue: &Queue,
+    given: &BTreeMap<String, String>,
+    creating: bool,
+) -> Result<()> {
     for (name, value) in given {
         match name.as_str() {
             "FifoQueue" => fifo(value, creating)?,
-            "ContentBasedDeduplication" | "DeduplicationScope" | "FifoThroughputLimit" => fifo_only(queue, name, value)?,
+            "ContentBasedDeduplication" | "DeduplicationScope" | "FifoThroughputLimit" => {
+                fifo_only(queue, name, value)?;
+            }
             "Policy" if value.is_empty() => {}
             "Policy" => {
                 let compiled = cx.policies().compile(PolicyKind::Resource, value);
@@ -57,7 +65,9 @@ pub(crate) fn check(cx: &Cx, from: &impl Read, queue: &Queue, given: &BTreeMap<S
             "RedriveAllowPolicy" if value.is_empty() => {}
             "RedriveAllowPolicy" => drop(allow_policy(value)?),
             "KmsMasterKeyId" | "KmsDataKeyReusePeriodSeconds" if !value.is_empty() => {
-                return Err(Failure::not_built(format!("sqs queues with {name}: messages are not encrypted with a key of yours")));
+                return Err(Failure::not_built(format!(
+                    "sqs queues with {name}: messages are not encrypted with a key of yours"
+                )));
             }
             "KmsMasterKeyId" | "KmsDataKeyReusePeriodSeconds" => {}
             "SqsManagedSseEnabled" => managed_encryption(value)?,
@@ -69,7 +79,9 @@ pub(crate) fn check(cx: &Cx, from: &impl Read, queue: &Queue, given: &BTreeMap<S
 }
 
 fn bounded(name: &str, value: &str) -> Result<()> {
-    let Some((_, _, least, most)) = NUMBERS.iter().find(|(known, ..)| *known == name) else { return Err(unknown(name).into()) };
+    let Some((_, _, least, most)) = NUMBERS.iter().find(|(known, ..)| *known == name) else {
+        return Err(unknown(name).into());
+    };
     match value.parse::<i64>() {
         Ok(number) if (*least..=*most).contains(&number) => Ok(()),
         _ => Err(error::invalid_attribute(name).into()),
@@ -89,7 +101,9 @@ fn fifo_only(queue: &Queue, name: &str, value: &str) -> Result<()> {
     if !queue.is_fifo() {
         let error = match name {
             "ContentBasedDeduplication" => unknown(name),
-            _ => errors::invalid_attribute_name(format!("You can specify the {name} only when FifoQueue is set to true.")),
+            _ => errors::invalid_attribute_name(format!(
+                "You can specify the {name} only when FifoQueue is set to true."
+            )),
         };
         return Err(error.into());
     }
@@ -103,7 +117,8 @@ fn fifo_only(queue: &Queue, name: &str, value: &str) -> Result<()> {
     }
     let per_group = queue.text("FifoThroughputLimit") == Some("perMessageGroupId");
     if per_group && !queue.by_group() {
-        let message = "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup.";
+        let message =
+            "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup.";
         return Err(errors::invalid_attribute_value(message).into());
     }
     Ok(())
@@ -124,7 +139,8 @@ fn redrive(cx: &Cx, from: &impl Read, queue: &Queue, text: &str) -> Result<()> {
     if !(1..=1_000).contains(&policy.max_receive_count) {
         return Err(invalid("Invalid value for maxReceiveCount: must be between 1 and 1000."));
     }
-    let target = QueueName::from_arn(&policy.dead_letter_target_arn).ok_or_else(|| invalid("Invalid value for deadLetterTargetArn."))?;
+    let target = QueueName::from_arn(&policy.dead_letter_target_arn)
+        .ok_or_else(|| invalid("Invalid value for deadLetterTargetArn."))?;
     let same_place = target.account == queue.account && target.region == queue.region;
     if !same_place {
         return Err(invalid("Dead-letter target owner should be same as the source."));
@@ -189,7 +205,11 @@ pub(crate) fn describe(cx: &Cx, queue: &Queue) -> BTreeMap<String, String> {
     }
     out.entry("SqsManagedSseEnabled".to_owned()).or_insert_with(|| "false".to_owned());
     if queue.is_fifo() {
-        for (name, default) in [("ContentBasedDeduplication", "false"), ("DeduplicationScope", "queue"), ("FifoThroughputLimit", "perQueue")] {
+        for (name, default) in [
+            ("ContentBasedDeduplication", "false"),
+            ("DeduplicationScope", "queue"),
+            ("FifoThroughputLimit", "perQueue"),
+        ] {
             out.entry(name.to_owned()).or_insert_with(|| default.to_owned());
         }
     }

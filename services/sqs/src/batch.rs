@@ -16,7 +16,9 @@ pub(crate) fn check_ids<'a>(entry: &str, ids: impl Iterator<Item = &'a str>) -> 
         let message = format!("Maximum number of entries per request are 10. You have sent {}.", ids.len());
         return Err(errors::too_many_entries_in_batch_request(message).into());
     }
-    let good = |id: &&str| (1..=80).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let good = |id: &&str| {
+        (1..=80).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
     if !ids.iter().all(good) {
         let message = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.";
         return Err(errors::invalid_batch_entry_id(message).into());

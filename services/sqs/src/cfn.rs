@@ -28,9 +28,16 @@ pub(crate) struct Queue;
 fn attributes(properties: &Properties) -> Map<String, Json> {
     let mut out = Map::new();
     for (name, value) in properties {
-        let attribute = if name == "MaximumMessageSize" { Some(name.as_str()) } else { ATTRIBUTES.iter().copied().find(|a| a == name) };
+        let attribute = if name == "MaximumMessageSize" {
+            Some(name.as_str())
+        } else {
+            ATTRIBUTES.iter().copied().find(|a| a == name)
+        };
         // `FifoQueue: false` is how templates say that a queue is a standard one; the API has no such value.
-        let (Some(attribute), false) = (attribute, name == "FifoQueue" && matches!(text(value).as_str(), "false")) else { continue };
+        let (Some(attribute), false) = (attribute, name == "FifoQueue" && matches!(text(value).as_str(), "false"))
+        else {
+            continue;
+        };
         out.insert(attribute.to_owned(), Json::from(text(value)));
     }
     out
@@ -67,9 +74,22 @@ impl ResourceType for Queue {
 
     fn properties(&self) -> &'static [&'static str] {
         &[
-            "ContentBasedDeduplication", "DeduplicationScope", "DelaySeconds", "FifoQueue", "FifoThroughputLimit",
-            "KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "MaximumMessageSize", "MessageRetentionPeriod", "QueueName",
-            "ReceiveMessageWaitTimeSeconds", "RedriveAllowPolicy", "RedrivePolicy", "SqsManagedSseEnabled", "Tags", "VisibilityTimeout",
+            "ContentBasedDeduplication",
+            "DeduplicationScope",
+            "DelaySeconds",
+            "FifoQueue",
+            "FifoThroughputLimit",
+            "KmsDataKeyReusePeriodSeconds",
+            "KmsMasterKeyId",
+            "MaximumMessageSize",
+            "MessageRetentionPeriod",
+            "QueueName",
+            "ReceiveMessageWaitTimeSeconds",
+            "RedriveAllowPolicy",
+            "RedrivePolicy",
+            "SqsManagedSseEnabled",
+            "Tags",
+            "VisibilityTimeout",
         ]
     }
 
@@ -93,7 +113,13 @@ impl ResourceType for Queue {
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             let mut changed = attributes(&request.properties);
             changed.remove("FifoQueue");
@@ -113,7 +139,8 @@ impl ResourceType for Queue {
             }
             let tags = tags(request);
             let there = cx.call("sqs", "ListQueueTags", json!({"QueueUrl": id})).await?;
-            let gone: Vec<&String> = there["Tags"].as_object().into_iter().flat_map(Map::keys).filter(|k| !tags.contains_key(*k)).collect();
+            let gone: Vec<&String> =
+                there["Tags"].as_object().into_iter().flat_map(Map::keys).filter(|k| !tags.contains_key(*k)).collect();
             if !gone.is_empty() {
                 cx.call("sqs", "UntagQueue", json!({"QueueUrl": id, "TagKeys": gone})).await?;
             }
@@ -175,7 +202,13 @@ impl ResourceType for QueuePolicy {
         })
     }
 
-    fn update<'a>(&'a self, cx: &'a Cx, id: &'a str, before: &'a Properties, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Updated>> {
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             let (old, new) = (queues(before), queues(&request.properties));
             let policy = request.text("PolicyDocument").unwrap_or_default();

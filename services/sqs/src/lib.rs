@@ -65,8 +65,12 @@ impl Service for Sqs {
     fn denied(&self, access: &Access, message: String) -> AwsError {
         // SQS answers in the query protocol's code on both protocols, and never says why.
         let end = message.find(" because ").or_else(|| message.find(" with an explicit deny")).unwrap_or(message.len());
-        let because = if message[end..].contains("identity-based") { message.clone() } else { message[..end].to_owned() };
-        AwsError { name: "AccessDeniedException".into(), ..AwsError::new("AccessDenied", 403, format_denial(access, &because)) }
+        let because =
+            if message[end..].contains("identity-based") { message.clone() } else { message[..end].to_owned() };
+        AwsError {
+            name: "AccessDeniedException".into(),
+            ..AwsError::new("AccessDenied", 403, format_denial(access, &because))
+        }
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {

@@ -137,7 +137,9 @@ pub(crate) fn counts(from: &impl Read, queue: &Queue, now: i64) -> Result<(usize
 }
 
 /// The attributes that a sender gave, checked.
-pub(crate) fn attributes(given: Option<BTreeMap<String, input::MessageAttributeValue>>) -> Result<BTreeMap<String, Attribute>> {
+pub(crate) fn attributes(
+    given: Option<BTreeMap<String, input::MessageAttributeValue>>,
+) -> Result<BTreeMap<String, Attribute>> {
     let given = given.unwrap_or_else(BTreeMap::new);
     if given.len() > 10 {
         let message = format!("Number of message attributes [{}] exceeds the allowed maximum [10].", given.len());
@@ -161,12 +163,18 @@ fn attribute(name: &str, given: input::MessageAttributeValue) -> std::result::Re
     }
     let kind = given.data_type;
     let base = kind.split('.').next().unwrap_or_default();
-    let empty = || error::invalid_value(format!("Message (user) attribute '{name}' must contain a non-empty value of type '{base}'."));
+    let empty = || {
+        error::invalid_value(format!(
+            "Message (user) attribute '{name}' must contain a non-empty value of type '{base}'."
+        ))
+    };
     match base {
         "String" | "Number" => {
             let text = given.string_value.filter(|t| !t.is_empty()).ok_or_else(empty)?;
             if base == "Number" && text.parse::<f64>().is_err() {
-                return Err(error::invalid_value(format!("Can't cast the value of message (user) attribute '{name}' to a number.")));
+                return Err(error::invalid_value(format!(
+                    "Can't cast the value of message (user) attribute '{name}' to a number."
+                )));
             }
             check_characters(&text)?;
             Ok(Attribute { kind, text: Some(text), binary: None })
@@ -183,11 +191,14 @@ fn attribute(name: &str, given: input::MessageAttributeValue) -> std::result::Re
 
 /// Refuses the characters that XML 1.0 has not, as SQS does.
 pub(crate) fn check_characters(text: &str) -> std::result::Result<(), AwsError> {
-    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let allowed =
+        |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     if text.chars().all(allowed) {
         return Ok(());
     }
-    Err(errors::invalid_message_contents("Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"))
+    Err(errors::invalid_message_contents(
+        "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
+    ))
 }
 
 /// The size that counts against the limit: body, and names, types and values of attributes.

@@ -59,7 +59,12 @@ fn dead_letter_queue(tx: &Tx<'_>, arn: &str) -> Result<Queue> {
 
 pub(crate) async fn start(cx: &Cx, input: api::StartMessageMoveTaskInput) -> Result<api::StartMessageMoveTaskOutput> {
     if let Some(rate) = input.max_number_of_messages_per_second.filter(|r| !(1..=500).contains(r)) {
-        return Err(error::invalid_parameter(&rate.to_string(), "MaxNumberOfMessagesPerSecond", "Must be between 1 and 500, if provided.").into());
+        return Err(error::invalid_parameter(
+            &rate.to_string(),
+            "MaxNumberOfMessagesPerSecond",
+            "Must be between 1 and 500, if provided.",
+        )
+        .into());
     }
     let task_handle = cx
         .write(|tx| {
@@ -135,7 +140,9 @@ pub(crate) async fn step(cx: &Cx, due: &Task) -> Result<Next> {
 fn move_some(cx: &Cx, tx: &mut Tx<'_>, source: &Queue, task: &mut MoveTask, most: usize) -> Result<Vec<String>> {
     let mut bells = Vec::new();
     for entry in MESSAGES.page(tx, &(source.id,), None::<&()>, Order::Ascending, most)? {
-        let (Some((_, number)), true) = (entry.key::<(u64, u64)>(), entry.row.visible <= cx.now_millis()) else { continue };
+        let (Some((_, number)), true) = (entry.key::<(u64, u64)>(), entry.row.visible <= cx.now_millis()) else {
+            continue;
+        };
         let Some(mut message) = BODIES.get(tx, &(source.id, number))? else { continue };
         let target = task.destination.clone().or_else(|| message.dead_letter_of.clone());
         let target = target.as_deref().and_then(QueueName::from_arn).map(|name| name.find(tx));
@@ -169,7 +176,10 @@ pub(crate) fn sources(cx: &Cx, tx: &impl undercast_kernel::store::Read, target: 
     Ok(found)
 }
 
-pub(crate) async fn cancel(cx: &Cx, input: api::CancelMessageMoveTaskInput) -> Result<api::CancelMessageMoveTaskOutput> {
+pub(crate) async fn cancel(
+    cx: &Cx,
+    input: api::CancelMessageMoveTaskInput,
+) -> Result<api::CancelMessageMoveTaskOutput> {
     let bad = || Failure::from(error::invalid_value("Value for parameter TaskHandle is invalid."));
     let bytes = text::unbase64(&input.task_handle).ok_or_else(bad)?;
     let handle: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
@@ -194,7 +204,12 @@ pub(crate) async fn cancel(cx: &Cx, input: api::CancelMessageMoveTaskInput) -> R
 pub(crate) async fn list(cx: &Cx, input: api::ListMessageMoveTasksInput) -> Result<api::ListMessageMoveTasksOutput> {
     let most = input.max_results.unwrap_or(1);
     if !(1..=10).contains(&most) {
-        return Err(error::invalid_parameter(&most.to_string(), "MaxResults", "Must be between 1 and 10, if provided.").into());
+        return Err(error::invalid_parameter(
+            &most.to_string(),
+            "MaxResults",
+            "Must be between 1 and 10, if provided.",
+        )
+        .into());
     }
     let missing = || not_found("The resource that you specified for the SourceArn parameter doesn't exist.");
     let name = QueueName::from_arn(&input.source_arn).ok_or_else(missing)?;

@@ -21,7 +21,11 @@ impl api::Operations for Sqs {
         permission::add(cx, input).await
     }
 
-    async fn cancel_message_move_task(&self, cx: &Cx, input: api::CancelMessageMoveTaskInput) -> Result<api::CancelMessageMoveTaskOutput> {
+    async fn cancel_message_move_task(
+        &self,
+        cx: &Cx,
+        input: api::CancelMessageMoveTaskInput,
+    ) -> Result<api::CancelMessageMoveTaskOutput> {
         move_task::cancel(cx, input).await
     }
 
@@ -80,7 +84,11 @@ impl api::Operations for Sqs {
         visibility::delete_one(cx, input).await
     }
 
-    async fn delete_message_batch(&self, cx: &Cx, input: api::DeleteMessageBatchInput) -> Result<api::DeleteMessageBatchOutput> {
+    async fn delete_message_batch(
+        &self,
+        cx: &Cx,
+        input: api::DeleteMessageBatchInput,
+    ) -> Result<api::DeleteMessageBatchOutput> {
         visibility::delete_many(cx, input).await
     }
 
@@ -101,7 +109,11 @@ impl api::Operations for Sqs {
         Ok(())
     }
 
-    async fn get_queue_attributes(&self, cx: &Cx, input: api::GetQueueAttributesInput) -> Result<api::GetQueueAttributesOutput> {
+    async fn get_queue_attributes(
+        &self,
+        cx: &Cx,
+        input: api::GetQueueAttributesInput,
+    ) -> Result<api::GetQueueAttributesOutput> {
         let name = QueueName::from_url(cx, &input.queue_url)?;
         let read = cx.read();
         let queue = name.find(&read)?;
@@ -135,12 +147,17 @@ impl api::Operations for Sqs {
         let name = QueueName::from_url(cx, &input.queue_url)?;
         let read = cx.read();
         let target = name.find(&read)?;
-        let urls: Vec<(String, String)> = move_task::sources(cx, &read, &target)?.iter().map(|q| (q.name.clone(), q.url(cx))).collect();
+        let urls: Vec<(String, String)> =
+            move_task::sources(cx, &read, &target)?.iter().map(|q| (q.name.clone(), q.url(cx))).collect();
         let (queue_urls, next_token) = page(urls, "ListDeadLetterSourceQueues", input.next_token, input.max_results)?;
         Ok(api::ListDeadLetterSourceQueuesOutput { queue_urls, next_token })
     }
 
-    async fn list_message_move_tasks(&self, cx: &Cx, input: api::ListMessageMoveTasksInput) -> Result<api::ListMessageMoveTasksOutput> {
+    async fn list_message_move_tasks(
+        &self,
+        cx: &Cx,
+        input: api::ListMessageMoveTasksInput,
+    ) -> Result<api::ListMessageMoveTasksOutput> {
         move_task::list(cx, input).await
     }
 
@@ -151,8 +168,10 @@ impl api::Operations for Sqs {
 
     async fn list_queues(&self, cx: &Cx, input: api::ListQueuesInput) -> Result<api::ListQueuesOutput> {
         let prefix = input.queue_name_prefix.unwrap_or_else(String::new);
-        let queues = QUEUES.page(&cx.read(), &(cx.account(), cx.region()), None::<&()>, Order::Ascending, usize::MAX)?;
-        let urls = queues.iter().filter(|q| q.row.name.starts_with(&prefix)).map(|q| (q.row.name.clone(), q.row.url(cx)));
+        let queues =
+            QUEUES.page(&cx.read(), &(cx.account(), cx.region()), None::<&()>, Order::Ascending, usize::MAX)?;
+        let urls =
+            queues.iter().filter(|q| q.row.name.starts_with(&prefix)).map(|q| (q.row.name.clone(), q.row.url(cx)));
         let (queue_urls, next_token) = page(urls.collect(), "ListQueues", input.next_token, input.max_results)?;
         Ok(api::ListQueuesOutput { queue_urls: (!queue_urls.is_empty()).then_some(queue_urls), next_token })
     }
@@ -185,7 +204,11 @@ impl api::Operations for Sqs {
         send::one(cx, input).await
     }
 
-    async fn send_message_batch(&self, cx: &Cx, input: api::SendMessageBatchInput) -> Result<api::SendMessageBatchOutput> {
+    async fn send_message_batch(
+        &self,
+        cx: &Cx,
+        input: api::SendMessageBatchInput,
+    ) -> Result<api::SendMessageBatchOutput> {
         send::many(cx, input).await
     }
 
@@ -203,7 +226,11 @@ impl api::Operations for Sqs {
         .await
     }
 
-    async fn start_message_move_task(&self, cx: &Cx, input: api::StartMessageMoveTaskInput) -> Result<api::StartMessageMoveTaskOutput> {
+    async fn start_message_move_task(
+        &self,
+        cx: &Cx,
+        input: api::StartMessageMoveTaskInput,
+    ) -> Result<api::StartMessageMoveTaskOutput> {
         move_task::start(cx, input).await
     }
 
@@ -235,7 +262,8 @@ impl api::Operations for Sqs {
 fn check_name(name: &str, fifo: bool) -> Result<()> {
     let base = name.strip_suffix(".fifo");
     let characters = base.unwrap_or(name);
-    let good = !characters.is_empty() && characters.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let good =
+        !characters.is_empty() && characters.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if fifo != base.is_some() || (fifo && (!good || name.len() > 80)) {
         let message = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length.";
         return Err(error::invalid_value(message).into());
@@ -258,7 +286,8 @@ fn same(cx: &Cx, there: &Queue, wanted: &Queue, given: &BTreeMap<String, String>
     let fifo = there.is_fifo() != wanted.is_fifo();
     match differs.map(|(name, _)| name.as_str()).or(fifo.then_some("FifoQueue")) {
         Some(name) => {
-            let message = format!("A queue already exists with the same name and a different value for attribute {name}");
+            let message =
+                format!("A queue already exists with the same name and a different value for attribute {name}");
             Err(errors::queue_name_exists(message).into())
         }
         None => Ok(there.url(cx)),
@@ -267,14 +296,22 @@ fn same(cx: &Cx, there: &Queue, wanted: &Queue, given: &BTreeMap<String, String>
 
 /// Policies are the same when they say the same, however they are spaced.
 fn same_value(a: &str, b: &str) -> bool {
-    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok().filter(|j| j.is_object() || j.is_array());
+    let json =
+        |text: &str| serde_json::from_str::<serde_json::Value>(text).ok().filter(|j| j.is_object() || j.is_array());
     a == b || json(a).is_some_and(|a| Some(a) == json(b))
 }
 
 /// A page of URLs by name. Without `MaxResults` there is one page of at most 1,000 and no token, as on AWS.
-fn page(urls: Vec<(String, String)>, list: &str, token: Option<String>, most: Option<i32>) -> Result<(Vec<String>, Option<String>)> {
+fn page(
+    urls: Vec<(String, String)>,
+    list: &str,
+    token: Option<String>,
+    most: Option<i32>,
+) -> Result<(Vec<String>, Option<String>)> {
     if let Some(most) = most.filter(|m| !(1..=1_000).contains(m)) {
-        let message = format!("Value for parameter MaxResults is invalid. Reason: {most} must be between 1 and 1000, if provided.");
+        let message = format!(
+            "Value for parameter MaxResults is invalid. Reason: {most} must be between 1 and 1000, if provided."
+        );
         return Err(error::invalid_value(message).into());
     }
     let after = match token {

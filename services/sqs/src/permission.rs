@@ -12,8 +12,17 @@ use crate::error;
 use crate::queue::{QUEUES, QueueName};
 
 /// Actions that `AddPermission` can give.
-const GIVEN: &[&str] =
-    &["*", "ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl", "ListDeadLetterSourceQueues", "PurgeQueue", "ReceiveMessage", "SendMessage"];
+const GIVEN: &[&str] = &[
+    "*",
+    "ChangeMessageVisibility",
+    "DeleteMessage",
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ListDeadLetterSourceQueues",
+    "PurgeQueue",
+    "ReceiveMessage",
+    "SendMessage",
+];
 
 /// The permission that a call needs.
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
@@ -25,11 +34,13 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         other => other,
     };
     let action = format!("sqs:{action}");
-    let named = || input.text("QueueName").map(|name| QueueName {
-        account: input.text("QueueOwnerAWSAccountId").unwrap_or(cx.account()).to_owned(),
-        region: cx.region().to_owned(),
-        name: name.to_owned(),
-    });
+    let named = || {
+        input.text("QueueName").map(|name| QueueName {
+            account: input.text("QueueOwnerAWSAccountId").unwrap_or(cx.account()).to_owned(),
+            region: cx.region().to_owned(),
+            name: name.to_owned(),
+        })
+    };
     let name = match (input.text("QueueUrl"), input.text("SourceArn")) {
         (Some(url), _) => Some(QueueName::from_url(cx, url)?),
         (None, Some(arn)) => QueueName::from_arn(arn),
@@ -45,7 +56,8 @@ fn with_policy(cx: &Cx, from: &impl Read, access: Access, name: &QueueName) -> R
     let access = access.in_account(name.account.clone());
     let Some(queue) = QUEUES.get(from, &name.key())? else { return Ok(access) };
     Ok(match queue.text("Policy") {
-        Some(text) => access.with_policy(&queue.arn(cx), cx.policies().compile(PolicyKind::Resource, text).map_err(Failure::broken)?),
+        Some(text) => access
+            .with_policy(&queue.arn(cx), cx.policies().compile(PolicyKind::Resource, text).map_err(Failure::broken)?),
         None => access,
     })
 }
@@ -54,11 +66,15 @@ pub(crate) async fn add(cx: &Cx, input: api::AddPermissionInput) -> Result<()> {
     let name = QueueName::from_url(cx, &input.queue_url)?;
     for action in &input.actions {
         if !GIVEN.contains(&action.as_str()) {
-            let message = format!("Value SQS:{action} for parameter ActionName is invalid. Reason: Please refer to the appropriate WSDL for a list of valid actions.");
+            let message = format!(
+                "Value SQS:{action} for parameter ActionName is invalid. Reason: Please refer to the appropriate WSDL for a list of valid actions."
+            );
             return Err(error::invalid_value(message).into());
         }
     }
-    if let Some(account) = input.aws_account_ids.iter().find(|a| a.len() != 12 || !a.bytes().all(|b| b.is_ascii_digit())) {
+    if let Some(account) =
+        input.aws_account_ids.iter().find(|a| a.len() != 12 || !a.bytes().all(|b| b.is_ascii_digit()))
+    {
         let reason = "Unable to verify.";
         return Err(error::invalid_parameter(account, "PrincipalId", reason).into());
     }
@@ -66,9 +82,12 @@ pub(crate) async fn add(cx: &Cx, input: api::AddPermissionInput) -> Result<()> {
         let mut queue = name.find(tx)?;
         let mut policy = match queue.text("Policy") {
             Some(text) => serde_json::from_str(text).map_err(Failure::broken)?,
-            None => json!({"Version": "2008-10-17", "Id": format!("{}/SQSDefaultPolicy", queue.arn(cx)), "Statement": []}),
+            None => {
+                json!({"Version": "2008-10-17", "Id": format!("{}/SQSDefaultPolicy", queue.arn(cx)), "Statement": []})
+            }
         };
-        let principals: Vec<String> = input.aws_account_ids.iter().map(|a| format!("arn:{}:iam::{a}:root", cx.partition())).collect();
+        let principals: Vec<String> =
+            input.aws_account_ids.iter().map(|a| format!("arn:{}:iam::{a}:root", cx.partition())).collect();
         let actions: Vec<String> = input.actions.iter().map(|a| format!("SQS:{a}")).collect();
         let statement = json!({"Sid": input.label, "Effect": "Allow", "Principal": {"AWS": one_or_many(principals)},
                                "Action": one_or_many(actions), "Resource": queue.arn(cx)});
@@ -92,7 +111,8 @@ pub(crate) async fn remove(cx: &Cx, input: api::RemovePermissionInput) -> Result
     cx.write(|tx| {
         let mut queue = name.find(tx)?;
         let not_found = || Failure::from(error::invalid_parameter(&input.label, "Label", "can't find label."));
-        let mut policy: Json = serde_json::from_str(queue.text("Policy").ok_or_else(not_found)?).map_err(Failure::broken)?;
+        let mut policy: Json =
+            serde_json::from_str(queue.text("Policy").ok_or_else(not_found)?).map_err(Failure::broken)?;
         let statements = statements(&mut policy)?;
         let before = statements.len();
         statements.retain(|s| s["Sid"] != input.label.as_str());

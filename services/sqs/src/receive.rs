@@ -47,7 +47,9 @@ impl ReceiptHandle {
 
     pub(crate) fn parse(handle: &str, queue: &Queue) -> Result<Self> {
         let invalid = || {
-            Failure::from(errors::receipt_handle_is_invalid(format!("The input receipt handle \"{handle}\" is not a valid receipt handle.")))
+            Failure::from(errors::receipt_handle_is_invalid(format!(
+                "The input receipt handle \"{handle}\" is not a valid receipt handle."
+            )))
         };
         let bytes = text::unbase64(handle).and_then(|b| String::from_utf8(b).ok()).ok_or_else(invalid)?;
         let mut parts = bytes.strip_prefix("undercast:").ok_or_else(invalid)?.split(':');
@@ -69,16 +71,30 @@ struct Ask {
 
 fn within(value: Option<i32>, parameter: &str, least: i32, most: i32, reason: &str) -> Result<Option<i32>> {
     match value {
-        Some(v) if !(least..=most).contains(&v) => Err(error::invalid_parameter(&v.to_string(), parameter, reason).into()),
+        Some(v) if !(least..=most).contains(&v) => {
+            Err(error::invalid_parameter(&v.to_string(), parameter, reason).into())
+        }
         other => Ok(other),
     }
 }
 
 impl Ask {
     fn new(queue: &Queue, input: api::ReceiveMessageInput) -> Result<Self> {
-        let most = within(input.max_number_of_messages, "MaxNumberOfMessages", 1, 10, "Must be between 1 and 10, if provided.")?;
+        let most = within(
+            input.max_number_of_messages,
+            "MaxNumberOfMessages",
+            1,
+            10,
+            "Must be between 1 and 10, if provided.",
+        )?;
         let wait = within(input.wait_time_seconds, "WaitTimeSeconds", 0, 20, "Must be >= 0 and <= 20, if provided.")?;
-        let visibility = within(input.visibility_timeout, "VisibilityTimeout", 0, 43_200, "Must be >= 0 and <= 43200, if provided.")?;
+        let visibility = within(
+            input.visibility_timeout,
+            "VisibilityTimeout",
+            0,
+            43_200,
+            "Must be >= 0 and <= 43200, if provided.",
+        )?;
         if let Some(attempt) = input.receive_request_attempt_id.as_ref().filter(|_| !queue.is_fifo()) {
             let reason = "The request includes a parameter that is not valid for this queue type.";
             return Err(error::invalid_parameter(attempt, "ReceiveRequestAttemptId", reason).into());
@@ -150,7 +166,11 @@ fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<St
         return Ok((Vec::new(), again));
     }
     let mut taking = Taking { cx, queue: &queue, ask, bells: Vec::new(), out: Vec::new(), receipts: Vec::new() };
-    if queue.is_fifo() { taking.by_group(tx)? } else { taking.by_time(tx)? }
+    if queue.is_fifo() {
+        taking.by_group(tx)?;
+    } else {
+        taking.by_time(tx)?;
+    }
     if let Some(id) = &ask.attempt {
         let attempt = Attempt { until: cx.now_millis() + ATTEMPT_MILLIS, messages: taking.receipts };
         ATTEMPTS.put(tx, &(queue.id, id), &attempt);
@@ -161,11 +181,15 @@ fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<St
 /// What an earlier attempt of the same id received, if all of it is still as it was.
 fn repeated(cx: &Cx, tx: &Tx<'_>, queue: &Queue, ask: &Ask) -> Result<Option<Vec<output::Message>>> {
     let Some(id) = &ask.attempt else { return Ok(None) };
-    let Some(attempt) = ATTEMPTS.get(tx, &(queue.id, id))?.filter(|a| a.until > cx.now_millis()) else { return Ok(None) };
+    let Some(attempt) = ATTEMPTS.get(tx, &(queue.id, id))?.filter(|a| a.until > cx.now_millis()) else {
+        return Ok(None);
+    };
     let mut out = Vec::new();
     for (number, receipt) in attempt.messages {
         let standing = MESSAGES.get(tx, &(queue.id, number))?;
-        let Some(standing) = standing.filter(|s| s.receipt == receipt && s.visible > cx.now_millis()) else { return Ok(None) };
+        let Some(standing) = standing.filter(|s| s.receipt == receipt && s.visible > cx.now_millis()) else {
+            return Ok(None);
+        };
         if let Some(message) = BODIES.get(tx, &(queue.id, number))? {
             out.push(show(queue, ask, number, &standing, &message));
         }
@@ -188,7 +212,8 @@ impl Taking<'_> {
     fn by_time(&mut self, tx: &mut Tx<'_>) -> Result<()> {
         while self.out.len() < self.ask.most {
             let end = (self.queue.id, self.cx.now_millis() + 1);
-            let rows = ORDER.range(tx, &(self.queue.id, i64::MIN), &end, Order::Ascending, self.ask.most - self.out.len())?;
+            let rows =
+                ORDER.range(tx, &(self.queue.id, i64::MIN), &end, Order::Ascending, self.ask.most - self.out.len())?;
             if rows.is_empty() {
                 break;
             }
@@ -249,7 +274,7 @@ impl Taking<'_> {
         }
         if let Some(redrive) = self.queue.redrive()?
             && standing.receives >= redrive.max_receive_count
-            && self.to_dead_letters(tx, number, standing, &redrive.dead_letter_target_arn)?
+            && self.dead_letter(tx, number, standing, &redrive.dead_letter_target_arn)?
         {
             return Ok(());
         }
@@ -271,7 +296,7 @@ impl Taking<'_> {
     }
 
     /// Moves a message to the dead-letter queue, if that is there.
-    fn to_dead_letters(&mut self, tx: &mut Tx<'_>, number: u64, standing: &Standing, target: &str) -> Result<bool> {
+    fn dead_letter(&mut self, tx: &mut Tx<'_>, number: u64, standing: &Standing, target: &str) -> Result<bool> {
         let Some(Ok(target)) = QueueName::from_arn(target).map(|name| name.find(tx)) else { return Ok(false) };
         let Some(mut message) = BODIES.get(tx, &(self.queue.id, number))? else { return Ok(false) };
         message::remove(tx, self.queue, number, standing);
@@ -290,7 +315,8 @@ impl Taking<'_> {
 /// A message as the receiver gets it.
 fn show(queue: &Queue, ask: &Ask, number: u64, standing: &Standing, message: &Message) -> output::Message {
     let wanted = |name: &String| ask.names.iter().any(|n| wants(n, name));
-    let chosen: BTreeMap<_, _> = message.attributes.iter().filter(|(n, _)| wanted(n)).map(|(n, a)| (n.clone(), a.clone())).collect();
+    let chosen: BTreeMap<_, _> =
+        message.attributes.iter().filter(|(n, _)| wanted(n)).map(|(n, a)| (n.clone(), a.clone())).collect();
     let attributes = system_attributes(queue, ask, number, standing, message);
     output::Message {
         message_id: Some(message.id.clone()),
@@ -305,10 +331,19 @@ fn show(queue: &Queue, ask: &Ask, number: u64, standing: &Standing, message: &Me
 
 /// `All`, `.*`, a name, or a prefix with `.*` behind it.
 fn wants(asked: &str, name: &str) -> bool {
-    asked == "All" || asked == ".*" || asked == name || asked.strip_suffix(".*").is_some_and(|prefix| name.starts_with(prefix))
+    asked == "All"
+        || asked == ".*"
+        || asked == name
+        || asked.strip_suffix(".*").is_some_and(|prefix| name.starts_with(prefix))
 }
 
-fn system_attributes(queue: &Queue, ask: &Ask, number: u64, standing: &Standing, message: &Message) -> BTreeMap<String, String> {
+fn system_attributes(
+    queue: &Queue,
+    ask: &Ask,
+    number: u64,
+    standing: &Standing,
+    message: &Message,
+) -> BTreeMap<String, String> {
     let fifo = queue.is_fifo();
     let all = [
         ("SenderId", Some(message.sender.clone())),
@@ -322,5 +357,8 @@ fn system_attributes(queue: &Queue, ask: &Ask, number: u64, standing: &Standing,
         ("DeadLetterQueueSourceArn", message.dead_letter_of.clone()),
     ];
     let asked = |name: &str| ask.system.contains("All") || ask.system.contains(name);
-    all.into_iter().filter(|(name, _)| asked(name)).filter_map(|(name, value)| value.map(|v| (name.to_owned(), v))).collect()
+    all.into_iter()
+        .filter(|(name, _)| asked(name))
+        .filter_map(|(name, value)| value.map(|v| (name.to_owned(), v)))
+        .collect()
 }

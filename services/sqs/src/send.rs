@@ -60,7 +60,9 @@ fn trace_header(given: Option<SystemAttributes>) -> Result<Option<String>> {
             return Err(error::invalid_value(format!("Message system attribute name '{name}' is invalid.")).into());
         }
         if value.data_type != "String" {
-            let message = format!("The type of message system attribute '{name}' is invalid. You must use only the following supported type prefixes: String.");
+            let message = format!(
+                "The type of message system attribute '{name}' is invalid. You must use only the following supported type prefixes: String."
+            );
             return Err(error::invalid_value(message).into());
         }
         found = value.string_value;
@@ -73,7 +75,8 @@ fn check_id(value: Option<&String>, parameter: &str) -> Result<()> {
     let good = |v: &String| (1..=128).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_graphic());
     match value {
         Some(v) if !good(v) => {
-            let reason = format!("{parameter} can only include alphanumeric and punctuation characters. 1 to 128 in length.");
+            let reason =
+                format!("{parameter} can only include alphanumeric and punctuation characters. 1 to 128 in length.");
             Err(error::invalid_parameter(v, parameter, &reason).into())
         }
         _ => Ok(()),
@@ -94,18 +97,31 @@ impl Draft {
         }
         message::check_characters(&body)?;
         if let Some(delay) = delay.filter(|d| !(0..=900).contains(d)) {
-            return Err(error::invalid_parameter(&delay.to_string(), "DelaySeconds", "DelaySeconds must be >= 0 and <= 900.").into());
+            return Err(error::invalid_parameter(
+                &delay.to_string(),
+                "DelaySeconds",
+                "DelaySeconds must be >= 0 and <= 900.",
+            )
+            .into());
         }
         check_id(group.as_ref(), "MessageGroupId")?;
         check_id(deduplication.as_ref(), "MessageDeduplicationId")?;
-        Ok(Self { body, attributes: message::attributes(attributes)?, trace_header: trace_header(system)?, delay, group, deduplication })
+        Ok(Self {
+            body,
+            attributes: message::attributes(attributes)?,
+            trace_header: trace_header(system)?,
+            delay,
+            group,
+            deduplication,
+        })
     }
 
     /// Checks it against its queue, and puts it there.
     fn send(&self, cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<Sent> {
         let limit = usize::try_from(queue.number("MaximumMessageSize")).unwrap_or(message::LARGEST);
         if message::size(&self.body, &self.attributes) > limit {
-            let reason = format!("One or more parameters are invalid. Reason: Message must be shorter than {limit} bytes.");
+            let reason =
+                format!("One or more parameters are invalid. Reason: Message must be shorter than {limit} bytes.");
             return Err(error::invalid_value(reason).into());
         }
         let deduplication = self.deduplication(queue)?;
@@ -218,8 +234,14 @@ pub(crate) async fn many(cx: &Cx, input: api::SendMessageBatchInput) -> Result<a
     let mut total = 0;
     for e in input.entries {
         let (id, length) = (e.id, e.message_body.len());
-        let draft =
-            Draft::new(e.message_body, e.message_attributes, e.message_system_attributes, e.delay_seconds, e.message_group_id, e.message_deduplication_id);
+        let draft = Draft::new(
+            e.message_body,
+            e.message_attributes,
+            e.message_system_attributes,
+            e.delay_seconds,
+            e.message_group_id,
+            e.message_deduplication_id,
+        );
         total += draft.as_ref().map_or(length, |d| message::size(&d.body, &d.attributes));
         match draft {
             Ok(draft) => drafts.push((id, draft)),
@@ -227,7 +249,8 @@ pub(crate) async fn many(cx: &Cx, input: api::SendMessageBatchInput) -> Result<a
         }
     }
     if total > message::LARGEST {
-        let message = format!("Batch requests cannot be longer than {} bytes. You have sent {total} bytes.", message::LARGEST);
+        let message =
+            format!("Batch requests cannot be longer than {} bytes. You have sent {total} bytes.", message::LARGEST);
         return Err(errors::batch_request_too_long(message).into());
     }
     let (topic, results) = cx

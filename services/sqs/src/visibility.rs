@@ -36,8 +36,11 @@ fn change(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, handle: &str, seconds: i32) -
         return Err(error::invalid_parameter(&seconds.to_string(), "VisibilityTimeout", reason).into());
     }
     let parsed = ReceiptHandle::parse(handle, queue)?;
-    let not_in_flight =
-        || errors::message_not_inflight(format!("Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."));
+    let not_in_flight = || {
+        errors::message_not_inflight(format!(
+            "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
+        ))
+    };
     let standing = MESSAGES.get(tx, &(queue.id, parsed.number))?;
     let now = cx.now_millis();
     let Some(standing) = standing.filter(|s| s.receipt == parsed.receipt && s.visible > now) else {
@@ -72,7 +75,8 @@ pub(crate) async fn delete_many(cx: &Cx, input: api::DeleteMessageBatchInput) ->
     let (topic, results) = cx
         .write(|tx| {
             let queue = name.find(tx)?;
-            let results: Vec<_> = input.entries.iter().map(|e| (e.id.clone(), delete(cx, tx, &queue, &e.receipt_handle))).collect();
+            let results: Vec<_> =
+                input.entries.iter().map(|e| (e.id.clone(), delete(cx, tx, &queue, &e.receipt_handle))).collect();
             Ok((queue.topic(), results))
         })
         .await?;

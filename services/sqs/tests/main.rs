@@ -86,7 +86,8 @@ async fn what_is_received_too_often_goes_to_the_dead_letter_queue_and_back() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
     let dead = queue(&client, "dead", json!({})).await;
-    let policy = json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": 2}).to_string();
+    let policy =
+        json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": 2}).to_string();
     let url = queue(&client, "q", json!({"VisibilityTimeout": "0", "RedrivePolicy": policy})).await;
     send(&client, &url, "poison").await;
     for _ in 0..2 {
@@ -95,10 +96,16 @@ async fn what_is_received_too_often_goes_to_the_dead_letter_queue_and_back() {
     assert!(receive(&client, &url, json!({})).await.is_empty());
     let letters = receive(&client, &dead, json!({"AttributeNames": ["All"], "VisibilityTimeout": 0})).await;
     assert_eq!(letters[0]["Attributes"]["DeadLetterQueueSourceArn"], "arn:aws:sqs:us-east-1:000000000000:q");
-    let started = client.call("sqs", "StartMessageMoveTask", json!({"SourceArn": "arn:aws:sqs:us-east-1:000000000000:dead"})).await.ok();
+    let started = client
+        .call("sqs", "StartMessageMoveTask", json!({"SourceArn": "arn:aws:sqs:us-east-1:000000000000:dead"}))
+        .await
+        .ok();
     assert!(started["TaskHandle"].is_string());
     assert_eq!(bodies(&receive(&client, &url, json!({"WaitTimeSeconds": 5})).await), ["poison"]);
-    let tasks = client.call("sqs", "ListMessageMoveTasks", json!({"SourceArn": "arn:aws:sqs:us-east-1:000000000000:dead"})).await.ok();
+    let tasks = client
+        .call("sqs", "ListMessageMoveTasks", json!({"SourceArn": "arn:aws:sqs:us-east-1:000000000000:dead"}))
+        .await
+        .ok();
     assert_eq!(tasks["Results"][0]["ApproximateNumberOfMessagesMoved"], 1);
 }
 
@@ -108,11 +115,18 @@ async fn a_fifo_group_waits_for_its_message_in_flight_and_duplicates_are_dropped
     let client = cloud.client();
     let url = queue(&client, "q.fifo", json!({"FifoQueue": "true", "ContentBasedDeduplication": "true"})).await;
     for (group, body) in [("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a1")] {
-        client.call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": body, "MessageGroupId": group})).await.ok();
+        client
+            .call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": body, "MessageGroupId": group}))
+            .await
+            .ok();
     }
     let first = receive(&client, &url, json!({"MaxNumberOfMessages": 1})).await;
     assert_eq!(bodies(&first), ["a1"]);
-    assert_eq!(bodies(&receive(&client, &url, json!({})).await), ["b1"], "group a waits for a1, and the second a1 was dropped");
+    assert_eq!(
+        bodies(&receive(&client, &url, json!({})).await),
+        ["b1"],
+        "group a waits for a1, and the second a1 was dropped"
+    );
     let handle = &first[0]["ReceiptHandle"];
     client.call("sqs", "DeleteMessage", json!({"QueueUrl": url, "ReceiptHandle": handle})).await.ok();
     assert_eq!(bodies(&receive(&client, &url, json!({})).await), ["a2"]);
@@ -141,7 +155,8 @@ async fn another_account_needs_the_queues_policy() {
     let stranger = cloud.client_of(undercast_testkit::Credentials::new("111111111111", "x"));
     let denied = stranger.call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": "x"})).await;
     assert_eq!((denied.status, denied.code()), (403, "AccessDeniedException"));
-    let permission = json!({"QueueUrl": url, "Label": "stranger", "AWSAccountIds": ["111111111111"], "Actions": ["SendMessage"]});
+    let permission =
+        json!({"QueueUrl": url, "Label": "stranger", "AWSAccountIds": ["111111111111"], "Actions": ["SendMessage"]});
     client.call("sqs", "AddPermission", permission).await.ok();
     stranger.call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": "x"})).await.ok();
     client.call("sqs", "RemovePermission", json!({"QueueUrl": url, "Label": "stranger"})).await.ok();

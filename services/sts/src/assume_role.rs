@@ -61,7 +61,16 @@ pub(crate) async fn assume(cx: &Cx, input: api::AssumeRoleInput) -> Result<api::
         return Err(AwsError::new("AccessDenied", 403, "Roles may not be assumed by root accounts.").into());
     }
     let Some(role) = role(cx, &input.role_arn)? else {
-        return Err(AwsError::new("AccessDenied", 403, format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {}", cx.principal().arn, input.role_arn)).into());
+        return Err(AwsError::new(
+            "AccessDenied",
+            403,
+            format!(
+                "User: {} is not authorized to perform: sts:AssumeRole on resource: {}",
+                cx.principal().arn,
+                input.role_arn
+            ),
+        )
+        .into());
     };
     let seconds = duration(cx, input.duration_seconds, &role)?;
     let tags = session_tags(input.tags)?;
@@ -95,7 +104,8 @@ pub(crate) async fn assume(cx: &Cx, input: api::AssumeRoleInput) -> Result<api::
 fn duration(cx: &Cx, asked: Option<i32>, role: &RoleFacts) -> Result<i32> {
     let seconds = asked.unwrap_or(3_600);
     if matches!(cx.principal().kind, PrincipalKind::AssumedRole { .. }) && seconds > 3_600 {
-        let message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.";
+        let message =
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.";
         return Err(invalid(message.to_owned()).into());
     }
     if seconds > role.max_session_seconds {
@@ -108,7 +118,10 @@ fn duration(cx: &Cx, asked: Option<i32>, role: &RoleFacts) -> Result<i32> {
 fn session_policies(policy: Option<String>) -> Result<Vec<String>> {
     let Some(policy) = policy else { return Ok(Vec::new()) };
     if policy.chars().count() > POLICY_CHARACTERS {
-        let message = format!("Packed policy consumes {}% of allotted space, please use smaller policy.", policy.len() * 100 / POLICY_CHARACTERS);
+        let message = format!(
+            "Packed policy consumes {}% of allotted space, please use smaller policy.",
+            policy.len() * 100 / POLICY_CHARACTERS
+        );
         return Err(errors::packed_policy_too_large_exception(message).into());
     }
     match Policy::parse(PolicyKind::Session, &policy) {

@@ -42,7 +42,11 @@ impl api::Operations for Sts {
         assume_role::assume(cx, input).await
     }
 
-    async fn get_caller_identity(&self, cx: &Cx, _input: api::GetCallerIdentityInput) -> Result<api::GetCallerIdentityOutput> {
+    async fn get_caller_identity(
+        &self,
+        cx: &Cx,
+        _input: api::GetCallerIdentityInput,
+    ) -> Result<api::GetCallerIdentityOutput> {
         let principal = cx.principal();
         Ok(api::GetCallerIdentityOutput {
             user_id: Some(principal.user_id.clone()),

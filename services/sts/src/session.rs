@@ -59,7 +59,12 @@ pub(crate) async fn of_caller(cx: &Cx, input: api::GetSessionTokenInput) -> Resu
 /// There are no MFA devices here, so no code can be right.
 pub(crate) fn refuse_mfa(serial_number: Option<&String>, token_code: Option<&String>) -> Result<()> {
     match serial_number.or(token_code) {
-        Some(_) => Err(AwsError::new("AccessDenied", 403, "MultiFactorAuthentication failed with invalid MFA one time pass code.").into()),
+        Some(_) => Err(AwsError::new(
+            "AccessDenied",
+            403,
+            "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+        )
+        .into()),
         None => Ok(()),
     }
 }

@@ -149,7 +149,6 @@ pub(super) fn take_arrived(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 

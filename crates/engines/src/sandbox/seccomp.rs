@@ -192,7 +192,6 @@ fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> Instruction {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 

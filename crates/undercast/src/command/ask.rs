@@ -30,7 +30,9 @@ pub(super) async fn run(command: Command, endpoint: &str, json: bool) -> Outcome
         Command::Clock { action } => clock(endpoint, json, action.unwrap_or(ClockAction::Get)).await,
         Command::Fault { action } => fault(endpoint, json, action).await,
         // The others need no running cloud and have been done.
-        Command::Up(_) | Command::Ca { .. } | Command::Env | Command::Doctor | Command::Completions { .. } => Ok(ExitCode::SUCCESS),
+        Command::Up(_) | Command::Ca { .. } | Command::Env | Command::Doctor | Command::Completions { .. } => {
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -38,7 +40,8 @@ async fn status(endpoint: &str, json: bool) -> Outcome {
     match call(endpoint, "GET", "/_undercast/health", None).await {
         Ok(health) if json => say(&health.to_string())?,
         Ok(health) => {
-            let names: Vec<&str> = health["services"].as_object().into_iter().flat_map(|s| s.keys().map(String::as_str)).collect();
+            let names: Vec<&str> =
+                health["services"].as_object().into_iter().flat_map(|s| s.keys().map(String::as_str)).collect();
             say(&format!("running at {endpoint}, version {}", health["version"].as_str().unwrap_or("unknown")))?;
             say(&format!("services: {}", names.join(", ")))?;
         }
@@ -61,12 +64,22 @@ async fn report(endpoint: &str, json: bool, only: Option<&str>) -> Outcome {
     }
     for service in chosen {
         let count = |name: &str| service[name].as_array().map_or(0, Vec::len);
-        let protocols: Vec<&str> = service["protocols"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let protocols: Vec<&str> =
+            service["protocols"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         let (built, not_built) = (count("operations"), count("not_built"));
-        say(&format!("{:<16} {built:>4} of {:>4} operations  {}", service["service"].as_str().unwrap_or_default(), built + not_built, protocols.join(", ")))?;
+        say(&format!(
+            "{:<16} {built:>4} of {:>4} operations  {}",
+            service["service"].as_str().unwrap_or_default(),
+            built + not_built,
+            protocols.join(", ")
+        ))?;
         for operation in service["operations"].as_array().into_iter().flatten() {
             for (member, reason) in operation["ignored"].as_object().into_iter().flatten() {
-                say(&format!("    {} ignores {member}: {}", operation["name"].as_str().unwrap_or_default(), reason.as_str().unwrap_or_default()))?;
+                say(&format!(
+                    "    {} ignores {member}: {}",
+                    operation["name"].as_str().unwrap_or_default(),
+                    reason.as_str().unwrap_or_default()
+                ))?;
             }
         }
         if only.is_some() {
@@ -90,7 +103,14 @@ async fn events(endpoint: &str, json: bool, follow: bool, count: usize) -> Outco
                 say(&event.to_string())?;
             } else {
                 let code = event["error"][0].as_str().unwrap_or_default();
-                say(&format!("{}  {:<14} {:<28} {:>3} {code}  {}", text("time"), text("service"), text("operation"), event["status"], text("request_id")))?;
+                say(&format!(
+                    "{}  {:<14} {:<28} {:>3} {code}  {}",
+                    text("time"),
+                    text("service"),
+                    text("operation"),
+                    event["status"],
+                    text("request_id")
+                ))?;
             }
             shown = text("request_id");
         }
@@ -129,7 +149,11 @@ async fn clock(endpoint: &str, json: bool, action: ClockAction) -> Outcome {
         say(&answer.to_string())?;
     } else {
         let state = if answer["frozen"] == true { "frozen" } else { "running" };
-        say(&format!("{} ({state}, {} s ahead of the machine)", answer["now"].as_str().unwrap_or_default(), answer["ahead_seconds"]))?;
+        say(&format!(
+            "{} ({state}, {} s ahead of the machine)",
+            answer["now"].as_str().unwrap_or_default(),
+            answer["ahead_seconds"]
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -168,7 +192,9 @@ fn rule(arguments: &FaultArguments) -> Result<Json, BadArgument> {
     let effect = match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("throttle"), None, ..) => json!("throttle"),
         (Some("abort"), None, ..) => json!("abort"),
-        (Some("latency"), Some(milliseconds), None, _) => json!({"latency": {"milliseconds": milliseconds.parse::<u64>().map_err(|_| bad())?}}),
+        (Some("latency"), Some(milliseconds), None, _) => {
+            json!({"latency": {"milliseconds": milliseconds.parse::<u64>().map_err(|_| bad())?}})
+        }
         (Some("error"), Some(code), Some(status), message) => {
             json!({"error": {"code": code, "status": status.parse::<u16>().map_err(|_| bad())?, "message": message.unwrap_or_default()}})
         }

@@ -15,7 +15,11 @@ use crate::up;
 
 /// AWS on your own machine: the real wire protocols, services that really do the work.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "Start with `undercast up`, then `eval \"$(undercast env)\"` in another shell, and use `aws` as always.")]
+#[command(
+    version,
+    about,
+    after_help = "Start with `undercast up`, then `eval \"$(undercast env)\"` in another shell, and use `aws` as always."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

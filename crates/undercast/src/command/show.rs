@@ -48,7 +48,10 @@ pub(super) async fn doctor(json: bool) -> Outcome {
             State::Missing => "missing",
         };
         if json {
-            say(&json!({"subject": finding.subject, "state": state, "sentence": finding.sentence, "fix": finding.fix}).to_string())?;
+            say(
+                &json!({"subject": finding.subject, "state": state, "sentence": finding.sentence, "fix": finding.fix})
+                    .to_string(),
+            )?;
             continue;
         }
         say(&format!("{:<10} {state:<8} {}", finding.subject, finding.sentence))?;

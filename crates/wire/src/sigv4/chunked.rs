@@ -113,10 +113,9 @@ impl ChunkedDecoder {
     /// When the body ended early.
     pub fn finish(&self) -> Result<(), BodyError> {
         match (&self.state, self.length) {
-            (State::Done, Some(length)) if length != self.decoded => Err(refused(
-                "IncompleteBody",
-                "The request body terminated unexpectedly",
-            )),
+            (State::Done, Some(length)) if length != self.decoded => {
+                Err(refused("IncompleteBody", "The request body terminated unexpectedly"))
+            }
             (State::Done, _) => Ok(()),
             _ => Err(refused("IncompleteBody", "The request body terminated unexpectedly")),
         }
@@ -192,11 +191,7 @@ impl ChunkedDecoder {
     fn check_chunk(&mut self) -> Result<(), BodyError> {
         let Some(signer) = &mut self.signer else { return Ok(()) };
         let hash = text::hex_encode(&std::mem::take(&mut self.hasher).finalize());
-        if same(&signer.chunk(&hash), &self.expected) {
-            Ok(())
-        } else {
-            Err(mismatch())
-        }
+        if same(&signer.chunk(&hash), &self.expected) { Ok(()) } else { Err(mismatch()) }
     }
 
     fn trailer_line(&mut self) -> Result<bool, BodyError> {

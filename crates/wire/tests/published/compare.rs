@@ -13,7 +13,9 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Structure(a), Value::Structure(b)) => same_fields(a, b),
         (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Value::Map(a), Value::Map(b)) => a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| same(v, w))),
+        (Value::Map(a), Value::Map(b)) => {
+            a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| same(v, w)))
+        }
         (Value::Double(a), Value::Double(b)) => (a.is_nan() && b.is_nan()) || a == b || (a - b).abs() <= 1e-6 * a.abs(),
         #[expect(clippy::cast_precision_loss, reason = "small numbers of cases")]
         (Value::Integer(a), Value::Double(b)) | (Value::Double(b), Value::Integer(a)) => *a as f64 == *b,
@@ -52,17 +54,48 @@ fn same_fields(a: &Fields, b: &Fields) -> bool {
 pub(crate) fn only_a_clients_reading(case: &Json) -> bool {
     let id = case["id"].as_str().unwrap_or_default();
     const FORMS: &[&str] = &[
-        "Offset", "FractionalSeconds", "IgnoreUnknown", "WhiteSpace", "ExtraMember", "IgnoresNamespace", "IgnoreQueryParams",
-        "WithCode", "WithPath", "UsingCode", "Namespace", "CharacterEntities", "Escaping", "Preamble", "FlattenedXmlMapWithXmlNamespace",
-        "Capitalized", "CommentsAndCdata", "DeserializeIgnoreType", "Indefinite", "indefinite", "float16", "float_16", "Null", "null",
-        "Ignores", "UnknownUnion", "UnknownMember", "Duplicat", "extraneous", "Extraneous", "UsingXAmznErrorType", "FooError", "RequestId",
-        "QueryCompatible", "QueryCustomizedError", "query-compatible",
+        "Offset",
+        "FractionalSeconds",
+        "IgnoreUnknown",
+        "WhiteSpace",
+        "ExtraMember",
+        "IgnoresNamespace",
+        "IgnoreQueryParams",
+        "WithCode",
+        "WithPath",
+        "UsingCode",
+        "Namespace",
+        "CharacterEntities",
+        "Escaping",
+        "Preamble",
+        "FlattenedXmlMapWithXmlNamespace",
+        "Capitalized",
+        "CommentsAndCdata",
+        "DeserializeIgnoreType",
+        "Indefinite",
+        "indefinite",
+        "float16",
+        "float_16",
+        "Null",
+        "null",
+        "Ignores",
+        "UnknownUnion",
+        "UnknownMember",
+        "Duplicat",
+        "extraneous",
+        "Extraneous",
+        "UsingXAmznErrorType",
+        "FooError",
+        "RequestId",
+        "QueryCompatible",
+        "QueryCustomizedError",
+        "query-compatible",
     ];
     FORMS.iter().any(|form| id.contains(form))
 }
 
 /// Compares an answer with the published one.
-pub(crate) fn response(api: &Api, case: &Json, mut found: Response) -> Result<(), String> {
+pub(crate) fn response(api: &Api, case: &Json, found: &Response) -> Result<(), String> {
     let wanted = &case["response"];
     let status = wanted["status_code"].as_u64().unwrap_or(200);
     if u64::from(found.status) != status {
@@ -78,7 +111,7 @@ pub(crate) fn response(api: &Api, case: &Json, mut found: Response) -> Result<()
     }
     let body = found.body.take().into_parts().map_err(|_| "a streaming body")?;
     if is_error {
-        return error(api, case, &found, &body);
+        return error(api, case, found, &body);
     }
     body_of(api, wanted["body"].as_str().unwrap_or_default(), &body)
 }
@@ -92,7 +125,9 @@ fn error(api: &Api, case: &Json, found: &Response, body: &[u8]) -> Result<(), St
     let code = case["errorCode"].as_str().unwrap_or_default();
     let text = String::from_utf8_lossy(body);
     let header = found.headers.get("x-amzn-errortype").and_then(|v| v.to_str().ok());
-    let named = header == Some(code) || text.contains(&format!("<Code>{code}</Code>")) || text.contains(&format!("\"__type\":\"{code}\""));
+    let named = header == Some(code)
+        || text.contains(&format!("<Code>{code}</Code>"))
+        || text.contains(&format!("\"__type\":\"{code}\""));
     let cbor = api.protocol == Protocol::Cbor && text.contains(code);
     if named || cbor { Ok(()) } else { Err(format!("the code {code} is not in {text}")) }
 }
@@ -103,7 +138,10 @@ fn body_of(api: &Api, wanted: &str, found: &[u8]) -> Result<(), String> {
     let show = || format!("{} instead of {wanted}", String::from_utf8_lossy(found));
     match api.protocol {
         Protocol::Json => {
-            let (a, b) = (json_read::structure(found, schema, &mut unknown), json_read::structure(wanted.as_bytes(), schema, &mut unknown));
+            let (a, b) = (
+                json_read::structure(found, schema, &mut unknown),
+                json_read::structure(wanted.as_bytes(), schema, &mut unknown),
+            );
             judge(a.ok().zip(b.ok()), show)
         }
         Protocol::Cbor => {
@@ -112,7 +150,13 @@ fn body_of(api: &Api, wanted: &str, found: &[u8]) -> Result<(), String> {
             judge(a.ok().zip(b.ok()), show)
         }
         Protocol::RestJson | Protocol::RestXml => match schema.payload().map(|m| (&m.shape, m.streaming)) {
-            Some((Shape::String(_) | Shape::Blob(_), _) | (_, true)) => if found == wanted.as_bytes() { Ok(()) } else { Err(show()) },
+            Some((Shape::String(_) | Shape::Blob(_), _) | (_, true)) => {
+                if found == wanted.as_bytes() {
+                    Ok(())
+                } else {
+                    Err(show())
+                }
+            }
             _ if wanted.trim().is_empty() => {
                 let nothing = matches!(std::str::from_utf8(found).map(str::trim), Ok("" | "{}"));
                 if nothing { Ok(()) } else { Err(show()) }
@@ -120,9 +164,14 @@ fn body_of(api: &Api, wanted: &str, found: &[u8]) -> Result<(), String> {
             _ if api.protocol == Protocol::RestXml => xml(found, wanted.as_bytes(), show),
             _ => {
                 let parse = |b: &[u8]| serde_json::from_slice::<Json>(b).ok();
-                let empty = |j: &Option<Json>| j.as_ref().is_none_or(|j| j.as_object().is_some_and(serde_json::Map::is_empty));
+                let empty =
+                    |j: &Option<Json>| j.as_ref().is_none_or(|j| j.as_object().is_some_and(serde_json::Map::is_empty));
                 let (a, b) = (parse(found), parse(wanted.as_bytes()));
-                if a == b || (empty(&a) && empty(&b)) || numbers_alike(a.as_ref(), b.as_ref()) { Ok(()) } else { Err(show()) }
+                if a == b || (empty(&a) && empty(&b)) || numbers_alike(a.as_ref(), b.as_ref()) {
+                    Ok(())
+                } else {
+                    Err(show())
+                }
             }
         },
         Protocol::Query | Protocol::Ec2 => xml(found, wanted.as_bytes(), show),
@@ -131,9 +180,15 @@ fn body_of(api: &Api, wanted: &str, found: &[u8]) -> Result<(), String> {
 
 fn numbers_alike(a: Option<&Json>, b: Option<&Json>) -> bool {
     match (a, b) {
-        (Some(Json::Object(a)), Some(Json::Object(b))) => a.len() == b.len() && a.iter().all(|(k, v)| numbers_alike(Some(v), b.get(k))),
-        (Some(Json::Array(a)), Some(Json::Array(b))) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| numbers_alike(Some(a), Some(b))),
-        (Some(Json::Number(a)), Some(Json::Number(b))) => a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| (a - b).abs() <= 1e-6 * a.abs()),
+        (Some(Json::Object(a)), Some(Json::Object(b))) => {
+            a.len() == b.len() && a.iter().all(|(k, v)| numbers_alike(Some(v), b.get(k)))
+        }
+        (Some(Json::Array(a)), Some(Json::Array(b))) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| numbers_alike(Some(a), Some(b)))
+        }
+        (Some(Json::Number(a)), Some(Json::Number(b))) => {
+            a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| (a - b).abs() <= 1e-6 * a.abs())
+        }
         (a, b) => a == b,
     }
 }
@@ -164,7 +219,9 @@ fn same_element(found: &Element, wanted: &Element) -> bool {
         names
     };
     // A result that is empty may be there or not.
-    let trivial = |e: &Element, name: &str| e.children.iter().all(|c| c.name != name || (c.children.is_empty() && c.text.trim().is_empty()));
+    let trivial = |e: &Element, name: &str| {
+        e.children.iter().all(|c| c.name != name || (c.children.is_empty() && c.text.trim().is_empty()))
+    };
     let (a, b) = (names(found), names(wanted));
     let leaf = a.is_empty() && b.is_empty();
     (!leaf || found.text == wanted.text || found.text.trim() == wanted.text.trim())
@@ -174,6 +231,8 @@ fn same_element(found: &Element, wanted: &Element) -> bool {
             if f.is_empty() || w.is_empty() {
                 return name.ends_with("Result") && trivial(found, name) && trivial(wanted, name);
             }
-            f.len() == w.len() && (f.iter().zip(&w).all(|(f, w)| same_element(f, w)) || f.iter().all(|f| w.iter().any(|w| same_element(f, w))))
+            f.len() == w.len()
+                && (f.iter().zip(&w).all(|(f, w)| same_element(f, w))
+                    || f.iter().all(|f| w.iter().any(|w| same_element(f, w))))
         })
 }

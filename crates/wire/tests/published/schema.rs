@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value as Json;
 use undercast_wire::schema::{
-    Http, List, Location, Map, Member, Operation, Protocol, Range, Service, Shape, Size, Structure, Text, TimestampFormat,
+    Http, List, Location, Map, Member, Operation, Protocol, Range, Service, Shape, Size, Structure, Text,
+    TimestampFormat,
 };
 use undercast_wire::text;
 use undercast_wire::value::{Body, Fields, Timestamp, Value};
@@ -54,7 +55,14 @@ impl Builder<'_> {
             "list" => {
                 let item = self.shape(&raw["member"]);
                 let item_name = word(raw["member"]["locationName"].as_str().unwrap_or("member"));
-                Shape::List(leak(List { name: word(&name), item, item_name, size: Size::ANY, sparse: raw["sparse"] == true, flattened: raw["flattened"] == true }))
+                Shape::List(leak(List {
+                    name: word(&name),
+                    item,
+                    item_name,
+                    size: Size::ANY,
+                    sparse: raw["sparse"] == true,
+                    flattened: raw["flattened"] == true,
+                }))
             }
             "map" => {
                 let value = self.shape(&raw["value"]);
@@ -117,7 +125,11 @@ impl Builder<'_> {
         let xml = wire;
         let mut capital = wire.chars();
         let capital: String = capital.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(capital).collect();
-        let form = if self.ec2 { raw["queryName"].as_str().map_or(capital, ToOwned::to_owned) } else { raw["locationName"].as_str().or(item).unwrap_or(name).to_owned() };
+        let form = if self.ec2 {
+            raw["queryName"].as_str().map_or(capital, ToOwned::to_owned)
+        } else {
+            raw["locationName"].as_str().or(item).unwrap_or(name).to_owned()
+        };
         let location = match raw["location"].as_str() {
             Some("uri") => Location::Label,
             Some("querystring") if target["type"] == "map" => Location::QueryMap,
@@ -166,7 +178,8 @@ impl Api {
             "rest-xml" => Protocol::RestXml,
             _ => Protocol::Cbor,
         };
-        let mut builder = Builder { shapes: &group["shapes"], ec2: protocol == Protocol::Ec2, made: HashMap::new(), depth: 0 };
+        let mut builder =
+            Builder { shapes: &group["shapes"], ec2: protocol == Protocol::Ec2, made: HashMap::new(), depth: 0 };
         let given = &case["given"];
         let mut top = |side: &str| match given[side]["shape"].as_str() {
             Some(name) => builder.structure(name, Some(&given[side])),
@@ -185,7 +198,11 @@ impl Api {
             },
             input,
             output,
-            result_wrapper: given["output"]["resultWrapper"].as_str().map(word).or((protocol == Protocol::Query && given["output"].is_object()).then(|| word(&format!("{}Result", given["name"].as_str().unwrap_or_default())))),
+            result_wrapper: given["output"]["resultWrapper"]
+                .as_str()
+                .map(word)
+                .or((protocol == Protocol::Query && given["output"].is_object())
+                    .then(|| word(&format!("{}Result", given["name"].as_str().unwrap_or_default())))),
             errors: &[],
             anonymous: false,
             readonly: false,
@@ -224,7 +241,9 @@ impl Api {
             if let Some(index) = schema.index(name).filter(|_| !value.is_null()) {
                 let member = &schema.members[usize::from(index)];
                 let value = match (member.streaming, &member.shape) {
-                    (true, Shape::Blob(_)) => Value::Body(Body::from(value.as_str().unwrap_or_default().as_bytes().to_vec())),
+                    (true, Shape::Blob(_)) => {
+                        Value::Body(Body::from(value.as_str().unwrap_or_default().as_bytes().to_vec()))
+                    }
                     (_, shape) => self.of(value, shape),
                 };
                 fields.set.push((index, value));
@@ -240,14 +259,20 @@ impl Api {
             _ if json.is_null() => Value::Null,
             Shape::Structure(of) => self.structure(json, of),
             Shape::List(of) => Value::List(json.as_array().unwrap().iter().map(|j| self.of(j, &of.item)).collect()),
-            Shape::Map(of) => Value::Map(json.as_object().unwrap().iter().map(|(k, j)| (k.clone(), self.of(j, &of.value))).collect()),
+            Shape::Map(of) => {
+                Value::Map(json.as_object().unwrap().iter().map(|(k, j)| (k.clone(), self.of(j, &of.value))).collect())
+            }
             Shape::String(_) => Value::String(json.as_str().map_or_else(|| json.to_string(), ToOwned::to_owned)),
             // Blobs in published cases are their text.
             Shape::Blob(_) => Value::Blob(json.as_str().unwrap().as_bytes().to_vec().into()),
             Shape::Boolean => Value::Boolean(json == true),
             Shape::Integer(_) | Shape::Long(_) => Value::Integer(json.as_i64().unwrap()),
-            Shape::Float | Shape::Double => Value::Double(json.as_f64().unwrap_or_else(|| text::parse_double(json.as_str().unwrap()).unwrap())),
-            Shape::Timestamp(_) => Value::Timestamp(json.as_f64().and_then(text::from_epoch).unwrap_or(Timestamp::UNIX_EPOCH)),
+            Shape::Float | Shape::Double => {
+                Value::Double(json.as_f64().unwrap_or_else(|| text::parse_double(json.as_str().unwrap()).unwrap()))
+            }
+            Shape::Timestamp(_) => {
+                Value::Timestamp(json.as_f64().and_then(text::from_epoch).unwrap_or(Timestamp::UNIX_EPOCH))
+            }
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use undercast_wire::Request;
 use undercast_wire::sigv4::{self, Signature};
 use undercast_wire::value::Body;
-use undercast_wire::Request;
 
 use crate::folder;
 
@@ -29,9 +29,17 @@ fn parse(text: &str) -> Request {
         let name: http::HeaderName = name.to_lowercase().parse().unwrap();
         headers.append(name, http::HeaderValue::from_bytes(value.trim().as_bytes()).unwrap());
     }
-    let encoded = |text: &str| text.chars().map(|c| if c.is_ascii() && c != ' ' { c.to_string() } else { percent(c) }).collect::<String>();
+    let encoded = |text: &str| {
+        text.chars().map(|c| if c.is_ascii() && c != ' ' { c.to_string() } else { percent(c) }).collect::<String>()
+    };
     // The suite signs paths as they are written: encoded once.
-    Request { method: method.to_owned(), path: path.to_owned(), query: encoded(query), headers, body: Body::from(body.as_bytes().to_vec()) }
+    Request {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: encoded(query),
+        headers,
+        body: Body::from(body.as_bytes().to_vec()),
+    }
 }
 
 /// The suite writes some characters as they are; on the wire they are escaped.
@@ -41,7 +49,8 @@ fn percent(c: char) -> String {
 }
 
 fn check(folder: &Path, name: &str) -> Result<(), String> {
-    let file = |kind: &str| std::fs::read_to_string(folder.join(format!("{name}.{kind}"))).map(|t| t.replace("\r\n", "\n"));
+    let file =
+        |kind: &str| std::fs::read_to_string(folder.join(format!("{name}.{kind}"))).map(|t| t.replace("\r\n", "\n"));
     let mut request = parse(&file("req").map_err(|e| e.to_string())?);
     let authorization = file("authz").map_err(|e| e.to_string())?;
     request.headers.insert("authorization", authorization.trim().parse().unwrap());

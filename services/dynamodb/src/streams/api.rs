@@ -1,5 +1,3 @@
 //! The API of streams as it is generated from its model and `streams.toml`.
 
 include!(concat!(env!("OUT_DIR"), "/streams.rs"));
-
-use crate::api::form;

@@ -1,0 +1,123 @@
+//! The load: connections that send the same bytes again and again, and read as little of the answers as they can.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use memchr::memmem;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::Failed;
+
+/// So many connections are kept open.
+pub(crate) const CONNECTIONS: usize = 64;
+
+/// Where the load goes, over connections that stay open between the rounds.
+pub(crate) struct Load {
+    requests: Vec<Vec<u8>>,
+    streams: Vec<TcpStream>,
+}
+
+/// What a connection has found out.
+struct Done {
+    stream: TcpStream,
+    index: usize,
+    answers: u64,
+}
+
+impl Load {
+    /// Connects. Connection `n` sends request `n`, or the only one.
+    pub(crate) async fn connect(address: SocketAddr, requests: Vec<Vec<u8>>) -> Result<Self, Failed> {
+        let mut streams = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            streams.push(stream);
+        }
+        Ok(Self { requests, streams })
+    }
+
+    /// Sends for `span`, and says how many answers came in how long.
+    pub(crate) async fn run(&mut self, span: Duration) -> Result<(u64, Duration), Failed> {
+        let started = Instant::now();
+        let until = started + span;
+        let mut running = JoinSet::new();
+        for (index, stream) in self.streams.drain(..).enumerate() {
+            let request = self.requests[index % self.requests.len()].clone();
+            running.spawn(ask_until(stream, index, request, until));
+        }
+        let mut done = Vec::new();
+        while let Some(ended) = running.join_next().await {
+            done.push(ended.map_err(|_| Failed::Said("a connection ended early".to_owned()))??);
+        }
+        let took = started.elapsed();
+        done.sort_by_key(|d| d.index);
+        let answers = done.iter().map(|d| d.answers).sum();
+        self.streams = done.into_iter().map(|d| d.stream).collect();
+        Ok((answers, took))
+    }
+}
+
+async fn ask_until(mut stream: TcpStream, index: usize, request: Vec<u8>, until: Instant) -> Result<Done, Failed> {
+    let mut answers = 0;
+    let mut buffer = vec![0; 16 * 1024];
+    while Instant::now() < until {
+        stream.write_all(&request).await?;
+        let mut filled = 0;
+        loop {
+            let got = stream.read(&mut buffer[filled..]).await?;
+            if got == 0 {
+                return Err(Failed::Said("the server closed a connection".to_owned()));
+            }
+            filled += got;
+            match whole(&buffer[..filled]) {
+                Some(length) if filled >= length => break,
+                _ if filled == buffer.len() => return Err(Failed::Said("an answer is too long".to_owned())),
+                _ => {}
+            }
+        }
+        // Anything but success would be fast for the wrong reason.
+        if buffer.get(9..12) != Some(b"200") {
+            let shown = String::from_utf8_lossy(&buffer[..filled]).into_owned();
+            return Err(Failed::Said(format!("the load was refused: {shown}")));
+        }
+        answers += 1;
+    }
+    Ok(Done { stream, index, answers })
+}
+
+/// The length of the answer that `bytes` begin with, once its head is there.
+fn whole(bytes: &[u8]) -> Option<usize> {
+    let head = memmem::find(bytes, b"\r\n\r\n")? + 4;
+    let length = bytes[..head].windows(16).position(|w| w.eq_ignore_ascii_case(b"\ncontent-length:"))?;
+    let digits = bytes[length + 16..head].iter().skip_while(|b| **b == b' ').take_while(|b| b.is_ascii_digit());
+    Some(head + digits.fold(0, |n, d| n * 10 + usize::from(d - b'0')))
+}
+
+/// Sends one request over a connection of its own. Gives back the status and the body.
+pub(crate) fn ask(address: SocketAddr, request: &[u8]) -> Result<(u16, Vec<u8>), Failed> {
+    let mut stream = std::net::TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.write_all(request)?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    while whole(&answer).is_none_or(|length| answer.len() < length) {
+        match stream.read(&mut piece)? {
+            0 => break,
+            got => answer.extend_from_slice(&piece[..got]),
+        }
+    }
+    let status = answer.get(9..12).and_then(|s| std::str::from_utf8(s).ok()).and_then(|s| s.parse().ok());
+    let head = memmem::find(&answer, b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+    Ok((status.unwrap_or(0), answer.split_off(head)))
+}
+
+/// The same for a request that must succeed.
+pub(crate) fn must(address: SocketAddr, request: &[u8]) -> Result<String, Failed> {
+    let (status, body) = ask(address, request)?;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    if (200..300).contains(&status) { Ok(text) } else { Err(Failed::Said(format!("status {status}: {text}"))) }
+}

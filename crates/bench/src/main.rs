@@ -1,0 +1,53 @@
+//! `./x bench`: how fast the release binary is, measured beside what could not be faster.
+//!
+//! Everything that is compared is measured in the same run, in short rounds one after the other, so that a machine
+//! that is busy with something else is busy for all of them.
+
+mod bare;
+mod cloud;
+mod limit;
+mod load;
+mod plan;
+mod python;
+mod server;
+mod signed;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Why there is no table.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    #[error("usage: undercast-bench PATH-OF-UNDERCAST")]
+    Usage,
+    #[error("{0} could not be started")]
+    Start(PathBuf, #[source] std::io::Error),
+    #[error("{0}")]
+    Said(String),
+    #[error("the system refuses")]
+    System(#[from] std::io::Error),
+    #[error("the store refuses")]
+    Store(#[from] undercast_store::Error),
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["bare" | "raw", address] => match address.parse() {
+            Ok(parsed) => bare::serve(parsed, words[0] == "raw"),
+            Err(_) => Err(Failed::Usage),
+        },
+        [binary] => plan::run(Path::new(binary)),
+        _ => Err(Failed::Usage),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let why = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
+            table::say(&format!("bench: {error}{why}"));
+            ExitCode::FAILURE
+        }
+    }
+}

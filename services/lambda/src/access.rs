@@ -1,0 +1,85 @@
+//! What the calls need to be allowed.
+
+use undercast_kernel::policy::PolicyKind;
+use undercast_kernel::{Access, Cx, Failure, Result};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+use crate::function::{FUNCTIONS, Function, FunctionName};
+use crate::{mapping, policy};
+
+pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+    let action = match operation.name {
+        "Invoke" => "lambda:InvokeFunction".to_owned(),
+        other => format!("lambda:{other}"),
+    };
+    let mut needed = vec![on(cx, action, operation, input)?];
+    if let Some(first) = needed.first_mut() {
+        tags(first, input.get("Tags"));
+    }
+    if let Some(role) = input.text("Role") {
+        let account = undercast_kernel::arn::Arn::parse(role).map_or_else(|| cx.account().to_owned(), |a| a.account);
+        let mut pass = Access::new("iam:PassRole", role).in_account(account);
+        pass.context.set("iam:PassedToService", "lambda.amazonaws.com");
+        needed.push(pass);
+    }
+    Ok(needed)
+}
+
+fn tags(access: &mut Access, given: Option<&Value>) {
+    let Some(Value::Map(tags)) = given else { return };
+    for (key, value) in tags {
+        access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
+    }
+    access.context.set_many("aws:TagKeys", tags.keys().cloned().collect());
+}
+
+fn on(cx: &Cx, action: String, operation: &'static Operation, input: &Fields) -> Result<Access> {
+    if let Some(id) = input.text("UUID") {
+        return Ok(Access::new(action, mapping::arn(cx, id)));
+    }
+    if let Some(arn) = input.text("Resource") {
+        return match FunctionName::parse(cx, arn, None) {
+            Ok(name) if arn.contains(":function:") => of_function(cx, action, &name),
+            _ => Ok(Access::new(action, arn)),
+        };
+    }
+    let Some(name) = input.text("FunctionName") else { return Ok(Access::new(action, "*")) };
+    let name = FunctionName::parse(cx, name, input.text("Qualifier"))?;
+    if operation.name.ends_with("EventSourceMapping") || operation.name.ends_with("EventSourceMappings") {
+        let mut access = Access::new(action, "*");
+        access.context.set("lambda:FunctionArn", name.arn(cx));
+        return Ok(access);
+    }
+    let mut access = of_function(cx, action, &name)?;
+    if let Some(auth) = input.text("AuthType").or(input.text("FunctionUrlAuthType")) {
+        access.context.set("lambda:FunctionUrlAuthType", auth);
+    }
+    if let Some(principal) = input.text("Principal") {
+        access.context.set("lambda:Principal", principal);
+    }
+    Ok(access)
+}
+
+/// A permission on a function, with the function's policy and tags.
+fn of_function(cx: &Cx, action: String, name: &FunctionName) -> Result<Access> {
+    let access = Access::new(action, name.qualified_arn(cx)).in_account(name.account.clone());
+    match FUNCTIONS.get(&cx.read(), &name.key())? {
+        Some(function) => known(cx, access, &function),
+        None => Ok(access),
+    }
+}
+
+/// Adds what is known of the function.
+pub(crate) fn known(cx: &Cx, mut access: Access, function: &Function) -> Result<Access> {
+    for (key, value) in &function.tags {
+        access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
+    }
+    match policy::document(function) {
+        Some(text) => {
+            let policy = cx.policies().compile(PolicyKind::Resource, &text).map_err(Failure::broken)?;
+            Ok(access.with_policy(&function.arn(cx), policy))
+        }
+        None => Ok(access),
+    }
+}

@@ -1,0 +1,206 @@
+//! `AWS::Lambda::Permission`, `AWS::Lambda::Url` and `AWS::Lambda::EventSourceMapping`.
+
+use futures_core::future::BoxFuture;
+use serde_json::{Map, Value as Json, json};
+use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use undercast_kernel::{Cx, Failure, Result};
+
+use crate::cfn::gone;
+
+/// `AWS::Lambda::Permission`
+pub(crate) struct Permission;
+/// `AWS::Lambda::Url`
+pub(crate) struct Url;
+/// `AWS::Lambda::EventSourceMapping`
+pub(crate) struct EventSourceMapping;
+
+/// The properties that are there, under the names that the API has for them.
+fn pick(properties: &Properties, names: &[&str]) -> Map<String, Json> {
+    names.iter().filter_map(|n| Some(((*n).to_owned(), properties.get(*n)?.clone()))).collect()
+}
+
+fn text(properties: &Properties, name: &str) -> String {
+    properties.get(name).and_then(Json::as_str).unwrap_or_default().to_owned()
+}
+
+impl ResourceType for Permission {
+    fn name(&self) -> &'static str {
+        "AWS::Lambda::Permission"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &[
+            "Action",
+            "FunctionName",
+            "FunctionUrlAuthType",
+            "InvokedViaFunctionUrl",
+            "Principal",
+            "SourceAccount",
+            "SourceArn",
+        ]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        self.properties()
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let id = request.generated_name(cx, 100);
+            let mut input = pick(&request.properties, self.properties());
+            input.insert("StatementId".to_owned(), json!(id));
+            cx.call("lambda", "AddPermission", Json::Object(input)).await?;
+            Ok(Resource { attributes: Map::from_iter([("Id".to_owned(), json!(id))]), id })
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        _cx: &'a Cx,
+        _id: &'a str,
+        _before: &'a Properties,
+        _request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async { Ok(Updated::NeedsReplacement) })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let input = json!({"FunctionName": text(properties, "FunctionName"), "StatementId": id});
+            gone(cx.call("lambda", "RemovePermission", input).await)
+        })
+    }
+}
+
+fn described_url(answer: &Json) -> Resource {
+    let arn = answer["FunctionArn"].clone();
+    let attributes = Map::from_iter([
+        ("FunctionArn".to_owned(), arn.clone()),
+        ("FunctionUrl".to_owned(), answer["FunctionUrl"].clone()),
+    ]);
+    Resource { id: arn.as_str().unwrap_or_default().to_owned(), attributes }
+}
+
+impl ResourceType for Url {
+    fn name(&self) -> &'static str {
+        "AWS::Lambda::Url"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["AuthType", "InvokeMode", "TargetFunctionArn"]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &["TargetFunctionArn"]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let mut input = pick(&request.properties, &["AuthType", "InvokeMode"]);
+            input.insert("FunctionName".to_owned(), json!(text(&request.properties, "TargetFunctionArn")));
+            Ok(described_url(&cx.call("lambda", "CreateFunctionUrlConfig", Json::Object(input)).await?))
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        _before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move {
+            let mut input = pick(&request.properties, &["AuthType", "InvokeMode"]);
+            input.insert("FunctionName".to_owned(), json!(id));
+            Ok(Updated::InPlace(described_url(
+                &cx.call("lambda", "UpdateFunctionUrlConfig", Json::Object(input)).await?,
+            )))
+        })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { gone(cx.call("lambda", "DeleteFunctionUrlConfig", json!({"FunctionName": id})).await) })
+    }
+}
+
+/// Settings of a mapping that can be changed.
+const SETTINGS: &[&str] = &[
+    "BatchSize",
+    "Enabled",
+    "FunctionName",
+    "FunctionResponseTypes",
+    "MaximumBatchingWindowInSeconds",
+    "ScalingConfig",
+];
+
+fn described_mapping(answer: &Json) -> Result<Resource> {
+    let id = answer["UUID"].as_str().ok_or_else(|| Failure::broken("a mapping has no id"))?.to_owned();
+    let attributes = Map::from_iter([
+        ("Id".to_owned(), json!(id)),
+        ("EventSourceMappingArn".to_owned(), answer["EventSourceMappingArn"].clone()),
+    ]);
+    Ok(Resource { id, attributes })
+}
+
+impl ResourceType for EventSourceMapping {
+    fn name(&self) -> &'static str {
+        "AWS::Lambda::EventSourceMapping"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &[
+            "BatchSize",
+            "Enabled",
+            "EventSourceArn",
+            "FunctionName",
+            "FunctionResponseTypes",
+            "MaximumBatchingWindowInSeconds",
+            "ScalingConfig",
+        ]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &["EventSourceArn"]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let mut input = pick(&request.properties, SETTINGS);
+            input.insert("EventSourceArn".to_owned(), json!(text(&request.properties, "EventSourceArn")));
+            described_mapping(&cx.call("lambda", "CreateEventSourceMapping", Json::Object(input)).await?)
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move {
+            let mut input = pick(&request.properties, SETTINGS);
+            // A setting that is gone has its default again.
+            let defaults = [
+                ("BatchSize", json!(10)),
+                ("Enabled", json!(true)),
+                ("FunctionResponseTypes", json!([])),
+                ("MaximumBatchingWindowInSeconds", json!(0)),
+                ("ScalingConfig", json!({})),
+            ];
+            for (name, value) in defaults {
+                if before.contains_key(name) && !input.contains_key(name) {
+                    input.insert(name.to_owned(), value);
+                }
+            }
+            input.insert("UUID".to_owned(), json!(id));
+            Ok(Updated::InPlace(described_mapping(
+                &cx.call("lambda", "UpdateEventSourceMapping", Json::Object(input)).await?,
+            )?))
+        })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { gone(cx.call("lambda", "DeleteEventSourceMapping", json!({"UUID": id})).await) })
+    }
+}

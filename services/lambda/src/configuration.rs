@@ -1,0 +1,321 @@
+//! Functions made, changed, shown and removed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use undercast_kernel::store::Blobs;
+use undercast_kernel::wire::text;
+use undercast_kernel::{Cx, Failure, Result};
+
+use crate::api::{self, output};
+use crate::function::{FUNCTIONS, Function, FunctionName};
+use crate::package::{self, Source};
+use crate::state::State;
+use crate::{check, credentials, error, runtimes, site, url};
+
+/// `2024-05-01T12:00:00.000+0000`
+pub(crate) fn moment(millis: i64) -> String {
+    let at = undercast_kernel::Timestamp::from_millisecond(millis).unwrap_or(undercast_kernel::Timestamp::UNIX_EPOCH);
+    format!("{}+0000", format!("{at:.3}").trim_end_matches('Z'))
+}
+
+fn sha256(id: &str) -> String {
+    let bytes: Vec<u8> =
+        (0..id.len() / 2).filter_map(|n| u8::from_str_radix(id.get(2 * n..2 * n + 2)?, 16).ok()).collect();
+    text::base64(&bytes)
+}
+
+/// A function as answers show it.
+pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguration {
+    let variables = (!function.variables.is_empty()).then(|| function.variables.clone());
+    let pending = !function.active;
+    output::FunctionConfiguration {
+        function_name: Some(function.name.clone()),
+        function_arn: Some(function.arn(cx)),
+        runtime: Some(function.runtime.clone()),
+        role: Some(function.role.clone()),
+        handler: (!function.handler.is_empty()).then(|| function.handler.clone()),
+        code_size: i64::try_from(function.code.size).ok(),
+        description: Some(function.description.clone()),
+        timeout: Some(function.timeout),
+        memory_size: Some(function.memory),
+        last_modified: Some(moment(function.modified)),
+        code_sha256: Some(sha256(&function.code.id)),
+        version: Some("$LATEST".to_owned()),
+        environment: variables.map(|v| output::EnvironmentResponse { variables: Some(v), error: None }),
+        tracing_config: Some(output::TracingConfigResponse { mode: Some("PassThrough".to_owned()) }),
+        revision_id: Some(function.revision.clone()),
+        state: Some(if pending { "Pending" } else { "Active" }.to_owned()),
+        state_reason: pending.then(|| "The function is being created.".to_owned()),
+        state_reason_code: pending.then(|| "Creating".to_owned()),
+        last_update_status: Some(if pending { "InProgress" } else { "Successful" }.to_owned()),
+        package_type: Some("Zip".to_owned()),
+        architectures: Some(vec!["x86_64".to_owned()]),
+        ephemeral_storage: Some(output::EphemeralStorage { size: function.storage }),
+        snap_start: Some(output::SnapStartResponse {
+            apply_on: Some("None".to_owned()),
+            optimization_status: Some("Off".to_owned()),
+        }),
+        logging_config: Some(output::LoggingConfig {
+            log_format: Some("Text".to_owned()),
+            log_group: Some(function.log_group()),
+            ..output::LoggingConfig::default()
+        }),
+        ..output::FunctionConfiguration::default()
+    }
+}
+
+/// Checks runtime and handler, which go together.
+async fn runtime(state: &State, runtime: Option<String>, handler: Option<String>) -> Result<(String, String)> {
+    let handler = handler.filter(|h| !h.is_empty());
+    let (Some(runtime), Some(handler)) = (runtime, handler) else {
+        return Err(error::invalid(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        ));
+    };
+    runtimes::find(&runtime, state.interpreters().await)?;
+    Ok((runtime, handler))
+}
+
+pub(crate) async fn create(
+    state: &Arc<State>,
+    cx: &Cx,
+    input: api::CreateFunctionInput,
+) -> Result<api::CreateFunctionOutput> {
+    if let Some(package) = input.package_type.filter(|p| p != "Zip") {
+        return Err(Failure::not_built(format!("lambda functions with PackageType {package}")));
+    }
+    let wishes = check::Wishes {
+        vpc: input.vpc_config,
+        dead_letters: input.dead_letter_config,
+        key: input.kms_key_arn,
+        tracing: input.tracing_config,
+        snap_start: input.snap_start,
+    };
+    wishes.check()?;
+    check::architectures(input.architectures.as_ref())?;
+    let name = FunctionName::parse(cx, &input.function_name, None)?;
+    if name.name.len() > 64 {
+        return Err(error::violated(&name.name, "functionName", "Member must have length less than or equal to 64"));
+    }
+    let (runtime, handler) = runtime(state, input.runtime, input.handler).await?;
+    let tags = input.tags.unwrap_or_else(BTreeMap::new);
+    check::tags(&tags, 0)?;
+    let mut function = Function {
+        account: cx.account().to_owned(),
+        region: cx.region().to_owned(),
+        name: name.name.clone(),
+        runtime,
+        role: input.role,
+        handler,
+        description: input.description.unwrap_or_else(String::new),
+        timeout: check::timeout(input.timeout.unwrap_or(3))?,
+        memory: check::memory(input.memory_size.unwrap_or(128))?,
+        storage: input.ephemeral_storage.as_ref().map_or(Ok(512), check::storage)?,
+        variables: check::variables(input.environment)?.unwrap_or_default(),
+        tags,
+        code: crate::function::Code { id: String::new(), size: 0 },
+        log_group: check::log_group(input.logging_config)?,
+        modified: cx.now_millis(),
+        revision: cx.random().uuid(),
+        generation: cx.random().uuid(),
+        reserved: None,
+        permissions: Vec::new(),
+        active: false,
+        url: None,
+    };
+    if FUNCTIONS.has(&cx.read(), &function.key())? {
+        return Err(error::conflict(format!("Function already exist: {}", function.name)));
+    }
+    credentials::assumable(cx, &function.role, &function.arn(cx))?;
+    let source = Source {
+        zip: input.code.zip_file,
+        bucket: input.code.s3_bucket,
+        key: input.code.s3_key,
+        version: input.code.s3_object_version,
+    };
+    let (code, kept) = package::take(cx, source).await?;
+    function.code = code;
+    cx.write(|tx| {
+        if FUNCTIONS.has(tx, &function.key())? {
+            return Err(error::conflict(format!("Function already exist: {}", function.name)));
+        }
+        Blobs::retain(tx, &function.code.blob())?;
+        function.put(tx);
+        Ok(())
+    })
+    .await?;
+    drop(kept);
+    let shown = show(cx, &function);
+    activate_beside(state, cx, function);
+    Ok(shown)
+}
+
+fn activate_beside(state: &Arc<State>, cx: &Cx, function: Function) {
+    let (state, own) = (Arc::clone(state), cx.clone());
+    cx.spawn(async move { package::activate(&state, &own, &function).await });
+}
+
+pub(crate) async fn get(state: &Arc<State>, cx: &Cx, input: api::GetFunctionInput) -> Result<api::GetFunctionOutput> {
+    let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
+    let function = name.find(cx, &cx.read())?;
+    let token = state.link(cx, &function.code.id);
+    let host = cx.origin().host.clone();
+    let host = host.strip_prefix("127.0.0.1").map_or(host.clone(), |port| format!("localhost{port}"));
+    let location = format!("{}://code.{}.{}.{host}/{token}", cx.origin().scheme, site::PACKAGES, function.region);
+    let concurrency = function.reserved.map(|n| output::Concurrency { reserved_concurrent_executions: Some(n) });
+    Ok(api::GetFunctionOutput {
+        configuration: Some(show(cx, &function)),
+        code: Some(output::FunctionCodeLocation {
+            repository_type: Some("S3".to_owned()),
+            location: Some(location),
+            ..output::FunctionCodeLocation::default()
+        }),
+        tags: (!function.tags.is_empty()).then(|| function.tags.clone()),
+        concurrency,
+        ..api::GetFunctionOutput::default()
+    })
+}
+
+pub(crate) fn list(cx: &Cx, input: api::ListFunctionsInput) -> Result<api::ListFunctionsOutput> {
+    let all = FUNCTIONS.all(&cx.read(), &(cx.account(), cx.region()))?;
+    let most = input.max_items.map_or(Ok(50), usize::try_from).map_err(Failure::broken)?.min(50);
+    let after = input.marker.map(|m| {
+        undercast_kernel::paging::position("ListFunctions", &m).ok_or_else(|| error::invalid("Invalid Marker"))
+    });
+    let after = after.transpose()?;
+    let mut rest = all.into_iter().map(|e| e.row).filter(|f| after.as_ref().is_none_or(|a| f.name > *a));
+    let page: Vec<Function> = rest.by_ref().take(most).collect();
+    let next_marker = rest.next().and(page.last()).map(|f| undercast_kernel::paging::token("ListFunctions", &f.name));
+    Ok(api::ListFunctionsOutput { functions: Some(page.iter().map(|f| show(cx, f)).collect()), next_marker })
+}
+
+/// Refuses a change to something that has changed since it was looked at.
+pub(crate) fn check_revision(given: Option<&String>, now: &str) -> Result<()> {
+    match given {
+        Some(given) if given != now => {
+            let message = "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id";
+            Err(api::errors::precondition_failed_exception(message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) async fn update_code(
+    state: &Arc<State>,
+    cx: &Cx,
+    input: api::UpdateFunctionCodeInput,
+) -> Result<api::UpdateFunctionCodeOutput> {
+    check::architectures(input.architectures.as_ref())?;
+    let name = FunctionName::parse(cx, &input.function_name, None)?;
+    name.find(cx, &cx.read())?;
+    let source =
+        Source { zip: input.zip_file, bucket: input.s3_bucket, key: input.s3_key, version: input.s3_object_version };
+    let (code, kept) = package::take(cx, source).await?;
+    let dry = input.dry_run == Some(true);
+    let function = cx
+        .write(|tx| {
+            let mut function = name.find(cx, tx)?;
+            check_revision(input.revision_id.as_ref(), &function.revision)?;
+            let before = std::mem::replace(&mut function.code, code.clone());
+            function.active = false;
+            changed(cx, &mut function);
+            if !dry {
+                Blobs::retain(tx, &function.code.blob())?;
+                Blobs::release(tx, &before.blob())?;
+                function.put(tx);
+            }
+            Ok(function)
+        })
+        .await?;
+    drop(kept);
+    let shown = show(cx, &Function { active: true, ..function.clone() });
+    if !dry {
+        activate_beside(state, cx, function);
+    }
+    Ok(shown)
+}
+
+/// Marks a function as changed: its environments end with what they are doing.
+fn changed(cx: &Cx, function: &mut Function) {
+    function.modified = cx.now_millis();
+    function.revision = cx.random().uuid();
+    function.generation = cx.random().uuid();
+}
+
+pub(crate) async fn update(
+    state: &Arc<State>,
+    cx: &Cx,
+    input: api::UpdateFunctionConfigurationInput,
+) -> Result<api::UpdateFunctionConfigurationOutput> {
+    let wishes = check::Wishes {
+        vpc: input.vpc_config,
+        dead_letters: input.dead_letter_config,
+        key: input.kms_key_arn,
+        tracing: input.tracing_config,
+        snap_start: input.snap_start,
+    };
+    wishes.check()?;
+    let name = FunctionName::parse(cx, &input.function_name, None)?;
+    let before = name.find(cx, &cx.read())?;
+    if let Some(role) = &input.role {
+        credentials::assumable(cx, role, &before.arn(cx))?;
+    }
+    if let Some(runtime) = &input.runtime {
+        runtimes::find(runtime, state.interpreters().await)?;
+    }
+    let timeout = input.timeout.map(check::timeout).transpose()?;
+    let memory = input.memory_size.map(check::memory).transpose()?;
+    let storage = input.ephemeral_storage.as_ref().map(check::storage).transpose()?;
+    let variables = check::variables(input.environment)?;
+    let logging = input.logging_config.is_some();
+    let log_group = check::log_group(input.logging_config)?;
+    let function = cx
+        .write(|tx| {
+            let mut function = name.find(cx, tx)?;
+            check_revision(input.revision_id.as_ref(), &function.revision)?;
+            set(&mut function.role, input.role.as_ref());
+            set(&mut function.handler, input.handler.as_ref());
+            set(&mut function.description, input.description.as_ref());
+            set(&mut function.runtime, input.runtime.as_ref());
+            set(&mut function.timeout, timeout.as_ref());
+            set(&mut function.memory, memory.as_ref());
+            set(&mut function.storage, storage.as_ref());
+            set(&mut function.variables, variables.as_ref());
+            if logging {
+                function.log_group.clone_from(&log_group);
+            }
+            changed(cx, &mut function);
+            function.put(tx);
+            Ok(function)
+        })
+        .await?;
+    Ok(show(cx, &function))
+}
+
+fn set<T: Clone>(to: &mut T, from: Option<&T>) {
+    if let Some(from) = from {
+        to.clone_from(from);
+    }
+}
+
+pub(crate) async fn delete(
+    state: &Arc<State>,
+    cx: &Cx,
+    input: api::DeleteFunctionInput,
+) -> Result<api::DeleteFunctionOutput> {
+    let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
+    cx.write(|tx| {
+        let function = name.find(cx, tx)?;
+        Blobs::release(tx, &function.code.blob())?;
+        if let Some(there) = &function.url {
+            url::URLS.delete(tx, &(there.id.as_str(),));
+        }
+        FUNCTIONS.delete(tx, &function.key());
+        Ok(())
+    })
+    .await?;
+    // Mappings stay, and go on when a function of this name is made again, as on AWS.
+    state.forget_pool(&name);
+    Ok(api::DeleteFunctionOutput { status_code: Some(204) })
+}

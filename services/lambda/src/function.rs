@@ -1,0 +1,188 @@
+//! What a function is, and where it is found.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+use undercast_kernel::arn::Arn;
+use undercast_kernel::store::{BlobId, Read, Table, Tx};
+use undercast_kernel::{Cx, Result};
+
+use crate::error;
+
+/// Account, region, name → function.
+pub(crate) static FUNCTIONS: Table<Function> = Table::new("lambda.functions");
+
+/// A function.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub(crate) struct Function {
+    #[n(0)]
+    pub(crate) account: String,
+    #[n(1)]
+    pub(crate) region: String,
+    #[n(2)]
+    pub(crate) name: String,
+    #[n(3)]
+    pub(crate) runtime: String,
+    #[n(4)]
+    pub(crate) role: String,
+    /// Empty where the runtime needs none.
+    #[n(5)]
+    pub(crate) handler: String,
+    #[n(6)]
+    pub(crate) description: String,
+    /// Seconds.
+    #[n(7)]
+    pub(crate) timeout: i32,
+    /// MiB.
+    #[n(8)]
+    pub(crate) memory: i32,
+    /// MiB of `/tmp`.
+    #[n(9)]
+    pub(crate) storage: i32,
+    #[n(10)]
+    pub(crate) variables: BTreeMap<String, String>,
+    #[n(11)]
+    pub(crate) tags: BTreeMap<String, String>,
+    #[n(12)]
+    pub(crate) code: Code,
+    /// Where its logs go, if not to the group that is named after it.
+    #[n(13)]
+    pub(crate) log_group: Option<String>,
+    /// Milliseconds since 1970.
+    #[n(14)]
+    pub(crate) modified: i64,
+    /// Made anew with every change.
+    #[n(15)]
+    pub(crate) revision: String,
+    /// Made anew with every change that environments must not outlive.
+    #[n(16)]
+    pub(crate) generation: String,
+    /// So many may run at a time, and no others take their places.
+    #[n(17)]
+    pub(crate) reserved: Option<i32>,
+    /// Statements of its policy, by their ids, as JSON.
+    #[n(18)]
+    pub(crate) permissions: Vec<(String, String)>,
+    /// Its code was unpacked once.
+    #[n(19)]
+    pub(crate) active: bool,
+    #[n(20)]
+    pub(crate) url: Option<Url>,
+}
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Code {
+    /// SHA-256 in hexadecimal: the blob's name.
+    #[n(0)]
+    pub(crate) id: String,
+    /// Bytes of the zip file.
+    #[n(1)]
+    pub(crate) size: u64,
+}
+
+impl Code {
+    pub(crate) fn blob(&self) -> BlobId {
+        BlobId(self.id.clone())
+    }
+}
+
+/// A function's URL.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Url {
+    /// What stands before `.lambda-url`.
+    #[n(0)]
+    pub(crate) id: String,
+    /// `NONE` or `AWS_IAM`.
+    #[n(1)]
+    pub(crate) auth: String,
+    /// Milliseconds since 1970.
+    #[n(2)]
+    pub(crate) created: i64,
+    #[n(3)]
+    pub(crate) modified: i64,
+}
+
+impl Function {
+    pub(crate) fn key(&self) -> (&str, &str, &str) {
+        (&self.account, &self.region, &self.name)
+    }
+
+    pub(crate) fn place(&self) -> FunctionName {
+        FunctionName {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            name: self.name.clone(),
+            qualifier: None,
+        }
+    }
+
+    pub(crate) fn arn(&self, cx: &Cx) -> String {
+        self.place().arn(cx)
+    }
+
+    pub(crate) fn log_group(&self) -> String {
+        self.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{}", self.name))
+    }
+
+    pub(crate) fn put(&self, tx: &mut Tx<'_>) {
+        FUNCTIONS.put(tx, &self.key(), self);
+    }
+}
+
+/// How a function is named: by name, by part of an ARN, or by an ARN, with a qualifier or not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct FunctionName {
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) name: String,
+    pub(crate) qualifier: Option<String>,
+}
+
+impl FunctionName {
+    /// Takes a name apart. `qualifier` is what the call says beside it.
+    pub(crate) fn parse(cx: &Cx, text: &str, qualifier: Option<&str>) -> Result<Self> {
+        let arn = Arn::parse(text).filter(|a| a.service == "lambda");
+        let (region, rest) = match &arn {
+            Some(arn) => (arn.region.clone(), format!("{}:{}", arn.account, arn.resource)),
+            None => (cx.region().to_owned(), text.to_owned()),
+        };
+        if region != cx.region() {
+            return Err(error::not_found(format!(
+                "Functions from '{region}' are not reachable in this region ('{}')",
+                cx.region()
+            )));
+        }
+        let mut parts: Vec<&str> = rest.split(':').collect();
+        let digits = |part: &&str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());
+        let account = if parts.len() > 1 && parts.first().is_some_and(digits) { parts.remove(0) } else { cx.account() };
+        if parts.first() == Some(&"function") && parts.len() > 1 {
+            parts.remove(0);
+        }
+        let name = parts.first().copied().unwrap_or_default().to_owned();
+        let qualifier = qualifier.or(parts.get(1).copied()).map(ToOwned::to_owned);
+        Ok(Self { account: account.to_owned(), region, name, qualifier })
+    }
+
+    pub(crate) fn key(&self) -> (&str, &str, &str) {
+        (&self.account, &self.region, &self.name)
+    }
+
+    /// Its ARN, with the qualifier that was given.
+    pub(crate) fn qualified_arn(&self, cx: &Cx) -> String {
+        let end = self.qualifier.as_ref().map_or(String::new(), |q| format!(":{q}"));
+        format!("{}{end}", self.arn(cx))
+    }
+
+    pub(crate) fn arn(&self, cx: &Cx) -> String {
+        format!("arn:{}:lambda:{}:{}:function:{}", cx.partition(), self.region, self.account, self.name)
+    }
+
+    /// The function, or AWS's error.
+    pub(crate) fn find(&self, cx: &Cx, from: &(impl Read + ?Sized)) -> Result<Function> {
+        let found = FUNCTIONS.get(from, &self.key())?;
+        // Nothing is published, so that only `$LATEST` can be meant.
+        let known = self.qualifier.as_deref().is_none_or(|q| q == "$LATEST");
+        found.filter(|_| known).ok_or_else(|| error::no_function(&self.qualified_arn(cx)))
+    }
+}

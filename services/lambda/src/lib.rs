@@ -1,0 +1,127 @@
+//! AWS Lambda: functions that really run, each in a sandbox of its own.
+//!
+//! Tables: `lambda.functions` (account, region, name); `lambda.urls` (url id); `lambda.mappings` (account, region, id). A
+//! package is a blob; unpacked it is a folder named by its hash, shared by all functions that have it.
+//!
+//! The way of an invocation: `invoke.rs` (checks) → `pool.rs` (an environment that is free, or a new one) →
+//! `environment.rs` (the sandbox) ↔ `runtime_api.rs` (the Runtime API, which the runtime inside speaks) → `report.rs`
+//! (START, END, REPORT) → `shipping.rs` (CloudWatch Logs). Event sources come in through `poller.rs`, URLs through `site.rs`.
+//!
+//! Runtimes are interpreters of this machine with a small client of ours (`runtime/`), or programs of the function's own.
+//! Limits: 50 MB zipped, 250 MB unzipped, 6 MB in and out, 1 MB for events, 15 minutes, 1,000 at a time an account.
+
+pub mod api {
+    //! The API, generated from its model.
+    include!(concat!(env!("OUT_DIR"), "/api.rs"));
+}
+
+mod access;
+mod asynchronous;
+mod cfn;
+mod cfn_parts;
+mod check;
+mod configuration;
+mod credentials;
+mod door;
+mod environment;
+mod error;
+mod function;
+mod invoke;
+mod mapping;
+mod operations;
+mod output_lines;
+mod package;
+mod policy;
+mod poller;
+mod pool;
+mod report;
+mod runtime_api;
+mod runtimes;
+mod shipping;
+mod site;
+mod state;
+mod tags;
+mod url;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
+use undercast_kernel::{Access, Answer, AwsError, Cx, Kernel, Next, Result, Service, Task};
+use undercast_wire::check::{Constraint, Violation};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Request, Response, Value};
+
+pub(crate) use state::State;
+
+/// The service.
+pub struct Lambda {
+    state: Arc<State>,
+}
+
+impl Lambda {
+    /// The service, which looks for interpreters in these directories.
+    pub fn new(interpreters: Vec<PathBuf>) -> Self {
+        Self { state: Arc::new(State::new(interpreters)) }
+    }
+}
+
+impl Service for Lambda {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        access::access(cx, operation, input)
+    }
+
+    /// Lambda has an error of its own for runtimes that it does not know.
+    fn invalid(&self, _operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        let runtime = violations.iter().find(|v| v.path == "runtime" && matches!(v.constraint, Constraint::Values(_)));
+        match runtime {
+            Some(violation) => error::unknown_runtime(violation),
+            None => AwsError::new("ValidationException", 400, undercast_wire::check::message(violations)),
+        }
+    }
+
+    /// A package of 50 MB in base64, and the rest of the request.
+    fn body_limit(&self) -> usize {
+        70_167_211
+    }
+
+    fn sites(&self) -> &'static [&'static str] {
+        &[site::URLS_SITE, site::PACKAGES]
+    }
+
+    fn serve<'a>(
+        &'a self,
+        cx: &'a Cx,
+        site: &'a str,
+        name: &'a str,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(site::serve(&self.state, cx, site, name, request))
+    }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(asynchronous::run(&self.state, cx, task))
+    }
+
+    fn start(&self, kernel: &Kernel) {
+        self.state.start(kernel);
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![
+            Box::new(cfn::Function),
+            Box::new(cfn_parts::Permission),
+            Box::new(cfn_parts::Url),
+            Box::new(cfn_parts::EventSourceMapping),
+        ]
+    }
+}

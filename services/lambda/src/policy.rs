@@ -1,0 +1,127 @@
+//! A function's policy: who may call it, statement by statement.
+
+use serde_json::{Value as Json, json};
+use undercast_kernel::policy::{Policy, PolicyKind};
+use undercast_kernel::{Cx, Result};
+
+use crate::api::{self, errors};
+use crate::configuration::check_revision;
+use crate::error;
+use crate::function::{Function, FunctionName};
+
+/// A policy may be so long.
+const LONGEST: usize = 20_480;
+
+/// The whole policy. `None`: there is none.
+pub(crate) fn document(function: &Function) -> Option<String> {
+    if function.permissions.is_empty() {
+        return None;
+    }
+    let statements: Vec<&str> = function.permissions.iter().map(|(_, statement)| statement.as_str()).collect();
+    Some(format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, statements.join(",")))
+}
+
+fn principal(given: &str) -> Result<Json> {
+    let account = given.len() == 12 && given.bytes().all(|b| b.is_ascii_digit());
+    Ok(match given {
+        "*" => json!("*"),
+        id if account => json!({"AWS": format!("arn:aws:iam::{id}:root")}),
+        arn if arn.starts_with("arn:") => json!({"AWS": arn}),
+        service if service.contains(".amazonaws.com") => json!({"Service": service}),
+        _ => {
+            return Err(error::invalid(
+                "The provided principal was invalid. Please check the principal and try again.",
+            ));
+        }
+    })
+}
+
+/// The statement that a call adds.
+fn statement(cx: &Cx, name: &FunctionName, input: &api::AddPermissionInput) -> Result<Json> {
+    let mut conditions = serde_json::Map::new();
+    let mut equals = serde_json::Map::new();
+    if let Some(account) = &input.source_account {
+        equals.insert("AWS:SourceAccount".to_owned(), json!(account));
+    }
+    if let Some(auth) = &input.function_url_auth_type {
+        if input.action != "lambda:InvokeFunctionUrl" {
+            return Err(error::invalid("FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action"));
+        }
+        equals.insert("lambda:FunctionUrlAuthType".to_owned(), json!(auth));
+    }
+    if !equals.is_empty() {
+        conditions.insert("StringEquals".to_owned(), Json::Object(equals));
+    }
+    if let Some(via) = input.invoked_via_function_url {
+        conditions.insert("Bool".to_owned(), json!({"lambda:InvokedViaFunctionUrl": via.to_string()}));
+    }
+    if let Some(arn) = &input.source_arn {
+        conditions.insert("ArnLike".to_owned(), json!({"AWS:SourceArn": arn}));
+    }
+    let mut statement = json!({
+        "Sid": input.statement_id, "Effect": "Allow", "Principal": principal(&input.principal)?,
+        "Action": input.action, "Resource": name.qualified_arn(cx),
+    });
+    if !conditions.is_empty() {
+        statement["Condition"] = Json::Object(conditions);
+    }
+    Ok(statement)
+}
+
+pub(crate) async fn add(cx: &Cx, input: api::AddPermissionInput) -> Result<api::AddPermissionOutput> {
+    let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
+    let statement = statement(cx, &name, &input)?.to_string();
+    let whole = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+    if let Err(bad) = Policy::parse(PolicyKind::Resource, &whole) {
+        return Err(error::invalid(bad.fault.to_string()));
+    }
+    cx.write(|tx| {
+        let mut function = name.find(cx, tx)?;
+        check_revision(input.revision_id.as_ref(), &function.revision)?;
+        if function.permissions.iter().any(|(id, _)| *id == input.statement_id) {
+            let message = format!(
+                "The statement id ({}) provided already exists. Please provide a new statement id, or remove the existing statement.",
+                input.statement_id
+            );
+            return Err(error::conflict(message));
+        }
+        function.permissions.push((input.statement_id.clone(), statement.clone()));
+        let length = document(&function).map_or(0, |d| d.len());
+        if length > LONGEST {
+            let message = format!("The final policy size ({length}) is bigger than the limit ({LONGEST}).");
+            return Err(errors::policy_length_exceeded_exception(message).into());
+        }
+        function.revision = cx.random().uuid();
+        function.put(tx);
+        Ok(())
+    })
+    .await?;
+    Ok(api::AddPermissionOutput { statement: Some(statement) })
+}
+
+pub(crate) async fn remove(cx: &Cx, input: api::RemovePermissionInput) -> Result<()> {
+    let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
+    cx.write(|tx| {
+        let mut function = name.find(cx, tx)?;
+        check_revision(input.revision_id.as_ref(), &function.revision)?;
+        let before = function.permissions.len();
+        if before == 0 {
+            return Err(error::not_found("No policy is associated with the given resource."));
+        }
+        function.permissions.retain(|(id, _)| *id != input.statement_id);
+        if function.permissions.len() == before {
+            return Err(error::not_found(format!("Statement {} is not found in resource policy.", input.statement_id)));
+        }
+        function.revision = cx.random().uuid();
+        function.put(tx);
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) fn get(cx: &Cx, input: &api::GetPolicyInput) -> Result<api::GetPolicyOutput> {
+    let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
+    let function = name.find(cx, &cx.read())?;
+    let policy = document(&function).ok_or_else(|| error::not_found("The resource you requested does not exist."))?;
+    Ok(api::GetPolicyOutput { policy: Some(policy), revision_id: Some(function.revision) })
+}

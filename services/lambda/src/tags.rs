@@ -1,0 +1,64 @@
+//! Tags of functions and of event source mappings.
+
+use std::collections::BTreeMap;
+
+use undercast_kernel::store::Tx;
+use undercast_kernel::{Cx, Failure, Result};
+
+use crate::function::FunctionName;
+use crate::{check, mapping};
+
+/// Changes the tags of what an ARN names.
+fn change(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    arn: &str,
+    edit: impl FnOnce(&mut BTreeMap<String, String>) -> Result<()>,
+) -> Result<()> {
+    if let Some((_, id)) = arn.split_once(":event-source-mapping:") {
+        let mut mapping = mapping::find(cx, tx, id)?;
+        edit(&mut mapping.tags)?;
+        mapping.put(tx);
+        return Ok(());
+    }
+    let mut function = function(cx, arn)?.find(cx, tx)?;
+    edit(&mut function.tags)?;
+    function.put(tx);
+    Ok(())
+}
+
+fn function(cx: &Cx, arn: &str) -> Result<FunctionName> {
+    if arn.contains(":function:") {
+        FunctionName::parse(cx, arn, None)
+    } else {
+        Err(Failure::not_built(format!("tags of {arn}")))
+    }
+}
+
+pub(crate) async fn tag(cx: &Cx, arn: &str, tags: BTreeMap<String, String>) -> Result<()> {
+    cx.write(|tx| {
+        change(cx, tx, arn, |now| {
+            check::tags(&tags, now.keys().filter(|k| !tags.contains_key(*k)).count())?;
+            now.extend(tags.clone());
+            Ok(())
+        })
+    })
+    .await
+}
+
+pub(crate) async fn untag(cx: &Cx, arn: &str, keys: &[String]) -> Result<()> {
+    cx.write(|tx| {
+        change(cx, tx, arn, |now| {
+            now.retain(|key, _| !keys.contains(key));
+            Ok(())
+        })
+    })
+    .await
+}
+
+pub(crate) fn list(cx: &Cx, arn: &str) -> Result<BTreeMap<String, String>> {
+    match arn.split_once(":event-source-mapping:") {
+        Some((_, id)) => Ok(mapping::find(cx, &cx.read(), id)?.tags),
+        None => Ok(function(cx, arn)?.find(cx, &cx.read())?.tags),
+    }
+}

@@ -1,0 +1,31 @@
+//! What the calls need to be allowed.
+
+use undercast_kernel::{Access, Cx};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+use crate::group;
+
+/// The permission that a call needs. Actions on a group name it as its (unnamed) stream, as AWS's messages show it.
+pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Vec<Access> {
+    let action = format!("logs:{}", operation.name);
+    let name = input.text("logGroupName").or_else(|| input.text("logGroupIdentifier").map(group::name_in));
+    let resource = match (input.text("resourceArn"), name) {
+        (Some(arn), _) => arn.to_owned(),
+        (None, name) => {
+            let stream = match operation.name {
+                "CreateLogStream" | "DeleteLogStream" | "GetLogEvents" | "PutLogEvents" => input.text("logStreamName"),
+                _ => None,
+            };
+            cx.arn("logs", &format!("log-group:{}:log-stream:{}", name.unwrap_or_default(), stream.unwrap_or_default()))
+        }
+    };
+    let mut access = Access::new(action, resource);
+    if let Some(Value::Map(tags)) = input.get("tags") {
+        for (key, value) in tags {
+            access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
+        }
+        access.context.set_many("aws:TagKeys", tags.keys().cloned().collect());
+    }
+    vec![access]
+}

@@ -1,0 +1,157 @@
+//! CloudWatch Logs through a real socket.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use undercast_kernel::Service;
+use undercast_logs::Logs;
+use undercast_testkit::{Client, Cloud};
+
+fn services() -> Vec<Arc<dyn Service>> {
+    vec![Arc::new(Logs)]
+}
+
+async fn stream(client: &Client, group: &str, streams: &[&str]) {
+    client.call("logs", "CreateLogGroup", json!({"logGroupName": group})).await.ok();
+    for name in streams {
+        client.call("logs", "CreateLogStream", json!({"logGroupName": group, "logStreamName": name})).await.ok();
+    }
+}
+
+async fn put(client: &Client, group: &str, stream: &str, events: &[(i64, &str)]) -> Json {
+    let events: Vec<Json> = events.iter().map(|(t, m)| json!({"timestamp": t, "message": m})).collect();
+    client
+        .call("logs", "PutLogEvents", json!({"logGroupName": group, "logStreamName": stream, "logEvents": events}))
+        .await
+        .ok()
+}
+
+fn messages(answer: &Json) -> Vec<&str> {
+    answer["events"].as_array().unwrap().iter().map(|e| e["message"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn pages_go_both_ways_and_the_last_token_repeats() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let now = cloud.kernel.clock().now().as_millisecond();
+    stream(&client, "g", &["s"]).await;
+    put(&client, "g", "s", &[(now - 2, "one"), (now - 1, "two"), (now, "three"), (now, "four"), (now, "five")]).await;
+    let get = async |more: Json| {
+        let mut input = json!({"logGroupName": "g", "logStreamName": "s", "limit": 2});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client.call("logs", "GetLogEvents", input).await.ok()
+    };
+    let tail = get(json!({})).await;
+    assert_eq!(messages(&tail), ["four", "five"]);
+    let end = get(json!({"nextToken": tail["nextForwardToken"]})).await;
+    assert!(messages(&end).is_empty());
+    assert_eq!(end["nextForwardToken"], tail["nextForwardToken"]);
+    let back = get(json!({"nextToken": tail["nextBackwardToken"]})).await;
+    assert_eq!(messages(&back), ["two", "three"]);
+    let head = get(json!({"startFromHead": true})).await;
+    assert_eq!(messages(&head), ["one", "two"]);
+    put(&client, "g", "s", &[(now, "six")]).await;
+    assert_eq!(messages(&get(json!({"nextToken": end["nextForwardToken"]})).await), ["six"]);
+    let window = get(json!({"startFromHead": true, "startTime": now - 1, "endTime": now})).await;
+    assert_eq!(messages(&window), ["two"]);
+}
+
+#[tokio::test]
+async fn events_outside_of_the_window_are_rejected_and_named() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let now = cloud.kernel.clock().now().as_millisecond();
+    stream(&client, "g", &["s"]).await;
+    let day = 86_400_000;
+    let answer = put(&client, "g", "s", &[(now - 14 * day - 60_000, "old"), (now - 14 * day + 60_000, "fine")]).await;
+    assert_eq!(answer["rejectedLogEventsInfo"], json!({"tooOldLogEventEndIndex": 1}));
+    let answer = put(&client, "g", "s", &[(now, "fine"), (now + 3 * 3_600_000, "new")]).await;
+    assert_eq!(answer["rejectedLogEventsInfo"], json!({"tooNewLogEventStartIndex": 1}));
+    let events = json!([{"timestamp": now, "message": "b"}, {"timestamp": now - 1, "message": "a"}]);
+    let disordered = json!({"logGroupName": "g", "logStreamName": "s", "logEvents": events});
+    let answer = client.call("logs", "PutLogEvents", disordered).await;
+    assert_eq!(answer.code(), "InvalidParameterException");
+    assert_eq!(answer.json["message"], "Log events in a single PutLogEvents request must be in chronological order.");
+    let nowhere = json!({"logGroupName": "h", "logStreamName": "s", "logEvents": [{"timestamp": now, "message": "x"}]});
+    let answer = client.call("logs", "PutLogEvents", nowhere).await;
+    assert_eq!((answer.status, answer.code()), (400, "ResourceNotFoundException"));
+    assert_eq!(answer.json["message"], "The specified log group does not exist.");
+}
+
+#[tokio::test]
+async fn filters_look_into_all_streams_in_the_order_of_time() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let now = cloud.kernel.clock().now().as_millisecond();
+    stream(&client, "g", &["a", "b", "other"]).await;
+    put(&client, "g", "a", &[(now - 4, "ERROR 1"), (now - 2, "ERROR 3")]).await;
+    put(&client, "g", "b", &[(now - 3, "ERROR 2"), (now - 1, "fine")]).await;
+    put(&client, "g", "other", &[(now - 5, "ERROR 0")]).await;
+    let filter = async |input: Json| client.call("logs", "FilterLogEvents", input).await.ok();
+    let found = filter(json!({"logGroupName": "g", "filterPattern": "ERROR"})).await;
+    assert_eq!(messages(&found), ["ERROR 0", "ERROR 1", "ERROR 2", "ERROR 3"]);
+    let found =
+        filter(json!({"logGroupName": "g", "filterPattern": "ERROR", "logStreamNames": ["a", "b"], "limit": 2})).await;
+    assert_eq!(messages(&found), ["ERROR 1", "ERROR 2"]);
+    let next = json!({"logGroupName": "g", "filterPattern": "ERROR", "logStreamNames": ["a", "b"], "limit": 2, "nextToken": found["nextToken"]});
+    let rest = filter(next).await;
+    assert_eq!(messages(&rest), ["ERROR 3"]);
+    assert!(rest["nextToken"].is_null());
+    let answer =
+        client.call("logs", "FilterLogEvents", json!({"logGroupName": "g", "filterPattern": "{ $.a = 1 }"})).await;
+    assert_eq!(answer.status, 501);
+}
+
+#[tokio::test]
+async fn retention_ends_events_and_only_they() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let now = cloud.kernel.clock().now().as_millisecond();
+    stream(&client, "g", &["s"]).await;
+    put(&client, "g", "s", &[(now, "old")]).await;
+    let wrong = client.call("logs", "PutRetentionPolicy", json!({"logGroupName": "g", "retentionInDays": 2})).await;
+    assert_eq!(wrong.code(), "InvalidParameterException");
+    client.call("logs", "PutRetentionPolicy", json!({"logGroupName": "g", "retentionInDays": 1})).await.ok();
+    cloud.kernel.advance(Duration::from_secs(43_200)).await.unwrap();
+    put(&client, "g", "s", &[(now + 43_200_000, "young")]).await;
+    cloud.kernel.advance(Duration::from_secs(43_300)).await.unwrap();
+    let left = client.call("logs", "GetLogEvents", json!({"logGroupName": "g", "logStreamName": "s"})).await.ok();
+    assert_eq!(messages(&left), ["young"]);
+    let groups = client.call("logs", "DescribeLogGroups", json!({})).await.ok();
+    assert_eq!(groups["logGroups"][0]["storedBytes"], 31);
+    assert_eq!(groups["logGroups"][0]["retentionInDays"], 1);
+}
+
+#[tokio::test]
+async fn groups_and_streams_are_listed_in_pages() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let now = cloud.kernel.clock().now().as_millisecond();
+    stream(&client, "/aws/lambda/a", &["1", "2", "3"]).await;
+    stream(&client, "/aws/lambda/b", &[]).await;
+    stream(&client, "other", &[]).await;
+    let again = client.call("logs", "CreateLogGroup", json!({"logGroupName": "other"})).await;
+    assert_eq!(again.code(), "ResourceAlreadyExistsException");
+    let page = client.call("logs", "DescribeLogGroups", json!({"logGroupNamePrefix": "/aws", "limit": 1})).await.ok();
+    assert_eq!(page["logGroups"][0]["arn"], "arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/a:*");
+    let next = json!({"logGroupNamePrefix": "/aws", "limit": 1, "nextToken": page["nextToken"]});
+    let page = client.call("logs", "DescribeLogGroups", next).await.ok();
+    assert_eq!(page["logGroups"][0]["logGroupName"], "/aws/lambda/b");
+    assert!(page["nextToken"].is_null());
+    put(&client, "/aws/lambda/a", "2", &[(now, "x")]).await;
+    put(&client, "/aws/lambda/a", "1", &[(now - 5, "x")]).await;
+    let input = json!({"logGroupName": "/aws/lambda/a", "orderBy": "LastEventTime", "descending": true});
+    let streams = client.call("logs", "DescribeLogStreams", input).await.ok();
+    let names: Vec<&str> =
+        streams["logStreams"].as_array().unwrap().iter().map(|s| s["logStreamName"].as_str().unwrap()).collect();
+    assert_eq!(names, ["2", "1", "3"]);
+    client.call("logs", "DeleteLogGroup", json!({"logGroupName": "other"})).await.ok();
+    assert_eq!(
+        client.call("logs", "DeleteLogGroup", json!({"logGroupName": "other"})).await.code(),
+        "ResourceNotFoundException"
+    );
+}

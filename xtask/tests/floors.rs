@@ -1,0 +1,49 @@
+//! Arrows between crates point downwards, and no service knows another.
+
+use serde_json::Value as Json;
+
+/// The floor of a crate, by its name.
+fn floor(name: &str, path: &str) -> Option<u32> {
+    if path.contains("/services/") {
+        return Some(4);
+    }
+    Some(match name {
+        "undercast-wire" | "undercast-codegen" | "undercast-policy" => 1,
+        "undercast-store" => 2,
+        // The kernel stands on the store; both are the second floor.
+        "undercast-kernel" => 3,
+        "undercast-engines" => 3,
+        "undercast-gateway" => 5,
+        "undercast" => 6,
+        _ => return None,
+    })
+}
+
+#[test]
+fn arrows_point_downwards() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let metadata: Json = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let of = |name: &str| packages.iter().find(|p| p["name"] == name);
+    let mut checked = 0;
+    for package in packages {
+        let (name, path) = (package["name"].as_str().unwrap(), package["manifest_path"].as_str().unwrap());
+        let Some(own) = floor(name, path) else { continue };
+        for dependency in package["dependencies"].as_array().unwrap() {
+            // Tests may use what is above, and build scripts the generator.
+            if dependency["kind"] == "dev" {
+                continue;
+            }
+            let Some(target) = of(dependency["name"].as_str().unwrap()) else { continue };
+            let (other, other_path) = (target["name"].as_str().unwrap(), target["manifest_path"].as_str().unwrap());
+            let Some(below) = floor(other, other_path) else { continue };
+            assert!(below < own, "{name} (floor {own}) depends on {other} (floor {below})");
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "only {checked} arrows were found");
+}
