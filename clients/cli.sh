@@ -81,22 +81,44 @@ one.txt
         'set -o pipefail; aws --endpoint-url "$AWS_ENDPOINT_URL" s3 ls s3://cli-bucket/tree/ | sed -E "s/^ +PRE/PRE/; s/^[0-9: -]{19} +[0-9]+ //"'
     rm "$work/tree/one.txt"
     does "s3 sync --delete" aws s3 sync "$work/tree" s3://cli-bucket/tree --delete
-    refused "what it deleted is gone" 254 "(404)" aws s3api head-object --bucket cli-bucket --key tree/one.txt
+    refused "what it deleted is gone" 255 "(404)" aws s3api head-object --bucket cli-bucket --key tree/one.txt
 
     url=$(aws s3 presign s3://cli-bucket/tree/ü.txt --expires-in 60)
     is "a presigned URL by curl" "ümläut" curl -sS --fail "$url"
-    is "the same URL with its signature changed" 403 curl -sS -o /dev/null -w '%{http_code}' "${url%?}$(flip "$url")"
-    is "the same URL with another key" 403 curl -sS -o /dev/null -w '%{http_code}' "${url/\/tree\//\/other\/}"
+    is "a key that is not there by a presigned URL" 404 status "$(aws s3 presign s3://cli-bucket/nothing)"
+    signed_urls
 
     refused "a bucket that is not empty is not removed" 1 BucketNotEmpty aws s3 rb s3://cli-bucket
-    refused "a bucket that is not there" 254 NoSuchBucket aws s3api list-objects-v2 --bucket cli-bucket-that-is-not
+    refused "a bucket that is not there" 255 NoSuchBucket aws s3api list-objects-v2 --bucket cli-bucket-that-is-not
     does "s3 rm --recursive" aws s3 rm s3://cli-bucket --recursive
     is "s3 rb" "remove_bucket: cli-bucket" aws s3 rb s3://cli-bucket
-    refused "it is gone" 254 "(404)" aws s3api head-bucket --bucket cli-bucket
+    refused "it is gone" 255 "(404)" aws s3api head-bucket --bucket cli-bucket
 }
 
-# A last character that is another one.
-flip() { case $1 in *0) echo 1 ;; *) echo 0 ;; esac; }
+# The status of a GET.
+status() { curl -sS -o /dev/null -w '%{http_code}' "$1"; }
+
+# Keys that are issued here are verified, in URLs too.
+signed_urls() {
+    does "iam create-user" aws iam create-user --user-name cli-signer
+    does "its policy" aws iam put-user-policy --user-name cli-signer --policy-name tree \
+        --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::cli-bucket/tree/*"}]}'
+    does "iam create-access-key" aws iam create-access-key --user-name cli-signer --output text \
+        --query 'AccessKey.[AccessKeyId,SecretAccessKey]'
+    local key secret url
+    read -r key secret <<<"$out"
+    local as=(env "AWS_ACCESS_KEY_ID=$key" "AWS_SECRET_ACCESS_KEY=$secret" aws --endpoint-url "$AWS_ENDPOINT_URL")
+    url=$("${as[@]}" s3 presign s3://cli-bucket/tree/ü.txt --expires-in 60)
+    is "a URL that a user signed" "ümläut" curl -sS --fail "$url"
+    is "the same URL for another key" 403 status "${url/\/tree\//\/tree\/deep\/}"
+    is "the same URL said to expire later" 403 status "$(sed -E 's/(Expires=)[0-9]+/\11999999999/' <<<"$url")"
+    is "a URL for what the user may not read" 403 status "$("${as[@]}" s3 presign s3://cli-bucket/large)"
+    url=$("${as[@]}" s3 presign s3://cli-bucket/tree/ü.txt --expires-in 1)
+    sleep 2
+    is "a URL that has expired" 403 status "$url"
+    does "iam delete-access-key" aws iam delete-access-key --user-name cli-signer --access-key-id "$key"
+    is "a URL of keys that are no more" 403 status "$("${as[@]}" s3 presign s3://cli-bucket/tree/ü.txt)"
+}
 
 queues() {
     does "sqs create-queue" aws sqs create-queue --queue-name cli-queue --query QueueUrl --output text
@@ -125,8 +147,8 @@ queues() {
     done
     is "in order, and the same message once" "1	2	3" aws sqs receive-message --queue-url "$fifo" \
         --max-number-of-messages 10 --query 'Messages[].Body' --output text
-    refused "a FIFO message without a group" 254 MissingParameter aws sqs send-message --queue-url "$fifo" --message-body x
-    refused "a queue that is not there" 254 QueueDoesNotExist aws sqs get-queue-url --queue-name cli-no-queue
+    refused "a FIFO message without a group" 255 MissingParameter aws sqs send-message --queue-url "$fifo" --message-body x
+    refused "a queue that is not there" 255 QueueDoesNotExist aws sqs get-queue-url --queue-name cli-no-queue
 }
 
 topics() {
@@ -149,7 +171,7 @@ END
         'import json, sys; e = json.load(open(sys.argv[1])); print(*(e[k] for k in ["Type", "MessageId", "TopicArn", "Subject", "Message"]))' \
         "$work/envelope"
     does "sns delete-topic" aws sns delete-topic --topic-arn "$topic"
-    refused "publishing to it" 254 NotFound aws sns publish --topic-arn "$topic" --message x
+    refused "publishing to it" 255 NotFound aws sns publish --topic-arn "$topic" --message x
 }
 
 tables() {
@@ -169,13 +191,13 @@ tables() {
         --no-scan-index-forward --key-condition-expression 'who = :w AND #at > :two' \
         --expression-attribute-names '{"#at":"at"}' --expression-attribute-values '{":w":{"S":"ann"},":two":{"N":"2"}}' \
         --query 'Items[].at.N' --output text
-    refused "a condition that fails" 254 ConditionalCheckFailedException aws dynamodb put-item --table-name cli-table \
+    refused "a condition that fails" 255 ConditionalCheckFailedException aws dynamodb put-item --table-name cli-table \
         --item '{"who":{"S":"ann"},"at":{"N":"3"}}' --condition-expression 'attribute_not_exists(who)'
     is "what was there is still there" "x" aws dynamodb get-item --table-name cli-table \
         --key '{"who":{"S":"ann"},"at":{"N":"3"}}' --query 'Item.what.L[0].S' --output text
     does "dynamodb delete-table" aws dynamodb delete-table --table-name cli-table
     does "dynamodb wait table-not-exists" aws dynamodb wait table-not-exists --table-name cli-table
-    refused "the table is gone" 254 ResourceNotFoundException aws dynamodb describe-table --table-name cli-table
+    refused "the table is gone" 255 ResourceNotFoundException aws dynamodb describe-table --table-name cli-table
 }
 
 roles() {
@@ -193,17 +215,17 @@ roles() {
     is "the session is who it says" "arn:aws:sts::000000000000:assumed-role/cli-role/visit" \
         "${as[@]}" sts get-caller-identity --query Arn --output text
     does "it may do what the policy allows" "${as[@]}" sqs list-queues
-    refused "and nothing else, in S3" 254 AccessDenied "${as[@]}" s3api list-buckets
-    refused "nor in DynamoDB, which says who, what and why" 254 \
+    refused "and nothing else, in S3" 255 AccessDenied "${as[@]}" s3api list-buckets
+    refused "nor in DynamoDB, which says who, what and why" 255 \
         "An error occurred (AccessDeniedException) when calling the ListTables operation: User: arn:aws:sts::000000000000:assumed-role/cli-role/visit is not authorized to perform: dynamodb:ListTables on resource: " \
         "${as[@]}" dynamodb list-tables
-    refused "nor in IAM" 254 "AccessDenied" "${as[@]}" iam list-roles
-    refused "a wrong secret" 254 SignatureDoesNotMatch env "AWS_ACCESS_KEY_ID=$key" AWS_SECRET_ACCESS_KEY=wrong \
+    refused "nor in IAM" 255 "AccessDenied" "${as[@]}" iam list-roles
+    refused "a wrong secret" 255 SignatureDoesNotMatch env "AWS_ACCESS_KEY_ID=$key" AWS_SECRET_ACCESS_KEY=wrong \
         "AWS_SESSION_TOKEN=$token" aws --endpoint-url "$AWS_ENDPOINT_URL" sts get-caller-identity
     does "iam delete-role-policy" aws iam delete-role-policy --role-name cli-role --policy-name see
-    refused "the session has lost what it could do" 254 AccessDenied "${as[@]}" sqs list-queues
+    refused "the session has lost what it could do" 255 AccessDenied "${as[@]}" sqs list-queues
     does "iam delete-role" aws iam delete-role --role-name cli-role
-    refused "the role is gone" 254 NoSuchEntity aws iam get-role --role-name cli-role
+    refused "the role is gone" 255 NoSuchEntity aws iam get-role --role-name cli-role
 }
 
 functions() {
@@ -230,7 +252,7 @@ END
     is "what it raised" KeyError python -c 'import json, sys; print(json.load(open(sys.argv[1]))["errorType"])' "$work/answer"
     logged
     does "lambda delete-function" aws lambda delete-function --function-name cli-function
-    refused "the function is gone" 254 ResourceNotFoundException aws lambda invoke --function-name cli-function "$work/answer"
+    refused "the function is gone" 255 ResourceNotFoundException aws lambda invoke --function-name cli-function "$work/answer"
 }
 
 # What a function printed comes to its log a little later, as on AWS.
@@ -277,9 +299,9 @@ END
         --stack-name cli-stack --template-file "$work/template.yaml" --fail-on-empty-changeset
     does "cloudformation delete-stack" aws cloudformation delete-stack --stack-name cli-stack
     does "cloudformation wait stack-delete-complete" aws cloudformation wait stack-delete-complete --stack-name cli-stack
-    refused "the stack is gone" 254 "Stack with id cli-stack does not exist" \
+    refused "the stack is gone" 255 "Stack with id cli-stack does not exist" \
         aws cloudformation describe-stacks --stack-name cli-stack
-    refused "and its queue with it" 254 QueueDoesNotExist aws sqs get-queue-attributes --queue-url "$queue"
+    refused "and its queue with it" 255 QueueDoesNotExist aws sqs get-queue-attributes --queue-url "$queue"
 }
 
 for part in ${PARTS:-identity buckets queues topics tables roles functions stacks}; do
