@@ -138,10 +138,7 @@ def buckets():
 
 def signed_urls():
     """Keys that are issued here are verified, in headers and in URLs, by both of S3's signatures."""
-    iam.create_user(UserName="boto-signer")
-    document = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::boto-bucket/n/*"}
-    iam.put_user_policy(UserName="boto-signer", PolicyName="n", PolicyDocument=policy(document))
-    keys = iam.create_access_key(UserName="boto-signer")["AccessKey"]
+    keys = user("boto-signer", {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::boto-bucket/n/*"})
     for version in ["s3v4", "s3"]:
         signer = client("s3", keys, signature_version=version)
         get = signer.generate_presigned_url("get_object", {"Bucket": "boto-bucket", "Key": "n/07"}, ExpiresIn=60)
@@ -174,6 +171,13 @@ def posted(form):
     headers = {"content-type": "multipart/form-data; boundary=edge"}
     status, text = fetch(urllib.request.Request(form["url"], (body + "--edge--\r\n").encode(), headers))
     return (status, "<Code>NotImplemented</Code>" in text), (501, True)
+
+
+def user(name, *statements):
+    """Keys of a new user who may do this."""
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="may", PolicyDocument=policy(*statements))
+    return iam.create_access_key(UserName=name)["AccessKey"]
 
 
 def policy(*statements):
@@ -226,8 +230,8 @@ def bad_queues(url):
         sqs.create_queue(QueueName="no spaces")
     with refused("a queue with other attributes", "QueueAlreadyExists", 400):
         sqs.create_queue(QueueName="boto-queue", Attributes={"VisibilityTimeout": "2"})
-    with refused("an attribute that is none", "InvalidAttributeName", 400):
-        sqs.create_queue(QueueName="boto-other", Attributes={"Colour": "blue"})
+    with refused("an attribute that standard queues do not have", "InvalidAttributeName", 400, "Unknown Attribute FifoQueue."):
+        sqs.create_queue(QueueName="boto-other", Attributes={"FifoQueue": "false"})
     with refused("a handle that is none", "ReceiptHandleIsInvalid", 400):
         sqs.delete_message(QueueUrl=url, ReceiptHandle="x")
     with refused("an empty batch", "AWS.SimpleQueueService.EmptyBatchRequest", 400):
@@ -299,7 +303,7 @@ def bad_tables():
     with refused("a missing member", "ValidationException", 400):
         unchecked.get_item(TableName="boto-table")
     with refused("a member of the wrong type", "SerializationException", 400):
-        unchecked.get_item(TableName={"not": "text"}, Key=key)
+        unchecked.get_item(TableName="boto-table", Key=key, ConsistentRead="yes")
     with refused("a key of the wrong type", "ValidationException", 400, "The provided key element does not match the schema"):
         dynamodb.get_item(TableName="boto-table", Key={"pk": {"S": "a"}, "n": {"S": "1"}})
     with refused("an expression that is none", "ValidationException", 400, "Invalid UpdateExpression: Syntax error; "):
@@ -333,7 +337,10 @@ def roles():
     same("the role's trust comes back as it was", role["AssumeRolePolicyDocument"], json.loads(policy(trust)))
     only = {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:*:*:boto-mine-*"}
     iam.put_role_policy(RoleName="boto-role", PolicyName="mine", PolicyDocument=policy(only))
-    session = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="visit", DurationSeconds=900)["Credentials"]
+    with refused("the root user may not assume a role", "AccessDenied", 403, "Roles may not be assumed by root accounts."):
+        sts.assume_role(RoleArn=role["Arn"], RoleSessionName="visit")
+    visitor = user("boto-visitor", {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"})
+    session = client("sts", visitor).assume_role(RoleArn=role["Arn"], RoleSessionName="visit", DurationSeconds=900)["Credentials"]
     left = session["Expiration"] - datetime.datetime.now(datetime.timezone.utc)
     same("the session ends in 900 s", 890 < left.total_seconds() <= 900, True)
     mine = client("sqs", session)
@@ -345,9 +352,11 @@ def roles():
         client("sts", {**session, "SessionToken": "x"}).get_caller_identity()
     with refused("a wrong secret", "SignatureDoesNotMatch", 403):
         client("sts", {**session, "SecretAccessKey": "x"}).get_caller_identity()
-    with refused("a role that trusts somebody else", "AccessDenied", 403):
-        client("sts", {"AccessKeyId": "111122223333", "SecretAccessKey": "x"}).assume_role(
-            RoleArn=role["Arn"], RoleSessionName="visit")
+    iam.update_assume_role_policy(RoleName="boto-role", PolicyDocument=policy(
+        {**trust, "Principal": {"Service": "lambda.amazonaws.com"}}))
+    with refused("a role that trusts somebody else", "AccessDenied", 403,
+                 "user/boto-visitor is not authorized to perform: sts:AssumeRole on resource: " + role["Arn"]):
+        client("sts", visitor).assume_role(RoleArn=role["Arn"], RoleSessionName="visit")
     with refused("a role that exists", "EntityAlreadyExists", 409):
         iam.create_role(RoleName="boto-role", AssumeRolePolicyDocument=policy(trust))
     with refused("a policy that is none", "MalformedPolicyDocument", 400):
@@ -377,7 +386,7 @@ def handler(event, context):
     print("called with", event)
     if "raise" in event:
         raise ValueError(event["raise"])
-    return {"arn": boto3.client("sts").get_caller_identity()["Arn"].rsplit("/", 2)[0]}
+    return {"arn": boto3.client("sts").get_caller_identity()["Arn"].rsplit("/", 1)[0]}
 """
 
 

@@ -148,7 +148,7 @@ queues() {
     is "in order, and the same message once" "1	2	3" aws sqs receive-message --queue-url "$fifo" \
         --max-number-of-messages 10 --query 'Messages[].Body' --output text
     refused "a FIFO message without a group" 255 MissingParameter aws sqs send-message --queue-url "$fifo" --message-body x
-    refused "a queue that is not there" 255 QueueDoesNotExist aws sqs get-queue-url --queue-name cli-no-queue
+    refused "a queue that is not there" 255 NonExistentQueue aws sqs get-queue-url --queue-name cli-no-queue
 }
 
 topics() {
@@ -206,9 +206,18 @@ roles() {
     local role=$out
     does "iam put-role-policy" aws iam put-role-policy --role-name cli-role --policy-name see \
         --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:ListQueues","Resource":"*"}]}'
-    does "sts assume-role" aws sts assume-role --role-arn "$role" --role-session-name visit --output text \
-        --query 'Credentials.[AccessKeyId,SecretAccessKey,SessionToken]'
+    refused "sts assume-role by the root user" 255 "Roles may not be assumed by root accounts" \
+        aws sts assume-role --role-arn "$role" --role-session-name visit
+    does "iam create-user" aws iam create-user --user-name cli-visitor
+    does "its policy" aws iam put-user-policy --user-name cli-visitor --policy-name visit \
+        --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}'
+    does "its access key" aws iam create-access-key --user-name cli-visitor --output text \
+        --query 'AccessKey.[AccessKeyId,SecretAccessKey]'
     local key secret token
+    read -r key secret <<<"$out"
+    does "sts assume-role" env "AWS_ACCESS_KEY_ID=$key" "AWS_SECRET_ACCESS_KEY=$secret" \
+        aws --endpoint-url "$AWS_ENDPOINT_URL" sts assume-role --role-arn "$role" --role-session-name visit --output text \
+        --query 'Credentials.[AccessKeyId,SecretAccessKey,SessionToken]'
     read -r key secret token <<<"$out"
     local as=(env "AWS_ACCESS_KEY_ID=$key" "AWS_SECRET_ACCESS_KEY=$secret" "AWS_SESSION_TOKEN=$token"
         aws --endpoint-url "$AWS_ENDPOINT_URL")
@@ -301,7 +310,7 @@ END
     does "cloudformation wait stack-delete-complete" aws cloudformation wait stack-delete-complete --stack-name cli-stack
     refused "the stack is gone" 255 "Stack with id cli-stack does not exist" \
         aws cloudformation describe-stacks --stack-name cli-stack
-    refused "and its queue with it" 255 QueueDoesNotExist aws sqs get-queue-attributes --queue-url "$queue"
+    refused "and its queue with it" 255 NonExistentQueue aws sqs get-queue-attributes --queue-url "$queue"
 }
 
 for part in ${PARTS:-identity buckets queues topics tables roles functions stacks}; do
