@@ -158,7 +158,12 @@ impl Router {
                 best = Some((found.rank * 2, Asked::Unbuilt(unbuilt.name)));
             }
         }
-        best.map_or_else(|| Asked::Unknown(format!("{} {}", request.method, request.path)), |(_, asked)| asked)
+        match best {
+            Some((_, asked)) => asked,
+            // What a browser's form uploads is in S3's reference, and not in its model.
+            None if api.s3_signing && request.method == "POST" && is_upload(request) => Asked::Unbuilt("PostObject"),
+            None => Asked::Unknown(format!("{} {}", request.method, request.path)),
+        }
     }
 }
 
@@ -178,6 +183,11 @@ fn required_present(operation: &Operation, request: &Request, query: &[(String, 
         count += 1;
     }
     Some(count)
+}
+
+/// The body is a form with a file.
+fn is_upload(request: &Request) -> bool {
+    request.header("content-type").is_some_and(|t| t.starts_with("multipart/form-data"))
 }
 
 /// The body is a form.
