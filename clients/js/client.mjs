@@ -293,6 +293,7 @@ async function stacks() {
 }
 
 for (const part of [buckets, queues, topics, tables, roles, functions, stacks]) {
-  await part();
+  // All parts, or those that are named.
+  if (process.argv.length === 2 || process.argv.includes(part.name)) await part();
 }
 console.log(`JavaScript: ${checked} things hold`);
