@@ -154,7 +154,8 @@ queues() {
 
 topics() {
     local queue arn topic
-    queue=$(aws sqs get-queue-url --queue-name cli-queue --query QueueUrl --output text)
+    does "sqs create-queue for a topic" aws sqs create-queue --queue-name cli-inbox --query QueueUrl --output text
+    queue=$out
     arn=$(aws sqs get-queue-attributes --queue-url "$queue" --attribute-names QueueArn --query Attributes.QueueArn --output text)
     does "sns create-topic" aws sns create-topic --name cli-topic --query TopicArn --output text
     topic=$out
@@ -188,10 +189,11 @@ tables() {
     is "dynamodb query, in the order of numbers" "2	3	10" aws dynamodb query --table-name cli-table \
         --key-condition-expression 'who = :w' --expression-attribute-values '{":w":{"S":"ann"}}' \
         --query 'Items[].at.N' --output text
-    is "dynamodb query of a range, page by page" "10	3" aws dynamodb query --table-name cli-table --page-size 1 \
+    # As text, `--query` would be asked of each page by itself.
+    is "dynamodb query of a range, page by page" '"10,3"' aws dynamodb query --table-name cli-table --page-size 1 \
         --no-scan-index-forward --key-condition-expression 'who = :w AND #at > :two' \
         --expression-attribute-names '{"#at":"at"}' --expression-attribute-values '{":w":{"S":"ann"},":two":{"N":"2"}}' \
-        --query 'Items[].at.N' --output text
+        --query 'join(`,`, Items[].at.N)' --output json
     refused "a condition that fails" 255 ConditionalCheckFailedException aws dynamodb put-item --table-name cli-table \
         --item '{"who":{"S":"ann"},"at":{"N":"3"}}' --condition-expression 'attribute_not_exists(who)'
     is "what was there is still there" "x" aws dynamodb get-item --table-name cli-table \
@@ -269,9 +271,9 @@ END
 logged() {
     local tries
     for tries in 1 2 3 4 5 6 7 8 9 10; do
-        out=$(aws logs filter-log-events --log-group-name /aws/lambda/cli-function --filter-pattern '"asked for"' \
+        out=$(aws logs filter-log-events --log-group-name /aws/lambda/cli-function --filter-pattern '"asked for 12"' \
             --query 'events[].message' --output text 2>&1) || true
-        [ "$out" = "asked for 12" ] && break
+        [ "$(tr -d '\n' <<<"$out")" = "asked for 12" ] && break
         sleep 0.5
     done
     [ "$(tr -d '\n' <<<"$out")" = "asked for 12" ] || untrue "logs filter-log-events finds what it printed" "$out"
