@@ -37,26 +37,35 @@ impl Drop for Cloud {
 
 impl Cloud {
     /// Starts a cloud and waits until it answers.
-    pub(crate) fn start(plan: &Plan, python: &Python) -> Result<Self, Failed> {
-        let log = plan.folder.join("undercast.log");
+    fn start(plan: &Plan, python: &Python) -> Result<Self, Failed> {
+        let data = plan.folder.join("data").display().to_string();
+        Self::launch(&plan.binary, plan.port, &["--data", &data], &plan.folder.join("undercast.log"), python)
+    }
+
+    /// The same with other options of `undercast up`.
+    pub(crate) fn launch(
+        binary: &Path,
+        port: u16,
+        options: &[&str],
+        log: &Path,
+        python: &Python,
+    ) -> Result<Self, Failed> {
         let file = std::fs::File::options()
             .create(true)
             .append(true)
-            .open(&log)
-            .map_err(|source| Failed::File { path: log.clone(), source })?;
-        let mut up = Command::new(&plan.binary);
-        let listen = format!("127.0.0.1:{}", plan.port);
-        up.args(["up", "--listen", &listen, "--data"]).arg(plan.folder.join("data"));
+            .open(log)
+            .map_err(|source| Failed::File { path: log.to_owned(), source })?;
+        let mut up = Command::new(binary);
+        up.args(["up", "--listen", &format!("127.0.0.1:{port}")]).args(options);
         // The interpreter that functions run in is the one that has boto3, as on AWS.
         let path = shell::variable("PATH").unwrap_or_default();
         up.env("PATH", format!("{}:{path}", python.folder().display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file);
-        let child =
-            up.spawn().map_err(|source| Failed::Start { command: plan.binary.display().to_string(), source })?;
-        let mut cloud = Self { child, port: plan.port };
-        cloud.wait(&log)?;
+        let child = up.spawn().map_err(|source| Failed::Start { command: binary.display().to_string(), source })?;
+        let mut cloud = Self { child, port };
+        cloud.wait(log)?;
         Ok(cloud)
     }
 
@@ -147,7 +156,7 @@ pub(crate) fn show(plan: &Plan, crash: bool) -> Result<(Cloud, String, String), 
     Ok((cloud, answer, page))
 }
 
-fn empty(folder: &Path) -> Result<(), Failed> {
+pub(crate) fn empty(folder: &Path) -> Result<(), Failed> {
     let fail = |source| Failed::File { path: folder.to_owned(), source };
     if folder.exists() {
         std::fs::remove_dir_all(folder).map_err(fail)?;

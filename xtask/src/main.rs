@@ -1,5 +1,6 @@
 //! The commands of `./x`.
 
+mod clients;
 mod demo;
 mod fresh;
 mod shell;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::demo::{self, Plan};
 use crate::shell::{self, Failed, say};
-use crate::{tidy, tools};
+use crate::{clients, tidy, tools};
 
 pub(crate) fn run() -> Result<(), Failed> {
     let started = Instant::now();
@@ -14,6 +14,7 @@ pub(crate) fn run() -> Result<(), Failed> {
         shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
     })?;
     step("tests", || shell::run("cargo", &["test", "--workspace", "--quiet"]))?;
+    step("the clients", clients::run)?;
     step("the search example", example)?;
     say(&format!("everything holds ({} s)", started.elapsed().as_secs()));
     Ok(())

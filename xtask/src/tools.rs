@@ -77,20 +77,7 @@ impl Python {
 
     /// A program of the environment, pointed at the cloud on `port`.
     pub(crate) fn program(&self, name: &str, arguments: &[&str], port: u16) -> Command {
-        let mut command = command(self.0.join("bin").join(name), arguments);
-        for name in
-            ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"]
-        {
-            command.env_remove(name);
-        }
-        command
-            .env("AWS_ENDPOINT_URL", format!("http://localhost:{port}"))
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_PAGER", "");
-        command
+        pointed(command(self.0.join("bin").join(name), arguments), port)
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -104,6 +91,22 @@ impl Python {
         python.args(["-c", line]);
         Ok(shell::output(python)?.trim().to_owned())
     }
+}
+
+/// A program that speaks to AWS, pointed at the cloud on `port`.
+pub(crate) fn pointed(mut command: Command, port: u16) -> Command {
+    for name in ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"]
+    {
+        command.env_remove(name);
+    }
+    command
+        .env("AWS_ENDPOINT_URL", format!("http://localhost:{port}"))
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_PAGER", "");
+    command
 }
 
 /// `nodejs20.x`, as function runtimes are called; installs Node where there is none.

@@ -216,6 +216,7 @@ impl Router {
     fn by_uri(&self, service: usize, request: &Request) -> Asked {
         let query = undercast_wire::text::pairs(&request.query).unwrap_or_default();
         let path = Path::new(&request.path);
+        let s3 = self.services.get(service).is_some_and(|s| s.api().s3_signing);
         let bindings = self.bindings.get(service).and_then(|b| b.get(request.method.as_str()));
         let mut best: Option<(usize, Asked)> = None;
         for (rank, asked) in bindings.into_iter().flatten().filter_map(|b| b.fit(request, &path, &query)) {
@@ -223,8 +224,18 @@ impl Router {
                 best = Some((rank, asked));
             }
         }
-        best.map_or_else(|| Asked::Unknown(format!("{} {}", request.method, request.path)), |(_, asked)| asked)
+        match best {
+            Some((_, asked)) => asked,
+            // What a browser's form uploads is in S3's reference, and not in its model.
+            None if s3 && request.method == "POST" && is_upload(request) => Asked::Unbuilt("PostObject"),
+            None => Asked::Unknown(format!("{} {}", request.method, request.path)),
+        }
     }
+}
+
+/// The body is a form with a file.
+fn is_upload(request: &Request) -> bool {
+    request.header("content-type").is_some_and(|t| t.starts_with("multipart/form-data"))
 }
 
 /// The body is a form.

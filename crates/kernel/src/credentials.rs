@@ -2,7 +2,9 @@
 
 use minicbor::{Decode, Encode};
 use undercast_policy::{PrincipalFacts, PrincipalKind};
-use undercast_store::Table;
+use undercast_store::{Table, Tx};
+
+use crate::Result;
 
 /// Access key id → credential. Services that issue keys write here; the kernel reads. Ids look like AWS's own
 /// ([`crate::auth::looks_real`]): no row is looked for under any other.
@@ -85,6 +87,19 @@ pub enum OwnerKind {
 }
 
 impl Credential {
+    /// Takes a key away. It stays known as one that was issued here: an unknown key may be anybody's, and with open
+    /// authentication it is the root user of an account.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn take_away(tx: &mut Tx<'_>, access_key: &str) -> Result<()> {
+        if let Some(credential) = CREDENTIALS.get(tx, &(access_key,))? {
+            let ended = Self { active: false, secret: String::new(), token: None, ..credential };
+            CREDENTIALS.put(tx, &(access_key,), &ended);
+        }
+        Ok(())
+    }
+
     /// Its owner, as policies see it.
     pub fn principal(&self) -> PrincipalFacts {
         let kind = match &self.owner {

@@ -131,8 +131,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteAccessKeyInput) -> Result<
     cx.write(|tx| {
         find(tx, cx, &name, &input.access_key_id)?;
         KEYS.delete(tx, &(cx.account(), name.to_lowercase(), &input.access_key_id));
-        CREDENTIALS.delete(tx, &(&input.access_key_id,));
-        Ok(())
+        Credential::take_away(tx, &input.access_key_id)
     })
     .await
 }

@@ -115,6 +115,18 @@ async fn a_wrong_secret_and_an_inactive_key_are_refused() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_deleted_is_not_just_any_key() {
+    let cloud = Cloud::start(services()).await;
+    let (root, user) = (cloud.client(), user(&cloud, "ann").await);
+    let key = json!({"UserName": "ann", "AccessKeyId": user.credentials.key});
+    root.call("iam", "DeleteAccessKey", key).await.ok();
+    // Keys that were never issued here are the root user; this one must not become it.
+    assert_eq!(user.call("iam", "ListUsers", json!({})).await.code(), "InvalidClientTokenId");
+    let guessed = cloud.client_of(Credentials::new(&user.credentials.key, ""));
+    assert_eq!(guessed.call("iam", "ListUsers", json!({})).await.code(), "InvalidClientTokenId");
+}
+
+#[tokio::test]
 async fn errors_are_in_awss_words() {
     let cloud = Cloud::start(services()).await;
     let root = cloud.client();

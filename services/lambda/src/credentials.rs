@@ -89,10 +89,7 @@ pub(crate) async fn session(cx: &Cx, function: &Function) -> Result<Session> {
 
 /// Ends a session with its environment.
 pub(crate) async fn end(cx: &Cx, key: &str) {
-    let ended = cx.write(|tx| {
-        CREDENTIALS.delete(tx, &(key,));
-        Ok(())
-    });
+    let ended = cx.write(|tx| Credential::take_away(tx, key));
     if let Err(failure) = ended.await {
         // It ends by itself when its time is over.
         tracing::warn!(error = &failure as &dyn std::error::Error, "a function's session could not be ended");

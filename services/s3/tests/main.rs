@@ -313,6 +313,20 @@ fn unsigned(method: &str, path: &str) -> Request {
 }
 
 #[tokio::test]
+async fn a_form_of_a_browser_is_refused_by_name() {
+    let cloud = Cloud::start(services()).await;
+    let owner = cloud.client();
+    bucket(&owner, "forms").await;
+    assert_eq!(owner.send(unsigned("POST", "/forms")).await.0, 405);
+    let mut form = unsigned("POST", "/forms");
+    form.headers.insert("content-type", "multipart/form-data; boundary=x".parse().unwrap());
+    let (status, _, body) = owner.send(form).await;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    assert_eq!(status, 501, "{body}");
+    assert!(body.contains("<Code>NotImplemented</Code>") && body.contains("s3.PostObject"), "{body}");
+}
+
+#[tokio::test]
 async fn everybody_reads_what_a_public_policy_says_once_blocks_are_off() {
     let cloud = Cloud::start(services()).await;
     let owner = cloud.client();

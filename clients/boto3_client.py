@@ -1,0 +1,478 @@
+"""boto3 as a program meets it, against the running cloud at AWS_ENDPOINT_URL. Ends at the first untrue thing."""
+
+import contextlib
+import datetime
+import io
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+
+import boto3
+from boto3.dynamodb.conditions import Key
+from botocore.config import Config
+from botocore.exceptions import ClientError, WaiterError
+
+ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
+ONCE = Config(retries={"total_max_attempts": 1})
+CHECKED = 0
+
+
+def client(name, keys=None, **settings):
+    """A client; `keys` are what STS and IAM answer with."""
+    keys = keys or {"AccessKeyId": "test", "SecretAccessKey": "test"}
+    config = ONCE.merge(Config(**settings)) if settings else ONCE
+    return boto3.client(
+        name,
+        endpoint_url=ENDPOINT,
+        region_name="us-east-1",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys.get("SessionToken"),
+        config=config,
+    )
+
+
+s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs = map(
+    client, ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs"]
+)
+
+
+def same(what, found, wanted):
+    global CHECKED
+    if found != wanted:
+        print(f"UNTRUE: {what}\n  wanted: {wanted!r}\n  is:     {found!r}")
+        sys.exit(1)
+    CHECKED += 1
+    print(f"  holds: {what}", flush=True)
+
+
+@contextlib.contextmanager
+def refused(what, code, status, text=""):
+    """What is done inside is refused with this code and HTTP status, in a message that has this text."""
+    try:
+        yield
+    except ClientError as error:
+        answer = error.response
+        found = (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"])
+        same(f"{what}: {code}", found, (code, status))
+        if text not in answer["Error"].get("Message", ""):
+            same(f"{what}: the message", answer["Error"].get("Message"), text)
+    else:
+        same(f"{what}: {code}", "no error", code)
+
+
+def fetch(request):
+    """The status and the body of a request without a client."""
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def eventually(what, look, wanted):
+    """What takes its time, as on AWS: ten seconds at most."""
+    end = time.monotonic() + 10
+    found = look()
+    while found != wanted and time.monotonic() < end:
+        time.sleep(0.2)
+        found = look()
+    same(what, found, wanted)
+
+
+def buckets():
+    s3.create_bucket(Bucket="boto-bucket")
+    s3.get_waiter("bucket_exists").wait(Bucket="boto-bucket")
+    for n in range(25):
+        s3.put_object(Bucket="boto-bucket", Key=f"n/{n:02}", Body=b"%d" % n)
+    pages = list(s3.get_paginator("list_objects_v2").paginate(Bucket="boto-bucket", PaginationConfig={"PageSize": 10}))
+    same("list_objects_v2 pages", [len(p["Contents"]) for p in pages], [10, 10, 5])
+    keys = [o["Key"] for p in pages for o in p["Contents"]]
+    same("list_objects_v2 has each key once, in order", keys, [f"n/{n:02}" for n in range(25)])
+    pages = s3.get_paginator("list_objects").paginate(Bucket="boto-bucket", Prefix="n/1", PaginationConfig={"PageSize": 3})
+    same("list_objects pages", [len(p["Contents"]) for p in pages], [3, 3, 3, 1])
+    body = os.urandom(9_000_000)
+    s3.upload_fileobj(io.BytesIO(body), "boto-bucket", "large", ExtraArgs={"Metadata": {"colour": "blue"}})
+    back = io.BytesIO()
+    s3.download_fileobj("boto-bucket", "large", back)
+    same("9 MB by upload_fileobj and download_fileobj", back.getvalue() == body, True)
+    head = s3.head_object(Bucket="boto-bucket", Key="large")
+    same("their metadata", (head["Metadata"], head["ContentLength"]), ({"colour": "blue"}, 9_000_000))
+    for algorithm in ["CRC32", "SHA1", "SHA256"]:
+        put = s3.put_object(Bucket="boto-bucket", Key="summed", Body=b"summed", ChecksumAlgorithm=algorithm)
+        got = s3.get_object(Bucket="boto-bucket", Key="summed", ChecksumMode="ENABLED")
+        member = f"Checksum{algorithm}"
+        same(f"a body with {algorithm}", (got["Body"].read(), got[member]), (b"summed", put[member]))
+    with refused("a wrong checksum", "BadDigest", 400):
+        s3.put_object(Bucket="boto-bucket", Key="bad", Body=b"x", ContentMD5="1B2M2Y8AsgTpgAmY7PhCfg==")
+    with refused("what was refused is not there", "NoSuchKey", 404, "The specified key does not exist."):
+        s3.get_object(Bucket="boto-bucket", Key="bad")
+    with refused("a condition that fails", "PreconditionFailed", 412):
+        s3.put_object(Bucket="boto-bucket", Key="large", Body=b"x", IfNoneMatch="*")
+    with refused("a range outside of the object", "InvalidRange", 416):
+        s3.get_object(Bucket="boto-bucket", Key="n/07", Range="bytes=5-9")
+    with refused("a bucket that somebody else has", "BucketAlreadyExists", 409):
+        client("s3", {"AccessKeyId": "111122223333", "SecretAccessKey": "x"}).create_bucket(Bucket="boto-bucket")
+    with refused("a bucket name that is none", "InvalidBucketName", 400):
+        s3.create_bucket(Bucket="Upper")
+    with refused("a bucket that is not empty", "BucketNotEmpty", 409):
+        s3.delete_bucket(Bucket="boto-bucket")
+    with refused("an operation that is not built", "NotImplemented", 501):
+        s3.put_bucket_lifecycle_configuration(
+            Bucket="boto-bucket",
+            LifecycleConfiguration={"Rules": [{"ID": "x", "Status": "Enabled", "Prefix": "", "Expiration": {"Days": 1}}]},
+        )
+    signed_urls()
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket="boto-bucket"):
+        found = s3.delete_objects(Bucket="boto-bucket", Delete={"Objects": [{"Key": o["Key"]} for o in page["Contents"]]})
+        same("delete_objects names what it deleted", len(found["Deleted"]), len(page["Contents"]))
+    s3.delete_bucket(Bucket="boto-bucket")
+    s3.get_waiter("bucket_not_exists").wait(Bucket="boto-bucket")
+    with refused("the bucket is gone", "NoSuchBucket", 404):
+        s3.list_objects_v2(Bucket="boto-bucket")
+
+
+def signed_urls():
+    """Keys that are issued here are verified, in headers and in URLs, by both of S3's signatures."""
+    keys = user("boto-signer", {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::boto-bucket/n/*"})
+    for version in ["s3v4", "s3"]:
+        signer = client("s3", keys, signature_version=version)
+        get = signer.generate_presigned_url("get_object", {"Bucket": "boto-bucket", "Key": "n/07"}, ExpiresIn=60)
+        same(f"{version}: a presigned GET", fetch(get), (200, "7"))
+        other = fetch(get.replace("n/07", "n/08"))
+        same(f"{version}: for another key", (other[0], "<Code>SignatureDoesNotMatch</Code>" in other[1]), (403, True))
+        put = signer.generate_presigned_url("put_object", {"Bucket": "boto-bucket", "Key": f"n/{version}"})
+        same(f"{version}: a presigned PUT", fetch(urllib.request.Request(put, data=b"put", method="PUT",
+             headers={"content-type": ""}))[0], 200)
+        same(f"{version}: what it put", s3.get_object(Bucket="boto-bucket", Key=f"n/{version}")["Body"].read(), b"put")
+        denied = fetch(signer.generate_presigned_url("get_object", {"Bucket": "boto-bucket", "Key": "large"}))
+        same(f"{version}: what the user may not", (denied[0], "<Code>AccessDenied</Code>" in denied[1]), (403, True))
+        short = signer.generate_presigned_url("get_object", {"Bucket": "boto-bucket", "Key": "n/07"}, ExpiresIn=1)
+        time.sleep(2.1)
+        late = fetch(short)
+        same(f"{version}: expired", (late[0], "<Message>Request has expired</Message>" in late[1]), (403, True))
+    with refused("a wrong secret", "SignatureDoesNotMatch", 403):
+        client("s3", {**keys, "SecretAccessKey": "wrong"}).get_object(Bucket="boto-bucket", Key="n/07")
+    form = client("s3", keys).generate_presigned_post("boto-bucket", "n/posted")
+    same("a browser's form is refused by name", *posted(form))
+    iam.delete_access_key(UserName="boto-signer", AccessKeyId=keys["AccessKeyId"])
+    with refused("keys that are no more", "InvalidAccessKeyId", 403):
+        client("s3", keys).get_object(Bucket="boto-bucket", Key="n/07")
+
+
+def posted(form):
+    """A presigned POST is a form, not an operation of the API: it is not built, and says so."""
+    parts = {**form["fields"], "file": "posted"}
+    body = "".join(f'--edge\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in parts.items())
+    headers = {"content-type": "multipart/form-data; boundary=edge"}
+    status, text = fetch(urllib.request.Request(form["url"], (body + "--edge--\r\n").encode(), headers))
+    return (status, "<Code>NotImplemented</Code>" in text), (501, True)
+
+
+def user(name, *statements):
+    """Keys of a new user who may do this."""
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="may", PolicyDocument=policy(*statements))
+    return iam.create_access_key(UserName=name)["AccessKey"]
+
+
+def policy(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def queues():
+    url = sqs.create_queue(QueueName="boto-queue", Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
+    sent = sqs.send_message_batch(
+        QueueUrl=url,
+        Entries=[
+            {"Id": str(n), "MessageBody": f"body {n}",
+             "MessageAttributes": {"n": {"DataType": "Number", "StringValue": str(n)},
+                                   "b": {"DataType": "Binary", "BinaryValue": b"\x00\xff"}}}
+            for n in range(5)
+        ],
+    )
+    same("send_message_batch", sorted(s["Id"] for s in sent["Successful"]), list("01234"))
+    got = {}
+    for _ in range(10):
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"],
+                                           VisibilityTimeout=30).get("Messages", []):
+            got[message["Body"]] = message
+    same("each is received", sorted(got), [f"body {n}" for n in range(5)])
+    same("with its attributes", got["body 3"]["MessageAttributes"], {
+        "n": {"DataType": "Number", "StringValue": "3"}, "b": {"DataType": "Binary", "BinaryValue": b"\x00\xff"}})
+    handle = got["body 3"]["ReceiptHandle"]
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+    again = sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["ApproximateReceiveCount"])["Messages"]
+    same("it comes again when its visibility ends",
+         [(m["Body"], m["Attributes"]["ApproximateReceiveCount"]) for m in again], [("body 3", "2")])
+    deleted = sqs.delete_message_batch(
+        QueueUrl=url, Entries=[{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(got.values())])
+    same("delete_message_batch", len(deleted["Successful"]), 5)
+    for n in range(3):
+        sqs.create_queue(QueueName=f"boto-page-{n}")
+    pages = sqs.get_paginator("list_queues").paginate(QueueNamePrefix="boto-page-", PaginationConfig={"PageSize": 2})
+    same("list_queues pages", [len(p["QueueUrls"]) for p in pages], [2, 1])
+    bad_queues(url)
+
+
+def bad_queues(url):
+    with refused("an unknown queue", "AWS.SimpleQueueService.NonExistentQueue", 400):
+        sqs.get_queue_url(QueueName="boto-no-queue")
+    try:
+        sqs.get_queue_url(QueueName="boto-no-queue")
+    except sqs.exceptions.QueueDoesNotExist:
+        same("it is the exception QueueDoesNotExist", True, True)
+    with refused("a name that is none", "InvalidParameterValue", 400):
+        sqs.create_queue(QueueName="no spaces")
+    with refused("a queue with other attributes", "QueueAlreadyExists", 400):
+        sqs.create_queue(QueueName="boto-queue", Attributes={"VisibilityTimeout": "2"})
+    with refused("an attribute that standard queues do not have", "InvalidAttributeName", 400, "Unknown Attribute FifoQueue."):
+        sqs.create_queue(QueueName="boto-other", Attributes={"FifoQueue": "false"})
+    with refused("a handle that is none", "ReceiptHandleIsInvalid", 400):
+        sqs.delete_message(QueueUrl=url, ReceiptHandle="x")
+    with refused("an empty batch", "AWS.SimpleQueueService.EmptyBatchRequest", 400):
+        sqs.send_message_batch(QueueUrl=url, Entries=[])
+
+
+def topics():
+    queue = sqs.create_queue(QueueName="boto-inbox")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = sns.create_topic(Name="boto-topic")["TopicArn"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+             "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(allow)})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn,
+                  Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps({"kind": ["wanted"]})})
+    for kind in ["other", "wanted"]:
+        sns.publish(TopicArn=topic, Message=f"a {kind} one",
+                    MessageAttributes={"kind": {"DataType": "String", "StringValue": kind}})
+    got = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+    same("a filter lets through what it names, raw", [m["Body"] for m in got.get("Messages", [])], ["a wanted one"])
+    subscriptions = [s["Endpoint"] for p in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+                     for s in p["Subscriptions"]]
+    same("list_subscriptions_by_topic", subscriptions, [arn])
+    with refused("an unknown topic", "NotFound", 404):
+        sns.publish(TopicArn=topic + "-no", Message="x")
+    with refused("an empty message", "InvalidParameter", 400):
+        sns.publish(TopicArn=topic, Message="")
+    with refused("a text message to a telephone", "NotImplemented", 501):
+        sns.publish(PhoneNumber="+10000000000", Message="x")
+
+
+def tables():
+    dynamodb.create_table(
+        TableName="boto-table", BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "n", "AttributeType": "N"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "n", "KeyType": "RANGE"}])
+    dynamodb.get_waiter("table_exists").wait(TableName="boto-table", WaiterConfig={"Delay": 1})
+    table = boto3.resource("dynamodb", endpoint_url=ENDPOINT, region_name="us-east-1", aws_access_key_id="test",
+                           aws_secret_access_key="test").Table("boto-table")
+    with table.batch_writer() as batch:
+        for n in range(60):
+            batch.put_item(Item={"pk": "a", "n": n, "binary": bytes([n]), "set": {"x", str(n)}, "null": None})
+    pages = list(dynamodb.get_paginator("query").paginate(
+        TableName="boto-table", KeyConditionExpression="pk = :a", ExpressionAttributeValues={":a": {"S": "a"}},
+        PaginationConfig={"PageSize": 25}))
+    same("query pages", [p["Count"] for p in pages], [25, 25, 10])
+    same("in the order of numbers", [int(i["n"]["N"]) for p in pages for i in p["Items"]], list(range(60)))
+    pages = dynamodb.get_paginator("scan").paginate(TableName="boto-table", PaginationConfig={"PageSize": 50})
+    same("scan pages", sum(p["Count"] for p in pages), 60)
+    item = table.get_item(Key={"pk": "a", "n": 7})["Item"]
+    same("an item with binary, set and null", (item["binary"].value, item["set"], item["null"]), (b"\x07", {"x", "7"}, None))
+    found = table.query(KeyConditionExpression=Key("pk").eq("a") & Key("n").between(10, 12))["Items"]
+    same("a resource's condition", [int(i["n"]) for i in found], [10, 11, 12])
+    update = table.update_item(Key={"pk": "a", "n": 7}, UpdateExpression="ADD hits :one", ReturnValues="UPDATED_NEW",
+                               ExpressionAttributeValues={":one": 1})
+    same("update_item", update["Attributes"], {"hits": 1})
+    bad_tables()
+    dynamodb.delete_table(TableName="boto-table")
+    dynamodb.get_waiter("table_not_exists").wait(TableName="boto-table", WaiterConfig={"Delay": 1})
+    with refused("the table is gone", "ResourceNotFoundException", 400):
+        dynamodb.describe_table(TableName="boto-table")
+
+
+def bad_tables():
+    unchecked = client("dynamodb", parameter_validation=False)
+    key = {"pk": {"S": "a"}, "n": {"N": "1"}}
+    with refused("an unknown table", "ResourceNotFoundException", 400, "Requested resource not found"):
+        dynamodb.get_item(TableName="boto-no-table", Key=key)
+    with refused("a missing member", "ValidationException", 400):
+        unchecked.get_item(TableName="boto-table")
+    with refused("a member of the wrong type", "SerializationException", 400):
+        unchecked.get_item(TableName="boto-table", Key=key, ConsistentRead="yes")
+    with refused("a key of the wrong type", "ValidationException", 400, "The provided key element does not match the schema"):
+        dynamodb.get_item(TableName="boto-table", Key={"pk": {"S": "a"}, "n": {"S": "1"}})
+    with refused("an expression that is none", "ValidationException", 400, "Invalid UpdateExpression: Syntax error; "):
+        dynamodb.update_item(TableName="boto-table", Key=key, UpdateExpression="SET SET")
+    with refused("a number that is none", "ValidationException", 400):
+        dynamodb.put_item(TableName="boto-table", Item={"pk": {"S": "a"}, "n": {"N": "one"}})
+    with refused("a condition that fails", "ConditionalCheckFailedException", 400, "The conditional request failed"):
+        dynamodb.delete_item(TableName="boto-table", Key=key, ConditionExpression="attribute_exists(nothing)")
+    with refused("a table that exists", "ResourceInUseException", 400):
+        dynamodb.create_table(
+            TableName="boto-table", BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}])
+    with refused("a transaction of which one fails", "TransactionCanceledException", 400, "[None, ConditionalCheckFailed]"):
+        dynamodb.transact_write_items(TransactItems=[
+            {"Put": {"TableName": "boto-table", "Item": {"pk": {"S": "t"}, "n": {"N": "1"}}}},
+            {"ConditionCheck": {"TableName": "boto-table", "Key": key, "ConditionExpression": "attribute_not_exists(pk)"}}])
+    same("and nothing of it is done", "Item" in dynamodb.get_item(
+        TableName="boto-table", Key={"pk": {"S": "t"}, "n": {"N": "1"}}), False)
+    with refused("an operation that is not built", "NotImplemented", 501):
+        dynamodb.list_backups()
+    with refused("a service that is not built", "NotImplemented", 501):
+        client("kinesis").list_streams()
+
+
+def roles():
+    same("get_caller_identity", sts.get_caller_identity()["Arn"], "arn:aws:iam::000000000000:root")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="boto-role", AssumeRolePolicyDocument=policy(trust))["Role"]
+    iam.get_waiter("role_exists").wait(RoleName="boto-role")
+    same("the role's trust comes back as it was", role["AssumeRolePolicyDocument"], json.loads(policy(trust)))
+    only = {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:*:*:boto-mine-*"}
+    iam.put_role_policy(RoleName="boto-role", PolicyName="mine", PolicyDocument=policy(only))
+    with refused("the root user may not assume a role", "AccessDenied", 403, "Roles may not be assumed by root accounts."):
+        sts.assume_role(RoleArn=role["Arn"], RoleSessionName="visit")
+    visitor = user("boto-visitor", {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"})
+    session = client("sts", visitor).assume_role(RoleArn=role["Arn"], RoleSessionName="visit", DurationSeconds=900)["Credentials"]
+    left = session["Expiration"] - datetime.datetime.now(datetime.timezone.utc)
+    same("the session ends in 900 s", 890 < left.total_seconds() <= 900, True)
+    mine = client("sqs", session)
+    mine.send_message(QueueUrl=mine.create_queue(QueueName="boto-mine-1")["QueueUrl"], MessageBody="x")
+    with refused("what the policy does not allow", "AccessDenied", 403,
+                 "assumed-role/boto-role/visit is not authorized to perform: sqs:createqueue on resource: "):
+        mine.create_queue(QueueName="boto-theirs")
+    with refused("a session token that is none", "InvalidClientTokenId", 403):
+        client("sts", {**session, "SessionToken": "x"}).get_caller_identity()
+    with refused("a wrong secret", "SignatureDoesNotMatch", 403):
+        client("sts", {**session, "SecretAccessKey": "x"}).get_caller_identity()
+    iam.update_assume_role_policy(RoleName="boto-role", PolicyDocument=policy(
+        {**trust, "Principal": {"Service": "lambda.amazonaws.com"}}))
+    with refused("a role that trusts somebody else", "AccessDenied", 403,
+                 "user/boto-visitor is not authorized to perform: sts:AssumeRole on resource: " + role["Arn"]):
+        client("sts", visitor).assume_role(RoleArn=role["Arn"], RoleSessionName="visit")
+    with refused("a role that exists", "EntityAlreadyExists", 409):
+        iam.create_role(RoleName="boto-role", AssumeRolePolicyDocument=policy(trust))
+    with refused("a policy that is none", "MalformedPolicyDocument", 400):
+        iam.put_role_policy(RoleName="boto-role", PolicyName="bad", PolicyDocument="{}")
+    with refused("a role that still has a policy", "DeleteConflict", 409):
+        iam.delete_role(RoleName="boto-role")
+    iam.delete_role_policy(RoleName="boto-role", PolicyName="mine")
+    iam.delete_role(RoleName="boto-role")
+    with refused("the role is gone", "NoSuchEntity", 404):
+        iam.get_role(RoleName="boto-role")
+    for n in range(5):
+        iam.create_user(UserName=f"boto-user-{n}", Path="/boto/")
+    pages = iam.get_paginator("list_users").paginate(PathPrefix="/boto/", PaginationConfig={"PageSize": 2})
+    same("list_users pages", [len(p["Users"]) for p in pages], [2, 2, 1])
+
+
+def package(source):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("app.py", source)
+    return file.getvalue()
+
+
+CODE = """
+import boto3
+def handler(event, context):
+    print("called with", event)
+    if "raise" in event:
+        raise ValueError(event["raise"])
+    return {"arn": boto3.client("sts").get_caller_identity()["Arn"].rsplit("/", 1)[0]}
+"""
+
+
+def functions_run():
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="boto-function", AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+    writes = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
+    iam.put_role_policy(RoleName="boto-function", PolicyName="logs", PolicyDocument=policy(writes))
+    create = dict(FunctionName="boto-function", Runtime=os.environ["PYTHON_RUNTIME"], Role=role, Handler="app.handler",
+                  Code={"ZipFile": package(CODE)}, Timeout=20, MemorySize=512)
+    functions.create_function(**create)
+    functions.get_waiter("function_active_v2").wait(FunctionName="boto-function")
+    answer = functions.invoke(FunctionName="boto-function", Payload=b"{}", LogType="Tail")
+    same("a function is its role", json.load(answer["Payload"]), {"arn": "arn:aws:sts::000000000000:assumed-role/boto-function"})
+    answer = functions.invoke(FunctionName="boto-function", Payload=b'{"raise": "on purpose"}')
+    told = json.load(answer["Payload"])
+    same("what it raises", (answer["FunctionError"], told["errorType"], told["errorMessage"]),
+         ("Unhandled", "ValueError", "on purpose"))
+    same("an event", functions.invoke(FunctionName="boto-function", InvocationType="Event", Payload=b"{}")["StatusCode"], 202)
+
+    def printed():
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName="/aws/lambda/boto-function", filterPattern='"called with"')
+        return sum(len(p["events"]) for p in pages)
+
+    eventually("filter_log_events has what it printed", printed, 3)
+    with refused("a function that exists", "ResourceConflictException", 409, "Function already exist: boto-function"):
+        functions.create_function(**create)
+    with refused("an unknown function", "ResourceNotFoundException", 404, "Function not found: arn:aws:lambda:"):
+        functions.invoke(FunctionName="boto-no-function")
+    with refused("a payload that is no JSON", "InvalidRequestContentException", 400):
+        functions.invoke(FunctionName="boto-function", Payload=b"{")
+    with refused("an operation that is not built", "NotImplemented", 501):
+        functions.list_layers()
+    functions.delete_function(FunctionName="boto-function")
+    with refused("the function is gone", "ResourceNotFoundException", 404):
+        functions.get_function(FunctionName="boto-function")
+
+
+def stacks_stand():
+    template = {
+        "Parameters": {"Seconds": {"Type": "Number"}},
+        "Resources": {
+            "Dead": {"Type": "AWS::SQS::Queue"},
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {
+                "VisibilityTimeout": {"Ref": "Seconds"},
+                "RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}, "maxReceiveCount": 3}}},
+        },
+        "Outputs": {"Url": {"Value": {"Ref": "Queue"}}},
+    }
+    arguments = dict(StackName="boto-stack", TemplateBody=json.dumps(template))
+    stacks.create_stack(**arguments, Parameters=[{"ParameterKey": "Seconds", "ParameterValue": "33"}])
+    quick = {"Delay": 1, "MaxAttempts": 30}
+    stacks.get_waiter("stack_create_complete").wait(StackName="boto-stack", WaiterConfig=quick)
+    outputs = stacks.describe_stacks(StackName="boto-stack")["Stacks"][0]["Outputs"]
+    url = outputs[0]["OutputValue"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    same("a stack's queue has its parameter", attributes["VisibilityTimeout"], "33")
+    same("and its dead letters", json.loads(attributes["RedrivePolicy"])["maxReceiveCount"], 3)
+    events = [e["ResourceStatus"] for p in stacks.get_paginator("describe_stack_events").paginate(StackName="boto-stack")
+              for e in p["StackEvents"]]
+    same("its events, newest first", (events[0], events[-1]), ("CREATE_COMPLETE", "CREATE_IN_PROGRESS"))
+    with refused("a stack that exists", "AlreadyExistsException", 400):
+        stacks.create_stack(**arguments, Parameters=[{"ParameterKey": "Seconds", "ParameterValue": "33"}])
+    with refused("an update of nothing", "ValidationError", 400, "No updates are to be performed."):
+        stacks.update_stack(StackName="boto-stack", UsePreviousTemplate=True,
+                            Parameters=[{"ParameterKey": "Seconds", "UsePreviousValue": True}])
+    with refused("a parameter without a value", "ValidationError", 400, "Parameters: [Seconds] must have values"):
+        stacks.create_stack(StackName="boto-stack-2", TemplateBody=json.dumps(template))
+    template["Resources"] = {"Bad": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 99999}}}
+    template["Outputs"], template["Parameters"] = {}, {}
+    stacks.create_stack(StackName="boto-bad", TemplateBody=json.dumps(template.copy() | {"Parameters": {}}))
+    try:
+        stacks.get_waiter("stack_create_complete").wait(StackName="boto-bad", WaiterConfig=quick)
+        same("a stack with a bad queue", "CREATE_COMPLETE", "ROLLBACK_COMPLETE")
+    except WaiterError as error:
+        eventually("a stack with a bad queue is rolled back",
+                   lambda: stacks.describe_stacks(StackName="boto-bad")["Stacks"][0]["StackStatus"], "ROLLBACK_COMPLETE")
+    stacks.delete_stack(StackName="boto-stack")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="boto-stack", WaiterConfig=quick)
+    with refused("its queue is gone", "AWS.SimpleQueueService.NonExistentQueue", 400):
+        sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+
+
+for part in [buckets, queues, topics, tables, roles, functions_run, stacks_stand]:
+    # All parts, or those that are named.
+    if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
+        part()
+print(f"boto3: {CHECKED} things hold")

@@ -1,0 +1,299 @@
+// AWS SDK for JavaScript v3 as a program meets it, against the running cloud at AWS_ENDPOINT_URL. Ends at the first
+// untrue thing.
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
+
+import * as cloudformation from "@aws-sdk/client-cloudformation";
+import * as dynamodb from "@aws-sdk/client-dynamodb";
+import * as iam from "@aws-sdk/client-iam";
+import * as lambda from "@aws-sdk/client-lambda";
+import * as s3 from "@aws-sdk/client-s3";
+import * as sns from "@aws-sdk/client-sns";
+import * as sqs from "@aws-sdk/client-sqs";
+import * as sts from "@aws-sdk/client-sts";
+
+const settings = { endpoint: process.env.AWS_ENDPOINT_URL, region: "us-east-1", maxAttempts: 1 };
+const root = { accessKeyId: "test", secretAccessKey: "test" };
+let checked = 0;
+
+function holds(what) {
+  checked += 1;
+  console.log(`  holds: ${what}`);
+}
+
+function same(what, found, wanted) {
+  assert.deepEqual(found, wanted, new Error(`UNTRUE: ${what}\n  wanted: ${show(wanted)}\n  is:     ${show(found)}`));
+  holds(what);
+}
+
+const show = (value) => JSON.stringify(value, (_, v) => (typeof v === "bigint" ? `${v}n` : v));
+
+/** The call is refused with this class, this name and this HTTP status; gives back the error. */
+async function refused(what, call, kind, name, status) {
+  const error = await call.then(() => null, (e) => e);
+  assert.ok(error, `UNTRUE: ${what}: it was not refused`);
+  same(`${what}: ${name}`, [error.name, error.$metadata?.httpStatusCode], [name, status]);
+  assert.ok(error instanceof kind, `UNTRUE: ${what}: it is a ${error.constructor.name}`);
+  holds(`${what}: a ${kind.name}`);
+  return error;
+}
+
+const keysOf = (issued) => ({
+  accessKeyId: issued.AccessKeyId,
+  secretAccessKey: issued.SecretAccessKey,
+  sessionToken: issued.SessionToken,
+});
+
+const policy = (...Statement) => JSON.stringify({ Version: "2012-10-17", Statement });
+
+async function buckets() {
+  const client = new s3.S3({ ...settings, credentials: root, forcePathStyle: true });
+  const Bucket = "js-bucket";
+  await client.createBucket({ Bucket });
+  await s3.waitUntilBucketExists({ client, maxWaitTime: 10 }, { Bucket });
+  // A stream of unknown content is signed chunk by chunk, and its checksum comes after it, in a trailer.
+  const parts = Array.from({ length: 20 }, () => randomBytes(100_000));
+  const whole = Buffer.concat(parts);
+  let sent;
+  client.middlewareStack.add((next) => (call) => ((sent = call.request.headers), next(call)), { step: "deserialize" });
+  for (const [algorithm, bytes] of [["CRC32", 4], ["SHA256", 32]]) {
+    const put = await client.putObject({
+      Bucket, Key: algorithm, Body: Readable.from(parts), ContentLength: whole.length, ChecksumAlgorithm: algorithm,
+    });
+    same(`a stream with ${algorithm} sends it in a trailer`, sent["x-amz-trailer"], `x-amz-checksum-${algorithm.toLowerCase()}`);
+    const sum = put[`Checksum${algorithm}`];
+    same(`the answer has a checksum of ${bytes} bytes`, Buffer.from(sum, "base64").length, bytes);
+    const got = await client.getObject({ Bucket, Key: algorithm, ChecksumMode: "ENABLED" });
+    same("the stored checksum", got[`Checksum${algorithm}`], sum);
+    // The SDK compares the checksum while the body is read.
+    same("what is read", whole.equals(Buffer.from(await got.Body.transformToByteArray())), true);
+  }
+  const sha256 = createHash("sha256").update(whole).digest("base64");
+  same("it is the body's", (await client.headObject({ Bucket, Key: "SHA256", ChecksumMode: "ENABLED" })).ChecksumSHA256, sha256);
+  await refused("a wrong checksum", client.putObject({ Bucket, Key: "bad", Body: "x", ChecksumSHA256: sha256 }),
+    s3.S3ServiceException, "BadDigest", 400);
+  const names = ["ü & <é>", "a+b c", "it's%20so"];
+  for (const Key of names) await client.putObject({ Bucket, Key: `names/${Key}`, Body: Key });
+  const found = [];
+  for await (const page of s3.paginateListObjectsV2({ client, pageSize: 1 }, { Bucket, Prefix: "names/" })) {
+    found.push(...(page.Contents ?? []).map((o) => o.Key.slice(6)));
+  }
+  same("names that need escaping", found.sort(), [...names].sort());
+  same("are read by them", await (await client.getObject({ Bucket, Key: `names/${names[0]}` })).Body.transformToString(), names[0]);
+  await refused("a missing key", client.getObject({ Bucket, Key: "no" }), s3.NoSuchKey, "NoSuchKey", 404);
+  await refused("a missing key's head", client.headObject({ Bucket, Key: "no" }), s3.NotFound, "NotFound", 404);
+  await refused("a missing bucket", client.listObjectsV2({ Bucket: "js-no-bucket" }), s3.NoSuchBucket, "NoSuchBucket", 404);
+  const other = new s3.S3({ ...settings, credentials: { accessKeyId: "111122223333", secretAccessKey: "x" }, forcePathStyle: true });
+  await refused("a bucket that somebody has", other.createBucket({ Bucket }), s3.BucketAlreadyExists, "BucketAlreadyExists", 409);
+  await refused("what is not built", client.putBucketWebsite({
+    Bucket, WebsiteConfiguration: { IndexDocument: { Suffix: "index.html" } } }), s3.S3ServiceException, "NotImplemented", 501);
+  const Objects = ["CRC32", "SHA256", ...names.map((n) => `names/${n}`)].map((Key) => ({ Key }));
+  same("deleteObjects", (await client.deleteObjects({ Bucket, Delete: { Objects } })).Deleted.length, Objects.length);
+  await client.deleteBucket({ Bucket });
+}
+
+async function queues() {
+  const client = new sqs.SQS({ ...settings, credentials: root });
+  const { QueueUrl } = await client.createQueue({ QueueName: "js-queue" });
+  // The SDK compares the MD5 of each body itself, and throws where it differs.
+  const MessageBody = "a body with ümläut";
+  const MessageAttributes = {
+    n: { DataType: "Number", StringValue: "12" }, b: { DataType: "Binary", BinaryValue: new Uint8Array([0, 255]) } };
+  const sent = await client.sendMessage({ QueueUrl, MessageBody, MessageAttributes });
+  same("MD5OfMessageBody", sent.MD5OfMessageBody, createHash("md5").update(MessageBody).digest("hex"));
+  const batch = await client.sendMessageBatch({ QueueUrl, Entries: ["x", "y"].map((v) => ({ Id: v, MessageBody: v })) });
+  same("sendMessageBatch", batch.Successful.map((s) => s.Id).sort(), ["x", "y"]);
+  const got = [];
+  for (let n = 0; n < 10 && got.length < 3; n += 1) {
+    const answer = await client.receiveMessage({ QueueUrl, MaxNumberOfMessages: 10, MessageAttributeNames: ["All"] });
+    got.push(...(answer.Messages ?? []));
+  }
+  same("each is received once", got.map((m) => m.Body).sort(), [MessageBody, "x", "y"].sort());
+  const attributes = got.find((m) => m.Body === MessageBody).MessageAttributes;
+  same("with its attributes", [attributes.n.StringValue, [...attributes.b.BinaryValue]], ["12", [0, 255]]);
+  for (const { ReceiptHandle } of got) await client.deleteMessage({ QueueUrl, ReceiptHandle });
+  same("nothing is left", (await client.getQueueAttributes({ QueueUrl, AttributeNames: ["All"] })).Attributes.ApproximateNumberOfMessagesNotVisible, "0");
+  await refused("an unknown queue", client.getQueueUrl({ QueueName: "js-no-queue" }),
+    sqs.QueueDoesNotExist, "QueueDoesNotExist", 400);
+  await refused("a handle that is none", client.deleteMessage({ QueueUrl, ReceiptHandle: "x" }),
+    sqs.ReceiptHandleIsInvalid, "ReceiptHandleIsInvalid", 400);
+  await refused("an empty batch", client.sendMessageBatch({ QueueUrl, Entries: [] }),
+    sqs.EmptyBatchRequest, "EmptyBatchRequest", 400);
+}
+
+async function topics() {
+  const topic = new sns.SNS({ ...settings, credentials: root });
+  const queue = new sqs.SQS({ ...settings, credentials: root });
+  const { QueueUrl } = await queue.createQueue({ QueueName: "js-inbox" });
+  const { Attributes } = await queue.getQueueAttributes({ QueueUrl, AttributeNames: ["QueueArn"] });
+  const { TopicArn } = await topic.createTopic({ Name: "js-topic" });
+  const Policy = policy({ Effect: "Allow", Principal: { Service: "sns.amazonaws.com" }, Action: "sqs:SendMessage",
+    Resource: Attributes.QueueArn, Condition: { ArnEquals: { "aws:SourceArn": TopicArn } } });
+  await queue.setQueueAttributes({ QueueUrl, Attributes: { Policy } });
+  await topic.subscribe({ TopicArn, Protocol: "sqs", Endpoint: Attributes.QueueArn });
+  const { MessageId } = await topic.publish({ TopicArn, Message: "news" });
+  const { Messages } = await queue.receiveMessage({ QueueUrl, WaitTimeSeconds: 10 });
+  const envelope = JSON.parse(Messages[0].Body);
+  same("a topic's message in a queue", [envelope.MessageId, envelope.Message], [MessageId, "news"]);
+  await refused("an unknown topic", topic.publish({ TopicArn: `${TopicArn}-no`, Message: "x" }),
+    sns.NotFoundException, "NotFoundException", 404);
+}
+
+async function tables() {
+  const client = new dynamodb.DynamoDB({ ...settings, credentials: root });
+  const TableName = "js-table";
+  await client.createTable({ TableName, BillingMode: "PAY_PER_REQUEST",
+    AttributeDefinitions: [{ AttributeName: "pk", AttributeType: "S" }, { AttributeName: "n", AttributeType: "N" }],
+    KeySchema: [{ AttributeName: "pk", KeyType: "HASH" }, { AttributeName: "n", KeyType: "RANGE" }] });
+  await dynamodb.waitUntilTableExists({ client, maxWaitTime: 20, minDelay: 1 }, { TableName });
+  const long = "12345678901234567890123456789012345678";
+  const Item = { pk: { S: "a" }, n: { N: "1" }, long: { N: long }, small: { N: "-1E-130" }, binary: { B: new Uint8Array([0, 1, 255]) },
+    numbers: { NS: ["3", "1"] }, map: { M: { list: { L: [{ NULL: true }, { BOOL: false }] } } } };
+  await client.putItem({ TableName, Item });
+  const got = (await client.getItem({ TableName, Key: { pk: Item.pk, n: Item.n } })).Item;
+  same("38 digits", got.long.N, long);
+  same("a number near the least", Number(got.small.N), -1e-130);
+  same("binary", [...got.binary.B], [0, 1, 255]);
+  same("a set of numbers", [...got.numbers.NS].sort(), ["1", "3"]);
+  same("a list in a map", got.map.M.list.L, [{ NULL: true }, { BOOL: false }]);
+  const puts = Array.from({ length: 25 }, (_, n) => ({ PutRequest: { Item: { pk: { S: "b" }, n: { N: `${n}` } } } }));
+  const written = await client.batchWriteItem({ RequestItems: { [TableName]: puts } });
+  same("batchWriteItem", written.UnprocessedItems, {});
+  const numbers = [];
+  const query = { TableName, KeyConditionExpression: "pk = :b", ExpressionAttributeValues: { ":b": { S: "b" } }, ScanIndexForward: false };
+  let pages = 0;
+  for await (const page of dynamodb.paginateQuery({ client, pageSize: 10 }, query)) {
+    pages += 1;
+    numbers.push(...page.Items.map((i) => Number(i.n.N)));
+  }
+  same("query, backwards, in pages", [pages, numbers], [3, Array.from({ length: 25 }, (_, n) => 24 - n)]);
+  await refused("an unknown table", client.getItem({ TableName: "js-no-table", Key: { pk: { S: "a" } } }),
+    dynamodb.ResourceNotFoundException, "ResourceNotFoundException", 400);
+  const failed = await refused("a condition that fails", client.putItem({ TableName, Item, ConditionExpression: "attribute_not_exists(pk)",
+    ReturnValuesOnConditionCheckFailure: "ALL_OLD" }), dynamodb.ConditionalCheckFailedException, "ConditionalCheckFailedException", 400);
+  same("it shows the item that was there", failed.Item?.long, { N: long });
+  const cancelled = await refused("a transaction of which one fails", client.transactWriteItems({ TransactItems: [
+    { Put: { TableName, Item: { pk: { S: "t" }, n: { N: "1" } } } },
+    { ConditionCheck: { TableName, Key: { pk: Item.pk, n: Item.n }, ConditionExpression: "attribute_not_exists(pk)" } } ] }),
+    dynamodb.TransactionCanceledException, "TransactionCanceledException", 400);
+  same("its reasons", cancelled.CancellationReasons.map((r) => r.Code), ["None", "ConditionalCheckFailed"]);
+  await refused("a table that exists", client.createTable({ TableName, BillingMode: "PAY_PER_REQUEST",
+    AttributeDefinitions: [{ AttributeName: "pk", AttributeType: "S" }], KeySchema: [{ AttributeName: "pk", KeyType: "HASH" }] }),
+    dynamodb.ResourceInUseException, "ResourceInUseException", 400);
+  await refused("39 digits", client.putItem({ TableName, Item: { ...Item, long: { N: `${long}9` } } }),
+    dynamodb.DynamoDBServiceException, "ValidationException", 400);
+  await client.deleteTable({ TableName });
+  await dynamodb.waitUntilTableNotExists({ client, maxWaitTime: 20, minDelay: 1 }, { TableName });
+}
+
+async function roles() {
+  const client = new iam.IAM({ ...settings, credentials: root });
+  const mine = new sts.STS({ ...settings, credentials: root });
+  same("getCallerIdentity", (await mine.getCallerIdentity({})).Arn, "arn:aws:iam::000000000000:root");
+  await client.createUser({ UserName: "js-visitor" });
+  await client.putUserPolicy({ UserName: "js-visitor", PolicyName: "may",
+    PolicyDocument: policy({ Effect: "Allow", Action: "sts:AssumeRole", Resource: "*" }) });
+  const key = keysOf((await client.createAccessKey({ UserName: "js-visitor" })).AccessKey);
+  const trust = policy({ Effect: "Allow", Principal: { AWS: "arn:aws:iam::000000000000:root" }, Action: "sts:AssumeRole" });
+  const { Role } = await client.createRole({ RoleName: "js-role", AssumeRolePolicyDocument: trust });
+  await client.putRolePolicy({ RoleName: "js-role", PolicyName: "read",
+    PolicyDocument: policy({ Effect: "Allow", Action: "dynamodb:ListTables", Resource: "*" }) });
+  const assumed = await new sts.STS({ ...settings, credentials: key }).assumeRole({ RoleArn: Role.Arn, RoleSessionName: "visit" });
+  const credentials = keysOf(assumed.Credentials);
+  const table = new dynamodb.DynamoDB({ ...settings, credentials });
+  same("a session does what its role may", Array.isArray((await table.listTables({})).TableNames), true);
+  await refused("and not more", table.describeTable({ TableName: "js-table" }),
+    dynamodb.DynamoDBServiceException, "AccessDeniedException", 400);
+  await refused("nor elsewhere", new s3.S3({ ...settings, credentials, forcePathStyle: true }).listBuckets({}),
+    s3.S3ServiceException, "AccessDenied", 403);
+  const wrong = new sts.STS({ ...settings, credentials: { ...credentials, secretAccessKey: "wrong" } });
+  await refused("a wrong secret", wrong.getCallerIdentity({}), sts.STSServiceException, "SignatureDoesNotMatch", 403);
+  await refused("a role that exists", client.createRole({ RoleName: "js-role", AssumeRolePolicyDocument: trust }),
+    iam.EntityAlreadyExistsException, "EntityAlreadyExistsException", 409);
+  await refused("an unknown role", client.getRole({ RoleName: "js-no-role" }), iam.NoSuchEntityException, "NoSuchEntityException", 404);
+}
+
+/** A zip file of one file, stored as it is. */
+function zip(name, text) {
+  const [file, body] = [Buffer.from(name), Buffer.from(text)];
+  const fields = Buffer.alloc(26);
+  fields.writeUInt16LE(20, 0);
+  fields.writeUInt32LE(crc32(body), 10);
+  fields.writeUInt32LE(body.length, 14);
+  fields.writeUInt32LE(body.length, 18);
+  fields.writeUInt16LE(file.length, 22);
+  const local = Buffer.concat([Buffer.from("PK\x03\x04"), fields, file, body]);
+  const central = Buffer.concat([Buffer.from("PK\x01\x02\x14\x03"), fields, Buffer.alloc(14), file]);
+  central.writeUInt32LE(0o100644 * 65536, 38);
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06", "latin1");
+  end.writeUInt16LE(1, 8);
+  end.writeUInt16LE(1, 10);
+  end.writeUInt32LE(central.length, 12);
+  end.writeUInt32LE(local.length, 16);
+  return Buffer.concat([local, central, end]);
+}
+
+function crc32(bytes) {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+const CODE = `exports.handler = async (event) => {
+  if (event.fail) throw new RangeError("on purpose");
+  return { sum: event.numbers.reduce((a, b) => a + b, 0), name: process.env.AWS_LAMBDA_FUNCTION_NAME, said: process.env.SAID };
+};`;
+
+async function functions() {
+  const client = new lambda.Lambda({ ...settings, credentials: root });
+  const AssumeRolePolicyDocument = policy({ Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" });
+  const { Role } = await new iam.IAM({ ...settings, credentials: root }).createRole({ RoleName: "js-function", AssumeRolePolicyDocument });
+  const FunctionName = "js-function";
+  const create = { FunctionName, Runtime: process.env.NODE_RUNTIME, Role: Role.Arn, Handler: "index.handler", Timeout: 20,
+    Code: { ZipFile: zip("index.js", CODE) }, Environment: { Variables: { SAID: "ümläut" } } };
+  const made = await client.createFunction(create);
+  same("CodeSha256", made.CodeSha256, createHash("sha256").update(create.Code.ZipFile).digest("base64"));
+  await lambda.waitUntilFunctionActiveV2({ client, maxWaitTime: 20, minDelay: 1 }, { FunctionName });
+  const run = await client.invoke({ FunctionName, Payload: JSON.stringify({ numbers: [1, 2, 3] }) });
+  same("what it returns", [run.StatusCode, JSON.parse(run.Payload.transformToString())], [200, { sum: 6, name: FunctionName, said: "ümläut" }]);
+  const failed = await client.invoke({ FunctionName, Payload: JSON.stringify({ fail: true }) });
+  const told = JSON.parse(failed.Payload.transformToString());
+  same("what it throws", [failed.FunctionError, told.errorType, told.errorMessage], ["Unhandled", "RangeError", "on purpose"]);
+  await refused("a function that exists", client.createFunction(create), lambda.ResourceConflictException, "ResourceConflictException", 409);
+  await refused("an unknown function", client.invoke({ FunctionName: "js-no-function" }),
+    lambda.ResourceNotFoundException, "ResourceNotFoundException", 404);
+  await client.deleteFunction({ FunctionName });
+}
+
+async function stacks() {
+  const client = new cloudformation.CloudFormation({ ...settings, credentials: root });
+  const StackName = "js-stack";
+  const TemplateBody = JSON.stringify({
+    Resources: { Queue: { Type: "AWS::SQS::Queue", Properties: { DelaySeconds: 7 } } },
+    Outputs: { Url: { Value: { Ref: "Queue" } } } });
+  await client.createStack({ StackName, TemplateBody });
+  await cloudformation.waitUntilStackCreateComplete({ client, maxWaitTime: 30, minDelay: 1 }, { StackName });
+  const [stack] = (await client.describeStacks({ StackName })).Stacks;
+  const QueueUrl = stack.Outputs[0].OutputValue;
+  const queue = new sqs.SQS({ ...settings, credentials: root });
+  same("a stack's queue", (await queue.getQueueAttributes({ QueueUrl, AttributeNames: ["All"] })).Attributes.DelaySeconds, "7");
+  await refused("a stack that exists", client.createStack({ StackName, TemplateBody }),
+    cloudformation.AlreadyExistsException, "AlreadyExistsException", 400);
+  await refused("a template that cannot be read", client.validateTemplate({ TemplateBody: "{" }),
+    cloudformation.CloudFormationServiceException, "ValidationError", 400);
+  await client.deleteStack({ StackName });
+  await cloudformation.waitUntilStackDeleteComplete({ client, maxWaitTime: 30, minDelay: 1 }, { StackName: stack.StackId });
+  await refused("its queue is gone", queue.getQueueAttributes({ QueueUrl, AttributeNames: ["All"] }),
+    sqs.QueueDoesNotExist, "QueueDoesNotExist", 400);
+}
+
+for (const part of [buckets, queues, topics, tables, roles, functions, stacks]) {
+  // All parts, or those that are named.
+  if (process.argv.length === 2 || process.argv.includes(part.name)) await part();
+}
+console.log(`JavaScript: ${checked} things hold`);
