@@ -4,6 +4,7 @@
 
 mod client;
 mod command;
+mod hooks;
 mod services;
 mod settings;
 mod up;

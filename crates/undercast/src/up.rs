@@ -4,11 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use undercast_gateway::{DoorSettings, Gateway};
 use undercast_kernel::store::{Beginning, Blobs, Database, Durable, Memory, Snapshots};
 use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Settings};
 
 use crate::command::UpArguments;
+use crate::hooks::{Hooks, Moment};
 use crate::services;
 use crate::settings::Environment;
 
@@ -93,8 +96,17 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
         listeners.push(listener);
     }
     let port = listeners.first().and_then(|l| l.local_addr().ok()).map_or(4566, |a| a.port());
+    let hooks = Hooks::new(arguments.init.clone(), port);
+    // A state that was saved has been prepared once already.
+    let fresh = !matches!(Beginning::ordered(&place.files)?, Some(Beginning::Saved(_)));
+    if fresh {
+        hooks.run(Moment::Boot).await;
+    }
     let kernel = open(&arguments, &environment, &place, port).await?;
     kernel.start();
+    if fresh {
+        hooks.run(Moment::Start).await;
+    }
     let mut hosts = environment.hosts.clone();
     hosts.extend(environment.localstack_host.iter().map(|h| h.split(':').next().unwrap_or(h).to_owned()));
     let door = DoorSettings {
@@ -106,7 +118,7 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
     };
     let gateway = Gateway::new(kernel.clone(), door);
     warn_if_exposed(&addresses);
-    let serving: Vec<_> = listeners.into_iter().map(|l| undercast_gateway::listen(gateway.clone(), l)).collect();
+    let mut closed = serve(&kernel, &gateway, listeners);
     tracing::info!("Ready.");
     let names: Vec<&str> = kernel.services().iter().map(|s| s.api().name).collect();
     tracing::info!(address = %addresses[0], data = ?place.data, services = names.join(","), "listening");
@@ -117,14 +129,31 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
         tracing::info!("stopping: requests in flight are finished first");
         stopper.stop();
     });
-    for listener in serving {
-        listener.await;
+    if fresh {
+        let ready = hooks.clone();
+        kernel.spawn(async move { ready.run(Moment::Ready).await });
     }
+    // Nobody sends: it ends with the last door.
+    let _ = closed.recv().await;
     kernel.database().close();
     if Beginning::ordered(&place.files)?.is_some() {
         return Err(begin_again(place));
     }
+    hooks.run(Moment::Shutdown).await;
     Ok(())
+}
+
+/// Opens all doors. What is returned ends when all of them are closed and nothing is in flight.
+fn serve(kernel: &Kernel, gateway: &Arc<Gateway>, listeners: Vec<TcpListener>) -> mpsc::Receiver<()> {
+    let (open, closed) = mpsc::channel(1);
+    for listener in listeners {
+        let (gateway, open) = (gateway.clone(), open.clone());
+        kernel.spawn(async move {
+            undercast_gateway::listen(gateway, listener).await;
+            drop(open);
+        });
+    }
+    closed
 }
 
 /// Puts this program, as it was started, in the place of this process: nothing in memory outlives the state it was of.

@@ -127,6 +127,9 @@ pub(crate) struct UpArguments {
     /// Only these services, by commas
     #[arg(long, value_delimiter = ',')]
     pub(crate) services: Vec<String>,
+    /// Directory of scripts: boot.d, start.d, ready.d, shutdown.d [default: /etc/localstack/init]
+    #[arg(long)]
+    pub(crate) init: Option<PathBuf>,
     /// What is logged: error, warn, info, debug, trace, or directives [default: info]
     #[arg(long)]
     pub(crate) log: Option<String>,
