@@ -13,6 +13,7 @@ pub(crate) fn all(wanted: &[String], environment: &Environment) -> Vec<Arc<dyn S
     let all: Vec<Arc<dyn Service>> = vec![
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_dynamodb::DynamoDb::default()),
+        Arc::new(undercast_dynamodb::DynamoDbStreams),
         Arc::new(undercast_iam::Iam),
         Arc::new(undercast_lambda::Lambda::new(interpreters)),
         Arc::new(undercast_logs::Logs),
@@ -24,6 +25,9 @@ pub(crate) fn all(wanted: &[String], environment: &Environment) -> Vec<Arc<dyn S
     if wanted.is_empty() {
         return all;
     }
-    // STS is asked by every SDK that assumes a role, and costs nothing.
-    all.into_iter().filter(|s| s.api().name == "sts" || wanted.iter().any(|w| w == s.api().name)).collect()
+    // STS is asked by every SDK that assumes a role, and costs nothing. The streams of tables are a part of them.
+    let chosen = |name: &str| {
+        name == "sts" || wanted.iter().any(|w| w == name || (w == "dynamodb" && name == "dynamodbstreams"))
+    };
+    all.into_iter().filter(|s| chosen(s.api().name)).collect()
 }
