@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use undercast_kernel::auth::{self, Caller, Refusal};
 use undercast_kernel::{Failure, Origin};
+use undercast_wire::http::names;
 use undercast_wire::schema::Protocol;
 use undercast_wire::sigv4::chunked::ChunkedDecoder;
 use undercast_wire::sigv4::{self, Signature};
@@ -27,11 +28,11 @@ pub(crate) async fn handle(
 ) -> Option<Response> {
     let (parts, incoming) = request.into_parts();
     let request = convert(parts, incoming);
-    let host_header = request.header("host").unwrap_or_default().to_owned();
+    let host_header = request.header(names::HOST).unwrap_or_default().to_owned();
     let Some(name) = host::parse(&host_header, &gateway.settings.hosts) else {
         return Some(refuse(403, "The Host header names neither a loopback address nor a configured name."));
     };
-    let origin = request.header("origin").map(ToOwned::to_owned);
+    let origin = request.header(names::ORIGIN).map(ToOwned::to_owned);
     if let Some(origin) = &origin {
         if !cors::allowed(origin, &gateway.settings.origins) {
             return Some(refuse(403, "Pages of this origin are not allowed to call; add it to UNDERCAST_ORIGINS."));
@@ -59,11 +60,11 @@ fn refuse(status: u16, why: &str) -> Response {
 fn convert(parts: Parts, incoming: Incoming) -> Request {
     let mut headers = parts.headers;
     // HTTP/2 has the host in its own field.
-    if !headers.contains_key("host")
+    if !headers.contains_key(names::HOST)
         && let Some(authority) = parts.uri.authority()
         && let Ok(value) = authority.as_str().parse()
     {
-        headers.insert("host", value);
+        headers.insert(names::HOST, value);
     }
     Request {
         method: parts.method.as_str().to_owned(),
@@ -99,7 +100,7 @@ impl Door<'_> {
             let service = signature.map_or("of this request", |s| s.service.as_str());
             return Some(self.no_service(&request, service));
         };
-        let service = self.gateway.kernel.services().get(target.service)?.clone();
+        let service = self.gateway.kernel.services().get(target.service)?;
         let api = service.api();
         let request_id = self.request_id(api);
         let protocol = target.protocol;
@@ -128,7 +129,7 @@ impl Door<'_> {
             scheme: self.scheme,
             host: self.host.clone(),
             address: Some(self.peer),
-            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            user_agent: request.header(names::USER_AGENT).unwrap_or_default().to_owned(),
             access_key,
             service: None,
         }
@@ -136,6 +137,9 @@ impl Door<'_> {
 
     /// A host that a user made: `abc.lambda-url.us-east-1.localhost`.
     fn site(&self) -> Option<(usize, usize, &'static str)> {
+        if self.labels.is_empty() {
+            return None;
+        }
         self.gateway.kernel.services().iter().enumerate().find_map(|(index, service)| {
             let found = service.sites().iter().find_map(|site| {
                 let at = self.labels.iter().position(|l| l == site).filter(|at| *at > 0)?;
@@ -168,16 +172,14 @@ impl Door<'_> {
         }
     }
 
-    /// A bucket in the host name becomes the first part of the path. Returns the path that was signed.
-    fn unfold_bucket(&self, request: &mut Request, signature: Option<&Signature>) -> String {
-        let signed_path = request.path.clone();
+    /// A bucket in the host name becomes the first part of the path. Returns the path that was signed, if it was another.
+    fn unfold_bucket(&self, request: &mut Request, signature: Option<&Signature>) -> Option<String> {
         let at = self.labels.iter().position(|l| l == "s3" || l.starts_with("s3-"));
         let s3 = signature.is_none_or(|s| s.service == "s3");
-        if let Some(at) = at.filter(|at| *at > 0 && s3) {
-            let bucket = self.labels[..at].join(".");
-            request.path = format!("/{bucket}{}", request.path);
-        }
-        signed_path
+        let at = at.filter(|at| *at > 0 && s3)?;
+        let bucket = self.labels[..at].join(".");
+        let path = format!("/{bucket}{}", request.path);
+        Some(std::mem::replace(&mut request.path, path))
     }
 
     fn no_service(&self, request: &Request, service: &str) -> Response {
@@ -216,17 +218,17 @@ static NOBODY: Service = Service {
 /// What every answer of a service carries.
 fn finish(response: &mut Response, api: &Service, protocol: Protocol, request_id: &str) {
     if api.s3_signing {
-        response.set("x-amz-request-id", request_id);
-        response.set("x-amz-id-2", &protocol::host_id(request_id));
-        response.set("server", "AmazonS3");
+        response.put(&names::AMZ_REQUEST_ID, request_id);
+        response.put(&names::AMZ_ID_2, &protocol::host_id(request_id));
+        response.headers.insert(names::SERVER, http::HeaderValue::from_static("AmazonS3"));
     } else {
-        response.set("x-amzn-requestid", request_id);
+        response.put(&names::AMZN_REQUESTID, request_id);
     }
     if api.crc32
         && protocol == Protocol::Json
         && let Some(bytes) = whole(response)
     {
-        response.set("x-amz-crc32", &crc32fast::hash(&bytes).to_string());
+        response.put(&names::AMZ_CRC32, &crc32fast::hash(&bytes).to_string());
     }
 }
 
@@ -250,13 +252,14 @@ struct Call<'a> {
     request_id: &'a str,
     target: Target,
     signature: Option<Signature>,
-    signed_path: String,
+    /// The path that was signed, if it was another than the request's.
+    signed_path: Option<String>,
 }
 
 impl Call<'_> {
     async fn run(mut self, mut request: Request) -> Result<Response, Failure> {
         let kernel = &self.door.gateway.kernel;
-        let service = kernel.services().get(self.target.service).cloned();
+        let service = kernel.services().get(self.target.service);
         let service = service.ok_or_else(|| Failure::broken("the router named a service that is not there"))?;
         let streams = match &self.target.operation {
             Asked::Built(index, _) => self.api.operations.get(*index).is_some_and(|o| o.streams_input()),
@@ -286,7 +289,7 @@ impl Call<'_> {
         let region = self.region();
         let access_key = caller.access_key.clone();
         let cx = kernel.cx(caller, &region, self.request_id, self.door.origin(&request, access_key));
-        let outcome = kernel.dispatch(&cx, &service, index, decoded).await;
+        let outcome = kernel.dispatch(&cx, service, index, decoded).await;
         let mut response = match outcome.result {
             Ok(output) => protocol::encode(protocol, self.api, operation, &*output, self.request_id),
             Err(failure @ Failure::Cut) => return Err(failure),
@@ -317,7 +320,7 @@ impl Call<'_> {
     async fn buffer(&self, request: &mut Request, limit: usize) -> Result<Bytes, Failure> {
         let collected = request.body.take().collect(limit).await.map_err(|e| body_error(&e))?;
         let bytes = collected.ok_or_else(|| too_large(self.target.protocol))?;
-        if request.header("content-encoding").is_some_and(|e| e.eq_ignore_ascii_case("gzip")) {
+        if request.header(names::CONTENT_ENCODING).is_some_and(|e| e.eq_ignore_ascii_case("gzip")) {
             return unzip(&bytes, limit)
                 .ok_or_else(|| AwsError::new("SerializationException", 400, "The body is not gzip").into());
         }
@@ -342,7 +345,7 @@ impl Call<'_> {
 
     /// What the signer said of the body; `None`: its hash is to be computed.
     fn payload_hash(&self, request: &Request) -> Option<String> {
-        let said = request.header("x-amz-content-sha256").map(ToOwned::to_owned);
+        let said = request.header(&names::AMZ_CONTENT_SHA256).map(ToOwned::to_owned);
         let presigned = self.signature.as_ref().is_some_and(|s| s.expires.is_some());
         said.or_else(|| (presigned && self.api.s3_signing).then(|| "UNSIGNED-PAYLOAD".to_owned()))
     }
@@ -353,11 +356,12 @@ impl Call<'_> {
         let Some(signature) = &self.signature else { return self.unsigned(request) };
         let hash = payload.unwrap_or_else(|| text::hex_encode(&Sha256::digest(bytes)));
         // Version 2 signs the path with the bucket in it, version 4 the path as it was sent.
-        let signed_path =
-            if signature.algorithm == sigv4::v2::ALGORITHM { request.path.clone() } else { self.signed_path.clone() };
-        let path = std::mem::replace(&mut request.path, signed_path);
+        let signed_path = self.signed_path.clone().filter(|_| signature.algorithm != sigv4::v2::ALGORITHM);
+        let path = signed_path.map(|signed| std::mem::replace(&mut request.path, signed));
         let caller = self.door.gateway.kernel.authenticate(request, signature, &hash, protocol, s3);
-        request.path = path;
+        if let Some(path) = path {
+            request.path = path;
+        }
         let caller = caller?;
         self.door.gateway.notice_real_key(&signature.access_key, caller.chunks.is_some());
         if hash.starts_with("STREAMING-") || is_chunked(request) {
@@ -404,7 +408,7 @@ impl Call<'_> {
 
 fn is_chunked(request: &Request) -> bool {
     request
-        .header("content-encoding")
+        .header(names::CONTENT_ENCODING)
         .is_some_and(|e| e.split(',').any(|p| p.trim().eq_ignore_ascii_case("aws-chunked")))
 }
 

@@ -23,11 +23,16 @@ pub(crate) fn without_port(host: &str) -> &str {
 /// Takes a Host header apart. `None`: we do not answer to it.
 pub(crate) fn parse<'a>(host: &'a str, extra: &[String]) -> Option<HostName<'a>> {
     let name = without_port(host);
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    if bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) || extra.iter().any(|e| e == name) {
+    // The name that nearly everybody uses.
+    if name == "localhost" {
         return Some(HostName { labels: Vec::new() });
     }
-    if bare.parse::<IpAddr>().is_ok() {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<IpAddr>().ok();
+    if address.is_some_and(|ip| ip.is_loopback()) || extra.iter().any(|e| e == name) {
+        return Some(HostName { labels: Vec::new() });
+    }
+    if address.is_some() {
         return None;
     }
     let domains = DOMAINS.iter().copied().chain(extra.iter().map(String::as_str));

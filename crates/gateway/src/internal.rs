@@ -8,6 +8,7 @@ use undercast_kernel::{FaultRule, Timestamp};
 use undercast_wire::{Request, Response, text};
 
 use crate::listen::Gateway;
+use crate::snapshots;
 
 /// Bodies of these endpoints are small.
 const LIMIT: usize = 1 << 20;
@@ -28,6 +29,9 @@ pub(crate) async fn answer(gateway: &Gateway, request: Request) -> Response {
         ("POST", "/_undercast/faults") => add_fault(gateway, input),
         ("DELETE", "/_undercast/faults") => Ok(remove_faults(gateway, &query)),
         ("GET", "/_undercast/usage") => Ok(usage(gateway)),
+        (_, path) if path == "/_undercast/reset" || path.starts_with("/_undercast/snapshots") => {
+            snapshots::answer(gateway, &method, path, &input).await
+        }
         ("POST", "/_undercast/stop") => {
             gateway.stop();
             Ok(json!({"stopping": true}))
@@ -92,7 +96,7 @@ fn clock(gateway: &Gateway) -> Json {
     json!({"now": gateway.kernel.clock().now(), "ahead_seconds": ahead.as_secs_f64(), "frozen": frozen})
 }
 
-type Answer = Result<Json, (u16, String)>;
+pub(crate) type Answer = Result<Json, (u16, String)>;
 
 async fn set_clock(gateway: &Gateway, input: &Json) -> Answer {
     let clock = gateway.kernel.clock();

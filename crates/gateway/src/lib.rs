@@ -10,7 +10,9 @@ mod handle;
 mod host;
 mod internal;
 mod listen;
+mod patience;
 mod route;
+mod snapshots;
 pub mod tls;
 
 pub use listen::{Gateway, Stopping, bind, listen};
@@ -24,4 +26,8 @@ pub struct DoorSettings {
     pub origins: Vec<String>,
     /// Where the own CA is kept.
     pub ca: std::path::PathBuf,
+    /// Where snapshots are kept.
+    pub snapshots: undercast_kernel::store::Snapshots,
+    /// Where the state is, beside which the order for the next beginning is written.
+    pub files: std::path::PathBuf,
 }

@@ -16,8 +16,10 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use undercast_kernel::{Kernel, auth};
 use undercast_wire::Response;
+use undercast_wire::http::names;
 
 use crate::body::Outgoing;
+use crate::patience::Patience;
 use crate::route::Router;
 use crate::{DoorSettings, handle, tls};
 
@@ -156,14 +158,15 @@ where
         let gateway = gateway.clone();
         async move { handle::handle(&gateway, request, peer, tls).await.map(outgoing).ok_or(Cut) }
     });
+    let patience = Patience::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(HEAD).header_read_timeout(HEAD_TIME).timer(TokioTimer::new()).pipeline_flush(true);
+    builder.http1().max_buf_size(HEAD).header_read_timeout(HEAD_TIME).timer(patience.clone()).pipeline_flush(true);
     builder.http2().max_header_list_size(16 * 1024).timer(TokioTimer::new());
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let watched = graceful.watch(connection.into_owned());
     drop(graceful);
     // A connection that ends badly has ended; its requests have told their own stories.
-    if let Err(error) = watched.await {
+    if let Err(error) = patience.keep(HEAD_TIME, watched).await {
         tracing::debug!(error, "a connection ended early");
     }
 }
@@ -177,6 +180,6 @@ fn outgoing(response: Response) -> http::Response<Outgoing> {
     let mut out = http::Response::new(Outgoing::from(response.body));
     *out.status_mut() = http::StatusCode::from_u16(response.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     *out.headers_mut() = response.headers;
-    out.headers_mut().entry("server").or_insert(HeaderValue::from_static("Undercast"));
+    out.headers_mut().entry(names::SERVER).or_insert(HeaderValue::from_static("Undercast"));
     out
 }

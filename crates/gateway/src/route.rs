@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::HeaderName;
 use undercast_kernel::Service;
-use undercast_wire::schema::{Http, Location, Operation, Protocol};
+use undercast_wire::Request;
+use undercast_wire::http::names;
+use undercast_wire::schema::{Location, Operation, Protocol};
 use undercast_wire::sigv4::Signature;
-use undercast_wire::{Request, rest};
+use undercast_wire::uri::{Path, Pattern};
 
 /// Where a request goes.
 #[derive(Debug)]
@@ -40,6 +43,80 @@ pub(crate) struct Router {
     by_signing_name: HashMap<&'static str, Vec<usize>>,
     by_host: HashMap<&'static str, usize>,
     operations: Vec<HashMap<&'static str, usize>>,
+    bindings: Vec<HashMap<&'static str, Vec<Binding>>>,
+}
+
+/// An operation's URI, taken apart.
+struct Binding {
+    pattern: Pattern,
+    /// Required members in the query string.
+    query: Vec<&'static str>,
+    /// Required members in headers.
+    headers: Vec<HeaderName>,
+    operation: Bound,
+}
+
+enum Bound {
+    Built(usize),
+    Unbuilt(&'static str),
+}
+
+/// What a service binds to URIs, by method; built operations first.
+fn bindings(api: &'static undercast_wire::Service) -> HashMap<&'static str, Vec<Binding>> {
+    let mut out: HashMap<&'static str, Vec<Binding>> = HashMap::new();
+    if !api.protocols.iter().any(|p| matches!(p, Protocol::RestJson | Protocol::RestXml)) {
+        return out;
+    }
+    for (index, operation) in api.operations.iter().enumerate() {
+        let (query, headers) = required(operation);
+        let pattern = Pattern::new(operation.http.uri);
+        out.entry(operation.http.method).or_default().push(Binding {
+            pattern,
+            query,
+            headers,
+            operation: Bound::Built(index),
+        });
+    }
+    for unbuilt in api.unbuilt {
+        let (pattern, operation) = (Pattern::new(unbuilt.http.uri), Bound::Unbuilt(unbuilt.name));
+        out.entry(unbuilt.http.method).or_default().push(Binding {
+            pattern,
+            query: Vec::new(),
+            headers: Vec::new(),
+            operation,
+        });
+    }
+    out
+}
+
+/// The required members that stand in the query string and in headers. They tell `UploadPart` from `PutObject`, whose
+/// URIs are the same.
+fn required(operation: &Operation) -> (Vec<&'static str>, Vec<HeaderName>) {
+    let at =
+        |location| operation.input.members.iter().filter(move |m| m.required && m.location == location).map(|m| m.wire);
+    let headers = at(Location::Header).filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+    (at(Location::Query).collect(), headers.collect())
+}
+
+impl Binding {
+    /// How well it fits; `None`: it does not.
+    fn fit(&self, request: &Request, path: &Path<'_>, query: &[(String, String)]) -> Option<(usize, Asked)> {
+        if query.is_empty() && (self.pattern.has_query() || !self.query.is_empty()) {
+            return None;
+        }
+        let found = self.pattern.fit(path, query)?;
+        let given = self.query.iter().all(|name| query.iter().any(|(n, _)| n == name));
+        if !given || !self.headers.iter().all(|name| request.headers.contains_key(name)) {
+            return None;
+        }
+        // Of a built and an unbuilt operation that fit alike, the built one is meant.
+        Some(match self.operation {
+            Bound::Built(index) => {
+                ((found.rank + 10 * (self.query.len() + self.headers.len())) * 2 + 1, Asked::Built(index, found.labels))
+            }
+            Bound::Unbuilt(name) => (found.rank * 2, Asked::Unbuilt(name)),
+        })
+    }
 }
 
 impl Router {
@@ -51,6 +128,7 @@ impl Router {
             by_signing_name: HashMap::new(),
             by_host: HashMap::new(),
             operations: Vec::new(),
+            bindings: Vec::new(),
         };
         for (index, service) in services.iter().enumerate() {
             let api = service.api();
@@ -60,6 +138,7 @@ impl Router {
             for name in [api.endpoint_prefix, api.name, api.signing_name] {
                 router.by_host.entry(name).or_insert(index);
             }
+            router.bindings.push(bindings(api));
             router.operations.push(api.operations.iter().enumerate().map(|(i, o)| (o.name, i)).collect());
         }
         router
@@ -73,7 +152,7 @@ impl Router {
         signature: Option<&Signature>,
         host: Option<usize>,
     ) -> Option<Target> {
-        if let Some(target) = request.header("x-amz-target")
+        if let Some(target) = request.header(&names::AMZ_TARGET)
             && let Some((prefix, operation)) = target.split_once('.')
             && let Some(service) = self.by_target.get(prefix)
         {
@@ -85,9 +164,9 @@ impl Router {
         {
             return Some(self.named(*service, Protocol::Cbor, operation.trim_end_matches('/')));
         }
-        let candidates = self.candidates(signature, host);
+        let candidates = self.candidates(signature, host.as_ref());
         let form = is_form(request) || request.query.split('&').any(|p| p.starts_with("Action="));
-        for service in &candidates {
+        for service in candidates {
             let protocols = self.services.get(*service)?.api().protocols;
             if let Some(protocol) = protocols.iter().find(|p| matches!(p, Protocol::Query | Protocol::Ec2))
                 && (form || protocols.len() == 1)
@@ -104,15 +183,16 @@ impl Router {
         }
         let service = *candidates.first()?;
         let protocol = *self.services.get(service)?.api().protocols.first()?;
-        let target = request.header("x-amz-target").unwrap_or_default();
+        let target = request.header(&names::AMZ_TARGET).unwrap_or_default();
         Some(Target { service, protocol, operation: Asked::Unknown(target.to_owned()) })
     }
 
-    fn candidates(&self, signature: Option<&Signature>, host: Option<usize>) -> Vec<usize> {
+    fn candidates<'a>(&'a self, signature: Option<&Signature>, host: Option<&'a usize>) -> &'a [usize] {
         if let Some(found) = signature.and_then(|s| self.by_signing_name.get(s.service.as_str())) {
-            return found.clone();
+            return found;
         }
-        host.or_else(|| if signature.is_none() { self.by_host.get("s3").copied() } else { None }).into_iter().collect()
+        let found = host.or_else(|| if signature.is_none() { self.by_host.get("s3") } else { None });
+        found.map_or(&[], std::slice::from_ref)
     }
 
     /// The service whose API a host label names.
@@ -134,55 +214,23 @@ impl Router {
     }
 
     fn by_uri(&self, service: usize, request: &Request) -> Asked {
-        let Some(api) = self.services.get(service).map(|s| s.api()) else { return Asked::Unknown(String::new()) };
         let query = undercast_wire::text::pairs(&request.query).unwrap_or_default();
-        let fits = |http: &Http| {
-            if http.method != request.method {
-                return None;
-            }
-            rest::match_uri(http.uri, &request.path, &query)
-        };
+        let path = Path::new(&request.path);
+        let s3 = self.services.get(service).is_some_and(|s| s.api().s3_signing);
+        let bindings = self.bindings.get(service).and_then(|b| b.get(request.method.as_str()));
         let mut best: Option<(usize, Asked)> = None;
-        for (index, operation) in api.operations.iter().enumerate() {
-            let Some(found) = fits(&operation.http) else { continue };
-            let Some(bound) = required_present(operation, request, &query) else { continue };
-            // Of a built and an unbuilt operation that fit alike, the built one is meant.
-            let rank = (found.rank + 10 * bound) * 2 + 1;
+        for (rank, asked) in bindings.into_iter().flatten().filter_map(|b| b.fit(request, &path, &query)) {
             if best.as_ref().is_none_or(|(r, _)| rank > *r) {
-                best = Some((rank, Asked::Built(index, found.labels)));
-            }
-        }
-        for unbuilt in api.unbuilt {
-            let Some(found) = fits(&unbuilt.http) else { continue };
-            if best.as_ref().is_none_or(|(r, _)| found.rank * 2 > *r) {
-                best = Some((found.rank * 2, Asked::Unbuilt(unbuilt.name)));
+                best = Some((rank, asked));
             }
         }
         match best {
             Some((_, asked)) => asked,
             // What a browser's form uploads is in S3's reference, and not in its model.
-            None if api.s3_signing && request.method == "POST" && is_upload(request) => Asked::Unbuilt("PostObject"),
+            None if s3 && request.method == "POST" && is_upload(request) => Asked::Unbuilt("PostObject"),
             None => Asked::Unknown(format!("{} {}", request.method, request.path)),
         }
     }
-}
-
-/// How many required members the request has in its query string and headers. `None`: one is missing. It tells
-/// `UploadPart` from `PutObject`, whose URIs are the same.
-fn required_present(operation: &Operation, request: &Request, query: &[(String, String)]) -> Option<usize> {
-    let mut count = 0;
-    for member in operation.input.members.iter().filter(|m| m.required) {
-        let present = match member.location {
-            Location::Query => query.iter().any(|(n, _)| n == member.wire),
-            Location::Header => request.headers.contains_key(member.wire),
-            _ => continue,
-        };
-        if !present {
-            return None;
-        }
-        count += 1;
-    }
-    Some(count)
 }
 
 /// The body is a form with a file.
@@ -192,5 +240,5 @@ fn is_upload(request: &Request) -> bool {
 
 /// The body is a form.
 pub(crate) fn is_form(request: &Request) -> bool {
-    request.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"))
+    request.header(names::CONTENT_TYPE).is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"))
 }

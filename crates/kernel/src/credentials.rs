@@ -6,7 +6,8 @@ use undercast_store::{Table, Tx};
 
 use crate::Result;
 
-/// Access key id → credential. Services that issue keys write here; the kernel reads.
+/// Access key id → credential. Services that issue keys write here; the kernel reads. Ids look like AWS's own
+/// ([`crate::auth::looks_real`]): no row is looked for under any other.
 pub static CREDENTIALS: Table<Credential> = Table::new("kernel.credentials");
 
 /// A key that was issued here.

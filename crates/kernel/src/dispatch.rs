@@ -16,7 +16,8 @@ use undercast_wire::sigv4::SigningKeys;
 use undercast_wire::{AwsError, Body, Protocol, Value, Write};
 
 use crate::auth::{self, Caller};
-use crate::trail::Record;
+use crate::callers::Callers;
+use crate::trail::Entry;
 use crate::{
     Clock, Cx, Failure, Faults, Identities, Meter, Origin, Policies, Random, Result, Service, Signals, Tasks, Trail,
     access, json,
@@ -81,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) meter: Meter,
     pub(crate) policies: Policies,
     pub(crate) signing_keys: SigningKeys,
+    pub(crate) callers: Callers,
     faults: Faults,
     trail: Trail,
     services: Vec<Arc<dyn Service>>,
@@ -127,6 +129,7 @@ impl Kernel {
             meter: Meter::default(),
             policies: Policies::default(),
             signing_keys: SigningKeys::default(),
+            callers: Callers::default(),
             faults: Faults::default(),
             trail: Trail::default(),
             services,
@@ -151,7 +154,8 @@ impl Kernel {
     pub fn start(&self) {
         self.inner.services.iter().for_each(|s| s.start(self));
         let kernel = self.clone();
-        self.spawn(kernel.run_tasks());
+        self.spawn(kernel.clone().run_tasks());
+        self.spawn(kernel.sweep_blobs());
     }
 
     /// Runs something beside the calls. The one place where tasks begin.
@@ -377,22 +381,15 @@ impl Kernel {
             micros,
             request = cx.request_id()
         );
-        self.inner.trail.add(Record {
+        self.inner.trail.add(Entry {
             time: cx.now(),
-            request_id: cx.request_id().to_owned(),
+            request_id: cx.request_id.clone(),
             service,
-            operation: operation.name,
-            account: cx.account().to_owned(),
-            region: cx.region().to_owned(),
-            principal: cx.principal().arn.clone(),
-            principal_type: principal_type(cx),
-            source: cx
-                .origin()
-                .service
-                .as_ref()
-                .map_or_else(|| cx.origin().address.map_or_else(String::new, |a| a.to_string()), |s| s.0.clone()),
-            user_agent: cx.origin().user_agent.clone(),
-            readonly: operation.readonly,
+            operation,
+            account: cx.account.clone(),
+            region: cx.region.clone(),
+            principal: cx.principal.clone(),
+            origin: cx.origin.clone(),
             status,
             error,
             microseconds: micros,
@@ -438,17 +435,4 @@ async fn whole_unless_streamed(body: Body, service: &dyn Service, index: usize) 
     let whole = body.collect(service.body_limit()).await.map_err(Failure::broken)?;
     let too_large = || AwsError::new("RequestEntityTooLargeException", 413, "Request entity is too large");
     Ok(Value::Blob(whole.ok_or_else(too_large)?))
-}
-
-fn principal_type(cx: &Cx) -> &'static str {
-    use undercast_policy::PrincipalKind as Kind;
-    match cx.principal().kind {
-        Kind::Anonymous => "AWSAccount",
-        Kind::Root => "Root",
-        Kind::User { .. } => "IAMUser",
-        Kind::AssumedRole { .. } => "AssumedRole",
-        Kind::FederatedUser { .. } => "FederatedUser",
-        Kind::Federated { .. } => "WebIdentityUser",
-        Kind::Service { .. } => "AWSService",
-    }
 }

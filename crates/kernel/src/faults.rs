@@ -104,6 +104,9 @@ impl Faults {
 
     fn matching(&self, cx: &Cx, service: &str, operation: &str) -> Vec<Effect> {
         let rules = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if rules.is_empty() {
+            return Vec::new();
+        }
         let is = |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|w| w == given);
         let matching = rules.iter().filter(|r| {
             is(&r.service, service)

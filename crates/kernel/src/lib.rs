@@ -8,6 +8,7 @@
 mod access;
 pub mod arn;
 pub mod auth;
+mod callers;
 mod clock;
 mod credentials;
 mod cx;
@@ -26,6 +27,7 @@ mod signals;
 pub mod tags;
 mod tasks;
 mod trail;
+mod upkeep;
 
 pub use access::{Access, Identities, IdentityPolicies, RoleFacts};
 pub use clock::Clock;

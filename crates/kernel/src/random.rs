@@ -36,14 +36,28 @@ impl Random {
         let mut b: [u8; 16] = self.bytes();
         b[6] = b[6] & 0x0f | 0x40;
         b[8] = b[8] & 0x3f | 0x80;
-        let hex = undercast_wire::text::hex_encode(&b);
-        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut out = String::with_capacity(36);
+        for (n, byte) in b.iter().enumerate() {
+            if matches!(n, 4 | 6 | 8 | 10) {
+                out.push('-');
+            }
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+        out
     }
 
     /// So many characters out of `alphabet`, which is ASCII.
     pub fn text(&self, length: usize, alphabet: &str) -> String {
         let alphabet = alphabet.as_bytes();
         let mut rng = self.rng();
+        // Request ids are made for every call: 16 letters out of 32 take one draw.
+        let mut bits = [0; 16];
+        if alphabet.len() == 32 && length <= bits.len() {
+            rng.fill_bytes(&mut bits);
+            return bits.iter().take(length).map(|b| char::from(alphabet[usize::from(b & 31)])).collect();
+        }
         (0..length).map(|_| char::from(alphabet[rng.random_range(0..alphabet.len())])).collect()
     }
 

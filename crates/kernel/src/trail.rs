@@ -1,13 +1,15 @@
 //! What happened: one record a call, in a ring, and for whoever asks to be told.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use tokio::sync::broadcast;
+use undercast_policy::{PrincipalFacts, PrincipalKind};
+use undercast_wire::schema::Operation;
 
-use crate::Timestamp;
+use crate::{Origin, Timestamp};
 
 /// One call.
 #[derive(Debug, Clone, Serialize)]
@@ -78,9 +80,65 @@ impl Record {
     }
 }
 
+/// A call as the ring keeps it: what the call had in hand, shared. A [`Record`] is made of it when somebody asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) time: Timestamp,
+    pub(crate) request_id: Arc<str>,
+    pub(crate) service: &'static str,
+    pub(crate) operation: &'static Operation,
+    pub(crate) account: Arc<str>,
+    pub(crate) region: Arc<str>,
+    pub(crate) principal: Arc<PrincipalFacts>,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) status: u16,
+    pub(crate) error: Option<(String, String)>,
+    pub(crate) microseconds: u64,
+    pub(crate) parameters: Option<Json>,
+    pub(crate) decision: Option<Json>,
+    pub(crate) ignored: Vec<&'static str>,
+}
+
+impl Entry {
+    fn record(&self) -> Record {
+        let address = || self.origin.address.map_or_else(String::new, |a| a.to_string());
+        Record {
+            time: self.time,
+            request_id: self.request_id.to_string(),
+            service: self.service,
+            operation: self.operation.name,
+            account: self.account.to_string(),
+            region: self.region.to_string(),
+            principal: self.principal.arn.clone(),
+            principal_type: principal_type(&self.principal.kind),
+            source: self.origin.service.as_ref().map_or_else(address, |s| s.0.clone()),
+            user_agent: self.origin.user_agent.clone(),
+            readonly: self.operation.readonly,
+            status: self.status,
+            error: self.error.clone(),
+            microseconds: self.microseconds,
+            parameters: self.parameters.clone(),
+            decision: self.decision.clone(),
+            ignored: self.ignored.clone(),
+        }
+    }
+}
+
+fn principal_type(kind: &PrincipalKind) -> &'static str {
+    match kind {
+        PrincipalKind::Anonymous => "AWSAccount",
+        PrincipalKind::Root => "Root",
+        PrincipalKind::User { .. } => "IAMUser",
+        PrincipalKind::AssumedRole { .. } => "AssumedRole",
+        PrincipalKind::FederatedUser { .. } => "FederatedUser",
+        PrincipalKind::Federated { .. } => "WebIdentityUser",
+        PrincipalKind::Service { .. } => "AWSService",
+    }
+}
+
 /// The records of late.
 pub struct Trail {
-    ring: Mutex<VecDeque<Record>>,
+    ring: Mutex<VecDeque<Entry>>,
     live: broadcast::Sender<Record>,
 }
 
@@ -94,29 +152,30 @@ impl Default for Trail {
 }
 
 impl Trail {
-    /// Adds a record.
-    pub fn add(&self, record: Record) {
+    /// Adds a call.
+    pub(crate) fn add(&self, entry: Entry) {
         if self.live.receiver_count() > 0 {
             // Nobody may listen any more; then there is nobody to tell.
-            let _ = self.live.send(record.clone());
+            let _ = self.live.send(entry.record());
         }
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if ring.len() >= KEPT {
-            ring.pop_front();
-        }
-        ring.push_back(record);
+        let oldest = if ring.len() >= KEPT { ring.pop_front() } else { None };
+        ring.push_back(entry);
+        drop(ring);
+        // What it held is given back without keeping the next call waiting.
+        drop(oldest);
     }
 
     /// The newest records, oldest first.
     pub fn latest(&self, count: usize) -> Vec<Record> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.iter().skip(ring.len().saturating_sub(count)).cloned().collect()
+        ring.iter().skip(ring.len().saturating_sub(count)).map(Entry::record).collect()
     }
 
     /// The record of a request.
     pub fn find(&self, request_id: &str) -> Option<Record> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.iter().rev().find(|r| r.request_id == request_id).cloned()
+        ring.iter().rev().find(|r| *r.request_id == *request_id).map(Entry::record)
     }
 
     /// Records as they come.

@@ -1,6 +1,6 @@
 //! Large bytes: files named by their hash, referred to by committed rows, swept when no row refers to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -201,17 +201,25 @@ impl Blobs {
         Ok(())
     }
 
-    /// Removes the files of blobs that no row refers to. To be run well after they were released, so that readers that
-    /// hold an older row have finished.
+    /// Removes the files of blobs that no row refers to, and did not at the sweep `before` either: so long have readers
+    /// that hold an older row to finish. Files count whose row was never committed, too. Says how many it removed.
     ///
     /// # Errors
     /// When the engine fails or a file cannot be removed.
-    pub async fn sweep(&self, database: &crate::Database) -> Result<usize> {
-        let dead: Vec<String> = {
+    pub async fn sweep(&self, database: &crate::Database, before: &mut Unreferenced) -> Result<usize> {
+        let folder = self.inner.folder.clone();
+        let files = tokio::task::spawn_blocking(move || files(&folder)).await.map_err(Error::engine)??;
+        let found: HashSet<String> = {
             let all = REFERENCES.all(&database.read(), &())?;
-            all.iter().filter(|e| e.row == 0).filter_map(crate::Entry::key::<(String,)>).map(|k| k.0).collect()
+            let rows = all.iter().filter_map(|e| Some((e.key::<(String,)>()?.0, e.row)));
+            let counts: HashMap<String, u64> = rows.collect();
+            let unknown = files.into_iter().filter(|id| !counts.contains_key(id));
+            let unknown: Vec<String> = unknown.collect();
+            unknown.into_iter().chain(counts.into_iter().filter(|(_, n)| *n == 0).map(|(id, _)| id)).collect()
         };
-        for id in &dead {
+        let dead: Vec<&String> = found.iter().filter(|id| before.0.contains(*id)).collect();
+        let mut removed = 0;
+        for id in dead {
             if self.remove(database, id)? {
                 let forget = |tx: &mut Tx<'_>| {
                     if REFERENCES.get(tx, &(id,))? == Some(0) {
@@ -220,18 +228,18 @@ impl Blobs {
                     Ok::<_, Error>(())
                 };
                 database.write(forget).await?;
+                removed += 1;
             }
         }
-        Ok(dead.len())
+        before.0 = found;
+        Ok(removed)
     }
-}
 
-impl Blobs {
     /// Removes the file unless a row refers to it or is about to.
     fn remove(&self, database: &crate::Database, id: &str) -> Result<bool> {
         // Holding the pins, no writer can begin to rely on the file; one that began before has committed or holds a pin.
         let pins = self.pins();
-        if pins.contains_key(id) || REFERENCES.get(&database.read(), &(id,))? != Some(0) {
+        if pins.contains_key(id) || REFERENCES.get(&database.read(), &(id,))?.is_some_and(|count| count > 0) {
             return Ok(false);
         }
         let path = self.path(&BlobId(id.to_owned()));
@@ -240,6 +248,25 @@ impl Blobs {
             _ => Ok(true),
         }
     }
+}
+
+/// The blobs that no row referred to at a sweep.
+#[derive(Debug, Default)]
+pub struct Unreferenced(HashSet<String>);
+
+/// The names of all blobs that have a file.
+fn files(folder: &Path) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    for part in std::fs::read_dir(folder).map_err(failed(folder))?.flatten() {
+        // Beside the folders of blobs there are the key, and what is being written.
+        if part.file_name().len() != 2 || !part.path().is_dir() {
+            continue;
+        }
+        let inside = std::fs::read_dir(part.path()).map_err(failed(&part.path()))?;
+        let names = inside.flatten().filter_map(|file| file.file_name().into_string().ok());
+        out.extend(names.filter(|name| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit())));
+    }
+    Ok(out)
 }
 
 /// A blob that is being read.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -18,6 +18,8 @@ pub struct Database {
 struct Shared {
     backend: Arc<dyn Backend>,
     state: Mutex<State>,
+    /// The same as in `state`, for readers: they do not wait while a writer runs its closure.
+    committed: RwLock<Arc<dyn Read + Send + Sync>>,
     wake: Condvar,
 }
 
@@ -57,6 +59,12 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Makes a commit seen, before anybody is told of it.
+    fn publish(&self, state: &mut State, snapshot: Arc<dyn Read + Send + Sync>) {
+        *self.committed.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
+        state.committed = snapshot;
+    }
 }
 
 impl Database {
@@ -65,14 +73,20 @@ impl Database {
     /// # Errors
     /// When the backend cannot be read, or the thread cannot be started.
     pub fn new(backend: Arc<dyn Backend>) -> Result<Self> {
+        let committed = backend.snapshot()?;
         let state = State {
-            committed: backend.snapshot()?,
+            committed: committed.clone(),
             flushing: Arc::default(),
             pending: Batch::new(),
             group: watch::Sender::new(Fate::Open),
             closed: false,
         };
-        let shared = Arc::new(Shared { backend, state: Mutex::new(state), wake: Condvar::new() });
+        let shared = Arc::new(Shared {
+            backend,
+            state: Mutex::new(state),
+            committed: RwLock::new(committed),
+            wake: Condvar::new(),
+        });
         if !shared.backend.immediate() {
             let flusher = shared.clone();
             let started = std::thread::Builder::new().name("store".to_owned()).spawn(move || flush(&flusher));
@@ -83,7 +97,7 @@ impl Database {
 
     /// Committed state as it is now.
     pub fn read(&self) -> Snapshot {
-        Snapshot(self.shared.state().committed.clone())
+        Snapshot(self.shared.committed.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Runs `change` on the newest state, one writer at a time, and returns when its writes are permanent.
@@ -106,7 +120,7 @@ impl Database {
                 (value, unsettled.then(|| state.group.subscribe()))
             } else if self.shared.backend.immediate() {
                 self.shared.backend.commit(&writes)?;
-                state.committed = self.shared.backend.snapshot()?;
+                self.shared.publish(&mut state, self.shared.backend.snapshot()?);
                 (value, None)
             } else {
                 if state.closed {
@@ -173,7 +187,7 @@ fn flush(shared: &Shared) {
         state.flushing = Arc::default();
         match done {
             Ok(snapshot) => {
-                state.committed = snapshot;
+                shared.publish(&mut state, snapshot);
                 group.send_replace(Fate::Committed);
             }
             Err(error) => {

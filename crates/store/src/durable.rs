@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, ReadableTable as _, TableDefinition};
+use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
 use crate::{Backend, Batch, Error, Order, Page, Read, Result};
 
@@ -89,16 +89,27 @@ fn opening(path: &Path, error: redb::DatabaseError) -> Error {
 
 fn check_format(redb: &Redb, path: &Path) -> Result<()> {
     let corrupt = |source: Box<dyn std::error::Error + Send + Sync>| Error::Corrupt { path: path.to_owned(), source };
-    let write = redb.begin_write().map_err(|e| corrupt(Box::new(e)))?;
+    let read = redb.begin_read().map_err(|e| corrupt(Box::new(e)))?;
+    let found = match read.open_table(FORMAT) {
+        Ok(table) => table.get("format").map_err(Error::engine)?.map(|v| v.value()),
+        Err(redb::TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(corrupt(Box::new(error))),
+    };
+    match found {
+        Some(found) if found > KNOWN => Err(Error::Newer { found, known: KNOWN }),
+        // Nothing is written at a start: it would cost a flush, and a walk through the tree after a crash.
+        Some(_) => Ok(()),
+        None => write_format(redb),
+    }
+}
+
+fn write_format(redb: &Redb) -> Result<()> {
+    let mut write = redb.begin_write().map_err(Error::engine)?;
+    write.set_quick_repair(true);
     {
-        write.open_table(ROWS).map_err(|e| corrupt(Box::new(e)))?;
-        let mut table = write.open_table(FORMAT).map_err(|e| corrupt(Box::new(e)))?;
-        let found = table.get("format").map_err(Error::engine)?.map(|v| v.value());
-        match found {
-            Some(found) if found > KNOWN => return Err(Error::Newer { found, known: KNOWN }),
-            Some(_) => {}
-            None => drop(table.insert("format", KNOWN).map_err(Error::engine)?),
-        }
+        write.open_table(ROWS).map_err(Error::engine)?;
+        let mut table = write.open_table(FORMAT).map_err(Error::engine)?;
+        table.insert("format", KNOWN).map_err(Error::engine)?;
     }
     write.commit().map_err(Error::engine)
 }

@@ -13,13 +13,15 @@ mod database;
 mod durable;
 mod key;
 mod memory;
+mod snapshots;
 mod table;
 
-pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Written};
+pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Unreferenced, Written};
 pub use database::{Database, Snapshot, Tx};
 pub use durable::Durable;
 pub use key::{Key, KeyDecode, Part, PartDecode, prefix_end};
 pub use memory::Memory;
+pub use snapshots::{Beginning, Saved, Snapshots};
 pub use table::{Entry, Table};
 
 use std::collections::BTreeMap;

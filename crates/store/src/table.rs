@@ -62,6 +62,23 @@ impl<V: for<'b> Decode<'b, ()> + Encode<()>> Table<V> {
         from.get(&self.bytes(key))?.map(|b| self.row(&b)).transpose()
     }
 
+    /// The row of a key as it is stored. Who keeps what [`Table::read`] made of it compares these bytes, and is never
+    /// behind.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn stored(&self, from: &(impl Read + ?Sized), key: &impl Key) -> Result<Option<Bytes>> {
+        from.get(&self.bytes(key))
+    }
+
+    /// Reads a row out of its bytes.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read(&self, stored: &Bytes) -> Result<V> {
+        self.row(stored)
+    }
+
     /// Whether the key has a row.
     ///
     /// # Errors

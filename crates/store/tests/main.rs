@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use undercast_store::{Backend, Blobs, Database, Durable, Error, Key, KeyDecode, Memory, Order, Table};
+use undercast_store::{Backend, Blobs, Database, Durable, Error, Key, KeyDecode, Memory, Order, Table, Unreferenced};
 
 static ROWS: Table<String> = Table::new("test.rows");
 
@@ -175,12 +175,25 @@ fn a_released_blob_is_swept_and_a_pinned_one_is_not() {
         assert!(sealed.len() == 21 && !sealed.ends_with(b"small"));
         assert_eq!(blobs.unseal(sealed), "small");
         db.write(|tx| Blobs::release(tx, &written.id)).await.unwrap();
-        blobs.sweep(&db).await.unwrap();
+        let mut seen = Unreferenced::default();
+        blobs.sweep(&db, &mut seen).await.unwrap();
+        blobs.sweep(&db, &mut seen).await.unwrap();
         assert!(blobs.path(&written.id).exists(), "its writer still holds it");
         let id = written.id.clone();
         drop(written);
-        blobs.sweep(&db).await.unwrap();
+        let mut seen = Unreferenced::default();
+        assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap(), 0);
+        assert!(blobs.path(&id).exists(), "a reader may still hold the row of before");
+        assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap(), 1);
         assert!(!blobs.path(&id).exists());
+        // What was written for a transaction that never came goes too; what is referred to stays.
+        let (lost, kept) = (blobs.put(b"lost").await.unwrap(), blobs.put(b"kept").await.unwrap());
+        db.write(|tx| Blobs::retain(tx, &kept.id)).await.unwrap();
+        let (files, writers) = ([blobs.path(&lost.id), blobs.path(&kept.id)], (lost, kept));
+        drop(writers);
+        assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap(), 0);
+        assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap(), 1);
+        assert!(!files[0].exists() && files[1].exists());
     });
     std::fs::remove_dir_all(path).unwrap();
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use undercast_gateway::{DoorSettings, Gateway};
-use undercast_kernel::store::{Blobs, Database, Durable, Memory};
+use undercast_kernel::store::{Blobs, Database, Durable, Memory, Snapshots};
 use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Service, Settings};
 
 use crate::client::{Client, Credentials};
@@ -84,7 +84,13 @@ impl Cloud {
         let blobs = Blobs::open(&folder.0.join("blobs"), durable).expect("a folder for blobs");
         let kernel = Kernel::new(settings, database, blobs, Random::default(), services).expect("an empty state");
         kernel.start();
-        let door = DoorSettings { hosts: Vec::new(), origins: Vec::new(), ca: folder.0.join("ca") };
+        let door = DoorSettings {
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            ca: folder.0.join("ca"),
+            snapshots: Snapshots::new(folder.0.join("snapshots")),
+            files: folder.0.clone(),
+        };
         let gateway = Gateway::new(kernel.clone(), door);
         kernel.spawn(undercast_gateway::listen(gateway.clone(), listener));
         Self { kernel, address, gateway, _folder: folder }

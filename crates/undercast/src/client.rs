@@ -32,18 +32,14 @@ pub(crate) async fn call(endpoint: &str, method: &str, path: &str, body: Option<
     let request =
         http::Request::builder().method(method).uri(path).header("host", address).body(Full::new(body.into()));
     let request: http::Request<Full<hyper::body::Bytes>> = request.map_err(|e| broken(Box::new(e)))?;
-    let exchange = async {
+    let exchange = async move {
         let response = sender.send_request(request).await?;
         let status = response.status();
         Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
     };
-    let (status, bytes) = tokio::select! {
-        answer = exchange => answer.map_err(|e| broken(Box::new(e)))?,
-        ended = connection => {
-            let message = ended.err().map_or("the connection ended".to_owned(), |e| e.to_string());
-            return Err(broken(message.into()));
-        }
-    };
+    // The connection ends with its sender, or before it when the other side hangs up after its answer.
+    let (answer, _ended) = tokio::join!(exchange, connection);
+    let (status, bytes) = answer.map_err(|e| broken(Box::new(e)))?;
     let json: Json = serde_json::from_slice(&bytes).map_err(|e| broken(Box::new(e)))?;
     if status.is_success() {
         return Ok(json);

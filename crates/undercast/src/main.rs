@@ -12,6 +12,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// A call makes and drops some dozens of small things, on whichever thread is free.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A helper process of a sandbox is this same program; it must be told apart before any thread begins.
     undercast_engines::run_if_helper();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use undercast_gateway::{DoorSettings, Gateway};
-use undercast_kernel::store::{Blobs, Database, Durable, Memory};
+use undercast_kernel::store::{Beginning, Blobs, Database, Durable, Memory, Snapshots};
 use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Settings};
 
 use crate::command::UpArguments;
@@ -27,6 +27,8 @@ pub(crate) enum UpError {
     Temporary { path: PathBuf, source: std::io::Error },
     #[error("signals cannot be caught")]
     Signals(#[source] std::io::Error),
+    #[error("the program cannot begin again")]
+    Again(#[source] std::io::Error),
 }
 
 /// Where the state of a run is.
@@ -35,6 +37,8 @@ struct Place {
     data: Option<PathBuf>,
     /// Blobs and the CA.
     files: PathBuf,
+    /// Saved states, which outlive a cloud that keeps nothing.
+    snapshots: PathBuf,
     /// Removed in the end.
     temporary: bool,
 }
@@ -44,11 +48,17 @@ impl Place {
         let keep = !arguments.ephemeral && environment.persistence != Some(false);
         if keep || arguments.data.is_some() {
             let data = arguments.data.clone().unwrap_or_else(|| environment.data_directory());
-            return Ok(Self { files: data.clone(), data: Some(data), temporary: false });
+            return Ok(Self {
+                snapshots: data.join("snapshots"),
+                files: data.clone(),
+                data: Some(data),
+                temporary: false,
+            });
         }
         let path = std::env::temp_dir().join(format!("undercast-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|source| UpError::Temporary { path: path.clone(), source })?;
-        Ok(Self { data: None, files: path, temporary: true })
+        let snapshots = environment.data_directory().join("snapshots");
+        Ok(Self { data: None, files: path, snapshots, temporary: true })
     }
 }
 
@@ -83,11 +93,17 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
         listeners.push(listener);
     }
     let port = listeners.first().and_then(|l| l.local_addr().ok()).map_or(4566, |a| a.port());
-    let kernel = open(&arguments, &environment, &place, port)?;
+    let kernel = open(&arguments, &environment, &place, port).await?;
     kernel.start();
     let mut hosts = environment.hosts.clone();
     hosts.extend(environment.localstack_host.iter().map(|h| h.split(':').next().unwrap_or(h).to_owned()));
-    let door = DoorSettings { hosts, origins: environment.origins.clone(), ca: place.files.join("ca") };
+    let door = DoorSettings {
+        hosts,
+        origins: environment.origins.clone(),
+        ca: place.files.join("ca"),
+        snapshots: Snapshots::new(place.snapshots.clone()),
+        files: place.files.clone(),
+    };
     let gateway = Gateway::new(kernel.clone(), door);
     warn_if_exposed(&addresses);
     let serving: Vec<_> = listeners.into_iter().map(|l| undercast_gateway::listen(gateway.clone(), l)).collect();
@@ -105,14 +121,35 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
         listener.await;
     }
     kernel.database().close();
+    if Beginning::ordered(&place.files)?.is_some() {
+        return Err(begin_again(place));
+    }
     Ok(())
 }
 
-fn open(arguments: &UpArguments, environment: &Environment, place: &Place, port: u16) -> Result<Kernel, UpError> {
+/// Puts this program, as it was started, in the place of this process: nothing in memory outlives the state it was of.
+/// Sandboxes and servers end by themselves, because what connects them with this process is closed.
+fn begin_again(place: Place) -> UpError {
+    use std::os::unix::process::CommandExt as _;
+    tracing::info!("beginning again with another state");
+    // The files of a cloud that keeps nothing are those of its process id, which stays the same.
+    std::mem::forget(place);
+    let program = std::env::current_exe();
+    UpError::Again(
+        program.map_or_else(|e| e, |p| std::process::Command::new(p).args(std::env::args_os().skip(1)).exec()),
+    )
+}
+
+async fn open(arguments: &UpArguments, environment: &Environment, place: &Place, port: u16) -> Result<Kernel, UpError> {
     let database = match &place.data {
         Some(data) => Database::new(Arc::new(Durable::open(data)?))?,
         None => Database::new(Arc::new(Memory::new()))?,
     };
+    let beginning = Beginning::ordered(&place.files)?;
+    if let Some(beginning) = &beginning {
+        beginning.bring_blobs(&place.files)?;
+        beginning.bring_rows(&place.files, &database).await?;
+    }
     let blobs = Blobs::open(&place.files.join("blobs"), place.data.is_some())?;
     let wanted = if arguments.services.is_empty() { &environment.services } else { &arguments.services };
     let settings = Settings {

@@ -118,6 +118,14 @@ fn ignored_in(value: &Value, out: &mut Vec<(&'static str, &'static str)>) {
     }
 }
 
+/// A step of a path.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Member(&'a str),
+    Item(usize),
+    Key(&'a str),
+}
+
 struct Check {
     path: String,
     found: Vec<Violation>,
@@ -129,31 +137,35 @@ impl Check {
     }
 
     /// Runs `inner` with `part` at the end of the path.
-    fn at(&mut self, part: &str, inner: impl FnOnce(&mut Self)) {
+    fn at(&mut self, part: Part<'_>, inner: impl FnOnce(&mut Self)) {
         let before = self.path.len();
         if before > 0 {
             self.path.push('.');
         }
-        self.path.push_str(part);
+        match part {
+            Part::Member(name) => push_camel(name, &mut self.path),
+            Part::Item(number) => self.path.push_str(&format!("{number}.member")),
+            Part::Key(key) => {
+                self.path.push_str(key);
+                self.path.push_str(".member");
+            }
+        }
         inner(self);
         self.path.truncate(before);
     }
 
     fn structure(&mut self, fields: &Fields) {
         let schema: &'static Structure = fields.schema;
-        for member in schema.members {
-            let value = fields
-                .set
-                .iter()
-                .find(|(i, _)| schema.members.get(usize::from(*i)).is_some_and(|m| std::ptr::eq(m, member)));
+        for (index, member) in (0u16..).zip(schema.members) {
+            let value = fields.set.iter().find(|(i, _)| *i == index);
             match value {
                 Some((_, value)) if needs_check(&member.shape) => {
-                    self.at(&camel(member.name), |c| c.value(value, &member.shape));
+                    self.at(Part::Member(member.name), |c| c.value(value, &member.shape));
                 }
                 Some(_) => {}
                 // An absent payload is an empty one; labels cannot be absent.
                 None if member.required && !member.streaming && member.location != Location::Label => {
-                    self.at(&camel(member.name), |c| c.report(None, Constraint::Required));
+                    self.at(Part::Member(member.name), |c| c.report(None, Constraint::Required));
                 }
                 None => {}
             }
@@ -171,14 +183,14 @@ impl Check {
             (Value::List(items), Shape::List(of)) => {
                 self.size(items.len(), of.size, || show(value));
                 for (n, item) in items.iter().enumerate() {
-                    self.at(&format!("{}.member", n + 1), |c| c.value(item, &of.item));
+                    self.at(Part::Item(n + 1), |c| c.value(item, &of.item));
                 }
             }
             (Value::Map(entries), Shape::Map(of)) => {
                 self.size(entries.len(), of.size, || show(value));
                 for (key, item) in entries {
                     self.text(key, of.key);
-                    self.at(&format!("{key}.member"), |c| c.value(item, &of.value));
+                    self.at(Part::Key(key), |c| c.value(item, &of.value));
                 }
             }
             _ => {}
@@ -192,7 +204,8 @@ impl Check {
         }
         if of.size != Size::ANY {
             // AWS counts UTF-16 units, as Java does.
-            self.size(text.encode_utf16().count(), of.size, shown);
+            let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+            self.size(units, of.size, shown);
         }
         if let Some(pattern) = of.pattern
             && !matches_pattern(of, pattern, text)
@@ -239,8 +252,17 @@ fn matches_pattern(of: &'static Text, pattern: &'static str, text: &str) -> bool
 
 /// The name as AWS's messages have it: the first letter small.
 fn camel(name: &str) -> String {
+    let mut out = String::new();
+    push_camel(name, &mut out);
+    out
+}
+
+fn push_camel(name: &str, out: &mut String) {
     let mut chars = name.chars();
-    chars.next().map_or(String::new(), |c| c.to_lowercase().chain(chars).collect())
+    if let Some(first) = chars.next() {
+        out.extend(first.to_lowercase());
+        out.push_str(chars.as_str());
+    }
 }
 
 /// A list or map as AWS's messages show it.

@@ -24,7 +24,7 @@ struct Open {
 impl JsonWriter {
     /// Nothing written.
     pub fn new() -> Self {
-        Self { out: Vec::with_capacity(256), open: Vec::with_capacity(8), time: None, json_text: false }
+        Self { out: Vec::new(), open: Vec::new(), time: None, json_text: false }
     }
 
     /// The text.
@@ -49,6 +49,10 @@ impl JsonWriter {
     }
 
     fn begin(&mut self, schema: Option<&'static Structure>, open: u8, close: u8) {
+        if self.out.capacity() == 0 {
+            self.out.reserve(256);
+            self.open.reserve(8);
+        }
         self.item();
         self.out.push(open);
         self.open.push(Open { schema, close, any: false });
@@ -72,6 +76,12 @@ pub fn string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let bytes = text.as_bytes();
+    // Nearly no text has anything to escape, and one look at all of its bytes at once is cheap.
+    if !bytes.iter().fold(false, |any, b| any | (*b < 0x20) | (*b == b'"') | (*b == b'\\')) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     let mut from = 0;
     for (i, &b) in bytes.iter().enumerate() {
         let short = match b {

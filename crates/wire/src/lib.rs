@@ -17,6 +17,7 @@ pub mod rest;
 pub mod schema;
 pub mod sigv4;
 pub mod text;
+pub mod uri;
 pub mod value;
 pub mod write;
 pub mod xml_read;

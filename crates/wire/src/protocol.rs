@@ -6,7 +6,7 @@ use crate::cbor::CborWriter;
 use crate::decode::{Decoded, Malformed};
 use crate::error::AwsError;
 use crate::form_read::Form;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, names};
 use crate::json_write::{self, JsonWriter};
 use crate::rest::RestWriter;
 use crate::schema::{Operation, Protocol, Service};
@@ -58,7 +58,7 @@ pub fn encode(
             let mut w = JsonWriter::new();
             output.write(&mut w);
             let mut response = Response::new(200, w.finish());
-            response.set("content-type", json_type(service));
+            response.put(&names::CONTENT_TYPE, json_type(service));
             response
         }
         Protocol::Cbor => {

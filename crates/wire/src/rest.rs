@@ -1,11 +1,12 @@
-//! HTTP bindings: URI patterns, labels, query strings, headers, payloads.
+//! HTTP bindings: labels, query strings, headers, payloads.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use crate::decode::{Collect, Decoded, Malformed, Result, scalar};
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, names};
 use crate::json_write::JsonWriter;
 use crate::schema::{List, Location, Map, Member, Operation, Protocol, Shape, Structure, TimestampFormat};
 use crate::text;
@@ -14,74 +15,7 @@ use crate::write::Writer;
 use crate::xml_write::XmlWriter;
 use crate::{json_read, xml_read};
 
-/// How well a URI pattern fits a request: labels by name, and a rank (literal segments and query literals count).
-#[derive(Debug)]
-pub struct Match {
-    /// Labels, decoded.
-    pub labels: Vec<(&'static str, String)>,
-    /// The better of two matches has the higher rank.
-    pub rank: usize,
-}
-
-/// Fits `pattern` (`/{Bucket}/{Key+}?uploads`) to a raw path and query string.
-pub fn match_uri(pattern: &'static str, path: &str, query: &[(String, String)]) -> Option<Match> {
-    let (pattern_path, pattern_query) = pattern.split_once('?').unwrap_or((pattern, ""));
-    let mut rank = 0;
-    for wanted in pattern_query.split('&').filter(|w| !w.is_empty()) {
-        let (name, value) = wanted.split_once('=').map_or((wanted, None), |(n, v)| (n, Some(v)));
-        let found = query.iter().find(|(n, _)| n == name)?;
-        if value.is_some_and(|v| v != found.1) {
-            return None;
-        }
-        rank += 100;
-    }
-    let mut labels = Vec::new();
-    let mut wanted: Vec<&'static str> = pattern_path.trim_start_matches('/').split('/').collect();
-    let mut given: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    // A trailing slash means nothing to a pattern that does not end in a greedy label.
-    let greedy = wanted.iter().any(|w| w.ends_with("+}"));
-    if !greedy {
-        drop_trailing_slash(&mut wanted);
-        drop_trailing_slash(&mut given);
-    }
-    let mut at = 0;
-    for (i, segment) in wanted.iter().enumerate() {
-        if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix("+}")) {
-            let rest = wanted.len() - i - 1;
-            let end = given.len().checked_sub(rest).filter(|end| *end > at)?;
-            let value = given[at..end].join("/");
-            if value.is_empty() {
-                return None;
-            }
-            labels.push((name, text::percent_decode(&value, false)?));
-            at = end;
-            rank += 1;
-        } else {
-            let part = given.get(at)?;
-            at += 1;
-            if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-                if part.is_empty() {
-                    return None;
-                }
-                labels.push((name, text::percent_decode(part, false)?));
-                rank += 2;
-            } else if text::percent_decode(part, false).as_deref() == Some(*segment) {
-                rank += 3;
-            } else {
-                return None;
-            }
-        }
-    }
-    (at == given.len()).then_some(Match { labels, rank })
-}
-
-fn drop_trailing_slash(segments: &mut Vec<&str>) {
-    if segments.len() > 1 && segments.last() == Some(&"") {
-        segments.pop();
-    }
-}
-
-/// Reads a request of a REST protocol; `labels` come from [`match_uri`].
+/// Reads a request of a REST protocol; `labels` come from [`crate::uri::Pattern`].
 pub fn decode(
     protocol: Protocol,
     operation: &'static Operation,
@@ -213,8 +147,12 @@ fn query_map(
 }
 
 fn from_header(member: &'static Member, request: &Request) -> Result<Option<Value>> {
+    // An operation has many more headers than a request: most are not there, and need no look into the map.
+    if !request.headers.keys().any(|name| name.as_str().eq_ignore_ascii_case(member.wire)) {
+        return Ok(None);
+    }
     let mut texts = Vec::new();
-    for value in request.headers.get_all(member.wire.to_ascii_lowercase().as_str()) {
+    for value in request.headers.get_all(member.wire) {
         let text = std::str::from_utf8(value.as_bytes());
         texts.push(text.map_err(|_| Malformed::wrong_type(format!("the header {} is not UTF-8", member.wire)))?);
     }
@@ -268,10 +206,11 @@ fn header_items(text: &str, dates: bool) -> Vec<String> {
 }
 
 fn prefixed(member: &'static Member, request: &Request) -> Option<Value> {
-    let prefix = member.wire.to_ascii_lowercase();
     let mut out: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in &request.headers {
-        if let (Some(rest), Ok(text)) = (name.as_str().strip_prefix(&prefix), std::str::from_utf8(value.as_bytes())) {
+        let split = name.as_str().split_at_checked(member.wire.len());
+        let rest = split.and_then(|(head, rest)| head.eq_ignore_ascii_case(member.wire).then_some(rest));
+        if let (Some(rest), Ok(text)) = (rest, std::str::from_utf8(value.as_bytes())) {
             // Repeated metadata headers are joined, as HTTP allows and S3 does.
             match out.get_mut(rest) {
                 Some(Value::String(before)) => {
@@ -341,6 +280,7 @@ impl RestWriter {
             _ => (schema.xml_name.unwrap_or(schema.name), schema.xml_namespace),
         };
         let namespace = own.map(|(uri, _)| uri).or(namespace);
+        // Neither asks for memory before something is put down; a raw payload needs none.
         let body =
             if xml { BodyWriter::Xml(XmlWriter::new(root, namespace)) } else { BodyWriter::Json(JsonWriter::new()) };
         let response = Response::new(status, Bytes::new());
@@ -379,7 +319,11 @@ impl RestWriter {
         self.schema.payload.is_none() && !self.schema.unwrapped
     }
 
-    fn scalar(&mut self, text: impl FnOnce(Option<TimestampFormat>) -> String, body: impl FnOnce(&mut dyn Writer)) {
+    fn scalar<'t>(
+        &mut self,
+        text: impl FnOnce(Option<TimestampFormat>) -> Cow<'t, str>,
+        body: impl FnOnce(&mut dyn Writer),
+    ) {
         match self.at {
             At::Body | At::Payload => {
                 self.any_body = true;
@@ -392,7 +336,7 @@ impl RestWriter {
                     shape => (None, matches!(shape, Shape::List(_))),
                 };
                 let text = text(format);
-                self.header_value(member, text, inside_list);
+                self.header_value(member, &text, inside_list);
             }
             At::Status => {
                 if let Ok(status) = text(None).parse() {
@@ -401,27 +345,31 @@ impl RestWriter {
             }
             At::RawPayload => {
                 let text = text(None);
-                self.response.body = text.into_bytes().into();
-                if !self.response.headers.contains_key("content-type") {
+                self.response.body = text.into_owned().into_bytes().into();
+                if !self.response.headers.contains_key(names::CONTENT_TYPE) {
                     self.response.set("content-type", "text/plain");
                 }
             }
         }
     }
 
-    fn header_value(&mut self, member: &'static Member, text: String, inside_list: bool) {
+    fn header_value(&mut self, member: &'static Member, text: &str, inside_list: bool) {
         if self.header.open && matches!(member.shape, Shape::Map(_)) {
             let name = format!("{}{}", member.wire, self.header.key);
-            self.response.set(&name, &text);
+            self.response.set(&name, text);
         } else if inside_list {
             let date = matches!(member.shape, Shape::List(List { item: Shape::Timestamp(_), .. }));
             let quote = !date && (text.contains(',') || text.contains('"'));
-            let text = if quote { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) } else { text };
+            let text = if quote {
+                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+            } else {
+                text.to_owned()
+            };
             self.header.items.push(text);
         } else if member.json_value {
             self.response.set(member.wire, &text::base64(text.as_bytes()));
         } else if !text.is_empty() {
-            self.response.set(member.wire, &text);
+            self.response.set(member.wire, text);
         }
     }
 }
@@ -504,44 +452,47 @@ impl Writer for RestWriter {
     }
 
     fn boolean(&mut self, value: bool) {
-        self.scalar(|_| value.to_string(), |w| w.boolean(value));
+        self.scalar(|_| if value { "true" } else { "false" }.into(), |w| w.boolean(value));
     }
 
     fn integer(&mut self, value: i64) {
-        self.scalar(|_| value.to_string(), |w| w.integer(value));
+        self.scalar(|_| value.to_string().into(), |w| w.integer(value));
     }
 
     fn double(&mut self, value: f64) {
-        self.scalar(|_| text::double(value), |w| w.double(value));
+        self.scalar(|_| text::double(value).into(), |w| w.double(value));
     }
 
     fn string(&mut self, value: &str) {
-        self.scalar(|_| value.to_owned(), |w| w.string(value));
+        self.scalar(|_| value.into(), |w| w.string(value));
     }
 
     fn blob(&mut self, value: &Bytes) {
         if let At::RawPayload = self.at {
             self.response.body = value.clone().into();
-            if !self.response.headers.contains_key("content-type") {
+            if !self.response.headers.contains_key(names::CONTENT_TYPE) {
                 self.response.set("content-type", "application/octet-stream");
             }
         } else {
-            self.scalar(|_| text::base64(value), |w| w.blob(value));
+            self.scalar(|_| text::base64(value).into(), |w| w.blob(value));
         }
     }
 
     fn timestamp(&mut self, value: Timestamp) {
-        self.scalar(|format| text::timestamp(value, format.unwrap_or(TimestampFormat::Http)), |w| w.timestamp(value));
+        self.scalar(
+            |format| text::timestamp(value, format.unwrap_or(TimestampFormat::Http)).into(),
+            |w| w.timestamp(value),
+        );
     }
 
     fn document(&mut self, value: &serde_json::Value) {
-        self.scalar(|_| value.to_string(), |w| w.document(value));
+        self.scalar(|_| value.to_string().into(), |w| w.document(value));
     }
 
     fn body(&mut self, value: &Body) {
         if let At::RawPayload = self.at {
             self.response.body = value.take();
-            if !self.response.headers.contains_key("content-type") {
+            if !self.response.headers.contains_key(names::CONTENT_TYPE) {
                 self.response.set("content-type", "application/octet-stream");
             }
         } else {

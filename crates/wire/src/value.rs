@@ -201,7 +201,8 @@ pub enum BodyError {
 /// The bytes of a request or answer: whole, or arriving. It can be taken once.
 pub struct Body {
     inner: Mutex<Inner>,
-    trailers: Trailers,
+    /// `None`: nothing can be said behind it.
+    trailers: Option<Trailers>,
 }
 
 /// What a sender says behind the body, once it has been read to its end: names in lower case, and values.
@@ -220,17 +221,17 @@ impl Body {
 
     /// Bytes that arrive in pieces; `length` when it is known before.
     pub fn stream(stream: ByteStream, length: Option<u64>) -> Self {
-        Self { inner: Mutex::new(Inner::Stream(stream, length)), trailers: Trailers::default() }
+        Self { inner: Mutex::new(Inner::Stream(stream, length)), trailers: None }
     }
 
     /// The same, with what the sender will have said behind it.
     pub fn stream_with_trailers(stream: ByteStream, length: Option<u64>, trailers: Trailers) -> Self {
-        Self { inner: Mutex::new(Inner::Stream(stream, length)), trailers }
+        Self { inner: Mutex::new(Inner::Stream(stream, length)), trailers: Some(trailers) }
     }
 
     /// What the sender says behind the body. Complete once the body has been read to its end.
     pub fn trailers(&self) -> Trailers {
-        self.trailers.clone()
+        self.trailers.clone().unwrap_or_else(Trailers::default)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -293,7 +294,7 @@ impl Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { inner: Mutex::new(Inner::Whole(bytes)), trailers: Trailers::default() }
+        Self { inner: Mutex::new(Inner::Whole(bytes)), trailers: None }
     }
 }
 

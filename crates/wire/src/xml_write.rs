@@ -37,13 +37,7 @@ impl XmlWriter {
     /// Writes a root element called `root`, in `namespace`.
     pub fn new(root: &'static str, namespace: Option<&'static str>) -> Self {
         let next = Next { name: root, namespace: None, time: None, flattened: false, attribute: false };
-        Self {
-            out: String::with_capacity(256),
-            open: Vec::with_capacity(8),
-            next,
-            tag_open: false,
-            root_namespace: namespace,
-        }
+        Self { out: String::new(), open: Vec::new(), next, tag_open: false, root_namespace: namespace }
     }
 
     /// The text, without a declaration.
@@ -67,6 +61,10 @@ impl XmlWriter {
     fn start_in(&mut self, own: Option<(&'static str, Option<&'static str>)>) -> &'static str {
         self.prepare();
         let next = Next { namespace: self.next.namespace.or(own), ..self.next };
+        if self.out.capacity() == 0 {
+            self.out.reserve(256);
+            self.open.reserve(8);
+        }
         self.close_tag();
         self.out.push('<');
         self.out.push_str(next.name);

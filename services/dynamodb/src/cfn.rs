@@ -1,9 +1,9 @@
-//! `AWS::DynamoDB::Table`.
+//! `AWS::DynamoDB::Table`, and `AWS::DynamoDB::GlobalTable` as far as it is a table of one region.
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
-use undercast_kernel::{Cx, Result};
+use undercast_kernel::{Cx, Failure, Result};
 
 /// Most characters of a name that is made up.
 const MAX_NAME: usize = 255;
@@ -16,12 +16,20 @@ const CREATED: &[&str] = &[
     "GlobalSecondaryIndexes",
     "KeySchema",
     "LocalSecondaryIndexes",
+    "OnDemandThroughput",
     "ProvisionedThroughput",
     "TableClass",
+    "WarmThroughput",
 ];
 
-/// `AWS::DynamoDB::Table`
-pub(crate) struct Table;
+/// Which resource type a table is made by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    /// `AWS::DynamoDB::Table`
+    Simple,
+    /// `AWS::DynamoDB::GlobalTable`
+    Global,
+}
 
 /// The tags of a resource: the stack's, and its own on top.
 fn tags(request: &ResourceRequest) -> Vec<(String, Json)> {
@@ -45,12 +53,63 @@ fn stream(properties: &Properties) -> Option<Json> {
     Some(json!({"StreamEnabled": true, "StreamViewType": given["StreamViewType"]}))
 }
 
-async fn describe(cx: &Cx, name: &str) -> Result<Resource> {
+/// The properties of a table, once what is not built has been refused.
+fn checked(cx: &Cx, kind: Table, properties: &Properties) -> Result<Properties> {
+    let properties = match kind {
+        Table::Simple => properties.clone(),
+        Table::Global => flattened(cx, properties)?,
+    };
+    if properties.get("ContributorInsightsSpecification").is_some_and(|given| is_true(&given["Enabled"])) {
+        return Err(Failure::not_built("dynamodb: contributor insights"));
+    }
+    Ok(properties)
+}
+
+/// What the only replica of a global table says of itself, among what is said of the table.
+fn flattened(cx: &Cx, properties: &Properties) -> Result<Properties> {
+    const OF_REPLICA: &[&str] = &[
+        "ContributorInsightsSpecification",
+        "DeletionProtectionEnabled",
+        "PointInTimeRecoverySpecification",
+        "Region",
+        "TableClass",
+        "Tags",
+    ];
+    let replicas = properties.get("Replicas").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    let [Json::Object(replica)] = replicas else {
+        return Err(Failure::not_built("dynamodb: global tables of several regions"));
+    };
+    if replica.get("Region").and_then(Json::as_str) != Some(cx.region()) {
+        return Err(Failure::not_built("dynamodb: global tables of other regions"));
+    }
+    if let Some(other) = replica.keys().find(|name| !OF_REPLICA.contains(&name.as_str())) {
+        return Err(Failure::not_built(format!("dynamodb: {other} of a replica")));
+    }
+    let mut all = properties.clone();
+    // Both are about what is throttled and warmed up here, which is nothing.
+    for name in ["Replicas", "WriteOnDemandThroughputSettings"] {
+        all.remove(name);
+    }
+    all.extend(replica.iter().filter(|(name, _)| *name != "Region").map(|(name, value)| (name.clone(), value.clone())));
+    Ok(all)
+}
+
+/// How a template says that a table is encrypted, as `CreateTable` says it.
+fn encryption(properties: &Properties) -> Option<Json> {
+    let given = properties.get("SSESpecification")?.as_object()?;
+    let renamed = |name: &str| if name == "SSEEnabled" { "Enabled".to_owned() } else { name.to_owned() };
+    Some(Json::Object(given.iter().map(|(name, value)| (renamed(name), value.clone())).collect()))
+}
+
+async fn describe(cx: &Cx, kind: Table, name: &str) -> Result<Resource> {
     let answer = cx.call("dynamodb", "DescribeTable", json!({ "TableName": name })).await?;
     let mut attributes = Map::new();
     attributes.insert("Arn".to_owned(), answer["Table"]["TableArn"].clone());
     if let Some(arn) = answer["Table"].get("LatestStreamArn") {
         attributes.insert("StreamArn".to_owned(), arn.clone());
+    }
+    if kind == Table::Global {
+        attributes.insert("TableId".to_owned(), answer["Table"]["TableId"].clone());
     }
     Ok(Resource { id: name.to_owned(), attributes })
 }
@@ -72,30 +131,68 @@ async fn expire(cx: &Cx, name: &str, before: Option<&Json>, now: Option<&Json>) 
     Ok(())
 }
 
+/// Begins to keep a history, changes how much of it is kept, or ends it.
+async fn recover(cx: &Cx, name: &str, before: Option<&Json>, now: Option<&Json>) -> Result<()> {
+    if before == now {
+        return Ok(());
+    }
+    let wanted = now.cloned().unwrap_or_else(|| json!({"PointInTimeRecoveryEnabled": false}));
+    let input = json!({"TableName": name, "PointInTimeRecoverySpecification": wanted});
+    cx.call("dynamodb", "UpdateContinuousBackups", input).await.map(drop)
+}
+
+fn is_true(value: &Json) -> bool {
+    value == &Json::Bool(true) || value.as_str() == Some("true")
+}
+
 fn is_false(value: &Json) -> bool {
     value == &Json::Bool(false) || value.as_str() == Some("false")
 }
 
 impl ResourceType for Table {
     fn name(&self) -> &'static str {
-        "AWS::DynamoDB::Table"
+        match self {
+            Self::Simple => "AWS::DynamoDB::Table",
+            Self::Global => "AWS::DynamoDB::GlobalTable",
+        }
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &[
-            "AttributeDefinitions",
-            "BillingMode",
-            "DeletionProtectionEnabled",
-            "GlobalSecondaryIndexes",
-            "KeySchema",
-            "LocalSecondaryIndexes",
-            "ProvisionedThroughput",
-            "StreamSpecification",
-            "TableClass",
-            "TableName",
-            "Tags",
-            "TimeToLiveSpecification",
-        ]
+        match self {
+            Self::Simple => &[
+                "AttributeDefinitions",
+                "BillingMode",
+                "ContributorInsightsSpecification",
+                "DeletionProtectionEnabled",
+                "GlobalSecondaryIndexes",
+                "KeySchema",
+                "LocalSecondaryIndexes",
+                "OnDemandThroughput",
+                "PointInTimeRecoverySpecification",
+                "ProvisionedThroughput",
+                "SSESpecification",
+                "StreamSpecification",
+                "TableClass",
+                "TableName",
+                "Tags",
+                "TimeToLiveSpecification",
+                "WarmThroughput",
+            ],
+            Self::Global => &[
+                "AttributeDefinitions",
+                "BillingMode",
+                "GlobalSecondaryIndexes",
+                "KeySchema",
+                "LocalSecondaryIndexes",
+                "Replicas",
+                "SSESpecification",
+                "StreamSpecification",
+                "TableName",
+                "TimeToLiveSpecification",
+                "WarmThroughput",
+                "WriteOnDemandThroughputSettings",
+            ],
+        }
     }
 
     fn create_only(&self) -> &'static [&'static str] {
@@ -104,6 +201,7 @@ impl ResourceType for Table {
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
+            let request = &ResourceRequest { properties: checked(cx, *self, &request.properties)?, ..request.clone() };
             let name = request.text("TableName").unwrap_or_else(|| request.generated_name(cx, MAX_NAME));
             let mut input = Map::new();
             input.insert("TableName".to_owned(), json!(name));
@@ -115,10 +213,14 @@ impl ResourceType for Table {
             if let Some(stream) = stream(&request.properties) {
                 input.insert("StreamSpecification".to_owned(), stream);
             }
+            if let Some(encryption) = encryption(&request.properties) {
+                input.insert("SSESpecification".to_owned(), encryption);
+            }
             input.insert("Tags".to_owned(), tag_list(&tags(request)));
             cx.call("dynamodb", "CreateTable", Json::Object(input)).await?;
             expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
-            describe(cx, &name).await
+            recover(cx, &name, None, request.properties.get("PointInTimeRecoverySpecification")).await?;
+            describe(cx, *self, &name).await
         })
     }
 
@@ -130,7 +232,8 @@ impl ResourceType for Table {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
-            let now = &request.properties;
+            let request = &ResourceRequest { properties: checked(cx, *self, &request.properties)?, ..request.clone() };
+            let (before, now) = (&checked(cx, *self, before)?, &request.properties);
             if before.get("StreamSpecification") != now.get("StreamSpecification") {
                 // A stream does not change what it shows: it ends, and another begins.
                 let ended = stream(before).map(|_| json!({"StreamEnabled": false}));
@@ -144,7 +247,9 @@ impl ResourceType for Table {
                 cx.call("dynamodb", "UpdateTable", Json::Object(input)).await?;
             }
             expire(cx, id, before.get("TimeToLiveSpecification"), now.get("TimeToLiveSpecification")).await?;
-            let resource = describe(cx, id).await?;
+            let recovery = "PointInTimeRecoverySpecification";
+            recover(cx, id, before.get(recovery), now.get(recovery)).await?;
+            let resource = describe(cx, *self, id).await?;
             retag(cx, &resource.attributes["Arn"], &tags(request)).await?;
             Ok(Updated::InPlace(resource))
         })

@@ -111,6 +111,30 @@ impl Error {
         Self::Aws(Box::new(error))
     }
 
+    /// `BackupNotFoundException`
+    pub fn backup_not_found(arn: &str) -> Self {
+        Self::aws("BackupNotFoundException", format!("Backup not found: {arn}"))
+    }
+
+    /// `TableAlreadyExistsException`, which the operations that restore say.
+    pub fn target_exists(name: &str) -> Self {
+        Self::aws("TableAlreadyExistsException", format!("Table already exists: {name}"))
+    }
+
+    /// `PointInTimeRecoveryUnavailableException`
+    pub fn no_recovery(table: &str) -> Self {
+        let message = format!("Point in time recovery is not enabled for table '{table}'");
+        Self::aws("PointInTimeRecoveryUnavailableException", message)
+    }
+
+    /// `InvalidRestoreTimeException`: the moment that is wanted, and the first and last that there are.
+    pub fn invalid_restore_time(wanted: impl Display, first: impl Display, last: impl Display) -> Self {
+        let message = format!(
+            "RestoreDateTime '{wanted}' must be within EarliestRestorableDateTime '{first}' and LatestRestorableDateTime '{last}'"
+        );
+        Self::aws("InvalidRestoreTimeException", message)
+    }
+
     /// `ResourceNotFoundException` as the operations on streams say it.
     pub fn stream_not_found(arn: &str) -> Self {
         Self::aws("ResourceNotFoundException", format!("Requested resource not found: Stream: {arn} not found"))

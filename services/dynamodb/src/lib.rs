@@ -2,11 +2,14 @@
 //!
 //! Reading order: [`value`] and [`number`] (what an item is) → [`compact`] and [`key`] (how it is kept) → [`expression`]
 //! (what can be said of it) → [`table`] and [`rows`] (tables, indexes, and one write to all of them) → `items` and `tables`
-//! (the operations), [`streams`] (the second service, which reads what was written). Items never become trees of generated structs: `api::form` reads them from the wire into [`value`] and
-//! writes them to the wire from their stored form.
+//! (the operations) → [`streams`] (the second service, which reads what was written). Items never become trees of generated
+//! structs: `api::form` reads them from the wire into [`value`] and writes them to the wire from their stored form.
 //!
-//! Limits: global tables of several regions, backups and PartiQL are not built, and are
-//! refused. The parameters from before there were expressions become the same trees that expressions become (`legacy`).
+//! The parameters from before there were expressions become the same trees that expressions become (`legacy`).
+//!
+//! Limits: global tables of several regions, policies of tables, PartiQL, exports and imports are not built, and are
+//! refused. A table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's
+//! does. Indexes are filled and tables restored in one transaction, which holds up other writers. Nothing is throttled.
 
 pub mod api;
 pub mod capacity;

@@ -2,16 +2,19 @@
 
 use crate::DynamoDb;
 use crate::api::{
-    self, BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, BatchWriteItemOutput, CreateTableInput,
-    CreateTableOutput, DeleteItemInput, DeleteItemOutput, DeleteTableInput, DeleteTableOutput,
+    self, BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, BatchWriteItemOutput, CreateBackupInput,
+    CreateBackupOutput, CreateTableInput, CreateTableOutput, DeleteBackupInput, DeleteBackupOutput, DeleteItemInput,
+    DeleteItemOutput, DeleteTableInput, DeleteTableOutput, DescribeBackupInput, DescribeBackupOutput,
     DescribeContinuousBackupsInput, DescribeContinuousBackupsOutput, DescribeEndpointsInput, DescribeEndpointsOutput,
     DescribeKinesisStreamingDestinationInput, DescribeKinesisStreamingDestinationOutput, DescribeLimitsInput,
     DescribeLimitsOutput, DescribeTableInput, DescribeTableOutput, DescribeTimeToLiveInput, DescribeTimeToLiveOutput,
-    GetItemInput, GetItemOutput, ListTablesInput, ListTablesOutput, ListTagsOfResourceInput, ListTagsOfResourceOutput,
-    PutItemInput, PutItemOutput, QueryInput, QueryOutput, ScanInput, ScanOutput, TagResourceInput,
-    TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsInput, TransactWriteItemsOutput,
-    UntagResourceInput, UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput, UpdateItemInput, UpdateItemOutput,
-    UpdateTableInput, UpdateTableOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
+    GetItemInput, GetItemOutput, ListBackupsInput, ListBackupsOutput, ListTablesInput, ListTablesOutput,
+    ListTagsOfResourceInput, ListTagsOfResourceOutput, PutItemInput, PutItemOutput, QueryInput, QueryOutput,
+    RestoreTableFromBackupInput, RestoreTableFromBackupOutput, RestoreTableToPointInTimeInput,
+    RestoreTableToPointInTimeOutput, ScanInput, ScanOutput, TagResourceInput, TransactGetItemsInput,
+    TransactGetItemsOutput, TransactWriteItemsInput, TransactWriteItemsOutput, UntagResourceInput,
+    UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput, UpdateItemInput, UpdateItemOutput, UpdateTableInput,
+    UpdateTableOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
 };
 use crate::permission;
 use crate::tables::describe;
@@ -40,7 +43,7 @@ impl Service for DynamoDb {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(crate::cfn::Table)]
+        vec![Box::new(crate::cfn::Table::Simple), Box::new(crate::cfn::Table::Global)]
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
@@ -57,8 +60,16 @@ impl api::Operations for DynamoDb {
         Ok(self.batch_write(cx, input).await?)
     }
 
+    async fn create_backup(&self, cx: &Cx, input: CreateBackupInput) -> Result<CreateBackupOutput> {
+        Ok(self.back_up(cx, input).await?)
+    }
+
     async fn create_table(&self, cx: &Cx, input: CreateTableInput) -> Result<CreateTableOutput> {
         Ok(self.create(cx, input).await?)
+    }
+
+    async fn delete_backup(&self, cx: &Cx, input: DeleteBackupInput) -> Result<DeleteBackupOutput> {
+        Ok(DynamoDb::delete_backup(self, cx, &input.backup_arn).await?)
     }
 
     async fn delete_item(&self, cx: &Cx, input: DeleteItemInput) -> Result<DeleteItemOutput> {
@@ -67,6 +78,10 @@ impl api::Operations for DynamoDb {
 
     async fn delete_table(&self, cx: &Cx, input: DeleteTableInput) -> Result<DeleteTableOutput> {
         Ok(self.drop_table(cx, &input.table_name).await?)
+    }
+
+    async fn describe_backup(&self, cx: &Cx, input: DescribeBackupInput) -> Result<DescribeBackupOutput> {
+        Ok(DynamoDb::describe_backup(self, cx, &input.backup_arn)?)
     }
 
     async fn describe_continuous_backups(
@@ -105,6 +120,10 @@ impl api::Operations for DynamoDb {
         Ok(self.get(cx, input)?)
     }
 
+    async fn list_backups(&self, cx: &Cx, input: ListBackupsInput) -> Result<ListBackupsOutput> {
+        Ok(DynamoDb::list_backups(self, cx, &input)?)
+    }
+
     async fn list_tables(&self, cx: &Cx, input: ListTablesInput) -> Result<ListTablesOutput> {
         Ok(self.list(cx, &input)?)
     }
@@ -119,6 +138,22 @@ impl api::Operations for DynamoDb {
 
     async fn query(&self, cx: &Cx, input: QueryInput) -> Result<QueryOutput> {
         Ok(self.find(cx, input)?)
+    }
+
+    async fn restore_table_from_backup(
+        &self,
+        cx: &Cx,
+        input: RestoreTableFromBackupInput,
+    ) -> Result<RestoreTableFromBackupOutput> {
+        Ok(self.restore_backup(cx, input).await?)
+    }
+
+    async fn restore_table_to_point_in_time(
+        &self,
+        cx: &Cx,
+        input: RestoreTableToPointInTimeInput,
+    ) -> Result<RestoreTableToPointInTimeOutput> {
+        Ok(self.restore_moment(cx, input).await?)
     }
 
     async fn scan(&self, cx: &Cx, input: ScanInput) -> Result<ScanOutput> {
@@ -146,7 +181,7 @@ impl api::Operations for DynamoDb {
         cx: &Cx,
         input: UpdateContinuousBackupsInput,
     ) -> Result<UpdateContinuousBackupsOutput> {
-        Ok(self.update_recovery(cx, &input)?)
+        Ok(self.update_recovery(cx, input).await?)
     }
 
     async fn update_item(&self, cx: &Cx, input: UpdateItemInput) -> Result<UpdateItemOutput> {

@@ -55,6 +55,15 @@ pub(crate) fn access(
         }
         return Ok(all);
     }
+    let target = input.text("TargetTableName").map(|table| table_arn(cx, table));
+    let source = match (input.text("BackupArn").or(input.text("SourceTableArn")), input.text("SourceTableName")) {
+        (Some(arn), _) => Some(arn.to_owned()),
+        (None, table) => table.map(|table| table_arn(cx, table)),
+    };
+    if source.is_some() || target.is_some() {
+        let on = |resource: String| Access::new(format!("dynamodb:{name}"), resource);
+        return Ok(source.into_iter().chain(target).map(on).collect());
+    }
     Ok(vec![Access::new(format!("dynamodb:{name}"), "*")])
 }
 

@@ -257,6 +257,9 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
     if let Some(stream) = table.stream.as_ref().filter(|stream| stream.enabled) {
         streams::append(tx, scope, table, stream, change)?;
     }
+    if let Some(recovery) = &table.recovery {
+        streams::append(tx, scope, table, &recovery.history, change)?;
+    }
     Ok(written)
 }
 

@@ -54,6 +54,47 @@ pub struct Table {
     /// The stream that it has, or had last.
     #[n(13)]
     pub stream: Option<Latest>,
+    /// The history from which a moment of the past can be restored, if one is kept.
+    #[n(14)]
+    pub recovery: Option<Recovery>,
+    /// What it was restored from, if it was.
+    #[n(15)]
+    pub restored: Option<Restored>,
+}
+
+/// The history of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Recovery {
+    /// Under which its records are kept, as those of a stream are.
+    #[n(0)]
+    pub history: Latest,
+    /// Since when it is kept, in milliseconds since 1970.
+    #[n(1)]
+    pub since: i64,
+    /// For how many days it is kept.
+    #[n(2)]
+    pub days: i32,
+}
+
+impl Recovery {
+    /// The earliest moment that can be restored, in milliseconds since 1970.
+    pub fn earliest(&self, now: i64) -> i64 {
+        self.since.max(now.saturating_sub(i64::from(self.days).saturating_mul(86_400_000)))
+    }
+}
+
+/// What a table was restored from.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Restored {
+    /// ARN of the backup, if it was one.
+    #[n(0)]
+    pub backup: Option<String>,
+    /// ARN of the table that the items come from.
+    #[n(1)]
+    pub table: String,
+    /// The moment that was restored, in milliseconds since 1970.
+    #[n(2)]
+    pub at: i64,
 }
 
 /// A key attribute and its type.

@@ -108,3 +108,34 @@ async fn a_stream_comes_changes_and_goes() {
     let shown = cloud.ok("DescribeTable", json!({"TableName": made.id})).await["Table"].clone();
     assert!(shown.get("StreamSpecification").is_none());
 }
+
+#[tokio::test]
+async fn a_global_table_of_one_region_is_a_table() {
+    let cloud = Cloud::new();
+    let (cx, kind) = (cloud.cx(), DynamoDb::default().resource_types().remove(1));
+    assert_eq!(kind.name(), "AWS::DynamoDB::GlobalTable");
+    let with = |replicas: Json| {
+        let mut wanted = indexed(&["kind"]);
+        wanted["Replicas"] = replicas;
+        wanted["SSESpecification"] = json!({"SSEEnabled": true});
+        wanted
+    };
+    let replica = json!({"Region": "us-east-1", "DeletionProtectionEnabled": true, "Tags": [{"Key": "a", "Value": "b"}],
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true}});
+    let made = kind.create(&cx, &request(properties(&with(json!([replica]))))).await.unwrap();
+    let shown = cloud.ok("DescribeTable", json!({"TableName": made.id})).await["Table"].clone();
+    assert_eq!((&shown["DeletionProtectionEnabled"], &shown["TableId"]), (&json!(true), &made.attributes["TableId"]));
+    let kept = cloud.ok("DescribeContinuousBackups", json!({"TableName": made.id})).await;
+    let kept = &kept["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"];
+    assert_eq!(kept["PointInTimeRecoveryStatus"], "ENABLED");
+    for refused in [
+        json!([replica, {"Region": "eu-west-1"}]),
+        json!([{"Region": "eu-west-1"}]),
+        json!([{"Region": "us-east-1", "ContributorInsightsSpecification": {"Enabled": true}}]),
+        json!([{"Region": "us-east-1", "KinesisStreamSpecification": {"StreamArn": "arn"}}]),
+    ] {
+        let error = kind.create(&cx, &request(properties(&with(refused)))).await.unwrap_err();
+        assert!(error.to_string().contains("dynamodb"), "{error}");
+    }
+    assert_eq!(cloud.ok("ListTables", json!({})).await["TableNames"], json!([made.id]));
+}

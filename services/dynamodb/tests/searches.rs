@@ -149,10 +149,7 @@ async fn starting_keys_must_fit() {
         (json!({}), "The provided starting key is invalid"),
         (json!({"pk": {"S": "p"}}), "The provided starting key is invalid"),
         (json!({"pk": {"S": "p"}, "sk": {"N": "1"}}), "The provided key element does not match the schema"),
-        (
-            json!({"pk": {"S": "q"}, "sk": {"S": "c"}}),
-            "The provided starting key is outside query boundaries based on provided conditions",
-        ),
+        (json!({"pk": {"S": "q"}, "sk": {"S": "c"}}), "The query can return at most one row and cannot be restarted"),
         (
             json!({"pk": {"S": "p"}, "sk": {"S": "b"}}),
             "The provided starting key does not match the range key predicate",
@@ -161,4 +158,8 @@ async fn starting_keys_must_fit() {
         input["ExclusiveStartKey"] = key;
         assert_eq!(cloud.err("Query", input.clone()).await.message, message);
     }
+    let mut whole = query("pk = :p", json!({}));
+    whole["ExclusiveStartKey"] = json!({"pk": {"S": "q"}, "sk": {"S": "c"}});
+    let outside = "The provided starting key is outside query boundaries based on provided conditions";
+    assert_eq!(cloud.err("Query", whole).await.message, outside);
 }

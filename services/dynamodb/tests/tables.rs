@@ -197,18 +197,3 @@ async fn limits_and_endpoints() {
     let found = cloud.ok("DescribeEndpoints", json!({})).await;
     assert_eq!(found["Endpoints"][0]["Address"], "localhost:4566");
 }
-
-#[tokio::test]
-async fn no_moment_of_the_past_can_be_restored_and_that_is_said() {
-    let cloud = Cloud::new().with_table().await;
-    let shown = cloud.ok("DescribeContinuousBackups", json!({"TableName": "tab"})).await;
-    let shown = &shown["ContinuousBackupsDescription"];
-    assert_eq!(shown["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"], "DISABLED");
-    let none = cloud.err("DescribeContinuousBackups", json!({"TableName": "none"})).await;
-    assert_eq!((none.code.as_str(), none.message.as_str()), ("TableNotFoundException", "Table not found: none"));
-    let wanted = |enabled: bool| json!({"TableName": "tab", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": enabled}});
-    cloud.ok("UpdateContinuousBackups", wanted(false)).await;
-    assert_eq!(cloud.err("UpdateContinuousBackups", wanted(true)).await.status, 501);
-    let nowhere = cloud.ok("DescribeKinesisStreamingDestination", json!({"TableName": "tab"})).await;
-    assert_eq!(nowhere["KinesisDataStreamDestinations"], json!([]));
-}

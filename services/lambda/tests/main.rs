@@ -34,18 +34,27 @@ fn main() {
     let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(setup::find_runtimes());
-    let mut failed = Vec::new();
+    let (began, mut passed, mut failed) = (Instant::now(), 0, Vec::new());
+    let left_out = all.iter().filter(|(name, _)| !chosen(name)).count();
     for (name, test) in all.into_iter().filter(|(name, _)| chosen(name)) {
         let begun = Instant::now();
         let outcome = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), start(test)).await });
         let good = matches!(outcome, Ok(true));
         println!("test {name} ... {} ({:.1?})", if good { "ok" } else { "FAILED" }, begun.elapsed());
-        if !good {
+        if good {
+            passed += 1;
+        } else {
             failed.push(name);
         }
     }
     runtime.shutdown_timeout(Duration::from_secs(2));
-    println!("test result: {} failed {failed:?}", failed.len());
+    println!("failures: {failed:?}");
+    println!(
+        "test result: {}. {passed} passed; {} failed; 0 ignored; 0 measured; {left_out} filtered out; finished in {:.2?}",
+        if failed.is_empty() { "ok" } else { "FAILED" },
+        failed.len(),
+        began.elapsed()
+    );
     std::process::exit(i32::from(!failed.is_empty()));
 }
 

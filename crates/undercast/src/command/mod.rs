@@ -2,6 +2,7 @@
 
 mod ask;
 mod show;
+mod state;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -67,6 +68,23 @@ enum Command {
     Fault {
         #[command(subcommand)]
         action: FaultAction,
+    },
+    /// Save the whole state under a name, list what was saved, bring it back, fork it
+    Snapshot {
+        #[command(subcommand)]
+        action: SnapshotAction,
+    },
+    /// Empty the whole cloud, while it runs
+    Reset,
+    /// Write the whole state into one file; it holds every key and secret of this cloud
+    Export {
+        /// The file to write
+        file: PathBuf,
+    },
+    /// Replace the whole state by an exported one
+    Import {
+        /// The file to read
+        file: PathBuf,
     },
     /// Print where the CA certificate is, and how clients are told of it
     Ca {
@@ -151,6 +169,34 @@ enum ClockAction {
     Advance {
         /// A span: 90s, 15m, 36h, 400d
         by: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SnapshotAction {
+    /// Save the state as it is now, while the cloud runs
+    Save {
+        /// Its name; one of the same name is replaced
+        name: String,
+    },
+    /// Replace the state by a saved one
+    Load {
+        /// Its name
+        name: String,
+    },
+    /// Show what was saved
+    List,
+    /// Remove a saved state
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Make a data directory out of a saved state, for a second cloud: `undercast up --data DIRECTORY --listen …`
+    Fork {
+        /// Its name
+        name: String,
+        /// A directory that is not there yet
+        directory: PathBuf,
     },
 }
 

@@ -9,7 +9,7 @@ pub mod v2;
 
 use jiff::Timestamp;
 
-use crate::http::Request;
+use crate::http::{Request, names};
 use crate::text;
 
 pub use canonical::{canonical_request, string_to_sign};
@@ -75,7 +75,7 @@ pub enum Unreadable {
 /// # Errors
 /// When there is one and it cannot be read.
 pub fn read(request: &Request) -> Result<Option<Signature>, Unreadable> {
-    if let Some(header) = request.header("authorization") {
+    if let Some(header) = request.header(names::AUTHORIZATION) {
         return from_header(request, header).map(Some);
     }
     if request.query.contains("X-Amz-Signature") || request.query.contains("X-Amz-Algorithm") {
@@ -103,13 +103,13 @@ fn from_header(request: &Request, header: &str) -> Result<Signature, Unreadable>
         })
     };
     let (credential, signature, signed_headers) = (part("Credential")?, part("Signature")?, part("SignedHeaders")?);
-    let stamp = request.header("x-amz-date").or_else(|| request.header("date")).unwrap_or_default();
+    let stamp = request.header(&names::AMZ_DATE).or_else(|| request.header("date")).unwrap_or_default();
     let (stamp, signed_at) = moment(stamp).ok_or_else(|| {
         Unreadable::Incomplete(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ".to_owned(),
         )
     })?;
-    let token = request.header("x-amz-security-token").map(ToOwned::to_owned);
+    let token = request.header(&names::AMZ_SECURITY_TOKEN).map(ToOwned::to_owned);
     let scope = scope(credential, algorithm).ok_or_else(|| {
         Unreadable::Incomplete(format!(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'",
@@ -194,10 +194,12 @@ fn scope(credential: &str, algorithm: &str) -> Option<Scope> {
     let mut parts = credential.rsplit('/');
     let end = parts.next()?;
     let service = parts.next()?.to_owned();
-    let region = if algorithm == "AWS4-ECDSA-P256-SHA256" { String::new() } else { parts.next()?.to_owned() };
+    let named = algorithm != "AWS4-ECDSA-P256-SHA256";
+    let region = if named { parts.next()?.to_owned() } else { String::new() };
     let date = parts.next()?.to_owned();
-    let key: Vec<&str> = parts.collect();
-    let key = key.into_iter().rev().collect::<Vec<_>>().join("/");
+    // What is left in front of the scope is the key, slashes and all.
+    let rest = end.len() + service.len() + date.len() + 3 + if named { region.len() + 1 } else { 0 };
+    let key = credential.get(..credential.len().checked_sub(rest)?)?.to_owned();
     (end == "aws4_request" && !key.is_empty() && date.len() == 8).then_some(Scope { key, date, region, service })
 }
 
@@ -205,6 +207,9 @@ fn scope(credential: &str, algorithm: &str) -> Option<Scope> {
 fn moment(text: &str) -> Option<(String, Timestamp)> {
     let b = text.as_bytes();
     if b.len() == 16 && b[8] == b'T' && b[15] == b'Z' && text.is_ascii() {
+        if let Some(moment) = utc(b) {
+            return Some((text.to_owned(), moment));
+        }
         let iso = format!(
             "{}-{}-{}T{}:{}:{}Z",
             &text[..4],
@@ -219,6 +224,18 @@ fn moment(text: &str) -> Option<(String, Timestamp)> {
     let moment = text::parse_timestamp(text, crate::schema::TimestampFormat::Http)
         .or_else(|| text::parse_timestamp(text, crate::schema::TimestampFormat::Iso8601))?;
     Some((stamp(moment), moment))
+}
+
+/// `20261124T062303Z`, whose length and letters are known to be right.
+fn utc(b: &[u8]) -> Option<Timestamp> {
+    let number = |from: usize, to: usize| {
+        let digits = b.get(from..to)?;
+        digits.iter().try_fold(0_i16, |n, d| d.is_ascii_digit().then(|| n * 10 + i16::from(d - b'0')))
+    };
+    let small = |from: usize| number(from, from + 2).and_then(|n| i8::try_from(n).ok());
+    let date = jiff::civil::Date::new(number(0, 4)?, small(4)?, small(6)?).ok()?;
+    let time = jiff::civil::Time::new(small(9)?, small(11)?, small(13)?, 0).ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok()
 }
 
 /// A moment as signatures write it.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 use undercast_wire::schema::Protocol;
 use undercast_wire::value::{Body, Fields, Value};
-use undercast_wire::{AwsError, Bytes, Request, protocol, rest, text};
+use undercast_wire::{AwsError, Bytes, Request, protocol, text, uri};
 
 fn folder(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata").join(name);
@@ -93,8 +93,8 @@ fn bytes(api: &schema::Api, body: &Json) -> Bytes {
 
 fn read(api: &schema::Api, case: &Json) -> Result<Fields, String> {
     let sent = &case["serialized"];
-    let uri = sent["uri"].as_str().unwrap_or("/");
-    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let sent_to = sent["uri"].as_str().unwrap_or("/");
+    let (path, query) = sent_to.split_once('?').unwrap_or((sent_to, ""));
     let body = bytes(api, &sent["body"]);
     let request = Request {
         method: sent["method"].as_str().unwrap_or("POST").to_owned(),
@@ -104,10 +104,10 @@ fn read(api: &schema::Api, case: &Json) -> Result<Fields, String> {
         body: Body::from(body.clone()),
     };
     let pairs = text::pairs(query).ok_or("the query string cannot be read")?;
-    let labels = rest::match_uri(api.operation.http.uri, path, &pairs).map(|m| m.labels);
+    let labels = uri::Pattern::new(api.operation.http.uri).fit(&uri::Path::new(path), &pairs).map(|m| m.labels);
     let labels = match api.protocol {
         Protocol::RestJson | Protocol::RestXml => {
-            labels.ok_or_else(|| format!("{} does not fit {uri}", api.operation.http.uri))?
+            labels.ok_or_else(|| format!("{} does not fit {sent_to}", api.operation.http.uri))?
         }
         _ => Vec::new(),
     };

@@ -244,14 +244,8 @@ impl<'a> Plan<'a> {
     }
 
     /// Begins behind the item that `ExclusiveStartKey` names.
-    ///
-    /// # Errors
-    /// What AWS says of a key that is none.
-    pub(crate) fn start_behind(&mut self, start: Option<&Item>) -> Result<Option<StartKey>> {
-        let Some(start) = start else { return Ok(None) };
-        let key = StartKey::of(self.table, self.index, start)?;
-        self.rows = self.rows.clone().after(&key.place);
-        Ok(Some(key))
+    pub(crate) fn start_behind(&mut self, start: &StartKey) {
+        self.rows = self.rows.clone().after(&start.place);
     }
 }
 
@@ -278,7 +272,11 @@ pub(crate) struct StartKey {
 }
 
 impl StartKey {
-    fn of(table: &Table, index: Option<&Index>, start: &Item) -> Result<Self> {
+    /// The key that an `ExclusiveStartKey` of a table or an index is.
+    ///
+    /// # Errors
+    /// What AWS says of a key that is none.
+    pub(crate) fn of(table: &Table, index: Option<&Index>, start: &Item) -> Result<Self> {
         let invalid = || Error::validation(INVALID_START);
         let mut names: Vec<&str> =
             table.key.names().chain(index.into_iter().flat_map(|index| index.key.names())).collect();

@@ -70,7 +70,11 @@ impl DynamoDb {
         let select = Select::of(input.select.as_deref(), chosen, &table, index)?;
         let schema = index.map_or(&table.key, |index| &index.key);
         let (partitions, sorts) = table.key_attributes(schema);
+        let start = start.map(|start| StartKey::of(&table, index, &start)).transpose()?;
         let range = condition.range(&partitions, &sorts)?;
+        if let Some(start) = &start {
+            check_start(&table, index, &range, start)?;
+        }
         table.check_scalar_keys(projection.iter().flat_map(Projection::nested))?;
         check_filter(filter_name, filter.as_ref(), schema.names())?;
         table.check_scalar_keys(nested(filter.as_ref()).into_iter())?;
@@ -80,8 +84,8 @@ impl DynamoDb {
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
         let mut plan = Plan { table: &table, index, rows, filter, projection, select, limit, reading };
         plan.check()?;
-        if let Some(start) = plan.start_behind(start.as_ref())? {
-            check_start(&table, index, &range, &start)?;
+        if let Some(start) = &start {
+            plan.start_behind(start);
         }
         let page = plan.run(&from, scope(cx))?;
         Ok(QueryOutput {
@@ -134,8 +138,9 @@ impl DynamoDb {
         let bounds = rows.clone();
         let mut plan = Plan { table: &table, index, rows, filter, projection, select, limit, reading };
         plan.check()?;
-        if let Some(start) = plan.start_behind(start.as_ref())? {
+        if let Some(start) = start.map(|start| StartKey::of(&table, index, &start)).transpose()? {
             check_segment(&bounds, &start, segment)?;
+            plan.start_behind(&start);
         }
         let page = plan.run(&from, scope(cx))?;
         Ok(ScanOutput {
@@ -205,17 +210,19 @@ fn nested(filter: Option<&Condition>) -> Vec<&str> {
 fn check_start(table: &Table, index: Option<&Index>, range: &KeyRange, start: &StartKey) -> Result<()> {
     let schema = index.map_or(&table.key, |index| &index.key);
     let value = |name: &str| start.key.get(name).and_then(KeyValue::from_attribute);
-    if schema.partitions().map(value).ne(range.partition.iter().cloned().map(Some)) {
-        return Err(Error::validation(
-            "The provided starting key is outside query boundaries based on provided conditions",
-        ));
-    }
     let sorts: Vec<Option<KeyValue>> = schema.sorts().map(value).collect();
     let equal = range.equal.iter().zip(&sorts).all(|(wanted, found)| found.as_ref() == Some(wanted));
     if !equal || !range.admits(sorts.get(range.equal.len()).and_then(Option::as_ref)) {
         return Err(Error::validation("The provided starting key does not match the range key predicate"));
     }
-    Ok(())
+    if schema.partitions().map(value).eq(range.partition.iter().cloned().map(Some)) {
+        return Ok(());
+    }
+    // What AWS says of it when there is a condition on the sort key, whichever condition it is.
+    Err(Error::validation(match range.sort {
+        Some(_) => "The query can return at most one row and cannot be restarted",
+        None => "The provided starting key is outside query boundaries based on provided conditions",
+    }))
 }
 
 fn segment_of(segment: Option<i32>, total: Option<i32>) -> Result<Option<(u32, u32)>> {

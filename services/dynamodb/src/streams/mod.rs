@@ -65,9 +65,9 @@ impl api::Operations for DynamoDbStreams {
 }
 
 /// How many records one step of [`trim`] takes away.
-const STEP: usize = 1000;
+pub(crate) const STEP: usize = 1000;
 /// How often a stream is trimmed. Nobody sees what is older than it may be, trimmed or not.
-const BETWEEN: std::time::Duration = std::time::Duration::from_secs(3600);
+pub(crate) const BETWEEN: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// The topic that is rung when something was written to the stream with this ARN, for those who would poll it otherwise.
 pub fn topic(arn: &str) -> String {
@@ -90,7 +90,9 @@ pub(crate) async fn trim(cx: &Cx, payload: &str) -> crate::error::Result<Next> {
     let (more, over) = cx
         .write(|tx| {
             let Some(stream) = store::get(tx, scope(cx), table, label)? else { return Ok((false, true)) };
-            let more = store::trim(tx, scope(cx), &stream, cx.now_millis(), STEP)?;
+            let kept = cx.now_millis().saturating_sub(store::RETENTION);
+            let since = if stream.is_over(cx.now_millis()) { i64::MAX } else { kept };
+            let more = store::trim(tx, scope(cx), &stream.id, since, STEP)?;
             let over = !more && stream.is_over(cx.now_millis());
             if over {
                 store::delete(tx, scope(cx), &stream);
@@ -98,9 +100,14 @@ pub(crate) async fn trim(cx: &Cx, payload: &str) -> crate::error::Result<Next> {
             Ok((more, over))
         })
         .await?;
-    Ok(match (more, over) {
+    Ok(next_trimming(cx, more, over))
+}
+
+/// When to go on trimming: at once when there is more, later when there is none, never when all is over.
+pub(crate) fn next_trimming(cx: &Cx, more: bool, over: bool) -> Next {
+    match (more, over) {
         (_, true) => Next::Done,
         (true, false) => Next::Again(cx.now()),
         (false, false) => Next::Again(cx.now().saturating_add(BETWEEN).unwrap_or(cx.now())),
-    })
+    }
 }

@@ -181,7 +181,12 @@ pub fn put(tx: &mut Tx<'_>, scope: Scope<'_>, stream: &Stream) {
 /// Deletes a stream whose records have been trimmed.
 pub fn delete(tx: &mut Tx<'_>, scope: Scope<'_>, stream: &Stream) {
     tx.delete(row(scope, &stream.table, &stream.label));
-    tx.delete(scope.rows(POSITIONS, &stream.id));
+    forget(tx, scope, &stream.id);
+}
+
+/// Forgets how far a stream or a history had come whose records have been trimmed.
+pub fn forget(tx: &mut Tx<'_>, scope: Scope<'_>, id: &str) {
+    tx.delete(scope.rows(POSITIONS, id));
 }
 
 /// A stream by its table's name and its label.
@@ -309,13 +314,12 @@ pub fn first_since(from: &(impl Read + ?Sized), scope: Scope<'_>, id: &str, sinc
     Ok(low)
 }
 
-/// Deletes up to `limit` records that are too old; says whether there may be more.
+/// Deletes up to `limit` records that are older than `since`; says whether there may be more.
 ///
 /// # Errors
 /// When the store fails.
-pub fn trim(tx: &mut Tx<'_>, scope: Scope<'_>, stream: &Stream, now: i64, limit: usize) -> Result<bool> {
-    let since = if stream.is_over(now) { i64::MAX } else { now.saturating_sub(RETENTION) };
-    let old = records(tx, scope, &stream.id, 0, limit)?;
+pub fn trim(tx: &mut Tx<'_>, scope: Scope<'_>, id: &str, since: i64, limit: usize) -> Result<bool> {
+    let old = records(tx, scope, id, 0, limit)?;
     let full = old.len() >= limit;
     let mut all = true;
     for (position, record) in old {
@@ -323,7 +327,7 @@ pub fn trim(tx: &mut Tx<'_>, scope: Scope<'_>, stream: &Stream, now: i64, limit:
             all = false;
             break;
         }
-        tx.delete(record_key(scope, &stream.id, position));
+        tx.delete(record_key(scope, id, position));
     }
     Ok(full && all)
 }

@@ -31,12 +31,19 @@ impl DynamoDb {
         let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
         let stream_id = cx.random().uuid();
         let billing = schema::billing(input.billing_mode.as_deref(), input.provisioned_throughput.as_ref())?;
-        let attributes = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
-        let key = schema::key(input.key_schema.as_deref().unwrap_or(&[]), &attributes)?;
+        let given = input.attribute_definitions.ok_or_else(|| missing("attributeDefinitions"))?;
+        let attributes = schema::definitions(given)?;
+        let key = schema::table_key(&input.key_schema.ok_or_else(|| missing("keySchema"))?, &attributes)?;
+        schema::check_definitions(
+            &key,
+            input.local_secondary_indexes.as_deref(),
+            input.global_secondary_indexes.as_deref(),
+            &attributes,
+        )?;
         let mut next_index = 1;
         let local = schema::local_indexes(input.local_secondary_indexes, &key, &attributes, &mut next_index)?;
         let global = schema::global_indexes(input.global_secondary_indexes, &attributes, billing, &mut next_index)?;
-        schema::check_together(&key, &local, &global, &attributes)?;
+        schema::check_together(&local, &global)?;
         let mut table = Table {
             name: name.to_owned(),
             id: cx.random().uuid(),
@@ -52,6 +59,8 @@ impl DynamoDb {
             ttl: None,
             on_demand_since: (billing == Billing::OnDemand).then_some(cx.now_millis()),
             stream: None,
+            recovery: None,
+            restored: None,
         };
         cx.write(|tx| {
             if self.descriptions.get(tx, scope(cx), &table.name)?.is_some() {
@@ -90,12 +99,26 @@ impl DynamoDb {
                 }
                 let shown = description(cx, tx, &table, "DELETING")?;
                 self.end_stream(cx, tx, &mut table)?;
+                let kept = table.recovery.is_some();
+                if kept {
+                    self.keep_deleted(cx, tx, &table)?;
+                    self.end_recovery(cx, tx, &mut table)?;
+                }
                 rows::delete_table(tx, scope(cx), &table.name);
                 rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
-                self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
+                if !kept {
+                    self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
+                }
                 Ok(shown)
             })
             .await?;
         Ok(DeleteTableOutput { table_description: Some(shown) })
     }
+}
+
+/// A member that only tables of other regions' tables can do without.
+fn missing(member: &str) -> Error {
+    Error::validation(format_args!(
+        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+    ))
 }

@@ -3,7 +3,7 @@
 use crate::DynamoDb;
 use crate::api::output::{
     AttributeDefinition, BillingModeSummary, Endpoint, GlobalSecondaryIndexDescription, KeySchemaElement,
-    LocalSecondaryIndexDescription, Projection, ProvisionedThroughputDescription, StreamSpecification,
+    LocalSecondaryIndexDescription, Projection, ProvisionedThroughputDescription, RestoreSummary, StreamSpecification,
     TableClassSummary, TableDescription,
 };
 use crate::api::{
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::request::{scope, table_arn, table_name};
 use crate::rows::{self, Counts};
 use crate::streams::stream_arn;
-use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Table};
+use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Restored, Table};
 use std::sync::Arc;
 use undercast_kernel::{Cx, Timestamp};
 use undercast_store::Read;
@@ -118,11 +118,27 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
         }),
         latest_stream_label: table.stream.as_ref().map(|stream| stream.label.clone()),
         latest_stream_arn: table.stream.as_ref().map(|stream| stream_arn(cx, &table.name, &stream.label)),
+        restore_summary: table.restored.as_ref().map(|restored| restore_summary(restored, false)),
         ..TableDescription::default()
     })
 }
 
-fn key_schema(key: &KeySchema) -> Vec<KeySchemaElement> {
+/// What a table was restored from.
+pub(crate) fn restore_summary(restored: &Restored, in_progress: bool) -> RestoreSummary {
+    RestoreSummary {
+        source_backup_arn: restored.backup.clone(),
+        source_table_arn: Some(restored.table.clone()),
+        restore_date_time: moment(restored.at),
+        restore_in_progress: in_progress,
+    }
+}
+
+/// A moment in milliseconds since 1970.
+pub(crate) fn moment(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+pub(crate) fn key_schema(key: &KeySchema) -> Vec<KeySchemaElement> {
     let element =
         |name: &str, kind: &str| KeySchemaElement { attribute_name: name.to_owned(), key_type: kind.to_owned() };
     let sorts = key.sorts().map(|name| element(name, "RANGE"));
@@ -155,7 +171,7 @@ fn billing_summary(table: &Table) -> Option<BillingModeSummary> {
     })
 }
 
-fn projection(of: &IndexProjection) -> Projection {
+pub(crate) fn projection(of: &IndexProjection) -> Projection {
     let (kind, names) = match of {
         IndexProjection::All => ("ALL", None),
         IndexProjection::KeysOnly => ("KEYS_ONLY", None),

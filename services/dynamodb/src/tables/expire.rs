@@ -25,7 +25,9 @@ const OLDEST: u64 = 5 * 365 * 86_400;
 const EXPIRE: &str = "expire";
 const SWEEP: &str = "sweep";
 const FORGET: &str = "forget-token";
+const EXPIRE_BACKUP: &str = "expire-backup";
 const TRIM: &str = "trim-stream";
+const TRIM_HISTORY: &str = "trim-history";
 
 impl DynamoDb {
     /// Sets the attribute that says when items expire, or takes it back.
@@ -148,6 +150,39 @@ impl DynamoDb {
         Ok(cx.tasks().schedule(cx, tx, SERVICE, &format!("{TRIM}:{}", stream.id), TRIM, payload, at)?)
     }
 
+    /// Schedules the end of a backup.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_backup_expiry(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        table: &str,
+        id: &str,
+        at: Timestamp,
+    ) -> Result<()> {
+        let payload = format!("{table}/{id}");
+        let task = format!("{EXPIRE_BACKUP}:{}:{}:{payload}", cx.account(), cx.region());
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, EXPIRE_BACKUP, payload, at)?)
+    }
+
+    /// Schedules the trimming of a history, which goes on until it is no longer kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_history_trimming(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        table: &Table,
+        history: &str,
+        at: Timestamp,
+    ) -> Result<()> {
+        let payload = format!("{}/{history}", table.name);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &format!("{TRIM_HISTORY}:{history}"), TRIM_HISTORY, payload, at)?)
+    }
+
     /// Does a task that was scheduled here.
     ///
     /// # Errors
@@ -156,7 +191,9 @@ impl DynamoDb {
         match task.kind.as_str() {
             EXPIRE => self.expire(cx, &task.payload).await,
             SWEEP => sweep(cx, &task.payload).await,
+            EXPIRE_BACKUP => self.expire_backup(cx, &task.payload).await,
             TRIM => crate::streams::trim(cx, &task.payload).await,
+            TRIM_HISTORY => self.trim_history(cx, &task.payload).await,
             FORGET => {
                 cx.write(|tx| {
                     rows::forget_token(tx, scope(cx), &task.payload);

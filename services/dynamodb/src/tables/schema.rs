@@ -54,14 +54,72 @@ pub(crate) fn definitions(given: impl IntoIterator<Item = input::AttributeDefini
     let mut definitions: Vec<KeyDefinition> = Vec::new();
     for definition in given {
         if definitions.iter().any(|known| known.name == definition.attribute_name) {
-            return Err(Error::invalid(format_args!(
-                "Duplicate AttributeName in AttributeDefinitions: {}",
-                definition.attribute_name
-            )));
+            return Err(Error::invalid(format_args!("Attribute Name is duplicated: {}", definition.attribute_name)));
         }
         definitions.push(KeyDefinition { name: definition.attribute_name, code: definition.attribute_type });
     }
     Ok(definitions)
+}
+
+/// Refuses a key with an attribute that is not defined.
+fn check_defined(key: &[input::KeySchemaElement], definitions: &[KeyDefinition]) -> Result<()> {
+    let defined =
+        |element: &input::KeySchemaElement| definitions.iter().any(|known| known.name == element.attribute_name);
+    if key.iter().all(defined) {
+        return Ok(());
+    }
+    let keys: Vec<&str> = key.iter().map(|element| element.attribute_name.as_str()).collect();
+    let names: Vec<&str> = definitions.iter().map(|known| known.name.as_str()).collect();
+    Err(Error::invalid(format_args!(
+        "Some index key attributes are not defined in AttributeDefinitions. Keys: [{}], AttributeDefinitions: [{}]",
+        keys.join(", "),
+        names.join(", ")
+    )))
+}
+
+/// The key of a table.
+///
+/// # Errors
+/// What AWS says of a schema that is none.
+pub(crate) fn table_key(given: &[input::KeySchemaElement], definitions: &[KeyDefinition]) -> Result<KeySchema> {
+    if definitions.len() < given.len() {
+        return Err(Error::validation("Invalid KeySchema: Some index key attribute have no definition"));
+    }
+    key(given, definitions)
+}
+
+/// Refuses definitions that do not match the keys of a new table and of its indexes, before anything else of the
+/// indexes is looked at.
+///
+/// # Errors
+/// What AWS says of it.
+pub(crate) fn check_definitions(
+    table: &KeySchema,
+    local: Option<&[input::LocalSecondaryIndex]>,
+    global: Option<&[input::GlobalSecondaryIndex]>,
+    definitions: &[KeyDefinition],
+) -> Result<()> {
+    let local = local.into_iter().flatten().map(|index| &index.key_schema);
+    let keys = || local.clone().chain(global.into_iter().flatten().map(|index| &index.key_schema));
+    keys().try_for_each(|key| check_defined(key, definitions))?;
+    let of_indexes = keys().flatten().map(|element| element.attribute_name.as_str());
+    let mut used: Vec<&str> = table.names().chain(of_indexes).collect();
+    used.sort_unstable();
+    used.dedup();
+    if definitions.iter().all(|definition| used.contains(&definition.name.as_str())) {
+        return Ok(());
+    }
+    if keys().next().is_none() {
+        return Err(Error::invalid(
+            "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions",
+        ));
+    }
+    let names: Vec<&str> = definitions.iter().map(|definition| definition.name.as_str()).collect();
+    Err(Error::invalid(format_args!(
+        "Some AttributeDefinitions are not used. AttributeDefinitions: [{}], keys used: [{}]",
+        names.join(", "),
+        used.join(", ")
+    )))
 }
 
 /// A key of a table or an index.
@@ -69,27 +127,23 @@ pub(crate) fn definitions(given: impl IntoIterator<Item = input::AttributeDefini
 /// # Errors
 /// What AWS says of a schema that is none.
 pub(crate) fn key(given: &[input::KeySchemaElement], definitions: &[KeyDefinition]) -> Result<KeySchema> {
-    let defined =
-        |element: &&input::KeySchemaElement| definitions.iter().any(|known| known.name == element.attribute_name);
     let (Some(first), second) = (given.first(), given.get(1)) else {
         return Err(Error::validation(
             "1 validation error detected: Value '[]' at 'keySchema' failed to satisfy constraint: Member must have length \
              greater than or equal to 1",
         ));
     };
+    check_defined(given, definitions)?;
+    if second.is_some_and(|second| second.attribute_name == first.attribute_name) {
+        return Err(Error::validation(
+            "Both the Hash Key and the Range Key element in the KeySchema have the same name",
+        ));
+    }
     if first.key_type != "HASH" {
         return Err(Error::validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type"));
     }
     if second.is_some_and(|second| second.key_type != "RANGE") {
         return Err(Error::validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type"));
-    }
-    if definitions.len() < given.len() || !given.iter().all(|element| defined(&element)) {
-        return Err(Error::validation("Invalid KeySchema: Some index key attribute have no definition"));
-    }
-    if second.is_some_and(|second| second.attribute_name == first.attribute_name) {
-        return Err(Error::validation(
-            "Both the Hash Key and the Range Key element in the KeySchema have the same name",
-        ));
     }
     if given.len() > 2 {
         return Err(Error::validation(
@@ -123,10 +177,8 @@ pub(crate) fn global_key(given: &[input::KeySchemaElement], definitions: &[KeyDe
     if sorts.iter().any(|element| element.key_type != "RANGE") {
         return Err(Error::validation("Invalid KeySchema: HASH elements must come before RANGE elements"));
     }
+    check_defined(given, definitions)?;
     let mut names: Vec<&str> = given.iter().map(|element| element.attribute_name.as_str()).collect();
-    if !names.iter().all(|name| definitions.iter().any(|known| known.name == *name)) {
-        return Err(Error::validation("Invalid KeySchema: Some index key attribute have no definition"));
-    }
     names.sort_unstable();
     names.dedup();
     if names.len() < given.len() {
@@ -150,7 +202,13 @@ pub(crate) fn projection(given: &input::Projection) -> Result<IndexProjection> {
     match (given.projection_type.as_deref(), given.non_key_attributes.clone()) {
         (Some("ALL"), None) => Ok(IndexProjection::All),
         (Some("KEYS_ONLY"), None) => Ok(IndexProjection::KeysOnly),
-        (Some("INCLUDE"), Some(names)) => Ok(IndexProjection::Include(names)),
+        (Some("INCLUDE"), Some(names)) => {
+            let twice = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|other| other == *name));
+            match twice {
+                Some((_, name)) => Err(Error::invalid(format_args!("Duplicate element in NonKeyAttributes: {name}"))),
+                None => Ok(IndexProjection::Include(names)),
+            }
+        }
         (Some("INCLUDE"), None) => {
             Err(Error::invalid("ProjectionType is INCLUDE, but NonKeyAttributes is not specified"))
         }
@@ -220,9 +278,9 @@ pub(crate) fn global_indexes(
     }
     let mut indexes = Vec::with_capacity(given.len());
     for index in given {
-        let billing = index_billing(&index.index_name, billing, index.provisioned_throughput.as_ref())?;
         let key = global_key(&index.key_schema, definitions)?;
         let projection = projection(&index.projection)?;
+        let billing = index_billing(&index.index_name, billing, index.provisioned_throughput.as_ref())?;
         indexes.push(Index { name: index.index_name, number: next(numbers), key, projection, billing });
     }
     Ok(indexes)
@@ -240,13 +298,12 @@ pub(crate) fn index_billing(
     match (table, throughput) {
         (Billing::OnDemand, None) => Ok(Billing::OnDemand),
         (Billing::OnDemand, Some(_)) => Err(Error::invalid(format_args!(
-            "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: {name} when BillingMode is \
-             PAY_PER_REQUEST"
+            "ProvisionedThroughput should not be specified for index: {name} when BillingMode is PAY_PER_REQUEST"
         ))),
         (Billing::Provisioned { .. }, Some(throughput)) => provisioned(throughput),
-        (Billing::Provisioned { .. }, None) => Err(Error::invalid(format_args!(
-            "ReadCapacityUnits and WriteCapacityUnits must both be specified for index: {name}"
-        ))),
+        (Billing::Provisioned { .. }, None) => {
+            Err(Error::invalid(format_args!("ProvisionedThroughput is not specified for index: {name}")))
+        }
     }
 }
 
@@ -257,16 +314,11 @@ pub(crate) fn next(numbers: &mut u16) -> u16 {
     number
 }
 
-/// Refuses what only shows when all indexes are known: names twice, too many, definitions that no key uses.
+/// Refuses what only shows when all indexes are known: names twice, too many of them, too many names in them.
 ///
 /// # Errors
 /// What AWS says of it.
-pub(crate) fn check_together(
-    key: &KeySchema,
-    local: &[Index],
-    global: &[Index],
-    definitions: &[KeyDefinition],
-) -> Result<()> {
+pub(crate) fn check_together(local: &[Index], global: &[Index]) -> Result<()> {
     let all = || local.iter().chain(global);
     let mut names: Vec<&str> = Vec::new();
     for index in all() {
@@ -289,21 +341,5 @@ pub(crate) fn check_together(
             "Number of NonKeyAttributes in all indexes exceeds the limit of {MAX_INCLUDED}"
         )));
     }
-    let mut used: Vec<&str> = key.names().chain(all().flat_map(|index| index.key.names())).collect();
-    used.sort_unstable();
-    used.dedup();
-    if definitions.iter().all(|definition| used.contains(&definition.name.as_str())) {
-        return Ok(());
-    }
-    if local.is_empty() && global.is_empty() {
-        return Err(Error::invalid(
-            "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions",
-        ));
-    }
-    let defined: Vec<&str> = definitions.iter().map(|definition| definition.name.as_str()).collect();
-    Err(Error::invalid(format_args!(
-        "Some AttributeDefinitions are not used. AttributeDefinitions: [{}], keys used: [{}]",
-        defined.join(", "),
-        used.join(", ")
-    )))
+    Ok(())
 }

@@ -30,6 +30,7 @@ impl DynamoDb {
     pub(crate) async fn change_table(&self, cx: &Cx, input: UpdateTableInput) -> Result<UpdateTableOutput> {
         let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
         let stream_id = cx.random().uuid();
+        let none = input.global_secondary_index_updates.as_ref().is_some_and(Vec::is_empty);
         let updates: Vec<_> = input.global_secondary_index_updates.into_iter().flatten().collect();
         let definitions = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
         let throughput = input.provisioned_throughput.as_ref();
@@ -45,6 +46,9 @@ impl DynamoDb {
                 "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
                  SSESpecification or ReplicaUpdates is required",
             ));
+        }
+        if none {
+            return Err(Error::invalid("List of GlobalSecondaryIndexUpdates is empty"));
         }
         let shown = cx
             .write(|tx| {
@@ -88,6 +92,7 @@ impl DynamoDb {
         definitions: &[KeyDefinition],
         updates: &[GlobalSecondaryIndexUpdate],
     ) -> Result<(Option<String>, Option<Index>)> {
+        check_once(updates)?;
         let mut made = None;
         let mut gone = None;
         for update in updates {
@@ -100,7 +105,7 @@ impl DynamoDb {
                     }
                     made = Some(index.name.clone());
                     table.global.push(index);
-                    schema::check_together(&table.key, &table.local, &table.global, &table.attributes)?;
+                    schema::check_together(&table.local, &table.global)?;
                     self.fill(cx, tx, table)?;
                 }
                 IndexChange::Update(name, billing) => {
@@ -192,10 +197,35 @@ fn index_change(
             known(&delete.index_name)?;
             Ok(IndexChange::Delete(delete.index_name.clone()))
         }
+        (None, None, None) => Err(Error::invalid(
+            "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must \
+             not be null",
+        )),
         _ => Err(Error::invalid(
-            "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must be set",
+            "Only one global secondary index action is allowed per GlobalSecondaryIndexUpdate object",
         )),
     }
+}
+
+/// Refuses two changes to one index.
+fn check_once(updates: &[GlobalSecondaryIndexUpdate]) -> Result<()> {
+    let mut names: Vec<&str> = Vec::new();
+    for update in updates {
+        let of = [
+            update.create.as_ref().map(|create| create.index_name.as_str()),
+            update.update.as_ref().map(|update| update.index_name.as_str()),
+            update.delete.as_ref().map(|delete| delete.index_name.as_str()),
+        ];
+        // One object with several actions is refused for that.
+        let Some(name) = of.into_iter().flatten().next() else { continue };
+        if names.contains(&name) {
+            return Err(Error::invalid(format_args!(
+                "Only one global secondary index update per index is allowed simultaneously. Index: {name}"
+            )));
+        }
+        names.push(name);
+    }
+    Ok(())
 }
 
 fn new_index(
@@ -208,6 +238,10 @@ fn new_index(
             "Attempting to create an index which already exists: {}",
             create.index_name
         )));
+    }
+    if definitions.is_empty() {
+        let name = &create.index_name;
+        return Err(Error::invalid(format_args!("AttributeDefinitions is not specified for index: {name}")));
     }
     for definition in definitions {
         match table.attributes.iter().find(|known| known.name == definition.name) {
@@ -245,7 +279,7 @@ fn forget_unused(table: &mut Table, new: &crate::table::KeySchema) {
     table.attributes.retain(|definition| used.contains(&definition.name));
 }
 
-fn forget_definitions(table: &mut Table) {
+pub(crate) fn forget_definitions(table: &mut Table) {
     let key = table.key.clone();
     forget_unused(table, &key);
 }

@@ -226,6 +226,28 @@ def streams_tell_what_was_written():
     target.delete()
 
 
+@check
+def backups_and_moments_are_restored():
+    target = table()
+    enabled = {"PointInTimeRecoveryEnabled": True}
+    client.update_continuous_backups(TableName=target.name, PointInTimeRecoverySpecification=enabled)
+    target.put_item(Item={"pk": "a", "n": 1})
+    backup = client.create_backup(TableName=target.name, BackupName="before")["BackupDetails"]["BackupArn"]
+    target.delete_item(Key={"pk": "a"})
+    copies = [target.name + "-backup", target.name + "-latest"]
+    client.restore_table_from_backup(BackupArn=backup, TargetTableName=copies[0])
+    client.restore_table_to_point_in_time(
+        SourceTableName=target.name, TargetTableName=copies[1], UseLatestRestorableTime=True
+    )
+    for copy in copies:
+        client.get_waiter("table_exists").wait(TableName=copy, WaiterConfig={"Delay": 1})
+    found = [resource.Table(copy).get_item(Key={"pk": "a"}).get("Item") for copy in copies]
+    assert found == [{"pk": "a", "n": 1}, None], found
+    client.delete_backup(BackupArn=backup)
+    for name in [*copies, target.name]:
+        client.delete_table(TableName=name)
+
+
 def main():
     failed = 0
     for function in CHECKS:
