@@ -122,10 +122,7 @@ def buckets():
     with refused("a bucket that is not empty", "BucketNotEmpty", 409):
         s3.delete_bucket(Bucket="boto-bucket")
     with refused("an operation that is not built", "NotImplemented", 501):
-        s3.put_bucket_lifecycle_configuration(
-            Bucket="boto-bucket",
-            LifecycleConfiguration={"Rules": [{"ID": "x", "Status": "Enabled", "Prefix": "", "Expiration": {"Days": 1}}]},
-        )
+        s3.list_bucket_inventory_configurations(Bucket="boto-bucket")
     signed_urls()
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket="boto-bucket"):
         found = s3.delete_objects(Bucket="boto-bucket", Delete={"Objects": [{"Key": o["Key"]} for o in page["Contents"]]})
@@ -324,9 +321,9 @@ def bad_tables():
     same("and nothing of it is done", "Item" in dynamodb.get_item(
         TableName="boto-table", Key={"pk": {"S": "t"}, "n": {"N": "1"}}), False)
     with refused("an operation that is not built", "NotImplemented", 501):
-        dynamodb.list_backups()
+        dynamodb.list_global_tables()
     with refused("a service that is not built", "NotImplemented", 501):
-        client("kinesis").list_streams()
+        client("snowball").list_jobs()
 
 
 def roles():
@@ -420,7 +417,7 @@ def functions_run():
     with refused("a payload that is no JSON", "InvalidRequestContentException", 400):
         functions.invoke(FunctionName="boto-function", Payload=b"{")
     with refused("an operation that is not built", "NotImplemented", 501):
-        functions.list_layers()
+        functions.list_code_signing_configs()
     functions.delete_function(FunctionName="boto-function")
     with refused("the function is gone", "ResourceNotFoundException", 404):
         functions.get_function(FunctionName="boto-function")

@@ -84,6 +84,7 @@ one.txt
     does "s3 sync --delete" aws s3 sync "$work/tree" s3://cli-bucket/tree --delete
     refused "what it deleted is gone" 255 "(404)" aws s3api head-object --bucket cli-bucket --key tree/one.txt
 
+    local url
     url=$(aws s3 presign s3://cli-bucket/tree/ü.txt --expires-in 60)
     is "a presigned URL by curl" "ümläut" curl -sS --fail "$url"
     is "a key that is not there by a presigned URL" 404 status "$(aws s3 presign s3://cli-bucket/nothing)"

@@ -18,6 +18,7 @@ const HELP: &str = "usage: ./x COMMAND
   build                     build the release binary
   bench                     how fast the release binary is, beside what could not be faster; takes a minute
   test                      everything that CI runs
+  clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
   tidy                      the rules of this code base
   fmt                       format the code
   models                    make models/ anew from the pinned packages
@@ -45,6 +46,7 @@ fn run(words: &[&str]) -> Result<(), Failed> {
         ["build"] => tools::build(true).map(|path| say(&format!("built {}", path.display()))),
         ["bench"] => tools::bench(),
         ["test"] => test::run(),
+        ["clients"] => clients::run(),
         ["tidy"] => tidy::run(),
         ["fmt"] => shell::run("cargo", &["fmt", "--all"]),
         ["models"] => shell::run("python3", &["models/make.py"]),
