@@ -210,7 +210,7 @@ impl Cx {
         self.inside(principal, service, None)
     }
 
-    /// The same call made by a service with the rights of whoever holds an access key, until the key is taken away.
+    /// The same call made by a service with the rights of whoever holds an access key, or held it when the work began.
     ///
     /// # Errors
     /// When the store fails.
