@@ -51,9 +51,11 @@ impl Poller {
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let taken = tokio::select! {
-                taken = self.batch() => taken,
+                // First, so that what is sent after the stop is not taken any more.
+                biased;
                 // The sender was dropped.
                 _ = stopped.changed() => return,
+                taken = self.batch() => taken,
             };
             match taken {
                 Ok(Some((function, messages))) => {
