@@ -304,10 +304,13 @@ END
     local queue=$out
     is "is a queue with the parameter's value" 30 aws sqs get-queue-attributes --queue-url "$queue" \
         --attribute-names VisibilityTimeout --query Attributes.VisibilityTimeout --output text
+    # The CLI names its change sets by the second, and CloudFormation takes no name twice.
+    sleep 1.1
     does "cloudformation deploy again, with another parameter" aws cloudformation deploy --stack-name cli-stack \
         --template-file "$work/template.yaml" --parameter-overrides Seconds=45
     is "changes the same queue" 45 aws sqs get-queue-attributes --queue-url "$queue" \
         --attribute-names VisibilityTimeout --query Attributes.VisibilityTimeout --output text
+    sleep 1.1
     refused "cloudformation deploy with nothing changed" 255 "No changes to deploy" aws cloudformation deploy \
         --stack-name cli-stack --template-file "$work/template.yaml" --fail-on-empty-changeset
     does "cloudformation delete-stack" aws cloudformation delete-stack --stack-name cli-stack
