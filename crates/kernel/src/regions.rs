@@ -52,11 +52,6 @@ pub fn exists(region: &str) -> bool {
     REGIONS.iter().any(|(name, _)| *name == region)
 }
 
-/// All regions of a region's partition.
-pub fn of_partition(partition: &str) -> impl Iterator<Item = &'static str> {
-    REGIONS.iter().map(|(name, _)| *name).filter(move |name| self::partition(name) == partition)
-}
-
 /// The partition a region is in.
 pub fn partition(region: &str) -> &'static str {
     if region.starts_with("cn-") {

@@ -1,9 +1,9 @@
 //! CloudFormation resource types: each service says how its own are made, changed and removed.
 
 use futures_core::future::BoxFuture;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
-use crate::{Cx, Result};
+use crate::{AwsError, Cx, Result};
 
 /// The resolved properties of a resource.
 pub type Properties = Map<String, Json>;
@@ -34,11 +34,80 @@ impl ResourceRequest {
 
     /// A text property. Numbers and booleans are texts too, as CloudFormation takes them.
     pub fn text(&self, name: &str) -> Option<String> {
-        match self.properties.get(name)? {
-            Json::String(s) => Some(s.clone()),
-            Json::Null => None,
-            other => Some(other.to_string()),
+        self.properties.get(name).filter(|value| !value.is_null()).map(text)
+    }
+
+    /// The tags of the resource: those of the stack, then its own, which take the place of the stack's under their names.
+    ///
+    /// # Errors
+    /// `ValidationError` when one has no `Key` or no `Value`.
+    pub fn all_tags(&self) -> Result<ResourceTags> {
+        let mut own = Vec::new();
+        for (at, tag) in self.properties.get("Tags").and_then(Json::as_array).into_iter().flatten().enumerate() {
+            let member = |name: &str| {
+                let missing = format!("Model validation failed (#/Tags/{at}: required key [{name}] not found)");
+                tag.get(name).map(text).ok_or_else(|| AwsError::new("ValidationError", 400, missing))
+            };
+            own.push((member("Key")?, member("Value")?));
         }
+        let mut all = self.tags.clone();
+        all.retain(|(name, _)| !own.iter().any(|(o, _)| o == name));
+        all.append(&mut own);
+        Ok(ResourceTags(all))
+    }
+}
+
+/// The tags that a resource shall have, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceTags(Vec<(String, String)>);
+
+impl ResourceTags {
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As some APIs have them: `[{"Key": …, "Value": …}]`.
+    pub fn list(&self) -> Json {
+        self.0.iter().map(|(name, value)| json!({"Key": name, "Value": value})).collect()
+    }
+
+    /// As other APIs have them: `{name: value}`.
+    pub fn map(&self) -> Json {
+        self.0.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
+    }
+
+    /// The names of tags that are there, in either form, and shall not be.
+    pub fn unwanted(&self, there: &Json) -> Vec<String> {
+        let of_list = there.as_array().into_iter().flatten().filter_map(|tag| tag["Key"].as_str());
+        let names = of_list.chain(there.as_object().into_iter().flat_map(Map::keys).map(String::as_str));
+        names.filter(|name| !self.0.iter().any(|(wanted, _)| wanted == name)).map(ToOwned::to_owned).collect()
+    }
+}
+
+/// A value as text. Numbers and booleans are texts too, and documents their JSON.
+pub fn text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+/// A property that is a list of texts; without it there are none.
+pub fn texts(properties: &Properties, name: &str) -> Vec<String> {
+    properties.get(name).and_then(Json::as_array).into_iter().flatten().map(text).collect()
+}
+
+/// The properties that are there, of those named: for parameters that have the same name and form.
+pub fn pick(properties: &Properties, names: &[&str]) -> Properties {
+    names.iter().filter_map(|name| Some(((*name).to_owned(), properties.get(*name)?.clone()))).collect()
+}
+
+/// To remove what is not there, which the API says with one of these codes, is to do nothing.
+///
+/// # Errors
+/// Any other than those.
+pub fn unless_gone(removed: Result<Json>, codes: &[&str]) -> Result<()> {
+    match removed {
+        Err(failure) if failure.code().is_some_and(|code| codes.contains(&code)) => Ok(()),
+        other => other.map(drop),
     }
 }
 
@@ -49,6 +118,14 @@ pub struct Resource {
     pub id: String,
     /// What `Fn::GetAtt` gives, by attribute.
     pub attributes: Map<String, Json>,
+}
+
+impl Resource {
+    /// One with these attributes.
+    pub fn new<'a>(id: impl Into<String>, attributes: impl IntoIterator<Item = (&'a str, Json)>) -> Self {
+        let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { id: id.into(), attributes }
+    }
 }
 
 /// What became of an update.

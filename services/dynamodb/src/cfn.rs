@@ -2,7 +2,9 @@
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use undercast_kernel::resources::{
+    Properties, Resource, ResourceRequest, ResourceTags, ResourceType, Updated, pick, unless_gone,
+};
 use undercast_kernel::{Cx, Failure, Result};
 
 /// Most characters of a name that is made up.
@@ -29,22 +31,6 @@ pub(crate) enum Table {
     Simple,
     /// `AWS::DynamoDB::GlobalTable`
     Global,
-}
-
-/// The tags of a resource: the stack's, and its own on top.
-fn tags(request: &ResourceRequest) -> Vec<(String, Json)> {
-    let mut all: Vec<(String, Json)> = request.tags.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-    for tag in request.properties.get("Tags").and_then(Json::as_array).into_iter().flatten() {
-        if let (Some(key), Some(value)) = (tag["Key"].as_str(), tag.get("Value")) {
-            all.retain(|(known, _)| known != key);
-            all.push((key.to_owned(), value.clone()));
-        }
-    }
-    all
-}
-
-fn tag_list(tags: &[(String, Json)]) -> Json {
-    tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
 }
 
 /// The stream of a template, which says that it is enabled by being there.
@@ -203,20 +189,15 @@ impl ResourceType for Table {
         Box::pin(async move {
             let request = &ResourceRequest { properties: checked(cx, *self, &request.properties)?, ..request.clone() };
             let name = request.text("TableName").unwrap_or_else(|| request.generated_name(cx, MAX_NAME));
-            let mut input = Map::new();
+            let mut input = pick(&request.properties, CREATED);
             input.insert("TableName".to_owned(), json!(name));
-            for property in CREATED {
-                if let Some(value) = request.properties.get(*property) {
-                    input.insert((*property).to_owned(), value.clone());
-                }
-            }
             if let Some(stream) = stream(&request.properties) {
                 input.insert("StreamSpecification".to_owned(), stream);
             }
             if let Some(encryption) = encryption(&request.properties) {
                 input.insert("SSESpecification".to_owned(), encryption);
             }
-            input.insert("Tags".to_owned(), tag_list(&tags(request)));
+            input.insert("Tags".to_owned(), request.all_tags()?.list());
             cx.call("dynamodb", "CreateTable", Json::Object(input)).await?;
             expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
             recover(cx, &name, None, request.properties.get("PointInTimeRecoverySpecification")).await?;
@@ -250,17 +231,15 @@ impl ResourceType for Table {
             let recovery = "PointInTimeRecoverySpecification";
             recover(cx, id, before.get(recovery), now.get(recovery)).await?;
             let resource = describe(cx, *self, id).await?;
-            retag(cx, &resource.attributes["Arn"], &tags(request)).await?;
+            retag(cx, &resource.attributes["Arn"], &request.all_tags()?).await?;
             Ok(Updated::InPlace(resource))
         })
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            match cx.call("dynamodb", "DeleteTable", json!({ "TableName": id })).await {
-                Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(()),
-                other => other.map(drop),
-            }
+            let removed = cx.call("dynamodb", "DeleteTable", json!({ "TableName": id })).await;
+            unless_gone(removed, &["ResourceNotFoundException"])
         })
     }
 }
@@ -272,11 +251,7 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
     let mut settings = Map::new();
     let changed = |name: &str| before.get(name) != now.get(name);
     if changed("BillingMode") || changed("ProvisionedThroughput") {
-        for name in ["BillingMode", "ProvisionedThroughput"] {
-            if let Some(value) = now.get(name) {
-                settings.insert(name.to_owned(), value.clone());
-            }
-        }
+        settings.extend(pick(now, &["BillingMode", "ProvisionedThroughput"]));
     }
     if changed("DeletionProtectionEnabled") {
         let protected = now.get("DeletionProtectionEnabled").cloned().unwrap_or(Json::Bool(false));
@@ -312,7 +287,7 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
 }
 
 /// Makes the tags of a table what they shall be.
-async fn retag(cx: &Cx, arn: &Json, wanted: &[(String, Json)]) -> Result<()> {
+async fn retag(cx: &Cx, arn: &Json, wanted: &ResourceTags) -> Result<()> {
     let mut there = Vec::new();
     let mut input = json!({ "ResourceArn": arn });
     loop {
@@ -323,13 +298,12 @@ async fn retag(cx: &Cx, arn: &Json, wanted: &[(String, Json)]) -> Result<()> {
             None => break,
         }
     }
-    let kept = |tag: &&Json| wanted.iter().any(|(key, _)| tag["Key"].as_str() == Some(key.as_str()));
-    let gone: Vec<Json> = there.iter().filter(|tag| !kept(tag)).map(|tag| tag["Key"].clone()).collect();
+    let gone = wanted.unwanted(&Json::Array(there));
     if !gone.is_empty() {
         cx.call("dynamodb", "UntagResource", json!({"ResourceArn": arn, "TagKeys": gone})).await?;
     }
     if !wanted.is_empty() {
-        cx.call("dynamodb", "TagResource", json!({"ResourceArn": arn, "Tags": tag_list(wanted)})).await?;
+        cx.call("dynamodb", "TagResource", json!({"ResourceArn": arn, "Tags": wanted.list()})).await?;
     }
     Ok(())
 }

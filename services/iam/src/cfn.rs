@@ -1,17 +1,14 @@
 //! `AWS::IAM::Role`, `AWS::IAM::ManagedPolicy` and `AWS::IAM::Policy`.
 
 use futures_core::future::BoxFuture;
-use serde_json::{Map, Value as Json, json};
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use serde_json::{Value as Json, json};
+use undercast_kernel::resources::{
+    Properties, Resource, ResourceRequest, ResourceType, Updated, pick, texts, unless_gone,
+};
 use undercast_kernel::{Cx, Result};
 
 /// `AWS::IAM::Role`
 pub(crate) struct Role;
-
-fn texts(properties: &Properties, name: &str) -> Vec<String> {
-    let items = properties.get(name).and_then(Json::as_array).into_iter().flatten();
-    items.filter_map(Json::as_str).map(ToOwned::to_owned).collect()
-}
 
 /// Name and document of inline policies.
 fn inline(properties: &Properties) -> Vec<(String, String)> {
@@ -19,23 +16,17 @@ fn inline(properties: &Properties) -> Vec<(String, String)> {
     items.filter_map(|p| Some((p["PolicyName"].as_str()?.to_owned(), p["PolicyDocument"].to_string()))).collect()
 }
 
-fn tags(request: &ResourceRequest) -> Vec<Json> {
-    let own = request.properties.get("Tags").and_then(Json::as_array).cloned().unwrap_or_default();
-    let inherited = request.tags.iter().filter(|(k, _)| !own.iter().any(|t| t["Key"] == k.as_str()));
-    inherited.map(|(k, v)| json!({"Key": k, "Value": v})).chain(own.clone()).collect()
-}
+/// What is not there, in IAM's word.
+const GONE: &str = "NoSuchEntity";
 
 fn is_gone(error: &undercast_kernel::Failure) -> bool {
-    error.code() == Some("NoSuchEntity")
+    error.code() == Some(GONE)
 }
 
 async fn describe_role(cx: &Cx, name: &str) -> Result<Resource> {
     let answer = cx.call("iam", "GetRole", json!({"RoleName": name})).await?;
-    let attributes = Map::from_iter([
-        ("Arn".to_owned(), answer["Role"]["Arn"].clone()),
-        ("RoleId".to_owned(), answer["Role"]["RoleId"].clone()),
-    ]);
-    Ok(Resource { id: name.to_owned(), attributes })
+    let role = &answer["Role"];
+    Ok(Resource::new(name, [("Arn", role["Arn"].clone()), ("RoleId", role["RoleId"].clone())]))
 }
 
 impl ResourceType for Role {
@@ -64,24 +55,13 @@ impl ResourceType for Role {
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let name = request.text("RoleName").unwrap_or_else(|| request.generated_name(cx, 64));
-            let mut input = json!({"RoleName": name, "AssumeRolePolicyDocument": request.text("AssumeRolePolicyDocument"), "Tags": tags(request)});
-            for property in ["Description", "MaxSessionDuration", "Path", "PermissionsBoundary"] {
-                if let Some(value) = request.properties.get(property) {
-                    input[property] = value.clone();
-                }
-            }
-            cx.call("iam", "CreateRole", input).await?;
-            for (policy, document) in inline(&request.properties) {
-                cx.call(
-                    "iam",
-                    "PutRolePolicy",
-                    json!({"RoleName": name, "PolicyName": policy, "PolicyDocument": document}),
-                )
-                .await?;
-            }
-            for arn in texts(&request.properties, "ManagedPolicyArns") {
-                cx.call("iam", "AttachRolePolicy", json!({"RoleName": name, "PolicyArn": arn})).await?;
-            }
+            let same = ["Description", "MaxSessionDuration", "Path", "PermissionsBoundary"];
+            let mut input = pick(&request.properties, &same);
+            input.insert("RoleName".to_owned(), json!(name));
+            input.insert("AssumeRolePolicyDocument".to_owned(), json!(request.text("AssumeRolePolicyDocument")));
+            input.insert("Tags".to_owned(), request.all_tags()?.list());
+            cx.call("iam", "CreateRole", Json::Object(input)).await?;
+            update_policies(cx, &name, &Properties::new(), &request.properties).await?;
             describe_role(cx, &name).await
         })
     }
@@ -161,21 +141,25 @@ async fn update_policies(cx: &Cx, role: &str, before: &Properties, after: &Prope
 }
 
 async fn update_tags(cx: &Cx, role: &str, request: &ResourceRequest) -> Result<()> {
-    let tags = tags(request);
+    let tags = request.all_tags()?;
     let there = cx.call("iam", "ListRoleTags", json!({"RoleName": role})).await?;
-    let keys = there["Tags"].as_array().into_iter().flatten().filter_map(|t| t["Key"].as_str());
-    let gone: Vec<&str> = keys.filter(|k| !tags.iter().any(|t| t["Key"] == *k)).collect();
+    let gone = tags.unwanted(&there["Tags"]);
     if !gone.is_empty() {
         cx.call("iam", "UntagRole", json!({"RoleName": role, "TagKeys": gone})).await?;
     }
     if !tags.is_empty() {
-        cx.call("iam", "TagRole", json!({"RoleName": role, "Tags": tags})).await?;
+        cx.call("iam", "TagRole", json!({"RoleName": role, "Tags": tags.list()})).await?;
     }
     Ok(())
 }
 
 /// `AWS::IAM::ManagedPolicy`
 pub(crate) struct ManagedPolicy;
+
+fn describe_policy(answer: &Json) -> Resource {
+    let (arn, id) = (&answer["Policy"]["Arn"], &answer["Policy"]["PolicyId"]);
+    Resource::new(arn.as_str().unwrap_or_default(), [("PolicyArn", arn.clone()), ("PolicyId", id.clone())])
+}
 
 impl ResourceType for ManagedPolicy {
     fn name(&self) -> &'static str {
@@ -193,20 +177,13 @@ impl ResourceType for ManagedPolicy {
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let name = request.text("ManagedPolicyName").unwrap_or_else(|| request.generated_name(cx, 128));
-            let mut input = json!({"PolicyName": name, "PolicyDocument": request.text("PolicyDocument")});
-            for property in ["Description", "Path"] {
-                if let Some(value) = request.properties.get(property) {
-                    input[property] = value.clone();
-                }
-            }
-            let answer = cx.call("iam", "CreatePolicy", input).await?;
-            let arn = answer["Policy"]["Arn"].as_str().unwrap_or_default().to_owned();
-            attach(cx, &arn, &Properties::new(), &request.properties).await?;
-            let attributes = Map::from_iter([
-                ("PolicyArn".to_owned(), json!(arn)),
-                ("PolicyId".to_owned(), answer["Policy"]["PolicyId"].clone()),
-            ]);
-            Ok(Resource { id: arn, attributes })
+            let mut input = pick(&request.properties, &["Description", "Path"]);
+            input.insert("PolicyName".to_owned(), json!(name));
+            input.insert("PolicyDocument".to_owned(), json!(request.text("PolicyDocument")));
+            let answer = cx.call("iam", "CreatePolicy", Json::Object(input)).await?;
+            let described = describe_policy(&answer);
+            attach(cx, &described.id, &Properties::new(), &request.properties).await?;
+            Ok(described)
         })
     }
 
@@ -226,11 +203,7 @@ impl ResourceType for ManagedPolicy {
             }
             attach(cx, id, before, &request.properties).await?;
             let answer = cx.call("iam", "GetPolicy", json!({"PolicyArn": id})).await?;
-            let attributes = Map::from_iter([
-                ("PolicyArn".to_owned(), json!(id)),
-                ("PolicyId".to_owned(), answer["Policy"]["PolicyId"].clone()),
-            ]);
-            Ok(Updated::InPlace(Resource { id: id.to_owned(), attributes }))
+            Ok(Updated::InPlace(describe_policy(&answer)))
         })
     }
 
@@ -266,13 +239,8 @@ async fn attach(cx: &Cx, arn: &str, before: &Properties, after: &Properties) -> 
                 .await?;
         }
         for name in old.iter().filter(|n| !new.contains(n)) {
-            match cx
-                .call("iam", &format!("Detach{word}Policy"), json!({format!("{word}Name"): name, "PolicyArn": arn}))
-                .await
-            {
-                Err(error) if is_gone(&error) => {}
-                other => drop(other?),
-            }
+            let input = json!({format!("{word}Name"): name, "PolicyArn": arn});
+            unless_gone(cx.call("iam", &format!("Detach{word}Policy"), input).await, &[GONE])?;
         }
     }
     Ok(())
@@ -296,13 +264,8 @@ async fn put_inline(
             cx.call("iam", &format!("Put{word}Policy"), input).await?;
         }
         for entity in old.iter().filter(|n| !new.contains(n)) {
-            match cx
-                .call("iam", &format!("Delete{word}Policy"), json!({format!("{word}Name"): entity, "PolicyName": name}))
-                .await
-            {
-                Err(error) if is_gone(&error) => {}
-                other => drop(other?),
-            }
+            let input = json!({format!("{word}Name"): entity, "PolicyName": name});
+            unless_gone(cx.call("iam", &format!("Delete{word}Policy"), input).await, &[GONE])?;
         }
     }
     Ok(())
@@ -326,7 +289,7 @@ impl ResourceType for Policy {
             let name = request.text("PolicyName").unwrap_or_default();
             put_inline(cx, &name, request.text("PolicyDocument"), &Properties::new(), &request.properties).await?;
             let id = request.generated_name(cx, 128);
-            Ok(Resource { attributes: Map::from_iter([("Id".to_owned(), json!(id))]), id })
+            Ok(Resource::new(id.clone(), [("Id", json!(id))]))
         })
     }
 
@@ -340,10 +303,7 @@ impl ResourceType for Policy {
         Box::pin(async move {
             let name = request.text("PolicyName").unwrap_or_default();
             put_inline(cx, &name, request.text("PolicyDocument"), before, &request.properties).await?;
-            Ok(Updated::InPlace(Resource {
-                id: id.to_owned(),
-                attributes: Map::from_iter([("Id".to_owned(), json!(id))]),
-            }))
+            Ok(Updated::InPlace(Resource::new(id, [("Id", json!(id))])))
         })
     }
 

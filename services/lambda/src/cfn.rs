@@ -4,7 +4,9 @@ use std::io::Write as _;
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use undercast_kernel::resources::{
+    Properties, Resource, ResourceRequest, ResourceTags, ResourceType, Updated, pick, unless_gone,
+};
 use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Failure, Result};
 
@@ -24,17 +26,6 @@ const SETTINGS: &[&str] = &[
     "Timeout",
     "TracingConfig",
 ];
-
-/// Names of tags and their values: the stack's, and the resource's own on top.
-fn tags(request: &ResourceRequest) -> Map<String, Json> {
-    let mut out: Map<String, Json> = request.tags.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
-    for tag in request.properties.get("Tags").and_then(Json::as_array).into_iter().flatten() {
-        if let (Some(key), Some(value)) = (tag["Key"].as_str(), tag.get("Value")) {
-            out.insert(key.to_owned(), json!(value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)));
-        }
-    }
-    out
-}
 
 /// A package of one file, for code that stands in the template. CloudFormation calls the file `index`.
 fn inline(code: &str, runtime: &str) -> Result<Vec<u8>> {
@@ -64,10 +55,7 @@ fn code(properties: &Properties) -> Result<Map<String, Json>> {
 
 async fn describe(cx: &Cx, name: &str) -> Result<Resource> {
     let answer = cx.call("lambda", "GetFunctionConfiguration", json!({"FunctionName": name})).await?;
-    Ok(Resource {
-        id: name.to_owned(),
-        attributes: Map::from_iter([("Arn".to_owned(), answer["FunctionArn"].clone())]),
-    })
+    Ok(Resource::new(name, [("Arn", answer["FunctionArn"].clone())]))
 }
 
 /// Waits until a function can be invoked.
@@ -119,15 +107,14 @@ async fn reconfigure(cx: &Cx, id: &str, before: &Properties, after: &Properties)
     Ok(())
 }
 
-async fn retag(cx: &Cx, arn: &str, wanted: Map<String, Json>) -> Result<()> {
+async fn retag(cx: &Cx, arn: &str, wanted: &ResourceTags) -> Result<()> {
     let there = cx.call("lambda", "ListTags", json!({"Resource": arn})).await?;
-    let gone: Vec<&String> =
-        there["Tags"].as_object().into_iter().flat_map(Map::keys).filter(|k| !wanted.contains_key(*k)).collect();
+    let gone = wanted.unwanted(&there["Tags"]);
     if !gone.is_empty() {
         cx.call("lambda", "UntagResource", json!({"Resource": arn, "TagKeys": gone})).await?;
     }
     if !wanted.is_empty() {
-        cx.call("lambda", "TagResource", json!({"Resource": arn, "Tags": wanted})).await?;
+        cx.call("lambda", "TagResource", json!({"Resource": arn, "Tags": wanted.map()})).await?;
     }
     Ok(())
 }
@@ -165,14 +152,11 @@ impl ResourceType for Function {
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let name = request.text("FunctionName").unwrap_or_else(|| request.generated_name(cx, 64));
-            let mut input = Map::from_iter([("FunctionName".to_owned(), json!(name))]);
-            for setting in SETTINGS.iter().chain(&["Architectures", "PackageType"]) {
-                if let Some(value) = request.properties.get(*setting) {
-                    input.insert((*setting).to_owned(), value.clone());
-                }
-            }
+            let mut input = pick(&request.properties, SETTINGS);
+            input.extend(pick(&request.properties, &["Architectures", "PackageType"]));
+            input.insert("FunctionName".to_owned(), json!(name));
             input.insert("Code".to_owned(), Json::Object(code(&request.properties)?));
-            input.insert("Tags".to_owned(), Json::Object(tags(request)));
+            input.insert("Tags".to_owned(), request.all_tags()?.map());
             cx.call("lambda", "CreateFunction", Json::Object(input)).await?;
             reserve(cx, &name, None, request.properties.get("ReservedConcurrentExecutions")).await?;
             active(cx, &name).await?;
@@ -202,7 +186,7 @@ impl ResourceType for Function {
             reserve(cx, id, before.get(count), after.get(count)).await?;
             active(cx, id).await?;
             let resource = describe(cx, id).await?;
-            retag(cx, resource.attributes["Arn"].as_str().unwrap_or_default(), tags(request)).await?;
+            retag(cx, resource.attributes["Arn"].as_str().unwrap_or_default(), &request.all_tags()?).await?;
             Ok(Updated::InPlace(resource))
         })
     }
@@ -214,8 +198,5 @@ impl ResourceType for Function {
 
 /// To remove what is not there is to do nothing.
 pub(crate) fn gone(removed: Result<Json>) -> Result<()> {
-    match removed {
-        Err(failure) if failure.code() == Some("ResourceNotFoundException") => Ok(()),
-        other => other.map(drop),
-    }
+    unless_gone(removed, &["ResourceNotFoundException"])
 }

@@ -1,8 +1,8 @@
 //! `AWS::Lambda::Permission`, `AWS::Lambda::Url` and `AWS::Lambda::EventSourceMapping`.
 
 use futures_core::future::BoxFuture;
-use serde_json::{Map, Value as Json, json};
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use serde_json::{Value as Json, json};
+use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated, pick};
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::cfn::gone;
@@ -13,11 +13,6 @@ pub(crate) struct Permission;
 pub(crate) struct Url;
 /// `AWS::Lambda::EventSourceMapping`
 pub(crate) struct EventSourceMapping;
-
-/// The properties that are there, under the names that the API has for them.
-fn pick(properties: &Properties, names: &[&str]) -> Map<String, Json> {
-    names.iter().filter_map(|n| Some(((*n).to_owned(), properties.get(*n)?.clone()))).collect()
-}
 
 fn text(properties: &Properties, name: &str) -> String {
     properties.get(name).and_then(Json::as_str).unwrap_or_default().to_owned()
@@ -50,7 +45,7 @@ impl ResourceType for Permission {
             let mut input = pick(&request.properties, self.properties());
             input.insert("StatementId".to_owned(), json!(id));
             cx.call("lambda", "AddPermission", Json::Object(input)).await?;
-            Ok(Resource { attributes: Map::from_iter([("Id".to_owned(), json!(id))]), id })
+            Ok(Resource::new(id.clone(), [("Id", json!(id))]))
         })
     }
 
@@ -73,12 +68,8 @@ impl ResourceType for Permission {
 }
 
 fn described_url(answer: &Json) -> Resource {
-    let arn = answer["FunctionArn"].clone();
-    let attributes = Map::from_iter([
-        ("FunctionArn".to_owned(), arn.clone()),
-        ("FunctionUrl".to_owned(), answer["FunctionUrl"].clone()),
-    ]);
-    Resource { id: arn.as_str().unwrap_or_default().to_owned(), attributes }
+    let (arn, url) = (&answer["FunctionArn"], &answer["FunctionUrl"]);
+    Resource::new(arn.as_str().unwrap_or_default(), [("FunctionArn", arn.clone()), ("FunctionUrl", url.clone())])
 }
 
 impl ResourceType for Url {
@@ -134,12 +125,9 @@ const SETTINGS: &[&str] = &[
 ];
 
 fn described_mapping(answer: &Json) -> Result<Resource> {
-    let id = answer["UUID"].as_str().ok_or_else(|| Failure::broken("a mapping has no id"))?.to_owned();
-    let attributes = Map::from_iter([
-        ("Id".to_owned(), json!(id)),
-        ("EventSourceMappingArn".to_owned(), answer["EventSourceMappingArn"].clone()),
-    ]);
-    Ok(Resource { id, attributes })
+    let id = answer["UUID"].as_str().ok_or_else(|| Failure::broken("a mapping has no id"))?;
+    let arn = answer["EventSourceMappingArn"].clone();
+    Ok(Resource::new(id, [("Id", json!(id)), ("EventSourceMappingArn", arn)]))
 }
 
 impl ResourceType for EventSourceMapping {

@@ -1,27 +1,16 @@
 //! `AWS::Logs::LogGroup`.
 
 use futures_core::future::BoxFuture;
-use serde_json::{Map, Value as Json, json};
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use serde_json::json;
+use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated, unless_gone};
 use undercast_kernel::{Cx, Result};
 
 /// `AWS::Logs::LogGroup`
 pub(crate) struct LogGroup;
 
-/// The tags of a group: the stack's, and its own on top.
-fn tags(request: &ResourceRequest) -> Map<String, Json> {
-    let mut out: Map<String, Json> = request.tags.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
-    for tag in request.properties.get("Tags").and_then(Json::as_array).into_iter().flatten() {
-        if let (Some(key), Some(value)) = (tag["Key"].as_str(), tag.get("Value")) {
-            out.insert(key.to_owned(), value.clone());
-        }
-    }
-    out
-}
-
 fn describe(cx: &Cx, name: &str) -> Resource {
     let arn = cx.arn("logs", &format!("log-group:{name}:*"));
-    Resource { id: name.to_owned(), attributes: Map::from_iter([("Arn".to_owned(), json!(arn))]) }
+    Resource::new(name, [("Arn", json!(arn))])
 }
 
 async fn set_retention(cx: &Cx, name: &str, request: &ResourceRequest) -> Result<()> {
@@ -52,9 +41,9 @@ impl ResourceType for LogGroup {
             if let Some(class) = request.text("LogGroupClass") {
                 input["logGroupClass"] = json!(class);
             }
-            let tags = tags(request);
+            let tags = request.all_tags()?;
             if !tags.is_empty() {
-                input["tags"] = Json::Object(tags);
+                input["tags"] = tags.map();
             }
             cx.call("logs", "CreateLogGroup", input).await?;
             if request.properties.contains_key("RetentionInDays") {
@@ -75,19 +64,14 @@ impl ResourceType for LogGroup {
             if before.get("RetentionInDays") != request.properties.get("RetentionInDays") {
                 set_retention(cx, id, request).await?;
             }
-            let wanted = tags(request);
+            let wanted = request.all_tags()?;
             let there = cx.call("logs", "ListTagsLogGroup", json!({"logGroupName": id})).await?;
-            let gone: Vec<&String> = there["tags"]
-                .as_object()
-                .into_iter()
-                .flat_map(Map::keys)
-                .filter(|k| !wanted.contains_key(*k))
-                .collect();
+            let gone = wanted.unwanted(&there["tags"]);
             if !gone.is_empty() {
                 cx.call("logs", "UntagLogGroup", json!({"logGroupName": id, "tags": gone})).await?;
             }
             if !wanted.is_empty() {
-                cx.call("logs", "TagLogGroup", json!({"logGroupName": id, "tags": wanted})).await?;
+                cx.call("logs", "TagLogGroup", json!({"logGroupName": id, "tags": wanted.map()})).await?;
             }
             Ok(Updated::InPlace(describe(cx, id)))
         })
@@ -95,10 +79,8 @@ impl ResourceType for LogGroup {
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            match cx.call("logs", "DeleteLogGroup", json!({"logGroupName": id})).await {
-                Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(()),
-                other => other.map(drop),
-            }
+            let removed = cx.call("logs", "DeleteLogGroup", json!({"logGroupName": id})).await;
+            unless_gone(removed, &["ResourceNotFoundException"])
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated, text, unless_gone};
 use undercast_kernel::{Cx, Failure, Result, regions};
 
 /// `AWS::S3::Bucket`
@@ -10,14 +10,6 @@ pub(crate) struct Bucket;
 
 /// `AWS::S3::BucketPolicy`
 pub(crate) struct BucketPolicy;
-
-/// What is gone already need not be deleted.
-fn unless_gone(result: Result<Json>, codes: &[&str]) -> Result<()> {
-    match result {
-        Err(failure) if failure.code().is_some_and(|c| codes.contains(&c)) => Ok(()),
-        other => other.map(drop),
-    }
-}
 
 fn bucket_resource(cx: &Cx, name: &str) -> Resource {
     let (region, suffix) = (cx.region(), regions::url_suffix(cx.partition()));
@@ -34,15 +26,14 @@ fn bucket_resource(cx: &Cx, name: &str) -> Resource {
         "us-gov-west-1",
     ];
     let joint = if older.contains(&region) { '-' } else { '.' };
-    let attributes = json!({
-        "Arn": format!("arn:{}:s3:::{name}", cx.partition()),
-        "DomainName": format!("{name}.s3.{suffix}"),
-        "RegionalDomainName": format!("{name}.s3.{region}.{suffix}"),
-        "DualStackDomainName": format!("{name}.s3.dualstack.{region}.{suffix}"),
-        "WebsiteURL": format!("http://{name}.s3-website{joint}{region}.{suffix}"),
-    });
-    let Json::Object(attributes) = attributes else { return Resource::default() };
-    Resource { id: name.to_owned(), attributes }
+    let attributes = [
+        ("Arn", format!("arn:{}:s3:::{name}", cx.partition())),
+        ("DomainName", format!("{name}.s3.{suffix}")),
+        ("RegionalDomainName", format!("{name}.s3.{region}.{suffix}")),
+        ("DualStackDomainName", format!("{name}.s3.dualstack.{region}.{suffix}")),
+        ("WebsiteURL", format!("http://{name}.s3-website{joint}{region}.{suffix}")),
+    ];
+    Resource::new(name, attributes.map(|(attribute, value)| (attribute, Json::from(value))))
 }
 
 /// Notification settings in S3's words: CloudFormation has other names for nearly all of them.
@@ -83,25 +74,13 @@ fn notification(property: &Json) -> Result<Json> {
     Ok(Json::Object(out))
 }
 
-/// The tags of a bucket: its own over those of the stack.
-fn tags(request: &ResourceRequest) -> Vec<Json> {
-    let mut all: Vec<(String, Json)> = Vec::new();
-    let own = request.properties.get("Tags").and_then(Json::as_array).into_iter().flatten();
-    let own = own.filter_map(|t| Some((t.get("Key")?.as_str()?.to_owned(), t.get("Value")?.clone())));
-    for (key, value) in request.tags.iter().map(|(k, v)| (k.clone(), Json::from(v.as_str()))).chain(own) {
-        all.retain(|(k, _)| *k != key);
-        all.push((key, value));
-    }
-    all.into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
-}
-
 /// Sets everything but the name; what the template no longer says goes back to what new buckets have.
 async fn configure(cx: &Cx, name: &str, before: Option<&Properties>, request: &ResourceRequest) -> Result<()> {
     let now = |property: &str| request.properties.get(property).filter(|v| !v.is_null());
     let was = |property: &str| before.is_some_and(|b| b.contains_key(property));
-    let all = tags(request);
+    let all = request.all_tags()?;
     if !all.is_empty() {
-        cx.call("s3", "PutBucketTagging", json!({"Bucket": name, "Tagging": {"TagSet": all}})).await?;
+        cx.call("s3", "PutBucketTagging", json!({"Bucket": name, "Tagging": {"TagSet": all.list()}})).await?;
     } else if was("Tags") {
         cx.call("s3", "DeleteBucketTagging", json!({"Bucket": name})).await?;
     }
@@ -201,9 +180,8 @@ impl ResourceType for Bucket {
 async fn put_policy(cx: &Cx, bucket: &str, request: &ResourceRequest) -> Result<Resource> {
     let missing = || undercast_kernel::AwsError::new("ValidationError", 400, "PolicyDocument is required");
     let document = request.properties.get("PolicyDocument").ok_or_else(missing)?;
-    let text = document.as_str().map_or_else(|| document.to_string(), ToOwned::to_owned);
-    cx.call("s3", "PutBucketPolicy", json!({"Bucket": bucket, "Policy": text})).await?;
-    Ok(Resource { id: bucket.to_owned(), attributes: Map::new() })
+    cx.call("s3", "PutBucketPolicy", json!({"Bucket": bucket, "Policy": text(document)})).await?;
+    Ok(Resource::new(bucket, []))
 }
 
 impl ResourceType for BucketPolicy {

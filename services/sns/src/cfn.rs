@@ -2,26 +2,17 @@
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use undercast_kernel::resources::{
+    Properties, Resource, ResourceRequest, ResourceType, Updated, text, texts, unless_gone,
+};
 use undercast_kernel::{Cx, Failure, Result};
 
 /// `AWS::SNS::Topic`
 pub(crate) struct Topic;
 
-fn text(value: &Json) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
-}
-
-fn tags(request: &ResourceRequest) -> Vec<Json> {
-    let own = request.properties.get("Tags").and_then(Json::as_array).cloned().unwrap_or_default();
-    let inherited = request.tags.iter().filter(|(k, _)| !own.iter().any(|t| t["Key"] == k.as_str()));
-    inherited.map(|(k, v)| json!({"Key": k, "Value": v})).chain(own.clone()).collect()
-}
-
 fn described(arn: &str) -> Resource {
     let name = arn.rsplit(':').next().unwrap_or_default();
-    let attributes = Map::from_iter([("TopicArn".to_owned(), json!(arn)), ("TopicName".to_owned(), json!(name))]);
-    Resource { id: arn.to_owned(), attributes }
+    Resource::new(arn, [("TopicArn", json!(arn)), ("TopicName", json!(name))])
 }
 
 /// Endpoint and protocol of the subscriptions in a topic's own list.
@@ -53,7 +44,7 @@ impl ResourceType for Topic {
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let name = request.text("TopicName").unwrap_or_else(|| request.generated_name(cx, 256));
-            let mut input = json!({"Name": name, "Tags": tags(request)});
+            let mut input = json!({"Name": name, "Tags": request.all_tags()?.list()});
             if let Some(display) = request.text("DisplayName") {
                 input["Attributes"] = json!({"DisplayName": display});
             }
@@ -90,9 +81,14 @@ impl ResourceType for Topic {
                     cx.call("sns", "Unsubscribe", json!({"SubscriptionArn": found["SubscriptionArn"]})).await?;
                 }
             }
-            let tags = tags(request);
+            let tags = request.all_tags()?;
+            let there = cx.call("sns", "ListTagsForResource", json!({"ResourceArn": id})).await?;
+            let gone = tags.unwanted(&there["Tags"]);
+            if !gone.is_empty() {
+                cx.call("sns", "UntagResource", json!({"ResourceArn": id, "TagKeys": gone})).await?;
+            }
             if !tags.is_empty() {
-                cx.call("sns", "TagResource", json!({"ResourceArn": id, "Tags": tags})).await?;
+                cx.call("sns", "TagResource", json!({"ResourceArn": id, "Tags": tags.list()})).await?;
             }
             Ok(Updated::InPlace(described(id)))
         })
@@ -138,7 +134,7 @@ impl ResourceType for Subscription {
                                "Attributes": given.collect::<Map<_, _>>(), "ReturnSubscriptionArn": true});
             let answer = cx.call("sns", "Subscribe", input).await?;
             let arn = answer["SubscriptionArn"].as_str().unwrap_or_default().to_owned();
-            Ok(Resource { attributes: Map::from_iter([("Arn".to_owned(), json!(arn))]), id: arn })
+            Ok(Resource::new(arn.clone(), [("Arn", json!(arn))]))
         })
     }
 
@@ -156,10 +152,7 @@ impl ResourceType for Subscription {
                 let input = json!({"SubscriptionArn": id, "AttributeName": name, "AttributeValue": value});
                 cx.call("sns", "SetSubscriptionAttributes", input).await?;
             }
-            Ok(Updated::InPlace(Resource {
-                id: id.to_owned(),
-                attributes: Map::from_iter([("Arn".to_owned(), json!(id))]),
-            }))
+            Ok(Updated::InPlace(Resource::new(id, [("Arn", json!(id))])))
         })
     }
 
@@ -171,16 +164,10 @@ impl ResourceType for Subscription {
 /// `AWS::SNS::TopicPolicy`
 pub(crate) struct TopicPolicy;
 
-fn topics(properties: &Properties) -> Vec<String> {
-    properties.get("Topics").and_then(Json::as_array).into_iter().flatten().map(text).collect()
-}
-
 async fn set_policy(cx: &Cx, topic: &str, policy: &str) -> Result<()> {
     let input = json!({"TopicArn": topic, "AttributeName": "Policy", "AttributeValue": policy});
-    match cx.call("sns", "SetTopicAttributes", input).await {
-        Err(error) if policy.is_empty() && error.code() == Some("NotFound") => Ok(()),
-        other => other.map(drop),
-    }
+    let set = cx.call("sns", "SetTopicAttributes", input).await;
+    if policy.is_empty() { unless_gone(set, &["NotFound"]) } else { set.map(drop) }
 }
 
 impl ResourceType for TopicPolicy {
@@ -199,11 +186,11 @@ impl ResourceType for TopicPolicy {
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let policy = request.text("PolicyDocument").unwrap_or_else(String::new);
-            for topic in topics(&request.properties) {
+            for topic in texts(&request.properties, "Topics") {
                 set_policy(cx, &topic, &policy).await?;
             }
             let id = request.generated_name(cx, 128);
-            Ok(Resource { attributes: Map::from_iter([("Id".to_owned(), json!(id))]), id })
+            Ok(Resource::new(id.clone(), [("Id", json!(id))]))
         })
     }
 
@@ -215,7 +202,7 @@ impl ResourceType for TopicPolicy {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
-            let (old, new) = (topics(before), topics(&request.properties));
+            let (old, new) = (texts(before, "Topics"), texts(&request.properties, "Topics"));
             let policy = request.text("PolicyDocument").unwrap_or_else(String::new);
             for topic in &new {
                 set_policy(cx, topic, &policy).await?;
@@ -223,16 +210,13 @@ impl ResourceType for TopicPolicy {
             for topic in old.iter().filter(|t| !new.contains(t)) {
                 set_policy(cx, topic, "").await?;
             }
-            Ok(Updated::InPlace(Resource {
-                id: id.to_owned(),
-                attributes: Map::from_iter([("Id".to_owned(), json!(id))]),
-            }))
+            Ok(Updated::InPlace(Resource::new(id, [("Id", json!(id))])))
         })
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, _id: &'a str, properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            for topic in topics(properties) {
+            for topic in texts(properties, "Topics") {
                 set_policy(cx, &topic, "").await?;
             }
             Ok(())

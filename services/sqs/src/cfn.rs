@@ -2,7 +2,9 @@
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated};
+use undercast_kernel::resources::{
+    Properties, Resource, ResourceRequest, ResourceType, Updated, text, texts, unless_gone,
+};
 use undercast_kernel::{Cx, Failure, Result};
 
 /// Properties that are attributes of the same name.
@@ -21,6 +23,9 @@ const ATTRIBUTES: &[&str] = &[
     "SqsManagedSseEnabled",
     "VisibilityTimeout",
 ];
+
+/// A queue that is not there, in SQS's words.
+const GONE: &str = "AWS.SimpleQueueService.NonExistentQueue";
 
 /// `AWS::SQS::Queue`
 pub(crate) struct Queue;
@@ -43,28 +48,10 @@ fn attributes(properties: &Properties) -> Map<String, Json> {
     out
 }
 
-fn text(value: &Json) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
-}
-
-/// The tags of a resource: the stack's, and its own on top.
-fn tags(request: &ResourceRequest) -> Map<String, Json> {
-    let mut out: Map<String, Json> = request.tags.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
-    for tag in request.properties.get("Tags").and_then(Json::as_array).into_iter().flatten() {
-        if let (Some(key), Some(value)) = (tag["Key"].as_str(), tag.get("Value")) {
-            out.insert(key.to_owned(), json!(text(value)));
-        }
-    }
-    out
-}
-
 async fn describe(cx: &Cx, url: &str) -> Result<Resource> {
     let answer = cx.call("sqs", "GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["QueueArn"]})).await?;
-    let mut attributes = Map::new();
-    attributes.insert("Arn".to_owned(), answer["Attributes"]["QueueArn"].clone());
-    attributes.insert("QueueName".to_owned(), json!(url.rsplit('/').next().unwrap_or_default()));
-    attributes.insert("QueueUrl".to_owned(), json!(url));
-    Ok(Resource { id: url.to_owned(), attributes })
+    let (arn, name) = (answer["Attributes"]["QueueArn"].clone(), url.rsplit('/').next().unwrap_or_default());
+    Ok(Resource::new(url, [("Arn", arn), ("QueueName", json!(name)), ("QueueUrl", json!(url))]))
 }
 
 impl ResourceType for Queue {
@@ -106,7 +93,7 @@ impl ResourceType for Queue {
                 let generated = request.generated_name(cx, most);
                 if fifo { format!("{generated}.fifo") } else { generated }
             });
-            let input = json!({"QueueName": name, "Attributes": attributes, "tags": tags(request)});
+            let input = json!({"QueueName": name, "Attributes": attributes, "tags": request.all_tags()?.map()});
             let answer = cx.call("sqs", "CreateQueue", input).await?;
             let url = answer["QueueUrl"].as_str().ok_or_else(|| Failure::broken("CreateQueue gave no URL"))?;
             describe(cx, url).await
@@ -137,44 +124,32 @@ impl ResourceType for Queue {
             if !changed.is_empty() {
                 cx.call("sqs", "SetQueueAttributes", json!({"QueueUrl": id, "Attributes": changed})).await?;
             }
-            let tags = tags(request);
+            let tags = request.all_tags()?;
             let there = cx.call("sqs", "ListQueueTags", json!({"QueueUrl": id})).await?;
-            let gone: Vec<&String> =
-                there["Tags"].as_object().into_iter().flat_map(Map::keys).filter(|k| !tags.contains_key(*k)).collect();
+            let gone = tags.unwanted(&there["Tags"]);
             if !gone.is_empty() {
                 cx.call("sqs", "UntagQueue", json!({"QueueUrl": id, "TagKeys": gone})).await?;
             }
             if !tags.is_empty() {
-                cx.call("sqs", "TagQueue", json!({"QueueUrl": id, "Tags": tags})).await?;
+                cx.call("sqs", "TagQueue", json!({"QueueUrl": id, "Tags": tags.map()})).await?;
             }
             Ok(Updated::InPlace(describe(cx, id).await?))
         })
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            match cx.call("sqs", "DeleteQueue", json!({"QueueUrl": id})).await {
-                Err(error) if error.code() == Some("AWS.SimpleQueueService.NonExistentQueue") => Ok(()),
-                other => other.map(drop),
-            }
-        })
+        Box::pin(async move { unless_gone(cx.call("sqs", "DeleteQueue", json!({"QueueUrl": id})).await, &[GONE]) })
     }
 }
 
 /// `AWS::SQS::QueuePolicy`
 pub(crate) struct QueuePolicy;
 
-fn queues(properties: &Properties) -> Vec<String> {
-    properties.get("Queues").and_then(Json::as_array).into_iter().flatten().map(text).collect()
-}
-
 async fn set_policy(cx: &Cx, queue: &str, policy: &str) -> Result<()> {
     let input = json!({"QueueUrl": queue, "Attributes": {"Policy": policy}});
-    match cx.call("sqs", "SetQueueAttributes", input).await {
-        // To take a policy from a queue that is gone is to do nothing.
-        Err(error) if policy.is_empty() && error.code() == Some("AWS.SimpleQueueService.NonExistentQueue") => Ok(()),
-        other => other.map(drop),
-    }
+    let set = cx.call("sqs", "SetQueueAttributes", input).await;
+    // To take a policy from a queue that is gone is to do nothing.
+    if policy.is_empty() { unless_gone(set, &[GONE]) } else { set.map(drop) }
 }
 
 impl ResourceType for QueuePolicy {
@@ -193,12 +168,11 @@ impl ResourceType for QueuePolicy {
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let policy = request.text("PolicyDocument").unwrap_or_default();
-            for queue in queues(&request.properties) {
+            for queue in texts(&request.properties, "Queues") {
                 set_policy(cx, &queue, &policy).await?;
             }
             let id = request.generated_name(cx, 128);
-            let attributes = Map::from_iter([("Id".to_owned(), json!(id))]);
-            Ok(Resource { id, attributes })
+            Ok(Resource::new(id.clone(), [("Id", json!(id))]))
         })
     }
 
@@ -210,7 +184,7 @@ impl ResourceType for QueuePolicy {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
-            let (old, new) = (queues(before), queues(&request.properties));
+            let (old, new) = (texts(before, "Queues"), texts(&request.properties, "Queues"));
             let policy = request.text("PolicyDocument").unwrap_or_default();
             for queue in &new {
                 set_policy(cx, queue, &policy).await?;
@@ -218,14 +192,13 @@ impl ResourceType for QueuePolicy {
             for queue in old.iter().filter(|q| !new.contains(q)) {
                 set_policy(cx, queue, "").await?;
             }
-            let attributes = Map::from_iter([("Id".to_owned(), json!(id))]);
-            Ok(Updated::InPlace(Resource { id: id.to_owned(), attributes }))
+            Ok(Updated::InPlace(Resource::new(id, [("Id", json!(id))])))
         })
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, _id: &'a str, properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            for queue in queues(properties) {
+            for queue in texts(properties, "Queues") {
                 set_policy(cx, &queue, "").await?;
             }
             Ok(())
