@@ -3,6 +3,7 @@
 mod clients;
 mod demo;
 mod fresh;
+mod promises;
 mod shell;
 mod test;
 mod tidy;
@@ -19,6 +20,7 @@ const HELP: &str = "usage: ./x COMMAND
   bench                     how fast the release binary is, beside what could not be faster; takes a minute
   test                      everything that CI runs
   clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
+  promises                  run all tests and strike out of uncovered-*.txt what they see
   tidy                      the rules of this code base
   fmt                       format the code
   models                    make models/ anew from the pinned packages
@@ -47,6 +49,7 @@ fn run(words: &[&str]) -> Result<(), Failed> {
         ["bench"] => tools::bench(),
         ["test"] => test::run(),
         ["clients"] => clients::run(),
+        ["promises"] => promises::run(),
         ["tidy"] => tidy::run(),
         ["fmt"] => shell::run("cargo", &["fmt", "--all"]),
         ["models"] => shell::run("python3", &["models/make.py"]),

@@ -12,6 +12,7 @@ mod config;
 mod emit;
 mod model;
 mod names;
+mod promised;
 mod reach;
 mod tables;
 
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use config::Config;
 pub use model::Model;
+pub use promised::Promised;
 
 /// Why code could not be generated.
 #[derive(Debug, thiserror::Error)]

@@ -131,7 +131,7 @@ fn add_fault(gateway: &Gateway, input: Json) -> Answer {
         rule.id = gateway.kernel.random().hex(8);
     }
     let answer = json!({"id": rule.id});
-    gateway.kernel.faults().add(rule);
+    gateway.kernel.faults().add(rule).map_err(|why| (400, why.to_string()))?;
     Ok(answer)
 }
 

@@ -280,8 +280,8 @@ impl Kernel {
         let started = Instant::now();
         let mut ignored = Vec::new();
         check::ignored(&decoded.input, &mut ignored);
-        let parameters =
-            (!operation.readonly && !operation.streams_input()).then(|| json::encode_for_trail(&decoded.input));
+        let changes = !operation.readonly && !operation.streams_input();
+        let parameters = (changes || self.inner.trail.is_kept()).then(|| json::encode_for_trail(&decoded.input));
         let unknown = decoded.unknown.clone();
         let mut decision = None;
         let result = self.guarded(cx, service, operation, index, decoded, &ignored, &mut decision).await;

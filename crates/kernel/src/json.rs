@@ -195,7 +195,10 @@ impl Writer for JsonTree {
     }
 
     fn body(&mut self, value: &Body) {
-        self.body = Some(value.take());
+        // The trail must leave the body to who reads it.
+        if !self.redact {
+            self.body = Some(value.take());
+        }
         // The body goes beside the JSON; its member is named and null.
         self.add(Json::Null);
     }

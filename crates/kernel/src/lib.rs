@@ -35,14 +35,14 @@ pub use credentials::{CREDENTIALS, Credential, OwnerKind};
 pub use cx::{Cx, Origin};
 pub use dispatch::{AuthMode, IamMode, Kernel, Outcome, Settings};
 pub use failure::{Failure, Result};
-pub use faults::{Effect, FaultRule, Faults};
+pub use faults::{BadRule, Effect, FaultRule, Faults};
 pub use meter::Meter;
 pub use policies::Policies;
 pub use random::Random;
 pub use service::{Answer, Service};
 pub use signals::Signals;
 pub use tasks::{Next, Task, Tasks};
-pub use trail::{Record, Trail};
+pub use trail::{Keeper, Record, Trail};
 
 pub use undercast_policy as policy;
 pub use undercast_store as store;

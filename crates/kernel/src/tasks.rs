@@ -194,6 +194,8 @@ impl Kernel {
     async fn run_task(&self, task: &Task) {
         let cx = self.cx_for(&task.account, &task.region);
         let outcome = match self.service(&task.service) {
+            // It comes again, as work does whose region has lost its power.
+            Some(_) if self.faults().is_dead_region(&task.region) => Err(Failure::Cut),
             Some(service) => service.run(&cx, task).await,
             None => Err(Failure::not_built(task.service.clone())),
         };

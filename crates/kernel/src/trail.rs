@@ -1,7 +1,8 @@
 //! What happened: one record a call, in a ring, and for whoever asks to be told.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -136,10 +137,19 @@ fn principal_type(kind: &PrincipalKind) -> &'static str {
     }
 }
 
+/// Is told of every call, in the order in which they end: where records are kept for longer than the ring does.
+pub trait Keeper: Send + Sync {
+    /// Keeps a record. The call's answer waits for it, so that what takes long is handed on.
+    fn keep(&self, record: &Record);
+}
+
 /// The records of late.
 pub struct Trail {
     ring: Mutex<VecDeque<Entry>>,
     live: broadcast::Sender<Record>,
+    keepers: RwLock<Vec<Arc<dyn Keeper>>>,
+    /// There are some: asked on every call.
+    kept: AtomicBool,
 }
 
 /// So many records are kept.
@@ -147,13 +157,34 @@ const KEPT: usize = 1000;
 
 impl Default for Trail {
     fn default() -> Self {
-        Self { ring: Mutex::default(), live: broadcast::Sender::new(256) }
+        Self {
+            ring: Mutex::default(),
+            live: broadcast::Sender::new(256),
+            keepers: RwLock::default(),
+            kept: AtomicBool::new(false),
+        }
     }
 }
 
 impl Trail {
+    /// Has every call from now on told to `keeper`, with the parameters of those that change nothing, too.
+    pub fn tell(&self, keeper: Arc<dyn Keeper>) {
+        self.keepers.write().unwrap_or_else(PoisonError::into_inner).push(keeper);
+        self.kept.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody is told of every call.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Acquire)
+    }
+
     /// Adds a call.
     pub(crate) fn add(&self, entry: Entry) {
+        if self.is_kept() {
+            let record = entry.record();
+            let keepers = self.keepers.read().unwrap_or_else(PoisonError::into_inner);
+            keepers.iter().for_each(|keeper| keeper.keep(&record));
+        }
         if self.live.receiver_count() > 0 {
             // Nobody may listen any more; then there is nobody to tell.
             let _ = self.live.send(entry.record());

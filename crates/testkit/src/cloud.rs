@@ -83,6 +83,7 @@ impl Cloud {
         };
         let blobs = Blobs::open(&folder.0.join("blobs"), durable).expect("a folder for blobs");
         let kernel = Kernel::new(settings, database, blobs, Random::default(), services).expect("an empty state");
+        crate::promises::watch(&kernel);
         kernel.start();
         let door = DoorSettings {
             hosts: Vec::new(),

@@ -196,6 +196,7 @@ fn rule(arguments: &FaultArguments) -> Result<Json, BadArgument> {
     let effect = match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("throttle"), None, ..) => json!("throttle"),
         (Some("abort"), None, ..) => json!("abort"),
+        (Some("dead"), None, ..) => json!("dead"),
         (Some("latency"), Some(milliseconds), None, _) => {
             json!({"latency": {"milliseconds": milliseconds.parse::<u64>().map_err(|_| bad())?}})
         }
@@ -205,5 +206,5 @@ fn rule(arguments: &FaultArguments) -> Result<Json, BadArgument> {
         _ => return Err(bad()),
     };
     Ok(json!({"service": arguments.service, "operation": arguments.operation, "account": arguments.account,
-              "region": arguments.region, "probability": arguments.probability, "effect": effect}))
+              "region": arguments.region, "zone": arguments.zone, "probability": arguments.probability, "effect": effect}))
 }

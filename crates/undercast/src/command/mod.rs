@@ -230,10 +230,13 @@ struct FaultArguments {
     /// Only this region
     #[arg(long)]
     region: Option<String>,
+    /// Only what stands in this zone, with `dead`
+    #[arg(long)]
+    zone: Option<String>,
     /// What share of the calls
     #[arg(long, default_value_t = 1.0)]
     probability: f64,
-    /// throttle, abort, latency:MILLISECONDS, or error:CODE:STATUS[:MESSAGE]
+    /// throttle, abort, dead (with --region or --zone), latency:MILLISECONDS, or error:CODE:STATUS[:MESSAGE]
     effect: String,
 }
 
