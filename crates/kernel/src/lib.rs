@@ -39,7 +39,7 @@ pub use faults::{BadRule, Effect, FaultRule, Faults};
 pub use meter::Meter;
 pub use policies::Policies;
 pub use random::Random;
-pub use service::{Answer, Service};
+pub use service::{Answer, Service, owners};
 pub use signals::Signals;
 pub use tasks::{Next, Task, Tasks};
 pub use trail::{Keeper, Record, Trail};

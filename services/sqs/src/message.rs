@@ -85,13 +85,13 @@ pub(crate) struct Standing {
 impl Message {
     /// Puts it at the end of a queue, to be seen from `visible` (ms) on. Returns its number.
     pub(crate) fn enqueue(&self, tx: &mut Tx<'_>, queue: &Queue, visible: i64) -> Result<u64> {
-        let number = NEXT.get(tx, &(queue.id,))?.unwrap_or(1);
-        NEXT.put(tx, &(queue.id,), &(number + 1));
+        let number = NEXT.get(tx, &queue.place())?.unwrap_or(1);
+        NEXT.put(tx, &queue.place(), &(number + 1));
         let standing = Standing { visible, receives: 0, first_received: 0, receipt: 0, sent: self.sent, received: 0 };
-        BODIES.put(tx, &(queue.id, number), self);
-        MESSAGES.put(tx, &(queue.id, number), &standing);
+        BODIES.put(tx, &(queue.place(), number), self);
+        MESSAGES.put(tx, &(queue.place(), number), &standing);
         if !queue.is_fifo() {
-            ORDER.put(tx, &(queue.id, visible, number), &0);
+            ORDER.put(tx, &(queue.place(), visible, number), &0);
         }
         Ok(number)
     }
@@ -99,25 +99,25 @@ impl Message {
 
 /// Takes a message out of its queue.
 pub(crate) fn remove(tx: &mut Tx<'_>, queue: &Queue, number: u64, standing: &Standing) {
-    BODIES.delete(tx, &(queue.id, number));
-    MESSAGES.delete(tx, &(queue.id, number));
-    ORDER.delete(tx, &(queue.id, standing.visible, number));
+    BODIES.delete(tx, &(queue.place(), number));
+    MESSAGES.delete(tx, &(queue.place(), number));
+    ORDER.delete(tx, &(queue.place(), standing.visible, number));
 }
 
 /// Moves a message to where it stands now.
 pub(crate) fn restand(tx: &mut Tx<'_>, queue: &Queue, number: u64, before: &Standing, now: &Standing) {
-    MESSAGES.put(tx, &(queue.id, number), now);
+    MESSAGES.put(tx, &(queue.place(), number), now);
     if !queue.is_fifo() {
-        ORDER.delete(tx, &(queue.id, before.visible, number));
-        ORDER.put(tx, &(queue.id, now.visible, number), &u8::from(now.receives > 0));
+        ORDER.delete(tx, &(queue.place(), before.visible, number));
+        ORDER.put(tx, &(queue.place(), now.visible, number), &u8::from(now.receives > 0));
     }
 }
 
 /// Removes all messages of a queue.
 pub(crate) fn clear(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
-    BODIES.clear(tx, &(queue.id,))?;
-    MESSAGES.clear(tx, &(queue.id,))?;
-    ORDER.clear(tx, &(queue.id,))?;
+    BODIES.clear(tx, &queue.place())?;
+    MESSAGES.clear(tx, &queue.place())?;
+    ORDER.clear(tx, &queue.place())?;
     Ok(())
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn clear(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
 pub(crate) fn counts(from: &impl Read, queue: &Queue, now: i64) -> Result<(usize, usize, usize)> {
     let (mut visible, mut in_flight, mut delayed) = (0, 0, 0);
     let oldest = now - queue.retention_millis();
-    for entry in MESSAGES.all(from, &(queue.id,))? {
+    for entry in MESSAGES.all(from, &queue.place())? {
         match entry.row {
             Standing { sent, .. } if sent <= oldest => {}
             Standing { visible: at, .. } if at <= now => visible += 1,
