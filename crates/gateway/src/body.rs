@@ -67,11 +67,8 @@ impl Stream for Arriving {
 /// The content of an `aws-chunked` body.
 pub(crate) fn unchunked(body: Body, decoder: ChunkedDecoder, length: Option<u64>) -> Body {
     let trailers = Trailers::default();
-    let stream: ByteStream = match body.into_parts() {
-        Ok(bytes) => Box::pin(futures_util::stream::once(async move { Ok(bytes) })),
-        Err((stream, _)) => stream,
-    };
-    let unchunk = Unchunk { stream, decoder, ready: VecDeque::new(), trailers: trailers.clone(), done: false };
+    let unchunk =
+        Unchunk { stream: pieces(body), decoder, ready: VecDeque::new(), trailers: trailers.clone(), done: false };
     Body::stream_with_trailers(Box::pin(unchunk), length, trailers)
 }
 
@@ -117,21 +114,19 @@ impl Stream for Unchunk {
     }
 }
 
-/// A body whose SHA-256 the signer has named: the last piece is held back until the hash agrees.
+/// A body whose SHA-256 the signer has named: pieces pass as they come, and the stream ends with an error unless the
+/// hash agrees. So nothing may be kept before its end.
 pub(crate) fn hashed(body: Body, expected: String) -> Body {
     let length = body.length();
+    let hashed = Hashed { stream: pieces(body), hasher: Sha256::new(), expected, done: false };
+    Body::stream(Box::pin(hashed), length)
+}
+
+/// The bytes of a body, however it came.
+fn pieces(body: Body) -> ByteStream {
     match body.into_parts() {
-        Ok(bytes) if bytes.is_empty() => Body::from(bytes),
-        Ok(bytes) => {
-            let stream = futures_util::stream::once(async move { Ok(bytes) });
-            Body::stream(
-                Box::pin(Hashed { stream: Box::pin(stream), hasher: Sha256::new(), expected, done: false }),
-                length,
-            )
-        }
-        Err((stream, length)) => {
-            Body::stream(Box::pin(Hashed { stream, hasher: Sha256::new(), expected, done: false }), length)
-        }
+        Ok(bytes) => Box::pin(futures_util::stream::once(async move { Ok(bytes) })),
+        Err((stream, _)) => stream,
     }
 }
 

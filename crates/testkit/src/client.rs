@@ -191,17 +191,15 @@ impl Client {
         let mut out =
             http::Request::builder().method(request.method.as_str()).uri(uri).body(Full::new(body)).expect("a request");
         *out.headers_mut() = request.headers;
-        let exchange = async {
+        let exchange = async move {
             let response = sender.send_request(out).await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let body = response.into_body().collect().await?.to_bytes();
-            Ok((status, headers, body))
+            Ok::<_, hyper::Error>((status, headers, body))
         };
-        // The connection only ends before its answer when there is none.
-        tokio::select! {
-            answer = exchange => answer,
-            ended = connection => Err(format!("the connection ended: {ended:?}").into()),
-        }
+        // The connection ends with its sender, or before it when the other side hangs up, with its answer or without.
+        let (answer, _ended) = tokio::join!(exchange, connection);
+        Ok(answer?)
     }
 }
 

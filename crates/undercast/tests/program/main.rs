@@ -1,0 +1,10 @@
+//! The real program from the outside: killed, stopped, begun again, and what it says where it cannot begin.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
+
+mod cloud;
+mod crash;
+mod hooks;
+mod snapshots;
+mod stopping;
