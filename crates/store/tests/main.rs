@@ -224,6 +224,14 @@ async fn two_accounts(files: &std::path::Path) -> (Database, Blobs) {
     (db, blobs)
 }
 
+async fn put_in(db: &Database, table: &Table<String>, key: &impl Key, row: &str) {
+    let write = |tx: &mut Tx<'_>| {
+        table.put(tx, key, &row.to_owned());
+        Ok::<_, Error>(())
+    };
+    db.write(write).await.unwrap();
+}
+
 #[test]
 fn one_account_begins_again_and_the_others_go_on() {
     let (files, owners) = (folder(), || Owners::new([Shared::by_row(&NAMES, |account| account)]));
@@ -249,7 +257,7 @@ fn one_account_begins_again_and_the_others_go_on() {
         blobs.sweep(&db, &mut seen).await.unwrap();
         assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap(), 1, "Anna's own");
         // Hers come back, with what the blobs were written with, beside what Bert has done since.
-        db.write(|tx| Ok::<_, Error>(ROWS.put(tx, &key(BERT), &"after".to_owned()))).await.unwrap();
+        put_in(&db, &ROWS, &key(BERT), "after").await;
         let saved = begin(Some("all"));
         saved.order(&files).unwrap();
         assert_eq!(Beginning::ordered(&files).unwrap(), Some(saved.clone()));
@@ -286,7 +294,7 @@ fn an_account_comes_to_a_cloud_with_another_key() {
         );
         // By now Bert has the name that Anna had.
         let name = ("name of 111111111111",);
-        other.write(|tx| Ok::<_, Error>(NAMES.put(tx, &name, &BERT.to_owned()))).await.unwrap();
+        put_in(&other, &NAMES, &name, BERT).await;
         assert!(matches!(saved.check(&other, &owners), Err(Error::InTheWay { account, .. }) if account == BERT));
         saved.order(&there).unwrap();
         assert!(saved.bring_rows(&there, &other, &owners).await.is_err());

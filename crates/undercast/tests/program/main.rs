@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
 
+mod accounts;
 mod cloud;
 mod crash;
+mod faults;
 mod hooks;
 mod snapshots;
 mod stopping;
