@@ -10,6 +10,7 @@ pub mod arn;
 pub mod auth;
 mod callers;
 mod clock;
+mod cloudtrail;
 mod credentials;
 mod cx;
 mod dispatch;

@@ -74,6 +74,11 @@ pub trait Service: Send + Sync + 'static {
     /// Begins what runs beside the calls: pollers, supervisors. Called once, after all services are registered.
     fn start(&self, _kernel: &Kernel) {}
 
+    /// The operations that CloudTrail records as data events rather than as management events.
+    fn data_events(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Its tables whose keys do not begin with an account, and how their rows tell whose they are.
     fn shared(&self) -> Vec<Shared> {
         Vec::new()

@@ -81,6 +81,10 @@ impl Service for Lambda {
         access::access(cx, operation, input)
     }
 
+    fn data_events(&self) -> &'static [&'static str] {
+        &["Invoke"]
+    }
+
     fn shared(&self) -> Vec<Shared> {
         vec![Shared::by_row(&url::URLS, |(account, _, _)| account)]
     }

@@ -79,6 +79,34 @@ impl Service for S3 {
         permission::access(self, cx, operation, input)
     }
 
+    fn data_events(&self) -> &'static [&'static str] {
+        &[
+            "AbortMultipartUpload",
+            "CompleteMultipartUpload",
+            "CopyObject",
+            "CreateMultipartUpload",
+            "DeleteObject",
+            "DeleteObjectTagging",
+            "DeleteObjects",
+            "GetObject",
+            "GetObjectAcl",
+            "GetObjectAttributes",
+            "GetObjectTagging",
+            "HeadBucket",
+            "HeadObject",
+            "ListMultipartUploads",
+            "ListObjectVersions",
+            "ListObjects",
+            "ListObjectsV2",
+            "ListParts",
+            "PutObject",
+            "PutObjectAcl",
+            "PutObjectTagging",
+            "UploadPart",
+            "UploadPartCopy",
+        ]
+    }
+
     fn shared(&self) -> Vec<Shared> {
         vec![Shared::by_row(&rows::BUCKETS, |bucket| &bucket.account)]
     }

@@ -25,7 +25,12 @@ pub(super) async fn run(command: Command, endpoint: &str, json: bool) -> Outcome
             Ok(ExitCode::SUCCESS)
         }
         Command::Report { service } => report(endpoint, json, service.as_deref()).await,
-        Command::Events { follow, count } => events(endpoint, json, follow, count).await,
+        Command::Events { count, cloudtrail: true, .. } => {
+            let path = format!("/_undercast/events?form=cloudtrail&count={count}");
+            say(&format!("{:#}", call(endpoint, "GET", &path, None).await?))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Events { follow, count, .. } => events(endpoint, json, follow, count).await,
         Command::Why { request_id } => why(endpoint, &request_id).await,
         Command::Clock { action } => clock(endpoint, json, action.unwrap_or(ClockAction::Get)).await,
         Command::Fault { action } => fault(endpoint, json, action).await,

@@ -53,6 +53,9 @@ enum Command {
         /// How many
         #[arg(long, default_value_t = 20)]
         count: usize,
+        /// As JSON in the form in which CloudTrail delivers them
+        #[arg(long, conflicts_with = "follow")]
+        cloudtrail: bool,
     },
     /// Explain one call: what it asked, who asked, how it was decided
     Why {

@@ -6,6 +6,7 @@
 mod accounts;
 mod cloud;
 mod crash;
+mod events;
 mod faults;
 mod hooks;
 mod snapshots;
