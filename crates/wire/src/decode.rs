@@ -105,12 +105,26 @@ pub fn shorten(text: &str) -> &str {
 /// The members of a structure as they are found: later ones replace earlier ones, unions take one.
 pub struct Collect {
     fields: Fields,
+    /// The member that comes next if members come in the model's order, as they usually do.
+    hint: usize,
 }
 
 impl Collect {
     /// Nothing found so far.
     pub fn new(schema: &'static Structure) -> Self {
-        Self { fields: Fields::new(schema) }
+        Self { fields: Fields::new(schema), hint: 0 }
+    }
+
+    /// The member whose wire name is `name`.
+    pub fn find(&mut self, name: &str) -> Option<(u16, &'static Member)> {
+        let members = self.fields.schema.members;
+        let found = match members.get(self.hint) {
+            Some(m) if m.wire == name => Some((self.hint, m)),
+            _ => members.iter().enumerate().find(|(_, m)| m.wire == name),
+        };
+        let (index, member) = found?;
+        self.hint = index + 1;
+        u16::try_from(index).ok().map(|index| (index, member))
     }
 
     /// A member was found.
@@ -130,13 +144,4 @@ impl Collect {
         }
         Ok(self.fields)
     }
-}
-
-/// The member whose wire name is `name`, looked for first at `hint` (members usually come in the model's order).
-pub fn find(schema: &'static Structure, name: &str, hint: usize) -> Option<(u16, &'static Member)> {
-    let found = match schema.members.get(hint) {
-        Some(m) if m.wire == name => Some((hint, m)),
-        _ => schema.members.iter().enumerate().find(|(_, m)| m.wire == name),
-    };
-    found.and_then(|(i, m)| u16::try_from(i).ok().map(|i| (i, m)))
 }

@@ -74,6 +74,8 @@ pub mod names {
     pub static AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
     /// The session token.
     pub static AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+    /// The regions in which a signature of version 4a is good.
+    pub static AMZ_REGION_SET: HeaderName = HeaderName::from_static("x-amz-region-set");
     /// The operation, in the JSON protocols.
     pub static AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
     /// S3's request id.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::decode::{Collect, MAX_DEPTH, Malformed, Result, find, integer};
+use crate::decode::{Collect, MAX_DEPTH, Malformed, Result, integer};
 use crate::schema::{List, Map, Shape, Structure, TimestampFormat};
 use crate::text;
 use crate::value::{Fields, Value};
@@ -361,12 +361,10 @@ impl<'a> JsonReader<'a> {
             return Err(self.wrong_type("an object"));
         }
         let mut found = Collect::new(of);
-        let mut hint = 0;
         self.sequence(b'}', &mut |r| {
             let key = r.key()?;
-            match find(of, &key, hint) {
+            match found.find(&key) {
                 Some((index, member)) => {
-                    hint = usize::from(index) + 1;
                     if let Some(value) = r.value(&member.shape)? {
                         found.set(index, value);
                     }
