@@ -95,7 +95,7 @@ impl CborReader<'_> {
                 _ => return Err(Malformed::wrong_type("expected a boolean")),
             },
             Shape::Integer(_) | Shape::Long(_) => integer(self.integer()?, shape)?,
-            Shape::Float | Shape::Double => Value::Double(self.double()?),
+            Shape::Float(_) | Shape::Double(_) => Value::Double(self.double()?),
             Shape::Timestamp(_) => {
                 let head = self.head()?;
                 if (head.major, head.value) != (6, Some(1)) {
@@ -223,6 +223,7 @@ impl CborReader<'_> {
                 None => {
                     r.skip()?;
                     if key != "__type" {
+                        found.foreign();
                         r.unknown.push(key);
                     }
                 }

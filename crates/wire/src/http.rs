@@ -66,7 +66,7 @@ impl Response {
 pub mod names {
     use ::http::HeaderName;
 
-    pub use ::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN, SERVER, USER_AGENT};
+    pub use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN, SERVER, USER_AGENT};
 
     /// When the request was signed.
     pub static AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");

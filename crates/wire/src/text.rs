@@ -146,7 +146,8 @@ pub fn epoch(value: Timestamp) -> String {
 /// Reads a moment written in `format`; forms that the SDKs also send are accepted. `None`: none of them.
 pub fn parse_timestamp(text: &str, format: TimestampFormat) -> Option<Timestamp> {
     match format {
-        TimestampFormat::Iso8601 => parse_iso8601(text),
+        // `date-time` has no offset, says its specification, and servers refuse one.
+        TimestampFormat::Iso8601 => parse_iso8601(text).filter(|_| text.ends_with('Z')),
         TimestampFormat::Epoch => parse_double(text).and_then(from_epoch),
         TimestampFormat::Http => parse_http_date(text),
     }
@@ -155,9 +156,11 @@ pub fn parse_timestamp(text: &str, format: TimestampFormat) -> Option<Timestamp>
 /// RFC 3339 with any offset.
 pub fn parse_iso8601(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
-    // jiff also reads forms that AWS refuses: week dates, no `T`, lower-case letters, a bracketed zone.
+    // jiff also reads forms that AWS refuses: week dates, no `T`, lower-case letters, a bracketed zone, an offset of hours
+    // alone.
     let plain = bytes.len() >= 20 && bytes.get(10) == Some(&b'T') && !text.contains(['[', 't', 'z', ',']);
-    if plain { text.parse().ok() } else { None }
+    let whole = text.ends_with('Z') || bytes.get(bytes.len().wrapping_sub(3)) == Some(&b':');
+    if plain && whole { text.parse().ok() } else { None }
 }
 
 fn parse_http_date(text: &str) -> Option<Timestamp> {

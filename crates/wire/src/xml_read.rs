@@ -130,6 +130,7 @@ pub fn members(element: &Element, schema: &'static Structure, unknown: &mut Vec<
         if !schema.members.iter().any(|m| {
             m.xml == child.name || matches!(m.shape, Shape::List(l) if m.flattened && l.item_name == child.name)
         }) {
+            found.foreign();
             unknown.push(child.name.clone());
         }
     }

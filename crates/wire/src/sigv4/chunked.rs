@@ -25,12 +25,7 @@ pub struct ChunkSigner {
 impl ChunkSigner {
     /// For the body of a request whose signature was verified with `key`.
     pub fn new(key: Arc<Key>, signature: &Signature) -> Self {
-        Self {
-            key,
-            stamp: signature.stamp.clone(),
-            scope: signature.scope(),
-            previous: signature.signature.clone(),
-        }
+        Self { key, stamp: signature.stamp.clone(), scope: signature.scope(), previous: signature.signature.clone() }
     }
 
     fn verify(&mut self, kind: &str, middle: &str, hash: &str, given: &str) -> bool {
@@ -38,7 +33,9 @@ impl ChunkSigner {
         let given = given.trim_end_matches('*');
         let algorithm = self.key.algorithm();
         let good = self.key.verifies(given, |out| {
-            for piece in [algorithm, kind, "\n", &self.stamp, "\n", &self.scope, "\n", &self.previous, "\n", middle, hash] {
+            for piece in
+                [algorithm, kind, "\n", &self.stamp, "\n", &self.scope, "\n", &self.previous, "\n", middle, hash]
+            {
                 out.put(piece);
             }
         });
