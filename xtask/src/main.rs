@@ -3,6 +3,7 @@
 mod clients;
 mod demo;
 mod fresh;
+mod fuzz;
 mod shell;
 mod test;
 mod tidy;
@@ -19,6 +20,8 @@ const HELP: &str = "usage: ./x COMMAND
   bench                     how fast the release binary is, beside what could not be faster; takes a minute
   test                      everything that CI runs
   clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
+  fuzz [--seconds N] [TARGET…]
+                            feed every reader of the wire bytes that chance makes, 60 s each
   tidy                      the rules of this code base
   fmt                       format the code
   models                    make models/ anew from the pinned packages
@@ -47,6 +50,7 @@ fn run(words: &[&str]) -> Result<(), Failed> {
         ["bench"] => tools::bench(),
         ["test"] => test::run(),
         ["clients"] => clients::run(),
+        ["fuzz", words @ ..] => fuzz::run(words),
         ["tidy"] => tidy::run(),
         ["fmt"] => shell::run("cargo", &["fmt", "--all"]),
         ["models"] => shell::run("python3", &["models/make.py"]),

@@ -311,22 +311,20 @@ impl Call<'_> {
     fn region(&self) -> Result<String, Failure> {
         let default = undercast_kernel::regions::DEFAULT;
         let named = || self.door.labels.iter().find(|l| undercast_kernel::regions::exists(l)).map(String::as_str);
-        let Some(signature) = self.signature.as_ref().filter(|s| !s.region.is_empty()) else {
-            return Ok(if self.api.global { default } else { named().unwrap_or(default) }.to_owned());
+        let signature = match self.signature.as_ref().filter(|s| !s.region.is_empty()) {
+            // Of an API that is stored once no region is asked, as of version 4.
+            _ if self.api.global => return Ok(default.to_owned()),
+            None => return Ok(named().unwrap_or(default).to_owned()),
+            Some(signature) if !signature.is_asymmetric() => return Ok(signature.region.clone()),
+            Some(signature) => signature,
         };
-        if !signature.is_asymmetric() {
-            return Ok(if self.api.global { default } else { signature.region.as_str() }.to_owned());
-        }
         // A signature of version 4a is good in several regions. Of a host that names none, the first of them is meant.
         let regions = signature.region.as_str();
-        let region = if self.api.global { None } else { named().or_else(|| asymmetric::first_named(regions)) };
-        let region = region.unwrap_or(default);
+        let region = named().or_else(|| asymmetric::first_named(regions)).unwrap_or(default);
         if asymmetric::admits(regions, region) {
-            Ok(region.to_owned())
-        } else {
-            let (protocol, s3) = (self.target.protocol, self.api.s3_signing);
-            Err(auth::refusal(Refusal::Region, protocol, s3, Some(signature)).into())
+            return Ok(region.to_owned());
         }
+        Err(auth::refusal(Refusal::Region, self.target.protocol, self.api.s3_signing, Some(signature)).into())
     }
 
     async fn buffer(&self, request: &mut Request, limit: usize) -> Result<Bytes, Failure> {

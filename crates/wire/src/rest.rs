@@ -353,7 +353,7 @@ impl RestWriter {
             self.response.set(&name, text);
         } else if inside_list {
             let date = matches!(member.shape, Shape::List(List { item: Shape::Timestamp(_), .. }));
-            let quote = !date && (text.contains(',') || text.contains('"'));
+            let quote = !date && (text.is_empty() || text.contains(',') || text.contains('"'));
             let text = if quote {
                 format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
             } else {

@@ -55,19 +55,28 @@ fn plus_one(mut number: [u8; 32]) -> [u8; 32] {
 
 /// What verifies the signatures of an access key.
 #[derive(Debug, Clone)]
-pub struct PublicKey(ParsedPublicKey);
+pub struct PublicKey {
+    key: ParsedPublicKey,
+    point: Vec<u8>,
+}
 
 impl PublicKey {
     /// The key that belongs to an access key. `None`: there is none, which does not happen.
     pub fn of(access_key: &str, secret: &str) -> Option<Self> {
         let private = PrivateKey::from_private_key(&ECDH_P256, &private_key(access_key, secret)?).ok()?;
         let point = private.compute_public_key().ok()?;
-        ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point.as_ref()).ok().map(Self)
+        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point.as_ref()).ok()?;
+        Some(Self { key, point: point.as_ref().to_vec() })
+    }
+
+    /// The point of the curve that it is, uncompressed.
+    pub fn point(&self) -> &[u8] {
+        &self.point
     }
 
     /// Whether `signature`, in hexadecimal, is one of `text`.
     pub fn verifies(&self, text: &str, signature: &str) -> bool {
-        text::unhex(signature).is_some_and(|bytes| self.0.verify_sig(text.as_bytes(), &bytes).is_ok())
+        text::unhex(signature).is_some_and(|bytes| self.key.verify_sig(text.as_bytes(), &bytes).is_ok())
     }
 }
 
