@@ -266,9 +266,8 @@ impl Player {
         let open = |m: &Move| m.status == "RUNNING" || m.status == "CANCELLING";
         let tasks: Vec<Move> = self.model.moves.iter().filter(|m| open(m)).cloned().collect();
         for mut task in tasks {
-            let listed = self
-                .world
-                .call("ListMessageMoveTasks", json!({"SourceArn": arn(&task.source), "MaxResults": 10}))?;
+            let listed =
+                self.world.call("ListMessageMoveTasks", json!({"SourceArn": arn(&task.source), "MaxResults": 10}))?;
             let rows = listed["Results"].as_array().cloned().unwrap_or_default();
             let Some(row) = rows.iter().find(|r| r["StartedTimestamp"] == task.started) else {
                 return violated(format!("the move task of {} is not listed any more: {listed}", task.source));
@@ -448,7 +447,8 @@ impl Player {
     /// Receives from a queue and deletes what it gets; says whether there was something.
     fn drain(&mut self, name: &str) -> Held<bool> {
         let ask = Ask { most: 10, visibility: Some(600_000), attempt: None };
-        let input = json!({"QueueUrl": name, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600, "AttributeNames": ["All"]});
+        let input =
+            json!({"QueueUrl": name, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600, "AttributeNames": ["All"]});
         let Reply::Done { answer, .. } = self.ask("ReceiveMessage", input)? else {
             return violated("nothing is in the way, and a receive is refused");
         };

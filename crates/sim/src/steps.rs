@@ -113,8 +113,7 @@ impl Player {
     }
 
     fn create_missing(&mut self) -> Held<()> {
-        let missing: Vec<&str> =
-            QUEUES.iter().copied().filter(|name| !self.model.queues.contains_key(*name)).collect();
+        let missing: Vec<&str> = QUEUES.iter().copied().filter(|name| !self.model.queues.contains_key(*name)).collect();
         match self.dice.one(&missing) {
             Some(name) => self.create(name),
             None => Ok(()),
@@ -190,7 +189,10 @@ impl Player {
         let group = (fifo && !self.dice.percent(2)) || self.dice.percent(10);
         Draft {
             body: format!("m{number}"),
-            delay: self.dice.percent(if fifo { 2 } else { 15 }).then(|| self.dice.pick(&[0, 1, 5, 60, 900, 901]) * 1000),
+            delay: self
+                .dice
+                .percent(if fifo { 2 } else { 15 })
+                .then(|| self.dice.pick(&[0, 1, 5, 60, 900, 901]) * 1000),
             group: group.then(|| format!("g{}", self.dice.below(3))),
             deduplication: self.dice.percent(if fifo { 80 } else { 1 }).then(|| format!("d{number}")),
         }
@@ -214,7 +216,8 @@ impl Player {
 
     /// A draft was accepted.
     fn sent(&mut self, name: &str, draft: &Draft, answer: &Json) -> Held<()> {
-        let number = self.model.send(name, draft, text(answer, "MessageId"), self.now).map_err(crate::player::Violation)?;
+        let number =
+            self.model.send(name, draft, text(answer, "MessageId"), self.now).map_err(crate::player::Violation)?;
         let wanted = name.ends_with(".fifo").then(|| sequence(number));
         let told = answer["SequenceNumber"].as_str();
         if told != wanted.as_deref() {
