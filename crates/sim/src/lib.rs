@@ -22,6 +22,8 @@ mod world;
 
 pub use disk::Sabotage;
 
+use std::collections::BTreeMap;
+
 use player::{Held, Player};
 
 /// What is to be simulated.
@@ -35,7 +37,7 @@ pub struct Plan {
 }
 
 /// A simulation in which everything held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
     /// A number over everything that happened.
     pub trace: u64,
@@ -45,6 +47,8 @@ pub struct Passed {
     pub mishaps: u64,
     /// Times that the kernel ended and another began.
     pub crashes: u64,
+    /// How often what is interesting came about: duplicates, dead letters, receivers that were woken.
+    pub seen: BTreeMap<&'static str, u64>,
 }
 
 /// A simulation in which something did not hold.
@@ -90,6 +94,7 @@ pub fn run(plan: Plan) -> Result<Passed, Box<Failed>> {
             calls: player.calls,
             mishaps: player.mishaps,
             crashes: player.crashes,
+            seen: player.model.seen,
         }),
         Err(why) => Err(failed(step, why.0, player.trace.last())),
     }

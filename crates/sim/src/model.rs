@@ -114,6 +114,8 @@ pub(crate) struct Model {
     ids: BTreeSet<String>,
     generations: u64,
     pub(crate) moves: Vec<Move>,
+    /// How often what is interesting came about.
+    pub(crate) seen: BTreeMap<&'static str, u64>,
 }
 
 /// `arn:aws:sqs:us-east-1:000000000000:name`
@@ -166,6 +168,7 @@ impl Model {
             let (over, kept): (Vec<Message>, Vec<Message>) =
                 std::mem::take(&mut queue.messages).into_iter().partition(|m| m.sent + queue.settings.retention <= now);
             queue.messages = kept;
+            *self.seen.entry("expired").or_default() += u64::try_from(over.len()).unwrap_or(0);
             self.gone.extend(over.into_iter().filter_map(|m| Some((m.id?, "its time was over"))));
         }
     }
@@ -236,6 +239,7 @@ impl Model {
                 if before.id != id {
                     return Err(format!("deduplication: {id} was made, and {} was accepted before", before.id));
                 }
+                *self.seen.entry("duplicate").or_default() += 1;
                 return Ok(before.number);
             }
         }
@@ -268,6 +272,7 @@ impl Model {
     /// The messages that a receiver gets, by number. They are received by this.
     pub(crate) fn receive(&mut self, name: &str, ask: &Ask, now: i64) -> Vec<u64> {
         if let Some(again) = self.repeated(name, ask, now) {
+            *self.seen.entry("attempt repeated").or_default() += 1;
             return again;
         }
         let Some(queue) = self.queues.get(name) else { return Vec::new() };
@@ -339,6 +344,7 @@ impl Model {
             let earlier = message.earlier + message.receives;
             let dead_letter_of = Some(arn(name));
             target.add(Message { sent, earlier, dead_letter_of, ..message.clone() }, now);
+            *self.seen.entry("dead letter").or_default() += 1;
         }
         self.expire(now);
         true
@@ -377,6 +383,9 @@ impl Model {
         let fifo = queue.settings.fifo;
         let Some(message) = queue.by_number(number) else { return Ok(()) };
         let newest = message.handle.as_deref() == Some(handle);
+        if !newest {
+            *self.seen.entry("stale handle").or_default() += 1;
+        }
         if fifo && (!newest || message.visible <= now) {
             return Err("InvalidParameterValue");
         }
@@ -425,6 +434,7 @@ impl Model {
             self.gone.extend(message.id.clone().map(|id| (id, "it was moved, which makes it another")));
             if let Some(target) = self.queues.get_mut(&target) {
                 target.add(Message { id: None, sent: now, earlier: 0, dead_letter_of: None, ..message }, now);
+                *self.seen.entry("moved").or_default() += 1;
             }
         }
         Ok(())

@@ -316,6 +316,7 @@ impl Player {
                     let answer = result?;
                     self.say(&format!("a receiver of {} that waited gets {answer}", receiver.queue));
                     let empty = answer["Messages"].as_array().is_none_or(Vec::is_empty);
+                    *self.model.seen.entry(if empty { "waited in vain" } else { "woken" }).or_default() += 1;
                     if empty && self.now < receiver.deadline {
                         return violated("a receiver that waits was sent away before its time");
                     }

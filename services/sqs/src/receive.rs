@@ -193,9 +193,9 @@ fn repeated(cx: &Cx, tx: &Tx<'_>, queue: &Queue, ask: &Ask) -> Result<Option<Vec
     let mut out = Vec::new();
     for (number, receipt) in attempt.messages {
         let standing = MESSAGES.get(tx, &(queue.id, number))?;
-        let Some(standing) = standing.filter(|s| s.receipt == receipt && s.visible > cx.now_millis()) else {
-            return Ok(None);
-        };
+        let same =
+            |s: &Standing| s.receipt == receipt && s.visible > cx.now_millis() && !queue.is_over(s, cx.now_millis());
+        let Some(standing) = standing.filter(same) else { return Ok(None) };
         if let Some(message) = BODIES.get(tx, &(queue.id, number))? {
             out.push(show(queue, ask, number, &standing, &message));
         }
