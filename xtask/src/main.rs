@@ -3,8 +3,8 @@
 mod clients;
 mod demo;
 mod fresh;
-mod promises;
 mod fuzz;
+mod promises;
 mod shell;
 mod test;
 mod tidy;

@@ -74,6 +74,8 @@ pub struct Tasks {
 
 /// So many tasks run at a time.
 const AT_ONCE: usize = 64;
+/// A task whose end could not be stored waits so long, by the machine's time, before it is done again.
+const STORE_FAILED: Duration = Duration::from_secs(1);
 
 impl Tasks {
     /// Schedules work with the writes of a transaction. One with the same service and id is moved.
@@ -188,7 +190,10 @@ impl Kernel {
             if self.inner.tasks.begin(&task) {
                 let kernel = self.clone();
                 self.spawn(async move {
-                    kernel.run_task(&task).await;
+                    if kernel.run_task(&task).await.is_err() {
+                        // It is due as before; without a pause, a store that fails would keep the loop busy.
+                        tokio::time::sleep(STORE_FAILED).await;
+                    }
                     kernel.inner.tasks.finish(&task);
                 });
             }
@@ -196,7 +201,11 @@ impl Kernel {
         None
     }
 
-    async fn run_task(&self, task: &Task) {
+    /// Does a task, and stores what becomes of it.
+    ///
+    /// # Errors
+    /// When that cannot be stored: then the task is as it was, and comes again.
+    async fn run_task(&self, task: &Task) -> Result<()> {
         let cx = self.cx_for(&task.account, &task.region);
         let outcome = match self.service(&task.service) {
             // It comes again, as work does whose region has lost its power.
@@ -220,12 +229,12 @@ impl Kernel {
                 Some((self.inner.clock.now().as_millisecond() + wait.min(300_000), task.attempts + 1))
             }
         };
-        if let Err(error) = self.settle(task, again).await {
+        self.settle(task, again).await.inspect_err(|error| {
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = error as &dyn std::error::Error,
                 "the end of a task could not be stored; it comes again"
             );
-        }
+        })
     }
 
     /// Removes or moves a task that has run, unless it was scheduled anew meanwhile.
@@ -262,8 +271,9 @@ impl Kernel {
                 self.inner.clock.set(due);
             }
             if self.inner.tasks.begin(&task) {
-                self.run_task(&task).await;
+                let stored = self.run_task(&task).await;
                 self.inner.tasks.finish(&task);
+                stored?;
             } else {
                 // It was started before the clock was taken; it ends by itself.
                 tokio::time::sleep(Duration::from_millis(1)).await;

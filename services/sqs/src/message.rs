@@ -10,7 +10,7 @@ use undercast_kernel::{AwsError, Bytes, Failure, Result};
 
 use crate::api::{errors, input, output};
 use crate::error;
-use crate::queue::Queue;
+use crate::queue::{Placed, Queue};
 
 /// Queue, number → where the message stands.
 pub(crate) static MESSAGES: Table<Standing> = Table::new("sqs.messages");
@@ -47,6 +47,9 @@ pub(crate) struct Message {
     /// ARN of the queue whose dead letter it is.
     #[n(8)]
     pub(crate) dead_letter_of: Option<String>,
+    /// How often it was received in the queues whose dead letter it became.
+    #[n(9)]
+    pub(crate) earlier_receives: Option<u32>,
 }
 
 /// A user's attribute of a message.
@@ -113,6 +116,25 @@ pub(crate) fn restand(tx: &mut Tx<'_>, queue: &Queue, number: u64, before: &Stan
     }
 }
 
+/// Puts what was never received off until the delay that its FIFO queue has now. Standard queues' delays are not for what
+/// is in them already ("Amazon SQS delay queues").
+pub(crate) fn delay_anew(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
+    let delay = queue.number("DelaySeconds") * 1000;
+    for entry in MESSAGES.all(tx, &queue.place())? {
+        if let (Some((_, number)), 0) = (entry.key::<(Placed, u64)>(), entry.row.receives) {
+            let now = Standing { visible: entry.row.sent + delay, ..entry.row.clone() };
+            restand(tx, queue, number, &entry.row, &now);
+        }
+    }
+    Ok(())
+}
+
+/// Removes everything of a queue that is deleted.
+pub(crate) fn forget(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
+    NEXT.delete(tx, &queue.place());
+    clear(tx, queue)
+}
+
 /// Removes all messages of a queue.
 pub(crate) fn clear(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
     BODIES.clear(tx, &queue.place())?;
@@ -124,10 +146,9 @@ pub(crate) fn clear(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
 /// How many messages can be seen, are in flight, are delayed.
 pub(crate) fn counts(from: &impl Read, queue: &Queue, now: i64) -> Result<(usize, usize, usize)> {
     let (mut visible, mut in_flight, mut delayed) = (0, 0, 0);
-    let oldest = now - queue.retention_millis();
     for entry in MESSAGES.all(from, &queue.place())? {
         match entry.row {
-            Standing { sent, .. } if sent <= oldest => {}
+            standing if queue.is_over(&standing, now) => {}
             Standing { visible: at, .. } if at <= now => visible += 1,
             Standing { receives: 0, .. } => delayed += 1,
             _ => in_flight += 1,

@@ -6,7 +6,7 @@ use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::api::{self, errors, output};
-use crate::message::{self, BODIES, MESSAGES};
+use crate::message::{self, BODIES, MESSAGES, Standing};
 use crate::queue::{Placed, QUEUES, Queue, QueueName};
 use crate::{error, sweep};
 
@@ -76,7 +76,11 @@ pub(crate) async fn start(cx: &Cx, input: api::StartMessageMoveTaskInput) -> Res
             if let Some(destination) = &input.destination_arn {
                 let missing = "The resource that you specified for the DestinationArn parameter doesn't exist.";
                 let found = QueueName::from_arn(destination).map(|name| name.find(tx));
-                found.and_then(Result::ok).ok_or_else(|| not_found(missing))?;
+                let found = found.and_then(Result::ok).ok_or_else(|| not_found(missing))?;
+                if found.is_fifo() != source.is_fifo() {
+                    let message = "Destination queue must be same type of queue as the source.";
+                    return Err(error::invalid_value(message).into());
+                }
             }
             if TASKS.all(tx, &source.place())?.iter().any(|t| t.row.status == "RUNNING") {
                 let message = "There is already a task running. Only one active task is allowed for a source queue arn at a given time.";
@@ -94,6 +98,9 @@ pub(crate) async fn start(cx: &Cx, input: api::StartMessageMoveTaskInput) -> Res
                 failure: None,
                 started: cx.now_millis(),
             };
+            for old in TASKS.page(tx, &source.place(), None::<&()>, Order::Descending, usize::MAX)?.iter().skip(REMEMBERED - 1) {
+                TASKS.delete(tx, &(source.place(), old.row.started));
+            }
             TASKS.put(tx, &(source.place(), task.started), &task);
             let place = cx.elsewhere(&source.account, &source.region);
             let id = format!("move/{}/{}", source.tag(), task.started);
@@ -137,31 +144,65 @@ pub(crate) async fn step(cx: &Cx, due: &Task) -> Result<Next> {
     }
 }
 
+/// Moves up to `most` of the messages that can be seen. The answer has a bell for each.
 fn move_some(cx: &Cx, tx: &mut Tx<'_>, source: &Queue, task: &mut MoveTask, most: usize) -> Result<Vec<String>> {
-    let mut bells = Vec::new();
-    for entry in MESSAGES.page(tx, &source.place(), None::<&()>, Order::Ascending, most)? {
-        let (Some((_, number)), true) = (entry.key::<(Placed, u64)>(), entry.row.visible <= cx.now_millis()) else {
-            continue;
-        };
-        let Some(mut message) = BODIES.get(tx, &(source.place(), number))? else { continue };
-        let target = task.destination.clone().or_else(|| message.dead_letter_of.clone());
-        let target = target.as_deref().and_then(QueueName::from_arn).map(|name| name.find(tx));
-        let Some(Ok(target)) = target else {
-            "FAILED".clone_into(&mut task.status);
-            task.failure = Some("CouldNotDetermineMessageSource".to_owned());
-            break;
-        };
-        message::remove(tx, source, number, &entry.row);
-        // A moved message is a new one in its queue: new id, new time of retention (developer guide, "redrive").
-        message.id = cx.random().uuid();
-        message.sent = cx.now_millis();
-        message.dead_letter_of = None;
-        message.enqueue(tx, &target, cx.now_millis())?;
-        sweep::plan(cx, tx, &target)?;
-        task.moved += 1;
-        bells.push(target.topic());
+    let (mut bells, mut after) = (Vec::new(), None);
+    loop {
+        let page = MESSAGES.page(tx, &source.place(), after.as_ref(), Order::Ascending, STEP)?;
+        for entry in &page {
+            let Some((_, number)) = entry.key::<(Placed, u64)>() else { continue };
+            after = Some((source.place(), number));
+            if bells.len() == most {
+                return Ok(bells);
+            }
+            if entry.row.visible > cx.now_millis() || source.is_over(&entry.row, cx.now_millis()) {
+                continue;
+            }
+            match move_one(cx, tx, source, task.destination.as_deref(), number, &entry.row)? {
+                Some(bell) => bells.push(bell),
+                None => {
+                    "FAILED".clone_into(&mut task.status);
+                    task.failure = Some("CouldNotDetermineMessageSource".to_owned());
+                    return Ok(bells);
+                }
+            }
+            task.moved += 1;
+        }
+        if page.len() < STEP {
+            return Ok(bells);
+        }
     }
-    Ok(bells)
+}
+
+/// Moves one message; `None`: there is no queue to move it to.
+fn move_one(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    source: &Queue,
+    destination: Option<&str>,
+    number: u64,
+    standing: &Standing,
+) -> Result<Option<String>> {
+    let Some(mut message) = BODIES.get(tx, &(source.place(), number))? else {
+        return Err(cx.broken("a message has a standing and no body"));
+    };
+    let target = destination.or(message.dead_letter_of.as_deref()).and_then(QueueName::from_arn);
+    let Some(Ok(target)) = target.map(|name| name.find(tx)) else { return Ok(None) };
+    message::remove(tx, source, number, standing);
+    // A moved message is a new one in its queue: new id, new time of retention (developer guide, "redrive").
+    message.id = cx.random().uuid();
+    message.sent = cx.now_millis();
+    message.dead_letter_of = None;
+    message.earlier_receives = None;
+    message.enqueue(tx, &target, cx.now_millis())?;
+    sweep::plan(cx, tx, &target)?;
+    Ok(Some(target.topic()))
+}
+
+/// Removes what is remembered of a queue that is deleted. A task of it that falls due finds nothing to do.
+pub(crate) fn forget(tx: &mut Tx<'_>, source: &Queue) -> Result<()> {
+    TASKS.clear(tx, &source.place())?;
+    Ok(())
 }
 
 /// The queues whose dead-letter queue this is.

@@ -97,8 +97,10 @@ impl api::Operations for Sqs {
         let topic = cx
             .write(|tx| {
                 let queue = name.find(tx)?;
-                message::clear(tx, &queue)?;
+                message::forget(tx, &queue)?;
                 send::DEDUPLICATION.clear(tx, &queue.place())?;
+                receive::ATTEMPTS.clear(tx, &queue.place())?;
+                move_task::forget(tx, &queue)?;
                 QUEUES.delete(tx, &queue.key());
                 DELETED.put(tx, &queue.key(), &cx.now_millis());
                 cx.tasks().cancel(tx, "sqs", &format!("sweep/{}", queue.tag()))?;
@@ -214,16 +216,27 @@ impl api::Operations for Sqs {
 
     async fn set_queue_attributes(&self, cx: &Cx, input: api::SetQueueAttributesInput) -> Result<()> {
         let name = QueueName::from_url(cx, &input.queue_url)?;
-        cx.write(|tx| {
-            let mut queue = name.find(tx)?;
-            let retention = queue.retention_millis();
-            attributes::apply(&mut queue, &input.attributes);
-            attributes::check(cx, tx, &queue, &input.attributes, false)?;
-            queue.modified = cx.now().as_second();
-            QUEUES.put(tx, &queue.key(), &queue);
-            if queue.retention_millis() == retention { Ok(()) } else { sweep::replan(cx, tx, &queue) }
-        })
-        .await
+        let topic = cx
+            .write(|tx| {
+                let before = name.find(tx)?;
+                let mut queue = before.clone();
+                attributes::apply(&mut queue, &input.attributes);
+                attributes::check(cx, tx, &queue, &input.attributes, false)?;
+                queue.modified = cx.now().as_second();
+                QUEUES.put(tx, &queue.key(), &queue);
+                if queue.is_fifo() && queue.number("DelaySeconds") != before.number("DelaySeconds") {
+                    message::delay_anew(tx, &queue)?;
+                }
+                if queue.retention_millis() != before.retention_millis() {
+                    sweep::expire_all(cx, tx, &before)?;
+                    sweep::replan(cx, tx, &queue)?;
+                }
+                Ok(queue.topic())
+            })
+            .await?;
+        // A delay that is shorter now may show what somebody waits for.
+        cx.signals().ring(&topic);
+        Ok(())
     }
 
     async fn start_message_move_task(

@@ -9,6 +9,7 @@ use undercast_kernel::store::{Passed, Read, Table};
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::error;
+use crate::message::Standing;
 
 /// Account, region, name → queue.
 pub(crate) static QUEUES: Table<Queue> = Table::new("sqs.queues");
@@ -144,6 +145,11 @@ impl Queue {
 
     pub(crate) fn retention_millis(&self) -> i64 {
         self.number("MessageRetentionPeriod") * 1000
+    }
+
+    /// Whether a message's time in it is over.
+    pub(crate) fn is_over(&self, standing: &Standing, now: i64) -> bool {
+        standing.sent + self.retention_millis() <= now
     }
 
     pub(crate) fn text(&self, attribute: &str) -> Option<&str> {

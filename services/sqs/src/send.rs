@@ -145,6 +145,7 @@ impl Draft {
             group: self.group.clone(),
             deduplication,
             dead_letter_of: None,
+            earlier_receives: None,
         };
         let number = message.enqueue(tx, queue, now + delay * 1000)?;
         if let Some(key) = &key {

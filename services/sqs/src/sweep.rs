@@ -5,6 +5,7 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::message::{self, MESSAGES};
 use crate::queue::{Placed, Queue, QueueName};
+use crate::receive::ATTEMPTS;
 use crate::send::{DEDUPLICATION, DEDUPLICATION_MILLIS};
 
 /// A sweep looks at so many rows in one transaction.
@@ -65,18 +66,35 @@ fn expire(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<Option<i64>> {
     Ok(more.then_some(cx.now_millis()))
 }
 
-/// Forgets deduplication ids; says when to look again.
+/// Removes every message whose time is over, before the queue has another retention: what is over does not come back.
+pub(crate) fn expire_all(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
+    for entry in MESSAGES.all(tx, &queue.place())? {
+        if let Some((_, number)) = entry.key::<(Placed, u64)>().filter(|_| queue.is_over(&entry.row, cx.now_millis())) {
+            message::remove(tx, queue, number, &entry.row);
+        }
+    }
+    Ok(())
+}
+
+/// Forgets deduplication ids and attempts to receive; says when to look again.
 fn forget(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<Option<i64>> {
     if !queue.is_fifo() {
         return Ok(None);
     }
-    let mut next: Option<i64> = None;
+    let mut ends = Vec::new();
     for entry in DEDUPLICATION.all(tx, &queue.place())? {
         if entry.row.until > cx.now_millis() {
-            next = Some(next.map_or(entry.row.until, |n| n.min(entry.row.until)));
+            ends.push(entry.row.until);
         } else if let Some((_, group, deduplication)) = entry.key::<(Placed, String, String)>() {
             DEDUPLICATION.delete(tx, &(queue.place(), group, deduplication));
         }
     }
-    Ok(next)
+    for entry in ATTEMPTS.all(tx, &queue.place())? {
+        if entry.row.until > cx.now_millis() {
+            ends.push(entry.row.until);
+        } else if let Some((_, attempt)) = entry.key::<(Placed, String)>() {
+            ATTEMPTS.delete(tx, &(queue.place(), attempt));
+        }
+    }
+    Ok(ends.into_iter().min())
 }
