@@ -126,7 +126,11 @@ impl Client {
 
     /// Signs a request: all its headers and its body.
     pub fn sign(&self, request: &mut Request, api: &undercast_wire::Service) {
-        let now = jiff::Timestamp::now();
+        self.sign_at(request, api, jiff::Timestamp::now());
+    }
+
+    /// The same as if it were `now`.
+    pub fn sign_at(&self, request: &mut Request, api: &undercast_wire::Service, now: jiff::Timestamp) {
         let stamp = sigv4::stamp(now);
         set(request, "host", &format!("localhost:{}", self.address.port()));
         set(request, "x-amz-date", &stamp);
