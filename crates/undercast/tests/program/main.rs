@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
 
+mod beginning;
 mod cloud;
 mod crash;
 mod hooks;
