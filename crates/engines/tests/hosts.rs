@@ -1,5 +1,5 @@
 //! Hosts that are killed, and hosts without namespaces, with and without root. Without the test harness, because this
-//! program plays those hosts too: it is started once more, with the name of a part.
+//! program is those hosts too: it is started once more, with the name of one.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and says that it passed")]
 
@@ -17,30 +17,30 @@ use undercast_engines::server::{Engine as _, ProcessEngine};
 
 use crate::setup::{POLITE, eventually, family, groups_of, helper, is_alive, is_root, server, shell, without_root};
 
-/// A part that this program plays when it is started with its name.
+/// A host that this program is when it is started with its name.
 #[derive(Clone, Copy)]
-enum Part {
-    HostOfSandboxes,
-    HostOfAServer,
-    HostWithoutNamespaces,
+enum Host {
+    OfSandboxes,
+    OfAServer,
+    WithoutNamespaces,
 }
 
-impl Part {
-    const ALL: [Self; 3] = [Self::HostOfSandboxes, Self::HostOfAServer, Self::HostWithoutNamespaces];
+impl Host {
+    const ALL: [Self; 3] = [Self::OfSandboxes, Self::OfAServer, Self::WithoutNamespaces];
 
     fn name(self) -> &'static str {
         match self {
-            Self::HostOfSandboxes => "part:host-of-sandboxes",
-            Self::HostOfAServer => "part:host-of-a-server",
-            Self::HostWithoutNamespaces => "part:host-without-namespaces",
+            Self::OfSandboxes => "host:of-sandboxes",
+            Self::OfAServer => "host:of-a-server",
+            Self::WithoutNamespaces => "host:without-namespaces",
         }
     }
 
     async fn play(self) {
         match self {
-            Self::HostOfSandboxes => host_of_sandboxes().await,
-            Self::HostOfAServer => host_of_a_server().await,
-            Self::HostWithoutNamespaces => host_without_namespaces().await,
+            Self::OfSandboxes => host_of_sandboxes().await,
+            Self::OfAServer => host_of_a_server().await,
+            Self::WithoutNamespaces => host_without_namespaces().await,
         }
     }
 }
@@ -56,9 +56,9 @@ const TESTS: &[Test] = &[
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(part) = Part::ALL.into_iter().find(|part| arguments.iter().any(|a| a == part.name())) {
+    if let Some(host) = Host::ALL.into_iter().find(|host| arguments.iter().any(|a| a == host.name())) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(part.play());
+        runtime.block_on(host.play());
         return ExitCode::SUCCESS;
     }
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
@@ -71,10 +71,10 @@ fn main() -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Starts this program in a part.
-fn start(part: Part) -> Child {
+/// Starts this program as a host.
+fn start(as_host: Host) -> Child {
     let mut host = Command::new(std::env::current_exe().unwrap());
-    host.arg(part.name()).stdout(Stdio::piped()).spawn().unwrap()
+    host.arg(as_host.name()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
 /// What the host says behind this word.
@@ -91,7 +91,7 @@ async fn host_of_sandboxes() {
 }
 
 fn a_host_killed_hard_leaves_nothing() {
-    let mut host = start(Part::HostOfSandboxes);
+    let mut host = start(Host::OfSandboxes);
     let pids = said(&mut host, "pids ");
     let pids = pids.split(' ').map(|pid| pid.parse::<u32>().unwrap()).collect::<Vec<_>>();
     eventually("all run", || pids.iter().all(|&pid| family(pid).len() >= 4));
@@ -117,7 +117,7 @@ async fn host_of_a_server() {
 }
 
 fn a_host_killed_hard_stops_its_servers_in_order() {
-    let mut host = start(Part::HostOfAServer);
+    let mut host = start(Host::OfAServer);
     let log = PathBuf::from(said(&mut host, "log "));
     let all = family(host.id());
     assert_eq!(all.len(), 3, "host, keeper and server");
@@ -141,7 +141,7 @@ fn where_namespaces_are_forbidden_nothing_runs() {
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "sh", "-c", script])
         .arg(std::env::current_exe().unwrap())
-        .arg(Part::HostWithoutNamespaces.name())
+        .arg(Host::WithoutNamespaces.name())
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);

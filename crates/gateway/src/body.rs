@@ -24,15 +24,21 @@ pub(crate) fn incoming(body: Incoming) -> Body {
     if length == Some(0) {
         return Body::empty();
     }
-    Body::stream(Box::pin(Arriving { body, silence: None }), length)
+    Body::stream(Box::pin(Arriving { body, patience: SILENCE, silence: None }), length)
 }
 
-struct Arriving {
-    body: Incoming,
+struct Arriving<B> {
+    body: B,
+    /// How long a sender may say nothing.
+    patience: Duration,
     silence: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
-impl Stream for Arriving {
+impl<B> Stream for Arriving<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -49,7 +55,8 @@ impl Stream for Arriving {
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
-                    let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE)));
+                    let patience = self.patience;
+                    let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
                     if silence.as_mut().poll(cx).is_ready() {
                         let message = "Your socket connection to the server was not read from or written to within the timeout period.";
                         return Poll::Ready(Some(Err(BodyError::Refused {
@@ -204,6 +211,66 @@ impl HttpBody for Outgoing {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Stream(_, Some(length)) => SizeHint::with_exact(*length),
             Self::Stream(_, None) => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Sends one piece after another, each after a pause, and then nothing more and no end either.
+    struct Slow {
+        pieces: usize,
+        pause: Duration,
+        sleeping: Option<Pin<Box<tokio::time::Sleep>>>,
+    }
+
+    impl HttpBody for Slow {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+            if self.pieces == 0 {
+                return Poll::Pending;
+            }
+            let pause = self.pause;
+            let sleeping = self.sleeping.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            std::task::ready!(sleeping.as_mut().poll(cx));
+            self.sleeping = None;
+            self.pieces -= 1;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"piece")))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sender_may_be_slow_and_not_silent() {
+        let patience = Duration::from_millis(200);
+        let sender = Slow { pieces: 8, pause: patience / 4, sleeping: None };
+        let mut body = Body::stream(Box::pin(Arriving { body: sender, patience, silence: None }), None);
+        let began = Instant::now();
+        for _ in 0..8 {
+            assert_eq!(body.next().await.map(Result::unwrap), Some(Bytes::from_static(b"piece")));
+        }
+        assert!(began.elapsed() >= patience * 2, "longer than a silence may be");
+        let refused = body.next().await.unwrap().unwrap_err();
+        assert!(matches!(&refused, BodyError::Refused { code: "RequestTimeout", .. }), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_with_an_error_unless_it_has_its_hash() {
+        for (text, wanted, good) in
+            [("a body", "a body", true), ("a body", "another", false), ("", "", true), ("", "a", false)]
+        {
+            let expected = text::hex_encode(&Sha256::digest(wanted.as_bytes()));
+            let body = hashed(Body::from(text.as_bytes().to_vec()), expected);
+            let collected = body.collect(1 << 20).await;
+            assert_eq!(collected.is_ok(), good, "{text:?} as {wanted:?}: {collected:?}");
         }
     }
 }

@@ -22,7 +22,7 @@ use undercast_wire::http::names;
 use crate::body::Outgoing;
 use crate::patience::Patience;
 use crate::route::Router;
-use crate::{DoorSettings, handle, tls};
+use crate::{DoorSettings, handle, host, tls};
 
 /// Request heads larger than this are refused.
 const HEAD: usize = 16 * 1024;
@@ -171,12 +171,27 @@ where
 {
     let service = service_fn(move |request: http::Request<Incoming>| {
         let gateway = gateway.clone();
-        async move { handle::handle(&gateway, request, peer, tls).await.map(outgoing).ok_or(Cut) }
+        async move {
+            // A length beside the chunks would not be seen here. Who tells two lengths means to have one of them taken for
+            // a second request, so nothing is read behind chunks (RFC 9112, 6.1).
+            let last = request.headers().contains_key(http::header::TRANSFER_ENCODING);
+            let answered = if host::is_clear(&request) {
+                handle::handle(&gateway, request, peer, tls).await
+            } else {
+                Some(Response::new(400, b"The request names more than one host.\n".to_vec()))
+            };
+            let mut answer = answered.map(outgoing).ok_or(Cut)?;
+            if last {
+                answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Cut>(answer)
+        }
     });
     let patience = Patience::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(HEAD).header_read_timeout(HEAD_TIME).timer(patience.clone()).pipeline_flush(true);
+    builder.http1().max_buf_size(HEAD).header_read_timeout(HEAD_TIME).timer(patience.clone());
     builder.http2().max_header_list_size(16 * 1024).timer(TokioTimer::new());
+    builder.http2().keep_alive_interval(HEAD_TIME / 2).keep_alive_timeout(HEAD_TIME / 2);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let watched = watcher.watch(connection.into_owned());
     // A connection that ends badly has ended; its requests have told their own stories.

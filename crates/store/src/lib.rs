@@ -38,6 +38,16 @@ pub enum Error {
     /// The key-value engine failed: a full disk, a broken device.
     #[error("the store failed")]
     Engine(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The disk is full, or nearly so. Nothing was tried, and what comes when there is room again is stored.
+    #[error("the disk of {path} is full: {free} bytes are free, and a write of this size needs {needed}")]
+    Full {
+        /// The data directory.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that must be.
+        needed: u64,
+    },
     /// A file beside it failed.
     #[error("{path}")]
     File {

@@ -128,16 +128,26 @@ impl Client {
 
     /// Signs a request: all its headers and its body.
     pub fn sign(&self, request: &mut Request, api: &undercast_wire::Service) {
-        self.sign_as(request, api, None);
+        self.sign_as(request, api, jiff::Timestamp::now(), None);
+    }
+
+    /// The same as if it were `now`.
+    pub fn sign_at(&self, request: &mut Request, api: &undercast_wire::Service, now: jiff::Timestamp) {
+        self.sign_as(request, api, now, None);
     }
 
     /// Signs a request for a set of regions, by version 4a.
     pub fn sign_for(&self, request: &mut Request, api: &undercast_wire::Service, regions: &str) {
-        self.sign_as(request, api, Some(regions));
+        self.sign_as(request, api, jiff::Timestamp::now(), Some(regions));
     }
 
-    fn sign_as(&self, request: &mut Request, api: &undercast_wire::Service, regions: Option<&str>) {
-        let now = jiff::Timestamp::now();
+    fn sign_as(
+        &self,
+        request: &mut Request,
+        api: &undercast_wire::Service,
+        now: jiff::Timestamp,
+        regions: Option<&str>,
+    ) {
         let stamp = sigv4::stamp(now);
         if !request.headers.contains_key("host") {
             set(request, "host", &format!("localhost:{}", self.address.port()));

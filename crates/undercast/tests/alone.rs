@@ -8,7 +8,6 @@
     clippy::print_stdout,
     reason = "a test stops at the first surprise, and says that it passed"
 )]
-#![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
 
 #[path = "program/cloud.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]

@@ -65,7 +65,13 @@ impl Cloud {
     /// The same on several addresses, of which this port is one.
     pub(crate) fn listening(addresses: &str, port: u16, home: &Path, arguments: &[&str]) -> Self {
         let mut up = program(&["up", "--listen", addresses]);
-        up.args(arguments).env("UNDERCAST_DATA", home).env("UNDERCAST_LOG", "error").stdout(Stdio::null());
+        up.args(arguments).env("UNDERCAST_DATA", home).env("UNDERCAST_LOG", "error");
+        Self::spawn(up, port)
+    }
+
+    /// The one that this command starts on this port.
+    pub(crate) fn spawn(mut up: Command, port: u16) -> Self {
+        up.stdout(Stdio::null());
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let client = Client::new(address, services(), Credentials::new("test", "test"));
         let cloud = Self { process: up.spawn().unwrap(), port, client };

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
 
 mod accounts;
+mod beginning;
 mod cloud;
 mod crash;
 mod events;
