@@ -3,6 +3,7 @@
 mod clients;
 mod demo;
 mod fresh;
+mod fuzz;
 mod promises;
 mod shell;
 mod test;
@@ -21,6 +22,8 @@ const HELP: &str = "usage: ./x COMMAND
   test                      everything that CI runs
   clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
   promises                  run all tests and strike out of uncovered-*.txt what they see
+  fuzz [--seconds N] [TARGET…]
+                            feed every reader of the wire bytes that chance makes, 60 s each
   tidy                      the rules of this code base
   fmt                       format the code
   models                    make models/ anew from the pinned packages
@@ -50,6 +53,7 @@ fn run(words: &[&str]) -> Result<(), Failed> {
         ["test"] => test::run(),
         ["clients"] => clients::run(),
         ["promises"] => promises::run(),
+        ["fuzz", words @ ..] => fuzz::run(words),
         ["tidy"] => tidy::run(),
         ["fmt"] => shell::run("cargo", &["fmt", "--all"]),
         ["models"] => shell::run("python3", &["models/make.py"]),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::{FaultRule, Timestamp};
+use undercast_kernel::{FaultRule, Record, Timestamp};
 use undercast_wire::{Body, Request, Response, text};
 
 use crate::listen::Gateway;
@@ -104,12 +104,21 @@ fn report(gateway: &Gateway) -> Json {
 
 fn events(gateway: &Gateway, query: &[(String, String)]) -> Answer {
     let trail = gateway.kernel.trail();
-    if let Some(id) = get(query, "request") {
-        return Ok(json!({"events": trail.find(id).into_iter().collect::<Vec<_>>()}));
+    let records = if let Some(id) = get(query, "request") {
+        trail.find(id).into_iter().collect()
+    } else {
+        let wrong = |_| (400, "`count` must be a number of events".to_owned());
+        let count = get(query, "count").map(str::parse).transpose().map_err(wrong)?;
+        trail.latest(count.unwrap_or(100))
+    };
+    match get(query, "form") {
+        None => Ok(json!({"events": records})),
+        Some("cloudtrail") => {
+            let shown = |r: &Record| Some(r.cloudtrail(&**gateway.kernel.service(r.service)?));
+            Ok(json!({"Records": records.iter().filter_map(shown).collect::<Vec<_>>()}))
+        }
+        Some(other) => Err((400, format!("events have no form `{other}`; there is `cloudtrail`"))),
     }
-    let wrong = |_| (400, "`count` must be a number of events".to_owned());
-    let count = get(query, "count").map(str::parse).transpose().map_err(wrong)?;
-    Ok(json!({"events": trail.latest(count.unwrap_or(100))}))
 }
 
 fn clock(gateway: &Gateway) -> Json {

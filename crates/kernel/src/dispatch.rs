@@ -215,6 +215,11 @@ impl Kernel {
         &self.inner.services
     }
 
+    /// What tells whose each row of the state is.
+    pub fn owners(&self) -> undercast_store::Owners {
+        crate::owners(&self.inner.services)
+    }
+
     /// A service by its name.
     pub fn service(&self, name: &str) -> Option<&Arc<dyn Service>> {
         self.inner.by_name.get(name).and_then(|i| self.inner.services.get(*i))

@@ -8,15 +8,20 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
-use undercast_store::{Order, Table, Tx};
+use undercast_store::{Order, Shared, Table, Tx};
 use undercast_wire::Timestamp;
 
 use crate::{Cx, Failure, Kernel, Result};
 
 /// Due (ms since 1970), service, id → task.
 static DUE: Table<Task> = Table::new("kernel.tasks");
-/// Service, id → due, so that a task can be moved or taken back.
-static BY_ID: Table<i64> = Table::new("kernel.tasks.by_id");
+/// Service, id → due and account, so that a task can be moved or taken back.
+static BY_ID: Table<(i64, String)> = Table::new("kernel.tasks.by_id");
+
+/// Whose the tasks are.
+pub(crate) fn shared() -> [Shared; 2] {
+    [Shared::by_row(&DUE, |task| &task.account), Shared::by_row(&BY_ID, |(_, account)| account)]
+}
 
 /// Work that falls due.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -69,6 +74,8 @@ pub struct Tasks {
 
 /// So many tasks run at a time.
 const AT_ONCE: usize = 64;
+/// A task whose end could not be stored waits so long, by the machine's time, before it is done again.
+const STORE_FAILED: Duration = Duration::from_secs(1);
 
 impl Tasks {
     /// Schedules work with the writes of a transaction. One with the same service and id is moved.
@@ -101,7 +108,7 @@ impl Tasks {
     fn put(&self, tx: &mut Tx<'_>, task: &Task) -> Result<()> {
         self.cancel(tx, &task.service, &task.id)?;
         DUE.put(tx, &(task.due, &task.service, &task.id), task);
-        BY_ID.put(tx, &(&task.service, &task.id), &task.due);
+        BY_ID.put(tx, &(&task.service, &task.id), &(task.due, task.account.clone()));
         self.scheduled.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
@@ -111,7 +118,7 @@ impl Tasks {
     /// # Errors
     /// When the store fails.
     pub fn cancel(&self, tx: &mut Tx<'_>, service: &str, id: &str) -> Result<()> {
-        if let Some(due) = BY_ID.get(tx, &(service, id))? {
+        if let Some((due, _)) = BY_ID.get(tx, &(service, id))? {
             DUE.delete(tx, &(due, service, id));
             BY_ID.delete(tx, &(service, id));
         }
@@ -183,7 +190,10 @@ impl Kernel {
             if self.inner.tasks.begin(&task) {
                 let kernel = self.clone();
                 self.spawn(async move {
-                    kernel.run_task(&task).await;
+                    if kernel.run_task(&task).await.is_err() {
+                        // It is due as before; without a pause, a store that fails would keep the loop busy.
+                        tokio::time::sleep(STORE_FAILED).await;
+                    }
                     kernel.inner.tasks.finish(&task);
                 });
             }
@@ -191,7 +201,11 @@ impl Kernel {
         None
     }
 
-    async fn run_task(&self, task: &Task) {
+    /// Does a task, and stores what becomes of it.
+    ///
+    /// # Errors
+    /// When that cannot be stored: then the task is as it was, and comes again.
+    async fn run_task(&self, task: &Task) -> Result<()> {
         let cx = self.cx_for(&task.account, &task.region);
         let outcome = match self.service(&task.service) {
             // It comes again, as work does whose region has lost its power.
@@ -215,19 +229,19 @@ impl Kernel {
                 Some((self.inner.clock.now().as_millisecond() + wait.min(300_000), task.attempts + 1))
             }
         };
-        if let Err(error) = self.settle(task, again).await {
+        self.settle(task, again).await.inspect_err(|error| {
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = error as &dyn std::error::Error,
                 "the end of a task could not be stored; it comes again"
             );
-        }
+        })
     }
 
     /// Removes or moves a task that has run, unless it was scheduled anew meanwhile.
     async fn settle(&self, task: &Task, again: Option<(i64, u32)>) -> Result<()> {
         let tasks = &self.inner.tasks;
         let settle = |tx: &mut Tx<'_>| {
-            if BY_ID.get(tx, &(&task.service, &task.id))? == Some(task.due) {
+            if BY_ID.get(tx, &(&task.service, &task.id))?.is_some_and(|(due, _)| due == task.due) {
                 tasks.cancel(tx, &task.service, &task.id)?;
                 if let Some((due, attempts)) = again {
                     tasks.put(tx, &Task { due, attempts, ..task.clone() })?;
@@ -257,8 +271,9 @@ impl Kernel {
                 self.inner.clock.set(due);
             }
             if self.inner.tasks.begin(&task) {
-                self.run_task(&task).await;
+                let stored = self.run_task(&task).await;
                 self.inner.tasks.finish(&task);
+                stored?;
             } else {
                 // It was started before the clock was taken; it ends by itself.
                 tokio::time::sleep(Duration::from_millis(1)).await;

@@ -16,7 +16,7 @@ const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows"
 const FORMAT: TableDefinition<'static, &str, u32> = TableDefinition::new("format");
 
 /// The format that this program writes.
-const KNOWN: u32 = 1;
+const KNOWN: u32 = 2;
 
 /// The tree's page cache. The system's own cache is behind it.
 const CACHE: usize = 8 * 1024 * 1024;
@@ -163,6 +163,7 @@ fn check_format(redb: &Redb, path: &Path) -> Result<()> {
     };
     match found {
         Some(found) if found > KNOWN => Err(Error::Newer { found, known: KNOWN }),
+        Some(found) if found < KNOWN => Err(Error::Older { found, known: KNOWN }),
         // Nothing is written at a start: it would cost a flush, and a walk through the tree after a crash.
         Some(_) => Ok(()),
         None => write_format(redb),

@@ -13,14 +13,16 @@ mod database;
 mod durable;
 mod key;
 mod memory;
+mod owners;
 mod snapshots;
 mod table;
 
 pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Unreferenced, Written};
 pub use database::{Database, Snapshot, Tx};
 pub use durable::Durable;
-pub use key::{Key, KeyDecode, Part, PartDecode, prefix_end};
+pub use key::{Key, KeyDecode, Part, PartDecode, Passed, prefix_end};
 pub use memory::Memory;
+pub use owners::{Owners, Scope, Shared};
 pub use snapshots::{Beginning, Saved, Snapshots};
 pub use table::{Entry, Table};
 
@@ -73,6 +75,24 @@ pub enum Error {
         found: u32,
         /// The newest format that this program knows.
         known: u32,
+    },
+    /// The directory was written by an older version.
+    #[error(
+        "the data directory has format {found}, and this program reads {known}; use the older program, or give `--data` another directory"
+    )]
+    Older {
+        /// Format of the directory.
+        found: u32,
+        /// The format that this program knows.
+        known: u32,
+    },
+    /// What is to be brought in is somebody else's here.
+    #[error("{what} of the account {account} is in the way")]
+    InTheWay {
+        /// The table and the key.
+        what: String,
+        /// Whose it is.
+        account: String,
     },
     /// The files are damaged.
     #[error("the store in {path} is damaged and was not opened; restore a snapshot, or move the directory away")]

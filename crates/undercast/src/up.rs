@@ -99,7 +99,7 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
     let init = Init::default();
     let hooks = Hooks::new(arguments.init.clone(), port, init.clone());
     // A state that was saved has been prepared once already.
-    let fresh = !matches!(Beginning::ordered(&place.files)?, Some(Beginning::Saved(_)));
+    let fresh = Beginning::ordered(&place.files)?.is_none_or(|beginning| beginning.is_empty());
     if fresh {
         hooks.run(Stage::Boot).await;
     } else {
@@ -178,13 +178,17 @@ async fn open(arguments: &UpArguments, environment: &Environment, place: &Place,
         Some(data) => Database::new(Arc::new(Durable::open(data)?))?,
         None => Database::new(Arc::new(Memory::new()))?,
     };
-    let beginning = Beginning::ordered(&place.files)?;
-    if let Some(beginning) = &beginning {
+    let wanted = if arguments.services.is_empty() { &environment.services } else { &arguments.services };
+    let services = services::all(wanted, environment);
+    if let Some(beginning) = Beginning::ordered(&place.files)? {
         beginning.bring_blobs(&place.files)?;
-        beginning.bring_rows(&place.files, &database).await?;
+        match beginning.bring_rows(&place.files, &database, &undercast_kernel::owners(&services)).await {
+            // Somebody made it between the order and this moment; the state stays as it was.
+            Err(error @ undercast_kernel::store::Error::InTheWay { .. }) => tracing::error!("not brought: {error}"),
+            brought => brought?,
+        }
     }
     let blobs = Blobs::open(&place.files.join("blobs"), place.data.is_some())?;
-    let wanted = if arguments.services.is_empty() { &environment.services } else { &arguments.services };
     let settings = Settings {
         iam: match arguments.iam {
             crate::command::Iam::Enforce => IamMode::Enforce,
@@ -200,7 +204,7 @@ async fn open(arguments: &UpArguments, environment: &Environment, place: &Place,
         data: place.data.clone(),
         files: place.files.clone(),
     };
-    Ok(Kernel::new(settings, database, blobs, Random::default(), services::all(wanted, environment))?)
+    Ok(Kernel::new(settings, database, blobs, Random::default(), services)?)
 }
 
 fn warn_if_exposed(addresses: &[SocketAddr]) {

@@ -6,8 +6,8 @@ use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::api::{self, errors, output};
-use crate::message::{self, BODIES, MESSAGES};
-use crate::queue::{QUEUES, Queue, QueueName};
+use crate::message::{self, BODIES, MESSAGES, Standing};
+use crate::queue::{Placed, QUEUES, Queue, QueueName};
 use crate::{error, sweep};
 
 /// Source queue, start (ms) → task.
@@ -76,9 +76,13 @@ pub(crate) async fn start(cx: &Cx, input: api::StartMessageMoveTaskInput) -> Res
             if let Some(destination) = &input.destination_arn {
                 let missing = "The resource that you specified for the DestinationArn parameter doesn't exist.";
                 let found = QueueName::from_arn(destination).map(|name| name.find(tx));
-                found.and_then(Result::ok).ok_or_else(|| not_found(missing))?;
+                let found = found.and_then(Result::ok).ok_or_else(|| not_found(missing))?;
+                if found.is_fifo() != source.is_fifo() {
+                    let message = "Destination queue must be same type of queue as the source.";
+                    return Err(error::invalid_value(message).into());
+                }
             }
-            if TASKS.all(tx, &(source.id,))?.iter().any(|t| t.row.status == "RUNNING") {
+            if TASKS.all(tx, &source.place())?.iter().any(|t| t.row.status == "RUNNING") {
                 let message = "There is already a task running. Only one active task is allowed for a source queue arn at a given time.";
                 return Err(error::invalid_value(message).into());
             }
@@ -94,9 +98,12 @@ pub(crate) async fn start(cx: &Cx, input: api::StartMessageMoveTaskInput) -> Res
                 failure: None,
                 started: cx.now_millis(),
             };
-            TASKS.put(tx, &(source.id, task.started), &task);
+            for old in TASKS.page(tx, &source.place(), None::<&()>, Order::Descending, usize::MAX)?.iter().skip(REMEMBERED - 1) {
+                TASKS.delete(tx, &(source.place(), old.row.started));
+            }
+            TASKS.put(tx, &(source.place(), task.started), &task);
             let place = cx.elsewhere(&source.account, &source.region);
-            let id = format!("move/{}/{}", source.id, task.started);
+            let id = format!("move/{}/{}", source.tag(), task.started);
             place.tasks().schedule(&place, tx, "sqs", &id, "move", format!("{}/{}", source.name, task.started), cx.now())?;
             Ok(task.handle())
         })
@@ -112,11 +119,11 @@ pub(crate) async fn step(cx: &Cx, due: &Task) -> Result<Next> {
     let (bells, again) = cx
         .write(|tx| {
             let Ok(source) = name.find(tx) else { return Ok((Vec::new(), None)) };
-            let Some(mut task) = TASKS.get(tx, &(source.id, started))? else { return Ok((Vec::new(), None)) };
+            let Some(mut task) = TASKS.get(tx, &(source.place(), started))? else { return Ok((Vec::new(), None)) };
             if task.status != "RUNNING" {
                 if task.status == "CANCELLING" {
                     "CANCELLED".clone_into(&mut task.status);
-                    TASKS.put(tx, &(source.id, started), &task);
+                    TASKS.put(tx, &(source.place(), started), &task);
                 }
                 return Ok((Vec::new(), None));
             }
@@ -126,7 +133,7 @@ pub(crate) async fn step(cx: &Cx, due: &Task) -> Result<Next> {
             if bells.is_empty() && task.status == "RUNNING" {
                 "COMPLETED".clone_into(&mut task.status);
             }
-            TASKS.put(tx, &(source.id, started), &task);
+            TASKS.put(tx, &(source.place(), started), &task);
             Ok((bells, (task.status == "RUNNING").then_some(cx.now_millis() + wait)))
         })
         .await?;
@@ -137,31 +144,65 @@ pub(crate) async fn step(cx: &Cx, due: &Task) -> Result<Next> {
     }
 }
 
+/// Moves up to `most` of the messages that can be seen. The answer has a bell for each.
 fn move_some(cx: &Cx, tx: &mut Tx<'_>, source: &Queue, task: &mut MoveTask, most: usize) -> Result<Vec<String>> {
-    let mut bells = Vec::new();
-    for entry in MESSAGES.page(tx, &(source.id,), None::<&()>, Order::Ascending, most)? {
-        let (Some((_, number)), true) = (entry.key::<(u64, u64)>(), entry.row.visible <= cx.now_millis()) else {
-            continue;
-        };
-        let Some(mut message) = BODIES.get(tx, &(source.id, number))? else { continue };
-        let target = task.destination.clone().or_else(|| message.dead_letter_of.clone());
-        let target = target.as_deref().and_then(QueueName::from_arn).map(|name| name.find(tx));
-        let Some(Ok(target)) = target else {
-            "FAILED".clone_into(&mut task.status);
-            task.failure = Some("CouldNotDetermineMessageSource".to_owned());
-            break;
-        };
-        message::remove(tx, source, number, &entry.row);
-        // A moved message is a new one in its queue: new id, new time of retention (developer guide, "redrive").
-        message.id = cx.random().uuid();
-        message.sent = cx.now_millis();
-        message.dead_letter_of = None;
-        message.enqueue(tx, &target, cx.now_millis())?;
-        sweep::plan(cx, tx, &target)?;
-        task.moved += 1;
-        bells.push(target.topic());
+    let (mut bells, mut after) = (Vec::new(), None);
+    loop {
+        let page = MESSAGES.page(tx, &source.place(), after.as_ref(), Order::Ascending, STEP)?;
+        for entry in &page {
+            let Some((_, number)) = entry.key::<(Placed, u64)>() else { continue };
+            after = Some((source.place(), number));
+            if bells.len() == most {
+                return Ok(bells);
+            }
+            if entry.row.visible > cx.now_millis() || source.is_over(&entry.row, cx.now_millis()) {
+                continue;
+            }
+            match move_one(cx, tx, source, task.destination.as_deref(), number, &entry.row)? {
+                Some(bell) => bells.push(bell),
+                None => {
+                    "FAILED".clone_into(&mut task.status);
+                    task.failure = Some("CouldNotDetermineMessageSource".to_owned());
+                    return Ok(bells);
+                }
+            }
+            task.moved += 1;
+        }
+        if page.len() < STEP {
+            return Ok(bells);
+        }
     }
-    Ok(bells)
+}
+
+/// Moves one message; `None`: there is no queue to move it to.
+fn move_one(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    source: &Queue,
+    destination: Option<&str>,
+    number: u64,
+    standing: &Standing,
+) -> Result<Option<String>> {
+    let Some(mut message) = BODIES.get(tx, &(source.place(), number))? else {
+        return Err(cx.broken("a message has a standing and no body"));
+    };
+    let target = destination.or(message.dead_letter_of.as_deref()).and_then(QueueName::from_arn);
+    let Some(Ok(target)) = target.map(|name| name.find(tx)) else { return Ok(None) };
+    message::remove(tx, source, number, standing);
+    // A moved message is a new one in its queue: new id, new time of retention (developer guide, "redrive").
+    message.id = cx.random().uuid();
+    message.sent = cx.now_millis();
+    message.dead_letter_of = None;
+    message.earlier_receives = None;
+    message.enqueue(tx, &target, cx.now_millis())?;
+    sweep::plan(cx, tx, &target)?;
+    Ok(Some(target.topic()))
+}
+
+/// Removes what is remembered of a queue that is deleted. A task of it that falls due finds nothing to do.
+pub(crate) fn forget(tx: &mut Tx<'_>, source: &Queue) -> Result<()> {
+    TASKS.clear(tx, &source.place())?;
+    Ok(())
 }
 
 /// The queues whose dead-letter queue this is.
@@ -188,13 +229,13 @@ pub(crate) async fn cancel(
         .write(|tx| {
             let missing = || not_found("Task does not exist.");
             let source = dead_letter_queue(tx, &arn)?;
-            let running = TASKS.all(tx, &(source.id,))?.into_iter().find(|t| t.row.handle() == input.task_handle);
+            let running = TASKS.all(tx, &source.place())?.into_iter().find(|t| t.row.handle() == input.task_handle);
             let mut task = running.map(|t| t.row).ok_or_else(missing)?;
             if task.status != "RUNNING" {
                 return Err(error::invalid_value("Only active tasks can be cancelled.").into());
             }
             "CANCELLING".clone_into(&mut task.status);
-            TASKS.put(tx, &(source.id, task.started), &task);
+            TASKS.put(tx, &(source.place(), task.started), &task);
             Ok(task.moved)
         })
         .await?;
@@ -216,7 +257,7 @@ pub(crate) async fn list(cx: &Cx, input: api::ListMessageMoveTasksInput) -> Resu
     let read = cx.read();
     let source = name.find(&read).map_err(|_| missing())?;
     let most = usize::try_from(most).unwrap_or(1).min(REMEMBERED);
-    let tasks = TASKS.page(&read, &(source.id,), None::<&()>, Order::Descending, most)?;
+    let tasks = TASKS.page(&read, &source.place(), None::<&()>, Order::Descending, most)?;
     let results = tasks.into_iter().map(|entry| {
         let task = entry.row;
         output::ListMessageMoveTasksResultEntry {

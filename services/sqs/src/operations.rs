@@ -9,7 +9,7 @@ use crate::api::{self, errors};
 use crate::queue::{DELETED, DELETED_MILLIS, QUEUES, Queue, QueueName};
 use crate::{Sqs, attributes, error, message, move_task, permission, receive, send, sweep, visibility};
 
-/// The id of the next queue.
+/// Account, region → the id of the next queue.
 static NEXT_ID: Table<u64> = Table::new("sqs.next_id");
 /// A queue has at most so many tags.
 const MOST_TAGS: usize = 50;
@@ -50,7 +50,7 @@ impl api::Operations for Sqs {
         let now = cx.now();
         let queue_url = cx
             .write(|tx| {
-                let id = NEXT_ID.get(tx, &())?.unwrap_or(1);
+                let id = NEXT_ID.get(tx, &(cx.account(), cx.region()))?.unwrap_or(1);
                 let mut queue = Queue {
                     id,
                     account: cx.account().to_owned(),
@@ -71,7 +71,7 @@ impl api::Operations for Sqs {
                     let message = "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
                     return Err(errors::queue_deleted_recently(message).into());
                 }
-                NEXT_ID.put(tx, &(), &(id + 1));
+                NEXT_ID.put(tx, &(cx.account(), cx.region()), &(id + 1));
                 DELETED.delete(tx, &queue.key());
                 QUEUES.put(tx, &queue.key(), &queue);
                 Ok(queue.url(cx))
@@ -97,11 +97,13 @@ impl api::Operations for Sqs {
         let topic = cx
             .write(|tx| {
                 let queue = name.find(tx)?;
-                message::clear(tx, &queue)?;
-                send::DEDUPLICATION.clear(tx, &(queue.id,))?;
+                message::forget(tx, &queue)?;
+                send::DEDUPLICATION.clear(tx, &queue.place())?;
+                receive::ATTEMPTS.clear(tx, &queue.place())?;
+                move_task::forget(tx, &queue)?;
                 QUEUES.delete(tx, &queue.key());
                 DELETED.put(tx, &queue.key(), &cx.now_millis());
-                cx.tasks().cancel(tx, "sqs", &format!("sweep/{}", queue.id))?;
+                cx.tasks().cancel(tx, "sqs", &format!("sweep/{}", queue.tag()))?;
                 Ok(queue.topic())
             })
             .await?;
@@ -214,16 +216,27 @@ impl api::Operations for Sqs {
 
     async fn set_queue_attributes(&self, cx: &Cx, input: api::SetQueueAttributesInput) -> Result<()> {
         let name = QueueName::from_url(cx, &input.queue_url)?;
-        cx.write(|tx| {
-            let mut queue = name.find(tx)?;
-            let retention = queue.retention_millis();
-            attributes::apply(&mut queue, &input.attributes);
-            attributes::check(cx, tx, &queue, &input.attributes, false)?;
-            queue.modified = cx.now().as_second();
-            QUEUES.put(tx, &queue.key(), &queue);
-            if queue.retention_millis() == retention { Ok(()) } else { sweep::replan(cx, tx, &queue) }
-        })
-        .await
+        let topic = cx
+            .write(|tx| {
+                let before = name.find(tx)?;
+                let mut queue = before.clone();
+                attributes::apply(&mut queue, &input.attributes);
+                attributes::check(cx, tx, &queue, &input.attributes, false)?;
+                queue.modified = cx.now().as_second();
+                QUEUES.put(tx, &queue.key(), &queue);
+                if queue.is_fifo() && queue.number("DelaySeconds") != before.number("DelaySeconds") {
+                    message::delay_anew(tx, &queue)?;
+                }
+                if queue.retention_millis() != before.retention_millis() {
+                    sweep::expire_all(cx, tx, &before)?;
+                    sweep::replan(cx, tx, &queue)?;
+                }
+                Ok(queue.topic())
+            })
+            .await?;
+        // A delay that is shorter now may show what somebody waits for.
+        cx.signals().ring(&topic);
+        Ok(())
     }
 
     async fn start_message_move_task(

@@ -9,11 +9,11 @@ use undercast_kernel::{Cx, Failure, Result, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::message::{self, BODIES, MESSAGES, Message, ORDER, Standing};
-use crate::queue::{Queue, QueueName};
+use crate::queue::{Placed, Queue, QueueName};
 use crate::{error, send, sweep};
 
 /// Queue, attempt id → what the attempt received, for a receiver that lost the answer. FIFO queues.
-static ATTEMPTS: Table<Attempt> = Table::new("sqs.attempts");
+pub(crate) static ATTEMPTS: Table<Attempt> = Table::new("sqs.attempts");
 
 /// An attempt can be repeated for so long.
 const ATTEMPT_MILLIS: i64 = 300_000;
@@ -23,9 +23,9 @@ const PAGE: usize = 500;
 
 /// What an attempt received.
 #[derive(Debug, Clone, Encode, Decode)]
-struct Attempt {
+pub(crate) struct Attempt {
     #[n(0)]
-    until: i64,
+    pub(crate) until: i64,
     /// Number and receipt of each message.
     #[n(1)]
     messages: Vec<(u64, u64)>,
@@ -122,18 +122,17 @@ pub(crate) async fn receive(cx: &Cx, input: api::ReceiveMessageInput) -> Result<
         let mut heard = std::pin::pin!(bell.notified());
         heard.as_mut().enable();
         // Most looks at an empty queue find nothing; they need no transaction.
-        let (messages, next) = if anything(&cx, &queue)? {
-            let (moved_to, messages) = cx.write(|tx| take(&cx, tx, &name, &ask)).await?;
+        let mut messages = Vec::new();
+        if anything(&cx, &queue)? {
+            let (moved_to, taken) = cx.write(|tx| take(&cx, tx, &name, &ask)).await?;
             moved_to.iter().for_each(|topic| cx.signals().ring(topic));
-            (messages, None)
-        } else {
-            (Vec::new(), next_visible(&cx, &queue)?)
-        };
+            messages = taken;
+        }
         if !messages.is_empty() || cx.now_millis() >= deadline {
             let messages = if messages.is_empty() { None } else { Some(messages) };
             return Ok(api::ReceiveMessageOutput { messages });
         }
-        let until = next.filter(|n| *n > cx.now_millis()).map_or(deadline, |n| n.min(deadline));
+        let until = next_visible(&cx, &name)?.map_or(deadline, |next| next.min(deadline));
         let until = Timestamp::from_millisecond(until).map_err(Failure::broken)?;
         let kernel = cx.kernel().clone();
         tokio::select! {
@@ -148,15 +147,24 @@ pub(crate) async fn receive(cx: &Cx, input: api::ReceiveMessageInput) -> Result<
 fn anything(cx: &Cx, queue: &Queue) -> Result<bool> {
     let read = cx.read();
     if queue.is_fifo() {
-        return Ok(!MESSAGES.page(&read, &(queue.id,), None::<&()>, Order::Ascending, 1)?.is_empty());
+        return Ok(!MESSAGES.page(&read, &queue.place(), None::<&()>, Order::Ascending, 1)?.is_empty());
     }
-    Ok(!ORDER.range(&read, &(queue.id, i64::MIN), &(queue.id, cx.now_millis() + 1), Order::Ascending, 1)?.is_empty())
+    Ok(!ORDER
+        .range(&read, &(queue.place(), i64::MIN), &(queue.place(), cx.now_millis() + 1), Order::Ascending, 1)?
+        .is_empty())
 }
 
 /// When the next message can be seen (ms), as far as time alone decides it.
-fn next_visible(cx: &Cx, queue: &Queue) -> Result<Option<i64>> {
-    let rows = ORDER.range(&cx.read(), &(queue.id, cx.now_millis() + 1), &(queue.id, i64::MAX), Order::Ascending, 1)?;
-    Ok(rows.first().and_then(undercast_kernel::store::Entry::key::<(u64, i64, u64)>).map(|k| k.1))
+fn next_visible(cx: &Cx, name: &QueueName) -> Result<Option<i64>> {
+    let (read, now) = (cx.read(), cx.now_millis());
+    let queue = name.find(&read)?;
+    if queue.is_fifo() {
+        // A group is free again when a message of it can be seen, and when one in flight is over.
+        let ends = MESSAGES.all(&read, &queue.place())?.into_iter().map(|entry| entry.row).filter(|s| s.visible > now);
+        return Ok(ends.map(|s| s.visible.min(s.sent + queue.retention_millis())).filter(|at| *at > now).min());
+    }
+    let rows = ORDER.range(&read, &(queue.place(), now + 1), &(queue.place(), i64::MAX), Order::Ascending, 1)?;
+    Ok(rows.first().and_then(undercast_kernel::store::Entry::key::<(Placed, i64, u64)>).map(|k| k.1))
 }
 
 /// Takes what can be seen. Also gives back the bells of queues that got dead letters.
@@ -173,7 +181,7 @@ fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<St
     }
     if let Some(id) = &ask.attempt {
         let attempt = Attempt { until: cx.now_millis() + ATTEMPT_MILLIS, messages: taking.receipts };
-        ATTEMPTS.put(tx, &(queue.id, id), &attempt);
+        ATTEMPTS.put(tx, &(queue.place(), id), &attempt);
     }
     Ok((taking.bells, taking.out))
 }
@@ -181,16 +189,16 @@ fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<St
 /// What an earlier attempt of the same id received, if all of it is still as it was.
 fn repeated(cx: &Cx, tx: &Tx<'_>, queue: &Queue, ask: &Ask) -> Result<Option<Vec<output::Message>>> {
     let Some(id) = &ask.attempt else { return Ok(None) };
-    let Some(attempt) = ATTEMPTS.get(tx, &(queue.id, id))?.filter(|a| a.until > cx.now_millis()) else {
+    let Some(attempt) = ATTEMPTS.get(tx, &(queue.place(), id))?.filter(|a| a.until > cx.now_millis()) else {
         return Ok(None);
     };
     let mut out = Vec::new();
     for (number, receipt) in attempt.messages {
-        let standing = MESSAGES.get(tx, &(queue.id, number))?;
-        let Some(standing) = standing.filter(|s| s.receipt == receipt && s.visible > cx.now_millis()) else {
-            return Ok(None);
-        };
-        if let Some(message) = BODIES.get(tx, &(queue.id, number))? {
+        let standing = MESSAGES.get(tx, &(queue.place(), number))?;
+        let same =
+            |s: &Standing| s.receipt == receipt && s.visible > cx.now_millis() && !queue.is_over(s, cx.now_millis());
+        let Some(standing) = standing.filter(same) else { return Ok(None) };
+        if let Some(message) = BODIES.get(tx, &(queue.place(), number))? {
             out.push(show(queue, ask, number, &standing, &message));
         }
     }
@@ -210,23 +218,24 @@ struct Taking<'a> {
 impl Taking<'_> {
     /// Standard queues: whatever can be seen, the one that could be seen first before the others.
     fn by_time(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        let mut start = (self.queue.place(), i64::MIN, 0);
+        let end = (self.queue.place(), self.cx.now_millis() + 1);
         while self.out.len() < self.ask.most {
-            let end = (self.queue.id, self.cx.now_millis() + 1);
-            let rows =
-                ORDER.range(tx, &(self.queue.id, i64::MIN), &end, Order::Ascending, self.ask.most - self.out.len())?;
+            let rows = ORDER.range(tx, &start, &end, Order::Ascending, self.ask.most - self.out.len())?;
             if rows.is_empty() {
                 break;
             }
             for row in rows {
-                let Some((_, _, number)) = row.key::<(u64, i64, u64)>() else { continue };
-                match MESSAGES.get(tx, &(self.queue.id, number))? {
-                    Some(standing) => drop(self.one(tx, number, &standing)?),
+                let Some((_, visible, number)) = row.key::<(Placed, i64, u64)>() else { continue };
+                start = (self.queue.place(), visible, number + 1);
+                // One that was given with no time to hide in has its place at this very moment.
+                if self.receipts.iter().any(|(given, _)| *given == number) {
+                    continue;
+                }
+                match MESSAGES.get(tx, &(self.queue.place(), number))? {
+                    Some(standing) => self.one(tx, number, &standing)?,
                     None => return Err(self.cx.broken("a message has a place and no standing")),
                 }
-            }
-            // With no time to hide in, the same messages would come again at once.
-            if self.hide_millis() == 0 {
-                break;
             }
         }
         Ok(())
@@ -235,17 +244,20 @@ impl Taking<'_> {
     /// FIFO queues: in order; a group waits while one of its messages is in flight or delayed.
     fn by_group(&mut self, tx: &mut Tx<'_>) -> Result<()> {
         let mut blocked: HashSet<String> = HashSet::new();
-        let mut after: Option<(u64, u64)> = None;
+        let mut after: Option<((&str, &str, u64), u64)> = None;
         for _ in 0..LOOKED_AT / PAGE {
-            let page = MESSAGES.page(tx, &(self.queue.id,), after.as_ref(), Order::Ascending, PAGE)?;
+            let page = MESSAGES.page(tx, &self.queue.place(), after.as_ref(), Order::Ascending, PAGE)?;
             for entry in &page {
-                let Some((_, number)) = entry.key::<(u64, u64)>() else { continue };
-                after = Some((self.queue.id, number));
-                let Some(group) = BODIES.get(tx, &(self.queue.id, number))?.and_then(|m| m.group) else { continue };
+                let Some((_, number)) = entry.key::<(Placed, u64)>() else { continue };
+                after = Some((self.queue.place(), number));
+                let Some(group) = BODIES.get(tx, &(self.queue.place(), number))?.and_then(|m| m.group) else {
+                    continue;
+                };
                 if blocked.contains(&group) {
                     continue;
                 }
-                if entry.row.visible > self.cx.now_millis() {
+                let (now, standing) = (self.cx.now_millis(), &entry.row);
+                if standing.visible > now && !self.queue.is_over(standing, now) {
                     blocked.insert(group);
                 } else if self.out.len() < self.ask.most {
                     self.one(tx, number, &entry.row)?;
@@ -268,7 +280,7 @@ impl Taking<'_> {
     /// Gives one message to the receiver, unless its time is over or it was received too often.
     fn one(&mut self, tx: &mut Tx<'_>, number: u64, standing: &Standing) -> Result<()> {
         let now = self.cx.now_millis();
-        if standing.sent + self.queue.retention_millis() <= now {
+        if self.queue.is_over(standing, now) {
             message::remove(tx, self.queue, number, standing);
             return Ok(());
         }
@@ -278,7 +290,7 @@ impl Taking<'_> {
         {
             return Ok(());
         }
-        let Some(message) = BODIES.get(tx, &(self.queue.id, number))? else {
+        let Some(message) = BODIES.get(tx, &(self.queue.place(), number))? else {
             return Err(self.cx.broken("a message has a standing and no body"));
         };
         let now_standing = Standing {
@@ -298,9 +310,10 @@ impl Taking<'_> {
     /// Moves a message to the dead-letter queue, if that is there.
     fn dead_letter(&mut self, tx: &mut Tx<'_>, number: u64, standing: &Standing, target: &str) -> Result<bool> {
         let Some(Ok(target)) = QueueName::from_arn(target).map(|name| name.find(tx)) else { return Ok(false) };
-        let Some(mut message) = BODIES.get(tx, &(self.queue.id, number))? else { return Ok(false) };
+        let Some(mut message) = BODIES.get(tx, &(self.queue.place(), number))? else { return Ok(false) };
         message::remove(tx, self.queue, number, standing);
         message.dead_letter_of = Some(self.queue.arn(self.cx));
+        message.earlier_receives = Some(message.earlier_receives.unwrap_or(0) + standing.receives);
         // FIFO queues begin the time of retention anew, standard queues do not ("Using dead-letter queues").
         if target.is_fifo() {
             message.sent = self.cx.now_millis();
@@ -345,10 +358,12 @@ fn system_attributes(
     message: &Message,
 ) -> BTreeMap<String, String> {
     let fifo = queue.is_fifo();
+    // "Across all queues" (ReceiveMessage, MessageSystemAttributeNames).
+    let receives = message.earlier_receives.unwrap_or(0) + standing.receives;
     let all = [
         ("SenderId", Some(message.sender.clone())),
         ("SentTimestamp", Some(message.sent.to_string())),
-        ("ApproximateReceiveCount", Some(standing.receives.to_string())),
+        ("ApproximateReceiveCount", Some(receives.to_string())),
         ("ApproximateFirstReceiveTimestamp", Some(standing.first_received.to_string())),
         ("SequenceNumber", fifo.then(|| send::sequence(number))),
         ("MessageDeduplicationId", message.deduplication.clone()),

@@ -16,9 +16,14 @@ fn expired(handle: &str) -> Failure {
     error::invalid_parameter(handle, "ReceiptHandle", "The receipt handle has expired.").into()
 }
 
+/// Where a message stands, unless its time is over and nobody has swept it yet.
+fn living(cx: &Cx, tx: &Tx<'_>, queue: &Queue, number: u64) -> Result<Option<Standing>> {
+    Ok(MESSAGES.get(tx, &(queue.place(), number))?.filter(|standing| !queue.is_over(standing, cx.now_millis())))
+}
+
 fn delete(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, handle: &str) -> Result<()> {
     let parsed = ReceiptHandle::parse(handle, queue)?;
-    let Some(standing) = MESSAGES.get(tx, &(queue.id, parsed.number))? else { return Ok(()) };
+    let Some(standing) = living(cx, tx, queue, parsed.number)? else { return Ok(()) };
     if standing.receipt != parsed.receipt {
         // Somebody else has received it since. Standard queues take the request and keep the message.
         return if queue.is_fifo() { Err(expired(handle)) } else { Ok(()) };
@@ -41,7 +46,7 @@ fn change(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, handle: &str, seconds: i32) -
             "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
         ))
     };
-    let standing = MESSAGES.get(tx, &(queue.id, parsed.number))?;
+    let standing = living(cx, tx, queue, parsed.number)?;
     let now = cx.now_millis();
     let Some(standing) = standing.filter(|s| s.receipt == parsed.receipt && s.visible > now) else {
         return Err(not_in_flight().into());

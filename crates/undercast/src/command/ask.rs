@@ -25,14 +25,19 @@ pub(super) async fn run(command: Command, endpoint: &str, json: bool) -> Outcome
             Ok(ExitCode::SUCCESS)
         }
         Command::Report { service } => report(endpoint, json, service.as_deref()).await,
-        Command::Events { follow, count } => events(endpoint, json, follow, count).await,
+        Command::Events { count, cloudtrail: true, .. } => {
+            let path = format!("/_undercast/events?form=cloudtrail&count={count}");
+            say(&format!("{:#}", call(endpoint, "GET", &path, None).await?))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Events { follow, count, .. } => events(endpoint, json, follow, count).await,
         Command::Why { request_id } => why(endpoint, &request_id).await,
         Command::Clock { action } => clock(endpoint, json, action.unwrap_or(ClockAction::Get)).await,
         Command::Fault { action } => fault(endpoint, json, action).await,
         Command::Snapshot { action } => super::state::snapshot(endpoint, json, action).await,
-        Command::Reset => super::state::reset(endpoint).await,
-        Command::Export { file } => super::state::export(endpoint, &file).await,
-        Command::Import { file } => super::state::import(endpoint, &file).await,
+        Command::Reset { account } => super::state::reset(endpoint, account.as_deref()).await,
+        Command::Export { file, account } => super::state::export(endpoint, &file, account.as_deref()).await,
+        Command::Import { file, account } => super::state::import(endpoint, &file, account.as_deref()).await,
         // The others need no running cloud and have been done.
         Command::Up(_) | Command::Ca { .. } | Command::Env | Command::Doctor | Command::Completions { .. } => {
             Ok(ExitCode::SUCCESS)

@@ -27,11 +27,13 @@ fn services() -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_dynamodb::DynamoDb::default()),
+        Arc::new(undercast_iam::Iam),
         Arc::new(undercast_lambda::Lambda::new(Vec::new())),
         Arc::new(undercast_logs::Logs),
         Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
+        Arc::new(undercast_sts::Sts),
     ]
 }
 
@@ -117,10 +119,11 @@ impl Cloud {
     pub(crate) async fn get(&self, path: &str) -> (u16, Json) {
         let mut headers = http::HeaderMap::new();
         headers.insert("host", http::HeaderValue::from_static("localhost"));
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let request = Request {
             method: "GET".to_owned(),
             path: path.to_owned(),
-            query: String::new(),
+            query: query.to_owned(),
             headers,
             body: Body::empty(),
         };

@@ -1,0 +1,87 @@
+//! Timers on a store that fails.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use undercast_kernel::store::{Backend, Batch, Blobs, Database, Error, Memory, Read, Result};
+use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Settings};
+
+/// A disk that can be full.
+#[derive(Default)]
+struct Disk {
+    memory: Memory,
+    full: AtomicBool,
+    refused: AtomicU32,
+}
+
+impl Backend for Disk {
+    fn snapshot(&self) -> Result<Arc<dyn Read + Send + Sync>> {
+        self.memory.snapshot()
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<()> {
+        if self.full.load(Ordering::Relaxed) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::Engine(Arc::new(std::io::Error::other("the disk is full"))));
+        }
+        self.memory.commit(batch)
+    }
+
+    fn immediate(&self) -> bool {
+        true
+    }
+}
+
+/// A kernel with a task that is due in a second. Nobody knows its service, so that it fails each time that it is done.
+async fn kernel_with_a_task(disk: &Arc<Disk>, name: &str) -> Kernel {
+    let folder = std::env::temp_dir().join(format!("undercast-kernel-{name}-{}", std::process::id()));
+    let settings = Settings {
+        iam: IamMode::Enforce,
+        auth: AuthMode::Open,
+        strict: false,
+        host: "localhost".to_owned(),
+        data: None,
+        files: folder.clone(),
+    };
+    let database = Database::new(disk.clone()).unwrap();
+    let blobs = Blobs::open(&folder, false).unwrap();
+    let kernel = Kernel::new(settings, database, blobs, Random::seeded(1), Vec::new()).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    kernel.clock().freeze();
+    let cx = kernel.cx_for("000000000000", "us-east-1");
+    let due = cx.now().checked_add(Duration::from_secs(1)).unwrap();
+    cx.write(|tx| cx.tasks().schedule(&cx, tx, "nobody", "id", "kind", String::new(), due)).await.unwrap();
+    kernel
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clock_is_not_advanced_past_a_task_whose_end_cannot_be_stored() {
+    let disk = Arc::new(Disk::default());
+    let kernel = kernel_with_a_task(&disk, "advance").await;
+    disk.full.store(true, Ordering::Relaxed);
+    let (advancing, asked) = (kernel.clone(), kernel.clock().now());
+    let advanced = tokio::task::spawn_blocking(move || {
+        tokio::runtime::Handle::current().block_on(advancing.advance(Duration::from_secs(10)))
+    });
+    let advanced = tokio::time::timeout(Duration::from_secs(10), advanced).await;
+    assert!(advanced.expect("it ends").unwrap().is_err());
+    assert!(kernel.clock().now().duration_since(asked).as_millis() <= 1_000);
+    disk.full.store(false, Ordering::Relaxed);
+    kernel.advance(Duration::from_secs(10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_fails_does_not_keep_the_timers_busy() {
+    let disk = Arc::new(Disk::default());
+    let kernel = kernel_with_a_task(&disk, "loop").await;
+    kernel.start();
+    disk.full.store(true, Ordering::Relaxed);
+    let due = kernel.clock().now().checked_add(Duration::from_secs(1)).unwrap();
+    kernel.clock().set(due);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let refused = disk.refused.load(Ordering::Relaxed);
+    assert!((1..=2).contains(&refused), "{refused} attempts");
+}
