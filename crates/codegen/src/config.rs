@@ -116,6 +116,9 @@ impl Config {
                 return Err(Error::Unknown(format!("api.toml names the shape `{shape}`, which the API does not have")));
             }
         }
+        if let Some(name) = self.wire.protocols.iter().find(|name| crate::emit::protocol(name).is_none()) {
+            return Err(Error::Unknown(format!("api.toml names the protocol `{name}`, which is not spoken")));
+        }
         Ok(())
     }
 }

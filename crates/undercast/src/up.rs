@@ -75,7 +75,7 @@ impl Drop for Place {
 }
 
 fn addresses(arguments: &UpArguments, environment: &Environment) -> Result<Vec<SocketAddr>, UpError> {
-    let default = format!("127.0.0.1:{}", environment.edge_port.unwrap_or(4566));
+    let default = format!("127.0.0.1:{}", environment.edge_port.as_deref().unwrap_or("4566"));
     let text = arguments.listen.clone().or_else(|| environment.gateway_listen.clone()).unwrap_or(default);
     let parse = |part: &str| -> Result<SocketAddr, UpError> {
         let part = part.replace("localhost", "127.0.0.1");
