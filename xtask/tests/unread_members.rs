@@ -19,7 +19,8 @@ const MODEL: &str = r#"{
 const BUILD: &str = r#"
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=api.toml");
-    let code = undercast_codegen::generate("tiny", include_str!("model.json"), &std::fs::read_to_string("api.toml")?)?;
+    let (config, no_cases) = (std::fs::read_to_string("api.toml")?, std::path::Path::new("none"));
+    let code = undercast_codegen::generate("tiny", include_str!("model.json"), &config, no_cases)?;
     Ok(std::fs::write(std::path::Path::new(&std::env::var("OUT_DIR")?).join("api.rs"), code)?)
 }
 "#;

@@ -73,7 +73,7 @@ impl Emit<'_> {
             let errors: Vec<String> = operation.errors.iter().map(|e| format!("&errors::{}", constant(e))).collect();
             let _ = writeln!(
                 out,
-                "static O_{}: Operation = Operation {{ name: {}, http: {}, input: &{}, output: &{}, result_wrapper: {}, errors: &[{}], anonymous: {}, readonly: {} }};",
+                "static O_{}: Operation = Operation {{ name: {}, http: {}, input: &{}, output: &{}, result_wrapper: {}, errors: &[{}], anonymous: {}, readonly: {}, cases: {} }};",
                 constant(&operation.name),
                 lit(&operation.name),
                 http(operation),
@@ -83,6 +83,7 @@ impl Emit<'_> {
                 errors.join(", "),
                 operation.anonymous,
                 operation.readonly,
+                self.config.cases.get(&operation.name).copied().unwrap_or(0),
             );
         }
         self.service_table(out);

@@ -91,7 +91,7 @@ fn report(gateway: &Gateway) -> Json {
                 .map(|o| {
                     let ignored: BTreeMap<&str, &str> =
                         o.input.members.iter().filter_map(|m| m.ignored.map(|r| (m.name, r))).collect();
-                    json!({"name": o.name, "ignored": ignored})
+                    json!({"name": o.name, "ignored": ignored, "cases": o.cases})
                 })
                 .collect();
             let unbuilt: Vec<&str> = api.unbuilt.iter().map(|u| u.name).collect();

@@ -128,25 +128,25 @@ impl Client {
 
     /// Signs a request: all its headers and its body.
     pub fn sign(&self, request: &mut Request, api: &undercast_wire::Service) {
-        self.sign_as(request, api, None, jiff::Timestamp::now());
+        self.sign_as(request, api, jiff::Timestamp::now(), None);
     }
 
     /// The same as if it were `now`.
     pub fn sign_at(&self, request: &mut Request, api: &undercast_wire::Service, now: jiff::Timestamp) {
-        self.sign_as(request, api, None, now);
+        self.sign_as(request, api, now, None);
     }
 
     /// Signs a request for a set of regions, by version 4a.
     pub fn sign_for(&self, request: &mut Request, api: &undercast_wire::Service, regions: &str) {
-        self.sign_as(request, api, Some(regions), jiff::Timestamp::now());
+        self.sign_as(request, api, jiff::Timestamp::now(), Some(regions));
     }
 
     fn sign_as(
         &self,
         request: &mut Request,
         api: &undercast_wire::Service,
-        regions: Option<&str>,
         now: jiff::Timestamp,
+        regions: Option<&str>,
     ) {
         let stamp = sigv4::stamp(now);
         if !request.headers.contains_key("host") {

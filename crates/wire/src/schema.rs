@@ -114,6 +114,8 @@ pub struct Operation {
     pub anonymous: bool,
     /// It changes nothing (the model says so, or its name begins with Get, List, Describe, …).
     pub readonly: bool,
+    /// How many conformance cases stand behind it. Each runs on every protocol of its service.
+    pub cases: u32,
 }
 
 impl Operation {

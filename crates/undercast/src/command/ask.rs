@@ -77,20 +77,16 @@ async fn report(endpoint: &str, json: bool, only: Option<&str>) -> Outcome {
         let protocols: Vec<&str> =
             service["protocols"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         let (built, not_built) = (count("operations"), count("not_built"));
+        let operations = service["operations"].as_array().into_iter().flatten();
+        let cases: u64 = operations.filter_map(|o| o["cases"].as_u64()).sum();
         say(&format!(
-            "{:<16} {built:>4} of {:>4} operations  {}",
+            "{:<16} {built:>4} of {:>4} operations, {cases:>3} cases  {}",
             service["service"].as_str().unwrap_or_default(),
             built + not_built,
             protocols.join(", ")
         ))?;
         for operation in service["operations"].as_array().into_iter().flatten() {
-            for (member, reason) in operation["ignored"].as_object().into_iter().flatten() {
-                say(&format!(
-                    "    {} ignores {member}: {}",
-                    operation["name"].as_str().unwrap_or_default(),
-                    reason.as_str().unwrap_or_default()
-                ))?;
-            }
+            report_operation(operation, only.is_some())?;
         }
         if only.is_some() {
             for name in service["not_built"].as_array().into_iter().flatten().filter_map(Json::as_str) {
@@ -99,6 +95,18 @@ async fn report(endpoint: &str, json: bool, only: Option<&str>) -> Outcome {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn report_operation(operation: &Json, all: bool) -> std::io::Result<()> {
+    let name = operation["name"].as_str().unwrap_or_default();
+    if all {
+        let cases = operation["cases"].as_u64().unwrap_or(0);
+        say(&format!("    {name} works, by {cases} conformance cases on each protocol"))?;
+    }
+    for (member, reason) in operation["ignored"].as_object().into_iter().flatten() {
+        say(&format!("    {name} ignores {member}: {}", reason.as_str().unwrap_or_default()))?;
+    }
+    Ok(())
 }
 
 /// How many calls a cloud remembers, at most.

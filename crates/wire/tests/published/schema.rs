@@ -235,6 +235,7 @@ impl Api {
             errors: &[],
             anonymous: false,
             readonly: false,
+            cases: 0,
         });
         let json_version = metadata["jsonVersion"].as_str().unwrap_or("1.1");
         let service = service(protocol, json_version, metadata.get("awsQueryCompatible").is_some());
