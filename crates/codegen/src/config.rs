@@ -119,6 +119,9 @@ impl Config {
                 return Err(Error::Unknown(format!("api.toml names the shape `{shape}`, which the API does not have")));
             }
         }
+        if let Some(name) = self.wire.protocols.iter().find(|name| crate::emit::protocol(name).is_none()) {
+            return Err(Error::Unknown(format!("api.toml names the protocol `{name}`, which is not spoken")));
+        }
         Ok(())
     }
 }
@@ -131,4 +134,25 @@ fn reason<'a>(
 ) -> Option<&'a str> {
     let names = std::iter::once(shape).chain(operations.iter().copied());
     names.map(|n| format!("{n}.{member}")).find_map(|key| reasons.get(&key)).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::generate;
+
+    #[test]
+    fn what_the_api_does_not_have_is_refused_by_name() {
+        let model = r#"{"metadata": {"protocol": "json"}, "operations": {"Get": {"name": "Get", "input": {"shape": "In"}}},
+                        "shapes": {"In": {"type": "structure", "members": {"A": {"shape": "T"}}}, "T": {"type": "string"}}}"#;
+        let refused = |config: &str| generate("x", model, config).err().map(|e| e.to_string()).unwrap_or_default();
+        assert_eq!(refused("operations = [\"Get\"]\nignored = {\"Get.A\" = \"why\"}"), "");
+        for (config, named) in [
+            ("operations = [\"Put\"]", "the operation `Put`"),
+            ("operations = []\nignored = {\"Get.B\" = \"why\"}", "the member `Get.B`"),
+            ("operations = []\nexternal = {\"Out\" = \"path\"}", "the shape `Out`"),
+            ("operations = []\nwire = {protocols = [\"qery\"]}", "the protocol `qery`"),
+        ] {
+            assert!(refused(config).contains(named), "{config}: {}", refused(config));
+        }
+    }
 }

@@ -42,6 +42,19 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     out
 }
 
+/// The variant of `Protocol` for a protocol as models call it; `None`: one that is not spoken.
+pub(crate) fn protocol(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "json" => "Json",
+        "query" => "Query",
+        "ec2" => "Ec2",
+        "rest-json" => "RestJson",
+        "rest-xml" => "RestXml",
+        "smithy-rpc-v2-cbor" => "Cbor",
+        _ => return None,
+    })
+}
+
 impl Emit<'_> {
     fn listed(&self) -> impl Iterator<Item = &Operation> {
         self.config.operations.iter().filter_map(|n| self.model.operations.get(n))
@@ -144,15 +157,7 @@ impl Emit<'_> {
             .chain(listed)
             .chain(self.config.wire.protocols.iter().map(String::as_str))
         {
-            let variant = match name {
-                "json" => "Json",
-                "query" => "Query",
-                "ec2" => "Ec2",
-                "rest-json" => "RestJson",
-                "rest-xml" => "RestXml",
-                "smithy-rpc-v2-cbor" => "Cbor",
-                _ => continue,
-            };
+            let Some(variant) = protocol(name) else { continue };
             if !found.iter().any(|f| f == variant) {
                 found.push(variant.to_owned());
             }

@@ -172,19 +172,12 @@ where
     let service = service_fn(move |request: http::Request<Incoming>| {
         let gateway = gateway.clone();
         async move {
-            // A length beside the chunks would not be seen here. Who tells two lengths means to have one of them taken for
-            // a second request, so nothing is read behind chunks (RFC 9112, 6.1).
-            let last = request.headers().contains_key(http::header::TRANSFER_ENCODING);
-            let answered = if host::is_clear(&request) {
+            let answer = if host::is_clear(&request) {
                 handle::handle(&gateway, request, peer, tls).await
             } else {
                 Some(Response::new(400, b"The request names more than one host.\n".to_vec()))
             };
-            let mut answer = answered.map(outgoing).ok_or(Cut)?;
-            if last {
-                answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<_, Cut>(answer)
+            answer.map(outgoing).ok_or(Cut)
         }
     });
     let patience = Patience::new();

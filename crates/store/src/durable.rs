@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use redb::backends::InMemoryBackend;
+use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, StorageBackend as _, TableDefinition};
 
 use crate::{Backend, Batch, Error, Order, Page, Read, Result};
 
@@ -18,6 +20,9 @@ const KNOWN: u32 = 2;
 
 /// The tree's page cache. The system's own cache is behind it.
 const CACHE: usize = 8 * 1024 * 1024;
+
+/// A state up to this size is checked whole before it is opened, which takes some milliseconds a MiB.
+const CHECKED: u64 = 64 * 1024 * 1024;
 
 /// So much of the disk is left free. A tree that met a full disk in the middle of a commit must be opened anew, and before
 /// that takes nothing more; so it does not get to meet one.
@@ -45,6 +50,7 @@ impl Durable {
         private(directory).map_err(file(directory))?;
         let lock = lock(directory)?;
         let path = directory.join("state.redb");
+        check_whole(directory, &path)?;
         let redb = redb::Builder::new().set_cache_size(CACHE).create(&path).map_err(|error| opening(&path, error))?;
         check_format(&redb, &path)?;
         Ok(Self { redb, directory: directory.to_owned(), lock })
@@ -96,6 +102,46 @@ fn lock(directory: &Path) -> Result<std::fs::File> {
     }
 }
 
+fn damaged(path: &Path, what: &str) -> Error {
+    Error::Corrupt { path: path.to_owned(), source: what.to_owned().into() }
+}
+
+/// Whether every page that can be reached has its checksum. Asked of a copy in memory: the engine mends what it checks,
+/// and what it mended by giving up the last writes must not be opened as if it were all there.
+fn check_whole(directory: &Path, path: &Path) -> Result<()> {
+    let fail = |source| Error::File { path: path.to_owned(), source };
+    let length = std::fs::metadata(path).map_or(0, |file| file.len());
+    if length == 0 {
+        // The folder of blobs is made once the first state is there.
+        let used = directory.join("blobs").exists();
+        return if used {
+            Err(damaged(path, "the file is empty or gone, and others beside it are not"))
+        } else {
+            Ok(())
+        };
+    }
+    if length > CHECKED {
+        return Ok(());
+    }
+    let bytes = std::fs::read(path).map_err(fail)?;
+    let check = || -> std::result::Result<bool, redb::DatabaseError> {
+        let copy = InMemoryBackend::new();
+        copy.set_len(length).and_then(|()| copy.write(0, &bytes)).map_err(redb::StorageError::from)?;
+        redb::Builder::new().set_cache_size(CACHE).create_with_backend(copy)?.check_integrity()
+    };
+    match catch_unwind(AssertUnwindSafe(check)) {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(damaged(path, "a part of it does not have its checksum")),
+        Ok(Err(error)) => Err(Error::Corrupt { path: path.to_owned(), source: Box::new(error) }),
+        Err(_) => Err(damaged(path, "the engine cannot make sense of it")),
+    }
+}
+
+/// Runs work of the engine, which stops short where a page that was not checked makes no sense.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Nonsense))
+}
+
 fn opening(path: &Path, error: redb::DatabaseError) -> Error {
     match error {
         redb::DatabaseError::Storage(redb::StorageError::Io(source))
@@ -143,6 +189,16 @@ impl Backend for Durable {
 
     fn commit(&self, batch: &Batch) -> Result<()> {
         self.check_room(batch)?;
+        guarded(|| self.write(batch))
+    }
+
+    fn immediate(&self) -> bool {
+        false
+    }
+}
+
+impl Durable {
+    fn write(&self, batch: &Batch) -> Result<()> {
         let mut write = self.redb.begin_write().map_err(Error::engine)?;
         // Reopening after a crash takes milliseconds instead of a walk through the whole tree.
         write.set_quick_repair(true);
@@ -157,23 +213,25 @@ impl Backend for Durable {
         }
         write.commit().map_err(Error::engine)
     }
-
-    fn immediate(&self) -> bool {
-        false
-    }
 }
 
 struct View(ReadOnlyTable<&'static [u8], &'static [u8]>);
 
 impl Read for View {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        Ok(self.0.get(key).map_err(Error::engine)?.map(|v| Bytes::copy_from_slice(v.value())))
+        guarded(|| Ok(self.0.get(key).map_err(Error::engine)?.map(|v| Bytes::copy_from_slice(v.value()))))
     }
 
     fn scan(&self, page: &Page) -> Result<Vec<(Bytes, Bytes)>> {
         if page.end.as_ref().is_some_and(|end| *end <= page.start) {
             return Ok(Vec::new());
         }
+        guarded(|| self.rows(page))
+    }
+}
+
+impl View {
+    fn rows(&self, page: &Page) -> Result<Vec<(Bytes, Bytes)>> {
         let end = page.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut range = self.0.range::<&[u8]>((Bound::Included(page.start.as_slice()), end)).map_err(Error::engine)?;
         let mut out = Vec::new();

@@ -102,6 +102,9 @@ pub enum Error {
         /// What the engine says.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The engine met a page that cannot be.
+    #[error("the state is damaged; stop the program, and restore a snapshot")]
+    Nonsense,
     /// A row does not have the form of its table.
     #[error("a row of the table `{table}` cannot be read")]
     Row {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
 
+use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -20,6 +21,17 @@ fn folder() -> std::path::PathBuf {
     let path = std::env::temp_dir().join(format!("undercast-store-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&path).unwrap();
     path
+}
+
+/// What there is once the directory was given back, which a thread of the store does when it ends.
+fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
+    for _ in 0..100 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("not within two seconds");
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -144,18 +156,10 @@ fn what_was_acknowledged_is_there_after_reopening() {
         put(&db, &("a", 1), "kept").await;
         db.close();
     });
-    for _ in 0..100 {
-        match Durable::open(&path) {
-            Ok(backend) => {
-                let db = Database::new(Arc::new(backend)).unwrap();
-                assert_eq!(ROWS.get(&db.read(), &("a", 1u64)).unwrap().as_deref(), Some("kept"));
-                std::fs::remove_dir_all(&path).unwrap();
-                return;
-            }
-            Err(_) => std::thread::sleep(std::time::Duration::from_millis(20)),
-        }
-    }
-    panic!("the directory was never given back");
+    let backend = eventually(|| Durable::open(&path).ok());
+    let db = Database::new(Arc::new(backend)).unwrap();
+    assert_eq!(ROWS.get(&db.read(), &("a", 1u64)).unwrap().as_deref(), Some("kept"));
+    std::fs::remove_dir_all(&path).unwrap();
 }
 
 #[test]
@@ -334,4 +338,100 @@ proptest! {
         let in_range = inside >= prefix && end.is_none_or(|e| inside < e);
         prop_assert_eq!(in_range, a == b);
     }
+}
+
+/// All rows of the store in a directory.
+fn rows_of(directory: &Path) -> Result<Vec<String>, Error> {
+    let db = Database::new(Arc::new(Durable::open(directory)?))?;
+    Ok(ROWS.all(&db.read(), &("a",))?.into_iter().map(|e| e.row).collect())
+}
+
+/// Whatever happens to its bytes, a store is opened as it was, or not at all.
+#[test]
+fn a_damaged_store_is_refused_wherever_the_damage_is() {
+    let path = folder();
+    runtime().block_on(async {
+        let db = Database::new(Arc::new(Durable::open(&path).unwrap())).unwrap();
+        for n in 0..200 {
+            put(&db, &("a", n), &format!("row {n} {}", "x".repeat(usize::try_from(n * 37 % 900).unwrap()))).await;
+        }
+        db.close();
+    });
+    let wanted = eventually(|| rows_of(&path).ok());
+    let good = eventually(|| std::fs::read(path.join("state.redb")).ok());
+    let damages = (0..120)
+        .map(|n| {
+            // Spread over the pages, and over each page.
+            let at = good.len() * n / 120 + n * 131 % 4_096;
+            let mut bytes = good.clone();
+            bytes[at.min(good.len() - 1)] ^= 0x55;
+            (bytes, format!("byte {at} changed"))
+        })
+        .chain((0..64).map(|at| {
+            let mut bytes = good.clone();
+            bytes[at * 4] ^= 0xff;
+            (bytes, format!("byte {} changed", at * 4))
+        }))
+        .chain((0..good.len() / 4_096).step_by(3).map(|page| {
+            let mut bytes = good.clone();
+            bytes[page * 4_096..(page + 1) * 4_096].fill(0);
+            (bytes, format!("page {page} emptied"))
+        }))
+        .chain((1..20).map(|n| (good[..good.len() * n / 20].to_vec(), format!("cut at {n}/20"))));
+    let (mut refused, mut harmless) = (0, 0);
+    for (bytes, what) in damages {
+        let copy = folder();
+        std::fs::write(copy.join("state.redb"), bytes).unwrap();
+        match rows_of(&copy) {
+            Ok(found) => {
+                assert_eq!(found, wanted, "{what}");
+                harmless += 1;
+            }
+            Err(Error::Corrupt { .. }) => refused += 1,
+            Err(other) => panic!("{what}: {other}"),
+        }
+        std::fs::remove_dir_all(copy).unwrap();
+    }
+    // Some hit what is in no use.
+    assert!(refused > 100 && harmless > 0, "{refused} refused, {harmless} harmless");
+    std::fs::remove_dir_all(path).unwrap();
+}
+
+#[test]
+fn a_store_that_has_gone_is_not_begun_anew() {
+    let path = folder();
+    drop(Durable::open(&path).unwrap());
+    let file = path.join("state.redb");
+    std::fs::write(&file, b"").unwrap();
+    drop(Durable::open(&path).unwrap());
+    std::fs::create_dir(path.join("blobs")).unwrap();
+    std::fs::write(&file, b"").unwrap();
+    assert!(matches!(Durable::open(&path), Err(Error::Corrupt { .. })));
+    std::fs::remove_file(&file).unwrap();
+    assert!(matches!(Durable::open(&path), Err(Error::Corrupt { .. })));
+    assert!(!file.exists(), "nothing is put in its place");
+    std::fs::remove_dir_all(path).unwrap();
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+    let path = folder();
+    drop(Durable::open(&path).unwrap());
+    let file = path.join("state.redb");
+    let format = redb::TableDefinition::<&str, u32>::new("format");
+    let newer = redb::Database::open(&file).unwrap();
+    let write = newer.begin_write().unwrap();
+    write.open_table(format).unwrap().insert("format", 1_000).unwrap();
+    write.commit().unwrap();
+    drop(newer);
+    let Err(error) = Durable::open(&path) else { panic!("a newer store was opened") };
+    let Error::Newer { found: 1_000, known } = error else { panic!("{error}") };
+    let advice = format!(
+        "format 1000, and this program reads up to {known}; use the newer program, or give `--data` another directory"
+    );
+    assert!(error.to_string().ends_with(&advice), "{error}");
+    let after = redb::Database::open(&file).unwrap();
+    let found = redb::ReadableDatabase::begin_read(&after).unwrap().open_table(format).unwrap();
+    assert_eq!(found.get("format").unwrap().map(|v| v.value()), Some(1_000));
+    std::fs::remove_dir_all(path).unwrap();
 }

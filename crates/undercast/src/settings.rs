@@ -19,7 +19,7 @@ pub(crate) struct Environment {
     /// `GATEWAY_LISTEN`, a habit kept: `0.0.0.0:4566`, several by commas.
     pub(crate) gateway_listen: Option<String>,
     /// `EDGE_PORT`, a habit kept.
-    pub(crate) edge_port: Option<u16>,
+    pub(crate) edge_port: Option<String>,
     /// `LOCALSTACK_HOST`, a habit kept: host and port for URLs.
     pub(crate) localstack_host: Option<String>,
     /// `PERSISTENCE`, a habit kept: 0 keeps nothing.
@@ -48,7 +48,7 @@ impl Environment {
             log: text("UNDERCAST_LOG").or_else(|| text("RUST_LOG")),
             endpoint: text("AWS_ENDPOINT_URL"),
             gateway_listen: text("GATEWAY_LISTEN"),
-            edge_port: text("EDGE_PORT").and_then(|p| p.parse().ok()),
+            edge_port: text("EDGE_PORT"),
             localstack_host: text("LOCALSTACK_HOST"),
             persistence: text("PERSISTENCE").map(|v| !matches!(v.as_str(), "0" | "false")),
             services: list("SERVICES"),

@@ -75,7 +75,7 @@ impl Drop for Place {
 }
 
 fn addresses(arguments: &UpArguments, environment: &Environment) -> Result<Vec<SocketAddr>, UpError> {
-    let default = format!("127.0.0.1:{}", environment.edge_port.unwrap_or(4566));
+    let default = format!("127.0.0.1:{}", environment.edge_port.as_deref().unwrap_or("4566"));
     let text = arguments.listen.clone().or_else(|| environment.gateway_listen.clone()).unwrap_or(default);
     let parse = |part: &str| -> Result<SocketAddr, UpError> {
         let part = part.replace("localhost", "127.0.0.1");
@@ -95,7 +95,9 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
             undercast_gateway::bind(*address).await.map_err(|source| UpError::Listen { address: *address, source })?;
         listeners.push(listener);
     }
-    let port = listeners.first().and_then(|l| l.local_addr().ok()).map_or(4566, |a| a.port());
+    // Those that were asked for, but for ports that were left to the system.
+    let at: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let port = at.first().map_or(4566, SocketAddr::port);
     let init = Init::default();
     let hooks = Hooks::new(arguments.init.clone(), port, init.clone());
     // A state that was saved has been prepared once already.
@@ -125,7 +127,7 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
     let mut closed = serve(&kernel, &gateway, listeners);
     tracing::info!("Ready.");
     let names: Vec<&str> = kernel.services().iter().map(|s| s.api().name).collect();
-    tracing::info!(address = %addresses[0], data = ?place.data, services = names.join(","), "listening");
+    tracing::info!(addresses = ?at, data = ?place.data, services = names.join(","), "listening");
     let stopper = gateway.clone();
     let mut signals = Signals::new().map_err(UpError::Signals)?;
     kernel.spawn(async move {

@@ -129,7 +129,8 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateChangeSetInput) -> Result<
         existing.clone().unwrap_or_else(|| describe::new_stack(cx, input.stack_name.clone(), Source::default()));
     plan::check(cx, &source, &stack.name, &stack.arn)?;
     let changes = changes(cx, &stack, &source)?;
-    let empty = changes.is_empty() && !creates && stack.source.tags == source.tags && !outputs_differ(&stack, &source)?;
+    let empty =
+        changes.is_empty() && !creates && stack.source.tags == source.tags && !outputs_differ(cx, &stack, &source)?;
     let set = ChangeSet {
         arn: cx.arn("cloudformation", &format!("changeSet/{}/{}", input.change_set_name, cx.random().uuid())),
         name: input.change_set_name,
@@ -171,18 +172,27 @@ pub(crate) fn tags_or(given: Option<Vec<input::Tag>>, stack: Option<&Stack>) -> 
     }
 }
 
-/// Whether the outputs section, or a parameter it may use, is another.
-pub(crate) fn outputs_differ(stack: &Stack, source: &Source) -> Result<bool> {
-    let (old, old_values) = plan::read(&stack.source)?;
-    let (new, new_values) = plan::read(source)?;
-    let used = |t: &template::Template| t.outputs.clone();
-    Ok(used(&old) != used(&new)
-        || (!new.outputs.is_empty() && old_values != new_values && used(&old).is_empty() != used(&new).is_empty()))
+/// Whether a deployment of `source`, which changes no resource, gives other outputs.
+fn outputs_differ(cx: &Cx, stack: &Stack, source: &Source) -> Result<bool> {
+    let (template, values) = plan::read(source)?;
+    let order = template::Stack::new(&template, values, plan::pseudo(cx, &stack.name, &stack.arn))?;
+    match deploy::outputs(cx, stack, &order) {
+        Ok(outputs) => Ok(outputs != stack.outputs),
+        // The deployment will say what is wrong with them.
+        Err(deploy::Stopped::Failed(_)) => Ok(true),
+        Err(deploy::Stopped::Broken(failure)) => Err(failure),
+    }
 }
 
-/// Whether deploying `source` would change a resource.
+/// Whether deploying `source` would change anything.
 pub(crate) fn anything(cx: &Cx, stack: &Stack, source: &Source) -> Result<bool> {
-    Ok(!changes(cx, stack, source)?.is_empty() || stack.source.tags != source.tags || outputs_differ(stack, source)?)
+    let resources_or_tags = !changes(cx, stack, source)?.is_empty() || stack.source.tags != source.tags;
+    Ok(resources_or_tags || outputs_differ(cx, stack, source)?)
+}
+
+/// All is told at once, so that no token of ours asks for more.
+fn no_further(token: Option<&String>) -> Result<()> {
+    if token.is_some() { Err(validation("Invalid NextToken").into()) } else { Ok(()) }
 }
 
 fn changes(cx: &Cx, stack: &Stack, source: &Source) -> Result<Vec<Change>> {
@@ -297,8 +307,7 @@ impl Change {
 }
 
 pub(crate) async fn describe(cx: &Cx, input: api::DescribeChangeSetInput) -> Result<api::DescribeChangeSetOutput> {
-    // All changes are told at once.
-    drop(input.next_token);
+    no_further(input.next_token.as_ref())?;
     let (stack, set) = find(cx, &cx.read(), &input.change_set_name, input.stack_name.as_deref())?;
     Ok(api::DescribeChangeSetOutput {
         change_set_name: Some(set.name),
@@ -320,7 +329,7 @@ pub(crate) async fn describe(cx: &Cx, input: api::DescribeChangeSetInput) -> Res
 }
 
 pub(crate) async fn list(cx: &Cx, input: api::ListChangeSetsInput) -> Result<api::ListChangeSetsOutput> {
-    drop(input.next_token);
+    no_further(input.next_token.as_ref())?;
     let read = cx.read();
     let stack = rows::lookup(cx, &read, &input.stack_name)?;
     let stack = stack.ok_or_else(|| validation(format!("Stack [{}] does not exist", input.stack_name)))?;

@@ -77,7 +77,7 @@ async fn forward(cx: &Cx, stack: &mut Stack, operation: &Operation) -> Result<()
 }
 
 /// Why a deployment does not go on.
-enum Stopped {
+pub(crate) enum Stopped {
     /// Resources failed: roll back.
     Failed(String),
     /// The store failed: try again later.
@@ -112,10 +112,15 @@ async fn work(cx: &Cx, stack: &Stack, operation: &Operation) -> std::result::Res
             )));
         }
     }
-    outputs(cx, stack, &order).await
+    outputs(cx, stack, &order)
 }
 
-async fn outputs(cx: &Cx, stack: &Stack, order: &template::Stack<'_>) -> std::result::Result<Vec<Output>, Stopped> {
+/// The outputs of a stack whose resources are all there.
+pub(crate) fn outputs(
+    cx: &Cx,
+    stack: &Stack,
+    order: &template::Stack<'_>,
+) -> std::result::Result<Vec<Output>, Stopped> {
     let read = cx.read();
     let known = Surroundings::of(cx, &read, stack)?;
     let mut out = Vec::new();
@@ -277,7 +282,7 @@ impl Step<'_> {
         }
     }
 
-    /// The stack's own tags, and those that AWS sets on every resource of a stack.
+    /// The stack's own tags. Those that AWS adds itself, `aws:cloudformation:…`, are not set.
     fn tags(&self) -> Vec<(String, String)> {
         self.operation.source.tags.clone()
     }

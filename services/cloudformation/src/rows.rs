@@ -280,7 +280,7 @@ impl Stack {
         self.tell(cx, tx, &event)
     }
 
-    /// Stores a resource and tells its status.
+    /// Tells a resource's status.
     pub(crate) fn tell_resource(
         &self,
         cx: &Cx,

@@ -236,6 +236,33 @@ async fn refusals_come_before_anything_is_made() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_only_outputs_use_is_a_change() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let queue = json!({"Queue": {"Type": "AWS::SQS::Queue"}});
+    let body = template(&queue, &json!({"Delay": {"Value": {"Ref": "Delay"}}}));
+    create(&client, "s", &body).await;
+    let with = |delay: &str| {
+        let parameter = json!([{"ParameterKey": "Delay", "ParameterValue": delay}]);
+        json!({"StackName": "s", "TemplateBody": body, "Parameters": parameter})
+    };
+    let same = client.call("cloudformation", "UpdateStack", with("1")).await;
+    assert_eq!(same.json["message"], "No updates are to be performed.");
+    client.call("cloudformation", "UpdateStack", with("2")).await.ok();
+    let stack = settled(&client, "s").await;
+    assert_eq!(stack["StackStatus"], "UPDATE_COMPLETE", "{stack}");
+    assert_eq!(stack["Outputs"][0]["OutputValue"], "2");
+    // One that nothing uses is none.
+    let unused = template(&queue, &json!({}));
+    client.call("cloudformation", "UpdateStack", json!({"StackName": "s", "TemplateBody": unused})).await.ok();
+    settled(&client, "s").await;
+    let mut other = with("3");
+    other["TemplateBody"] = json!(unused);
+    let none = client.call("cloudformation", "UpdateStack", other).await;
+    assert_eq!(none.json["message"], "No updates are to be performed.");
+}
+
+#[tokio::test]
 async fn a_deleted_stack_takes_its_resources_along_unless_others_import_from_it() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::{Value as Json, json};
+use undercast_kernel::wire::text;
 
 use super::{ClockAction, Command, FaultAction, FaultArguments, Outcome, say};
 use crate::client::{ClientError, call};
@@ -108,12 +109,16 @@ fn report_operation(operation: &Json, all: bool) -> std::io::Result<()> {
     Ok(())
 }
 
+/// How many calls a cloud remembers, at most.
+const REMEMBERED: usize = 1_000;
+
 async fn events(endpoint: &str, json: bool, follow: bool, count: usize) -> Outcome {
-    let mut shown = String::new();
+    let (mut shown, mut count) = (String::new(), count);
     loop {
         let answer = call(endpoint, "GET", &format!("/_undercast/events?count={count}"), None).await?;
         let all = answer["events"].as_array().cloned().unwrap_or_default();
-        let new = all.iter().position(|e| e["request_id"] == shown.as_str()).map_or(0, |at| at + 1);
+        // All that was shown has gone from memory, or nothing was shown yet: everything is new.
+        let new = all.iter().rposition(|e| e["request_id"] == shown.as_str()).map_or(0, |at| at + 1);
         for event in &all[new..] {
             let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
             if json {
@@ -134,6 +139,8 @@ async fn events(endpoint: &str, json: bool, follow: bool, count: usize) -> Outco
         if !follow {
             return Ok(ExitCode::SUCCESS);
         }
+        // However many come meanwhile.
+        count = REMEMBERED;
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
 }
@@ -195,7 +202,11 @@ async fn fault(endpoint: &str, json: bool, action: FaultAction) -> Outcome {
         FaultAction::List => call(endpoint, "GET", "/_undercast/faults", None).await?,
         FaultAction::Add(arguments) => call(endpoint, "POST", "/_undercast/faults", Some(&rule(&arguments)?)).await?,
         FaultAction::Remove { id } => {
-            let query = id.map_or(String::new(), |id| format!("?id={id}"));
+            let query = id.map_or(String::new(), |id| {
+                let mut query = "?id=".to_owned();
+                text::percent_encode(&id, false, &mut query);
+                query
+            });
             call(endpoint, "DELETE", &format!("/_undercast/faults{query}"), None).await?
         }
     };
