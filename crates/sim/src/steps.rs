@@ -275,7 +275,7 @@ impl Player {
         let name = self.queue();
         let fifo = name.ends_with(".fifo");
         let most = self.dice.pick(&[1, 1, 2, 3, 10]);
-        let attempt = (fifo && self.dice.percent(25)).then(|| format!("a{}", self.dice.below(4)));
+        let attempt = (fifo && self.dice.percent(50)).then(|| format!("a{}", self.dice.below(2)));
         let visibility = self.visibility();
         let mut input = json!({"QueueUrl": name, "MaxNumberOfMessages": most, "AttributeNames": ["All"]});
         if let Some(milliseconds) = visibility {
