@@ -18,6 +18,10 @@ const HELP: &str = "usage: ./x COMMAND
   build                     build the release binary
   bench                     how fast the release binary is, beside what could not be faster; takes a minute
   test                      everything that CI runs
+  sim [--seed N] [--seeds COUNT] [--steps K]
+                            simulate SQS over the kernel with faults and crashes, against a model; a seed replays
+  mutants [--sample N] [--seed S]
+                            make SQS wrong, one thing at a time: its tests must notice at least 90 %
   clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
   tidy                      the rules of this code base
   fmt                       format the code
@@ -46,6 +50,8 @@ fn run(words: &[&str]) -> Result<(), Failed> {
         ["build"] => tools::build(true).map(|path| say(&format!("built {}", path.display()))),
         ["bench"] => tools::bench(),
         ["test"] => test::run(),
+        ["sim", options @ ..] => tools::sim(options),
+        ["mutants", options @ ..] => tools::mutants(options),
         ["clients"] => clients::run(),
         ["tidy"] => tidy::run(),
         ["fmt"] => shell::run("cargo", &["fmt", "--all"]),

@@ -127,7 +127,12 @@ impl Finder<'_> {
         if has_let(&binary.left) || has_let(&binary.right) {
             return;
         }
-        let change = format!("`{}` instead of `{}`: `{}`", if and { "||" } else { "&&" }, if and { "&&" } else { "||" }, self.text(binary.span()));
+        let change = format!(
+            "`{}` instead of `{}`: `{}`",
+            if and { "||" } else { "&&" },
+            if and { "&&" } else { "||" },
+            self.text(binary.span())
+        );
         let Some(number) = self.mutant(binary.op.span(), change) else { return };
         // With the switch off this is the operator that was there; with it on, the other one.
         let goes_on = if and { "!=" } else { "==" };
@@ -245,7 +250,8 @@ impl<'ast> Visit<'ast> for Uses<'_> {
         for argument in &call.args {
             match argument {
                 Expr::Closure(closure) if of_entries && closure.inputs.len() == 1 => {
-                    let name = if let Pat::Ident(name) = &closure.inputs[0] { Some(name.ident.to_string()) } else { None };
+                    let name =
+                        if let Pat::Ident(name) = &closure.inputs[0] { Some(name.ident.to_string()) } else { None };
                     self.inside(name, |uses| uses.visit_expr(&closure.body));
                 }
                 other => self.visit_expr(other),

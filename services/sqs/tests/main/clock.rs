@@ -1,0 +1,208 @@
+//! What changes as time goes by.
+
+use super::*;
+
+async fn frozen() -> (Cloud, Client) {
+    let cloud = Cloud::start(services()).await;
+    cloud.kernel.clock().freeze();
+    let client = cloud.client();
+    (cloud, client)
+}
+
+async fn advance(cloud: &Cloud, seconds: u64) {
+    cloud.kernel.advance(Duration::from_secs(seconds)).await.unwrap();
+}
+
+async fn set(client: &Client, url: &str, attributes: Json) {
+    client.call("sqs", "SetQueueAttributes", json!({"QueueUrl": url, "Attributes": attributes})).await.ok();
+}
+
+async fn send_fifo(client: &Client, url: &str, group: &str, body: &str) {
+    let input = json!({"QueueUrl": url, "MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": body});
+    client.call("sqs", "SendMessage", input).await.ok();
+}
+
+async fn rows(cloud: &Cloud, table: &'static str) -> usize {
+    let any: undercast_kernel::store::Table<undercast_kernel::Task> = undercast_kernel::store::Table::new(table);
+    // Rows of any form are counted by deleting them in a transaction that is given up.
+    let counted = std::cell::Cell::new(0);
+    let given_up = cloud.kernel.database().write(|tx| {
+        counted.set(any.clear(tx, &())?);
+        Err::<(), _>(undercast_kernel::store::Error::Lost)
+    });
+    assert!(given_up.await.is_err());
+    counted.get()
+}
+
+#[tokio::test]
+async fn a_fifo_queues_delay_is_for_what_is_in_it_and_a_standard_queues_is_not() {
+    let (cloud, client) = frozen().await;
+    let fifo = queue(&client, "q.fifo", json!({"FifoQueue": "true", "DelaySeconds": "60"})).await;
+    let standard = queue(&client, "q", json!({"DelaySeconds": "60"})).await;
+    send_fifo(&client, &fifo, "g", "one").await;
+    send(&client, &standard, "one").await;
+    advance(&cloud, 10).await;
+    set(&client, &fifo, json!({"DelaySeconds": "5"})).await;
+    set(&client, &standard, json!({"DelaySeconds": "5"})).await;
+    assert_eq!(bodies(&receive(&client, &fifo, json!({"VisibilityTimeout": 30})).await), ["one"]);
+    assert!(receive(&client, &standard, json!({})).await.is_empty());
+    // Other attributes leave it alone, and so does a delay for what was received.
+    set(&client, &fifo, json!({"DelaySeconds": "0"})).await;
+    assert!(receive(&client, &fifo, json!({})).await.is_empty());
+    send_fifo(&client, &fifo, "h", "two").await;
+    set(&client, &fifo, json!({"DelaySeconds": "20"})).await;
+    assert!(receive(&client, &fifo, json!({})).await.is_empty());
+    advance(&cloud, 20).await;
+    set(&client, &fifo, json!({"VisibilityTimeout": "7"})).await;
+    assert_eq!(bodies(&receive(&client, &fifo, json!({})).await), ["two"]);
+}
+
+#[tokio::test]
+async fn a_shorter_retention_ends_what_is_older_and_a_longer_one_brings_nothing_back() {
+    let (cloud, client) = frozen().await;
+    let url = queue(&client, "q", json!({"MessageRetentionPeriod": "600"})).await;
+    send(&client, &url, "old").await;
+    advance(&cloud, 100).await;
+    send(&client, &url, "young").await;
+    set(&client, &url, json!({"MessageRetentionPeriod": "60"})).await;
+    set(&client, &url, json!({"MessageRetentionPeriod": "600"})).await;
+    assert_eq!(bodies(&receive(&client, &url, json!({"VisibilityTimeout": 0})).await), ["young"]);
+    // Nobody looks, and it is swept with the retention that it has by then.
+    set(&client, &url, json!({"MessageRetentionPeriod": "120"})).await;
+    advance(&cloud, 119).await;
+    assert_eq!(rows(&cloud, "sqs.bodies").await, 1);
+    advance(&cloud, 1).await;
+    assert_eq!(rows(&cloud, "sqs.bodies").await, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_fifo_queues_messages_ids_and_attempts() {
+    let (cloud, client) = frozen().await;
+    let url = queue(&client, "q.fifo", json!({"FifoQueue": "true", "MessageRetentionPeriod": "900"})).await;
+    for n in 0..3 {
+        send_fifo(&client, &url, "g", &format!("m{n}")).await;
+        advance(&cloud, 60).await;
+    }
+    receive(&client, &url, json!({"ReceiveRequestAttemptId": "a", "MaxNumberOfMessages": 1})).await;
+    let counts = |cloud| async move { (rows(cloud, "sqs.deduplication").await, rows(cloud, "sqs.attempts").await) };
+    assert_eq!(counts(&cloud).await, (3, 1));
+    advance(&cloud, 119).await;
+    assert_eq!(counts(&cloud).await, (3, 1));
+    advance(&cloud, 61).await;
+    assert_eq!(counts(&cloud).await, (1, 1), "two ids are five minutes old");
+    advance(&cloud, 120).await;
+    assert_eq!(counts(&cloud).await, (0, 0));
+    assert_eq!(rows(&cloud, "sqs.messages").await, 3);
+    advance(&cloud, 900).await;
+    assert_eq!(rows(&cloud, "sqs.messages").await, 0);
+    assert_eq!(rows(&cloud, "kernel.tasks").await, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_queue_that_is_deleted() {
+    let (cloud, client) = frozen().await;
+    let url = queue(&client, "q.fifo", json!({"FifoQueue": "true"})).await;
+    send_fifo(&client, &url, "g", "one").await;
+    receive(&client, &url, json!({"ReceiveRequestAttemptId": "a"})).await;
+    client.call("sqs", "DeleteQueue", json!({"QueueUrl": url})).await.ok();
+    let tables =
+        ["sqs.queues", "sqs.messages", "sqs.bodies", "sqs.next", "sqs.deduplication", "sqs.attempts", "kernel.tasks"];
+    for table in tables {
+        assert_eq!(rows(&cloud, table).await, 0, "{table}");
+    }
+    let make =
+        || client.call("sqs", "CreateQueue", json!({"QueueName": "q.fifo", "Attributes": {"FifoQueue": "true"}}));
+    advance(&cloud, 59).await;
+    assert_eq!(make().await.code(), "QueueDeletedRecently");
+    advance(&cloud, 1).await;
+    make().await.ok();
+}
+
+#[tokio::test]
+async fn a_queue_is_purged_again_after_a_minute() {
+    let (cloud, client) = frozen().await;
+    let url = queue(&client, "q", json!({})).await;
+    let purge = || client.call("sqs", "PurgeQueue", json!({"QueueUrl": url}));
+    purge().await.ok();
+    advance(&cloud, 59).await;
+    assert_eq!(purge().await.code(), "PurgeQueueInProgress");
+    advance(&cloud, 1).await;
+    purge().await.ok();
+}
+
+#[tokio::test]
+async fn a_message_is_not_hidden_longer_than_twelve_hours() {
+    let (cloud, client) = frozen().await;
+    let url = queue(&client, "q", json!({"VisibilityTimeout": "600"})).await;
+    send(&client, &url, "x").await;
+    let handle = receive(&client, &url, json!({})).await[0]["ReceiptHandle"].clone();
+    advance(&cloud, 100).await;
+    let change = |seconds: u32| {
+        let input = json!({"QueueUrl": url, "ReceiptHandle": handle, "VisibilityTimeout": seconds});
+        client.call("sqs", "ChangeMessageVisibility", input)
+    };
+    assert_eq!(change(43_101).await.code(), "InvalidParameterValue");
+    change(43_100).await.ok();
+    advance(&cloud, 43_099).await;
+    assert!(receive(&client, &url, json!({})).await.is_empty());
+    advance(&cloud, 1).await;
+    let late = change(5).await;
+    assert_eq!(late.code(), "MessageNotInflight", "its time is over");
+    assert_eq!(receive(&client, &url, json!({})).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_waits_is_woken_when_a_message_comes_back() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let standard = queue(&client, "q", json!({})).await;
+    let fifo = queue(&client, "q.fifo", json!({"FifoQueue": "true"})).await;
+    send(&client, &standard, "x").await;
+    send_fifo(&client, &fifo, "g", "x").await;
+    // One that comes back later is not the one that is waited for.
+    send_fifo(&client, &fifo, "h", "later").await;
+    for url in [&standard, &fifo] {
+        assert_eq!(receive(&client, url, json!({"VisibilityTimeout": 2, "MaxNumberOfMessages": 1})).await.len(), 1);
+    }
+    assert_eq!(receive(&client, &fifo, json!({"VisibilityTimeout": 15, "MaxNumberOfMessages": 1})).await.len(), 1);
+    for url in [&standard, &fifo] {
+        let started = std::time::Instant::now();
+        assert_eq!(bodies(&receive(&client, url, json!({"WaitTimeSeconds": 10})).await), ["x"]);
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_waits_as_long_as_asked_or_as_the_queue_says() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let url = queue(&client, "q", json!({"ReceiveMessageWaitTimeSeconds": "1"})).await;
+    for (more, least) in
+        [(json!({}), 1_000), (json!({"WaitTimeSeconds": 2}), 2_000), (json!({"WaitTimeSeconds": 0}), 0)]
+    {
+        let started = std::time::Instant::now();
+        assert!(receive(&client, &url, more).await.is_empty());
+        let waited = started.elapsed().as_millis();
+        assert!((least..least + 900).contains(&waited), "{waited} ms instead of {least}");
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_is_forgotten_after_five_minutes_and_when_its_messages_come_back() {
+    let (cloud, client) = frozen().await;
+    let url = queue(&client, "q.fifo", json!({"FifoQueue": "true", "VisibilityTimeout": "400"})).await;
+    send_fifo(&client, &url, "g", "one").await;
+    let attempt = || receive(&client, &url, json!({"ReceiveRequestAttemptId": "a"}));
+    let first = attempt().await;
+    advance(&cloud, 299).await;
+    assert_eq!(attempt().await, first);
+    advance(&cloud, 1).await;
+    assert!(attempt().await.is_empty(), "it is five minutes old, and its message is in flight");
+    advance(&cloud, 100).await;
+    let second = attempt().await;
+    assert_eq!(bodies(&second), ["one"]);
+    assert_ne!(second[0]["ReceiptHandle"], first[0]["ReceiptHandle"]);
+    let change = json!({"QueueUrl": url, "ReceiptHandle": second[0]["ReceiptHandle"], "VisibilityTimeout": 0});
+    client.call("sqs", "ChangeMessageVisibility", change).await.ok();
+    assert_ne!(attempt().await[0]["ReceiptHandle"], second[0]["ReceiptHandle"], "its message was shown again");
+}
