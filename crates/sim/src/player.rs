@@ -149,7 +149,7 @@ impl Player {
     }
 
     /// Makes one call, to which something may happen. What is not done must have left everything as it was.
-    pub(crate) fn ask(&mut self, operation: &str, input: Json) -> Held<Reply> {
+    pub(crate) fn ask(&mut self, operation: &str, input: &Json) -> Held<Reply> {
         self.calls += 1;
         let mishap = self.mishap();
         let refused = Effect::Error { code: FAULT.to_owned(), status: 500, message: "on purpose".to_owned() };
@@ -450,14 +450,14 @@ impl Player {
         let ask = Ask { most: 10, visibility: Some(600_000), attempt: None };
         let input =
             json!({"QueueUrl": name, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600, "AttributeNames": ["All"]});
-        let Reply::Done { answer, .. } = self.ask("ReceiveMessage", input)? else {
+        let Reply::Done { answer, .. } = self.ask("ReceiveMessage", &input)? else {
             return violated("nothing is in the way, and a receive is refused");
         };
         self.received(name, &ask, &answer, false)?;
         let found = answer["Messages"].as_array().cloned().unwrap_or_default();
         for message in &found {
             let handle = text(message, "ReceiptHandle");
-            let reply = self.ask("DeleteMessage", json!({"QueueUrl": name, "ReceiptHandle": handle}))?;
+            let reply = self.ask("DeleteMessage", &json!({"QueueUrl": name, "ReceiptHandle": handle}))?;
             Self::as_expected(&reply, self.model.delete(name, handle, self.now))?;
         }
         self.settle()?;

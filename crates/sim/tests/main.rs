@@ -1,7 +1,5 @@
 //! The simulation holds, says the same thing twice, and can fail.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use std::collections::BTreeMap;
 
 use undercast_sim::{Failed, Plan, Sabotage, run};

@@ -151,40 +151,102 @@ async fn a_message_is_not_hidden_longer_than_twelve_hours() {
     assert_eq!(receive(&client, &url, json!({})).await.len(), 1);
 }
 
+/// What a receiver gets that waits on a clock which stands still: nothing until so many milliseconds have gone by, and
+/// then at once.
+async fn waits(cloud: &Cloud, input: Json, milliseconds: u64) -> Vec<Json> {
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    let mut call = std::pin::pin!(cx.call("sqs", "ReceiveMessage", input.clone()));
+    if milliseconds > 0 {
+        let early = tokio::time::timeout(Duration::from_millis(1), &mut call).await;
+        assert!(early.is_err(), "{input} does not wait: {early:?}");
+        cloud.kernel.advance(Duration::from_millis(milliseconds - 1)).await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(50), &mut call).await;
+        assert!(early.is_err(), "{input} waits less than {milliseconds} ms: {early:?}");
+        cloud.kernel.advance(Duration::from_millis(1)).await.unwrap();
+    }
+    let answer = tokio::time::timeout(Duration::from_secs(10), call).await;
+    let answer = answer.unwrap_or_else(|_| panic!("{input} waits longer than {milliseconds} ms"));
+    answer.unwrap()["Messages"].as_array().cloned().unwrap_or_default()
+}
+
 #[tokio::test]
 async fn who_waits_is_woken_when_a_message_comes_back() {
-    let cloud = Cloud::start(services()).await;
-    let client = cloud.client();
+    let (cloud, client) = frozen().await;
     let standard = queue(&client, "q", json!({})).await;
     let fifo = queue(&client, "q.fifo", json!({"FifoQueue": "true"})).await;
     send(&client, &standard, "x").await;
     send_fifo(&client, &fifo, "g", "x").await;
     // One that comes back later is not the one that is waited for.
     send_fifo(&client, &fifo, "h", "later").await;
-    for url in [&standard, &fifo] {
-        assert_eq!(receive(&client, url, json!({"VisibilityTimeout": 2, "MaxNumberOfMessages": 1})).await.len(), 1);
-    }
-    assert_eq!(receive(&client, &fifo, json!({"VisibilityTimeout": 15, "MaxNumberOfMessages": 1})).await.len(), 1);
-    for url in [&standard, &fifo] {
-        let started = std::time::Instant::now();
-        assert_eq!(bodies(&receive(&client, url, json!({"WaitTimeSeconds": 10})).await), ["x"]);
-        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    }
+    let take = |seconds: u32| json!({"VisibilityTimeout": seconds, "MaxNumberOfMessages": 1});
+    assert_eq!(bodies(&receive(&client, &fifo, take(2)).await), ["x"]);
+    assert_eq!(bodies(&receive(&client, &fifo, take(15)).await), ["later"]);
+    assert_eq!(bodies(&waits(&cloud, json!({"QueueUrl": fifo, "WaitTimeSeconds": 10}), 2_000).await), ["x"]);
+    assert_eq!(bodies(&receive(&client, &standard, take(2)).await), ["x"]);
+    assert_eq!(bodies(&waits(&cloud, json!({"QueueUrl": standard, "WaitTimeSeconds": 10}), 2_000).await), ["x"]);
+}
+
+#[tokio::test]
+async fn a_group_is_free_when_its_message_in_flight_is_over() {
+    let (cloud, client) = frozen().await;
+    let attributes = json!({"FifoQueue": "true", "MessageRetentionPeriod": "60"});
+    let url = queue(&client, "q.fifo", attributes).await;
+    send_fifo(&client, &url, "g", "one").await;
+    advance(&cloud, 57).await;
+    send_fifo(&client, &url, "g", "two").await;
+    assert_eq!(
+        bodies(&receive(&client, &url, json!({"MaxNumberOfMessages": 1, "VisibilityTimeout": 600})).await),
+        ["one"]
+    );
+    assert_eq!(bodies(&waits(&cloud, json!({"QueueUrl": url, "WaitTimeSeconds": 10}), 3_000).await), ["two"]);
 }
 
 #[tokio::test]
 async fn who_waits_in_vain_waits_as_long_as_asked_or_as_the_queue_says() {
-    let cloud = Cloud::start(services()).await;
-    let client = cloud.client();
-    let url = queue(&client, "q", json!({"ReceiveMessageWaitTimeSeconds": "1"})).await;
-    for (more, least) in
-        [(json!({}), 1_000), (json!({"WaitTimeSeconds": 2}), 2_000), (json!({"WaitTimeSeconds": 0}), 0)]
-    {
-        let started = std::time::Instant::now();
-        assert!(receive(&client, &url, more).await.is_empty());
-        let waited = started.elapsed().as_millis();
-        assert!((least..least + 900).contains(&waited), "{waited} ms instead of {least}");
+    let (cloud, client) = frozen().await;
+    let url = queue(&client, "q", json!({"ReceiveMessageWaitTimeSeconds": "3"})).await;
+    // One that comes later than anybody waits changes nothing.
+    client.call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": "x", "DelaySeconds": 900})).await.ok();
+    for (input, milliseconds) in [
+        (json!({"QueueUrl": url}), 3_000),
+        (json!({"QueueUrl": url, "WaitTimeSeconds": 2}), 2_000),
+        (json!({"QueueUrl": url, "WaitTimeSeconds": 20}), 20_000),
+        (json!({"QueueUrl": url, "WaitTimeSeconds": 0}), 0),
+    ] {
+        assert!(waits(&cloud, input, milliseconds).await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn who_waits_in_a_fifo_queue_is_woken_when_a_message_is_deleted_or_shown_again() {
+    let (cloud, client) = frozen().await;
+    let url = queue(&client, "q.fifo", json!({"FifoQueue": "true"})).await;
+    for body in ["one", "two"] {
+        send_fifo(&client, &url, "g", body).await;
+    }
+    let first = receive(&client, &url, json!({"MaxNumberOfMessages": 1})).await;
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    for (operation, more, next) in
+        [("ChangeMessageVisibility", json!({"VisibilityTimeout": 0}), "one"), ("DeleteMessage", json!({}), "two")]
+    {
+        let newest = if next == "one" { first.clone() } else { receive_in_flight(&client, &url).await };
+        let mut call = std::pin::pin!(cx.call(
+            "sqs",
+            "ReceiveMessage",
+            json!({"QueueUrl": url, "WaitTimeSeconds": 20, "VisibilityTimeout": 0})
+        ));
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut call).await.is_err());
+        let mut input = json!({"QueueUrl": url, "ReceiptHandle": newest[0]["ReceiptHandle"]});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client.call("sqs", operation, input).await.ok();
+        let answer = tokio::time::timeout(Duration::from_secs(10), call).await.expect("it is woken").unwrap();
+        assert_eq!(answer["Messages"][0]["Body"], next);
+    }
+}
+
+/// The first message of a queue, taken into flight.
+async fn receive_in_flight(client: &Client, url: &str) -> Vec<Json> {
+    receive(client, url, json!({"MaxNumberOfMessages": 1, "VisibilityTimeout": 600})).await
 }
 
 #[tokio::test]
