@@ -131,6 +131,22 @@ async fn a_queue_is_purged_again_after_a_minute() {
 }
 
 #[tokio::test]
+async fn the_first_receive_is_remembered() {
+    let (cloud, client) = frozen().await;
+    let url = queue(&client, "q", json!({"VisibilityTimeout": "10"})).await;
+    let sent = cloud.kernel.clock().now().as_millisecond();
+    send(&client, &url, "x").await;
+    for (after, count) in [(5, "1"), (10, "2"), (10, "3")] {
+        advance(&cloud, after).await;
+        let message = &receive(&client, &url, json!({"MessageSystemAttributeNames": ["All"]})).await[0];
+        let told = |name: &str| message["Attributes"][name].as_str().unwrap().to_owned();
+        assert_eq!(told("ApproximateReceiveCount"), count);
+        assert_eq!(told("ApproximateFirstReceiveTimestamp"), (sent + 5_000).to_string());
+        assert_eq!(told("SentTimestamp"), sent.to_string());
+    }
+}
+
+#[tokio::test]
 async fn a_message_is_not_hidden_longer_than_twelve_hours() {
     let (cloud, client) = frozen().await;
     let url = queue(&client, "q", json!({"VisibilityTimeout": "600"})).await;
