@@ -18,11 +18,11 @@ const HELP: &str = "usage: ./x COMMAND
   build                     build the release binary
   bench                     how fast the release binary is, beside what could not be faster; takes a minute
   test                      everything that CI runs
+  clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
   sim [--seed N] [--seeds COUNT] [--steps K]
                             simulate SQS over the kernel with faults and crashes, against a model; a seed replays
   mutants [--sample N] [--seed S]
                             make SQS wrong, one thing at a time: its tests must notice at least 90 %
-  clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
   tidy                      the rules of this code base
   fmt                       format the code
   models                    make models/ anew from the pinned packages
