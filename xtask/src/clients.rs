@@ -1,7 +1,6 @@
 //! The clients that people use — the AWS CLI, boto3, the SDK for JavaScript — against a cloud of their own.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::demo::{self, Cloud};
@@ -18,7 +17,6 @@ pub(crate) fn run() -> Result<(), Failed> {
     let log = folder.join("undercast.log");
     let cloud = Cloud::launch(&binary, free_port()?, &["--ephemeral"], &log, &python)?;
     let javascript = javascript()?.display().to_string();
-    let path = format!("{}:{}", python.folder().display(), shell::variable("PATH").unwrap_or_default());
     for (name, program, file) in [
         ("AWS CLI", "bash", "clients/cli.sh"),
         ("boto3", "python", "clients/boto3_client.py"),
@@ -27,7 +25,7 @@ pub(crate) fn run() -> Result<(), Failed> {
         say(&format!("{name}:"));
         let started = Instant::now();
         let mut suite = pointed(command(program, &[file]), cloud.port);
-        suite.env("PATH", &path).env("PYTHON_RUNTIME", python.runtime()?).env("NODE_RUNTIME", &node);
+        suite.env("PATH", python.path()).env("PYTHON_RUNTIME", python.runtime()?).env("NODE_RUNTIME", &node);
         // Settings that somebody has at home are not part of what is tested.
         suite.env("AWS_CONFIG_FILE", folder.join("config")).env("AWS_SHARED_CREDENTIALS_FILE", folder.join("keys"));
         shell::run_command(suite)
@@ -54,14 +52,8 @@ fn javascript() -> Result<PathBuf, Failed> {
         say(&format!("installing the SDK for JavaScript into {}", folder.display()));
         copy("package.json")?;
         copy("package-lock.json")?;
-        shell::run_command(npm(&folder))?;
+        tools::npm_ci(&folder)?;
         shell::write(&mark, &lock)?;
     }
     Ok(folder.join("client.mjs"))
-}
-
-fn npm(folder: &Path) -> Command {
-    let mut install = command("npm", &["ci", "--silent", "--no-audit", "--no-fund"]);
-    install.current_dir(folder);
-    install
 }

@@ -58,11 +58,7 @@ impl Cloud {
         let mut up = Command::new(binary);
         up.args(["up", "--listen", &format!("127.0.0.1:{port}")]).args(options);
         // The interpreter that functions run in is the one that has boto3, as on AWS.
-        let path = shell::variable("PATH").unwrap_or_default();
-        up.env("PATH", format!("{}:{path}", python.folder().display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(file);
+        up.env("PATH", python.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let child = up.spawn().map_err(|source| Failed::Start { command: binary.display().to_string(), source })?;
         let mut cloud = Self { child, port };
         cloud.wait(log)?;
@@ -167,9 +163,7 @@ pub(crate) fn empty(folder: &Path) -> Result<(), Failed> {
 /// Deploys the example with the AWS CLI, and gives back the stack's outputs.
 fn deploy(plan: &Plan, python: &Python, node: &str) -> Result<Json, Failed> {
     say("Deploying examples/search with `aws cloudformation deploy` …");
-    let mut install = command("npm", &["ci", "--silent", "--no-audit", "--no-fund"]);
-    install.current_dir(root().join("examples/search/recorder"));
-    run_command(install)?;
+    tools::npm_ci(&root().join("examples/search/recorder"))?;
     let aws = |arguments: &[&str]| python.program("aws", arguments, plan.port);
     run_command(aws(&["s3", "mb", "s3://search-artifacts"]))?;
     let packaged = plan.folder.join("packaged.yaml").display().to_string();

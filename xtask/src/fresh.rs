@@ -1,6 +1,6 @@
 //! Beginning something new, and looking at what is generated.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::shell::{Failed, read, root, say, write};
 
@@ -12,7 +12,8 @@ fn service_folder(name: &str) -> PathBuf {
 pub(crate) fn expand(name: &str) -> Result<(), Failed> {
     let model = read(&root().join("models").join(format!("{name}.json")))?;
     let config = read(&service_folder(name).join("api.toml"))?;
-    let code = undercast_codegen::generate(name, &model, &config).map_err(|e| Failed::Check(e.to_string()))?;
+    let code =
+        undercast_codegen::generate(name, &model, &config, Path::new("")).map_err(|e| Failed::Check(e.to_string()))?;
     say(&code);
     Ok(())
 }
@@ -53,7 +54,7 @@ pub(crate) fn operation(name: &str) -> Result<(), Failed> {
     }
     let listed = text.replacen("operations = [", &format!("operations = [\n    \"{operation}\","), 1);
     let model = read(&root().join("models").join(format!("{service}.json")))?;
-    undercast_codegen::generate(service, &model, &listed).map_err(|e| Failed::Check(e.to_string()))?;
+    undercast_codegen::generate(service, &model, &listed, Path::new("")).map_err(|e| Failed::Check(e.to_string()))?;
     write(&path, &listed)?;
     say(&format!(
         "{name} is listed. Next: `cargo check -p undercast-{service}` names the method to write; then a case in services/{service}/tests/conformance."

@@ -3,6 +3,8 @@
 mod clients;
 mod demo;
 mod fresh;
+mod fuzz;
+mod promises;
 mod shell;
 mod test;
 mod tidy;
@@ -19,10 +21,13 @@ const HELP: &str = "usage: ./x COMMAND
   bench                     how fast the release binary is, beside what could not be faster; takes a minute
   test                      everything that CI runs
   clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
+  promises                  run all tests and strike out of uncovered-*.txt what they see
   sim [--seed N] [--seeds COUNT] [--steps K]
                             simulate SQS over the kernel with faults and crashes, against a model; a seed replays
   mutants [--sample N] [--seed S]
                             make SQS wrong, one thing at a time: its tests must notice at least 90 %
+  fuzz [--seconds N] [TARGET…]
+                            feed every reader of the wire bytes that chance makes, 60 s each
   tidy                      the rules of this code base
   fmt                       format the code
   models                    make models/ anew from the pinned packages
@@ -53,6 +58,8 @@ fn run(words: &[&str]) -> Result<(), Failed> {
         ["sim", options @ ..] => tools::sim(options),
         ["mutants", options @ ..] => tools::mutants(options),
         ["clients"] => clients::run(),
+        ["promises"] => promises::run(),
+        ["fuzz", words @ ..] => fuzz::run(words),
         ["tidy"] => tidy::run(),
         ["fmt"] => shell::run("cargo", &["fmt", "--all"]),
         ["models"] => shell::run("python3", &["models/make.py"]),

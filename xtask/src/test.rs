@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::demo::{self, Plan};
 use crate::shell::{self, Failed, say};
-use crate::{clients, tidy, tools};
+use crate::{clients, promises, tidy, tools};
 
 pub(crate) fn run() -> Result<(), Failed> {
     let started = Instant::now();
@@ -13,7 +13,9 @@ pub(crate) fn run() -> Result<(), Failed> {
     step("clippy", || {
         shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
     })?;
-    step("tests", || shell::run("cargo", &["test", "--workspace", "--quiet"]))?;
+    let seen = promises::folder()?;
+    step("tests", || promises::tests(&seen))?;
+    step("promises", || promises::check(&seen, false))?;
     step("the clients", clients::run)?;
     step("the search example", example)?;
     say(&format!("everything holds ({} s)", started.elapsed().as_secs()));

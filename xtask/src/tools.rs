@@ -1,6 +1,6 @@
 //! What the commands need: the binary, a Python environment with the AWS CLI, Node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::shell::{self, Failed, command, has, say, variable};
@@ -101,8 +101,9 @@ impl Python {
         pointed(command(self.0.join("bin").join(name), arguments), port)
     }
 
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.0.join("bin")
+    /// The search path for programs, on which those of the environment come first.
+    pub(crate) fn path(&self) -> String {
+        format!("{}:{}", self.0.join("bin").display(), variable("PATH").unwrap_or_default())
     }
 
     /// `python3.12`, as function runtimes are called.
@@ -138,6 +139,13 @@ pub(crate) fn node_runtime() -> Result<String, Failed> {
     let version = shell::output(command("node", &["--version"]))?;
     let major = version.trim().trim_start_matches('v').split('.').next().unwrap_or_default().to_owned();
     Ok(format!("nodejs{major}.x"))
+}
+
+/// Installs what the lock file in `folder` names.
+pub(crate) fn npm_ci(folder: &Path) -> Result<(), Failed> {
+    let mut install = command("npm", &["ci", "--silent", "--no-audit", "--no-fund"]);
+    install.current_dir(folder);
+    shell::run_command(install)
 }
 
 /// What this machine can run.

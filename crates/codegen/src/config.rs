@@ -48,6 +48,9 @@ pub struct Config {
     /// Facts about the wire that the model does not tell.
     #[serde(default)]
     pub wire: Wire,
+    /// Operation to how many conformance cases stand behind it; counted, not written.
+    #[serde(skip)]
+    pub cases: BTreeMap<String, u32>,
 }
 
 /// Facts about the wire that botocore's models do not carry.

@@ -29,8 +29,8 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     let mut out = String::with_capacity(1 << 16);
     // Style is for code that people read and write; `dead_code` stays, it is the point.
     out.push_str("mod generated {\n#![allow(clippy::style, clippy::complexity, clippy::pedantic, clippy::perf, missing_docs, unreachable_pub)]\n");
-    out.push_str("use undercast_kernel::Cx;\nuse undercast_wire::{Protocol, Value, Write, Writer};\nuse undercast_wire::schema::{ErrorShape, Http, List, Location, Map, Member, Operation, Range, Service, Shape, Size, Structure, Text, TimestampFormat, Unbuilt};\n");
-    out.push_str("/// Keeps every import in use, whatever the API has.\n#[doc(hidden)]\npub type Imports = (Location, List, Map, Member, Range, Shape, Size, Structure, Text, TimestampFormat, Unbuilt, Value, Http, &'static ErrorShape);\n");
+    out.push_str("use undercast_kernel::Cx;\nuse undercast_wire::{Protocol, Value, Write, Writer};\nuse undercast_wire::schema::{Bounds, ErrorShape, Http, List, Location, Map, Member, Operation, Range, Service, Shape, Size, Structure, Text, TimestampFormat, Unbuilt};\n");
+    out.push_str("/// Keeps every import in use, whatever the API has.\n#[doc(hidden)]\npub type Imports = (Bounds, Location, List, Map, Member, Range, Shape, Size, Structure, Text, TimestampFormat, Unbuilt, Value, Http, &'static ErrorShape);\n");
     if emit.listed().any(|o| o.input.is_none() || o.output.is_none()) {
         out.push_str("static S_UNIT: Structure = Structure::EMPTY;\n");
     }
@@ -60,7 +60,7 @@ impl Emit<'_> {
             let errors: Vec<String> = operation.errors.iter().map(|e| format!("&errors::{}", constant(e))).collect();
             let _ = writeln!(
                 out,
-                "static O_{}: Operation = Operation {{ name: {}, http: {}, input: &{}, output: &{}, result_wrapper: {}, errors: &[{}], anonymous: {}, readonly: {} }};",
+                "static O_{}: Operation = Operation {{ name: {}, http: {}, input: &{}, output: &{}, result_wrapper: {}, errors: &[{}], anonymous: {}, readonly: {}, cases: {} }};",
                 constant(&operation.name),
                 lit(&operation.name),
                 http(operation),
@@ -70,6 +70,7 @@ impl Emit<'_> {
                 errors.join(", "),
                 operation.anonymous,
                 operation.readonly,
+                self.config.cases.get(&operation.name).copied().unwrap_or(0),
             );
         }
         self.service_table(out);

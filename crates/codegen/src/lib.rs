@@ -8,10 +8,12 @@
 //! shape, each with a `write`; constructors of the documented errors; the trait `Operations` with one method a listed
 //! operation, and `call`, which goes from an operation's number to its method.
 
+mod cases;
 mod config;
 mod emit;
 mod model;
 mod names;
+mod promised;
 mod reach;
 mod tables;
 
@@ -19,6 +21,10 @@ use std::path::{Path, PathBuf};
 
 pub use config::Config;
 pub use model::Model;
+pub use promised::Promised;
+
+/// Where a service keeps its conformance cases.
+pub const CASES: &str = "tests/conformance";
 
 /// Why code could not be generated.
 #[derive(Debug, thiserror::Error)]
@@ -49,12 +55,15 @@ pub enum Error {
 
 /// Generates the code of one service from the text of its model and of its `api.toml`.
 ///
+/// `cases` is the folder of its conformance cases, which need not be there.
+///
 /// # Errors
 /// When one of the two is malformed, or `api.toml` names an operation, shape or member that the model does not have.
-pub fn generate(service: &str, model: &str, config: &str) -> Result<String, Error> {
+pub fn generate(service: &str, model: &str, config: &str, cases: &Path) -> Result<String, Error> {
     let model = Model::parse(service, model)?;
-    let config: Config = toml::from_str(config)?;
+    let mut config: Config = toml::from_str(config)?;
     config.check(&model)?;
+    config.cases = cases::count(service, cases)?;
     Ok(emit::service(&model, &config))
 }
 
@@ -66,10 +75,11 @@ pub fn service(name: &str) -> Result<(), Error> {
     let here = build_variable("CARGO_MANIFEST_DIR")?;
     let config_path = Path::new(&here).join("api.toml");
     let model_path = Path::new(&here).join("../../models").join(format!("{name}.json"));
-    for path in [&config_path, &model_path] {
+    let cases = Path::new(&here).join(CASES);
+    for path in [&config_path, &model_path, &cases] {
         write_line(&format!("cargo::rerun-if-changed={}", path.display()))?;
     }
-    let code = generate(name, &read(&model_path)?, &read(&config_path)?)?;
+    let code = generate(name, &read(&model_path)?, &read(&config_path)?, &cases)?;
     let out = Path::new(&build_variable("OUT_DIR")?).join("api.rs");
     std::fs::write(&out, code).map_err(|source| Error::File { path: out, source })
 }

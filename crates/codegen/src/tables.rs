@@ -32,8 +32,8 @@ impl Tables<'_> {
             "boolean" => "Shape::Boolean".to_owned(),
             "integer" | "short" | "byte" => format!("Shape::Integer({})", range(shape)),
             "long" | "bigInteger" => format!("Shape::Long({})", range(shape)),
-            "float" => "Shape::Float".to_owned(),
-            "double" | "bigDecimal" => "Shape::Double".to_owned(),
+            "float" => format!("Shape::Float({})", bounds(shape)),
+            "double" | "bigDecimal" => format!("Shape::Double({})", bounds(shape)),
             "timestamp" => {
                 let format = member.and_then(|m| m.text("timestampFormat")).or(shape.text("timestampFormat"));
                 let format = format.or(self.model.text("timestampFormat"));
@@ -249,6 +249,11 @@ fn size(shape: &Shape) -> String {
 
 fn range(shape: &Shape) -> String {
     format!("Range {{ min: {}, max: {} }}", bound(shape, "min"), bound(shape, "max"))
+}
+
+fn bounds(shape: &Shape) -> String {
+    let bound = |key: &str| shape.raw.get(key).and_then(serde_json::Value::as_f64);
+    format!("Bounds {{ min: {:?}, max: {:?} }}", bound("min"), bound("max"))
 }
 
 fn text(shape: &Shape, open: bool, out: &mut String) {

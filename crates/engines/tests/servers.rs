@@ -1,51 +1,11 @@
 //! Server programs under supervision.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
-use undercast_engines::server::{Engine, Health, ProcessEngine, Server, ServerError};
+use undercast_engines::server::{Engine, Health, ProcessEngine, ServerError};
 
-use crate::setup::{eventually, family, helper, is_alive, readable_dir};
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn server(dir: &Path, script: &str) -> Server {
-    let port = free_port();
-    let data_dir = dir.join("data");
-    let command = ["/usr/bin/python3", "-I", "-c", script, &port.to_string(), data_dir.to_str().unwrap()];
-    Server {
-        keeper: helper(),
-        command: command.map(Into::into).to_vec(),
-        provision: None,
-        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
-        data_dir,
-        log: dir.join("log"),
-        user: None,
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        start_patience: Duration::from_secs(10),
-        stop_patience: Duration::from_secs(5),
-    }
-}
-
-/// Accepts, and tells when it is asked to stop.
-const POLITE: &str = r"
-import signal, socket, sys
-def stop(*_):
-    print('stopping in order', flush=True)
-    sys.exit(0)
-signal.signal(signal.SIGTERM, stop)
-s = socket.create_server(('127.0.0.1', int(sys.argv[1])))
-print('started', flush=True)
-while True:
-    s.accept()[0].close()
-";
+use crate::setup::{POLITE, readable_dir, server};
 
 #[tokio::test]
 async fn a_server_is_provisioned_started_stopped_and_destroyed() {
@@ -101,33 +61,4 @@ async fn a_server_that_does_not_listen_is_killed() {
     engine.stop().await.unwrap();
     assert_eq!(engine.log().unwrap(), b"started\nstopping in order\n");
     assert_eq!(engine.health().await, Health::Stopped);
-}
-
-/// Not a test: the host process that the next test kills.
-#[tokio::test]
-#[ignore = "a part that another test plays"]
-async fn host_to_be_killed() {
-    let dir = TempDir::new().unwrap();
-    let mut engine = ProcessEngine::new(server(dir.path(), POLITE));
-    engine.start().await.unwrap();
-    println!("log {}", dir.path().join("log").display());
-    std::future::pending::<()>().await;
-}
-
-#[test]
-fn a_host_killed_hard_stops_its_servers_in_order() {
-    let mut host = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "servers::host_to_be_killed", "--ignored", "--nocapture"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(host.stdout.take().unwrap()).lines();
-    let log = lines.find_map(|line| Some(line.unwrap().split_once("log ")?.1.to_owned())).unwrap();
-    let all = family(host.id());
-    assert_eq!(all.len(), 3, "host, keeper and server");
-    host.kill().unwrap();
-    host.wait().unwrap();
-    eventually("all end", || !all.iter().any(|&pid| is_alive(pid)));
-    assert_eq!(fs::read_to_string(&log).unwrap(), "started\nstopping in order\n");
-    fs::remove_dir_all(Path::new(&log).parent().unwrap()).unwrap();
 }

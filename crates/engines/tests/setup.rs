@@ -1,13 +1,17 @@
 //! What the tests have in common.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use undercast_engines::sandbox::{Ending, Exit, Running, SandboxSpec, launch};
+use undercast_engines::server::Server;
 
 pub(crate) const MEBIBYTE: u64 = 1 << 20;
 
@@ -38,6 +42,42 @@ pub(crate) fn readable_dir() -> TempDir {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     dir
 }
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A server that is this Python script, told its port and its directory.
+pub(crate) fn server(dir: &Path, script: &str) -> Server {
+    let port = free_port();
+    let data_dir = dir.join("data");
+    let command = ["/usr/bin/python3", "-I", "-c", script, &port.to_string(), data_dir.to_str().unwrap()];
+    Server {
+        keeper: helper(),
+        command: command.map(Into::into).to_vec(),
+        provision: None,
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        data_dir,
+        log: dir.join("log"),
+        user: None,
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        start_patience: Duration::from_secs(10),
+        stop_patience: Duration::from_secs(5),
+    }
+}
+
+/// Accepts, and tells when it is asked to stop.
+pub(crate) const POLITE: &str = r"
+import signal, socket, sys
+def stop(*_):
+    print('stopping in order', flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+s = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+print('started', flush=True)
+while True:
+    s.accept()[0].close()
+";
 
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -91,6 +131,38 @@ pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
         assert!(begin.elapsed() < Duration::from_secs(5), "not within 5 s: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The user of whom nothing is expected.
+const NOBODY: u32 = 65534;
+
+/// Runs this program of tests once more with these arguments, as a user without any privilege, and gives what it
+/// printed. It must succeed.
+pub(crate) fn without_root(arguments: &[&str]) -> String {
+    let dir = readable_dir();
+    let tests = dir.path().join("tests");
+    fs::copy(std::env::current_exe().unwrap(), &tests).unwrap();
+    let init = dir.path().join("undercast-sandbox-init");
+    fs::copy(helper(), &init).unwrap();
+    for file in [&tests, &init] {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let tmp = dir.path().join("tmp");
+    fs::create_dir(&tmp).unwrap();
+    chown(&tmp, Some(NOBODY), Some(NOBODY)).unwrap();
+    let again = Command::new(&tests)
+        .args(arguments)
+        .env("TMPDIR", &tmp)
+        .env_remove("CARGO_MANIFEST_DIR")
+        .current_dir("/")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&again.stdout).into_owned();
+    println!("{told}");
+    assert!(again.status.success(), "{told}\n{}", String::from_utf8_lossy(&again.stderr));
+    told
 }
 
 pub(crate) fn is_root() -> bool {

@@ -24,15 +24,21 @@ pub(crate) fn incoming(body: Incoming) -> Body {
     if length == Some(0) {
         return Body::empty();
     }
-    Body::stream(Box::pin(Arriving { body, silence: None }), length)
+    Body::stream(Box::pin(Arriving { body, patience: SILENCE, silence: None }), length)
 }
 
-struct Arriving {
-    body: Incoming,
+struct Arriving<B> {
+    body: B,
+    /// How long a sender may say nothing.
+    patience: Duration,
     silence: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
-impl Stream for Arriving {
+impl<B> Stream for Arriving<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -49,7 +55,8 @@ impl Stream for Arriving {
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
-                    let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE)));
+                    let patience = self.patience;
+                    let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
                     if silence.as_mut().poll(cx).is_ready() {
                         let message = "Your socket connection to the server was not read from or written to within the timeout period.";
                         return Poll::Ready(Some(Err(BodyError::Refused {
@@ -67,11 +74,8 @@ impl Stream for Arriving {
 /// The content of an `aws-chunked` body.
 pub(crate) fn unchunked(body: Body, decoder: ChunkedDecoder, length: Option<u64>) -> Body {
     let trailers = Trailers::default();
-    let stream: ByteStream = match body.into_parts() {
-        Ok(bytes) => Box::pin(futures_util::stream::once(async move { Ok(bytes) })),
-        Err((stream, _)) => stream,
-    };
-    let unchunk = Unchunk { stream, decoder, ready: VecDeque::new(), trailers: trailers.clone(), done: false };
+    let unchunk =
+        Unchunk { stream: pieces(body), decoder, ready: VecDeque::new(), trailers: trailers.clone(), done: false };
     Body::stream_with_trailers(Box::pin(unchunk), length, trailers)
 }
 
@@ -117,21 +121,19 @@ impl Stream for Unchunk {
     }
 }
 
-/// A body whose SHA-256 the signer has named: the last piece is held back until the hash agrees.
+/// A body whose SHA-256 the signer has named: pieces pass as they come, and the stream ends with an error unless the
+/// hash agrees. So nothing may be kept before its end.
 pub(crate) fn hashed(body: Body, expected: String) -> Body {
     let length = body.length();
+    let hashed = Hashed { stream: pieces(body), hasher: Sha256::new(), expected, done: false };
+    Body::stream(Box::pin(hashed), length)
+}
+
+/// The bytes of a body, however it came.
+fn pieces(body: Body) -> ByteStream {
     match body.into_parts() {
-        Ok(bytes) if bytes.is_empty() => Body::from(bytes),
-        Ok(bytes) => {
-            let stream = futures_util::stream::once(async move { Ok(bytes) });
-            Body::stream(
-                Box::pin(Hashed { stream: Box::pin(stream), hasher: Sha256::new(), expected, done: false }),
-                length,
-            )
-        }
-        Err((stream, length)) => {
-            Body::stream(Box::pin(Hashed { stream, hasher: Sha256::new(), expected, done: false }), length)
-        }
+        Ok(bytes) => Box::pin(futures_util::stream::once(async move { Ok(bytes) })),
+        Err((stream, _)) => stream,
     }
 }
 
@@ -209,6 +211,66 @@ impl HttpBody for Outgoing {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Stream(_, Some(length)) => SizeHint::with_exact(*length),
             Self::Stream(_, None) => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Sends one piece after another, each after a pause, and then nothing more and no end either.
+    struct Slow {
+        pieces: usize,
+        pause: Duration,
+        sleeping: Option<Pin<Box<tokio::time::Sleep>>>,
+    }
+
+    impl HttpBody for Slow {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+            if self.pieces == 0 {
+                return Poll::Pending;
+            }
+            let pause = self.pause;
+            let sleeping = self.sleeping.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            std::task::ready!(sleeping.as_mut().poll(cx));
+            self.sleeping = None;
+            self.pieces -= 1;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"piece")))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sender_may_be_slow_and_not_silent() {
+        let patience = Duration::from_millis(200);
+        let sender = Slow { pieces: 8, pause: patience / 4, sleeping: None };
+        let mut body = Body::stream(Box::pin(Arriving { body: sender, patience, silence: None }), None);
+        let began = Instant::now();
+        for _ in 0..8 {
+            assert_eq!(body.next().await.map(Result::unwrap), Some(Bytes::from_static(b"piece")));
+        }
+        assert!(began.elapsed() >= patience * 2, "longer than a silence may be");
+        let refused = body.next().await.unwrap().unwrap_err();
+        assert!(matches!(&refused, BodyError::Refused { code: "RequestTimeout", .. }), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_with_an_error_unless_it_has_its_hash() {
+        for (text, wanted, good) in
+            [("a body", "a body", true), ("a body", "another", false), ("", "", true), ("", "a", false)]
+        {
+            let expected = text::hex_encode(&Sha256::digest(wanted.as_bytes()));
+            let body = hashed(Body::from(text.as_bytes().to_vec()), expected);
+            let collected = body.collect(1 << 20).await;
+            assert_eq!(collected.is_ok(), good, "{text:?} as {wanted:?}: {collected:?}");
         }
     }
 }

@@ -10,8 +10,8 @@ use undercast_kernel::auth::{self, Caller, Refusal};
 use undercast_kernel::{Failure, Origin};
 use undercast_wire::http::names;
 use undercast_wire::schema::Protocol;
-use undercast_wire::sigv4::chunked::ChunkedDecoder;
-use undercast_wire::sigv4::{self, Signature};
+use undercast_wire::sigv4::chunked::{ChunkSigner, ChunkedDecoder};
+use undercast_wire::sigv4::{self, Signature, asymmetric};
 use undercast_wire::value::BodyError;
 use undercast_wire::{AwsError, Body, Request, Response, Service, protocol, text};
 
@@ -274,6 +274,7 @@ impl Call<'_> {
             self.target = self.read_form(&request, &bytes)?;
         }
         let caller = self.caller(&mut request, &bytes, payload)?;
+        let region = self.region()?;
         let (index, labels) = match std::mem::replace(&mut self.target.operation, Asked::InForm) {
             Asked::Built(index, labels) => (index, labels),
             Asked::Unbuilt(name) => return Err(Failure::not_built(format!("{}.{name}", self.api.name))),
@@ -286,7 +287,6 @@ impl Call<'_> {
         let protocol = self.target.protocol;
         let decoded =
             protocol::decode(protocol, operation, &request, &bytes, &labels).map_err(|e| e.into_error(protocol))?;
-        let region = self.region();
         let access_key = caller.access_key.clone();
         let cx = kernel.cx(caller, &region, self.request_id, self.door.origin(&request, access_key));
         let outcome = kernel.dispatch(&cx, service, index, decoded).await;
@@ -307,14 +307,24 @@ impl Call<'_> {
         Ok(response)
     }
 
-    fn region(&self) -> String {
+    /// The region of the call: the one that was signed for, or that the host names.
+    fn region(&self) -> Result<String, Failure> {
         let default = undercast_kernel::regions::DEFAULT;
-        if self.api.global {
-            return default.to_owned();
-        }
-        let signed = self.signature.as_ref().map(|s| s.region.as_str()).filter(|r| !r.is_empty());
         let named = || self.door.labels.iter().find(|l| undercast_kernel::regions::exists(l)).map(String::as_str);
-        signed.or_else(named).unwrap_or(default).to_owned()
+        let signature = match self.signature.as_ref().filter(|s| !s.region.is_empty()) {
+            // Of an API that is stored once no region is asked, as of version 4.
+            _ if self.api.global => return Ok(default.to_owned()),
+            None => return Ok(named().unwrap_or(default).to_owned()),
+            Some(signature) if !signature.is_asymmetric() => return Ok(signature.region.clone()),
+            Some(signature) => signature,
+        };
+        // A signature of version 4a is good in several regions. Of a host that names none, the first of them is meant.
+        let regions = signature.region.as_str();
+        let region = named().or_else(|| asymmetric::first_named(regions)).unwrap_or(default);
+        if asymmetric::admits(regions, region) {
+            return Ok(region.to_owned());
+        }
+        Err(auth::refusal(Refusal::Region, self.target.protocol, self.api.s3_signing, Some(signature)).into())
     }
 
     async fn buffer(&self, request: &mut Request, limit: usize) -> Result<Bytes, Failure> {
@@ -378,7 +388,8 @@ impl Call<'_> {
 
     fn unchunk(&self, request: &mut Request, hash: &str, caller: &Caller) {
         let length = request.header("x-amz-decoded-content-length").and_then(|l| l.parse().ok());
-        let signer = caller.chunks.clone().filter(|_| hash.starts_with("STREAMING-AWS4-"));
+        let key = caller.chunks.clone().filter(|_| hash.starts_with("STREAMING-AWS4-"));
+        let signer = key.zip(self.signature.as_ref()).map(|(key, signature)| ChunkSigner::new(key, signature));
         let trailer = hash.ends_with("-TRAILER");
         let decoder = ChunkedDecoder::new(signer, trailer, length);
         request.body = body::unchunked(request.body.take(), decoder, length);

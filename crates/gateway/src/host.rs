@@ -12,6 +12,14 @@ pub(crate) struct HostName<'a> {
     pub(crate) labels: Vec<&'a str>,
 }
 
+/// Whether a request says in one way at most for which host it is: in one Host header, and in no other one in its line.
+pub(crate) fn is_clear<B>(request: &http::Request<B>) -> bool {
+    let mut named = request.headers().get_all(http::header::HOST).iter();
+    let (first, more) = (named.next(), named.next());
+    let line = request.uri().authority().map(|a| a.as_str().as_bytes());
+    more.is_none() && first.is_none_or(|host| line.is_none_or(|line| host.as_bytes().eq_ignore_ascii_case(line)))
+}
+
 /// The name without its port.
 pub(crate) fn without_port(host: &str) -> &str {
     if let Some(end) = host.strip_prefix('[').and_then(|rest| rest.find(']')) {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::{FaultRule, Timestamp};
-use undercast_wire::{Request, Response, text};
+use undercast_kernel::{FaultRule, Record, Timestamp};
+use undercast_wire::{Body, Request, Response, text};
 
 use crate::listen::Gateway;
 use crate::snapshots;
@@ -15,19 +15,29 @@ const LIMIT: usize = 1 << 20;
 
 /// Answers one of them.
 pub(crate) async fn answer(gateway: &Gateway, request: Request) -> Response {
-    let path = request.path.trim_end_matches('/').to_owned();
-    let (method, query) = (request.method.clone(), request.query.clone());
-    let body = request.body.collect(LIMIT).await.ok().flatten().unwrap_or_default();
-    let input: Json = if body.is_empty() { json!({}) } else { serde_json::from_slice(&body).unwrap_or(Json::Null) };
-    let result = match (method.as_str(), path.as_str()) {
+    match answer_or_refuse(gateway, request).await {
+        Ok(json) => respond(200, &json),
+        Err((status, message)) => respond(status, &json!({"error": message})),
+    }
+}
+
+async fn answer_or_refuse(gateway: &Gateway, request: Request) -> Answer {
+    let (method, path) = (request.method, request.path.trim_end_matches('/'));
+    let query = text::pairs(&request.query).ok_or((400, "the query string is not readable".to_owned()))?;
+    let input = read(request.body).await?;
+    match (method.as_str(), path) {
         ("GET", "/_undercast/health" | "/_localstack/health") => Ok(health(gateway)),
+        ("GET", "/_localstack/init") => gateway.settings.init.answer(None),
+        ("GET", path) if path.starts_with("/_localstack/init/") => {
+            gateway.settings.init.answer(path.strip_prefix("/_localstack/init/"))
+        }
         ("GET", "/_undercast/report") => Ok(report(gateway)),
-        ("GET", "/_undercast/events") => Ok(events(gateway, &query)),
+        ("GET", "/_undercast/events") => events(gateway, &query),
         ("GET", "/_undercast/clock") => Ok(clock(gateway)),
         ("POST", "/_undercast/clock") => set_clock(gateway, &input).await,
         ("GET", "/_undercast/faults") => Ok(json!({"rules": gateway.kernel.faults().list()})),
         ("POST", "/_undercast/faults") => add_fault(gateway, input),
-        ("DELETE", "/_undercast/faults") => Ok(remove_faults(gateway, &query)),
+        ("DELETE", "/_undercast/faults") => Ok(json!({"removed": gateway.kernel.faults().remove(get(&query, "id"))})),
         ("GET", "/_undercast/usage") => Ok(usage(gateway)),
         (_, path) if path == "/_undercast/reset" || path.starts_with("/_undercast/snapshots") => {
             snapshots::answer(gateway, &method, path, &input).await
@@ -37,11 +47,22 @@ pub(crate) async fn answer(gateway: &Gateway, request: Request) -> Response {
             Ok(json!({"stopping": true}))
         }
         _ => Err((404, format!("there is no {method} {path}"))),
-    };
-    match result {
-        Ok(json) => respond(200, &json),
-        Err((status, message)) => respond(status, &json!({"error": message})),
     }
+}
+
+/// The JSON of a body; an empty one says nothing.
+async fn read(body: Body) -> Answer {
+    let bytes = body.collect(LIMIT).await.map_err(|e| (400, format!("the body could not be read: {e}")))?;
+    let bytes = bytes.ok_or_else(|| (413, format!("the body is larger than {LIMIT} bytes")))?;
+    if bytes.is_empty() {
+        return Ok(json!({}));
+    }
+    serde_json::from_slice(&bytes).map_err(|e| (400, format!("the body is not JSON: {e}")))
+}
+
+/// A parameter of the query string.
+fn get<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
 }
 
 fn respond(status: u16, json: &Json) -> Response {
@@ -70,7 +91,7 @@ fn report(gateway: &Gateway) -> Json {
                 .map(|o| {
                     let ignored: BTreeMap<&str, &str> =
                         o.input.members.iter().filter_map(|m| m.ignored.map(|r| (m.name, r))).collect();
-                    json!({"name": o.name, "ignored": ignored})
+                    json!({"name": o.name, "ignored": ignored, "cases": o.cases})
                 })
                 .collect();
             let unbuilt: Vec<&str> = api.unbuilt.iter().map(|u| u.name).collect();
@@ -81,14 +102,23 @@ fn report(gateway: &Gateway) -> Json {
     json!({"services": services})
 }
 
-fn events(gateway: &Gateway, query: &str) -> Json {
-    let pairs = text::pairs(query).unwrap_or_default();
-    let get = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-    if let Some(id) = get("request") {
-        return json!({"events": gateway.kernel.trail().find(id).into_iter().collect::<Vec<_>>()});
+fn events(gateway: &Gateway, query: &[(String, String)]) -> Answer {
+    let trail = gateway.kernel.trail();
+    let records = if let Some(id) = get(query, "request") {
+        trail.find(id).into_iter().collect()
+    } else {
+        let wrong = |_| (400, "`count` must be a number of events".to_owned());
+        let count = get(query, "count").map(str::parse).transpose().map_err(wrong)?;
+        trail.latest(count.unwrap_or(100))
+    };
+    match get(query, "form") {
+        None => Ok(json!({"events": records})),
+        Some("cloudtrail") => {
+            let shown = |r: &Record| Some(r.cloudtrail(&**gateway.kernel.service(r.service)?));
+            Ok(json!({"Records": records.iter().filter_map(shown).collect::<Vec<_>>()}))
+        }
+        Some(other) => Err((400, format!("events have no form `{other}`; there is `cloudtrail`"))),
     }
-    let count = get("count").and_then(|c| c.parse().ok()).unwrap_or(100);
-    json!({"events": gateway.kernel.trail().latest(count)})
 }
 
 fn clock(gateway: &Gateway) -> Json {
@@ -131,14 +161,8 @@ fn add_fault(gateway: &Gateway, input: Json) -> Answer {
         rule.id = gateway.kernel.random().hex(8);
     }
     let answer = json!({"id": rule.id});
-    gateway.kernel.faults().add(rule);
+    gateway.kernel.faults().add(rule).map_err(|why| (400, why.to_string()))?;
     Ok(answer)
-}
-
-fn remove_faults(gateway: &Gateway, query: &str) -> Json {
-    let pairs = text::pairs(query).unwrap_or_default();
-    let id = pairs.iter().find(|(n, _)| n == "id").map(|(_, v)| v.as_str());
-    json!({"removed": gateway.kernel.faults().remove(id)})
 }
 
 fn usage(gateway: &Gateway) -> Json {

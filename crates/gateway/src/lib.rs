@@ -8,6 +8,7 @@ mod body;
 mod cors;
 mod handle;
 mod host;
+mod init;
 mod internal;
 mod listen;
 mod patience;
@@ -15,6 +16,7 @@ mod route;
 mod snapshots;
 pub mod tls;
 
+pub use init::{Init, Script, Stage};
 pub use listen::{Gateway, Stopping, bind, listen};
 
 /// How the door is kept.
@@ -30,4 +32,6 @@ pub struct DoorSettings {
     pub snapshots: undercast_kernel::store::Snapshots,
     /// Where the state is, beside which the order for the next beginning is written.
     pub files: std::path::PathBuf,
+    /// How the init scripts are.
+    pub init: Init,
 }

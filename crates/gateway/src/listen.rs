@@ -9,11 +9,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use undercast_kernel::{Kernel, auth};
 use undercast_wire::Response;
 use undercast_wire::http::names;
@@ -21,11 +22,11 @@ use undercast_wire::http::names;
 use crate::body::Outgoing;
 use crate::patience::Patience;
 use crate::route::Router;
-use crate::{DoorSettings, handle, tls};
+use crate::{DoorSettings, handle, host, tls};
 
 /// Request heads larger than this are refused.
 const HEAD: usize = 16 * 1024;
-/// A client must have sent its head within this time.
+/// A client must have begun within this time, and have sent a head within it.
 const HEAD_TIME: Duration = Duration::from_secs(20);
 /// Requests in flight have so long to end when the program stops.
 const GRACE: Duration = Duration::from_secs(10);
@@ -104,7 +105,7 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Serves connections until the door is told to stop; then finishes what is in flight.
 pub async fn listen(gateway: Arc<Gateway>, listener: TcpListener) {
     let mut stopping = gateway.stopping();
-    let graceful = Arc::new(GracefulShutdown::new());
+    let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -112,9 +113,7 @@ pub async fn listen(gateway: Arc<Gateway>, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (gateway, graceful) = (gateway.clone(), graceful.clone());
-                let kernel = gateway.kernel.clone();
-                kernel.spawn(async move { connection(gateway, graceful, stream, peer.ip()).await });
+                gateway.kernel.spawn(connection(gateway.clone(), graceful.watcher(), stream, peer.ip()));
             }
             // Too many open files, most likely: wait for some to close.
             Err(error) => {
@@ -124,47 +123,77 @@ pub async fn listen(gateway: Arc<Gateway>, listener: TcpListener) {
         }
     }
     drop(listener);
-    if let Some(graceful) = Arc::into_inner(graceful) {
-        // What has not ended by then is cut.
-        let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
-    } else {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    // What has not ended by then is cut.
+    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+/// A connection of which the first bytes are known.
+enum Begun {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+async fn connection(gateway: Arc<Gateway>, watcher: Watcher, stream: TcpStream, peer: IpAddr) {
+    // Answers are small; waiting to fill a packet only costs time.
+    let _ = stream.set_nodelay(true);
+    let mut stopping = gateway.stopping();
+    let begun = tokio::select! {
+        biased;
+        begun = tokio::time::timeout(HEAD_TIME, begin(&gateway, stream)) => begun.ok().flatten(),
+        // Nothing was asked yet, so nothing is owed.
+        _ = stopping.wait_for(|stop| *stop) => None,
+    };
+    match begun {
+        Some(Begun::Plain(stream)) => serve(gateway, watcher, stream, peer, false).await,
+        Some(Begun::Tls(stream)) => serve(gateway, watcher, stream, peer, true).await,
+        None => {}
     }
 }
 
-async fn connection(gateway: Arc<Gateway>, graceful: Arc<GracefulShutdown>, stream: TcpStream, peer: IpAddr) {
-    // Answers are small; waiting to fill a packet only costs time.
-    let _ = stream.set_nodelay(true);
+/// Waits for the first byte, and does the handshake if it is one of TLS. `None`: the client has gone, or speaks no
+/// TLS that we do.
+async fn begin(gateway: &Gateway, stream: TcpStream) -> Option<Begun> {
     let mut first = [0u8; 1];
-    let peeked = tokio::time::timeout(HEAD_TIME, stream.peek(&mut first)).await;
-    if !matches!(peeked, Ok(Ok(1))) {
-        return;
+    if stream.peek(&mut first).await.ok()? == 0 {
+        return None;
     }
     // A TLS handshake begins with record type 22.
     if first[0] != 22 {
-        return serve(gateway, graceful, stream, peer, false).await;
+        return Some(Begun::Plain(stream));
     }
-    let Some(acceptor) = gateway.acceptor() else { return };
-    if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIME, acceptor.accept(stream)).await {
-        serve(gateway, graceful, stream, peer, true).await;
-    }
+    let stream = gateway.acceptor()?.accept(stream).await.ok()?;
+    Some(Begun::Tls(Box::new(stream)))
 }
 
-async fn serve<S>(gateway: Arc<Gateway>, graceful: Arc<GracefulShutdown>, stream: S, peer: IpAddr, tls: bool)
+async fn serve<S>(gateway: Arc<Gateway>, watcher: Watcher, stream: S, peer: IpAddr, tls: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: http::Request<Incoming>| {
         let gateway = gateway.clone();
-        async move { handle::handle(&gateway, request, peer, tls).await.map(outgoing).ok_or(Cut) }
+        async move {
+            // A length beside the chunks would not be seen here. Who tells two lengths means to have one of them taken for
+            // a second request, so nothing is read behind chunks (RFC 9112, 6.1).
+            let last = request.headers().contains_key(http::header::TRANSFER_ENCODING);
+            let answered = if host::is_clear(&request) {
+                handle::handle(&gateway, request, peer, tls).await
+            } else {
+                Some(Response::new(400, b"The request names more than one host.\n".to_vec()))
+            };
+            let mut answer = answered.map(outgoing).ok_or(Cut)?;
+            if last {
+                answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Cut>(answer)
+        }
     });
     let patience = Patience::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(HEAD).header_read_timeout(HEAD_TIME).timer(patience.clone()).pipeline_flush(true);
+    builder.http1().max_buf_size(HEAD).header_read_timeout(HEAD_TIME).timer(patience.clone());
     builder.http2().max_header_list_size(16 * 1024).timer(TokioTimer::new());
+    builder.http2().keep_alive_interval(HEAD_TIME / 2).keep_alive_timeout(HEAD_TIME / 2);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let watched = graceful.watch(connection.into_owned());
-    drop(graceful);
+    let watched = watcher.watch(connection.into_owned());
     // A connection that ends badly has ended; its requests have told their own stories.
     if let Err(error) = patience.keep(HEAD_TIME, watched).await {
         tracing::debug!(error, "a connection ended early");

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use undercast_policy::{NamedPolicy, Policy, PrincipalFacts, PrincipalKind};
-use undercast_wire::sigv4::chunked::ChunkSigner;
-use undercast_wire::sigv4::{self, Signature, Unreadable};
+use undercast_wire::sigv4::{self, Key, Signature, Unreadable};
 use undercast_wire::{AwsError, Protocol, Request, text};
 
 use crate::{AuthMode, CREDENTIALS, Kernel, Result};
@@ -25,8 +24,9 @@ pub struct Caller {
     pub session: Option<Arc<[NamedPolicy]>>,
     /// Access key id.
     pub access_key: Option<String>,
-    /// Verifies the chunks of a signed `aws-chunked` body; `None` when the key is not known to us.
-    pub chunks: Option<ChunkSigner>,
+    /// What verified the signature, and verifies the chunks of a signed `aws-chunked` body; `None` when the key is not
+    /// known to us.
+    pub chunks: Option<Arc<Key>>,
 }
 
 /// The ways a caller can fail to be known; each protocol has its own words for them.
@@ -46,6 +46,8 @@ pub enum Refusal {
     Skew,
     /// The presigned URL's time is over.
     Expired,
+    /// The signature is not for the region of the call.
+    Region,
 }
 
 /// The canonical user id of an account: S3's other name for it.
@@ -134,26 +136,19 @@ impl Kernel {
             return refuse(why);
         }
         let key = inner.signing_keys.get(signature, &credential.secret);
-        let expected = if signature.algorithm == sigv4::v2::ALGORITHM {
-            sigv4::v2::sign(request, signature, &credential.secret)
+        let good = if signature.algorithm == sigv4::v2::ALGORITHM {
+            sigv4::same(&sigv4::v2::sign(request, signature, &credential.secret), &signature.signature)
         } else {
-            let canonical = sigv4::canonical_request(request, signature, payload_hash, s3);
-            sigv4::sign(&key, &sigv4::string_to_sign(signature, &canonical))
+            sigv4::verify(request, signature, payload_hash, s3, &key)
         };
-        if !sigv4::same(&expected, &signature.signature) {
+        if !good {
             return refuse(Refusal::Mismatch);
         }
-        let chunks = ChunkSigner {
-            key,
-            stamp: signature.stamp.clone(),
-            scope: signature.scope(),
-            previous: signature.signature.clone(),
-        };
         Ok(Caller {
             principal: known.principal.clone(),
             session: known.session.clone(),
             access_key: Some(signature.access_key.clone()),
-            chunks: Some(chunks),
+            chunks: Some(key),
         })
     }
 
@@ -243,6 +238,7 @@ pub fn refusal(why: Refusal, protocol: Protocol, s3: bool, signature: Option<&Si
             403,
             "The difference between the request time and the current time is too large.",
         ),
+        Refusal::Region => elsewhere(json, status, s3, signature),
         Refusal::Expired if s3 => AwsError::new("AccessDenied", 403, "Request has expired"),
         Refusal::Skew | Refusal::Expired => {
             let stamp = signature.map_or("", |s| s.stamp.as_str());
@@ -253,6 +249,20 @@ pub fn refusal(why: Refusal, protocol: Protocol, s3: bool, signature: Option<&Si
                 AwsError::new("SignatureDoesNotMatch", 403, message)
             }
         }
+    }
+}
+
+/// For a signature of version 4a too, the words are those that AWS has for a region that version 4 did not sign for.
+fn elsewhere(json: bool, status: u16, s3: bool, signature: Option<&Signature>) -> AwsError {
+    let message = "Credential should be scoped to a valid region. ";
+    if json {
+        AwsError::new("InvalidSignatureException", status, message)
+    } else if s3 {
+        let regions = signature.map_or("", |s| s.region.as_str());
+        let message = format!("The authorization header is malformed; the region '{regions}' is wrong");
+        AwsError::new("AuthorizationHeaderMalformed", 400, message)
+    } else {
+        AwsError::new("SignatureDoesNotMatch", 403, message)
     }
 }
 

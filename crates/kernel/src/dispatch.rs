@@ -215,6 +215,11 @@ impl Kernel {
         &self.inner.services
     }
 
+    /// What tells whose each row of the state is.
+    pub fn owners(&self) -> undercast_store::Owners {
+        crate::owners(&self.inner.services)
+    }
+
     /// A service by its name.
     pub fn service(&self, name: &str) -> Option<&Arc<dyn Service>> {
         self.inner.by_name.get(name).and_then(|i| self.inner.services.get(*i))
@@ -280,8 +285,8 @@ impl Kernel {
         let started = Instant::now();
         let mut ignored = Vec::new();
         check::ignored(&decoded.input, &mut ignored);
-        let parameters =
-            (!operation.readonly && !operation.streams_input()).then(|| json::encode_for_trail(&decoded.input));
+        let changes = !operation.readonly && !operation.streams_input();
+        let parameters = (changes || self.inner.trail.is_kept()).then(|| json::encode_for_trail(&decoded.input));
         let unknown = decoded.unknown.clone();
         let mut decision = None;
         let result = self.guarded(cx, service, operation, index, decoded, &ignored, &mut decision).await;

@@ -50,7 +50,7 @@ fn value(json: Json, shape: &Shape, unknown: &mut Vec<String>) -> Result<Value, 
         (Json::Number(n), Shape::Integer(_) | Shape::Long(_)) if n.as_i64().is_some() => {
             Value::Integer(n.as_i64().unwrap_or_default())
         }
-        (Json::Number(n), Shape::Float | Shape::Double) => Value::Double(n.as_f64().unwrap_or_default()),
+        (Json::Number(n), Shape::Float(_) | Shape::Double(_)) => Value::Double(n.as_f64().unwrap_or_default()),
         (Json::Number(n), Shape::Timestamp(_)) => {
             let moment = n.as_f64().and_then(text::from_epoch);
             Value::Timestamp(moment.ok_or_else(|| Malformed::wrong_type("a moment out of range"))?)
@@ -70,7 +70,7 @@ fn value(json: Json, shape: &Shape, unknown: &mut Vec<String>) -> Result<Value, 
         // CloudFormation and state machines write numbers and booleans as text.
         (
             Json::String(s),
-            shape @ (Shape::Integer(_) | Shape::Long(_) | Shape::Boolean | Shape::Float | Shape::Double),
+            shape @ (Shape::Integer(_) | Shape::Long(_) | Shape::Boolean | Shape::Float(_) | Shape::Double(_)),
         ) => undercast_wire::decode::scalar(&s, shape, undercast_wire::schema::TimestampFormat::Iso8601)?,
         (json, Shape::String(_)) if json.is_number() || json.is_boolean() => Value::String(json.to_string()),
         (json, _) => return Err(wrong("another type", &json)),
@@ -195,7 +195,10 @@ impl Writer for JsonTree {
     }
 
     fn body(&mut self, value: &Body) {
-        self.body = Some(value.take());
+        // The trail must leave the body to who reads it.
+        if !self.redact {
+            self.body = Some(value.take());
+        }
         // The body goes beside the JSON; its member is named and null.
         self.add(Json::Null);
     }

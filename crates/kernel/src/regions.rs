@@ -69,6 +69,11 @@ pub fn zones(region: &str) -> Vec<String> {
     (0..count).map(|n| format!("{region}{}", char::from(b'a' + n))).collect()
 }
 
+/// Whether there is such a zone.
+pub fn zone_exists(zone: &str) -> bool {
+    zone.get(..zone.len().saturating_sub(1)).is_some_and(|region| zones(region).iter().any(|z| z == zone))
+}
+
 /// The domain that URLs of a partition end in.
 pub fn url_suffix(partition: &str) -> &'static str {
     if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }

@@ -1,6 +1,9 @@
 //! What a service is to the kernel.
 
+use std::sync::Arc;
+
 use futures_core::future::BoxFuture;
+use undercast_store::{Owners, Shared};
 use undercast_wire::check::{self, Violation};
 use undercast_wire::schema::Operation;
 use undercast_wire::{AwsError, Fields, Request, Response, Value, Write};
@@ -71,8 +74,24 @@ pub trait Service: Send + Sync + 'static {
     /// Begins what runs beside the calls: pollers, supervisors. Called once, after all services are registered.
     fn start(&self, _kernel: &Kernel) {}
 
+    /// The operations that CloudTrail records as data events rather than as management events.
+    fn data_events(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Its tables whose keys do not begin with an account, and how their rows tell whose they are.
+    fn shared(&self) -> Vec<Shared> {
+        Vec::new()
+    }
+
     /// The CloudFormation resource types that it owns.
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
         Vec::new()
     }
+}
+
+/// What tells whose each row is, in the tables of the kernel and of these services.
+pub fn owners(services: &[Arc<dyn Service>]) -> Owners {
+    let kernel = crate::tasks::shared().into_iter().chain([Shared::by_row(&crate::CREDENTIALS, |c| &c.account)]);
+    Owners::new(kernel.chain(services.iter().flat_map(|service| service.shared())))
 }

@@ -8,15 +8,20 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
-use undercast_store::{Order, Table, Tx};
+use undercast_store::{Order, Shared, Table, Tx};
 use undercast_wire::Timestamp;
 
 use crate::{Cx, Failure, Kernel, Result};
 
 /// Due (ms since 1970), service, id → task.
 static DUE: Table<Task> = Table::new("kernel.tasks");
-/// Service, id → due, so that a task can be moved or taken back.
-static BY_ID: Table<i64> = Table::new("kernel.tasks.by_id");
+/// Service, id → due and account, so that a task can be moved or taken back.
+static BY_ID: Table<(i64, String)> = Table::new("kernel.tasks.by_id");
+
+/// Whose the tasks are.
+pub(crate) fn shared() -> [Shared; 2] {
+    [Shared::by_row(&DUE, |task| &task.account), Shared::by_row(&BY_ID, |(_, account)| account)]
+}
 
 /// Work that falls due.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -103,7 +108,7 @@ impl Tasks {
     fn put(&self, tx: &mut Tx<'_>, task: &Task) -> Result<()> {
         self.cancel(tx, &task.service, &task.id)?;
         DUE.put(tx, &(task.due, &task.service, &task.id), task);
-        BY_ID.put(tx, &(&task.service, &task.id), &task.due);
+        BY_ID.put(tx, &(&task.service, &task.id), &(task.due, task.account.clone()));
         self.scheduled.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
@@ -113,7 +118,7 @@ impl Tasks {
     /// # Errors
     /// When the store fails.
     pub fn cancel(&self, tx: &mut Tx<'_>, service: &str, id: &str) -> Result<()> {
-        if let Some(due) = BY_ID.get(tx, &(service, id))? {
+        if let Some((due, _)) = BY_ID.get(tx, &(service, id))? {
             DUE.delete(tx, &(due, service, id));
             BY_ID.delete(tx, &(service, id));
         }
@@ -203,6 +208,8 @@ impl Kernel {
     async fn run_task(&self, task: &Task) -> Result<()> {
         let cx = self.cx_for(&task.account, &task.region);
         let outcome = match self.service(&task.service) {
+            // It comes again, as work does whose region has lost its power.
+            Some(_) if self.faults().is_dead_region(&task.region) => Err(Failure::Cut),
             Some(service) => service.run(&cx, task).await,
             None => Err(Failure::not_built(task.service.clone())),
         };
@@ -234,7 +241,7 @@ impl Kernel {
     async fn settle(&self, task: &Task, again: Option<(i64, u32)>) -> Result<()> {
         let tasks = &self.inner.tasks;
         let settle = |tx: &mut Tx<'_>| {
-            if BY_ID.get(tx, &(&task.service, &task.id))? == Some(task.due) {
+            if BY_ID.get(tx, &(&task.service, &task.id))?.is_some_and(|(due, _)| due == task.due) {
                 tasks.cancel(tx, &task.service, &task.id)?;
                 if let Some((due, attempts)) = again {
                     tasks.put(tx, &Task { due, attempts, ..task.clone() })?;

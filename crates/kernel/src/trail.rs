@@ -1,15 +1,16 @@
 //! What happened: one record a call, in a ring, and for whoever asks to be told.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use tokio::sync::broadcast;
-use undercast_policy::{PrincipalFacts, PrincipalKind};
+use undercast_policy::PrincipalFacts;
 use undercast_wire::schema::Operation;
 
-use crate::{Origin, Timestamp};
+use crate::{Origin, Timestamp, cloudtrail};
 
 /// One call.
 #[derive(Debug, Clone, Serialize)]
@@ -28,8 +29,11 @@ pub struct Record {
     pub region: String,
     /// ARN of who made it.
     pub principal: String,
-    /// What kind of principal: Root, IAMUser, AssumedRole, AWSService, Unknown.
+    /// What kind of principal, in CloudTrail's words: Root, IAMUser, AssumedRole, AWSService.
     pub principal_type: &'static str,
+    /// All that is known of who made it.
+    #[serde(skip)]
+    pub who: Arc<PrincipalFacts>,
     /// Where it came from: an address, or the service that made it.
     pub source: String,
     /// User agent.
@@ -48,36 +52,6 @@ pub struct Record {
     pub decision: Option<Json>,
     /// Members that it set and that are not honoured.
     pub ignored: Vec<&'static str>,
-}
-
-impl Record {
-    /// In CloudTrail's own form, `eventVersion` 1.11.
-    pub fn cloudtrail(&self, event_source: &str) -> Json {
-        let mut event = json!({
-            "eventVersion": "1.11",
-            "userIdentity": {"type": self.principal_type, "arn": self.principal, "accountId": self.account},
-            "eventTime": undercast_wire::text::timestamp(
-                Timestamp::from_second(self.time.as_second()).unwrap_or(self.time), undercast_wire::schema::TimestampFormat::Iso8601),
-            "eventSource": format!("{event_source}.amazonaws.com"),
-            "eventName": self.operation,
-            "awsRegion": self.region,
-            "sourceIPAddress": self.source,
-            "userAgent": self.user_agent,
-            "requestParameters": self.parameters,
-            "requestID": self.request_id,
-            "eventID": self.request_id,
-            "readOnly": self.readonly,
-            "eventType": "AwsApiCall",
-            "managementEvent": true,
-            "recipientAccountId": self.account,
-            "eventCategory": "Management",
-        });
-        if let (Some((code, message)), Some(map)) = (&self.error, event.as_object_mut()) {
-            map.insert("errorCode".to_owned(), json!(code));
-            map.insert("errorMessage".to_owned(), json!(message));
-        }
-        event
-    }
 }
 
 /// A call as the ring keeps it: what the call had in hand, shared. A [`Record`] is made of it when somebody asks.
@@ -110,7 +84,8 @@ impl Entry {
             account: self.account.to_string(),
             region: self.region.to_string(),
             principal: self.principal.arn.clone(),
-            principal_type: principal_type(&self.principal.kind),
+            principal_type: cloudtrail::kind(&self.principal),
+            who: self.principal.clone(),
             source: self.origin.service.as_ref().map_or_else(address, |s| s.0.clone()),
             user_agent: self.origin.user_agent.clone(),
             readonly: self.operation.readonly,
@@ -124,22 +99,19 @@ impl Entry {
     }
 }
 
-fn principal_type(kind: &PrincipalKind) -> &'static str {
-    match kind {
-        PrincipalKind::Anonymous => "AWSAccount",
-        PrincipalKind::Root => "Root",
-        PrincipalKind::User { .. } => "IAMUser",
-        PrincipalKind::AssumedRole { .. } => "AssumedRole",
-        PrincipalKind::FederatedUser { .. } => "FederatedUser",
-        PrincipalKind::Federated { .. } => "WebIdentityUser",
-        PrincipalKind::Service { .. } => "AWSService",
-    }
+/// Is told of every call, in the order in which they end: where records are kept for longer than the ring does.
+pub trait Keeper: Send + Sync {
+    /// Keeps a record. The call's answer waits for it, so that what takes long is handed on.
+    fn keep(&self, record: &Record);
 }
 
 /// The records of late.
 pub struct Trail {
     ring: Mutex<VecDeque<Entry>>,
     live: broadcast::Sender<Record>,
+    keepers: RwLock<Vec<Arc<dyn Keeper>>>,
+    /// There are some: asked on every call.
+    kept: AtomicBool,
 }
 
 /// So many records are kept.
@@ -147,13 +119,34 @@ const KEPT: usize = 1000;
 
 impl Default for Trail {
     fn default() -> Self {
-        Self { ring: Mutex::default(), live: broadcast::Sender::new(256) }
+        Self {
+            ring: Mutex::default(),
+            live: broadcast::Sender::new(256),
+            keepers: RwLock::default(),
+            kept: AtomicBool::new(false),
+        }
     }
 }
 
 impl Trail {
+    /// Has every call from now on told to `keeper`, with the parameters of those that change nothing, too.
+    pub fn tell(&self, keeper: Arc<dyn Keeper>) {
+        self.keepers.write().unwrap_or_else(PoisonError::into_inner).push(keeper);
+        self.kept.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody is told of every call.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Acquire)
+    }
+
     /// Adds a call.
     pub(crate) fn add(&self, entry: Entry) {
+        if self.is_kept() {
+            let record = entry.record();
+            let keepers = self.keepers.read().unwrap_or_else(PoisonError::into_inner);
+            keepers.iter().for_each(|keeper| keeper.keep(&record));
+        }
         if self.live.receiver_count() > 0 {
             // Nobody may listen any more; then there is nobody to tell.
             let _ = self.live.send(entry.record());

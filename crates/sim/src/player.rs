@@ -154,10 +154,10 @@ impl Player {
         let mishap = self.mishap();
         let refused = Effect::Error { code: FAULT.to_owned(), status: 500, message: "on purpose".to_owned() };
         match mishap {
-            Mishap::Throttled => self.world.fault(operation, 1.0, Effect::Throttle),
-            Mishap::Refused => self.world.fault(operation, 1.0, refused),
-            Mishap::Cut => self.world.fault(operation, 1.0, Effect::Abort),
-            Mishap::Weather => self.world.fault(operation, 0.5, refused),
+            Mishap::Throttled => self.world.fault(operation, 1.0, Effect::Throttle)?,
+            Mishap::Refused => self.world.fault(operation, 1.0, refused)?,
+            Mishap::Cut => self.world.fault(operation, 1.0, Effect::Abort)?,
+            Mishap::Weather => self.world.fault(operation, 0.5, refused)?,
             Mishap::DiskFull | Mishap::CrashBefore => self.world.disk.fail_after(0, true),
             Mishap::Nothing | Mishap::CrashAfter => {}
         }

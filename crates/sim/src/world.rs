@@ -115,16 +115,18 @@ impl World {
     }
 
     /// Lets a fault strike calls from now on.
-    pub(crate) fn fault(&self, operation: &str, probability: f64, effect: Effect) {
-        self.life.kernel.faults().add(FaultRule {
+    pub(crate) fn fault(&self, operation: &str, probability: f64, effect: Effect) -> Result<()> {
+        let rule = FaultRule {
             id: String::new(),
             service: Some("sqs".to_owned()),
             operation: Some(operation.to_owned()),
             account: None,
             region: None,
+            zone: None,
             probability,
             effect,
-        });
+        };
+        self.life.kernel.faults().add(rule).map_err(Failure::broken)
     }
 
     /// Takes all faults away.

@@ -10,14 +10,19 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use crate::cipher::{Cipher, KeyStream, NONCE};
-use crate::{Error, Result, Table, Tx};
+use crate::{Entry, Error, Read, Result, Shared, Table, Tx};
 
 /// A blob's name: the SHA-256 of its bytes, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BlobId(pub String);
 
-/// How many rows refer to a blob. A row is kept at zero until the sweep has removed the file.
+/// Blob, account → how many of its rows refer to the blob. A row is kept at zero until the sweep has removed the file.
 static REFERENCES: Table<u64> = Table::new("store.blobs");
+
+/// Whose the counts are.
+pub(crate) fn shared() -> Shared {
+    Shared::by_key(&REFERENCES, |(_, account): (String, String)| account)
+}
 
 /// The folder of blobs.
 #[derive(Clone)]
@@ -107,9 +112,9 @@ impl Blobs {
         let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let path = self.inner.folder.join("writing").join(number.to_string());
         let mut file = tokio::fs::File::create(&path).await.map_err(failed(&path))?;
-        let nonce = Cipher::nonce().map_err(failed(&path))?;
+        let nonce = self.inner.cipher.nonce().map_err(failed(&path))?;
         file.write_all(&nonce).await.map_err(failed(&path))?;
-        let stream = self.inner.cipher.stream(&nonce, 0);
+        let stream = self.inner.cipher.stream(&nonce, 0).map_err(failed(&path))?;
         Ok(BlobWriter { blobs: self.clone(), path, file: Some(file), stream, hasher: Sha256::new(), length: 0 })
     }
 
@@ -148,7 +153,8 @@ impl Blobs {
         if start > 0 {
             file.seek(std::io::SeekFrom::Start(start + NONCE as u64)).await.map_err(failed(&path))?;
         }
-        Ok(BlobReader { file, stream: self.inner.cipher.stream(&nonce, start) })
+        let stream = self.inner.cipher.stream(&nonce, start).map_err(failed(&path))?;
+        Ok(BlobReader { file, stream })
     }
 
     /// How long a blob is, in bytes.
@@ -166,39 +172,51 @@ impl Blobs {
     /// # Errors
     /// When the system has no chance to give.
     pub fn seal(&self, bytes: &[u8]) -> Result<Vec<u8>> {
-        let nonce = Cipher::nonce().map_err(failed(&self.inner.folder))?;
+        let nonce = self.inner.cipher.nonce().map_err(failed(&self.inner.folder))?;
         let mut out = Vec::with_capacity(NONCE + bytes.len());
         out.extend_from_slice(&nonce);
         out.extend_from_slice(bytes);
-        self.inner.cipher.stream(&nonce, 0).apply(&mut out[NONCE..]);
+        let mut stream = self.inner.cipher.stream(&nonce, 0).map_err(failed(&self.inner.folder))?;
+        stream.apply(&mut out[NONCE..]);
         Ok(out)
     }
 
     /// The bytes that were sealed. Nothing was sealed as nothing.
-    pub fn unseal(&self, mut sealed: Vec<u8>) -> Bytes {
-        let Some(nonce) = sealed.first_chunk::<NONCE>().copied() else { return Bytes::new() };
-        self.inner.cipher.stream(&nonce, 0).apply(&mut sealed[NONCE..]);
-        Bytes::from(sealed).slice(NONCE..)
+    ///
+    /// # Errors
+    /// When they were sealed with a key that is not here.
+    pub fn unseal(&self, mut sealed: Vec<u8>) -> Result<Bytes> {
+        let Some(nonce) = sealed.first_chunk::<NONCE>().copied() else { return Ok(Bytes::new()) };
+        let mut stream = self.inner.cipher.stream(&nonce, 0).map_err(failed(&self.inner.folder))?;
+        stream.apply(&mut sealed[NONCE..]);
+        Ok(Bytes::from(sealed).slice(NONCE..))
     }
 
-    /// One more row refers to the blob.
+    /// One more row of the account refers to the blob.
     ///
     /// # Errors
     /// When the engine fails.
-    pub fn retain(tx: &mut Tx<'_>, id: &BlobId) -> Result<()> {
-        let count = REFERENCES.get(tx, &(&id.0,))?.unwrap_or(0);
-        REFERENCES.put(tx, &(&id.0,), &(count + 1));
+    pub fn retain(tx: &mut Tx<'_>, account: &str, id: &BlobId) -> Result<()> {
+        let count = REFERENCES.get(tx, &(&id.0, account))?.unwrap_or(0);
+        REFERENCES.put(tx, &(&id.0, account), &(count + 1));
         Ok(())
     }
 
-    /// One row less refers to the blob.
+    /// One row less of the account refers to the blob.
     ///
     /// # Errors
     /// When the engine fails.
-    pub fn release(tx: &mut Tx<'_>, id: &BlobId) -> Result<()> {
-        let count = REFERENCES.get(tx, &(&id.0,))?.unwrap_or(0);
-        REFERENCES.put(tx, &(&id.0,), &count.saturating_sub(1));
+    pub fn release(tx: &mut Tx<'_>, account: &str, id: &BlobId) -> Result<()> {
+        let count = REFERENCES.get(tx, &(&id.0, account))?.unwrap_or(0);
+        REFERENCES.put(tx, &(&id.0, account), &count.saturating_sub(1));
         Ok(())
+    }
+
+    /// The blobs that an account's rows refer to.
+    pub(crate) fn of(from: &impl Read, account: &str) -> Result<Vec<BlobId>> {
+        let all = REFERENCES.all(from, &())?;
+        let keys = all.iter().filter(|entry| entry.row > 0).filter_map(Entry::key::<(String, String)>);
+        Ok(keys.filter(|(_, owner)| owner == account).map(|(id, _)| BlobId(id)).collect())
     }
 
     /// Removes the files of blobs that no row refers to, and did not at the sweep `before` either: so long have readers
@@ -211,8 +229,12 @@ impl Blobs {
         let files = tokio::task::spawn_blocking(move || files(&folder)).await.map_err(Error::engine)??;
         let found: HashSet<String> = {
             let all = REFERENCES.all(&database.read(), &())?;
-            let rows = all.iter().filter_map(|e| Some((e.key::<(String,)>()?.0, e.row)));
-            let counts: HashMap<String, u64> = rows.collect();
+            let mut counts: HashMap<String, u64> = HashMap::new();
+            for entry in &all {
+                if let Some((id, _)) = entry.key::<(String, String)>() {
+                    *counts.entry(id).or_insert(0) += entry.row;
+                }
+            }
             let unknown = files.into_iter().filter(|id| !counts.contains_key(id));
             let unknown: Vec<String> = unknown.collect();
             unknown.into_iter().chain(counts.into_iter().filter(|(_, n)| *n == 0).map(|(id, _)| id)).collect()
@@ -222,8 +244,8 @@ impl Blobs {
         for id in dead {
             if self.remove(database, id)? {
                 let forget = |tx: &mut Tx<'_>| {
-                    if REFERENCES.get(tx, &(id,))? == Some(0) {
-                        REFERENCES.delete(tx, &(id,));
+                    if references(tx, id)? == 0 {
+                        REFERENCES.clear(tx, &(id,))?;
                     }
                     Ok::<_, Error>(())
                 };
@@ -239,7 +261,7 @@ impl Blobs {
     fn remove(&self, database: &crate::Database, id: &str) -> Result<bool> {
         // Holding the pins, no writer can begin to rely on the file; one that began before has committed or holds a pin.
         let pins = self.pins();
-        if pins.contains_key(id) || REFERENCES.get(&database.read(), &(id,))?.is_some_and(|count| count > 0) {
+        if pins.contains_key(id) || references(&database.read(), id)? > 0 {
             return Ok(false);
         }
         let path = self.path(&BlobId(id.to_owned()));
@@ -248,6 +270,11 @@ impl Blobs {
             _ => Ok(true),
         }
     }
+}
+
+/// How many rows refer to a blob, of whomever.
+fn references(from: &impl Read, id: &str) -> Result<u64> {
+    Ok(REFERENCES.all(from, &(id,))?.iter().map(|entry| entry.row).sum())
 }
 
 /// The blobs that no row referred to at a sweep.

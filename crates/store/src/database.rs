@@ -192,7 +192,10 @@ fn flush(shared: &Shared) {
             }
             Err(error) => {
                 // What collected meanwhile has read what is lost now, so it is lost too.
-                let reason: Arc<dyn std::error::Error + Send + Sync> = Arc::new(error);
+                let reason = match error {
+                    Error::Engine(reason) => reason,
+                    other => Arc::new(other),
+                };
                 group.send_replace(Fate::Lost(reason.clone()));
                 state.pending.clear();
                 let next = std::mem::replace(&mut state.group, watch::Sender::new(Fate::Open));

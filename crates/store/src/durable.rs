@@ -14,16 +14,21 @@ const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows"
 const FORMAT: TableDefinition<'static, &str, u32> = TableDefinition::new("format");
 
 /// The format that this program writes.
-const KNOWN: u32 = 1;
+const KNOWN: u32 = 2;
 
 /// The tree's page cache. The system's own cache is behind it.
 const CACHE: usize = 8 * 1024 * 1024;
 
+/// So much of the disk is left free. A tree that met a full disk in the middle of a commit must be opened anew, and before
+/// that takes nothing more; so it does not get to meet one.
+const RESERVE: u64 = 1024 * 1024;
+
 /// A backend that keeps what it acknowledged through `kill -9`.
 pub struct Durable {
     redb: Redb,
+    directory: PathBuf,
     /// Held for as long as the directory is ours.
-    _lock: std::fs::File,
+    lock: std::fs::File,
 }
 
 impl Durable {
@@ -42,7 +47,22 @@ impl Durable {
         let path = directory.join("state.redb");
         let redb = redb::Builder::new().set_cache_size(CACHE).create(&path).map_err(|error| opening(&path, error))?;
         check_format(&redb, &path)?;
-        Ok(Self { redb, _lock: lock })
+        Ok(Self { redb, directory: directory.to_owned(), lock })
+    }
+
+    /// Refuses a batch that the disk might have no room for.
+    fn check_room(&self, batch: &Batch) -> Result<()> {
+        let fail = |error: rustix::io::Errno| Error::File { path: self.directory.clone(), source: error.into() };
+        let disk = rustix::fs::fstatvfs(&self.lock).map_err(fail)?;
+        // Some file systems do not know how large they are.
+        if disk.f_blocks == 0 {
+            return Ok(());
+        }
+        // Each row takes new pages down from the root, and large ones up to twice their length, beside a neighbour.
+        let rows = batch.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len));
+        let needed = RESERVE + rows.map(|bytes| 8_192 + 4 * bytes as u64).sum::<u64>();
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free >= needed { Ok(()) } else { Err(Error::Full { path: self.directory.clone(), free, needed }) }
     }
 }
 
@@ -97,6 +117,7 @@ fn check_format(redb: &Redb, path: &Path) -> Result<()> {
     };
     match found {
         Some(found) if found > KNOWN => Err(Error::Newer { found, known: KNOWN }),
+        Some(found) if found < KNOWN => Err(Error::Older { found, known: KNOWN }),
         // Nothing is written at a start: it would cost a flush, and a walk through the tree after a crash.
         Some(_) => Ok(()),
         None => write_format(redb),
@@ -121,6 +142,7 @@ impl Backend for Durable {
     }
 
     fn commit(&self, batch: &Batch) -> Result<()> {
+        self.check_room(batch)?;
         let mut write = self.redb.begin_write().map_err(Error::engine)?;
         // Reopening after a crash takes milliseconds instead of a walk through the whole tree.
         write.set_quick_repair(true);

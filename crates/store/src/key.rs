@@ -122,9 +122,40 @@ impl PartDecode for i64 {
     }
 }
 
+/// A text that is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed;
+
+impl PartDecode for Passed {
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        // The first zero byte that is not escaped ends it.
+        let mut at = 0;
+        loop {
+            at += bytes.get(at..)?.iter().position(|b| *b == 0)? + 2;
+            if bytes.get(at - 1)? != &0xff {
+                *bytes = bytes.get(at..)?;
+                return Some(Self);
+            }
+        }
+    }
+}
+
 impl<T: Part + ?Sized> Part for &T {
     fn encode(&self, out: &mut Vec<u8>) {
         (**self).encode(out);
+    }
+}
+
+/// Parts that stand together in many keys, such as account, region and a number.
+impl<A: Part, B: Part, C: Part> Part for (A, B, C) {
+    fn encode(&self, out: &mut Vec<u8>) {
+        Key::encode(self, out);
+    }
+}
+
+impl<A: PartDecode, B: PartDecode, C: PartDecode> PartDecode for (A, B, C) {
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        KeyDecode::decode(bytes)
     }
 }
 

@@ -13,14 +13,16 @@ mod database;
 mod durable;
 mod key;
 mod memory;
+mod owners;
 mod snapshots;
 mod table;
 
 pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Unreferenced, Written};
 pub use database::{Database, Snapshot, Tx};
 pub use durable::Durable;
-pub use key::{Key, KeyDecode, Part, PartDecode, prefix_end};
+pub use key::{Key, KeyDecode, Part, PartDecode, Passed, prefix_end};
 pub use memory::Memory;
+pub use owners::{Owners, Scope, Shared};
 pub use snapshots::{Beginning, Saved, Snapshots};
 pub use table::{Entry, Table};
 
@@ -36,6 +38,16 @@ pub enum Error {
     /// The key-value engine failed: a full disk, a broken device.
     #[error("the store failed")]
     Engine(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The disk is full, or nearly so. Nothing was tried, and what comes when there is room again is stored.
+    #[error("the disk of {path} is full: {free} bytes are free, and a write of this size needs {needed}")]
+    Full {
+        /// The data directory.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that must be.
+        needed: u64,
+    },
     /// A file beside it failed.
     #[error("{path}")]
     File {
@@ -63,6 +75,24 @@ pub enum Error {
         found: u32,
         /// The newest format that this program knows.
         known: u32,
+    },
+    /// The directory was written by an older version.
+    #[error(
+        "the data directory has format {found}, and this program reads {known}; use the older program, or give `--data` another directory"
+    )]
+    Older {
+        /// Format of the directory.
+        found: u32,
+        /// The format that this program knows.
+        known: u32,
+    },
+    /// What is to be brought in is somebody else's here.
+    #[error("{what} of the account {account} is in the way")]
+    InTheWay {
+        /// The table and the key.
+        what: String,
+        /// Whose it is.
+        account: String,
     },
     /// The files are damaged.
     #[error("the store in {path} is damaged and was not opened; restore a snapshot, or move the directory away")]

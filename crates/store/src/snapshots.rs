@@ -1,4 +1,4 @@
-//! Saved states of the whole cloud: a folder each, with all rows in one file and the blobs beside it.
+//! Saved states of the whole cloud or of one account: a folder each, with the rows in one file and the blobs beside it.
 //!
 //! Blobs never change, so that a snapshot shares them with the living state (hard links) where the file system allows.
 //! A state is brought back when nobody uses the old one: an order is written down, the program begins again, and does
@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::cipher::Cipher;
+use crate::owners::{Owners, Scope, is_account};
 use crate::{Batch, Blobs, Database, Error, Order, Page, Read, Result};
 
-const HEAD: &[u8] = b"undercast rows 1\n";
+const HEAD: &[u8] = b"undercast rows 2\n";
 const ORDER: &str = "begin-with";
 /// Rows that are read at a time.
 const PIECE: usize = 4_096;
@@ -91,11 +93,12 @@ impl Snapshots {
         Ok(out)
     }
 
-    /// Saves the state as it is committed now, while the cloud runs on. One of the same name is replaced.
+    /// Saves the state as it is committed now, or one account's part of it, while the cloud runs on. One of the same name
+    /// is replaced.
     ///
     /// # Errors
     /// When files cannot be written, or the name is none ([`Snapshots::is_name`]).
-    pub fn save(&self, name: &str, database: &Database, blobs: &Blobs) -> Result<Saved> {
+    pub fn save(&self, name: &str, scope: Scope<'_>, database: &Database, blobs: &Blobs) -> Result<Saved> {
         if !Self::is_name(name) {
             let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "this is no name of a snapshot");
             return Err(Error::File { path: PathBuf::from(name), source });
@@ -107,8 +110,11 @@ impl Snapshots {
         std::fs::create_dir_all(&unfinished).map_err(failed(&unfinished))?;
         // Every blob that these rows refer to is on the disk already, and stays there longer than this takes.
         let state = database.read();
-        link(blobs.folder(), &unfinished.join("blobs"))?;
-        write_rows(&state, &unfinished.join("rows"))?;
+        match scope {
+            Scope::Everything => link(blobs.folder(), &unfinished.join("blobs"))?,
+            Scope::Account(account, _) => link_of(account, &state, blobs, &unfinished.join("blobs"))?,
+        }
+        write_rows(&state, scope, &unfinished.join("rows"))?;
         self.remove(name)?;
         std::fs::rename(&unfinished, &folder).map_err(failed(&folder))?;
         self.find(name)?.ok_or_else(|| invalid(&folder, "what was saved is gone"))
@@ -128,23 +134,55 @@ impl Snapshots {
 
 /// What a cloud begins with, the next time that it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Beginning {
-    /// With nothing.
-    Empty,
-    /// With the snapshot in this folder.
-    Saved(PathBuf),
+pub struct Beginning {
+    /// The folder of the snapshot; `None`: nothing.
+    pub saved: Option<PathBuf>,
+    /// The account that begins so, while the others go on; `None`: all of them.
+    pub account: Option<String>,
 }
 
 impl Beginning {
+    /// Whether the whole cloud begins with nothing.
+    pub fn is_empty(&self) -> bool {
+        self.saved.is_none() && self.account.is_none()
+    }
+
+    fn scope<'a>(&'a self, owners: &'a Owners) -> Scope<'a> {
+        self.account.as_deref().map_or(Scope::Everything, |account| Scope::Account(account, owners))
+    }
+
+    /// The rows that come, and with them `None` for those that go.
+    fn batch(&self, database: &Database, owners: &Owners) -> Result<Batch> {
+        let (scope, mut batch) = (self.scope(owners), Batch::new());
+        let state = database.read();
+        each(&state, |key, row| {
+            if scope.holds(key, row)? {
+                batch.insert(key.to_vec(), None);
+            }
+            Ok(())
+        })?;
+        let Some(folder) = &self.saved else { return Ok(batch) };
+        for (key, row) in read_rows(&folder.join("rows"))? {
+            if !scope.holds(&key, &row)? {
+                continue;
+            }
+            // What another account has here meanwhile, such as the name of a bucket, stays its own.
+            let there = if batch.contains_key(&key) { None } else { state.get(&key)? };
+            if let Some(account) = there.map(|there| owners.account(&key, &there)).transpose()? {
+                let what = String::from_utf8_lossy(&key).replace(['\0', '\u{1}'], " ");
+                return Err(Error::InTheWay { what: what.trim().to_owned(), account: account.unwrap_or_default() });
+            }
+            batch.insert(key, Some(row));
+        }
+        Ok(batch)
+    }
+
     /// Whether it can be brought at all.
     ///
     /// # Errors
-    /// When its rows cannot be read, or are damaged.
-    pub fn check(&self) -> Result<()> {
-        match self {
-            Self::Empty => Ok(()),
-            Self::Saved(folder) => read_rows(&folder.join("rows")).map(drop),
-        }
+    /// When its rows cannot be read, are damaged, or something of another account's is in the way.
+    pub fn check(&self, database: &Database, owners: &Owners) -> Result<()> {
+        self.batch(database, owners).map(drop)
     }
 
     /// Writes it down beside the state in `files`.
@@ -153,10 +191,8 @@ impl Beginning {
     /// When the file cannot be written.
     pub fn order(&self, files: &Path) -> Result<()> {
         let (path, new) = (files.join(ORDER), files.join(format!("{ORDER}.new")));
-        let text = match self {
-            Self::Empty => Vec::new(),
-            Self::Saved(folder) => folder.as_os_str().as_encoded_bytes().to_vec(),
-        };
+        let mut text = format!("{}\n", self.account.as_deref().unwrap_or_default()).into_bytes();
+        text.extend(self.saved.iter().flat_map(|folder| folder.as_os_str().as_encoded_bytes()));
         let written = std::fs::File::create(&new).and_then(|mut f| f.write_all(&text).and_then(|()| f.sync_all()));
         written.and_then(|()| std::fs::rename(&new, &path)).map_err(failed(&path))
     }
@@ -164,15 +200,21 @@ impl Beginning {
     /// What is written down.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or is none of ours.
     pub fn ordered(files: &Path) -> Result<Option<Self>> {
         let path = files.join(ORDER);
-        match std::fs::read_to_string(&path) {
-            Ok(text) if text.is_empty() => Ok(Some(Self::Empty)),
-            Ok(text) => Ok(Some(Self::Saved(PathBuf::from(text)))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(&path)(error)),
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(&path)(error)),
+        };
+        let unknown = || invalid(&path, "this is no order for a beginning");
+        let (account, folder) = text.split_once('\n').ok_or_else(unknown)?;
+        if !account.is_empty() && !is_account(account) {
+            return Err(unknown());
         }
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Ok(Some(Self { saved: given(folder).map(PathBuf::from), account: given(account) }))
     }
 
     /// Brings the blobs, before they are opened.
@@ -180,41 +222,29 @@ impl Beginning {
     /// # Errors
     /// When files cannot be read or written.
     pub fn bring_blobs(&self, files: &Path) -> Result<()> {
-        let (new, old, here) = (files.join("blobs.new"), files.join("blobs.old"), files.join("blobs"));
-        for rest in [&new, &old] {
-            if rest.exists() {
-                std::fs::remove_dir_all(rest).map_err(failed(rest))?;
-            }
+        let here = files.join("blobs");
+        match (&self.saved, &self.account) {
+            (Some(folder), Some(_)) => add_blobs(&folder.join("blobs"), &here),
+            // What nobody refers to any more goes with the next sweep.
+            (None, Some(_)) => Ok(()),
+            (Some(folder), None) => replace_blobs(Some(&folder.join("blobs")), files, &here),
+            (None, None) => replace_blobs(None, files, &here),
         }
-        match self {
-            Self::Empty => std::fs::create_dir_all(&new).map_err(failed(&new))?,
-            Self::Saved(folder) => link(&folder.join("blobs"), &new)?,
-        }
-        if here.exists() {
-            std::fs::rename(&here, &old).map_err(failed(&old))?;
-        }
-        std::fs::rename(&new, &here).map_err(failed(&here))?;
-        if old.exists() {
-            std::fs::remove_dir_all(&old).map_err(failed(&old))?;
-        }
-        Ok(())
     }
 
-    /// Puts its rows in the place of those that are there, all at once, and strikes the order out.
+    /// Puts its rows in the place of those that are there, all at once, and strikes the order out. What something is in
+    /// the way of is not brought: the order is struck out, and the state stays as it was.
     ///
     /// # Errors
     /// When the rows cannot be read, are damaged, or cannot be written.
-    pub async fn bring_rows(&self, files: &Path, database: &Database) -> Result<()> {
-        let rows = match self {
-            Self::Empty => Vec::new(),
-            Self::Saved(folder) => read_rows(&folder.join("rows"))?,
+    pub async fn bring_rows(&self, files: &Path, database: &Database, owners: &Owners) -> Result<()> {
+        let batch = match self.batch(database, owners) {
+            Err(in_the_way @ Error::InTheWay { .. }) => {
+                strike_out(files)?;
+                return Err(in_the_way);
+            }
+            batch => batch?,
         };
-        let mut batch = Batch::new();
-        each(&database.read(), |key, _| {
-            batch.insert(key.to_vec(), None);
-            Ok(())
-        })?;
-        batch.extend(rows.into_iter().map(|(key, value)| (key, Some(value))));
         let change = |tx: &mut crate::Tx<'_>| {
             for (key, value) in &batch {
                 match value {
@@ -225,11 +255,70 @@ impl Beginning {
             Ok::<_, Error>(())
         };
         database.write(change).await?;
-        let path = files.join(ORDER);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(&path)(error)),
-            _ => Ok(()),
+        strike_out(files)
+    }
+}
+
+fn strike_out(files: &Path) -> Result<()> {
+    let path = files.join(ORDER);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(&path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Puts other blobs, or none, in the place of those that are there.
+fn replace_blobs(with: Option<&Path>, files: &Path, here: &Path) -> Result<()> {
+    let (new, old) = (files.join("blobs.new"), files.join("blobs.old"));
+    for rest in [&new, &old] {
+        if rest.exists() {
+            std::fs::remove_dir_all(rest).map_err(failed(rest))?;
         }
+    }
+    match with {
+        None => std::fs::create_dir_all(&new).map_err(failed(&new))?,
+        Some(folder) => link(folder, &new)?,
+    }
+    if here.exists() {
+        std::fs::rename(here, &old).map_err(failed(&old))?;
+    }
+    std::fs::rename(&new, here).map_err(failed(here))?;
+    if old.exists() {
+        std::fs::remove_dir_all(&old).map_err(failed(&old))?;
+    }
+    Ok(())
+}
+
+/// Puts blobs beside those that are there, and the keys that open them.
+fn add_blobs(from: &Path, here: &Path) -> Result<()> {
+    std::fs::create_dir_all(here).map_err(failed(here))?;
+    Cipher::add(here, from)?;
+    link(from, here)
+}
+
+/// The blobs that an account's rows refer to, and the keys.
+fn link_of(account: &str, state: &impl Read, blobs: &Blobs, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).map_err(failed(to))?;
+    Cipher::add(to, blobs.folder())?;
+    for id in Blobs::of(state, account)? {
+        let from = blobs.path(&id);
+        let target = to.join(from.strip_prefix(blobs.folder()).unwrap_or(&from));
+        let folder = target.parent().unwrap_or(to);
+        std::fs::create_dir_all(folder).map_err(failed(folder))?;
+        link_file(&from, &target)?;
+    }
+    Ok(())
+}
+
+/// One file as a link, else as a copy; none where it is there already.
+fn link_file(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() || std::fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    match std::fs::copy(from, to) {
+        // Swept meanwhile: no row refers to it.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        copied => copied.map(drop).map_err(failed(to)),
     }
 }
 
@@ -244,18 +333,14 @@ fn link(from: &Path, to: &Path) -> Result<()> {
             if entry.file_name() != "writing" {
                 link(&path, &target)?;
             }
-        } else if std::fs::hard_link(&path, &target).is_err() {
-            match std::fs::copy(&path, &target) {
-                // Swept meanwhile: no row refers to it.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                copied => drop(copied.map_err(failed(&target))?),
-            }
+        } else {
+            link_file(&path, &target)?;
         }
     }
     Ok(())
 }
 
-fn each(state: &impl Read, mut see: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+fn each(state: &impl Read, mut see: impl FnMut(&[u8], &Bytes) -> Result<()>) -> Result<()> {
     let mut page = Page { start: Vec::new(), end: None, order: Order::Ascending, limit: PIECE };
     loop {
         let rows = state.scan(&page)?;
@@ -269,7 +354,7 @@ fn each(state: &impl Read, mut see: impl FnMut(&[u8], &[u8]) -> Result<()>) -> R
 
 /// The head, then of each row the lengths of key and value and both, in the end a key's length that none has and the
 /// SHA-256 of it all.
-fn write_rows(state: &impl Read, path: &Path) -> Result<()> {
+fn write_rows(state: &impl Read, scope: Scope<'_>, path: &Path) -> Result<()> {
     let fail = failed(path);
     let mut file = std::fs::File::create(path).map_err(&fail)?;
     let (mut out, mut hasher) = (BufWriter::new(&mut file), Sha256::new());
@@ -279,6 +364,9 @@ fn write_rows(state: &impl Read, path: &Path) -> Result<()> {
     };
     write(HEAD)?;
     each(state, |key, value| {
+        if !scope.holds(key, value)? {
+            return Ok(());
+        }
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| invalid(path, "a row is too long"));
         write(&length(key)?.to_be_bytes())?;
         write(&length(value)?.to_be_bytes())?;

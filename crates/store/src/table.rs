@@ -50,16 +50,12 @@ impl<V> Table<V> {
 }
 
 impl<V: for<'b> Decode<'b, ()> + Encode<()>> Table<V> {
-    fn row(&self, bytes: &Bytes) -> Result<V> {
-        minicbor::decode(bytes).map_err(|source| Error::Row { table: self.name, source })
-    }
-
     /// The row of a key.
     ///
     /// # Errors
     /// When the engine fails or the row cannot be read.
     pub fn get(&self, from: &(impl Read + ?Sized), key: &impl Key) -> Result<Option<V>> {
-        from.get(&self.bytes(key))?.map(|b| self.row(&b)).transpose()
+        from.get(&self.bytes(key))?.map(|b| self.read(&b)).transpose()
     }
 
     /// The row of a key as it is stored. Who keeps what [`Table::read`] made of it compares these bytes, and is never
@@ -75,8 +71,8 @@ impl<V: for<'b> Decode<'b, ()> + Encode<()>> Table<V> {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn read(&self, stored: &Bytes) -> Result<V> {
-        self.row(stored)
+    pub fn read(&self, stored: &[u8]) -> Result<V> {
+        minicbor::decode(stored).map_err(|source| Error::Row { table: self.name, source })
     }
 
     /// Whether the key has a row.
@@ -156,7 +152,7 @@ impl<V: for<'b> Decode<'b, ()> + Encode<()>> Table<V> {
         // The terminator of a text is two bytes.
         let name_length = self.name.len() + 2;
         let found = from.scan(page)?.into_iter();
-        found.map(|(key, value)| Ok(Entry { key, name_length, row: self.row(&value)? })).collect()
+        found.map(|(key, value)| Ok(Entry { key, name_length, row: self.read(&value)? })).collect()
     }
 
     /// Deletes all rows whose keys begin with `prefix`, and says how many there were.

@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use undercast_store::{Backend, Blobs, Database, Durable, Error, Key, KeyDecode, Memory, Order, Table, Unreferenced};
+use undercast_store::{
+    Backend, Beginning, Blobs, Database, Durable, Error, Key, KeyDecode, Memory, Order, Owners, Passed, Scope, Shared,
+    Snapshots, Table, Tx, Unreferenced,
+};
 
 static ROWS: Table<String> = Table::new("test.rows");
 
@@ -162,7 +165,7 @@ fn a_released_blob_is_swept_and_a_pinned_one_is_not() {
         let db = Database::new(Arc::new(Memory::new())).unwrap();
         let blobs = Blobs::open(&path, false).unwrap();
         let written = blobs.put(b"hello").await.unwrap();
-        db.write(|tx| Blobs::retain(tx, &written.id)).await.unwrap();
+        db.write(|tx| Blobs::retain(tx, ANNA, &written.id)).await.unwrap();
         assert_eq!(blobs.read(&written.id, 1, 3).await.unwrap(), "ell");
         let on_disk = std::fs::read(blobs.path(&written.id)).unwrap();
         assert!(!on_disk.windows(5).any(|w| w == b"hello"), "what is on the disk is ciphertext");
@@ -173,8 +176,8 @@ fn a_released_blob_is_swept_and_a_pinned_one_is_not() {
         );
         let sealed = blobs.seal(b"small").unwrap();
         assert!(sealed.len() == 21 && !sealed.ends_with(b"small"));
-        assert_eq!(blobs.unseal(sealed), "small");
-        db.write(|tx| Blobs::release(tx, &written.id)).await.unwrap();
+        assert_eq!(blobs.unseal(sealed).unwrap(), "small");
+        db.write(|tx| Blobs::release(tx, ANNA, &written.id)).await.unwrap();
         let mut seen = Unreferenced::default();
         blobs.sweep(&db, &mut seen).await.unwrap();
         blobs.sweep(&db, &mut seen).await.unwrap();
@@ -188,7 +191,7 @@ fn a_released_blob_is_swept_and_a_pinned_one_is_not() {
         assert!(!blobs.path(&id).exists());
         // What was written for a transaction that never came goes too; what is referred to stays.
         let (lost, kept) = (blobs.put(b"lost").await.unwrap(), blobs.put(b"kept").await.unwrap());
-        db.write(|tx| Blobs::retain(tx, &kept.id)).await.unwrap();
+        db.write(|tx| Blobs::retain(tx, BERT, &kept.id)).await.unwrap();
         let (files, writers) = ([blobs.path(&lost.id), blobs.path(&kept.id)], (lost, kept));
         drop(writers);
         assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap(), 0);
@@ -196,6 +199,114 @@ fn a_released_blob_is_swept_and_a_pinned_one_is_not() {
         assert!(!files[0].exists() && files[1].exists());
     });
     std::fs::remove_dir_all(path).unwrap();
+}
+
+const ANNA: &str = "111111111111";
+const BERT: &str = "222222222222";
+/// Name → account: a name is used once in all accounts.
+static NAMES: Table<String> = Table::new("test.names");
+
+/// A cloud of two accounts, with a blob that both refer to and one of each one's own.
+async fn two_accounts(files: &std::path::Path) -> (Database, Blobs) {
+    let db = Database::new(Arc::new(Memory::new())).unwrap();
+    let blobs = Blobs::open(&files.join("blobs"), false).unwrap();
+    let both = blobs.put(b"both").await.unwrap();
+    for account in [ANNA, BERT] {
+        let own = blobs.put(account.as_bytes()).await.unwrap();
+        let write = |tx: &mut Tx<'_>| {
+            ROWS.put(tx, &(account, "us-east-1", "a"), &"before".to_owned());
+            NAMES.put(tx, &(format!("name of {account}"),), &account.to_owned());
+            Blobs::retain(tx, account, &own.id)?;
+            Blobs::retain(tx, account, &both.id)
+        };
+        db.write(write).await.unwrap();
+    }
+    (db, blobs)
+}
+
+async fn put_in(db: &Database, table: &Table<String>, key: &impl Key, row: &str) {
+    let write = |tx: &mut Tx<'_>| {
+        table.put(tx, key, &row.to_owned());
+        Ok::<_, Error>(())
+    };
+    db.write(write).await.unwrap();
+}
+
+#[test]
+fn one_account_begins_again_and_the_others_go_on() {
+    let (files, owners) = (folder(), || Owners::new([Shared::by_row(&NAMES, |account| account)]));
+    let key = |account| (account, "us-east-1", "a");
+    runtime().block_on(async {
+        let (db, blobs) = two_accounts(&files).await;
+        let snapshots = Snapshots::new(files.join("snapshots"));
+        let (all, annas) = (owners(), owners());
+        snapshots.save("all", Scope::Account(ANNA, &all), &db, &blobs).unwrap();
+        let kept = files.join("snapshots/all/blobs");
+        let is_kept = |bytes: &[u8]| kept.join(&hash(bytes)[..2]).join(hash(bytes)).exists();
+        assert!(is_kept(b"both") && is_kept(ANNA.as_bytes()) && !is_kept(BERT.as_bytes()), "what is hers, and no more");
+        let begin = |saved: Option<&str>| Beginning {
+            saved: saved.map(|name| snapshots.find(name).unwrap().unwrap().folder),
+            account: Some(ANNA.to_owned()),
+        };
+        // Nothing is left of Anna's, and Bert's blobs stay.
+        let nothing = begin(None);
+        nothing.bring_rows(&files, &db, &annas).await.unwrap();
+        assert!(ROWS.get(&db.read(), &key(ANNA)).unwrap().is_none() && ROWS.has(&db.read(), &key(BERT)).unwrap());
+        assert_eq!(NAMES.all(&db.read(), &()).unwrap().len(), 1, "names say whose they are");
+        let mut seen = Unreferenced::default();
+        blobs.sweep(&db, &mut seen).await.unwrap();
+        assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap(), 1, "Anna's own");
+        // Hers come back, with what the blobs were written with, beside what Bert has done since.
+        put_in(&db, &ROWS, &key(BERT), "after").await;
+        let saved = begin(Some("all"));
+        saved.order(&files).unwrap();
+        assert_eq!(Beginning::ordered(&files).unwrap(), Some(saved.clone()));
+        saved.bring_blobs(&files).unwrap();
+        saved.bring_rows(&files, &db, &annas).await.unwrap();
+        assert_eq!(Beginning::ordered(&files).unwrap(), None);
+        let row = |account| ROWS.get(&db.read(), &key(account)).unwrap().unwrap();
+        assert_eq!((row(ANNA).as_str(), row(BERT).as_str()), ("before", "after"));
+        let own = undercast_store::BlobId(hash(ANNA.as_bytes()));
+        let blobs = Blobs::open(&files.join("blobs"), false).unwrap();
+        assert_eq!(blobs.read(&own, 0, 99).await.unwrap(), ANNA);
+        assert_eq!(blobs.sweep(&db, &mut seen).await.unwrap() + blobs.sweep(&db, &mut seen).await.unwrap(), 0);
+    });
+    std::fs::remove_dir_all(files).unwrap();
+}
+
+#[test]
+fn an_account_comes_to_a_cloud_with_another_key() {
+    let (here, there, owners) = (folder(), folder(), Owners::new([Shared::by_row(&NAMES, |account| account)]));
+    runtime().block_on(async {
+        let (db, blobs) = two_accounts(&here).await;
+        let sealed = blobs.seal(b"sealed here").unwrap();
+        let saved = Snapshots::new(here.join("snapshots")).save("anna", Scope::Account(ANNA, &owners), &db, &blobs);
+        let saved = Beginning { saved: Some(saved.unwrap().folder), account: Some(ANNA.to_owned()) };
+        let (other, blobs) = two_accounts(&there).await;
+        let own = blobs.seal(b"sealed there").unwrap();
+        assert!(blobs.unseal(sealed.clone()).is_err(), "another cloud has another key");
+        saved.check(&other, &owners).unwrap();
+        saved.bring_blobs(&there).unwrap();
+        let blobs = Blobs::open(&there.join("blobs"), false).unwrap();
+        assert_eq!(
+            (blobs.unseal(sealed).unwrap(), blobs.unseal(own).unwrap()),
+            ("sealed here".into(), "sealed there".into())
+        );
+        // By now Bert has the name that Anna had.
+        let name = ("name of 111111111111",);
+        put_in(&other, &NAMES, &name, BERT).await;
+        assert!(matches!(saved.check(&other, &owners), Err(Error::InTheWay { account, .. }) if account == BERT));
+        saved.order(&there).unwrap();
+        assert!(saved.bring_rows(&there, &other, &owners).await.is_err());
+        assert_eq!(Beginning::ordered(&there).unwrap(), None, "what cannot be done is not tried again");
+        assert_eq!(NAMES.get(&other.read(), &name).unwrap().unwrap(), BERT);
+    });
+    [here, there].iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
+}
+
+fn hash(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn encoded(key: &impl Key) -> Vec<u8> {
@@ -210,6 +321,8 @@ proptest! {
                              b in (".{0,6}", any::<i64>(), prop::collection::vec(any::<u8>(), 0..5))) {
         prop_assert_eq!(a.cmp(&b), encoded(&a).cmp(&encoded(&b)));
         let bytes = encoded(&a);
+        let passed = <(Passed, i64, Vec<u8>)>::decode(&mut bytes.as_slice()).map(|(_, b, c)| (b, c));
+        prop_assert_eq!(passed, Some((a.1, a.2.clone())));
         prop_assert_eq!(<(String, i64, Vec<u8>)>::decode(&mut bytes.as_slice()), Some(a));
     }
 

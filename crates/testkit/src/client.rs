@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
@@ -12,7 +14,7 @@ use undercast_kernel::{Service, json as inprocess};
 use undercast_wire::cbor::CborWriter;
 use undercast_wire::json_write::JsonWriter;
 use undercast_wire::schema::{Location, Operation, Protocol, Shape, TimestampFormat};
-use undercast_wire::sigv4::{self, Signature};
+use undercast_wire::sigv4::{self, Signature, asymmetric};
 use undercast_wire::xml_write::XmlWriter;
 use undercast_wire::{Fields, Request, Value, Write, cbor, json_read, text, xml_read};
 
@@ -126,9 +128,30 @@ impl Client {
 
     /// Signs a request: all its headers and its body.
     pub fn sign(&self, request: &mut Request, api: &undercast_wire::Service) {
-        let now = jiff::Timestamp::now();
+        self.sign_as(request, api, jiff::Timestamp::now(), None);
+    }
+
+    /// The same as if it were `now`.
+    pub fn sign_at(&self, request: &mut Request, api: &undercast_wire::Service, now: jiff::Timestamp) {
+        self.sign_as(request, api, now, None);
+    }
+
+    /// Signs a request for a set of regions, by version 4a.
+    pub fn sign_for(&self, request: &mut Request, api: &undercast_wire::Service, regions: &str) {
+        self.sign_as(request, api, jiff::Timestamp::now(), Some(regions));
+    }
+
+    fn sign_as(
+        &self,
+        request: &mut Request,
+        api: &undercast_wire::Service,
+        now: jiff::Timestamp,
+        regions: Option<&str>,
+    ) {
         let stamp = sigv4::stamp(now);
-        set(request, "host", &format!("localhost:{}", self.address.port()));
+        if !request.headers.contains_key("host") {
+            set(request, "host", &format!("localhost:{}", self.address.port()));
+        }
         set(request, "x-amz-date", &stamp);
         let body = request.body.take().into_parts().unwrap_or_default();
         let hash = text::hex_encode(&Sha256::digest(&body));
@@ -139,13 +162,16 @@ impl Client {
         if let Some(token) = &self.credentials.token {
             set(request, "x-amz-security-token", token);
         }
+        if let Some(regions) = regions {
+            set(request, "x-amz-region-set", regions);
+        }
         let mut names: Vec<String> = request.headers.keys().map(ToString::to_string).collect();
         names.sort();
         let mut signature = Signature {
-            algorithm: "AWS4-HMAC-SHA256".to_owned(),
+            algorithm: if regions.is_some() { asymmetric::ALGORITHM } else { sigv4::SYMMETRIC }.to_owned(),
             access_key: self.credentials.key.clone(),
             date: stamp[..8].to_owned(),
-            region: self.region.clone(),
+            region: regions.unwrap_or(&self.region).to_owned(),
             service: api.signing_name.to_owned(),
             signed_headers: names.join(";"),
             signature: String::new(),
@@ -155,16 +181,33 @@ impl Client {
             expires: None,
         };
         let canonical = sigv4::canonical_request(request, &signature, &hash, api.s3_signing);
-        let key = sigv4::signing_key(&self.credentials.secret, &signature.date, &self.region, api.signing_name);
-        signature.signature = sigv4::sign(&key, &sigv4::string_to_sign(&signature, &canonical));
+        let to_sign = sigv4::string_to_sign(&signature, &canonical);
+        signature.signature = if regions.is_some() {
+            self.asymmetric(&to_sign)
+        } else {
+            let key = sigv4::signing_key(&self.credentials.secret, &signature.date, &self.region, api.signing_name);
+            sigv4::sign(&key, &to_sign)
+        };
         let header = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}",
+            "{} Credential={}/{}, SignedHeaders={}, Signature={}",
+            signature.algorithm,
             signature.access_key,
             signature.scope(),
             signature.signed_headers,
             signature.signature
         );
         set(request, "authorization", &header);
+    }
+
+    /// The signature of version 4a of a text.
+    fn asymmetric(&self, to_sign: &str) -> String {
+        let Credentials { key, secret, .. } = &self.credentials;
+        let private = asymmetric::private_key(key, secret).expect("a private key");
+        let public = asymmetric::PublicKey::of(key, secret).expect("a public key");
+        let algorithm = &signature::ECDSA_P256_SHA256_ASN1_SIGNING;
+        let pair = signature::EcdsaKeyPair::from_private_key_and_public_key(algorithm, &private, public.point());
+        let made = pair.expect("a pair of keys").sign(&SystemRandom::new(), to_sign.as_bytes());
+        text::hex_encode(made.expect("a signature").as_ref())
     }
 
     /// Calls an operation of a cloud that may be gone at any moment. `None`: there was no answer.
@@ -191,17 +234,15 @@ impl Client {
         let mut out =
             http::Request::builder().method(request.method.as_str()).uri(uri).body(Full::new(body)).expect("a request");
         *out.headers_mut() = request.headers;
-        let exchange = async {
+        let exchange = async move {
             let response = sender.send_request(out).await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let body = response.into_body().collect().await?.to_bytes();
-            Ok((status, headers, body))
+            Ok::<_, hyper::Error>((status, headers, body))
         };
-        // The connection only ends before its answer when there is none.
-        tokio::select! {
-            answer = exchange => answer,
-            ended = connection => Err(format!("the connection ended: {ended:?}").into()),
-        }
+        // The connection ends with its sender, or before it when the other side hangs up, with its answer or without.
+        let (answer, _ended) = tokio::join!(exchange, connection);
+        Ok(answer?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use undercast_gateway::{DoorSettings, Gateway};
+use undercast_gateway::{DoorSettings, Gateway, Init};
 use undercast_kernel::store::{Blobs, Database, Durable, Memory, Snapshots};
 use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Service, Settings};
 
@@ -83,6 +83,7 @@ impl Cloud {
         };
         let blobs = Blobs::open(&folder.0.join("blobs"), durable).expect("a folder for blobs");
         let kernel = Kernel::new(settings, database, blobs, Random::default(), services).expect("an empty state");
+        crate::promises::watch(&kernel);
         kernel.start();
         let door = DoorSettings {
             hosts: Vec::new(),
@@ -90,6 +91,7 @@ impl Cloud {
             ca: folder.0.join("ca"),
             snapshots: Snapshots::new(folder.0.join("snapshots")),
             files: folder.0.clone(),
+            init: Init::default(),
         };
         let gateway = Gateway::new(kernel.clone(), door);
         kernel.spawn(undercast_gateway::listen(gateway.clone(), listener));

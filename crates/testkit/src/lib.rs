@@ -6,11 +6,15 @@
 //! A test that meets something that cannot be (no port, no runtime) panics: it has nothing better to do.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
-#![expect(clippy::disallowed_methods, reason = "tests sign by the machine's clock, as clients do")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests sign by the machine's clock, as clients do, and are told by variables"
+)]
 
 mod client;
 mod cloud;
 pub mod conformance;
+pub mod promises;
 
 pub use client::{Answer, Client, Credentials};
 pub use cloud::{Cloud, Folder};

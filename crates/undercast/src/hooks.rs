@@ -3,30 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use undercast_gateway::{Init, Script, Stage};
+
 /// Where the scripts are by habit, unless `--init` names another directory.
 const HABIT: &str = "/etc/localstack/init";
 
-/// When scripts are run.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Moment {
-    /// Before the state is opened.
-    Boot,
-    /// When the state is there, and the door is not yet open.
-    Start,
-    /// When the door is open.
-    Ready,
-    /// When the door is closed and the state is kept, before the program ends.
-    Shutdown,
-}
-
-impl Moment {
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Boot => "boot.d",
-            Self::Start => "start.d",
-            Self::Ready => "ready.d",
-            Self::Shutdown => "shutdown.d",
-        }
+/// The folder of a stage's scripts.
+fn folder(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Boot => "boot.d",
+        Stage::Start => "start.d",
+        Stage::Ready => "ready.d",
+        Stage::Shutdown => "shutdown.d",
     }
 }
 
@@ -35,24 +23,53 @@ impl Moment {
 pub(crate) struct Hooks {
     directory: PathBuf,
     endpoint: String,
+    /// Where it is told how they are.
+    init: Init,
 }
 
 impl Hooks {
     /// Those in `directory`, for a cloud on this port.
-    pub(crate) fn new(directory: Option<PathBuf>, port: u16) -> Self {
+    pub(crate) fn new(directory: Option<PathBuf>, port: u16, init: Init) -> Self {
         let endpoint = format!("http://localhost:{port}");
-        Self { directory: directory.unwrap_or_else(|| PathBuf::from(HABIT)), endpoint }
+        let hooks = Self { directory: directory.unwrap_or_else(|| PathBuf::from(HABIT)), endpoint, init };
+        // The others are found when their stage comes, which is before anybody can ask.
+        hooks.find(Stage::Shutdown);
+        hooks
     }
 
-    /// Runs those of a moment one after the other, by name. One that fails is told in the log, and the next is run.
-    pub(crate) async fn run(&self, moment: Moment) {
-        for script in scripts(&self.directory.join(moment.folder())) {
+    fn find(&self, stage: Stage) -> Vec<PathBuf> {
+        let found = scripts(&self.directory.join(folder(stage)));
+        let names = found.iter().filter_map(|path| path.file_name());
+        self.init.found(stage, names.map(|name| name.to_string_lossy().into_owned()));
+        found
+    }
+
+    /// Runs those of a stage one after the other. One that fails is told in the log, and the next is run.
+    pub(crate) async fn run(&self, stage: Stage) {
+        for (index, script) in self.find(stage).iter().enumerate() {
             tracing::info!(script = %script.display(), "running");
-            match self.command(&script).status().await {
-                Ok(status) if status.success() => {}
-                Ok(status) => tracing::error!(script = %script.display(), %status, "an init script failed"),
-                Err(error) => tracing::error!(script = %script.display(), %error, "an init script cannot be run"),
-            }
+            self.init.tell(stage, index, Script::Running);
+            let ended = match self.command(script).status().await {
+                Ok(status) if status.success() => Script::Successful,
+                Ok(status) => {
+                    tracing::error!(script = %script.display(), %status, "an init script failed");
+                    Script::Error
+                }
+                Err(error) => {
+                    tracing::error!(script = %script.display(), %error, "an init script cannot be run");
+                    Script::Error
+                }
+            };
+            self.init.tell(stage, index, ended);
+        }
+        self.init.complete(stage);
+    }
+
+    /// Runs nothing: this state was prepared when it was first begun with.
+    pub(crate) fn pass(&self) {
+        for stage in [Stage::Boot, Stage::Start, Stage::Ready] {
+            self.find(stage);
+            self.init.complete(stage);
         }
     }
 
@@ -73,18 +90,19 @@ impl Hooks {
     }
 }
 
-/// The scripts of a folder by name, those in folders below it too. What is neither `.sh` nor `.py` is told of and left alone.
+/// The scripts of a folder by name, then those of the folders in it. What is neither `.sh` nor `.py` is told of and left alone.
 fn scripts(folder: &Path) -> Vec<PathBuf> {
-    let mut out = Vec::new();
-    let Ok(entries) = std::fs::read_dir(folder) else { return out };
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
     paths.sort();
-    for path in paths {
-        match path.extension().and_then(|e| e.to_str()) {
-            _ if path.is_dir() => out.extend(scripts(&path)),
-            Some("sh" | "py") => out.push(path),
-            _ => tracing::warn!(file = %path.display(), "this init file is neither .sh nor .py, and is not run"),
+    let (folders, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    let is_script = |path: &PathBuf| {
+        let known = matches!(path.extension().and_then(|e| e.to_str()), Some("sh" | "py"));
+        if !known {
+            tracing::warn!(file = %path.display(), "this init file is neither .sh nor .py, and is not run");
         }
-    }
-    out
+        known
+    };
+    let own: Vec<PathBuf> = files.into_iter().filter(is_script).collect();
+    own.into_iter().chain(folders.iter().flat_map(|folder| scripts(folder))).collect()
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use undercast_gateway::{DoorSettings, Gateway};
+use undercast_gateway::{DoorSettings, Gateway, Init, Stage};
 use undercast_kernel::store::{Beginning, Blobs, Database, Durable, Memory, Snapshots};
 use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Settings};
 
 use crate::command::UpArguments;
-use crate::hooks::{Hooks, Moment};
+use crate::hooks::Hooks;
 use crate::services;
 use crate::settings::Environment;
 
@@ -96,16 +96,19 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
         listeners.push(listener);
     }
     let port = listeners.first().and_then(|l| l.local_addr().ok()).map_or(4566, |a| a.port());
-    let hooks = Hooks::new(arguments.init.clone(), port);
+    let init = Init::default();
+    let hooks = Hooks::new(arguments.init.clone(), port, init.clone());
     // A state that was saved has been prepared once already.
-    let fresh = !matches!(Beginning::ordered(&place.files)?, Some(Beginning::Saved(_)));
+    let fresh = Beginning::ordered(&place.files)?.is_none_or(|beginning| beginning.is_empty());
     if fresh {
-        hooks.run(Moment::Boot).await;
+        hooks.run(Stage::Boot).await;
+    } else {
+        hooks.pass();
     }
     let kernel = open(&arguments, &environment, &place, port).await?;
     kernel.start();
     if fresh {
-        hooks.run(Moment::Start).await;
+        hooks.run(Stage::Start).await;
     }
     let mut hosts = environment.hosts.clone();
     hosts.extend(environment.localstack_host.iter().map(|h| h.split(':').next().unwrap_or(h).to_owned()));
@@ -115,6 +118,7 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
         ca: place.files.join("ca"),
         snapshots: Snapshots::new(place.snapshots.clone()),
         files: place.files.clone(),
+        init,
     };
     let gateway = Gateway::new(kernel.clone(), door);
     warn_if_exposed(&addresses);
@@ -131,7 +135,7 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
     });
     if fresh {
         let ready = hooks.clone();
-        kernel.spawn(async move { ready.run(Moment::Ready).await });
+        kernel.spawn(async move { ready.run(Stage::Ready).await });
     }
     // Nobody sends: it ends with the last door.
     let _ = closed.recv().await;
@@ -139,7 +143,7 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
     if Beginning::ordered(&place.files)?.is_some() {
         return Err(begin_again(place));
     }
-    hooks.run(Moment::Shutdown).await;
+    hooks.run(Stage::Shutdown).await;
     Ok(())
 }
 
@@ -174,13 +178,17 @@ async fn open(arguments: &UpArguments, environment: &Environment, place: &Place,
         Some(data) => Database::new(Arc::new(Durable::open(data)?))?,
         None => Database::new(Arc::new(Memory::new()))?,
     };
-    let beginning = Beginning::ordered(&place.files)?;
-    if let Some(beginning) = &beginning {
+    let wanted = if arguments.services.is_empty() { &environment.services } else { &arguments.services };
+    let services = services::all(wanted, environment);
+    if let Some(beginning) = Beginning::ordered(&place.files)? {
         beginning.bring_blobs(&place.files)?;
-        beginning.bring_rows(&place.files, &database).await?;
+        match beginning.bring_rows(&place.files, &database, &undercast_kernel::owners(&services)).await {
+            // Somebody made it between the order and this moment; the state stays as it was.
+            Err(error @ undercast_kernel::store::Error::InTheWay { .. }) => tracing::error!("not brought: {error}"),
+            brought => brought?,
+        }
     }
     let blobs = Blobs::open(&place.files.join("blobs"), place.data.is_some())?;
-    let wanted = if arguments.services.is_empty() { &environment.services } else { &arguments.services };
     let settings = Settings {
         iam: match arguments.iam {
             crate::command::Iam::Enforce => IamMode::Enforce,
@@ -196,7 +204,7 @@ async fn open(arguments: &UpArguments, environment: &Environment, place: &Place,
         data: place.data.clone(),
         files: place.files.clone(),
     };
-    Ok(Kernel::new(settings, database, blobs, Random::default(), services::all(wanted, environment))?)
+    Ok(Kernel::new(settings, database, blobs, Random::default(), services)?)
 }
 
 fn warn_if_exposed(addresses: &[SocketAddr]) {

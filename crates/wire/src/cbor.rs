@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::decode::{Collect, MAX_DEPTH, Malformed, Result, find, integer};
+use crate::decode::{Collect, MAX_DEPTH, Malformed, Result, integer};
 use crate::schema::{List, Map, Shape, Structure};
 use crate::value::{Body, Fields, Timestamp, Value};
 use crate::write::Writer;
@@ -95,7 +95,7 @@ impl CborReader<'_> {
                 _ => return Err(Malformed::wrong_type("expected a boolean")),
             },
             Shape::Integer(_) | Shape::Long(_) => integer(self.integer()?, shape)?,
-            Shape::Float | Shape::Double => Value::Double(self.double()?),
+            Shape::Float(_) | Shape::Double(_) => Value::Double(self.double()?),
             Shape::Timestamp(_) => {
                 let head = self.head()?;
                 if (head.major, head.value) != (6, Some(1)) {
@@ -212,12 +212,10 @@ impl CborReader<'_> {
 
     fn structure(&mut self, of: &'static Structure) -> Result<Fields> {
         let mut found = Collect::new(of);
-        let mut hint = 0;
         self.sequence(5, "a structure", &mut |r| {
             let key = r.text()?;
-            match find(of, &key, hint) {
+            match found.find(&key) {
                 Some((index, member)) => {
-                    hint = usize::from(index) + 1;
                     if let Some(value) = r.value(&member.shape)? {
                         found.set(index, value);
                     }
@@ -225,6 +223,7 @@ impl CborReader<'_> {
                 None => {
                     r.skip()?;
                     if key != "__type" {
+                        found.foreign();
                         r.unknown.push(key);
                     }
                 }

@@ -1,11 +1,11 @@
 //! Constraints: required, length, range, pattern and enum, checked over a request's tree, all violations at once.
 
 use crate::decode::Decoded;
-use crate::schema::{Location, Member, Range, Shape, Size, Structure, Text};
+use crate::schema::{Bounds, Location, Member, Range, Shape, Size, Structure, Text};
 use crate::value::{Fields, Value};
 
 /// One constraint that a request breaks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Violation {
     /// Where: `attributeDefinitions.1.member.attributeName`.
     pub path: String,
@@ -16,7 +16,7 @@ pub struct Violation {
 }
 
 /// A constraint of the API's model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Constraint {
     /// It is required.
     Required,
@@ -28,6 +28,10 @@ pub enum Constraint {
     Min(i64),
     /// At most so large.
     Max(i64),
+    /// At least so large, with a fraction.
+    Least(f64),
+    /// At most so large, with a fraction.
+    Most(f64),
     /// Matches the pattern.
     Pattern(&'static str),
     /// One of the values.
@@ -43,6 +47,8 @@ impl Constraint {
             Self::MaxLength(n) => format!("Member must have length less than or equal to {n}"),
             Self::Min(n) => format!("Member must have value greater than or equal to {n}"),
             Self::Max(n) => format!("Member must have value less than or equal to {n}"),
+            Self::Least(n) => format!("Member must have value greater than or equal to {n:?}"),
+            Self::Most(n) => format!("Member must have value less than or equal to {n:?}"),
             Self::Pattern(p) => format!("Member must satisfy regular expression pattern: {p}"),
             Self::Values(values) => format!("Member must satisfy enum value set: [{}]", values.join(", ")),
         }
@@ -179,6 +185,7 @@ impl Check {
                 self.size(b.len(), *size, || format!("java.nio.HeapByteBuffer[pos=0 lim={0} cap={0}]", b.len()));
             }
             (Value::Integer(i), Shape::Integer(range) | Shape::Long(range)) => self.range(*i, *range),
+            (Value::Double(d), Shape::Float(bounds) | Shape::Double(bounds)) => self.bounds(*d, *bounds),
             (Value::Structure(fields), _) => self.structure(fields),
             (Value::List(items), Shape::List(of)) => {
                 self.size(items.len(), of.size, || show(value));
@@ -232,6 +239,16 @@ impl Check {
             self.report(Some(value.to_string()), Constraint::Min(min));
         }
     }
+
+    /// What is not a number is within no bounds.
+    fn bounds(&mut self, value: f64, bounds: Bounds) {
+        if let Some(max) = bounds.max.filter(|max| value.is_nan() || value > *max) {
+            self.report(Some(format!("{value:?}")), Constraint::Most(max));
+        }
+        if let Some(min) = bounds.min.filter(|min| value.is_nan() || value < *min) {
+            self.report(Some(format!("{value:?}")), Constraint::Least(min));
+        }
+    }
 }
 
 fn needs_check(shape: &Shape) -> bool {
@@ -239,6 +256,7 @@ fn needs_check(shape: &Shape) -> bool {
         Shape::String(of) => !of.values.is_empty() || of.pattern.is_some() || of.size != Size::ANY,
         Shape::Blob(size) => *size != Size::ANY,
         Shape::Integer(range) | Shape::Long(range) => *range != Range::ANY,
+        Shape::Float(bounds) | Shape::Double(bounds) => *bounds != Bounds::ANY,
         Shape::List(_) | Shape::Map(_) | Shape::Structure(_) => true,
         _ => false,
     }

@@ -13,34 +13,51 @@ pub const MAX_DEPTH: usize = 128;
 pub struct Malformed {
     /// What was wrong, and where.
     pub message: String,
-    /// It is not even the protocol's own syntax (broken JSON, XML or CBOR), rather than a value of the wrong type.
-    pub syntax: bool,
+    /// In what way.
+    pub fault: Fault,
+}
+
+/// The ways in which a request can be malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not even the protocol's own syntax: broken JSON, XML or CBOR.
+    Syntax,
+    /// A value is not of the type that its member has.
+    Type,
+    /// The body is of a type that the operation does not take.
+    ContentType,
+    /// The answer would be of a type that the caller does not take.
+    Accept,
 }
 
 impl Malformed {
     /// The bytes are not the protocol's syntax.
     pub fn syntax(message: impl Into<String>) -> Self {
-        Self { message: message.into(), syntax: true }
+        Self { message: message.into(), fault: Fault::Syntax }
     }
 
     /// A value is not of the type that its member has.
     pub fn wrong_type(message: impl Into<String>) -> Self {
-        Self { message: message.into(), syntax: false }
+        Self { message: message.into(), fault: Fault::Type }
     }
 
     /// The answer that services give on `protocol`.
     pub fn into_error(self, protocol: Protocol) -> AwsError {
-        match protocol {
-            Protocol::Json | Protocol::RestJson | Protocol::Cbor => {
+        match (self.fault, protocol) {
+            (Fault::ContentType, _) => AwsError::new("UnsupportedMediaTypeException", 415, self.message),
+            (Fault::Accept, _) => AwsError::new("NotAcceptableException", 406, self.message),
+            (_, Protocol::Json | Protocol::RestJson | Protocol::Cbor) => {
                 AwsError::new("SerializationException", 400, self.message)
             }
-            Protocol::RestXml => AwsError::new(
+            (_, Protocol::RestXml) => AwsError::new(
                 "MalformedXML",
                 400,
                 "The XML you provided was not well-formed or did not validate against our published schema",
             ),
-            Protocol::Query | Protocol::Ec2 if self.syntax => AwsError::new("MalformedQueryString", 400, self.message),
-            Protocol::Query | Protocol::Ec2 => AwsError::new("MalformedInput", 400, self.message),
+            (Fault::Syntax, Protocol::Query | Protocol::Ec2) => {
+                AwsError::new("MalformedQueryString", 400, self.message)
+            }
+            (_, Protocol::Query | Protocol::Ec2) => AwsError::new("MalformedInput", 400, self.message),
         }
     }
 }
@@ -84,7 +101,7 @@ pub fn scalar(text: &str, shape: &Shape, default_time: crate::schema::TimestampF
             }
             integer(text.parse().map_err(|_| wrong("an integer of 64 bits"))?, shape)?
         }
-        Shape::Float | Shape::Double => {
+        Shape::Float(_) | Shape::Double(_) => {
             Value::Double(crate::text::parse_double(text).ok_or_else(|| wrong("a number"))?)
         }
         Shape::Blob(_) => Value::Blob(crate::text::unbase64(text).ok_or_else(|| wrong("base64"))?.into()),
@@ -105,12 +122,28 @@ pub fn shorten(text: &str) -> &str {
 /// The members of a structure as they are found: later ones replace earlier ones, unions take one.
 pub struct Collect {
     fields: Fields,
+    /// How many were found that the API does not have.
+    foreign: usize,
+    /// The member that comes next if members come in the model's order, as they usually do.
+    hint: usize,
 }
 
 impl Collect {
     /// Nothing found so far.
     pub fn new(schema: &'static Structure) -> Self {
-        Self { fields: Fields::new(schema) }
+        Self { fields: Fields::new(schema), foreign: 0, hint: 0 }
+    }
+
+    /// The member whose wire name is `name`.
+    pub fn find(&mut self, name: &str) -> Option<(u16, &'static Member)> {
+        let members = self.fields.schema.members;
+        let found = match members.get(self.hint) {
+            Some(m) if m.wire == name => Some((self.hint, m)),
+            _ => members.iter().enumerate().find(|(_, m)| m.wire == name),
+        };
+        let (index, member) = found?;
+        self.hint = index + 1;
+        u16::try_from(index).ok().map(|index| (index, member))
     }
 
     /// A member was found.
@@ -121,22 +154,21 @@ impl Collect {
         }
     }
 
-    /// The structure; a union must have exactly one member.
+    /// A member was found that the API does not have.
+    pub fn foreign(&mut self) {
+        self.foreign += 1;
+    }
+
+    /// The structure; a union must have exactly one member, and that one known.
     pub fn finish(self) -> Result<Fields> {
-        if self.fields.schema.union && self.fields.set.len() != 1 {
+        let count = self.fields.set.len();
+        if self.fields.schema.union && (count != 1 || self.foreign > 0) {
             let name = self.fields.schema.name;
-            let count = self.fields.set.len();
-            return Err(Malformed::wrong_type(format!("the union {name} must have exactly one member, not {count}")));
+            let count = count + self.foreign;
+            return Err(Malformed::wrong_type(format!(
+                "the union {name} must have exactly one known member, not {count}"
+            )));
         }
         Ok(self.fields)
     }
-}
-
-/// The member whose wire name is `name`, looked for first at `hint` (members usually come in the model's order).
-pub fn find(schema: &'static Structure, name: &str, hint: usize) -> Option<(u16, &'static Member)> {
-    let found = match schema.members.get(hint) {
-        Some(m) if m.wire == name => Some((hint, m)),
-        _ => schema.members.iter().enumerate().find(|(_, m)| m.wire == name),
-    };
-    found.and_then(|(i, m)| u16::try_from(i).ok().map(|i| (i, m)))
 }

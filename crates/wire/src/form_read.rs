@@ -26,7 +26,7 @@ impl Form {
 
     /// The whole form as `schema`.
     pub fn structure(&self, schema: &'static Structure, unknown: &mut Vec<String>) -> Result<Fields> {
-        let fields = self.members(schema, "", 0)?;
+        let fields = self.members(schema, "", deeper(0)?)?;
         for name in self.pairs.keys() {
             let top = name.split('.').next().unwrap_or(name);
             let known = schema.members.iter().any(|m| m.form == top || m.form.split('.').next() == Some(top));
@@ -50,9 +50,6 @@ impl Form {
     }
 
     fn members(&self, schema: &'static Structure, prefix: &str, depth: usize) -> Result<Fields> {
-        if depth > MAX_DEPTH {
-            return Err(Malformed::syntax(format!("nested deeper than {MAX_DEPTH}")));
-        }
         let mut found = Collect::new(schema);
         for (index, member) in (0u16..).zip(schema.members) {
             let path = if prefix.is_empty() { member.form.to_owned() } else { format!("{prefix}.{}", member.form) };
@@ -72,22 +69,23 @@ impl Form {
 
     fn value(&self, shape: &Shape, path: &str, flattened: bool, depth: usize) -> Result<Value> {
         match shape {
-            Shape::Structure(of) => self.members(of, path, depth + 1).map(Value::Structure),
+            Shape::Structure(of) => self.members(of, path, deeper(depth)?).map(Value::Structure),
             Shape::List(of) => {
                 let base = if flattened { path.to_owned() } else { format!("{path}.{}", of.item_name) };
+                let depth = deeper(depth)?;
                 let items = self.indices(&base)?;
-                let items =
-                    items.into_iter().map(|i| self.value(&of.item, &format!("{base}.{i}"), self.ec2, depth + 1));
+                let items = items.into_iter().map(|i| self.value(&of.item, &format!("{base}.{i}"), self.ec2, depth));
                 items.collect::<Result<_>>().map(Value::List)
             }
             Shape::Map(of) => {
                 let base = if flattened { path.to_owned() } else { format!("{path}.entry") };
+                let depth = deeper(depth)?;
                 let mut entries = BTreeMap::new();
                 for i in self.indices(&base)? {
                     let key = self.get(&format!("{base}.{i}.{}", of.key_name));
                     let key = key.ok_or_else(|| Malformed::wrong_type(format!("{base}.{i} has no {}", of.key_name)))?;
                     let value = format!("{base}.{i}.{}", of.value_name);
-                    entries.insert(key.to_owned(), self.value(&of.value, &value, self.ec2, depth + 1)?);
+                    entries.insert(key.to_owned(), self.value(&of.value, &value, self.ec2, depth)?);
                 }
                 Ok(Value::Map(entries))
             }
@@ -114,6 +112,11 @@ impl Form {
         found.dedup();
         Ok(found)
     }
+}
+
+/// One step further in.
+fn deeper(depth: usize) -> Result<usize> {
+    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(Malformed::syntax(format!("nested deeper than {MAX_DEPTH}"))) }
 }
 
 /// Names that belong to the call rather than to its input.

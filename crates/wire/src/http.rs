@@ -66,7 +66,7 @@ impl Response {
 pub mod names {
     use ::http::HeaderName;
 
-    pub use ::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN, SERVER, USER_AGENT};
+    pub use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN, SERVER, USER_AGENT};
 
     /// When the request was signed.
     pub static AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -74,6 +74,8 @@ pub mod names {
     pub static AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
     /// The session token.
     pub static AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+    /// The regions in which a signature of version 4a is good.
+    pub static AMZ_REGION_SET: HeaderName = HeaderName::from_static("x-amz-region-set");
     /// The operation, in the JSON protocols.
     pub static AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
     /// S3's request id.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::decode::{Collect, MAX_DEPTH, Malformed, Result, find, integer};
+use crate::decode::{Collect, MAX_DEPTH, Malformed, Result, integer};
 use crate::schema::{List, Map, Shape, Structure, TimestampFormat};
 use crate::text;
 use crate::value::{Fields, Value};
@@ -93,7 +93,7 @@ impl<'a> JsonReader<'a> {
                 _ => Err(self.wrong_type("a boolean")),
             },
             Shape::Integer(_) | Shape::Long(_) => self.integer(shape),
-            Shape::Float | Shape::Double => self.double().map(Value::Double),
+            Shape::Float(_) | Shape::Double(_) => self.double().map(Value::Double),
             Shape::Timestamp(format) => self.timestamp(*format),
             Shape::List(of) => self.list(of),
             Shape::Map(of) => self.map(of),
@@ -348,8 +348,7 @@ impl<'a> JsonReader<'a> {
             match r.value(&of.value)? {
                 Some(value) => drop(entries.insert(key, value)),
                 None if of.sparse => drop(entries.insert(key, Value::Null)),
-                // A null entry of a map that is not sparse: the SDKs leave it out when they write.
-                None => {}
+                None => return Err(Malformed::wrong_type("a map holds null")),
             }
             Ok(())
         })?;
@@ -361,12 +360,10 @@ impl<'a> JsonReader<'a> {
             return Err(self.wrong_type("an object"));
         }
         let mut found = Collect::new(of);
-        let mut hint = 0;
         self.sequence(b'}', &mut |r| {
             let key = r.key()?;
-            match find(of, &key, hint) {
+            match found.find(&key) {
                 Some((index, member)) => {
-                    hint = usize::from(index) + 1;
                     if let Some(value) = r.value(&member.shape)? {
                         found.set(index, value);
                     }
@@ -375,6 +372,7 @@ impl<'a> JsonReader<'a> {
                     r.document()?;
                     // Unions carry their type's name in some SDKs' requests.
                     if key != "__type" {
+                        found.foreign();
                         r.unknown.push(key);
                     }
                 }

@@ -12,6 +12,7 @@ pub mod form_read;
 pub mod http;
 pub mod json_read;
 pub mod json_write;
+mod media;
 pub mod protocol;
 pub mod rest;
 pub mod schema;

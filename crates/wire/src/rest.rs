@@ -13,7 +13,7 @@ use crate::text;
 use crate::value::{Body, Timestamp, Value};
 use crate::write::Writer;
 use crate::xml_write::XmlWriter;
-use crate::{json_read, xml_read};
+use crate::{json_read, media, xml_read};
 
 /// Reads a request of a REST protocol; `labels` come from [`crate::uri::Pattern`].
 pub fn decode(
@@ -25,10 +25,13 @@ pub fn decode(
 ) -> Result<Decoded> {
     let mut unknown = Vec::new();
     let schema = operation.input;
+    if protocol == Protocol::RestJson {
+        media::check(operation, request, body)?;
+    }
     let query = text::pairs(&request.query).ok_or_else(|| Malformed::wrong_type("the query string is not UTF-8"))?;
     let mut found = Collect::new(schema);
     for (index, member) in (0u16..).zip(schema.members) {
-        if let Some(value) = bound(member, schema, operation, request, &query, labels)? {
+        if let Some(value) = bound(member, request, &query, labels)? {
             found.set(index, value);
         }
     }
@@ -80,8 +83,6 @@ fn payload(
 /// The value of a member that is not in the body.
 fn bound(
     member: &'static Member,
-    schema: &'static Structure,
-    operation: &'static Operation,
     request: &Request,
     query: &[(String, String)],
     labels: &[(&'static str, String)],
@@ -93,7 +94,7 @@ fn bound(
             text.map(|t| scalar(t, &member.shape, TimestampFormat::Iso8601)).transpose()
         }
         Location::Query => from_query(member, query),
-        Location::QueryMap => query_map(member, schema, operation, query),
+        Location::QueryMap => query_map(member, query),
         Location::Header => from_header(member, request),
         Location::Headers => Ok(prefixed(member, request)),
     }
@@ -113,23 +114,14 @@ fn from_query(member: &'static Member, query: &[(String, String)]) -> Result<Opt
     }
 }
 
-fn query_map(
-    member: &'static Member,
-    schema: &'static Structure,
-    operation: &'static Operation,
-    query: &[(String, String)],
-) -> Result<Option<Value>> {
+/// Every parameter of the query string, those that other members take as well: so servers read it, says the
+/// specification of the trait (`httpQueryParams`), and so that what the caller sent is all there.
+fn query_map(member: &'static Member, query: &[(String, String)]) -> Result<Option<Value>> {
     let Shape::Map(of) = &member.shape else {
         return Err(Malformed::wrong_type("query parameters are bound to a map"));
     };
-    let literal = operation.http.uri.split_once('?').map_or("", |(_, q)| q);
     let mut out: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in query {
-        let taken = schema.members.iter().any(|m| m.location == Location::Query && m.wire == name)
-            || literal.split('&').any(|l| l.split('=').next() == Some(name));
-        if taken {
-            continue;
-        }
         match &of.value {
             Shape::List(_) => match out.entry(name.clone()).or_insert_with(|| Value::List(Vec::new())) {
                 Value::List(items) => items.push(Value::String(value.clone())),
@@ -158,6 +150,8 @@ fn from_header(member: &'static Member, request: &Request) -> Result<Option<Valu
     }
     let Some(first) = texts.first() else { return Ok(None) };
     match &member.shape {
+        // A header without a value is a list without an item.
+        Shape::List(_) if texts.iter().all(|text| text.trim().is_empty()) => Ok(Some(Value::List(Vec::new()))),
         Shape::List(of) => {
             let items =
                 header_items(&texts.join(","), matches!(of.item, Shape::Timestamp(None | Some(TimestampFormat::Http))));
@@ -359,7 +353,7 @@ impl RestWriter {
             self.response.set(&name, text);
         } else if inside_list {
             let date = matches!(member.shape, Shape::List(List { item: Shape::Timestamp(_), .. }));
-            let quote = !date && (text.contains(',') || text.contains('"'));
+            let quote = !date && (text.is_empty() || text.contains(',') || text.contains('"'));
             let text = if quote {
                 format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
             } else {
@@ -368,7 +362,7 @@ impl RestWriter {
             self.header.items.push(text);
         } else if member.json_value {
             self.response.set(member.wire, &text::base64(text.as_bytes()));
-        } else if !text.is_empty() {
+        } else {
             self.response.set(member.wire, text);
         }
     }
@@ -437,7 +431,7 @@ impl Writer for RestWriter {
             && self.header.open
         {
             let header = std::mem::take(&mut self.header);
-            if !header.items.is_empty() {
+            if matches!(member.shape, Shape::List(_)) {
                 self.response.set(member.wire, &header.items.join(", "));
             }
         } else if self.depth > 0 || self.wraps() {

@@ -114,6 +114,8 @@ pub struct Operation {
     pub anonymous: bool,
     /// It changes nothing (the model says so, or its name begins with Get, List, Describe, …).
     pub readonly: bool,
+    /// How many conformance cases stand behind it. Each runs on every protocol of its service.
+    pub cases: u32,
 }
 
 impl Operation {
@@ -253,9 +255,9 @@ pub enum Shape {
     /// 64 bits.
     Long(Range),
     /// 32-bit floating point.
-    Float,
+    Float(Bounds),
     /// 64-bit floating point.
-    Double,
+    Double(Bounds),
     /// A moment, in the form given or else the protocol's own.
     Timestamp(Option<TimestampFormat>),
     /// A list.
@@ -305,6 +307,20 @@ pub struct Range {
 impl Range {
     /// No bounds.
     pub const ANY: Range = Range { min: None, max: None };
+}
+
+/// Bounds of a number with a fraction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// At least.
+    pub min: Option<f64>,
+    /// At most.
+    pub max: Option<f64>,
+}
+
+impl Bounds {
+    /// No bounds.
+    pub const ANY: Bounds = Bounds { min: None, max: None };
 }
 
 /// What a text must look like.

@@ -67,15 +67,31 @@ pub fn pairs(query: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
+const LOWER_HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// Lower-case hexadecimal.
 pub fn hex_encode(bytes: &[u8]) -> String {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(bytes.len() * 2);
     for b in bytes {
-        out.push(char::from(HEX[usize::from(b >> 4)]));
-        out.push(char::from(HEX[usize::from(b & 15)]));
+        out.push(char::from(LOWER_HEX[usize::from(b >> 4)]));
+        out.push(char::from(LOWER_HEX[usize::from(b & 15)]));
     }
     out
+}
+
+/// The same in a place that the caller has: two bytes for each one, as far as it reaches.
+pub fn hex_into<'a>(bytes: &[u8], out: &'a mut [u8]) -> &'a str {
+    for (pair, b) in out.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[LOWER_HEX[usize::from(b >> 4)], LOWER_HEX[usize::from(b & 15)]]);
+    }
+    std::str::from_utf8(out).unwrap_or_default()
+}
+
+/// The bytes of a hexadecimal text, in either case. `None`: it is none.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(hex(*high)? << 4 | hex(*low)?)).collect::<Option<Vec<u8>>>();
+    bytes.filter(|_| rest.is_empty())
 }
 
 /// A double as JSON, XML and text have it: `NaN`, `Infinity`, `-Infinity`, and no `.0` on whole numbers in XML's forms.
@@ -130,7 +146,8 @@ pub fn epoch(value: Timestamp) -> String {
 /// Reads a moment written in `format`; forms that the SDKs also send are accepted. `None`: none of them.
 pub fn parse_timestamp(text: &str, format: TimestampFormat) -> Option<Timestamp> {
     match format {
-        TimestampFormat::Iso8601 => parse_iso8601(text),
+        // `date-time` has no offset, says its specification, and servers refuse one.
+        TimestampFormat::Iso8601 => parse_iso8601(text).filter(|_| text.ends_with('Z')),
         TimestampFormat::Epoch => parse_double(text).and_then(from_epoch),
         TimestampFormat::Http => parse_http_date(text),
     }
@@ -139,9 +156,11 @@ pub fn parse_timestamp(text: &str, format: TimestampFormat) -> Option<Timestamp>
 /// RFC 3339 with any offset.
 pub fn parse_iso8601(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
-    // jiff also reads forms that AWS refuses: week dates, no `T`, lower-case letters, a bracketed zone.
+    // jiff also reads forms that AWS refuses: week dates, no `T`, lower-case letters, a bracketed zone, an offset of hours
+    // alone.
     let plain = bytes.len() >= 20 && bytes.get(10) == Some(&b'T') && !text.contains(['[', 't', 'z', ',']);
-    if plain { text.parse().ok() } else { None }
+    let whole = text.ends_with('Z') || bytes.get(bytes.len().wrapping_sub(3)) == Some(&b':');
+    if plain && whole { text.parse().ok() } else { None }
 }
 
 fn parse_http_date(text: &str) -> Option<Timestamp> {

@@ -77,7 +77,7 @@ impl Value {
             (Self::Null, _) => w.null(),
             (Self::Boolean(b), _) => w.boolean(*b),
             #[expect(clippy::cast_precision_loss, reason = "a whole number read for a double")]
-            (Self::Integer(i), Shape::Double | Shape::Float) => w.double(*i as f64),
+            (Self::Integer(i), Shape::Double(_) | Shape::Float(_)) => w.double(*i as f64),
             (Self::Integer(i), _) => w.integer(*i),
             (Self::Double(d), _) => w.double(*d),
             (Self::String(s), _) => w.string(s),

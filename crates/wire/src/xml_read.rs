@@ -41,12 +41,10 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Element>> {
     loop {
         let event = reader.read_event().map_err(|e| Malformed::syntax(format!("malformed XML: {e}")))?;
         match event {
-            Event::Start(start) => {
-                if open.len() >= MAX_DEPTH {
-                    return Err(Malformed::syntax(format!("nested deeper than {MAX_DEPTH}")));
-                }
-                open.push(element(&start)?);
+            Event::Start(_) | Event::Empty(_) if open.len() >= MAX_DEPTH => {
+                return Err(Malformed::syntax(format!("nested deeper than {MAX_DEPTH}")));
             }
+            Event::Start(start) => open.push(element(&start)?),
             Event::Empty(start) => close(element(&start)?, &mut open, &mut root)?,
             Event::End(_) => {
                 let done = open.pop().ok_or_else(|| Malformed::syntax("an end without a start"))?;
@@ -130,6 +128,7 @@ pub fn members(element: &Element, schema: &'static Structure, unknown: &mut Vec<
         if !schema.members.iter().any(|m| {
             m.xml == child.name || matches!(m.shape, Shape::List(l) if m.flattened && l.item_name == child.name)
         }) {
+            found.foreign();
             unknown.push(child.name.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use undercast_wire::eventstream::Message;
-use undercast_wire::schema::{List, Location, Map, Member, Range, Shape, Size, Structure, Text};
+use undercast_wire::schema::{Bounds, List, Location, Map, Member, Range, Shape, Size, Structure, Text};
 use undercast_wire::sigv4::chunked::ChunkedDecoder;
 use undercast_wire::value::Body;
 use undercast_wire::{Request, cbor, form_read, json_read, sigv4, text, xml_read};
@@ -57,7 +57,7 @@ static TREE: Structure = Structure {
         member("b", Shape::Blob(Size::ANY)),
         member("c", Shape::Boolean),
         member("d", Shape::Long(Range::ANY)),
-        member("e", Shape::Double),
+        member("e", Shape::Double(Bounds::ANY)),
         member("f", Shape::Timestamp(None)),
         member("g", Shape::List(&LIST)),
         member("h", Shape::Map(&MAP)),

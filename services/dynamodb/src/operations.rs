@@ -34,6 +34,21 @@ impl Service for DynamoDb {
         api::call(self, cx, operation, input)
     }
 
+    fn data_events(&self) -> &'static [&'static str] {
+        &[
+            "BatchGetItem",
+            "BatchWriteItem",
+            "DeleteItem",
+            "GetItem",
+            "PutItem",
+            "Query",
+            "Scan",
+            "TransactGetItems",
+            "TransactWriteItems",
+            "UpdateItem",
+        ]
+    }
+
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         Ok(permission::access(self, cx, operation, input)?)
     }

@@ -44,6 +44,7 @@ impl Cloud {
         let services: Vec<Arc<dyn undercast_kernel::Service>> =
             vec![Arc::new(DynamoDb::default()), Arc::new(DynamoDbStreams)];
         let kernel = Kernel::new(settings, database, blobs, Random::seeded(7), services).unwrap();
+        undercast_testkit::promises::watch(&kernel);
         let cx = kernel.cx_for("000000000000", "us-east-1");
         Self { kernel, cx, files }
     }

@@ -11,6 +11,7 @@ use undercast_kernel::Service;
 use undercast_sqs::Sqs;
 use undercast_sts::Sts;
 use undercast_testkit::{Client, Cloud, Credentials};
+use undercast_wire::Request;
 
 fn services() -> Vec<Arc<dyn Service>> {
     vec![Arc::new(Iam), Arc::new(Sqs), Arc::new(Sts)]
@@ -172,4 +173,75 @@ async fn errors_are_in_awss_words() {
         )
         .await;
     assert_eq!((unknown.status, unknown.code()), (501, "NotImplemented"));
+}
+
+/// A request of SQS to the host of a region, or to one that names none.
+fn list_queues(host: Option<&str>) -> Request {
+    let mut request = Request {
+        method: "POST".to_owned(),
+        path: "/".to_owned(),
+        query: String::new(),
+        headers: Default::default(),
+        body: b"{}".to_vec().into(),
+    };
+    request.headers.insert("content-type", "application/x-amz-json-1.0".parse().unwrap());
+    request.headers.insert("x-amz-target", "AmazonSQS.ListQueues".parse().unwrap());
+    if let Some(host) = host {
+        request.headers.insert("host", host.parse().unwrap());
+    }
+    request
+}
+
+#[tokio::test]
+async fn a_signature_for_several_regions_is_verified() {
+    let cloud = Cloud::start(services()).await;
+    let (root, user) = (cloud.client(), user(&cloud, "ann").await);
+    let policy = allow("sqs:*", "*");
+    root.call("iam", "PutUserPolicy", json!({"UserName": "ann", "PolicyName": "queues", "PolicyDocument": policy}))
+        .await
+        .ok();
+    user.in_region("eu-west-1").call("sqs", "CreateQueue", json!({"QueueName": "far"})).await.ok();
+    let signed = |client: &Client, host: Option<&str>, regions: &str| {
+        let mut request = list_queues(host);
+        client.sign_for(&mut request, Sqs.api(), regions);
+        request
+    };
+    let send = async |request: Request| {
+        let (status, _, body) = user.send(request).await;
+        (status, String::from_utf8_lossy(&body).into_owned())
+    };
+    let (europe, america) = (Some("sqs.eu-west-1.localhost"), Some("sqs.us-east-1.localhost"));
+    for (host, regions, there) in [
+        (None, "eu-west-1", true),
+        (None, "us-*,eu-west-1,us-east-1", true),
+        (None, "us-east-1,eu-west-1", false),
+        (None, "*", false),
+        (europe, "*", true),
+        (europe, "us-east-1,eu-*", true),
+        (america, "eu-west-1,us-east-1", false),
+    ] {
+        let (status, body) = send(signed(&user, host, regions)).await;
+        assert_eq!((status, body.contains("/far")), (200, there), "{host:?} {regions}: {body}");
+    }
+    let mismatch = "The request signature we calculated does not match";
+    let stranger = cloud.client_of(Credentials::new(&user.credentials.key, "another secret"));
+    // The set is signed: whoever passes the request on cannot widen it.
+    let mut widened = signed(&user, None, "us-east-1");
+    widened.headers.insert("x-amz-region-set", "*".parse().unwrap());
+    let mut cut = signed(&user, None, "us-east-1");
+    cut.headers.remove("x-amz-region-set");
+    for (request, code, message) in [
+        (signed(&user, europe, "us-*"), "InvalidSignatureException", "Credential should be scoped to a valid region"),
+        (
+            signed(&user, None, "us-west-*"),
+            "InvalidSignatureException",
+            "Credential should be scoped to a valid region",
+        ),
+        (signed(&stranger, None, "*"), "InvalidSignatureException", mismatch),
+        (widened, "InvalidSignatureException", mismatch),
+        (cut, "IncompleteSignatureException", "X-Amz-Region-Set"),
+    ] {
+        let (status, body) = send(request).await;
+        assert!(status == 400 && body.contains(code) && body.contains(message), "{status} {body}");
+    }
 }

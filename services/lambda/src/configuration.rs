@@ -140,7 +140,7 @@ pub(crate) async fn create(
         if FUNCTIONS.has(tx, &function.key())? {
             return Err(error::conflict(format!("Function already exist: {}", function.name)));
         }
-        Blobs::retain(tx, &function.code.blob())?;
+        Blobs::retain(tx, &function.account, &function.code.blob())?;
         function.put(tx);
         Ok(())
     })
@@ -221,8 +221,8 @@ pub(crate) async fn update_code(
             function.active = false;
             changed(cx, &mut function);
             if !dry {
-                Blobs::retain(tx, &function.code.blob())?;
-                Blobs::release(tx, &before.blob())?;
+                Blobs::retain(tx, &function.account, &function.code.blob())?;
+                Blobs::release(tx, &function.account, &before.blob())?;
                 function.put(tx);
             }
             Ok(function)
@@ -307,7 +307,7 @@ pub(crate) async fn delete(
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
     cx.write(|tx| {
         let function = name.find(cx, tx)?;
-        Blobs::release(tx, &function.code.blob())?;
+        Blobs::release(tx, &function.account, &function.code.blob())?;
         if let Some(there) = &function.url {
             url::URLS.delete(tx, &(there.id.as_str(),));
         }

@@ -17,7 +17,7 @@ use crate::runtime_api::{self, Answer, Invocation, RuntimeApi};
 use crate::runtimes::{self, Start};
 use crate::shipping::Sink;
 use crate::state::State;
-use crate::{door, package};
+use crate::{door, error, package};
 
 const RUNTIME_PORT: u16 = 9001;
 /// This cloud's port inside; its own one leads to it too, for URLs that were made outside.
@@ -38,6 +38,8 @@ pub(crate) struct Environment {
     kernel: Kernel,
     account: String,
     region: String,
+    /// Where it stands.
+    zone: String,
     /// An invocation is under way.
     in_use: AtomicBool,
     frozen: tokio::sync::Mutex<bool>,
@@ -151,6 +153,7 @@ fn spec(cx: &Cx, function: &Function, start: &Start, code: PathBuf, env: Vec<(Os
 impl Environment {
     /// Builds the sandbox and starts the runtime in it. It has not said yet whether it is ready.
     pub(crate) async fn launch(state: &State, cx: &Cx, function: &Function) -> std::result::Result<Arc<Self>, NotMade> {
+        let zone = choose_zone(cx, &function.region)?;
         let start = runtimes::find(&function.runtime, state.interpreters().await)?;
         let code = package::unpacked(state, cx, &function.code).await?;
         let session = credentials::session(cx, function).await?;
@@ -188,6 +191,7 @@ impl Environment {
             kernel,
             account: function.account.clone(),
             region: function.region.clone(),
+            zone,
             in_use: AtomicBool::new(true),
             frozen: tokio::sync::Mutex::new(false),
             _alive: alive,
@@ -223,6 +227,11 @@ impl Environment {
         let ended = tokio::select! {
             answer = self.api.answer() => Ended::Answered(answer),
             exit = self.exit() => Ended::Exited(exit),
+            () = self.kernel.faults().zone_dies(&self.zone) => {
+                // One that has ended already is what was wanted.
+                drop(self.running.kill().await);
+                Ended::Exited(self.exit().await)
+            }
             () = tokio::time::sleep(limit) => Ended::TimedOut,
         };
         let again = match &ended {
@@ -254,7 +263,8 @@ impl Environment {
     pub(crate) fn fits(&self, generation: &str, now: Timestamp) -> bool {
         // A session that ends during an invocation would be a surprise.
         let margin = Duration::from_secs(1_000);
-        self.generation == generation && now.checked_add(margin).is_ok_and(|t| t < self.session.ends)
+        let dead = self.kernel.faults().is_dead_zone(&self.zone);
+        !dead && self.generation == generation && now.checked_add(margin).is_ok_and(|t| t < self.session.ends)
     }
 
     /// Marks it as taken, or as free.
@@ -289,6 +299,14 @@ impl Environment {
             credentials::end(&cx, &self.session.key).await;
         });
     }
+}
+
+/// Environments are spread over the zones of their region.
+fn choose_zone(cx: &Cx, region: &str) -> std::result::Result<String, Failure> {
+    let living = cx.kernel().faults().living_zones(region);
+    let chosen = cx.random().below(living.len().max(1) as u64);
+    let zone = usize::try_from(chosen).ok().and_then(|n| living.into_iter().nth(n));
+    zone.ok_or_else(|| error::service_fault(format!("No zone of {region} is alive to run functions in.")))
 }
 
 /// Milliseconds since 1970 by the machine's clock, which is the one that functions see.

@@ -40,6 +40,11 @@ pub(crate) fn throttled(reason: &'static str) -> Failure {
     kind(errors::too_many_requests_exception("Rate Exceeded.")).with("Reason", reason).into()
 }
 
+/// Lambda itself has trouble.
+pub(crate) fn service_fault(message: impl Into<String>) -> Failure {
+    kind(errors::service_exception(message)).into()
+}
+
 pub(crate) fn too_large(message: String) -> Failure {
     kind(errors::request_too_large_exception(message)).into()
 }

@@ -48,6 +48,7 @@ use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
+use undercast_kernel::store::Shared;
 use undercast_kernel::{Access, Answer, AwsError, Cx, Kernel, Next, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
@@ -78,6 +79,14 @@ impl Service for Lambda {
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         access::access(cx, operation, input)
+    }
+
+    fn data_events(&self) -> &'static [&'static str] {
+        &["Invoke"]
+    }
+
+    fn shared(&self) -> Vec<Shared> {
+        vec![Shared::by_row(&url::URLS, |(account, _, _)| account)]
     }
 
     /// Lambda has an error of its own for runtimes that it does not know.

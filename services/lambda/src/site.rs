@@ -82,6 +82,9 @@ fn signed(cx: &Cx, request: &Request, body: &Bytes) -> Result<Cx> {
     let signature = signature.ok_or_else(missing)?;
     let hash = text::hex_encode(&Sha256::digest(body));
     let caller = cx.kernel().authenticate(request, &signature, &hash, Protocol::RestJson, false)?;
+    if signature.is_asymmetric() && !sigv4::asymmetric::admits(&signature.region, cx.region()) {
+        return Err(auth::refusal(Refusal::Region, Protocol::RestJson, false, Some(&signature)).into());
+    }
     Ok(cx.kernel().cx(caller, cx.region(), cx.request_id(), cx.origin().clone()))
 }
 

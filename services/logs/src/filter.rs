@@ -45,7 +45,7 @@ pub(crate) async fn events(cx: &Cx, input: api::FilterLogEventsInput) -> Result<
         return Err(Failure::not_built("logs.FilterLogEvents from the newest event on"));
     }
     let pattern = Pattern::parse(input.filter_pattern.as_deref().unwrap_or(""))?;
-    let streams = chosen(&input, group::streams(&read, &group)?)?;
+    let streams = chosen(&input, group::streams(cx, &read, &group)?)?;
     let scope = format!("FilterLogEvents/{}/{:?}/{:?}", group.id, input.filter_pattern, input.log_stream_names);
     let mut start = (input.start_time.unwrap_or(0).max(group.horizon(cx.now_millis())), 0u64);
     if let Some(position) = group::token_position(&scope, input.next_token.as_deref())? {
@@ -61,8 +61,8 @@ pub(crate) async fn events(cx: &Cx, input: api::FilterLogEventsInput) -> Result<
         }
         let found = EVENTS.range(
             &read,
-            &(stream.id, start.0, start.1),
-            &(stream.id, end, 0u64),
+            &(cx.key(stream.id), start.0, start.1),
+            &(cx.key(stream.id), end, 0u64),
             Order::Ascending,
             LOOKED_AT + 1,
         )?;

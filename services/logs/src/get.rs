@@ -5,7 +5,7 @@ use undercast_kernel::{Cx, Failure, Result};
 
 use crate::api::{self, output};
 use crate::group;
-use crate::stream::{self, EVENTS, Event};
+use crate::stream::{self, EVENTS, Event, Placed};
 
 /// A place between events: time (ms) and number of the event before or behind it.
 type Place = (i64, u64);
@@ -43,7 +43,7 @@ impl Token {
 
 /// The time of an event, its number, and itself.
 pub(crate) fn row(entry: Entry<Event>) -> Option<(i64, u64, Event)> {
-    let (_, time, number) = entry.key::<(u64, i64, u64)>()?;
+    let (_, time, number) = entry.key::<(Placed, i64, u64)>()?;
     Some((time, number, entry.row))
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn row(entry: Entry<Event>) -> Option<(i64, u64, Event)> {
 pub(crate) async fn events(cx: &Cx, input: api::GetLogEventsInput) -> Result<api::GetLogEventsOutput> {
     let read = cx.read();
     let group = group::named(cx, &read, input.log_group_name.as_ref(), input.log_group_identifier.as_ref())?;
-    let stream = stream::find(&read, &group, &input.log_stream_name)?;
+    let stream = stream::find(cx, &read, &group, &input.log_stream_name)?;
     let token = input.next_token.as_deref().map(Token::parse).transpose()?;
     let limit = input.limit.map_or(Ok(MOST_EVENTS), usize::try_from).map_err(Failure::broken)?;
     let mut start = (input.start_time.unwrap_or(0).max(group.horizon(cx.now_millis())), 0);
@@ -69,7 +69,7 @@ pub(crate) async fn events(cx: &Cx, input: api::GetLogEventsInput) -> Result<api
     };
     let order = if forward { Order::Ascending } else { Order::Descending };
     let found = if start < end {
-        EVENTS.range(&read, &(stream.id, start.0, start.1), &(stream.id, end.0, end.1), order, limit)?
+        EVENTS.range(&read, &(cx.key(stream.id), start.0, start.1), &(cx.key(stream.id), end.0, end.1), order, limit)?
     } else {
         Vec::new()
     };

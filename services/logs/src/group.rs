@@ -12,7 +12,7 @@ use crate::{retention, stream};
 
 /// Account, region, name → group.
 pub(crate) static GROUPS: Table<Group> = Table::new("logs.groups");
-/// The next id of a group, a stream or an event.
+/// Account, region → the next id of a group, a stream or an event.
 static NEXT_ID: Table<u64> = Table::new("logs.next_id");
 /// A group has at most so many tags.
 const MOST_TAGS: usize = 50;
@@ -20,7 +20,7 @@ const MOST_TAGS: usize = 50;
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Group {
-    /// Unique, also among groups of the same name.
+    /// Unique in the account and region, also among groups of the same name.
     #[n(0)]
     pub(crate) id: u64,
     #[n(1)]
@@ -54,9 +54,9 @@ impl Group {
 }
 
 /// A fresh id.
-pub(crate) fn next_ids(tx: &mut Tx<'_>, count: usize) -> Result<u64> {
-    let first = NEXT_ID.get(tx, &())?.unwrap_or(1);
-    NEXT_ID.put(tx, &(), &(first + u64::try_from(count).map_err(Failure::broken)?));
+pub(crate) fn next_ids(cx: &Cx, tx: &mut Tx<'_>, count: usize) -> Result<u64> {
+    let first = NEXT_ID.get(tx, &(cx.account(), cx.region()))?.unwrap_or(1);
+    NEXT_ID.put(tx, &(cx.account(), cx.region()), &(first + u64::try_from(count).map_err(Failure::broken)?));
     Ok(first)
 }
 
@@ -109,7 +109,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateLogGroupInput) -> Result<(
             return Err(errors::resource_already_exists_exception("The specified log group already exists").into());
         }
         let group = Group {
-            id: next_ids(tx, 1)?,
+            id: next_ids(cx, tx, 1)?,
             name: input.log_group_name.clone(),
             created: cx.now_millis(),
             retention: None,
@@ -125,10 +125,10 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateLogGroupInput) -> Result<(
 pub(crate) async fn delete(cx: &Cx, name: &str) -> Result<()> {
     cx.write(|tx| {
         let group = find(cx, tx, name)?;
-        for stream in stream::STREAMS.all(tx, &(group.id,))? {
-            stream::EVENTS.clear(tx, &(stream.row.id,))?;
+        for stream in stream::STREAMS.all(tx, &cx.key(group.id))? {
+            stream::EVENTS.clear(tx, &cx.key(stream.row.id))?;
         }
-        stream::STREAMS.clear(tx, &(group.id,))?;
+        stream::STREAMS.clear(tx, &cx.key(group.id))?;
         GROUPS.delete(tx, &cx.key(name));
         retention::cancel(cx, tx, &group)
     })
@@ -137,7 +137,7 @@ pub(crate) async fn delete(cx: &Cx, name: &str) -> Result<()> {
 
 /// A group as answers show it.
 fn show(cx: &Cx, from: &impl Read, group: &Group) -> Result<output::LogGroup> {
-    let stored: i64 = stream::STREAMS.all(from, &(group.id,))?.iter().map(|s| s.row.stored).sum();
+    let stored: i64 = stream::STREAMS.all(from, &cx.key(group.id))?.iter().map(|s| s.row.stored).sum();
     Ok(output::LogGroup {
         log_group_name: Some(group.name.clone()),
         creation_time: Some(group.created),
@@ -238,9 +238,9 @@ pub(crate) fn tags(cx: &Cx, whose: &Tagged<'_>) -> Result<BTreeMap<String, Strin
 }
 
 /// The streams of a group, by name.
-pub(crate) fn streams(from: &impl Read, group: &Group) -> Result<Vec<(String, stream::Stream)>> {
-    let rows = stream::STREAMS.page(from, &(group.id,), None::<&()>, Order::Ascending, usize::MAX)?;
-    Ok(rows.into_iter().filter_map(|e| Some((e.key::<(u64, String)>()?.1, e.row))).collect())
+pub(crate) fn streams(cx: &Cx, from: &impl Read, group: &Group) -> Result<Vec<(String, stream::Stream)>> {
+    let rows = stream::STREAMS.page(from, &cx.key(group.id), None::<&()>, Order::Ascending, usize::MAX)?;
+    Ok(rows.into_iter().filter_map(|e| Some((e.key::<(stream::Placed, String)>()?.1, e.row))).collect())
 }
 
 /// The error for a stream that is not there.

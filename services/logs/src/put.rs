@@ -76,16 +76,16 @@ impl Bounds {
 /// Takes the events that may be taken.
 pub(crate) async fn events(cx: &Cx, input: api::PutLogEventsInput) -> Result<api::PutLogEventsOutput> {
     check(&input)?;
-    let (bounds, token, topic) = cx
+    let (bounds, token) = cx
         .write(|tx| {
             let mut group = group::find(cx, tx, &input.log_group_name)?;
-            let mut stream = stream::find(tx, &group, &input.log_stream_name)?;
+            let mut stream = stream::find(cx, tx, &group, &input.log_stream_name)?;
             let bounds = Bounds::of(&input, cx.now_millis(), group.horizon(cx.now_millis()));
             let taken = input.log_events.get(bounds.taken()).unwrap_or(&[]);
-            let first = group::next_ids(tx, taken.len())?;
+            let first = group::next_ids(cx, tx, taken.len())?;
             for (number, event) in (first..).zip(taken) {
                 let row = Event { message: event.message.clone(), ingested: cx.now_millis() };
-                EVENTS.put(tx, &(stream.id, event.timestamp, number), &row);
+                EVENTS.put(tx, &(cx.key(stream.id), event.timestamp, number), &row);
                 stream.stored += i64::try_from(Event::size(&event.message)).unwrap_or(i64::MAX);
             }
             if let (Some(oldest), Some(newest)) = (taken.first(), taken.last()) {
@@ -94,11 +94,10 @@ pub(crate) async fn events(cx: &Cx, input: api::PutLogEventsInput) -> Result<api
                 stream.last_ingestion = Some(cx.now_millis());
                 retention::plan(cx, tx, &mut group, oldest.timestamp)?;
             }
-            STREAMS.put(tx, &(group.id, input.log_stream_name.as_str()), &stream);
-            Ok((bounds, stream::sequence_token(first), group.id))
+            STREAMS.put(tx, &(cx.key(group.id), input.log_stream_name.as_str()), &stream);
+            Ok((bounds, stream::sequence_token(first)))
         })
         .await?;
-    cx.signals().ring(&format!("logs/{topic}"));
     let rejected_log_events_info = bounds.rejected(input.log_events.len());
     Ok(api::PutLogEventsOutput {
         next_sequence_token: Some(token),

@@ -1,11 +1,14 @@
 //! Log streams, and what an event in one is.
 
 use minicbor::{Decode, Encode};
-use undercast_kernel::store::{Read, Table};
+use undercast_kernel::store::{Passed, Read, Table};
 use undercast_kernel::{Cx, Failure, Result, paging};
 
 use crate::api::{self, errors, output};
 use crate::group::{self, Group};
+
+/// Where rows of a group or a stream begin, in keys that were read: account, region, id.
+pub(crate) type Placed = (Passed, Passed, u64);
 
 /// Group, name → stream.
 pub(crate) static STREAMS: Table<Stream> = Table::new("logs.streams");
@@ -49,18 +52,18 @@ impl Event {
 }
 
 /// The stream of a group that is called so.
-pub(crate) fn find(from: &impl Read, group: &Group, name: &str) -> Result<Stream> {
-    STREAMS.get(from, &(group.id, name))?.ok_or_else(|| group::no_stream().into())
+pub(crate) fn find(cx: &Cx, from: &impl Read, group: &Group, name: &str) -> Result<Stream> {
+    STREAMS.get(from, &(cx.key(group.id), name))?.ok_or_else(|| group::no_stream().into())
 }
 
 pub(crate) async fn create(cx: &Cx, input: api::CreateLogStreamInput) -> Result<()> {
     cx.write(|tx| {
         let group = group::find(cx, tx, &input.log_group_name)?;
-        let key = (group.id, input.log_stream_name.as_str());
+        let key = (cx.key(group.id), input.log_stream_name.as_str());
         if STREAMS.has(tx, &key)? {
             return Err(errors::resource_already_exists_exception("The specified log stream already exists").into());
         }
-        let id = group::next_ids(tx, 1)?;
+        let id = group::next_ids(cx, tx, 1)?;
         let stream = Stream {
             id,
             created: cx.now_millis(),
@@ -78,9 +81,9 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateLogStreamInput) -> Result<
 pub(crate) async fn delete(cx: &Cx, input: api::DeleteLogStreamInput) -> Result<()> {
     cx.write(|tx| {
         let group = group::find(cx, tx, &input.log_group_name)?;
-        let stream = find(tx, &group, &input.log_stream_name)?;
-        EVENTS.clear(tx, &(stream.id,))?;
-        STREAMS.delete(tx, &(group.id, input.log_stream_name.as_str()));
+        let stream = find(cx, tx, &group, &input.log_stream_name)?;
+        EVENTS.clear(tx, &cx.key(stream.id))?;
+        STREAMS.delete(tx, &(cx.key(group.id), input.log_stream_name.as_str()));
         Ok(())
     })
     .await
@@ -114,7 +117,7 @@ pub(crate) async fn describe(cx: &Cx, input: api::DescribeLogStreamsInput) -> Re
         return Err(group::invalid("Cannot order by LastEventTime with a logStreamNamePrefix."));
     }
     let prefix = input.log_stream_name_prefix.as_deref().unwrap_or("");
-    let mut all = group::streams(&read, &group)?;
+    let mut all = group::streams(cx, &read, &group)?;
     all.retain(|(name, _)| name.starts_with(prefix));
     // The place of a stream in the order; a page begins behind the place where the last one ended.
     let place =

@@ -136,7 +136,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         }
         // Uploads that are going on end with their bucket.
         for part in PARTS.all(tx, &bucket.all())? {
-            intake::release(tx, &part.row.stored)?;
+            intake::release(tx, &bucket, &part.row.stored)?;
         }
         PARTS.clear(tx, &bucket.all())?;
         UPLOADS.clear(tx, &bucket.all())?;

@@ -111,7 +111,7 @@ pub(crate) async fn open(
 async fn one(cx: &Cx, stored: Stored, span: Span) -> Result<Body> {
     match stored {
         Stored::Inline(bytes) => {
-            let bytes = cx.blobs().unseal(Vec::from(bytes));
+            let bytes = cx.blobs().unseal(Vec::from(bytes))?;
             Ok(slice(&bytes, span).into())
         }
         Stored::Blob(id) if span.length <= PIECE as u64 => {
@@ -167,7 +167,10 @@ impl Giving {
             }
             let source = self.sources.pop_front()?;
             match source.stored {
-                Stored::Inline(bytes) => return Some(Ok(slice(&self.blobs.unseal(Vec::from(bytes)), source.span))),
+                Stored::Inline(bytes) => {
+                    let opened = self.blobs.unseal(Vec::from(bytes)).map_err(std::io::Error::other);
+                    return Some(opened.map(|bytes| slice(&bytes, source.span)));
+                }
                 Stored::Blob(id) => match self.blobs.reader(&BlobId(id), source.span.start).await {
                     Ok(reader) => self.file = Some((reader, source.span.length)),
                     Err(error) => return Some(Err(std::io::Error::other(error))),
@@ -186,7 +189,7 @@ async fn read(reader: &mut BlobReader, left: u64) -> std::io::Result<Bytes> {
 /// The checksum of bytes that were just kept.
 pub(crate) async fn checksum(cx: &Cx, stored: &Stored, algorithm: Algorithm) -> Result<Checksum> {
     let length = match stored {
-        Stored::Inline(bytes) => cx.blobs().unseal(Vec::from(bytes.clone())).len() as u64,
+        Stored::Inline(bytes) => cx.blobs().unseal(Vec::from(bytes.clone()))?.len() as u64,
         Stored::Blob(id) => cx.blobs().length(&BlobId(id.clone())).await?,
     };
     let body = one(cx, stored.clone(), Span::whole(length)).await?;

@@ -210,12 +210,12 @@ async fn place(
         }
         let content = match &source.object.content {
             Content::One(stored) => {
-                intake::retain(tx, stored)?;
+                intake::retain(tx, &bucket, stored)?;
                 Content::One(stored.clone())
             }
             Content::Many(_) => {
                 for segment in &copied.segments {
-                    intake::retain(tx, &segment.stored)?;
+                    intake::retain(tx, &bucket, &segment.stored)?;
                 }
                 SEGMENTS.put(tx, &bucket.key(&id), &copied.segments);
                 Content::Many(id.clone())

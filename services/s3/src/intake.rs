@@ -8,7 +8,7 @@ use undercast_kernel::{Body, Bytes, Cx, Result};
 use undercast_wire::text::{hex_encode, unbase64};
 
 use crate::checksum::{Algorithm, Checksum, Hasher};
-use crate::rows::Stored;
+use crate::rows::{Bucket, Stored};
 use crate::{INLINE_BYTES, MOST_BYTES, content, error};
 
 /// What the sender says of the bytes.
@@ -191,18 +191,18 @@ fn bad_digest(what: &str, other: &str) -> undercast_kernel::AwsError {
     undercast_kernel::AwsError::new("BadDigest", 400, format!("The {what} you specified did not match {other}."))
 }
 
-/// One more row refers to these bytes.
-pub(crate) fn retain(tx: &mut Tx<'_>, stored: &Stored) -> Result<()> {
+/// One more row of the bucket refers to these bytes.
+pub(crate) fn retain(tx: &mut Tx<'_>, bucket: &Bucket, stored: &Stored) -> Result<()> {
     if let Stored::Blob(id) = stored {
-        Blobs::retain(tx, &BlobId(id.clone()))?;
+        Blobs::retain(tx, &bucket.account, &BlobId(id.clone()))?;
     }
     Ok(())
 }
 
-/// One row less refers to these bytes.
-pub(crate) fn release(tx: &mut Tx<'_>, stored: &Stored) -> Result<()> {
+/// One row less of the bucket refers to these bytes.
+pub(crate) fn release(tx: &mut Tx<'_>, bucket: &Bucket, stored: &Stored) -> Result<()> {
     if let Stored::Blob(id) = stored {
-        Blobs::release(tx, &BlobId(id.clone()))?;
+        Blobs::release(tx, &bucket.account, &BlobId(id.clone()))?;
     }
     Ok(())
 }

@@ -45,6 +45,7 @@ mod versions;
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
+use undercast_kernel::store::Shared;
 use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
@@ -76,6 +77,38 @@ impl Service for S3 {
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         permission::access(self, cx, operation, input)
+    }
+
+    fn data_events(&self) -> &'static [&'static str] {
+        &[
+            "AbortMultipartUpload",
+            "CompleteMultipartUpload",
+            "CopyObject",
+            "CreateMultipartUpload",
+            "DeleteObject",
+            "DeleteObjectTagging",
+            "DeleteObjects",
+            "GetObject",
+            "GetObjectAcl",
+            "GetObjectAttributes",
+            "GetObjectTagging",
+            "HeadBucket",
+            "HeadObject",
+            "ListMultipartUploads",
+            "ListObjectVersions",
+            "ListObjects",
+            "ListObjectsV2",
+            "ListParts",
+            "PutObject",
+            "PutObjectAcl",
+            "PutObjectTagging",
+            "UploadPart",
+            "UploadPartCopy",
+        ]
+    }
+
+    fn shared(&self) -> Vec<Shared> {
+        vec![Shared::by_row(&rows::BUCKETS, |bucket| &bucket.account)]
     }
 
     fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {

@@ -303,7 +303,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
         .write(|tx| {
             let bucket = bucket::open(cx, tx, name, owner)?;
             conditions::check_write(tx, &bucket, key, if_match, if_none_match)?;
-            intake::retain(tx, &taken.stored)?;
+            intake::retain(tx, &bucket, &taken.stored)?;
             let object = versions::place(tx, &bucket, key, object.clone(), moment)?;
             events::emit(cx, tx, &bucket, Event::Put, key, Some(&object), moment)?;
             Ok((bucket, object))

@@ -189,9 +189,9 @@ async fn keep(
         open(tx, &bucket, key, id)?;
         let place = part_key(&bucket, id, number);
         if let Some(before) = PARTS.get(tx, &place)? {
-            intake::release(tx, &before.stored)?;
+            intake::release(tx, &bucket, &before.stored)?;
         }
-        intake::retain(tx, &part.stored)?;
+        intake::retain(tx, &bucket, &part.stored)?;
         PARTS.put(tx, &place, &part);
         Ok(())
     })
@@ -261,7 +261,7 @@ pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, id: &str, kept
         let number = entry.key::<(String, String, String, String, u64)>().map(|k| k.4);
         let is_kept = number.and_then(|n| u32::try_from(n).ok()).is_some_and(|n| kept.binary_search(&n).is_ok());
         if !is_kept {
-            intake::release(tx, &entry.row.stored)?;
+            intake::release(tx, bucket, &entry.row.stored)?;
         }
     }
     PARTS.clear(tx, &bucket.key(id))?;

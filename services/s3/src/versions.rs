@@ -128,10 +128,10 @@ fn find_old(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, id: &str) -
 /// Gives up what an object is made of.
 pub(crate) fn release(tx: &mut Tx<'_>, bucket: &Bucket, object: &Object) -> Result<()> {
     match &object.content {
-        Content::One(stored) => intake::release(tx, stored),
+        Content::One(stored) => intake::release(tx, bucket, stored),
         Content::Many(id) => {
             for segment in SEGMENTS.get(tx, &bucket.key(id))?.into_iter().flatten() {
-                intake::release(tx, &segment.stored)?;
+                intake::release(tx, bucket, &segment.stored)?;
             }
             SEGMENTS.delete(tx, &bucket.key(id));
             Ok(())

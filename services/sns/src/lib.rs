@@ -42,6 +42,10 @@ impl Service for Sns {
         api::call(self, cx, operation, input)
     }
 
+    fn data_events(&self) -> &'static [&'static str] {
+        &["Publish", "PublishBatch"]
+    }
+
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         permission::access(cx, operation, input)
     }

@@ -46,6 +46,18 @@ impl Service for Sqs {
         api::call(self, cx, operation, input)
     }
 
+    fn data_events(&self) -> &'static [&'static str] {
+        &[
+            "ChangeMessageVisibility",
+            "ChangeMessageVisibilityBatch",
+            "DeleteMessage",
+            "DeleteMessageBatch",
+            "ReceiveMessage",
+            "SendMessage",
+            "SendMessageBatch",
+        ]
+    }
+
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         permission::access(cx, operation, input)
     }

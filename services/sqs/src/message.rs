@@ -10,7 +10,7 @@ use undercast_kernel::{AwsError, Bytes, Failure, Result};
 
 use crate::api::{errors, input, output};
 use crate::error;
-use crate::queue::Queue;
+use crate::queue::{Placed, Queue};
 
 /// Queue, number → where the message stands.
 pub(crate) static MESSAGES: Table<Standing> = Table::new("sqs.messages");
@@ -88,13 +88,13 @@ pub(crate) struct Standing {
 impl Message {
     /// Puts it at the end of a queue, to be seen from `visible` (ms) on. Returns its number.
     pub(crate) fn enqueue(&self, tx: &mut Tx<'_>, queue: &Queue, visible: i64) -> Result<u64> {
-        let number = NEXT.get(tx, &(queue.id,))?.unwrap_or(1);
-        NEXT.put(tx, &(queue.id,), &(number + 1));
+        let number = NEXT.get(tx, &queue.place())?.unwrap_or(1);
+        NEXT.put(tx, &queue.place(), &(number + 1));
         let standing = Standing { visible, receives: 0, first_received: 0, receipt: 0, sent: self.sent, received: 0 };
-        BODIES.put(tx, &(queue.id, number), self);
-        MESSAGES.put(tx, &(queue.id, number), &standing);
+        BODIES.put(tx, &(queue.place(), number), self);
+        MESSAGES.put(tx, &(queue.place(), number), &standing);
         if !queue.is_fifo() {
-            ORDER.put(tx, &(queue.id, visible, number), &0);
+            ORDER.put(tx, &(queue.place(), visible, number), &0);
         }
         Ok(number)
     }
@@ -102,17 +102,17 @@ impl Message {
 
 /// Takes a message out of its queue.
 pub(crate) fn remove(tx: &mut Tx<'_>, queue: &Queue, number: u64, standing: &Standing) {
-    BODIES.delete(tx, &(queue.id, number));
-    MESSAGES.delete(tx, &(queue.id, number));
-    ORDER.delete(tx, &(queue.id, standing.visible, number));
+    BODIES.delete(tx, &(queue.place(), number));
+    MESSAGES.delete(tx, &(queue.place(), number));
+    ORDER.delete(tx, &(queue.place(), standing.visible, number));
 }
 
 /// Moves a message to where it stands now.
 pub(crate) fn restand(tx: &mut Tx<'_>, queue: &Queue, number: u64, before: &Standing, now: &Standing) {
-    MESSAGES.put(tx, &(queue.id, number), now);
+    MESSAGES.put(tx, &(queue.place(), number), now);
     if !queue.is_fifo() {
-        ORDER.delete(tx, &(queue.id, before.visible, number));
-        ORDER.put(tx, &(queue.id, now.visible, number), &0);
+        ORDER.delete(tx, &(queue.place(), before.visible, number));
+        ORDER.put(tx, &(queue.place(), now.visible, number), &0);
     }
 }
 
@@ -120,8 +120,8 @@ pub(crate) fn restand(tx: &mut Tx<'_>, queue: &Queue, number: u64, before: &Stan
 /// is in them already ("Amazon SQS delay queues").
 pub(crate) fn delay_anew(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
     let delay = queue.number("DelaySeconds") * 1000;
-    for entry in MESSAGES.all(tx, &(queue.id,))? {
-        if let (Some((_, number)), 0) = (entry.key::<(u64, u64)>(), entry.row.receives) {
+    for entry in MESSAGES.all(tx, &queue.place())? {
+        if let (Some((_, number)), 0) = (entry.key::<(Placed, u64)>(), entry.row.receives) {
             let now = Standing { visible: entry.row.sent + delay, ..entry.row.clone() };
             restand(tx, queue, number, &entry.row, &now);
         }
@@ -131,22 +131,22 @@ pub(crate) fn delay_anew(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
 
 /// Removes everything of a queue that is deleted.
 pub(crate) fn forget(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
-    NEXT.delete(tx, &(queue.id,));
+    NEXT.delete(tx, &queue.place());
     clear(tx, queue)
 }
 
 /// Removes all messages of a queue.
 pub(crate) fn clear(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
-    BODIES.clear(tx, &(queue.id,))?;
-    MESSAGES.clear(tx, &(queue.id,))?;
-    ORDER.clear(tx, &(queue.id,))?;
+    BODIES.clear(tx, &queue.place())?;
+    MESSAGES.clear(tx, &queue.place())?;
+    ORDER.clear(tx, &queue.place())?;
     Ok(())
 }
 
 /// How many messages can be seen, are in flight, are delayed.
 pub(crate) fn counts(from: &impl Read, queue: &Queue, now: i64) -> Result<(usize, usize, usize)> {
     let (mut visible, mut in_flight, mut delayed) = (0, 0, 0);
-    for entry in MESSAGES.all(from, &(queue.id,))? {
+    for entry in MESSAGES.all(from, &queue.place())? {
         match entry.row {
             standing if queue.is_over(&standing, now) => {}
             Standing { visible: at, .. } if at <= now => visible += 1,

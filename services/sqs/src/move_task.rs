@@ -7,7 +7,7 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::message::{self, BODIES, MESSAGES, Standing};
-use crate::queue::{QUEUES, Queue, QueueName};
+use crate::queue::{Placed, QUEUES, Queue, QueueName};
 use crate::{error, sweep};
 
 /// Source queue, start (ms) → task.
@@ -82,7 +82,7 @@ pub(crate) async fn start(cx: &Cx, input: api::StartMessageMoveTaskInput) -> Res
                     return Err(error::invalid_value(message).into());
                 }
             }
-            if TASKS.all(tx, &(source.id,))?.iter().any(|t| t.row.status == "RUNNING") {
+            if TASKS.all(tx, &source.place())?.iter().any(|t| t.row.status == "RUNNING") {
                 let message = "There is already a task running. Only one active task is allowed for a source queue arn at a given time.";
                 return Err(error::invalid_value(message).into());
             }
@@ -98,12 +98,12 @@ pub(crate) async fn start(cx: &Cx, input: api::StartMessageMoveTaskInput) -> Res
                 failure: None,
                 started: cx.now_millis(),
             };
-            for old in TASKS.page(tx, &(source.id,), None::<&()>, Order::Descending, usize::MAX)?.iter().skip(REMEMBERED - 1) {
-                TASKS.delete(tx, &(source.id, old.row.started));
+            for old in TASKS.page(tx, &source.place(), None::<&()>, Order::Descending, usize::MAX)?.iter().skip(REMEMBERED - 1) {
+                TASKS.delete(tx, &(source.place(), old.row.started));
             }
-            TASKS.put(tx, &(source.id, task.started), &task);
+            TASKS.put(tx, &(source.place(), task.started), &task);
             let place = cx.elsewhere(&source.account, &source.region);
-            let id = format!("move/{}/{}", source.id, task.started);
+            let id = format!("move/{}/{}", source.tag(), task.started);
             place.tasks().schedule(&place, tx, "sqs", &id, "move", format!("{}/{}", source.name, task.started), cx.now())?;
             Ok(task.handle())
         })
@@ -119,11 +119,11 @@ pub(crate) async fn step(cx: &Cx, due: &Task) -> Result<Next> {
     let (bells, again) = cx
         .write(|tx| {
             let Ok(source) = name.find(tx) else { return Ok((Vec::new(), None)) };
-            let Some(mut task) = TASKS.get(tx, &(source.id, started))? else { return Ok((Vec::new(), None)) };
+            let Some(mut task) = TASKS.get(tx, &(source.place(), started))? else { return Ok((Vec::new(), None)) };
             if task.status != "RUNNING" {
                 if task.status == "CANCELLING" {
                     "CANCELLED".clone_into(&mut task.status);
-                    TASKS.put(tx, &(source.id, started), &task);
+                    TASKS.put(tx, &(source.place(), started), &task);
                 }
                 return Ok((Vec::new(), None));
             }
@@ -133,7 +133,7 @@ pub(crate) async fn step(cx: &Cx, due: &Task) -> Result<Next> {
             if bells.is_empty() && task.status == "RUNNING" {
                 "COMPLETED".clone_into(&mut task.status);
             }
-            TASKS.put(tx, &(source.id, started), &task);
+            TASKS.put(tx, &(source.place(), started), &task);
             Ok((bells, (task.status == "RUNNING").then_some(cx.now_millis() + wait)))
         })
         .await?;
@@ -148,10 +148,10 @@ pub(crate) async fn step(cx: &Cx, due: &Task) -> Result<Next> {
 fn move_some(cx: &Cx, tx: &mut Tx<'_>, source: &Queue, task: &mut MoveTask, most: usize) -> Result<Vec<String>> {
     let (mut bells, mut after) = (Vec::new(), None);
     loop {
-        let page = MESSAGES.page(tx, &(source.id,), after.as_ref(), Order::Ascending, STEP)?;
+        let page = MESSAGES.page(tx, &source.place(), after.as_ref(), Order::Ascending, STEP)?;
         for entry in &page {
-            let Some((_, number)) = entry.key::<(u64, u64)>() else { continue };
-            after = Some((source.id, number));
+            let Some((_, number)) = entry.key::<(Placed, u64)>() else { continue };
+            after = Some((source.place(), number));
             if bells.len() == most {
                 return Ok(bells);
             }
@@ -183,7 +183,7 @@ fn move_one(
     number: u64,
     standing: &Standing,
 ) -> Result<Option<String>> {
-    let Some(mut message) = BODIES.get(tx, &(source.id, number))? else {
+    let Some(mut message) = BODIES.get(tx, &(source.place(), number))? else {
         return Err(cx.broken("a message has a standing and no body"));
     };
     let target = destination.or(message.dead_letter_of.as_deref()).and_then(QueueName::from_arn);
@@ -201,7 +201,7 @@ fn move_one(
 
 /// Removes what is remembered of a queue that is deleted. A task of it that falls due finds nothing to do.
 pub(crate) fn forget(tx: &mut Tx<'_>, source: &Queue) -> Result<()> {
-    TASKS.clear(tx, &(source.id,))?;
+    TASKS.clear(tx, &source.place())?;
     Ok(())
 }
 
@@ -229,13 +229,13 @@ pub(crate) async fn cancel(
         .write(|tx| {
             let missing = || not_found("Task does not exist.");
             let source = dead_letter_queue(tx, &arn)?;
-            let running = TASKS.all(tx, &(source.id,))?.into_iter().find(|t| t.row.handle() == input.task_handle);
+            let running = TASKS.all(tx, &source.place())?.into_iter().find(|t| t.row.handle() == input.task_handle);
             let mut task = running.map(|t| t.row).ok_or_else(missing)?;
             if task.status != "RUNNING" {
                 return Err(error::invalid_value("Only active tasks can be cancelled.").into());
             }
             "CANCELLING".clone_into(&mut task.status);
-            TASKS.put(tx, &(source.id, task.started), &task);
+            TASKS.put(tx, &(source.place(), task.started), &task);
             Ok(task.moved)
         })
         .await?;
@@ -257,7 +257,7 @@ pub(crate) async fn list(cx: &Cx, input: api::ListMessageMoveTasksInput) -> Resu
     let read = cx.read();
     let source = name.find(&read).map_err(|_| missing())?;
     let most = usize::try_from(most).unwrap_or(1).min(REMEMBERED);
-    let tasks = TASKS.page(&read, &(source.id,), None::<&()>, Order::Descending, most)?;
+    let tasks = TASKS.page(&read, &source.place(), None::<&()>, Order::Descending, most)?;
     let results = tasks.into_iter().map(|entry| {
         let task = entry.row;
         output::ListMessageMoveTasksResultEntry {

@@ -9,7 +9,7 @@ use crate::api::{self, errors};
 use crate::queue::{DELETED, DELETED_MILLIS, QUEUES, Queue, QueueName};
 use crate::{Sqs, attributes, error, message, move_task, permission, receive, send, sweep, visibility};
 
-/// The id of the next queue.
+/// Account, region → the id of the next queue.
 static NEXT_ID: Table<u64> = Table::new("sqs.next_id");
 /// A queue has at most so many tags.
 const MOST_TAGS: usize = 50;
@@ -50,7 +50,7 @@ impl api::Operations for Sqs {
         let now = cx.now();
         let queue_url = cx
             .write(|tx| {
-                let id = NEXT_ID.get(tx, &())?.unwrap_or(1);
+                let id = NEXT_ID.get(tx, &(cx.account(), cx.region()))?.unwrap_or(1);
                 let mut queue = Queue {
                     id,
                     account: cx.account().to_owned(),
@@ -71,7 +71,7 @@ impl api::Operations for Sqs {
                     let message = "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
                     return Err(errors::queue_deleted_recently(message).into());
                 }
-                NEXT_ID.put(tx, &(), &(id + 1));
+                NEXT_ID.put(tx, &(cx.account(), cx.region()), &(id + 1));
                 DELETED.delete(tx, &queue.key());
                 QUEUES.put(tx, &queue.key(), &queue);
                 Ok(queue.url(cx))
@@ -98,12 +98,12 @@ impl api::Operations for Sqs {
             .write(|tx| {
                 let queue = name.find(tx)?;
                 message::forget(tx, &queue)?;
-                send::DEDUPLICATION.clear(tx, &(queue.id,))?;
-                receive::ATTEMPTS.clear(tx, &(queue.id,))?;
+                send::DEDUPLICATION.clear(tx, &queue.place())?;
+                receive::ATTEMPTS.clear(tx, &queue.place())?;
                 move_task::forget(tx, &queue)?;
                 QUEUES.delete(tx, &queue.key());
                 DELETED.put(tx, &queue.key(), &cx.now_millis());
-                cx.tasks().cancel(tx, "sqs", &format!("sweep/{}", queue.id))?;
+                cx.tasks().cancel(tx, "sqs", &format!("sweep/{}", queue.tag()))?;
                 Ok(queue.topic())
             })
             .await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 use serde::Deserialize;
 use undercast_kernel::arn::Arn;
-use undercast_kernel::store::{Read, Table};
+use undercast_kernel::store::{Passed, Read, Table};
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::error;
@@ -16,13 +16,16 @@ pub(crate) static QUEUES: Table<Queue> = Table::new("sqs.queues");
 /// Account, region, name → when a queue of that name was deleted (ms).
 pub(crate) static DELETED: Table<i64> = Table::new("sqs.deleted");
 
+/// Where a queue's own rows begin, in keys that were read.
+pub(crate) type Placed = (Passed, Passed, u64);
+
 /// A name cannot be used again for so long after its queue was deleted.
 pub(crate) const DELETED_MILLIS: i64 = 60_000;
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub(crate) struct Queue {
-    /// Unique, also among queues of the same name.
+    /// Unique in the account and region, also among queues of the same name.
     #[n(0)]
     pub(crate) id: u64,
     #[n(1)]
@@ -117,6 +120,11 @@ impl Queue {
         (&self.account, &self.region, &self.name)
     }
 
+    /// Where its own rows begin: account, region, id.
+    pub(crate) fn place(&self) -> (&str, &str, u64) {
+        (&self.account, &self.region, self.id)
+    }
+
     pub(crate) fn arn(&self, cx: &Cx) -> String {
         format!("arn:{}:sqs:{}:{}:{}", cx.partition(), self.region, self.account, self.name)
     }
@@ -161,6 +169,11 @@ impl Queue {
 
     /// The bell that rings when a message can be seen.
     pub(crate) fn topic(&self) -> String {
-        format!("sqs/{}", self.id)
+        format!("sqs/{}", self.tag())
+    }
+
+    /// What tells it from every other queue there is or was.
+    pub(crate) fn tag(&self) -> String {
+        format!("{}/{}/{}", self.account, self.region, self.id)
     }
 }

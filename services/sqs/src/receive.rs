@@ -9,7 +9,7 @@ use undercast_kernel::{Cx, Failure, Result, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::message::{self, BODIES, MESSAGES, Message, ORDER, Standing};
-use crate::queue::{Queue, QueueName};
+use crate::queue::{Placed, Queue, QueueName};
 use crate::{attributes, error, send, sweep};
 
 /// Queue, attempt id → what the attempt received, for a receiver that lost the answer. FIFO queues.
@@ -161,9 +161,11 @@ pub(crate) async fn receive(cx: &Cx, input: api::ReceiveMessageInput) -> Result<
 fn anything(cx: &Cx, queue: &Queue) -> Result<bool> {
     let read = cx.read();
     if queue.is_fifo() {
-        return Ok(!MESSAGES.page(&read, &(queue.id,), None::<&()>, Order::Ascending, 1)?.is_empty());
+        return Ok(!MESSAGES.page(&read, &queue.place(), None::<&()>, Order::Ascending, 1)?.is_empty());
     }
-    Ok(!ORDER.range(&read, &(queue.id, i64::MIN), &(queue.id, cx.now_millis() + 1), Order::Ascending, 1)?.is_empty())
+    Ok(!ORDER
+        .range(&read, &(queue.place(), i64::MIN), &(queue.place(), cx.now_millis() + 1), Order::Ascending, 1)?
+        .is_empty())
 }
 
 /// When the next message can be seen (ms), as far as time alone decides it.
@@ -172,11 +174,11 @@ fn next_visible(cx: &Cx, name: &QueueName) -> Result<Option<i64>> {
     let queue = name.find(&read)?;
     if queue.is_fifo() {
         // A group is free again when a message of it can be seen, and when one in flight is over.
-        let ends = MESSAGES.all(&read, &(queue.id,))?.into_iter().map(|entry| entry.row).filter(|s| s.visible > now);
+        let ends = MESSAGES.all(&read, &queue.place())?.into_iter().map(|entry| entry.row).filter(|s| s.visible > now);
         return Ok(ends.map(|s| s.visible.min(s.sent + queue.retention_millis())).filter(|at| *at > now).min());
     }
-    let rows = ORDER.range(&read, &(queue.id, now + 1), &(queue.id, i64::MAX), Order::Ascending, 1)?;
-    Ok(rows.first().and_then(undercast_kernel::store::Entry::key::<(u64, i64, u64)>).map(|k| k.1))
+    let rows = ORDER.range(&read, &(queue.place(), now + 1), &(queue.place(), i64::MAX), Order::Ascending, 1)?;
+    Ok(rows.first().and_then(undercast_kernel::store::Entry::key::<(Placed, i64, u64)>).map(|k| k.1))
 }
 
 /// Takes what can be seen. Also gives back the bells of queues that got dead letters.
@@ -193,7 +195,7 @@ fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<St
     }
     if let Some(id) = &ask.attempt {
         let attempt = Attempt { until: cx.now_millis() + ATTEMPT_MILLIS, messages: taking.receipts };
-        ATTEMPTS.put(tx, &(queue.id, id), &attempt);
+        ATTEMPTS.put(tx, &(queue.place(), id), &attempt);
     }
     Ok((taking.bells, taking.out))
 }
@@ -201,16 +203,16 @@ fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<St
 /// What an earlier attempt of the same id received, if all of it is still as it was.
 fn repeated(cx: &Cx, tx: &Tx<'_>, queue: &Queue, ask: &Ask) -> Result<Option<Vec<output::Message>>> {
     let Some(id) = &ask.attempt else { return Ok(None) };
-    let Some(attempt) = ATTEMPTS.get(tx, &(queue.id, id))?.filter(|a| a.until > cx.now_millis()) else {
+    let Some(attempt) = ATTEMPTS.get(tx, &(queue.place(), id))?.filter(|a| a.until > cx.now_millis()) else {
         return Ok(None);
     };
     let mut out = Vec::new();
     for (number, receipt) in attempt.messages {
-        let standing = MESSAGES.get(tx, &(queue.id, number))?;
+        let standing = MESSAGES.get(tx, &(queue.place(), number))?;
         let same =
             |s: &Standing| s.receipt == receipt && s.visible > cx.now_millis() && !queue.is_over(s, cx.now_millis());
         let Some(standing) = standing.filter(same) else { return Ok(None) };
-        if let Some(message) = BODIES.get(tx, &(queue.id, number))? {
+        if let Some(message) = BODIES.get(tx, &(queue.place(), number))? {
             out.push(show(queue, ask, number, &standing, &message));
         }
     }
@@ -230,21 +232,21 @@ struct Taking<'a> {
 impl Taking<'_> {
     /// Standard queues: whatever can be seen, the one that could be seen first before the others.
     fn by_time(&mut self, tx: &mut Tx<'_>) -> Result<()> {
-        let mut start = (self.queue.id, i64::MIN, 0);
-        let end = (self.queue.id, self.cx.now_millis() + 1);
+        let mut start = (self.queue.place(), i64::MIN, 0);
+        let end = (self.queue.place(), self.cx.now_millis() + 1);
         while self.out.len() < self.ask.most {
             let rows = ORDER.range(tx, &start, &end, Order::Ascending, self.ask.most - self.out.len())?;
             if rows.is_empty() {
                 break;
             }
             for row in rows {
-                let Some((queue, visible, number)) = row.key::<(u64, i64, u64)>() else { continue };
-                start = (queue, visible, number + 1);
+                let Some((_, visible, number)) = row.key::<(Placed, i64, u64)>() else { continue };
+                start = (self.queue.place(), visible, number + 1);
                 // One that was given with no time to hide in has its place at this very moment.
                 if self.receipts.iter().any(|(given, _)| *given == number) {
                     continue;
                 }
-                match MESSAGES.get(tx, &(self.queue.id, number))? {
+                match MESSAGES.get(tx, &(self.queue.place(), number))? {
                     Some(standing) => self.one(tx, number, &standing)?,
                     None => return Err(self.cx.broken("a message has a place and no standing")),
                 }
@@ -256,13 +258,15 @@ impl Taking<'_> {
     /// FIFO queues: in order; a group waits while one of its messages is in flight or delayed.
     fn by_group(&mut self, tx: &mut Tx<'_>) -> Result<()> {
         let mut blocked: HashSet<String> = HashSet::new();
-        let mut after: Option<(u64, u64)> = None;
+        let mut after: Option<((&str, &str, u64), u64)> = None;
         for _ in 0..LOOKED_AT / PAGE {
-            let page = MESSAGES.page(tx, &(self.queue.id,), after.as_ref(), Order::Ascending, PAGE)?;
+            let page = MESSAGES.page(tx, &self.queue.place(), after.as_ref(), Order::Ascending, PAGE)?;
             for entry in &page {
-                let Some((_, number)) = entry.key::<(u64, u64)>() else { continue };
-                after = Some((self.queue.id, number));
-                let Some(group) = BODIES.get(tx, &(self.queue.id, number))?.and_then(|m| m.group) else { continue };
+                let Some((_, number)) = entry.key::<(Placed, u64)>() else { continue };
+                after = Some((self.queue.place(), number));
+                let Some(group) = BODIES.get(tx, &(self.queue.place(), number))?.and_then(|m| m.group) else {
+                    continue;
+                };
                 if blocked.contains(&group) {
                     continue;
                 }
@@ -300,7 +304,7 @@ impl Taking<'_> {
         {
             return Ok(());
         }
-        let Some(message) = BODIES.get(tx, &(self.queue.id, number))? else {
+        let Some(message) = BODIES.get(tx, &(self.queue.place(), number))? else {
             return Err(self.cx.broken("a message has a standing and no body"));
         };
         let now_standing = Standing {
@@ -320,7 +324,7 @@ impl Taking<'_> {
     /// Moves a message to the dead-letter queue, if that is there.
     fn dead_letter(&mut self, tx: &mut Tx<'_>, number: u64, standing: &Standing, target: &str) -> Result<bool> {
         let Some(Ok(target)) = QueueName::from_arn(target).map(|name| name.find(tx)) else { return Ok(false) };
-        let Some(mut message) = BODIES.get(tx, &(self.queue.id, number))? else { return Ok(false) };
+        let Some(mut message) = BODIES.get(tx, &(self.queue.place(), number))? else { return Ok(false) };
         message::remove(tx, self.queue, number, standing);
         message.dead_letter_of = Some(self.queue.arn(self.cx));
         message.earlier_receives = Some(message.earlier_receives.unwrap_or(0) + standing.receives);

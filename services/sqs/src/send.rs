@@ -126,7 +126,7 @@ impl Draft {
         }
         let deduplication = self.deduplication(queue)?;
         let scope = if queue.by_group() { self.group.clone().unwrap_or_else(String::new) } else { String::new() };
-        let key = deduplication.as_ref().map(|id| (queue.id, scope, id.clone()));
+        let key = deduplication.as_ref().map(|id| (queue.place(), scope, id.clone()));
         let now = cx.now_millis();
         if let Some(key) = &key
             && let Some(before) = DEDUPLICATION.get(tx, key)?.filter(|a| a.until > now)

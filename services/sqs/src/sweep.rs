@@ -4,7 +4,7 @@ use undercast_kernel::store::{Order, Tx};
 use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::message::{self, MESSAGES};
-use crate::queue::{Queue, QueueName};
+use crate::queue::{Placed, Queue, QueueName};
 use crate::receive::ATTEMPTS;
 use crate::send::{DEDUPLICATION, DEDUPLICATION_MILLIS};
 
@@ -13,7 +13,7 @@ const PAGE: usize = 1_000;
 
 /// Sees to it that a queue that holds something will be swept. The first message plans it; sweeps plan the next ones.
 pub(crate) fn plan(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
-    let first = MESSAGES.page(tx, &(queue.id,), None::<&()>, Order::Ascending, 2)?;
+    let first = MESSAGES.page(tx, &queue.place(), None::<&()>, Order::Ascending, 2)?;
     let due = match first.as_slice() {
         [only] => only.row.sent + queue.retention_millis(),
         _ => return Ok(()),
@@ -24,7 +24,7 @@ pub(crate) fn plan(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
 
 /// Plans a sweep anew when a queue's retention was changed.
 pub(crate) fn replan(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
-    match MESSAGES.page(tx, &(queue.id,), None::<&()>, Order::Ascending, 1)?.first() {
+    match MESSAGES.page(tx, &queue.place(), None::<&()>, Order::Ascending, 1)?.first() {
         Some(first) => schedule(cx, tx, queue, first.row.sent + queue.retention_millis()),
         None => Ok(()),
     }
@@ -33,7 +33,7 @@ pub(crate) fn replan(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
 fn schedule(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, due: i64) -> Result<()> {
     let cx = cx.elsewhere(&queue.account, &queue.region);
     let due = Timestamp::from_millisecond(due).map_err(Failure::broken)?;
-    cx.tasks().schedule(&cx, tx, "sqs", &format!("sweep/{}", queue.id), "sweep", queue.name.clone(), due)
+    cx.tasks().schedule(&cx, tx, "sqs", &format!("sweep/{}", queue.tag()), "sweep", queue.name.clone(), due)
 }
 
 /// Removes what is over, and says when to come again.
@@ -54,22 +54,22 @@ pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
 
 /// Removes messages whose time is over; says when the next one's is.
 fn expire(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<Option<i64>> {
-    for entry in MESSAGES.page(tx, &(queue.id,), None::<&()>, Order::Ascending, PAGE)? {
-        let Some((_, number)) = entry.key::<(u64, u64)>() else { continue };
+    for entry in MESSAGES.page(tx, &queue.place(), None::<&()>, Order::Ascending, PAGE)? {
+        let Some((_, number)) = entry.key::<(Placed, u64)>() else { continue };
         let end = entry.row.sent + queue.retention_millis();
         if end > cx.now_millis() {
             return Ok(Some(end));
         }
         message::remove(tx, queue, number, &entry.row);
     }
-    let more = !MESSAGES.page(tx, &(queue.id,), None::<&()>, Order::Ascending, 1)?.is_empty();
+    let more = !MESSAGES.page(tx, &queue.place(), None::<&()>, Order::Ascending, 1)?.is_empty();
     Ok(more.then_some(cx.now_millis()))
 }
 
 /// Removes every message whose time is over, before the queue has another retention: what is over does not come back.
 pub(crate) fn expire_all(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
-    for entry in MESSAGES.all(tx, &(queue.id,))? {
-        if let Some((_, number)) = entry.key::<(u64, u64)>().filter(|_| queue.is_over(&entry.row, cx.now_millis())) {
+    for entry in MESSAGES.all(tx, &queue.place())? {
+        if let Some((_, number)) = entry.key::<(Placed, u64)>().filter(|_| queue.is_over(&entry.row, cx.now_millis())) {
             message::remove(tx, queue, number, &entry.row);
         }
     }
@@ -82,18 +82,18 @@ fn forget(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<Option<i64>> {
         return Ok(None);
     }
     let mut ends = Vec::new();
-    for entry in DEDUPLICATION.all(tx, &(queue.id,))? {
+    for entry in DEDUPLICATION.all(tx, &queue.place())? {
         if entry.row.until > cx.now_millis() {
             ends.push(entry.row.until);
-        } else if let Some((id, group, deduplication)) = entry.key::<(u64, String, String)>() {
-            DEDUPLICATION.delete(tx, &(id, group, deduplication));
+        } else if let Some((_, group, deduplication)) = entry.key::<(Placed, String, String)>() {
+            DEDUPLICATION.delete(tx, &(queue.place(), group, deduplication));
         }
     }
-    for entry in ATTEMPTS.all(tx, &(queue.id,))? {
+    for entry in ATTEMPTS.all(tx, &queue.place())? {
         if entry.row.until > cx.now_millis() {
             ends.push(entry.row.until);
-        } else if let Some((id, attempt)) = entry.key::<(u64, String)>() {
-            ATTEMPTS.delete(tx, &(id, attempt));
+        } else if let Some((_, attempt)) = entry.key::<(Placed, String)>() {
+            ATTEMPTS.delete(tx, &(queue.place(), attempt));
         }
     }
     Ok(ends.into_iter().min())

@@ -18,7 +18,7 @@ fn expired(handle: &str) -> Failure {
 
 /// Where a message stands, unless its time is over and nobody has swept it yet.
 fn living(cx: &Cx, tx: &Tx<'_>, queue: &Queue, number: u64) -> Result<Option<Standing>> {
-    Ok(MESSAGES.get(tx, &(queue.id, number))?.filter(|standing| !queue.is_over(standing, cx.now_millis())))
+    Ok(MESSAGES.get(tx, &(queue.place(), number))?.filter(|standing| !queue.is_over(standing, cx.now_millis())))
 }
 
 fn delete(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, handle: &str) -> Result<()> {

@@ -25,14 +25,19 @@ pub(super) async fn run(command: Command, endpoint: &str, json: bool) -> Outcome
             Ok(ExitCode::SUCCESS)
         }
         Command::Report { service } => report(endpoint, json, service.as_deref()).await,
-        Command::Events { follow, count } => events(endpoint, json, follow, count).await,
+        Command::Events { count, cloudtrail: true, .. } => {
+            let path = format!("/_undercast/events?form=cloudtrail&count={count}");
+            say(&format!("{:#}", call(endpoint, "GET", &path, None).await?))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Events { follow, count, .. } => events(endpoint, json, follow, count).await,
         Command::Why { request_id } => why(endpoint, &request_id).await,
         Command::Clock { action } => clock(endpoint, json, action.unwrap_or(ClockAction::Get)).await,
         Command::Fault { action } => fault(endpoint, json, action).await,
         Command::Snapshot { action } => super::state::snapshot(endpoint, json, action).await,
-        Command::Reset => super::state::reset(endpoint).await,
-        Command::Export { file } => super::state::export(endpoint, &file).await,
-        Command::Import { file } => super::state::import(endpoint, &file).await,
+        Command::Reset { account } => super::state::reset(endpoint, account.as_deref()).await,
+        Command::Export { file, account } => super::state::export(endpoint, &file, account.as_deref()).await,
+        Command::Import { file, account } => super::state::import(endpoint, &file, account.as_deref()).await,
         // The others need no running cloud and have been done.
         Command::Up(_) | Command::Ca { .. } | Command::Env | Command::Doctor | Command::Completions { .. } => {
             Ok(ExitCode::SUCCESS)
@@ -71,20 +76,16 @@ async fn report(endpoint: &str, json: bool, only: Option<&str>) -> Outcome {
         let protocols: Vec<&str> =
             service["protocols"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         let (built, not_built) = (count("operations"), count("not_built"));
+        let operations = service["operations"].as_array().into_iter().flatten();
+        let cases: u64 = operations.filter_map(|o| o["cases"].as_u64()).sum();
         say(&format!(
-            "{:<16} {built:>4} of {:>4} operations  {}",
+            "{:<16} {built:>4} of {:>4} operations, {cases:>3} cases  {}",
             service["service"].as_str().unwrap_or_default(),
             built + not_built,
             protocols.join(", ")
         ))?;
         for operation in service["operations"].as_array().into_iter().flatten() {
-            for (member, reason) in operation["ignored"].as_object().into_iter().flatten() {
-                say(&format!(
-                    "    {} ignores {member}: {}",
-                    operation["name"].as_str().unwrap_or_default(),
-                    reason.as_str().unwrap_or_default()
-                ))?;
-            }
+            report_operation(operation, only.is_some())?;
         }
         if only.is_some() {
             for name in service["not_built"].as_array().into_iter().flatten().filter_map(Json::as_str) {
@@ -93,6 +94,18 @@ async fn report(endpoint: &str, json: bool, only: Option<&str>) -> Outcome {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn report_operation(operation: &Json, all: bool) -> std::io::Result<()> {
+    let name = operation["name"].as_str().unwrap_or_default();
+    if all {
+        let cases = operation["cases"].as_u64().unwrap_or(0);
+        say(&format!("    {name} works, by {cases} conformance cases on each protocol"))?;
+    }
+    for (member, reason) in operation["ignored"].as_object().into_iter().flatten() {
+        say(&format!("    {name} ignores {member}: {}", reason.as_str().unwrap_or_default()))?;
+    }
+    Ok(())
 }
 
 async fn events(endpoint: &str, json: bool, follow: bool, count: usize) -> Outcome {
@@ -196,6 +209,7 @@ fn rule(arguments: &FaultArguments) -> Result<Json, BadArgument> {
     let effect = match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("throttle"), None, ..) => json!("throttle"),
         (Some("abort"), None, ..) => json!("abort"),
+        (Some("dead"), None, ..) => json!("dead"),
         (Some("latency"), Some(milliseconds), None, _) => {
             json!({"latency": {"milliseconds": milliseconds.parse::<u64>().map_err(|_| bad())?}})
         }
@@ -205,5 +219,5 @@ fn rule(arguments: &FaultArguments) -> Result<Json, BadArgument> {
         _ => return Err(bad()),
     };
     Ok(json!({"service": arguments.service, "operation": arguments.operation, "account": arguments.account,
-              "region": arguments.region, "probability": arguments.probability, "effect": effect}))
+              "region": arguments.region, "zone": arguments.zone, "probability": arguments.probability, "effect": effect}))
 }

@@ -53,6 +53,9 @@ enum Command {
         /// How many
         #[arg(long, default_value_t = 20)]
         count: usize,
+        /// As JSON in the form in which CloudTrail delivers them
+        #[arg(long, conflicts_with = "follow")]
+        cloudtrail: bool,
     },
     /// Explain one call: what it asked, who asked, how it was decided
     Why {
@@ -69,22 +72,32 @@ enum Command {
         #[command(subcommand)]
         action: FaultAction,
     },
-    /// Save the whole state under a name, list what was saved, bring it back, fork it
+    /// Save the state under a name, list what was saved, bring it back, fork it
     Snapshot {
         #[command(subcommand)]
         action: SnapshotAction,
     },
-    /// Empty the whole cloud, while it runs
-    Reset,
-    /// Write the whole state into one file; it holds every key and secret of this cloud
+    /// Empty the cloud, while it runs
+    Reset {
+        /// Only what is this account's
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Write the state into one file; it holds every key and secret of this cloud
     Export {
         /// The file to write
         file: PathBuf,
+        /// Only what is this account's
+        #[arg(long)]
+        account: Option<String>,
     },
-    /// Replace the whole state by an exported one
+    /// Replace the state by an exported one
     Import {
         /// The file to read
         file: PathBuf,
+        /// Only what is this account's
+        #[arg(long)]
+        account: Option<String>,
     },
     /// Print where the CA certificate is, and how clients are told of it
     Ca {
@@ -181,11 +194,17 @@ enum SnapshotAction {
     Save {
         /// Its name; one of the same name is replaced
         name: String,
+        /// Only what is this account's
+        #[arg(long)]
+        account: Option<String>,
     },
     /// Replace the state by a saved one
     Load {
         /// Its name
         name: String,
+        /// Only what is this account's
+        #[arg(long)]
+        account: Option<String>,
     },
     /// Show what was saved
     List,
@@ -230,10 +249,13 @@ struct FaultArguments {
     /// Only this region
     #[arg(long)]
     region: Option<String>,
+    /// Only what stands in this zone, with `dead`
+    #[arg(long)]
+    zone: Option<String>,
     /// What share of the calls
     #[arg(long, default_value_t = 1.0)]
     probability: f64,
-    /// throttle, abort, latency:MILLISECONDS, or error:CODE:STATUS[:MESSAGE]
+    /// throttle, abort, dead (with --region or --zone), latency:MILLISECONDS, or error:CODE:STATUS[:MESSAGE]
     effect: String,
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::store::{Beginning, Snapshots};
+use undercast_kernel::store::{Beginning, Owners, Snapshots};
 
 use super::{Outcome, SnapshotAction, say};
 use crate::client::{ClientError, call};
@@ -29,13 +29,14 @@ enum StateError {
 
 pub(super) async fn snapshot(endpoint: &str, json: bool, action: SnapshotAction) -> Outcome {
     match action {
-        SnapshotAction::Save { name } => {
-            let saved = call(endpoint, "POST", "/_undercast/snapshots", Some(&json!({"name": name}))).await?;
+        SnapshotAction::Save { name, account } => {
+            let what = json!({"name": name, "account": account});
+            let saved = call(endpoint, "POST", "/_undercast/snapshots", Some(&what)).await?;
             say(&if json { saved.to_string() } else { format!("saved {name} ({} bytes of rows)", saved["bytes"]) })?;
         }
-        SnapshotAction::Load { name } => {
-            load(endpoint, &name).await?;
-            say(&format!("the cloud is as it was in {name}"))?;
+        SnapshotAction::Load { name, account } => {
+            load(endpoint, &name, account.as_deref()).await?;
+            say(&format!("{} is as it was in {name}", subject(account.as_deref())))?;
         }
         SnapshotAction::List => list(endpoint, json).await?,
         SnapshotAction::Remove { name } => {
@@ -64,8 +65,14 @@ async fn list(endpoint: &str, json: bool) -> Done<()> {
     Ok(())
 }
 
-async fn load(endpoint: &str, name: &str) -> Done<()> {
-    call(endpoint, "POST", "/_undercast/snapshots/load", Some(&json!({"name": name}))).await?;
+/// What is spoken of.
+fn subject(account: Option<&str>) -> String {
+    account.map_or("the cloud".to_owned(), |id| format!("the account {id}"))
+}
+
+async fn load(endpoint: &str, name: &str, account: Option<&str>) -> Done<()> {
+    let what = json!({"name": name, "account": account});
+    call(endpoint, "POST", "/_undercast/snapshots/load", Some(&what)).await?;
     until_begun(endpoint).await
 }
 
@@ -101,24 +108,24 @@ async fn fork(endpoint: &str, name: String, directory: &Path) -> Done<()> {
     let files = std::path::absolute(directory)?;
     let database = undercast_kernel::store::Durable::open(&files)?;
     let database = undercast_kernel::store::Database::new(std::sync::Arc::new(database))?;
-    let beginning = Beginning::Saved(folder);
+    let beginning = Beginning { saved: Some(folder), account: None };
     beginning.bring_blobs(&files)?;
-    beginning.bring_rows(&files, &database).await?;
+    beginning.bring_rows(&files, &database, &Owners::new([])).await?;
     database.close();
     say(&format!("undercast up --data '{}' --listen 127.0.0.1:4567", files.display()))?;
     Ok(())
 }
 
-pub(super) async fn reset(endpoint: &str) -> Outcome {
-    call(endpoint, "POST", "/_undercast/reset", None).await?;
+pub(super) async fn reset(endpoint: &str, account: Option<&str>) -> Outcome {
+    call(endpoint, "POST", "/_undercast/reset", Some(&json!({"account": account}))).await?;
     until_begun(endpoint).await?;
-    say("the cloud is empty")?;
+    say(&format!("{} is empty", subject(account)))?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn export(endpoint: &str, file: &Path) -> Outcome {
+pub(super) async fn export(endpoint: &str, file: &Path, account: Option<&str>) -> Outcome {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let passing = json!({"name": PASSING});
+    let passing = json!({"name": PASSING, "account": account});
     let saved: Json = call(endpoint, "POST", "/_undercast/snapshots", Some(&passing)).await?;
     let out = File::options().create(true).truncate(true).write(true).mode(0o600).open(file)?;
     let mut archive = tar::Builder::new(out);
@@ -129,7 +136,7 @@ pub(super) async fn export(endpoint: &str, file: &Path) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn import(endpoint: &str, file: &Path) -> Outcome {
+pub(super) async fn import(endpoint: &str, file: &Path, account: Option<&str>) -> Outcome {
     let answer = call(endpoint, "GET", "/_undercast/snapshots", None).await?;
     let snapshots = Snapshots::new(PathBuf::from(answer["folder"].as_str().unwrap_or_default()));
     snapshots.remove(PASSING)?;
@@ -139,8 +146,9 @@ pub(super) async fn import(endpoint: &str, file: &Path) -> Outcome {
         std::fs::remove_dir_all(&folder).or_else(|e| if folder.exists() { Err(e) } else { Ok(()) })?;
         return Err(StateError::NotExported(file.to_owned()).into());
     }
-    load(endpoint, PASSING).await?;
+    let loaded = load(endpoint, PASSING, account).await;
     snapshots.remove(PASSING)?;
-    say(&format!("the cloud is as it was in {}", file.display()))?;
+    loaded?;
+    say(&format!("{} is as it was in {}", subject(account), file.display()))?;
     Ok(ExitCode::SUCCESS)
 }

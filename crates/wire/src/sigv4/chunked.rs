@@ -3,41 +3,59 @@
 //! Source: "Signature calculations for the authorization header: transferring payload in multiple chunks" and
 //! "… including trailing headers" in the S3 API reference.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 
-use super::{EMPTY_SHA256, keys, same};
+use super::{EMPTY_SHA256, Key, Signature};
 use crate::text;
 use crate::value::BodyError;
 
-/// What makes chunk signatures.
+/// What verifies the signatures of chunks, each of which is over the one before.
 #[derive(Debug, Clone)]
 pub struct ChunkSigner {
-    /// Key of the request's scope.
-    pub key: [u8; 32],
-    /// `20261124T062303Z`
-    pub stamp: String,
-    /// Credential scope.
-    pub scope: String,
+    key: Arc<Key>,
+    stamp: String,
+    scope: String,
     /// Signature of the request, then of the chunk before.
-    pub previous: String,
+    previous: String,
 }
 
 impl ChunkSigner {
-    fn sign(&mut self, algorithm: &str, middle: &str, hash: &str) -> String {
-        let text = format!("{algorithm}\n{}\n{}\n{}\n{middle}{hash}", self.stamp, self.scope, self.previous);
-        let signature = keys::sign(&self.key, &text);
-        self.previous.clone_from(&signature);
-        signature
+    /// For the body of a request whose signature was verified with `key`.
+    pub fn new(key: Arc<Key>, signature: &Signature) -> Self {
+        Self { key, stamp: signature.stamp.clone(), scope: signature.scope(), previous: signature.signature.clone() }
     }
 
-    fn chunk(&mut self, hash: &str) -> String {
-        self.sign("AWS4-HMAC-SHA256-PAYLOAD", &format!("{EMPTY_SHA256}\n"), hash)
+    fn verify(&mut self, kind: &str, middle: &str, hash: &str, given: &str) -> bool {
+        // Signatures of version 4a have no fixed length: in a chunk's header they are filled up to the longest one.
+        let given = given.trim_end_matches('*');
+        let algorithm = self.key.algorithm();
+        let good = self.key.verifies(given, |out| {
+            for piece in
+                [algorithm, kind, "\n", &self.stamp, "\n", &self.scope, "\n", &self.previous, "\n", middle, hash]
+            {
+                out.put(piece);
+            }
+        });
+        given.clone_into(&mut self.previous);
+        good
     }
 
-    fn trailer(&mut self, hash: &str) -> String {
-        self.sign("AWS4-HMAC-SHA256-TRAILER", "", hash)
+    fn chunk(&mut self, hash: &str, given: &str) -> bool {
+        self.verify("-PAYLOAD", &format!("{EMPTY_SHA256}\n"), hash, given)
     }
+
+    fn trailer(&mut self, hash: &str, given: &str) -> bool {
+        self.verify("-TRAILER", "", hash, given)
+    }
+}
+
+/// A number of hexadecimal digits alone: no sign, which `from_str_radix` would take.
+fn hexadecimal(digits: &str) -> Option<u64> {
+    let plain = digits.bytes().all(|b| b.is_ascii_hexdigit());
+    u64::from_str_radix(digits, 16).ok().filter(|_| plain)
 }
 
 /// Takes an `aws-chunked` body apart as it arrives.
@@ -51,6 +69,7 @@ pub struct ChunkedDecoder {
     decoded: u64,
     length: Option<u64>,
     trailers: Vec<(String, String)>,
+    trailers_signed: bool,
 }
 
 enum State {
@@ -72,6 +91,13 @@ fn mismatch() -> BodyError {
     )
 }
 
+fn malformed_trailer() -> BodyError {
+    refused(
+        "MalformedTrailerError",
+        "The request contained trailing data that was not well-formed or did not conform to our published schema.",
+    )
+}
+
 /// A chunk header or trailer line is short.
 const LINE: usize = 8 * 1024;
 
@@ -88,6 +114,7 @@ impl ChunkedDecoder {
             decoded: 0,
             length,
             trailers: Vec::new(),
+            trailers_signed: false,
         }
     }
 
@@ -176,8 +203,8 @@ impl ChunkedDecoder {
         let Some(line) = self.line()? else { return Ok(false) };
         let line = String::from_utf8(line).map_err(|_| refused("InvalidRequest", "A chunk header is not text"))?;
         let (size, extension) = line.split_once(';').unwrap_or((&line, ""));
-        let size = u64::from_str_radix(size.trim(), 16)
-            .map_err(|_| refused("InvalidChunkSizeError", "A chunk header has no hexadecimal size"))?;
+        let size = hexadecimal(size.trim())
+            .ok_or_else(|| refused("InvalidChunkSizeError", "A chunk header has no hexadecimal size"))?;
         self.expected = extension.strip_prefix("chunk-signature=").unwrap_or_default().to_owned();
         if size > 0 {
             self.state = State::Data(size);
@@ -191,19 +218,24 @@ impl ChunkedDecoder {
     fn check_chunk(&mut self) -> Result<(), BodyError> {
         let Some(signer) = &mut self.signer else { return Ok(()) };
         let hash = text::hex_encode(&std::mem::take(&mut self.hasher).finalize());
-        if same(&signer.chunk(&hash), &self.expected) { Ok(()) } else { Err(mismatch()) }
+        if signer.chunk(&hash, &self.expected) { Ok(()) } else { Err(mismatch()) }
     }
 
     fn trailer_line(&mut self) -> Result<bool, BodyError> {
         let Some(line) = self.line()? else { return Ok(false) };
         if line.is_empty() {
+            // Who signs the chunks signs the trailers too: else they could be anybody's.
+            if self.signer.is_some() && !self.trailers.is_empty() && !self.trailers_signed {
+                return Err(mismatch());
+            }
             self.state = State::Done;
             return Ok(true);
         }
-        let line = String::from_utf8(line).map_err(|_| refused("MalformedTrailerError", "A trailer is not text"))?;
-        let (name, value) = line.split_once(':').ok_or_else(|| {
-            refused("MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
-        })?;
+        if self.trailers_signed {
+            return Err(malformed_trailer());
+        }
+        let line = String::from_utf8(line).map_err(|_| malformed_trailer())?;
+        let (name, value) = line.split_once(':').ok_or_else(malformed_trailer)?;
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_owned());
         if name == "x-amz-trailer-signature" {
             self.check_trailer(&value)?;
@@ -220,6 +252,7 @@ impl ChunkedDecoder {
         let State::Trailers(signed) = &self.state else { return Ok(()) };
         let hash = text::hex_encode(&Sha256::digest(signed));
         let Some(signer) = &mut self.signer else { return Ok(()) };
-        if same(&signer.trailer(&hash), given) { Ok(()) } else { Err(mismatch()) }
+        self.trailers_signed = true;
+        if signer.trailer(&hash, given) { Ok(()) } else { Err(mismatch()) }
     }
 }

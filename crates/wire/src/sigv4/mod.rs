@@ -2,6 +2,7 @@
 //!
 //! Source: "AWS Signature Version 4 for API requests" in the IAM user guide; S3's rules from "Authenticating Requests".
 
+pub mod asymmetric;
 pub mod canonical;
 pub mod chunked;
 pub mod keys;
@@ -13,10 +14,13 @@ use crate::http::{Request, names};
 use crate::text;
 
 pub use canonical::{canonical_request, string_to_sign};
-pub use keys::{SigningKeys, sign, signing_key};
+pub use keys::{Key, SigningKeys, sign, signing_key};
 
 /// The hash of no bytes.
 pub const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// The algorithm of version 4.
+pub const SYMMETRIC: &str = "AWS4-HMAC-SHA256";
 
 /// What a request says of its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub struct Signature {
     pub access_key: String,
     /// `20261124`
     pub date: String,
-    /// Region of the credential scope; empty for SigV4a, which has none.
+    /// Region of the credential scope. Version 4a has none there: it names a set of them, which then stands here.
     pub region: String,
     /// Service of the credential scope.
     pub service: String,
@@ -46,14 +50,27 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// `20261124/us-east-1/sqs/aws4_request`
+    /// `20261124/us-east-1/sqs/aws4_request`; version 4a has no region in it.
     pub fn scope(&self) -> String {
-        if self.region.is_empty() {
-            format!("{}/{}/aws4_request", self.date, self.service)
-        } else {
-            format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)
-        }
+        self.scope_pieces().concat()
     }
+
+    /// It is one of version 4a, good for a set of regions.
+    pub fn is_asymmetric(&self) -> bool {
+        self.algorithm == asymmetric::ALGORITHM
+    }
+
+    fn scope_pieces(&self) -> [&str; 7] {
+        let region = if self.is_asymmetric() { ["", ""] } else { [self.region.as_str(), "/"] };
+        [&self.date, "/", region[0], region[1], &self.service, "/", "aws4_request"]
+    }
+}
+
+/// Whether the signature is the one that `key` makes of the request. `payload_hash` is what the signer said of the
+/// body; `s3`: the path is encoded once and not normalised.
+pub fn verify(request: &Request, signature: &Signature, payload_hash: &str, s3: bool, key: &Key) -> bool {
+    let hash = canonical::canonical_hash(request, signature, payload_hash, s3);
+    key.verifies(&signature.signature, |out| canonical::write_string_to_sign(signature, &hash, out))
 }
 
 /// Why a signature could not be read.
@@ -87,22 +104,51 @@ pub fn read(request: &Request) -> Result<Option<Signature>, Unreadable> {
     Ok(None)
 }
 
+/// An algorithm of version 4.
+fn is_known(algorithm: &str) -> bool {
+    algorithm == SYMMETRIC || algorithm == asymmetric::ALGORITHM
+}
+
+/// The parts of an Authorization header; of one that stands twice the first one counts.
+#[derive(Default)]
+struct Parts<'a> {
+    credential: Option<&'a str>,
+    signature: Option<&'a str>,
+    signed_headers: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(header: &'a str) -> Self {
+        let mut found = Self::default();
+        for part in header.split(',') {
+            let Some((name, value)) = part.trim().split_once('=') else { continue };
+            let slot = match name {
+                "Credential" => &mut found.credential,
+                "Signature" => &mut found.signature,
+                "SignedHeaders" => &mut found.signed_headers,
+                _ => continue,
+            };
+            slot.get_or_insert(value);
+        }
+        found
+    }
+}
+
 fn from_header(request: &Request, header: &str) -> Result<Signature, Unreadable> {
     let (algorithm, rest) = header.trim().split_once(' ').ok_or(Unreadable::Scheme)?;
-    if !matches!(algorithm, "AWS4-HMAC-SHA256" | "AWS4-ECDSA-P256-SHA256") {
+    if !is_known(algorithm) {
         return Err(Unreadable::Scheme);
     }
-    let part = |name: &str| {
-        let mut parts = rest.split(',').map(str::trim);
-        let found = parts.find_map(|p| p.strip_prefix(name).and_then(|p| p.strip_prefix('=')));
-        found.ok_or_else(|| {
-            Unreadable::Incomplete(format!(
-                "Authorization header requires '{name}' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization={}",
-                crate::decode::shorten(algorithm)
-            ))
-        })
+    let parts = Parts::of(rest);
+    let missing = |name: &str| {
+        Unreadable::Incomplete(format!(
+            "Authorization header requires '{name}' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization={}",
+            crate::decode::shorten(algorithm)
+        ))
     };
-    let (credential, signature, signed_headers) = (part("Credential")?, part("Signature")?, part("SignedHeaders")?);
+    let credential = parts.credential.ok_or_else(|| missing("Credential"))?;
+    let signature = parts.signature.ok_or_else(|| missing("Signature"))?;
+    let signed_headers = parts.signed_headers.ok_or_else(|| missing("SignedHeaders"))?;
     let stamp = request.header(&names::AMZ_DATE).or_else(|| request.header("date")).unwrap_or_default();
     let (stamp, signed_at) = moment(stamp).ok_or_else(|| {
         Unreadable::Incomplete(
@@ -111,16 +157,21 @@ fn from_header(request: &Request, header: &str) -> Result<Signature, Unreadable>
     })?;
     let token = request.header(&names::AMZ_SECURITY_TOKEN).map(ToOwned::to_owned);
     let scope = scope(credential, algorithm).ok_or_else(|| {
+        let (count, region) = if algorithm == SYMMETRIC { (5, "region/") } else { (4, "") };
         Unreadable::Incomplete(format!(
-            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'",
+            "Credential must have exactly {count} slash-delimited elements, e.g. keyid/date/{region}service/term, got '{}'",
             crate::decode::shorten(credential)
         ))
     })?;
+    let region = match scope.region {
+        Some(region) => region,
+        None => asymmetric::signed_regions(request, signed_headers)?,
+    };
     Ok(Signature {
         algorithm: algorithm.to_owned(),
         access_key: scope.key,
         date: scope.date,
-        region: scope.region,
+        region,
         service: scope.service,
         signed_headers: signed_headers.to_owned(),
         signature: signature.to_owned(),
@@ -143,12 +194,18 @@ fn from_query(request: &Request) -> Result<Signature, Unreadable> {
         })
     };
     let algorithm = get("X-Amz-Algorithm")?;
-    if !matches!(algorithm.as_str(), "AWS4-HMAC-SHA256" | "AWS4-ECDSA-P256-SHA256") {
+    if !is_known(&algorithm) {
         return Err(Unreadable::Query("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"".to_owned()));
     }
     let credential = get("X-Amz-Credential")?;
     let scope = scope(&credential, &algorithm)
         .ok_or_else(|| Unreadable::Query("Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".".to_owned()))?;
+    let region = match scope.region {
+        Some(region) => region,
+        None => get(asymmetric::REGION_SET).map_err(|_| {
+            Unreadable::Query(format!("{} requires the {} parameter.", asymmetric::ALGORITHM, asymmetric::REGION_SET))
+        })?,
+    };
     let (stamp, signed_at) = moment(&get("X-Amz-Date")?).ok_or_else(|| {
         Unreadable::Query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"".to_owned())
     })?;
@@ -172,7 +229,7 @@ fn from_query(request: &Request) -> Result<Signature, Unreadable> {
         algorithm,
         access_key: scope.key,
         date: scope.date,
-        region: scope.region,
+        region,
         service: scope.service,
         signed_headers: get("X-Amz-SignedHeaders")?,
         signature: get("X-Amz-Signature")?,
@@ -186,21 +243,26 @@ fn from_query(request: &Request) -> Result<Signature, Unreadable> {
 struct Scope {
     key: String,
     date: String,
-    region: String,
+    /// `None` for version 4a.
+    region: Option<String>,
     service: String,
 }
 
 fn scope(credential: &str, algorithm: &str) -> Option<Scope> {
     let mut parts = credential.rsplit('/');
     let end = parts.next()?;
-    let service = parts.next()?.to_owned();
-    let named = algorithm != "AWS4-ECDSA-P256-SHA256";
-    let region = if named { parts.next()?.to_owned() } else { String::new() };
-    let date = parts.next()?.to_owned();
+    let service = parts.next()?;
+    let region = if algorithm == asymmetric::ALGORITHM { None } else { Some(parts.next()?) };
+    let date = parts.next()?;
     // What is left in front of the scope is the key, slashes and all.
-    let rest = end.len() + service.len() + date.len() + 3 + if named { region.len() + 1 } else { 0 };
-    let key = credential.get(..credential.len().checked_sub(rest)?)?.to_owned();
-    (end == "aws4_request" && !key.is_empty() && date.len() == 8).then_some(Scope { key, date, region, service })
+    let rest = end.len() + service.len() + date.len() + 3 + region.map_or(0, |r| r.len() + 1);
+    let key = credential.get(..credential.len().checked_sub(rest)?)?;
+    (end == "aws4_request" && !key.is_empty() && date.len() == 8).then(|| Scope {
+        key: key.to_owned(),
+        date: date.to_owned(),
+        region: region.map(ToOwned::to_owned),
+        service: service.to_owned(),
+    })
 }
 
 /// `20261124T062303Z` (or an HTTP date) as that text and as a moment.

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value as Json;
 use undercast_wire::schema::{
-    Http, List, Location, Map, Member, Operation, Protocol, Range, Service, Shape, Size, Structure, Text,
+    Bounds, Http, List, Location, Map, Member, Operation, Protocol, Range, Service, Shape, Size, Structure, Text,
     TimestampFormat,
 };
 use undercast_wire::text;
@@ -44,8 +44,8 @@ impl Builder<'_> {
             "boolean" => Shape::Boolean,
             "integer" | "short" | "byte" => Shape::Integer(Range::ANY),
             "long" | "bigInteger" => Shape::Long(Range::ANY),
-            "float" => Shape::Float,
-            "double" | "bigDecimal" => Shape::Double,
+            "float" => Shape::Float(Bounds::ANY),
+            "double" | "bigDecimal" => Shape::Double(Bounds::ANY),
             "timestamp" => Shape::Timestamp(match text("timestampFormat").as_deref() {
                 Some("iso8601") => Some(TimestampFormat::Iso8601),
                 Some("unixTimestamp") => Some(TimestampFormat::Epoch),
@@ -152,7 +152,7 @@ impl Builder<'_> {
             xml_namespace: namespace(raw).or_else(|| namespace(&target)),
             streaming: raw["streaming"] == true || (target["streaming"] == true && owner["payload"] == name),
             json_value: raw["jsonvalue"] == true || target["jsonvalue"] == true,
-            idempotency_token: false,
+            idempotency_token: raw["idempotencyToken"] == true,
             ignored: None,
             refused: None,
             event_header: false,
@@ -167,7 +167,36 @@ fn namespace(raw: &Json) -> Option<(&'static str, Option<&'static str>)> {
     Some((word(uri), found["prefix"].as_str().map(word)))
 }
 
+/// A service around published cases.
+fn service(protocol: Protocol, json_version: &str, query_compatible: bool) -> &'static Service {
+    leak(Service {
+        name: "published",
+        signing_name: "published",
+        endpoint_prefix: "published",
+        iam_prefix: "published",
+        target_prefix: None,
+        rpc_name: None,
+        api_version: "2020-01-08",
+        xml_namespace: None,
+        json_version: word(json_version),
+        protocols: leak([protocol]),
+        query_compatible,
+        bare_errors: false,
+        s3_signing: false,
+        crc32: false,
+        validation_error: "ValidationException",
+        operations: &[],
+        unbuilt: &[],
+        global: false,
+    })
+}
+
 impl Api {
+    /// Of an operation that is described here, with no more of a service around it than is needed.
+    pub(crate) fn around(protocol: Protocol, operation: &'static Operation) -> Self {
+        Self { protocol, service: service(protocol, "1.1", false), operation }
+    }
+
     pub(crate) fn build(group: &Json, case: &Json) -> Self {
         let metadata = &group["metadata"];
         let protocol = match metadata["protocol"].as_str().unwrap() {
@@ -206,27 +235,10 @@ impl Api {
             errors: &[],
             anonymous: false,
             readonly: false,
+            cases: 0,
         });
-        let service = leak(Service {
-            name: "published",
-            signing_name: "published",
-            endpoint_prefix: "published",
-            iam_prefix: "published",
-            target_prefix: None,
-            rpc_name: None,
-            api_version: "2020-01-08",
-            xml_namespace: None,
-            json_version: word(metadata["jsonVersion"].as_str().unwrap_or("1.1")),
-            protocols: leak([protocol]),
-            query_compatible: metadata.get("awsQueryCompatible").is_some(),
-            bare_errors: false,
-            s3_signing: false,
-            crc32: false,
-            validation_error: "ValidationException",
-            operations: &[],
-            unbuilt: &[],
-            global: false,
-        });
+        let json_version = metadata["jsonVersion"].as_str().unwrap_or("1.1");
+        let service = service(protocol, json_version, metadata.get("awsQueryCompatible").is_some());
         Self { protocol, service, operation }
     }
 
@@ -267,7 +279,7 @@ impl Api {
             Shape::Blob(_) => Value::Blob(json.as_str().unwrap().as_bytes().to_vec().into()),
             Shape::Boolean => Value::Boolean(json == true),
             Shape::Integer(_) | Shape::Long(_) => Value::Integer(json.as_i64().unwrap()),
-            Shape::Float | Shape::Double => {
+            Shape::Float(_) | Shape::Double(_) => {
                 Value::Double(json.as_f64().unwrap_or_else(|| text::parse_double(json.as_str().unwrap()).unwrap()))
             }
             Shape::Timestamp(_) => {

@@ -1,50 +1,15 @@
 //! The real program, killed without warning under load, again and again: what it acknowledged is there, and nothing is half there.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-#![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
-
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::Service;
-use undercast_testkit::{Client, Credentials, Folder};
+use undercast_testkit::{Client, Folder};
+
+use crate::cloud::{Cloud, free_port};
 
 const CRASHES: u32 = 100;
-
-fn services() -> Vec<Arc<dyn Service>> {
-    vec![Arc::new(undercast_dynamodb::DynamoDb::default()), Arc::new(undercast_sqs::Sqs)]
-}
-
-/// A cloud in a process of its own, killed when dropped.
-struct Cloud(Child);
-
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-fn start(folder: &Folder, port: u16) -> Cloud {
-    let mut up = Command::new(env!("CARGO_BIN_EXE_undercast"));
-    up.args(["up", "--listen", &format!("127.0.0.1:{port}"), "--log", "error", "--data"]).arg(&folder.0);
-    let cloud = Cloud(up.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap());
-    for _ in 0..500 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return cloud;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("the cloud did not start");
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 type Acknowledged = Arc<Mutex<BTreeSet<String>>>;
 
@@ -101,11 +66,9 @@ async fn scan(client: &Client) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_a_hundred_crashes() {
     let (folder, port) = (Folder::new(), free_port());
-    let client = Client::new(SocketAddr::from(([127, 0, 0, 1], port)), services(), Credentials::new("test", "test"));
     let (messages, pairs): (Acknowledged, Acknowledged) = (Arc::default(), Arc::default());
-    let mut cloud = start(&folder, port);
-    let made = client.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok();
-    let url = made["QueueUrl"].as_str().unwrap().to_owned();
+    let mut cloud = Cloud::on(port, &folder.0, &[]);
+    let (client, url) = (cloud.client.clone(), cloud.queue("q").await);
     let table = json!({"TableName": "pairs", "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
                        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]});
     client.call("dynamodb", "CreateTable", table).await.ok();
@@ -122,7 +85,7 @@ async fn what_was_acknowledged_survives_a_hundred_crashes() {
         for task in work {
             task.await.unwrap();
         }
-        cloud = start(&folder, port);
+        cloud = Cloud::on(port, &folder.0, &[]);
     }
     let found = scan(&client).await;
     let pairs = pairs.lock().unwrap().clone();

@@ -1,0 +1,123 @@
+//! A record in CloudTrail's own form.
+//!
+//! Source: "CloudTrail record contents" and "CloudTrail userIdentity element" in the CloudTrail user guide, version 1.11.
+
+use serde_json::{Value as Json, json};
+use undercast_policy::{PrincipalFacts, PrincipalKind};
+use undercast_wire::schema::{Shape, Structure, TimestampFormat};
+use undercast_wire::text;
+
+use crate::arn::Arn;
+use crate::{Record, Service, Timestamp};
+
+impl Record {
+    /// The event that CloudTrail would deliver. Access keys are not in it: one that was not issued here may be a real one,
+    /// and is kept nowhere.
+    pub fn cloudtrail(&self, service: &dyn Service) -> Json {
+        let data = service.data_events().contains(&self.operation);
+        let category = if data { "Data" } else { "Management" };
+        // CloudTrail's times have whole seconds.
+        let time = Timestamp::from_second(self.time.as_second()).unwrap_or(self.time);
+        let mut event = json!({
+            "eventVersion": "1.11",
+            "userIdentity": identity(&self.who),
+            "eventTime": text::timestamp(time, TimestampFormat::Iso8601),
+            "eventSource": format!("{}.amazonaws.com", service.api().signing_name),
+            "eventName": self.operation,
+            "awsRegion": self.region,
+            "sourceIPAddress": self.source,
+            "userAgent": self.user_agent,
+            "requestParameters": self.parameters.as_ref().map(|p| parameters(service, self.operation, p)),
+            "responseElements": null,
+            "requestID": self.request_id,
+            "eventID": self.request_id,
+            "readOnly": self.readonly,
+            "eventType": "AwsApiCall",
+            "managementEvent": !data,
+            "recipientAccountId": self.account,
+            "eventCategory": category,
+        });
+        if let (Some((code, message)), Some(map)) = (&self.error, event.as_object_mut()) {
+            map.insert("errorCode".to_owned(), json!(code));
+            map.insert("errorMessage".to_owned(), json!(message));
+        }
+        event
+    }
+}
+
+/// The parameters as CloudTrail calls them: members begin with a small letter, and keys of maps stay as they are.
+fn parameters(service: &dyn Service, operation: &str, given: &Json) -> Json {
+    match service.api().operations.iter().find(|o| o.name == operation) {
+        Some(operation) => structure(operation.input, given),
+        None => given.clone(),
+    }
+}
+
+fn structure(of: &Structure, given: &Json) -> Json {
+    let Json::Object(entries) = given else { return given.clone() };
+    let renamed = entries.iter().map(|(name, json)| {
+        let mut letters = name.chars();
+        let first = letters.next().map(|c| c.to_ascii_lowercase());
+        let member = of.members.iter().find(|m| m.name == name);
+        let json = member.map_or_else(|| json.clone(), |member| value(&member.shape, json));
+        (first.into_iter().chain(letters).collect::<String>(), json)
+    });
+    Json::Object(renamed.collect())
+}
+
+fn value(shape: &Shape, given: &Json) -> Json {
+    match (shape, given) {
+        (Shape::Structure(of), given) => structure(of, given),
+        (Shape::List(of), Json::Array(items)) => items.iter().map(|item| value(&of.item, item)).collect(),
+        (Shape::Map(of), Json::Object(entries)) => {
+            Json::Object(entries.iter().map(|(key, json)| (key.clone(), value(&of.value, json))).collect())
+        }
+        _ => given.clone(),
+    }
+}
+
+/// What kind of principal it is, in CloudTrail's words.
+pub(crate) fn kind(principal: &PrincipalFacts) -> &'static str {
+    match &principal.kind {
+        PrincipalKind::Anonymous => "AWSAccount",
+        PrincipalKind::Root => "Root",
+        PrincipalKind::User { .. } => "IAMUser",
+        PrincipalKind::AssumedRole { .. } => "AssumedRole",
+        PrincipalKind::FederatedUser { .. } => "FederatedUser",
+        PrincipalKind::Federated { .. } => "WebIdentityUser",
+        PrincipalKind::Service { .. } => "AWSService",
+    }
+}
+
+fn identity(who: &PrincipalFacts) -> Json {
+    let known = |more: Json| {
+        let mut all = json!({"type": kind(who), "principalId": who.user_id, "arn": who.arn, "accountId": who.account});
+        if let (Some(all), Json::Object(more)) = (all.as_object_mut(), more) {
+            all.extend(more);
+        }
+        all
+    };
+    match &who.kind {
+        PrincipalKind::Anonymous => {
+            json!({"type": kind(who), "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"})
+        }
+        PrincipalKind::Root => known(json!({})),
+        PrincipalKind::User { name } => known(json!({"userName": name})),
+        PrincipalKind::AssumedRole { role_arn, .. } => {
+            let role = Arn::parse(role_arn).map_or(String::new(), |arn| arn.resource);
+            let name = role.rsplit('/').next().unwrap_or_default();
+            let id = who.user_id.split(':').next().unwrap_or_default();
+            let issuer =
+                json!({"type": "Role", "principalId": id, "arn": role_arn, "accountId": who.account, "userName": name});
+            known(json!({"sessionContext": {"sessionIssuer": issuer}}))
+        }
+        PrincipalKind::FederatedUser { user_arn, .. } => {
+            let issuer = json!({"type": "IAMUser", "arn": user_arn, "accountId": who.account});
+            known(json!({"sessionContext": {"sessionIssuer": issuer}}))
+        }
+        PrincipalKind::Federated { provider } => {
+            json!({"type": kind(who), "principalId": who.user_id, "identityProvider": provider})
+        }
+        PrincipalKind::Service { name } => json!({"type": kind(who), "invokedBy": name}),
+    }
+}

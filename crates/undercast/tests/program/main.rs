@@ -1,0 +1,14 @@
+//! The real program from the outside: killed, stopped, begun again, and what it says where it cannot begin.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::disallowed_methods, reason = "there is no kernel here")]
+
+mod accounts;
+mod beginning;
+mod cloud;
+mod crash;
+mod events;
+mod faults;
+mod hooks;
+mod snapshots;
+mod stopping;
