@@ -22,6 +22,10 @@ const HELP: &str = "usage: ./x COMMAND
   test                      everything that CI runs
   clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
   promises                  run all tests and strike out of uncovered-*.txt what they see
+  sim [--seed N] [--seeds COUNT] [--steps K]
+                            simulate SQS over the kernel with faults and crashes, against a model; a seed replays
+  mutants [--sample N] [--seed S]
+                            make SQS wrong, one thing at a time: its tests must notice at least 90 %
   fuzz [--seconds N] [TARGET…]
                             feed every reader of the wire bytes that chance makes, 60 s each
   tidy                      the rules of this code base
@@ -51,6 +55,8 @@ fn run(words: &[&str]) -> Result<(), Failed> {
         ["build"] => tools::build(true).map(|path| say(&format!("built {}", path.display()))),
         ["bench"] => tools::bench(),
         ["test"] => test::run(),
+        ["sim", options @ ..] => tools::sim(options),
+        ["mutants", options @ ..] => tools::mutants(options),
         ["clients"] => clients::run(),
         ["promises"] => promises::run(),
         ["fuzz", words @ ..] => fuzz::run(words),

@@ -35,6 +35,27 @@ pub(crate) fn bench() -> Result<(), Failed> {
     shell::run_command(bench)
 }
 
+/// Runs simulations by their seeds.
+pub(crate) fn sim(options: &[&str]) -> Result<(), Failed> {
+    beside("undercast-sim", options)
+}
+
+/// Makes SQS wrong, one thing at a time, in a copy of this workspace that is kept for the next time.
+pub(crate) fn mutants(options: &[&str]) -> Result<(), Failed> {
+    let (workspace, copy) = (shell::root().display().to_string(), cache().join("mutants").display().to_string());
+    let mut arguments = vec![workspace.as_str(), copy.as_str(), "services/sqs", "undercast-sqs"];
+    arguments.extend(options);
+    beside("undercast-mutants", &arguments)
+}
+
+/// Builds a program that is beside the floors, and runs it.
+fn beside(package: &str, arguments: &[&str]) -> Result<(), Failed> {
+    shell::run("cargo", &["build", "--quiet", "-p", package])?;
+    let mut program = Command::new(target().join("debug").join(package));
+    program.args(arguments);
+    shell::run_command(program)
+}
+
 /// Installs Debian packages, as root or by sudo.
 fn install(packages: &[&str]) -> Result<(), Failed> {
     say(&format!("installing {} (this needs root)", packages.join(", ")));

@@ -38,6 +38,10 @@ pub struct Config {
     /// Codes of errors that the model no longer tells: shape to its code in the query protocol.
     #[serde(default)]
     pub error_codes: BTreeMap<String, String>,
+    /// Enumerations whose values the service checks itself, and the reason: where AWS takes, or refuses in words of its
+    /// own, what the model does not list.
+    #[serde(default)]
+    pub open_enums: BTreeMap<String, String>,
     /// HTTP statuses of errors that the model does not tell.
     #[serde(default)]
     pub error_statuses: BTreeMap<String, u16>,
@@ -113,6 +117,7 @@ impl Config {
             .chain(self.xml_roots.keys())
             .chain(&self.xml_unwrapped)
             .chain(self.error_codes.keys())
+            .chain(self.open_enums.keys())
             .chain(self.error_statuses.keys());
         for shape in named {
             if !model.shapes.contains_key(shape) {

@@ -57,7 +57,7 @@ impl Tables<'_> {
         for name in self.reach.all() {
             let Some(shape) = self.model.shapes.get(name) else { continue };
             match shape.kind.as_str() {
-                "string" | "character" => text(shape, out),
+                "string" | "character" => text(shape, self.config.open_enums.contains_key(name), out),
                 "list" => self.list(shape, out),
                 "map" => self.map(shape, out),
                 "structure" if !shape.flag("document") => self.structure(shape, out),
@@ -256,8 +256,9 @@ fn bounds(shape: &Shape) -> String {
     format!("Bounds {{ min: {:?}, max: {:?} }}", bound("min"), bound("max"))
 }
 
-fn text(shape: &Shape, out: &mut String) {
-    let values = shape.raw.get("enum").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+fn text(shape: &Shape, open: bool, out: &mut String) {
+    let listed = shape.raw.get("enum").and_then(serde_json::Value::as_array).filter(|_| !open);
+    let values = listed.cloned().unwrap_or_default();
     let values: Vec<String> = values.iter().filter_map(|v| v.as_str()).map(lit).collect();
     let _ = writeln!(
         out,

@@ -246,6 +246,9 @@ impl Kernel {
                 if let Some((due, attempts)) = again {
                     tasks.put(tx, &Task { due, attempts, ..task.clone() })?;
                 }
+            } else if DUE.has(tx, &(task.due, &task.service, &task.id))? {
+                // No id leads to this row, so nobody could take it back, and it would be due for ever.
+                DUE.delete(tx, &(task.due, &task.service, &task.id));
             }
             Ok::<_, Failure>(())
         };

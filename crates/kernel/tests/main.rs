@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use undercast_kernel::store::{Backend, Batch, Blobs, Database, Error, Memory, Read, Result};
-use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Settings};
+use undercast_kernel::store::{Backend, Batch, Blobs, Database, Error, Memory, Read, Result, Table};
+use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Settings, Task};
 
 /// A disk that can be full.
 #[derive(Default)]
@@ -57,31 +57,59 @@ async fn kernel_with_a_task(disk: &Arc<Disk>, name: &str) -> Kernel {
     kernel
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_clock_is_not_advanced_past_a_task_whose_end_cannot_be_stored() {
-    let disk = Arc::new(Disk::default());
-    let kernel = kernel_with_a_task(&disk, "advance").await;
-    disk.full.store(true, Ordering::Relaxed);
-    let (advancing, asked) = (kernel.clone(), kernel.clock().now());
-    let advanced = tokio::task::spawn_blocking(move || {
-        tokio::runtime::Handle::current().block_on(advancing.advance(Duration::from_secs(10)))
+/// Does work that might never end, and never let anything else run either.
+fn in_time(work: impl Future<Output = ()> + Send + 'static) {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+        done.send(()).unwrap();
     });
-    let advanced = tokio::time::timeout(Duration::from_secs(10), advanced).await;
-    assert!(advanced.expect("it ends").unwrap().is_err());
-    assert!(kernel.clock().now().duration_since(asked).as_millis() <= 1_000);
-    disk.full.store(false, Ordering::Relaxed);
-    kernel.advance(Duration::from_secs(10)).await.unwrap();
+    ended.recv_timeout(Duration::from_secs(20)).expect("it ends, and well");
 }
 
-#[tokio::test]
-async fn a_store_that_fails_does_not_keep_the_timers_busy() {
-    let disk = Arc::new(Disk::default());
-    let kernel = kernel_with_a_task(&disk, "loop").await;
-    kernel.start();
-    disk.full.store(true, Ordering::Relaxed);
-    let due = kernel.clock().now().checked_add(Duration::from_secs(1)).unwrap();
-    kernel.clock().set(due);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let refused = disk.refused.load(Ordering::Relaxed);
-    assert!((1..=2).contains(&refused), "{refused} attempts");
+#[test]
+fn the_clock_is_not_advanced_past_a_task_whose_end_cannot_be_stored() {
+    in_time(async {
+        let disk = Arc::new(Disk::default());
+        let kernel = kernel_with_a_task(&disk, "advance").await;
+        disk.full.store(true, Ordering::Relaxed);
+        let asked = kernel.clock().now();
+        assert!(kernel.advance(Duration::from_secs(10)).await.is_err());
+        assert!(kernel.clock().now().duration_since(asked).as_millis() <= 1_000);
+        disk.full.store(false, Ordering::Relaxed);
+        kernel.advance(Duration::from_secs(10)).await.unwrap();
+    });
+}
+
+#[test]
+fn a_row_that_no_id_leads_to_does_not_stop_the_clock() {
+    in_time(async {
+        let kernel = kernel_with_a_task(&Arc::new(Disk::default()), "row").await;
+        let rows: Table<Task> = Table::new("kernel.tasks");
+        let all = || rows.all(&kernel.database().read(), &()).unwrap();
+        let lost = Task { id: "lost".to_owned(), ..all()[0].row.clone() };
+        let put = |tx: &mut undercast_kernel::store::Tx<'_>| {
+            rows.put(tx, &(lost.due, &lost.service, &lost.id), &lost);
+            Ok::<_, Error>(())
+        };
+        kernel.database().write(put).await.unwrap();
+        kernel.advance(Duration::from_secs(1)).await.unwrap();
+        let left: Vec<String> = all().into_iter().map(|entry| entry.row.id).collect();
+        assert_eq!(left, ["id"], "the other failed, and comes again");
+    });
+}
+
+#[test]
+fn a_store_that_fails_does_not_keep_the_timers_busy() {
+    in_time(async {
+        let disk = Arc::new(Disk::default());
+        let kernel = kernel_with_a_task(&disk, "loop").await;
+        kernel.start();
+        disk.full.store(true, Ordering::Relaxed);
+        let due = kernel.clock().now().checked_add(Duration::from_secs(1)).unwrap();
+        kernel.clock().set(due);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let refused = disk.refused.load(Ordering::Relaxed);
+        assert!((1..=2).contains(&refused), "{refused} attempts");
+    });
 }

@@ -149,7 +149,7 @@ impl Player {
     }
 
     /// Makes one call, to which something may happen. What is not done must have left everything as it was.
-    pub(crate) fn ask(&mut self, operation: &str, input: Json) -> Held<Reply> {
+    pub(crate) fn ask(&mut self, operation: &str, input: &Json) -> Held<Reply> {
         self.calls += 1;
         let mishap = self.mishap();
         let refused = Effect::Error { code: FAULT.to_owned(), status: 500, message: "on purpose".to_owned() };
@@ -425,7 +425,12 @@ impl Player {
         self.say("the end: everything is received and deleted");
         self.waiting.clear();
         self.settle()?;
-        for _ in 0..10_000 {
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            if rounds > 300 {
+                return violated("messages or move tasks are still there, however long one waits and receives");
+            }
             let mut busy = false;
             let names: Vec<String> = self.model.queues.keys().cloned().collect();
             for name in names {
@@ -437,7 +442,7 @@ impl Player {
             match next {
                 _ if busy => {}
                 Some(at) => self.advance(at - self.now)?,
-                None if moving => self.advance(1_000)?,
+                None if moving => self.advance(10_000)?,
                 None => break,
             }
         }
@@ -450,14 +455,14 @@ impl Player {
         let ask = Ask { most: 10, visibility: Some(600_000), attempt: None };
         let input =
             json!({"QueueUrl": name, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600, "AttributeNames": ["All"]});
-        let Reply::Done { answer, .. } = self.ask("ReceiveMessage", input)? else {
+        let Reply::Done { answer, .. } = self.ask("ReceiveMessage", &input)? else {
             return violated("nothing is in the way, and a receive is refused");
         };
         self.received(name, &ask, &answer, false)?;
         let found = answer["Messages"].as_array().cloned().unwrap_or_default();
         for message in &found {
             let handle = text(message, "ReceiptHandle");
-            let reply = self.ask("DeleteMessage", json!({"QueueUrl": name, "ReceiptHandle": handle}))?;
+            let reply = self.ask("DeleteMessage", &json!({"QueueUrl": name, "ReceiptHandle": handle}))?;
             Self::as_expected(&reply, self.model.delete(name, handle, self.now))?;
         }
         self.settle()?;

@@ -130,7 +130,7 @@ impl Player {
             attributes["ContentBasedDeduplication"] = json!(settings.by_content.to_string());
             attributes["DeduplicationScope"] = json!(if settings.by_group { "messageGroup" } else { "queue" });
         }
-        let reply = self.ask("CreateQueue", json!({"QueueName": name, "Attributes": attributes}))?;
+        let reply = self.ask("CreateQueue", &json!({"QueueName": name, "Attributes": attributes}))?;
         let expected = match reply {
             Reply::Struck => return Ok(()),
             _ => self.model.create(name, settings, self.now),
@@ -148,7 +148,7 @@ impl Player {
         if settings.redrive.is_none() {
             attributes["RedrivePolicy"] = json!("");
         }
-        let reply = self.ask("SetQueueAttributes", json!({"QueueUrl": name, "Attributes": attributes}))?;
+        let reply = self.ask("SetQueueAttributes", &json!({"QueueUrl": name, "Attributes": attributes}))?;
         if matches!(reply, Reply::Done { .. }) {
             self.model.set(&name, settings, self.now);
         }
@@ -160,7 +160,7 @@ impl Player {
         let there = self.model.queues.contains_key(&name);
         // A receiver that waits for a queue that goes away is another story than this one.
         self.waiting.retain(|w| w.queue != name);
-        let reply = self.ask("DeleteQueue", json!({"QueueUrl": name}))?;
+        let reply = self.ask("DeleteQueue", &json!({"QueueUrl": name}))?;
         if matches!(reply, Reply::Done { .. }) {
             self.model.delete_queue(&name, self.now);
         }
@@ -169,7 +169,7 @@ impl Player {
 
     fn purge(&mut self) -> Held<()> {
         let name = self.queue();
-        let reply = self.ask("PurgeQueue", json!({"QueueUrl": name}))?;
+        let reply = self.ask("PurgeQueue", &json!({"QueueUrl": name}))?;
         let expected = match reply {
             Reply::Struck => Ok(()),
             _ => self.model.purge(&name, self.now),
@@ -203,7 +203,7 @@ impl Player {
         let draft = self.draft(&name);
         let mut input = entry(&draft);
         input["QueueUrl"] = json!(name);
-        let reply = self.ask("SendMessage", input)?;
+        let reply = self.ask("SendMessage", &input)?;
         let Some(queue) = self.model.queues.get(&name) else {
             return Self::as_expected(&reply, Err(queue_or_draft(&draft)));
         };
@@ -239,7 +239,7 @@ impl Player {
             entry
         });
         let entries: Vec<Json> = numbered.collect();
-        let reply = self.ask("SendMessageBatch", json!({"QueueUrl": name, "Entries": entries}))?;
+        let reply = self.ask("SendMessageBatch", &json!({"QueueUrl": name, "Entries": entries}))?;
         Self::as_expected(&reply, Ok(()))?;
         let Reply::Done { answer, .. } = reply else { return Ok(()) };
         for (n, draft) in drafts.iter().enumerate() {
@@ -275,7 +275,7 @@ impl Player {
         let name = self.queue();
         let fifo = name.ends_with(".fifo");
         let most = self.dice.pick(&[1, 1, 2, 3, 10]);
-        let attempt = (fifo && self.dice.percent(25)).then(|| format!("a{}", self.dice.below(4)));
+        let attempt = (fifo && self.dice.percent(50)).then(|| format!("a{}", self.dice.below(2)));
         let visibility = self.visibility();
         let mut input = json!({"QueueUrl": name, "MaxNumberOfMessages": most, "AttributeNames": ["All"]});
         if let Some(milliseconds) = visibility {
@@ -284,7 +284,7 @@ impl Player {
         if let Some(attempt) = &attempt {
             input["ReceiveRequestAttemptId"] = json!(attempt);
         }
-        let reply = self.ask("ReceiveMessage", input)?;
+        let reply = self.ask("ReceiveMessage", &input)?;
         if !self.model.queues.contains_key(&name) {
             return Self::as_expected(&reply, Err("QueueDoesNotExist"));
         }
@@ -325,7 +325,7 @@ impl Player {
 
     fn delete(&mut self) -> Held<()> {
         let Some((name, handle)) = self.handle() else { return Ok(()) };
-        let reply = self.ask("DeleteMessage", json!({"QueueUrl": name, "ReceiptHandle": handle}))?;
+        let reply = self.ask("DeleteMessage", &json!({"QueueUrl": name, "ReceiptHandle": handle}))?;
         let expected = match reply {
             Reply::Struck => Ok(()),
             _ => self.model.delete(&name, &handle, self.now),
@@ -349,7 +349,7 @@ impl Player {
         }
         let entries = handles.iter().enumerate().map(|(n, h)| json!({"Id": n.to_string(), "ReceiptHandle": h}));
         let entries: Vec<Json> = entries.collect();
-        let reply = self.ask("DeleteMessageBatch", json!({"QueueUrl": name, "Entries": entries}))?;
+        let reply = self.ask("DeleteMessageBatch", &json!({"QueueUrl": name, "Entries": entries}))?;
         Self::as_expected(&reply, Ok(()))?;
         let Reply::Done { answer, .. } = reply else { return Ok(()) };
         for (n, handle) in handles.iter().enumerate() {
@@ -363,7 +363,7 @@ impl Player {
         let Some((name, handle)) = self.handle() else { return Ok(()) };
         let seconds = self.dice.pick(&[0, 1, 10, 300, 43_199, 43_200]);
         let input = json!({"QueueUrl": name, "ReceiptHandle": handle, "VisibilityTimeout": seconds});
-        let reply = self.ask("ChangeMessageVisibility", input)?;
+        let reply = self.ask("ChangeMessageVisibility", &input)?;
         let expected = match reply {
             Reply::Struck => Ok(()),
             _ => self.model.change(&name, &handle, seconds * 1000, self.now),
@@ -381,7 +381,7 @@ impl Player {
             json!({"Id": n.to_string(), "ReceiptHandle": handle, "VisibilityTimeout": seconds})
         });
         let entries: Vec<Json> = entries.collect();
-        let reply = self.ask("ChangeMessageVisibilityBatch", json!({"QueueUrl": name, "Entries": entries}))?;
+        let reply = self.ask("ChangeMessageVisibilityBatch", &json!({"QueueUrl": name, "Entries": entries}))?;
         Self::as_expected(&reply, Ok(()))?;
         let Reply::Done { answer, .. } = reply else { return Ok(()) };
         for (n, (handle, seconds)) in each.iter().enumerate() {
@@ -393,7 +393,7 @@ impl Player {
 
     fn counts(&mut self) -> Held<()> {
         let name = self.queue();
-        let reply = self.ask("GetQueueAttributes", json!({"QueueUrl": name, "AttributeNames": ["All"]}))?;
+        let reply = self.ask("GetQueueAttributes", &json!({"QueueUrl": name, "AttributeNames": ["All"]}))?;
         if !self.model.queues.contains_key(&name) {
             return Self::as_expected(&reply, Err("QueueDoesNotExist"));
         }
@@ -424,7 +424,7 @@ impl Player {
         if self.model.moves.iter().any(|m| m.source == source && m.started == self.now) {
             return Ok(());
         }
-        let reply = self.ask("StartMessageMoveTask", input)?;
+        let reply = self.ask("StartMessageMoveTask", &input)?;
         let expected = self.expected_of_move(source, destination.as_ref());
         Self::as_expected(&reply, expected)?;
         if matches!(reply, Reply::Done { .. }) {
@@ -460,7 +460,7 @@ impl Player {
         let Some(task) = running else { return Ok(()) };
         let listed = self.world.call("ListMessageMoveTasks", json!({"SourceArn": arn(&task.source)}))?;
         let handle = text(&listed["Results"][0], "TaskHandle").to_owned();
-        let reply = self.ask("CancelMessageMoveTask", json!({"TaskHandle": handle}))?;
+        let reply = self.ask("CancelMessageMoveTask", &json!({"TaskHandle": handle}))?;
         Self::as_expected(&reply, Ok(()))
     }
 }

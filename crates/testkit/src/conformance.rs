@@ -106,7 +106,7 @@ pub struct Coverage {
 
 /// Runs all cases of a folder, each in a cloud of its own, and says what they exercised.
 pub async fn run(folder: &Path, service: &str, services: impl Fn() -> Vec<Arc<dyn Service>>) -> Coverage {
-    let mut coverage = Coverage::default();
+    let (mut coverage, mut failed) = (Coverage::default(), Vec::new());
     let mut files: Vec<_> =
         std::fs::read_dir(folder).expect("a folder of cases").filter_map(|e| e.ok().map(|e| e.path())).collect();
     files.sort();
@@ -117,14 +117,15 @@ pub async fn run(folder: &Path, service: &str, services: impl Fn() -> Vec<Arc<dy
             for protocol in protocols(service, &services()) {
                 let cloud = Cloud::start(services()).await;
                 let client = cloud.client().speaking_to(service, protocol);
-                check(&client, &case)
-                    .await
-                    .unwrap_or_else(|why| panic!("{} on {}: {}: {why}", file.display(), protocol.name(), case.why));
+                if let Err(why) = check(&client, &case).await {
+                    failed.push(format!("{} on {}: {}: {why}", file.display(), protocol.name(), case.why));
+                }
                 coverage.cases += 1;
             }
             coverage.note(&case);
         }
     }
+    assert!(failed.is_empty(), "{} cases do not hold\n{}", failed.len(), failed.join("\n"));
     coverage
 }
 

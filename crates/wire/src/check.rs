@@ -300,7 +300,8 @@ fn show(value: &Value) -> String {
         Value::String(s) => s.clone(),
         Value::Integer(i) => i.to_string(),
         Value::Boolean(b) => b.to_string(),
-        Value::Double(d) => crate::text::double(*d),
+        // As Java shows it: `2.0`.
+        Value::Double(d) => format!("{d:?}"),
         Value::Timestamp(t) => t.to_string(),
         _ => String::new(),
     }

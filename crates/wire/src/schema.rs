@@ -1,6 +1,7 @@
 //! Static tables that describe the shapes of an API. `undercast-codegen` writes them; every reader, writer and check of
 //! this crate is driven by them, so a protocol costs nothing a shape and a shape costs nothing a protocol.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 /// One AWS API: how it is found on the wire and what it can do.
@@ -139,7 +140,6 @@ pub struct ErrorShape {
 }
 
 /// A structure, or a union (exactly one member set).
-#[derive(Debug)]
 pub struct Structure {
     /// Shape name.
     pub name: &'static str,
@@ -157,6 +157,13 @@ pub struct Structure {
     pub event_stream: bool,
     /// Its only member stands in its place in XML answers: `<LocationConstraint>eu-west-1</LocationConstraint>`.
     pub unwrapped: bool,
+}
+
+/// Its name alone: it may hold itself.
+impl fmt::Debug for Structure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Structure").field(&self.name).finish()
+    }
 }
 
 impl Structure {

@@ -43,12 +43,22 @@ pub enum Value {
 }
 
 /// The members of a structure that are set.
-#[derive(Debug)]
 pub struct Fields {
     /// The structure.
     pub schema: &'static Structure,
     /// Index of the member in the schema, and its value.
     pub set: Vec<(u16, Value)>,
+}
+
+/// The members by their names. The schema itself would have no end: structures hold themselves.
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct(self.schema.name);
+        for (index, value) in &self.set {
+            out.field(self.schema.members.get(usize::from(*index)).map_or("?", |m| m.name), value);
+        }
+        out.finish()
+    }
 }
 
 impl Fields {

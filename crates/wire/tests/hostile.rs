@@ -185,6 +185,14 @@ fn deep_nesting_is_refused_and_not_followed() {
     assert!(cbor::structure(&[&[0xbf, 0x61, b'x'][..], &[0xc1; 100_000]].concat(), &TREE, &mut Vec::new()).is_err());
 }
 
+/// A structure that holds itself has a table without an end.
+#[test]
+fn what_was_read_can_be_shown() {
+    let fields = json_read::structure(br#"{"g":[{"a":"x"}]}"#, &TREE, &mut Vec::new()).unwrap();
+    assert_eq!(format!("{fields:?}"), r#"Tree { g: List([Structure(Tree { a: String("x") })]) }"#);
+    assert_eq!(format!("{:?}", &TREE), r#"Structure("Tree")"#);
+}
+
 #[test]
 fn entities_are_never_expanded() {
     let bomb = "<!DOCTYPE a [<!ENTITY b \"bbbb\"><!ENTITY c \"&b;&b;\">]><a>&c;</a>";

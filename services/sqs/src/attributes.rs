@@ -36,6 +36,34 @@ pub(crate) fn default_number(attribute: &str) -> i64 {
     NUMBERS.iter().find(|(name, ..)| *name == attribute).map_or(0, |(_, default, ..)| *default)
 }
 
+/// Attributes of queues that have no number.
+const OTHERS: &[&str] = &[
+    "All",
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "FifoQueue",
+    "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "Policy",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+    "SqsManagedSseEnabled",
+];
+
+/// Whether queues have such an attribute.
+fn exists(name: &str) -> bool {
+    NUMBERS.iter().any(|(known, ..)| *known == name) || READ_ONLY.contains(&name) || OTHERS.contains(&name)
+}
+
+/// Refuses to be asked for attributes that there are not. `more`: those that there are besides a queue's.
+pub(crate) fn check_names(asked: &[String], more: &[&str]) -> Result<()> {
+    match asked.iter().find(|name| !exists(name) && !more.contains(&name.as_str())) {
+        Some(name) => Err(unknown(name).into()),
+        None => Ok(()),
+    }
+}
+
 fn unknown(name: &str) -> AwsError {
     errors::invalid_attribute_name(format!("Unknown Attribute {name}."))
 }

@@ -16,7 +16,7 @@ use crate::queue::{Placed, Queue};
 pub(crate) static MESSAGES: Table<Standing> = Table::new("sqs.messages");
 /// Queue, number → what it says.
 pub(crate) static BODIES: Table<Message> = Table::new("sqs.bodies");
-/// Queue, moment it can be seen (ms), number → whether it was received before (1). Standard queues.
+/// Queue, moment it can be seen (ms), number → nothing: where standard queues' messages stand in time.
 pub(crate) static ORDER: Table<u8> = Table::new("sqs.order");
 /// Queue → number of its next message.
 static NEXT: Table<u64> = Table::new("sqs.next");
@@ -112,7 +112,7 @@ pub(crate) fn restand(tx: &mut Tx<'_>, queue: &Queue, number: u64, before: &Stan
     MESSAGES.put(tx, &(queue.place(), number), now);
     if !queue.is_fifo() {
         ORDER.delete(tx, &(queue.place(), before.visible, number));
-        ORDER.put(tx, &(queue.place(), now.visible, number), &u8::from(now.receives > 0));
+        ORDER.put(tx, &(queue.place(), now.visible, number), &0);
     }
 }
 

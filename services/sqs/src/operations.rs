@@ -120,6 +120,7 @@ impl api::Operations for Sqs {
         let read = cx.read();
         let queue = name.find(&read)?;
         let asked = input.attribute_names.unwrap_or_else(Vec::new);
+        attributes::check_names(&asked, &[])?;
         let mut all = attributes::describe(cx, &queue);
         let everything = asked.iter().any(|a| a == "All");
         if everything || asked.iter().any(|a| a.starts_with("Approximate")) {
@@ -309,8 +310,7 @@ fn same(cx: &Cx, there: &Queue, wanted: &Queue, given: &BTreeMap<String, String>
 
 /// Policies are the same when they say the same, however they are spaced.
 fn same_value(a: &str, b: &str) -> bool {
-    let json =
-        |text: &str| serde_json::from_str::<serde_json::Value>(text).ok().filter(|j| j.is_object() || j.is_array());
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok().filter(serde_json::Value::is_object);
     a == b || json(a).is_some_and(|a| Some(a) == json(b))
 }
 

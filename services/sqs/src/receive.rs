@@ -10,7 +10,7 @@ use undercast_kernel::{Cx, Failure, Result, Timestamp};
 use crate::api::{self, errors, output};
 use crate::message::{self, BODIES, MESSAGES, Message, ORDER, Standing};
 use crate::queue::{Placed, Queue, QueueName};
-use crate::{error, send, sweep};
+use crate::{attributes, error, send, sweep};
 
 /// Queue, attempt id → what the attempt received, for a receiver that lost the answer. FIFO queues.
 pub(crate) static ATTEMPTS: Table<Attempt> = Table::new("sqs.attempts");
@@ -20,6 +20,18 @@ const ATTEMPT_MILLIS: i64 = 300_000;
 /// FIFO queues look at so many messages for groups that are free (developer guide, "FIFO queue quotas").
 const LOOKED_AT: usize = 120_000;
 const PAGE: usize = 500;
+/// What can be told of a message.
+const SYSTEM_ATTRIBUTES: &[&str] = &[
+    "SenderId",
+    "SentTimestamp",
+    "ApproximateReceiveCount",
+    "ApproximateFirstReceiveTimestamp",
+    "SequenceNumber",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+    "AWSTraceHeader",
+    "DeadLetterQueueSourceArn",
+];
 
 /// What an attempt received.
 #[derive(Debug, Clone, Encode, Decode)]
@@ -99,6 +111,8 @@ impl Ask {
             let reason = "The request includes a parameter that is not valid for this queue type.";
             return Err(error::invalid_parameter(attempt, "ReceiveRequestAttemptId", reason).into());
         }
+        // The older of the two lists takes the names of queues' attributes as well, and tells nothing of them.
+        attributes::check_names(input.attribute_names.as_deref().unwrap_or(&[]), SYSTEM_ATTRIBUTES)?;
         let system = input.attribute_names.into_iter().chain(input.message_system_attribute_names).flatten();
         Ok(Self {
             most: usize::try_from(most.unwrap_or(1)).unwrap_or(1),

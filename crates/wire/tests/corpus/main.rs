@@ -1,7 +1,5 @@
 //! The kept inputs of the fuzz targets (`fuzz/corpus`), run again: what once broke something, and what reaches far.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 mod targets;
 
 use std::path::{Path, PathBuf};

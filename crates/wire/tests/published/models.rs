@@ -252,7 +252,7 @@ fn bounds<T: std::str::FromStr>(kind: &str) -> (&str, Option<T>, Option<T>) {
     (&kind[..at], min.parse().ok(), max.parse().ok())
 }
 
-fn inside<'a>(kind: &'a str, open: char, close: char) -> Option<&'a str> {
+fn inside(kind: &str, open: char, close: char) -> Option<&str> {
     kind.strip_prefix(open).and_then(|k| k.strip_suffix(close))
 }
 

@@ -11,6 +11,7 @@ mod shapes;
 mod signatures;
 mod streams;
 
+use serde_json::Value as Json;
 use undercast_wire::decode::MAX_DEPTH;
 use undercast_wire::value::{Fields, Value};
 
@@ -61,16 +62,33 @@ fn same_fields(a: &Fields, b: &Fields) -> bool {
 /// How deep a value is nested, and of how many values it is made.
 fn measure(value: &Value) -> (usize, usize) {
     let inner: Vec<(usize, usize)> = match value {
-        Value::Structure(fields) => fields.set.iter().map(|(_, v)| measure(v)).collect(),
+        Value::Structure(fields) => {
+            let mut members: Vec<u16> = fields.set.iter().map(|(index, _)| *index).collect();
+            members.sort_unstable();
+            members.dedup();
+            assert_eq!(members.len(), fields.set.len(), "a member is set twice: {fields:?}");
+            fields.set.iter().map(|(_, v)| measure(v)).collect()
+        }
         Value::List(items) => items.iter().map(measure).collect(),
         Value::Map(entries) => entries.values().map(measure).collect(),
+        Value::Document(json) => return (depth_of(json), 1),
         _ => return (0, 1),
     };
     let depth = inner.iter().map(|(depth, _)| depth + 1).max().unwrap_or(1);
     (depth, 1 + inner.iter().map(|(_, count)| count).sum::<usize>())
 }
 
-/// What holds for everything that was read: it is no deeper than allowed, and no larger than its bytes.
+/// How deep a document is nested.
+fn depth_of(json: &Json) -> usize {
+    match json {
+        Json::Array(items) => 1 + items.iter().map(depth_of).max().unwrap_or(0),
+        Json::Object(entries) => 1 + entries.values().map(depth_of).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// What holds for everything that was read: it is no deeper than allowed, no larger than its bytes, and has no member
+/// twice.
 fn bounded(fields: Fields, bytes: usize) -> Fields {
     let value = Value::Structure(fields);
     let (depth, count) = measure(&value);

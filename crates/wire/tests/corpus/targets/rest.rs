@@ -91,21 +91,47 @@ pub(super) fn uri(bytes: &[u8]) {
         text::percent_encode(text, slash, &mut out);
         out
     };
+    let sent: Vec<_> = request.query.split('&').filter(|part| !part.is_empty()).collect();
+    assert_eq!(sent.len(), pairs.len(), "each part of a query string is a pair");
+    for (part, (name, value)) in sent.iter().zip(&pairs) {
+        let (sent_name, sent_value) = part.split_once('=').unwrap_or((part, ""));
+        assert_eq!((decoded(sent_name, true), decoded(sent_value, true)), (name.clone(), value.clone()), "{part}");
+    }
     let query: Vec<String> =
         pairs.iter().map(|(name, value)| format!("{}={}", encoded(name, false), encoded(value, false))).collect();
     assert_eq!(text::pairs(&query.join("&")).as_ref(), Some(&pairs), "a query string was written as {query:?}");
     for pattern in PATTERNS {
         let fitted = Pattern::new(pattern);
         let Some(found) = fitted.fit(&Path::new(&request.path), &pairs) else { continue };
-        let (mut path, _) = pattern.split_once('?').map_or((pattern.to_string(), ""), |(p, q)| (p.to_owned(), q));
-        for (name, value) in &found.labels {
-            assert!(!value.is_empty(), "the label {name} of {pattern} is empty");
-            path = path.replace(&format!("{{{name}}}"), &encoded(value, false));
-            path = path.replace(&format!("{{{name}+}}"), &encoded(value, false));
+        let bare = pattern.split_once('?').map_or(*pattern, |(path, _)| path);
+        let filled = |value: &dyn Fn(&str) -> String| {
+            found.labels.iter().fold(bare.to_owned(), |path, (name, label)| {
+                assert!(!label.is_empty(), "the label {name} of {pattern} is empty");
+                path.replace(&format!("{{{name}}}"), &value(label)).replace(&format!("{{{name}+}}"), &value(label))
+            })
+        };
+        let plain = |path: &str| path.trim_start_matches('/').trim_end_matches('/').to_owned();
+        let sent = plain(&decoded(&request.path, false));
+        // A label that has a pattern's own brackets in it cannot be put into one.
+        if !sent.contains('{') {
+            assert_eq!(plain(&filled(&str::to_owned)), sent, "the labels of {pattern}");
         }
+        let path = filled(&|label| encoded(label, false));
         let again = fitted.fit(&Path::new(&path), &pairs).unwrap_or_else(|| panic!("{path} does not fit {pattern}"));
         assert_eq!((again.labels, again.rank), (found.labels, found.rank), "{pattern} with {path}");
     }
+}
+
+/// Decodes escapes, once more and in another way than the wire does.
+fn decoded(text: &str, plus: bool) -> String {
+    let text = if plus { text.replace('+', " ") } else { text.to_owned() };
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        out.push(u8::from_str_radix(&part[..2], 16).expect("two digits, as the wire has taken it"));
+        out.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(out).expect("a text, as the wire has taken it")
 }
 
 /// The bytes of a request's body.

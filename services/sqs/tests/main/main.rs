@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod clock;
+mod moves;
+mod templates;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,5 +165,29 @@ async fn another_account_needs_the_queues_policy() {
     stranger.call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": "x"})).await.ok();
     client.call("sqs", "RemovePermission", json!({"QueueUrl": url, "Label": "stranger"})).await.ok();
     assert_eq!(stranger.call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": "x"})).await.status, 403);
+    // By name, the owner is said.
+    let find = json!({"QueueName": "q", "QueueOwnerAWSAccountId": "000000000000"});
+    assert_eq!(stranger.call("sqs", "GetQueueUrl", find.clone()).await.status, 403);
+    let permission =
+        json!({"QueueUrl": url, "Label": "find", "AWSAccountIds": ["111111111111"], "Actions": ["GetQueueUrl"]});
+    client.call("sqs", "AddPermission", permission).await.ok();
+    assert_eq!(stranger.call("sqs", "GetQueueUrl", find).await.ok()["QueueUrl"], url.as_str());
     assert_eq!(receive(&client, &url, json!({})).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_batch_is_neither_empty_nor_too_large() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let url = queue(&client, "q", json!({})).await;
+    let send = |entries: Json| client.call("sqs", "SendMessageBatch", json!({"QueueUrl": url, "Entries": entries}));
+    assert_eq!(send(json!([])).await.code(), "EmptyBatchRequest");
+    let entry = |id: &str, size: usize| json!({"Id": id, "MessageBody": "x".repeat(size)});
+    let too_long = send(json!([entry("1", 524_288), entry("2", 524_289)])).await;
+    assert_eq!(too_long.code(), "BatchRequestTooLong");
+    send(json!([entry("1", 524_288), entry("2", 524_288)])).await.ok();
+    // A message that is refused for itself counts all the same.
+    let bad = json!({"Id": "3", "MessageBody": "x".repeat(524_289), "DelaySeconds": 901});
+    assert_eq!(send(json!([entry("1", 524_288), bad])).await.code(), "BatchRequestTooLong");
+    assert_eq!(receive(&client, &url, json!({})).await.len(), 2);
 }
