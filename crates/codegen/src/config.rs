@@ -151,8 +151,10 @@ mod tests {
     fn what_the_api_does_not_have_is_refused_by_name() {
         let model = r#"{"metadata": {"protocol": "json"}, "operations": {"Get": {"name": "Get", "input": {"shape": "In"}}},
                         "shapes": {"In": {"type": "structure", "members": {"A": {"shape": "T"}}}, "T": {"type": "string"}}}"#;
-        let refused =
-            |config: &str| generate("x", model, config, Path::new("")).err().map(|e| e.to_string()).unwrap_or_default();
+        let refused = |config: &str| {
+            let outcome = generate("x", model, config, Path::new("there/are/no/cases"));
+            outcome.err().map(|e| e.to_string()).unwrap_or_default()
+        };
         assert_eq!(refused("operations = [\"Get\"]\nignored = {\"Get.A\" = \"why\"}"), "");
         for (config, named) in [
             ("operations = [\"Put\"]", "the operation `Put`"),

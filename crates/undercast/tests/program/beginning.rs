@@ -58,7 +58,7 @@ fn a_directory_that_cannot_be_written_is_named() {
     let file = home.0.join("file");
     std::fs::write(&file, "not a directory").unwrap();
     assert_says(&refused(&mut up(&file)), &["the data directory cannot be opened", "file", "Not a directory"]);
-    let disk = Disk::new(home.0.join("disk"), "ro");
+    let disk = Disk::new(&home.0.join("disk"), "ro");
     let data = disk.at.join("data");
     let said = refused(&mut disk.inside(&up(&data)));
     assert_says(&said, &["the data directory cannot be opened", data.to_str().unwrap(), "Read-only file system"]);
@@ -81,8 +81,8 @@ impl Drop for Disk {
 
 impl Disk {
     /// Makes one at this directory: without root where that is allowed, else as root. Where neither is, the test fails.
-    fn new(at: PathBuf, options: &str) -> Self {
-        std::fs::create_dir(&at).unwrap();
+    fn new(at: &Path, options: &str) -> Self {
+        std::fs::create_dir(at).unwrap();
         let script = format!("mount -t tmpfs -o {options} none \"$0\" && echo mounted && exec sleep 3600");
         let kinds: [(&[&str], &'static [&'static str]); 2] = [
             (&["--user", "--map-root-user", "--mount"], &["--user", "--mount", "--preserve-credentials"]),
@@ -90,11 +90,11 @@ impl Disk {
         ];
         for (unshared, namespaces) in kinds {
             let mut unshare = Command::new("unshare");
-            unshare.args(unshared).args(["sh", "-c", &script]).arg(&at);
+            unshare.args(unshared).args(["sh", "-c", &script]).arg(at);
             let mut holder = unshare.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
             let mut said = String::new();
             BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
-            let disk = Self { holder, namespaces, at: at.clone() };
+            let disk = Self { holder, namespaces, at: at.to_owned() };
             if said == "mounted\n" {
                 return disk;
             }
@@ -139,7 +139,7 @@ async fn numbers(cloud: &Cloud, url: &str) -> BTreeSet<usize> {
 #[tokio::test]
 async fn a_full_disk_takes_nothing_more_and_loses_nothing() {
     let home = Folder::new();
-    let disk = Disk::new(home.0.join("disk"), "size=4m");
+    let disk = Disk::new(&home.0.join("disk"), "size=4m");
     let (port, log) = (free_port(), home.0.join("log"));
     let listen = format!("127.0.0.1:{port}");
     let data = disk.at.join("data");
