@@ -273,7 +273,8 @@ impl Call<'_> {
         if let Asked::InForm = self.target.operation {
             self.target = self.read_form(&request, &bytes)?;
         }
-        let caller = self.caller(&mut request, &bytes, payload)?;
+        let body = if streams { None } else { Some(&bytes) };
+        let caller = self.caller(&mut request, body, payload)?;
         let region = self.region()?;
         let (index, labels) = match std::mem::replace(&mut self.target.operation, Asked::InForm) {
             Asked::Built(index, labels) => (index, labels),
@@ -360,15 +361,17 @@ impl Call<'_> {
         said.or_else(|| (presigned && self.api.s3_signing).then(|| "UNSIGNED-PAYLOAD".to_owned()))
     }
 
-    /// Verifies the signature, and sees to it that the body is the one that was signed.
-    fn caller(&self, request: &mut Request, bytes: &Bytes, payload: Option<String>) -> Result<Caller, Failure> {
+    /// Verifies the signature, and sees to it that the body is the one that was signed. `whole` is the body, unless it is
+    /// still to come.
+    fn caller(&self, request: &mut Request, whole: Option<&Bytes>, payload: Option<String>) -> Result<Caller, Failure> {
         let (protocol, s3) = (self.target.protocol, self.api.s3_signing);
         let Some(signature) = &self.signature else { return self.unsigned(request) };
-        let hash = payload.unwrap_or_else(|| text::hex_encode(&Sha256::digest(bytes)));
+        let computed = payload.is_none();
+        let hash = payload.unwrap_or_else(|| hash_of(whole.map_or(&[], |bytes| bytes)));
         // Version 2 signs the path with the bucket in it, version 4 the path as it was sent.
         let signed_path = self.signed_path.clone().filter(|_| signature.algorithm != sigv4::v2::ALGORITHM);
         let path = signed_path.map(|signed| std::mem::replace(&mut request.path, signed));
-        let caller = self.door.gateway.kernel.authenticate(request, signature, &hash, protocol, s3);
+        let caller = self.door.gateway.kernel.authenticate(request, signature, &hash, protocol, self.api);
         if let Some(path) = path {
             request.path = path;
         }
@@ -376,11 +379,13 @@ impl Call<'_> {
         self.door.gateway.notice_real_key(&signature.access_key, caller.chunks.is_some());
         if hash.starts_with("STREAMING-") || is_chunked(request) {
             self.unchunk(request, &hash, &caller);
-        } else if is_hash(&hash) {
-            if request.body.length() != Some(0) {
-                request.body = body::hashed(request.body.take(), hash);
-            } else if !bytes.is_empty() && caller.chunks.is_some() && text::hex_encode(&Sha256::digest(bytes)) != hash {
-                return Err(mismatched_body(protocol, s3).into());
+        } else if is_hash(&hash) && !computed {
+            match whole {
+                None => request.body = body::hashed(request.body.take(), hash),
+                Some(bytes) if caller.chunks.is_some() && hash_of(bytes) != hash => {
+                    return Err(mismatched_body(protocol, s3).into());
+                }
+                Some(_) => {}
             }
         }
         Ok(caller)
@@ -421,6 +426,11 @@ fn is_chunked(request: &Request) -> bool {
     request
         .header(names::CONTENT_ENCODING)
         .is_some_and(|e| e.split(',').any(|p| p.trim().eq_ignore_ascii_case("aws-chunked")))
+}
+
+/// The SHA-256 of a body. That of none is known.
+fn hash_of(bytes: &[u8]) -> String {
+    if bytes.is_empty() { sigv4::EMPTY_SHA256.to_owned() } else { text::hex_encode(&Sha256::digest(bytes)) }
 }
 
 fn is_hash(text: &str) -> bool {

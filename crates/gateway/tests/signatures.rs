@@ -163,6 +163,25 @@ async fn a_signature_is_good_for_its_own_request_alone() {
 }
 
 #[tokio::test]
+async fn a_signature_is_good_for_its_own_service_and_day_alone() {
+    let cloud = cloud().await;
+    let client = user(&cloud).await;
+    let of_another = signed(&cloud, &client, "iam", create_queue("q"), 0);
+    let why = "Credential should be scoped to correct service: 'sqs'.";
+    refused(&client, of_another, 400, why).await;
+    let genuine = || signed(&cloud, &client, "sqs", create_queue("q"), 0);
+    let day = |h: &str| {
+        let (head, rest) = h.split_once('/').unwrap();
+        format!("{head}/20260101{}", &rest[8..])
+    };
+    refused(&client, with_authorization(genuine(), day), 400, "Date in Credential scope does not match").await;
+    let without_host = |h: &str| h.replace("host;", "");
+    let why = "must be a 'SignedHeader' in the AWS Authorization";
+    refused(&client, with_authorization(genuine(), without_host), 400, why).await;
+    assert!(queues(&cloud.client()).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_signature_that_is_replayed_later_is_refused() {
     let cloud = cloud().await;
     let client = user(&cloud).await;
@@ -216,6 +235,9 @@ async fn a_body_that_is_not_the_signed_one_is_not_kept() {
     let mut swapped = put(b"what was signed");
     swapped.body = b"what was sent!!".to_vec().into();
     refused(&client, swapped, 400, "XAmzContentSHA256Mismatch").await;
+    let mut emptied = put(b"what was signed");
+    emptied.body = Body::empty();
+    refused(&client, emptied, 400, "XAmzContentSHA256Mismatch").await;
     let mut claimed = put(b"what was signed");
     let other = text::hex_encode(&Sha256::digest(b"another"));
     claimed.headers.insert("x-amz-content-sha256", other.parse().unwrap());

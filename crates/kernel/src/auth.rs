@@ -5,9 +5,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use undercast_policy::{NamedPolicy, Policy, PrincipalFacts, PrincipalKind};
 use undercast_wire::sigv4::{self, Key, Signature, Unreadable};
-use undercast_wire::{AwsError, Protocol, Request, text};
+use undercast_wire::{AwsError, Protocol, Request, Service, text};
 
-use crate::{AuthMode, CREDENTIALS, Kernel, Result};
+use crate::{AuthMode, Kernel, Result};
 
 /// The account of keys that say nothing of one.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
@@ -99,14 +99,16 @@ impl Kernel {
         signature: &Signature,
         payload_hash: &str,
         protocol: Protocol,
-        s3: bool,
+        api: &Service,
     ) -> Result<Caller> {
+        let s3 = api.s3_signing;
         let refuse = |why: Refusal| Err(refusal(why, protocol, s3, Some(signature)).into());
         let inner = &self.inner;
         // Only keys that look like AWS's are issued; for any other one there is no row to look for.
         let issued = looks_real(&signature.access_key);
-        let stored = if issued { CREDENTIALS.stored(&inner.database.read(), &(&signature.access_key,))? } else { None };
-        let Some(stored) = stored else {
+        let from = inner.database.read();
+        let known = if issued { inner.callers.known(&from, &signature.access_key)? } else { None };
+        let Some(known) = known else {
             if inner.settings.auth == AuthMode::Strict {
                 return refuse(Refusal::UnknownKey);
             }
@@ -118,10 +120,12 @@ impl Kernel {
                 chunks: None,
             });
         };
-        let known = inner.callers.known(&signature.access_key, stored)?;
         let credential = &known.credential;
         if !credential.active {
             return refuse(Refusal::UnknownKey);
+        }
+        if let Some(why) = misplaced(signature, api) {
+            return Err(out_of_scope(why, protocol, s3).into());
         }
         if let Some(token) = &credential.token
             && !signature.token.as_deref().is_some_and(|given| sigv4::same(given, token))
@@ -249,6 +253,42 @@ pub fn refusal(why: Refusal, protocol: Protocol, s3: bool, signature: Option<&Si
                 AwsError::new("SignatureDoesNotMatch", 403, message)
             }
         }
+    }
+}
+
+/// What is wrong with the scope of a signature of version 4, in AWS's words: a signature that was made for one service or
+/// day is good for no other.
+fn misplaced(signature: &Signature, api: &Service) -> Option<String> {
+    if signature.algorithm == sigv4::v2::ALGORITHM {
+        return None;
+    }
+    let (given, wanted) = (signature.service.as_str(), api.signing_name);
+    if given != wanted {
+        return Some(if api.s3_signing {
+            format!(
+                "The authorization header is malformed; incorrect service \"{given}\". This endpoint belongs to \"{wanted}\"."
+            )
+        } else {
+            format!("Credential should be scoped to correct service: '{wanted}'. ")
+        });
+    }
+    let day = signature.stamp.get(..8).unwrap_or_default();
+    if signature.date != day {
+        let (date, stamp) = (&signature.date, &signature.stamp);
+        return Some(format!(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{date}' != '{day}', from '{stamp}'."
+        ));
+    }
+    let host = signature.signed_headers.split(';').any(|name| name == "host");
+    (!host).then(|| "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned())
+}
+
+fn out_of_scope(message: String, protocol: Protocol, s3: bool) -> AwsError {
+    match protocol {
+        Protocol::RestJson => AwsError::new("InvalidSignatureException", 403, message),
+        Protocol::Json | Protocol::Cbor => AwsError::new("InvalidSignatureException", 400, message),
+        _ if s3 => AwsError::new("AuthorizationHeaderMalformed", 400, message),
+        _ => AwsError::new("SignatureDoesNotMatch", 403, message),
     }
 }
 

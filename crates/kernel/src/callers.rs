@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use undercast_policy::{NamedPolicy, PrincipalFacts};
-use undercast_wire::Bytes;
+use undercast_store::{Remembered, Snapshot};
 
 use crate::{CREDENTIALS, Credential, Result, auth};
 
@@ -14,35 +14,27 @@ const KEPT: usize = 1024;
 /// What is made of keys and of accounts.
 #[derive(Default)]
 pub(crate) struct Callers {
-    known: RwLock<HashMap<String, Arc<Known>>>,
+    known: Remembered<Known>,
     roots: RwLock<HashMap<String, Arc<PrincipalFacts>>>,
 }
 
 /// A key that was issued here, and whose it is.
 pub(crate) struct Known {
-    /// The row that all this was made of. A row that was written since has other bytes.
-    stored: Bytes,
     pub(crate) credential: Credential,
     pub(crate) principal: Arc<PrincipalFacts>,
     pub(crate) session: Option<Arc<[NamedPolicy]>>,
 }
 
 impl Callers {
-    /// What a key's row says.
-    pub(crate) fn known(&self, key: &str, stored: Bytes) -> Result<Arc<Known>> {
-        let seen = self.known.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
-        if let Some(known) = seen.filter(|k| k.stored == stored) {
-            return Ok(known);
-        }
-        let credential = CREDENTIALS.read(&stored)?;
-        let known = Arc::new(Known {
-            stored,
-            principal: Arc::new(credential.principal()),
-            session: auth::session_policies(&credential.session_policies, credential.limited),
-            credential,
-        });
-        keep(&self.known, key, &known);
-        Ok(known)
+    /// What a key's row says. `None`: the key was not issued here.
+    pub(crate) fn known(&self, from: &Snapshot, key: &str) -> Result<Option<Arc<Known>>> {
+        self.known.get(&CREDENTIALS, from, &(key,), |credential| {
+            Ok(Known {
+                principal: Arc::new(credential.principal()),
+                session: auth::session_policies(&credential.session_policies, credential.limited),
+                credential,
+            })
+        })
     }
 
     /// The root user of an account.
@@ -50,16 +42,12 @@ impl Callers {
         let seen = self.roots.read().unwrap_or_else(PoisonError::into_inner).get(account).cloned();
         seen.unwrap_or_else(|| {
             let made = Arc::new(auth::root(account));
-            keep(&self.roots, account, &made);
+            let mut all = self.roots.write().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= KEPT {
+                all.clear();
+            }
+            all.insert(account.to_owned(), made.clone());
             made
         })
     }
-}
-
-fn keep<T>(into: &RwLock<HashMap<String, Arc<T>>>, key: &str, made: &Arc<T>) {
-    let mut all = into.write().unwrap_or_else(PoisonError::into_inner);
-    if all.len() >= KEPT {
-        all.clear();
-    }
-    all.insert(key.to_owned(), made.clone());
 }

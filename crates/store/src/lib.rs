@@ -14,6 +14,7 @@ mod durable;
 mod key;
 mod memory;
 mod owners;
+mod remembered;
 mod snapshots;
 mod table;
 
@@ -23,6 +24,7 @@ pub use durable::Durable;
 pub use key::{Key, KeyDecode, Part, PartDecode, Passed, prefix_end};
 pub use memory::Memory;
 pub use owners::{Owners, Scope, Shared};
+pub use remembered::Remembered;
 pub use snapshots::{Beginning, Saved, Snapshots};
 pub use table::{Entry, Table};
 

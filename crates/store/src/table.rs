@@ -41,7 +41,7 @@ impl<V> Table<V> {
         self.name
     }
 
-    fn bytes(&self, key: &impl Key) -> Vec<u8> {
+    pub(crate) fn bytes(&self, key: &impl Key) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         Part::encode(self.name, &mut out);
         key.encode(&mut out);
@@ -56,15 +56,6 @@ impl<V: for<'b> Decode<'b, ()> + Encode<()>> Table<V> {
     /// When the engine fails or the row cannot be read.
     pub fn get(&self, from: &(impl Read + ?Sized), key: &impl Key) -> Result<Option<V>> {
         from.get(&self.bytes(key))?.map(|b| self.read(&b)).transpose()
-    }
-
-    /// The row of a key as it is stored. Who keeps what [`Table::read`] made of it compares these bytes, and is never
-    /// behind.
-    ///
-    /// # Errors
-    /// When the engine fails.
-    pub fn stored(&self, from: &(impl Read + ?Sized), key: &impl Key) -> Result<Option<Bytes>> {
-        from.get(&self.bytes(key))
     }
 
     /// Reads a row out of its bytes.

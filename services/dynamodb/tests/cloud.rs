@@ -103,7 +103,7 @@ impl Cloud {
             identity: vec![NamedPolicy { name: "own".into(), policy: Arc::new(compiled) }],
             ..IdentityPolicies::default()
         };
-        self.kernel.set_identities(Arc::new(Known(known)));
+        self.kernel.set_identities(Arc::new(Known(Arc::new(known))));
         let caller = Caller { principal: Arc::new(principal), session: None, access_key: None, chunks: None };
         let cx = self.kernel.cx(caller, "us-east-1", "request", self.cx.origin().clone());
         Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
@@ -166,10 +166,14 @@ impl Drop for Cloud {
 }
 
 /// Says of every user what is known of one.
-struct Known(IdentityPolicies);
+struct Known(Arc<IdentityPolicies>);
 
 impl Identities for Known {
-    fn policies(&self, _from: &Snapshot, _principal: &PrincipalFacts) -> undercast_kernel::Result<IdentityPolicies> {
+    fn policies(
+        &self,
+        _from: &Snapshot,
+        _principal: &PrincipalFacts,
+    ) -> undercast_kernel::Result<Arc<IdentityPolicies>> {
         Ok(self.0.clone())
     }
 

@@ -58,7 +58,7 @@ pub(crate) struct Entity {
 }
 
 impl Kind {
-    fn table(self) -> &'static Table<Entity> {
+    pub(crate) fn table(self) -> &'static Table<Entity> {
         match self {
             Self::User => &USERS,
             Self::Role => &ROLES,

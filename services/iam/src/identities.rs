@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{NamedPolicy, PolicyKind, PrincipalFacts, PrincipalKind};
-use undercast_kernel::store::Snapshot;
+use undercast_kernel::store::{Remembered, Snapshot};
 use undercast_kernel::{Failure, Identities, IdentityPolicies, Policies, Result, RoleFacts};
 
 use crate::entity::{Entity, Kind};
@@ -14,6 +14,13 @@ use crate::policies;
 #[derive(Default)]
 pub(crate) struct Known {
     compiled: Policies,
+    seen: Remembered<Seen>,
+}
+
+/// A user or role, and its policies where they stand in its own row.
+struct Seen {
+    entity: Entity,
+    policies: Option<Arc<IdentityPolicies>>,
 }
 
 impl Known {
@@ -26,15 +33,28 @@ impl Known {
         policies::document(from, arn)?.map(|document| self.compile(kind, arn, &document)).transpose()
     }
 
-    fn of(&self, from: &Snapshot, entity: &Entity) -> Result<IdentityPolicies> {
+    fn seen(&self, entity: Entity) -> Result<Seen> {
+        let alone = entity.attached.is_empty() && entity.boundary.is_none();
+        let policies = if alone { Some(Arc::new(self.inline(&entity)?)) } else { None };
+        Ok(Seen { entity, policies })
+    }
+
+    /// What stands in its row.
+    fn inline(&self, entity: &Entity) -> Result<IdentityPolicies> {
         let mut identity = Vec::new();
         for (name, document) in &entity.inline {
             identity.push(self.compile(PolicyKind::Inline, &format!("inline:{name}"), document)?);
         }
+        let tags = entity.tags.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        Ok(IdentityPolicies { identity, boundary: None, service_control: Vec::new(), tags })
+    }
+
+    fn of(&self, from: &Snapshot, entity: &Entity) -> Result<IdentityPolicies> {
+        let mut all = self.inline(entity)?;
         for arn in &entity.attached {
-            identity.extend(self.managed(from, PolicyKind::Managed, arn)?);
+            all.identity.extend(self.managed(from, PolicyKind::Managed, arn)?);
         }
-        let boundary = match &entity.boundary {
+        all.boundary = match &entity.boundary {
             Some(arn) => {
                 // A boundary whose policy is gone allows nothing.
                 let nothing = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
@@ -43,8 +63,7 @@ impl Known {
             }
             None => None,
         };
-        let tags = entity.tags.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        Ok(IdentityPolicies { identity, boundary, service_control: Vec::new(), tags })
+        Ok(all)
     }
 }
 
@@ -54,23 +73,23 @@ fn last_name(arn: &str) -> Option<(String, String)> {
     Some((arn.account, name))
 }
 
-/// A user or role that is gone has no policies, and so no rights.
-fn gone(failure: Failure) -> Result<IdentityPolicies> {
-    if failure.code() == Some("NoSuchEntity") { Ok(IdentityPolicies::default()) } else { Err(failure) }
-}
-
 impl Identities for Known {
-    fn policies(&self, from: &Snapshot, principal: &PrincipalFacts) -> Result<IdentityPolicies> {
+    fn policies(&self, from: &Snapshot, principal: &PrincipalFacts) -> Result<Arc<IdentityPolicies>> {
         let (kind, place) = match &principal.kind {
             PrincipalKind::User { name } => (Kind::User, Some((principal.account.clone(), name.clone()))),
             PrincipalKind::FederatedUser { user_arn, .. } => (Kind::User, last_name(user_arn)),
             PrincipalKind::AssumedRole { role_arn, .. } => (Kind::Role, last_name(role_arn)),
-            _ => return Ok(IdentityPolicies::default()),
+            _ => return Ok(Arc::default()),
         };
-        let Some((account, name)) = place else { return Ok(IdentityPolicies::default()) };
-        match kind.find(from, &account, &name) {
-            Ok(entity) => self.of(from, &entity),
-            Err(failure) => gone(failure),
+        let Some((account, name)) = place else { return Ok(Arc::default()) };
+        let key = (account, name.to_lowercase());
+        match self.seen.get(kind.table(), from, &key, |entity| self.seen(entity))? {
+            Some(seen) => match &seen.policies {
+                Some(policies) => Ok(policies.clone()),
+                None => Ok(Arc::new(self.of(from, &seen.entity)?)),
+            },
+            // A user or role that is gone has no policies, and so no rights.
+            None => Ok(Arc::default()),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::function::{FUNCTIONS, Function};
 use crate::report::{Call, Done};
 use crate::state::State;
 use crate::url::URLS;
-use crate::{access, invoke};
+use crate::{access, api, invoke};
 
 /// `<id>.lambda-url.<region>.localhost`
 pub(crate) const URLS_SITE: &str = "lambda-url";
@@ -81,7 +81,7 @@ fn signed(cx: &Cx, request: &Request, body: &Bytes) -> Result<Cx> {
     let signature = sigv4::read(request).map_err(|why| auth::unreadable(&why, Protocol::RestJson, false))?;
     let signature = signature.ok_or_else(missing)?;
     let hash = text::hex_encode(&Sha256::digest(body));
-    let caller = cx.kernel().authenticate(request, &signature, &hash, Protocol::RestJson, false)?;
+    let caller = cx.kernel().authenticate(request, &signature, &hash, Protocol::RestJson, &api::SERVICE)?;
     if signature.is_asymmetric() && !sigv4::asymmetric::admits(&signature.region, cx.region()) {
         return Err(auth::refusal(Refusal::Region, Protocol::RestJson, false, Some(&signature)).into());
     }

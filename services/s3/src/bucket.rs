@@ -1,10 +1,12 @@
 //! Finding a bucket, and the rules of names.
 
+use std::sync::Arc;
 use undercast_kernel::store::Read;
-use undercast_kernel::{AwsError, Cx, Result};
 
-use crate::error;
+use undercast_kernel::{AwsError, Cx, Failure, Result};
+
 use crate::rows::{BUCKETS, Bucket};
+use crate::{S3, error};
 
 /// Longest key in bytes.
 const KEY_BYTES: usize = 1024;
@@ -12,23 +14,43 @@ const KEY_BYTES: usize = 1024;
 /// The bucket of that name, if the caller reached the right region and, where it says so, the right owner.
 pub(crate) fn open(cx: &Cx, from: &(impl Read + ?Sized), name: &str, owner: Option<&str>) -> Result<Bucket> {
     let bucket = anywhere(from, name, owner)?;
-    if bucket.region != cx.region()
-        && let Some(error) = wrong_region(cx, &bucket)
-    {
-        return Err(error.into());
-    }
+    check_region(cx, &bucket)?;
     Ok(bucket)
 }
 
 /// The same for calls that S3 answers in every region.
 pub(crate) fn anywhere(from: &(impl Read + ?Sized), name: &str, owner: Option<&str>) -> Result<Bucket> {
-    let Some(bucket) = BUCKETS.get(from, &(name,))? else {
-        return Err(
-            if is_possible(name) { error::no_such_bucket(name) } else { error::invalid_bucket_name(name) }.into()
-        );
-    };
+    let bucket = BUCKETS.get(from, &(name,))?.ok_or_else(|| missing(name))?;
     check_owner(&bucket, owner)?;
     Ok(bucket)
+}
+
+impl S3 {
+    /// The bucket as it was last taken apart, for readings: they are many, and all of them ask for it twice.
+    pub(crate) fn bucket(
+        &self,
+        cx: &Cx,
+        from: &(impl Read + ?Sized),
+        name: &str,
+        owner: Option<&str>,
+    ) -> Result<Arc<Bucket>> {
+        let found = self.buckets.get(&BUCKETS, from, &(name,), Ok::<_, Failure>)?;
+        let bucket = found.ok_or_else(|| missing(name))?;
+        check_owner(&bucket, owner)?;
+        check_region(cx, &bucket)?;
+        Ok(bucket)
+    }
+}
+
+fn missing(name: &str) -> AwsError {
+    if is_possible(name) { error::no_such_bucket(name) } else { error::invalid_bucket_name(name) }
+}
+
+fn check_region(cx: &Cx, bucket: &Bucket) -> Result<()> {
+    if bucket.region == cx.region() {
+        return Ok(());
+    }
+    wrong_region(cx, bucket).map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// `x-amz-expected-bucket-owner`

@@ -107,7 +107,7 @@ pub(crate) async fn objects(s3: &S3, cx: &Cx, input: api::DeleteObjectsInput) ->
     }
     let from = cx.read();
     let guarded =
-        s3.guarded(cx, &from, bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?)?;
+        s3.guarded(cx, &from, s3.bucket(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?)?;
     let mut wishes = Vec::with_capacity(input.delete.objects.len());
     for object in input.delete.objects {
         let action = if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };

@@ -45,7 +45,7 @@ mod versions;
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::store::Shared;
+use undercast_kernel::store::{Remembered, Shared};
 use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
@@ -64,6 +64,7 @@ const LEAST_PART: u64 = 5 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct S3 {
     policies: policy::Compiled,
+    buckets: Remembered<rows::Bucket>,
 }
 
 impl Service for S3 {

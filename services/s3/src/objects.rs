@@ -1,5 +1,7 @@
 //! Objects: put, read, described.
 
+use std::sync::Arc;
+
 use undercast_kernel::store::Read;
 use undercast_kernel::{AwsError, Body, Cx, Failure, Result};
 use undercast_wire::schema::TimestampFormat;
@@ -56,7 +58,7 @@ impl S3 {
         &self,
         cx: &Cx,
         from: &(impl Read + ?Sized),
-        bucket: &Bucket,
+        bucket: &Arc<Bucket>,
         key: &str,
         version: Option<&str>,
     ) -> Result<Object> {
@@ -229,7 +231,7 @@ fn part(
 
 pub(crate) async fn get(s3: &S3, cx: &Cx, input: api::GetObjectInput) -> Result<api::GetObjectOutput> {
     let from = cx.read();
-    let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
+    let bucket = s3.bucket(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let object = s3.readable(cx, &from, &bucket, &input.key, input.version_id.as_deref())?;
     let described = wanted!(input).of(cx, &from, &bucket, object)?;
     let mut output = api::GetObjectOutput::default();
@@ -240,7 +242,7 @@ pub(crate) async fn get(s3: &S3, cx: &Cx, input: api::GetObjectInput) -> Result<
 
 pub(crate) fn head(s3: &S3, cx: &Cx, input: &api::HeadObjectInput) -> Result<api::HeadObjectOutput> {
     let from = cx.read();
-    let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
+    let bucket = s3.bucket(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let object = s3.readable(cx, &from, &bucket, &input.key, input.version_id.as_deref())?;
     let described = wanted!(input).of(cx, &from, &bucket, object)?;
     let mut output = api::HeadObjectOutput::default();

@@ -18,12 +18,12 @@ use crate::{S3, bucket, tagging};
 
 /// A bucket with what decides over it.
 pub(crate) struct Guarded {
-    pub(crate) bucket: Bucket,
+    pub(crate) bucket: Arc<Bucket>,
     policy: Option<Arc<Policy>>,
 }
 
 impl S3 {
-    pub(crate) fn guarded(&self, cx: &Cx, from: &(impl Read + ?Sized), bucket: Bucket) -> Result<Guarded> {
+    pub(crate) fn guarded(&self, cx: &Cx, from: &(impl Read + ?Sized), bucket: Arc<Bucket>) -> Result<Guarded> {
         let mut policy = self.policies.of(from, &bucket)?;
         // RestrictPublicBuckets leaves a public policy to the owner's account and to services.
         let restricted = bucket.public && bucket.block.is_some_and(|b| b.restrict);
@@ -122,8 +122,8 @@ pub(crate) fn access(s3: &S3, cx: &Cx, operation: &'static Operation, input: &Fi
     let from = cx.read();
     let owner = input.text("ExpectedBucketOwner");
     let found = match operation.name {
-        "GetBucketLocation" => bucket::anywhere(&from, name, owner)?,
-        _ => bucket::open(cx, &from, name, owner)?,
+        "GetBucketLocation" => Arc::new(bucket::anywhere(&from, name, owner)?),
+        _ => s3.bucket(cx, &from, name, owner)?,
     };
     // Decided key by key, in the answer.
     if operation.name == "DeleteObjects" {
@@ -190,7 +190,7 @@ fn further(
     if let Some(text) = input.text("CopySource") {
         let source = CopySource::parse(text)?;
         let owner = input.text("ExpectedSourceBucketOwner");
-        let found = s3.guarded(cx, from, bucket::anywhere(from, &source.bucket, owner)?)?;
+        let found = s3.guarded(cx, from, Arc::new(bucket::anywhere(from, &source.bucket, owner)?))?;
         let action = if source.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         let mut reading = vec![found.on_object(action, &source.key)];
         if found.is_asked(cx) {
