@@ -1,13 +1,13 @@
 """Runs a Python handler: takes events from the Runtime API, gives back what the handler returns.
 
 Only the standard library, and of that only what every start needs: each import is part of every cold start. The HTTP
-client is a socket, because `http.client` alone takes longer to import than all of this.
+client is a socket, and a bare one, because `http.client` and `socket` take longer to import than all of this. `logging`
+is set up when the function imports it.
 """
 
+import _socket
 import json
-import logging
 import os
-import socket
 import sys
 import time
 
@@ -28,22 +28,46 @@ class Current:
     request_id = None
 
 
-class Handler(logging.Handler):
-    """Writes records in the form that functions' logs have."""
+class LoggingFinder:
+    """Sets `logging` up as functions have it, once it is imported."""
 
-    def emit(self, record):
-        try:
-            write(self.format(record))
-        except Exception:
-            self.handleError(record)
+    def find_spec(self, name, path=None, target=None):
+        if name != "logging":
+            return None
+        sys.meta_path.remove(self)
+        found = (finder.find_spec(name, path, target) for finder in sys.meta_path)
+        spec = next(spec for spec in found if spec)
+        run = spec.loader.exec_module
+
+        def exec_module(module):
+            run(module)
+            set_up(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
 
 
-class RequestId(logging.Filter):
-    """Tells each record its invocation."""
+def set_up(logging):
+    """Has the root logger write records in the form that functions' logs have."""
 
-    def filter(self, record):
-        record.aws_request_id = Current.request_id or ""
-        return True
+    class Handler(logging.Handler):
+        def emit(self, record):
+            try:
+                write(self.format(record))
+            except Exception:
+                self.handleError(record)
+
+    class RequestId(logging.Filter):
+        def filter(self, record):
+            record.aws_request_id = Current.request_id or ""
+            return True
+
+    handler = Handler()
+    form = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S")
+    form.converter = time.gmtime
+    handler.setFormatter(form)
+    handler.addFilter(RequestId())
+    logging.getLogger().addHandler(handler)
 
 
 class Api:
@@ -51,9 +75,11 @@ class Api:
 
     def __init__(self, address):
         host, port = address.rsplit(":", 1)
-        self.connection = socket.create_connection((host, int(port)))
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.stream = self.connection.makefile("rb")
+        self.connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self.connection.connect((host, int(port)))
+        self.connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        # Reads through the same descriptor, and leaves its end to the socket.
+        self.stream = open(self.connection.fileno(), "rb", closefd=False)
 
     def call(self, method, path, body=b"", headers=""):
         head = f"{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nHost: runtime\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
@@ -213,12 +239,7 @@ def handle(api, handler, headers, body):
 
 def main():
     sys.stdout.reconfigure(line_buffering=True)
-    handler = Handler()
-    form = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S")
-    form.converter = time.gmtime
-    handler.setFormatter(form)
-    handler.addFilter(RequestId())
-    logging.getLogger().addHandler(handler)
+    sys.meta_path.insert(0, LoggingFinder())
     api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
         function = find_handler(os.environ["_HANDLER"])
