@@ -27,7 +27,8 @@ pub(crate) fn folder() -> Result<PathBuf, Failed> {
     Ok(folder)
 }
 
-/// Compares what is promised and was not seen with the promise files. Those may only shrink: `rewrite` makes them anew.
+/// Compares what is promised and was not seen with the promise files. Those may only shrink: `rewrite` strikes out of them
+/// what is seen, and makes those that are not there.
 pub(crate) fn check(seen: &Path, rewrite: bool) -> Result<(), Failed> {
     let seen = read_seen(seen)?;
     let mut wrong = Vec::new();
@@ -36,8 +37,10 @@ pub(crate) fn check(seen: &Path, rewrite: bool) -> Result<(), Failed> {
         let uncovered: BTreeSet<&str> = file.promised.difference(&seen).map(String::as_str).collect();
         say(&format!("{}: {} of {} promised", file.name, uncovered.len(), file.promised.len()));
         if rewrite {
-            let text: String = uncovered.iter().map(|line| format!("{line}\n")).collect();
-            shell::write(&path, &text)?;
+            let listed = if path.exists() { Some(shell::read(&path)?) } else { None };
+            let listed: Option<BTreeSet<&str>> = listed.as_deref().map(|text| text.lines().collect());
+            let kept = uncovered.iter().filter(|line| listed.as_ref().is_none_or(|all| all.contains(**line)));
+            shell::write(&path, &kept.map(|line| format!("{line}\n")).collect::<String>())?;
             continue;
         }
         let text = shell::read(&path)?;
@@ -55,7 +58,7 @@ pub(crate) fn check(seen: &Path, rewrite: bool) -> Result<(), Failed> {
     Err(Failed::Check(wrong.join("\n")))
 }
 
-/// Runs all tests and makes the promise files anew.
+/// Runs all tests and strikes out of the promise files what they see.
 pub(crate) fn run() -> Result<(), Failed> {
     let folder = folder()?;
     tests(&folder)?;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value as Json, json};
 use undercast_kernel::wire::text;
 
+use super::progress::watched;
 use super::{ClockAction, Command, FaultAction, FaultArguments, Outcome, say};
 use crate::client::{ClientError, call};
 
@@ -13,7 +14,9 @@ use crate::client::{ClientError, call};
 enum BadArgument {
     #[error("`{0}` is not a span: expected something like 90s, 15m, 36h or 400d")]
     Span(String),
-    #[error("`{0}` is not an effect: expected throttle, abort, latency:MILLISECONDS or error:CODE:STATUS[:MESSAGE]")]
+    #[error(
+        "`{0}` is not an effect: expected throttle, abort, dead, latency:MILLISECONDS or error:CODE:STATUS[:MESSAGE]"
+    )]
     Effect(String),
 }
 
@@ -168,7 +171,8 @@ async fn clock(endpoint: &str, json: bool, action: ClockAction) -> Outcome {
         ClockAction::Advance { by } => Some(json!({"action": "advance", "seconds": seconds(&by)?})),
     };
     let method = if body.is_some() { "POST" } else { "GET" };
-    let answer = call(endpoint, method, "/_undercast/clock", body.as_ref()).await?;
+    // Everything that falls due on the way is done before the answer comes.
+    let answer = watched("moving the clock", call(endpoint, method, "/_undercast/clock", body.as_ref())).await?;
     if json {
         say(&answer.to_string())?;
     } else {

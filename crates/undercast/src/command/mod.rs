@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod progress;
 mod show;
 mod state;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use undercast_kernel::store::{Beginning, Owners, Snapshots};
 
+use super::progress::watched;
 use super::{Outcome, SnapshotAction, say};
 use crate::client::{ClientError, call};
 
@@ -31,7 +32,7 @@ pub(super) async fn snapshot(endpoint: &str, json: bool, action: SnapshotAction)
     match action {
         SnapshotAction::Save { name, account } => {
             let what = json!({"name": name, "account": account});
-            let saved = call(endpoint, "POST", "/_undercast/snapshots", Some(&what)).await?;
+            let saved = watched("saving", call(endpoint, "POST", "/_undercast/snapshots", Some(&what))).await?;
             say(&if json { saved.to_string() } else { format!("saved {name} ({} bytes of rows)", saved["bytes"]) })?;
         }
         SnapshotAction::Load { name, account } => {
@@ -73,7 +74,7 @@ fn subject(account: Option<&str>) -> String {
 async fn load(endpoint: &str, name: &str, account: Option<&str>) -> Done<()> {
     let what = json!({"name": name, "account": account});
     call(endpoint, "POST", "/_undercast/snapshots/load", Some(&what)).await?;
-    until_begun(endpoint).await
+    watched("bringing it back", until_begun(endpoint)).await
 }
 
 /// Waits until the cloud has begun again with the state that was ordered.
@@ -118,7 +119,7 @@ async fn fork(endpoint: &str, name: String, directory: &Path) -> Done<()> {
 
 pub(super) async fn reset(endpoint: &str, account: Option<&str>) -> Outcome {
     call(endpoint, "POST", "/_undercast/reset", Some(&json!({"account": account}))).await?;
-    until_begun(endpoint).await?;
+    watched("emptying", until_begun(endpoint)).await?;
     say(&format!("{} is empty", subject(account)))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -126,7 +127,7 @@ pub(super) async fn reset(endpoint: &str, account: Option<&str>) -> Outcome {
 pub(super) async fn export(endpoint: &str, file: &Path, account: Option<&str>) -> Outcome {
     use std::os::unix::fs::OpenOptionsExt as _;
     let passing = json!({"name": PASSING, "account": account});
-    let saved: Json = call(endpoint, "POST", "/_undercast/snapshots", Some(&passing)).await?;
+    let saved: Json = watched("saving", call(endpoint, "POST", "/_undercast/snapshots", Some(&passing))).await?;
     let out = File::options().create(true).truncate(true).write(true).mode(0o600).open(file)?;
     let mut archive = tar::Builder::new(out);
     archive.append_dir_all(".", saved["folder"].as_str().unwrap_or_default())?;
