@@ -527,41 +527,6 @@ pub enum Sweep {
     Expiry,
 }
 
-const TOKENS: &str = "dynamodb.tokens";
-
-/// A token with which a transaction was sent, so that sending it again does nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Token {
-    /// What tells the request from others.
-    #[cbor(n(0), with = "minicbor::bytes")]
-    pub request: Vec<u8>,
-    /// Until when it is remembered, in milliseconds since 1970.
-    #[n(1)]
-    pub until: i64,
-}
-
-/// What is remembered of a token.
-///
-/// # Errors
-/// When the store fails.
-pub fn token(from: &(impl Read + ?Sized), scope: Scope<'_>, token: &str) -> Result<Option<Token>> {
-    let stored = from.get(&scope.rows(TOKENS, token))?;
-    Ok(stored.map(|bytes| minicbor::decode(&bytes)).transpose()?)
-}
-
-/// Remembers a token.
-pub fn put_token(tx: &mut Tx<'_>, scope: Scope<'_>, token: &str, row: &Token) {
-    let mut bytes = Vec::with_capacity(48);
-    if minicbor::encode(row, &mut bytes).is_ok() {
-        tx.put(scope.rows(TOKENS, token), bytes.into());
-    }
-}
-
-/// Forgets a token.
-pub fn forget_token(tx: &mut Tx<'_>, scope: Scope<'_>, token: &str) {
-    tx.delete(scope.rows(TOKENS, token));
-}
-
 const TAGS: &str = "dynamodb.tags";
 
 /// The tags of a table, by its id.

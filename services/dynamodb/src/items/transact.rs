@@ -13,12 +13,11 @@ use crate::capacity::Reading;
 use crate::error::{Error, Result};
 use crate::expression::update;
 use crate::request::{check_parameters, scope, table_name};
-use crate::rows::{self, Token};
 use crate::streams::announce;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
-use undercast_kernel::Cx;
+use undercast_kernel::{Cx, Repeated};
 use undercast_store::Tx;
 use undercast_wire::AwsError;
 
@@ -45,10 +44,12 @@ impl DynamoDb {
         let writes = input.transact_items.into_iter().map(|item| write_of(cx, item)).collect::<Result<Vec<_>>>()?;
         let done = cx
             .write(|tx| {
-                if let Some(token) = &token
-                    && self.is_repeated(cx, tx, token, &request)?
-                {
-                    return Ok(None);
+                if let Some(token) = &token {
+                    match cx.repeated(tx, "dynamodb", token, &request, TOKEN_LIFE)? {
+                        Repeated::New => {}
+                        Repeated::Same => return Ok(None),
+                        Repeated::Another => return Err(Error::idempotent_parameter_mismatch().into()),
+                    }
                 }
                 Ok(Some(self.carry_out_all(cx, tx, &writes)?))
             })
@@ -113,21 +114,6 @@ impl DynamoDb {
             return Err(Error::validation("Transaction request size has exceeded the maximum allowed size"));
         }
         Ok(all)
-    }
-
-    /// Whether a token has been used with the same request; it is remembered from now on.
-    fn is_repeated(&self, cx: &Cx, tx: &mut Tx<'_>, token: &str, request: &[u8]) -> Result<bool> {
-        let known = rows::token(tx, scope(cx), token)?;
-        match known.filter(|known| known.until > cx.now_millis()) {
-            Some(known) if known.request == request => Ok(true),
-            Some(_) => Err(Error::idempotent_parameter_mismatch()),
-            None => {
-                let row = Token { request: request.to_vec(), until: cx.now_millis().saturating_add(TOKEN_LIFE) };
-                rows::put_token(tx, scope(cx), token, &row);
-                self.schedule_forgetting(cx, tx, token, row.until)?;
-                Ok(false)
-            }
-        }
     }
 
     /// The items with these keys, as they are at one moment.

@@ -1,4 +1,4 @@
-//! What happens by itself: items expire, deleted tables and indexes are swept, tokens are forgotten. And the two operations
+//! What happens by itself: items expire, deleted tables and indexes are swept. And the two operations
 //! that say by which attribute items expire.
 
 use crate::DynamoDb;
@@ -24,7 +24,6 @@ const OLDEST: u64 = 5 * 365 * 86_400;
 
 const EXPIRE: &str = "expire";
 const SWEEP: &str = "sweep";
-const FORGET: &str = "forget-token";
 const EXPIRE_BACKUP: &str = "expire-backup";
 const TRIM: &str = "trim-stream";
 const TRIM_HISTORY: &str = "trim-history";
@@ -130,16 +129,6 @@ impl DynamoDb {
         Ok(cx.tasks().schedule(cx, tx, SERVICE, &id, SWEEP, format!("{table} {part}"), cx.now())?)
     }
 
-    /// Schedules the forgetting of a token, `until` being in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(crate) fn schedule_forgetting(&self, cx: &Cx, tx: &mut Tx<'_>, token: &str, until: i64) -> Result<()> {
-        let at = Timestamp::from_millisecond(until).unwrap_or(Timestamp::MAX);
-        let id = format!("{FORGET}:{}:{}:{token}", cx.account(), cx.region());
-        Ok(cx.tasks().schedule(cx, tx, SERVICE, &id, FORGET, token.to_owned(), at)?)
-    }
-
     /// Schedules the trimming of a stream, which goes on until the stream is over.
     ///
     /// # Errors
@@ -194,14 +183,6 @@ impl DynamoDb {
             EXPIRE_BACKUP => self.expire_backup(cx, &task.payload).await,
             TRIM => crate::streams::trim(cx, &task.payload).await,
             TRIM_HISTORY => self.trim_history(cx, &task.payload).await,
-            FORGET => {
-                cx.write(|tx| {
-                    rows::forget_token(tx, scope(cx), &task.payload);
-                    Ok(())
-                })
-                .await?;
-                Ok(Next::Done)
-            }
             other => Err(cx.broken(format!("dynamodb has no task `{other}`")).into()),
         }
     }
