@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,17 +19,31 @@ use undercast_wire::value::{Body, BodyError, ByteStream, Trailers};
 /// A sender that says nothing for so long has gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// A request's body as it arrives.
-pub(crate) fn incoming(body: Incoming) -> Body {
-    let length = body.size_hint().exact();
-    if length == Some(0) {
-        return Body::empty();
+/// Whether something of a request's body is still to be read.
+pub(crate) struct Left(Arc<AtomicBool>);
+
+impl Left {
+    /// Something is: the connection will be closed behind the answer, and the client must be told.
+    pub(crate) fn is_something(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
-    Body::stream(Box::pin(Arriving { body, patience: SILENCE, silence: None }), length)
+}
+
+/// A request's body as it arrives.
+pub(crate) fn incoming(body: Incoming) -> (Body, Left) {
+    let length = body.size_hint().exact();
+    let left = Arc::new(AtomicBool::new(length != Some(0)));
+    if length == Some(0) {
+        return (Body::empty(), Left(left));
+    }
+    let arriving = Arriving { body, left: left.clone(), patience: SILENCE, silence: None };
+    (Body::stream(Box::pin(arriving), length), Left(left))
 }
 
 struct Arriving<B> {
     body: B,
+    /// Until its end was read.
+    left: Arc<AtomicBool>,
     /// How long a sender may say nothing.
     patience: Duration,
     silence: Option<Pin<Box<tokio::time::Sleep>>>,
@@ -46,6 +61,9 @@ where
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.silence = None;
+                    if self.body.is_end_stream() {
+                        self.left.store(false, Ordering::Release);
+                    }
                     if let Ok(data) = frame.into_data() {
                         return Poll::Ready(Some(Ok(data)));
                     }
@@ -53,7 +71,10 @@ where
                 Poll::Ready(Some(Err(error))) => {
                     return Poll::Ready(Some(Err(BodyError::Incomplete(Some(Box::new(error))))));
                 }
-                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(None) => {
+                    self.left.store(false, Ordering::Release);
+                    return Poll::Ready(None);
+                }
                 Poll::Pending => {
                     let patience = self.patience;
                     let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
@@ -252,7 +273,8 @@ mod tests {
     async fn a_sender_may_be_slow_and_not_silent() {
         let patience = Duration::from_millis(200);
         let sender = Slow { pieces: 8, pause: patience / 4, sleeping: None };
-        let mut body = Body::stream(Box::pin(Arriving { body: sender, patience, silence: None }), None);
+        let mut body =
+            Body::stream(Box::pin(Arriving { body: sender, left: Arc::default(), patience, silence: None }), None);
         let began = Instant::now();
         for _ in 0..8 {
             assert_eq!(body.next().await.map(Result::unwrap), Some(Bytes::from_static(b"piece")));

@@ -27,7 +27,9 @@ pub(crate) async fn handle(
     tls: bool,
 ) -> Option<Response> {
     let (parts, incoming) = request.into_parts();
-    let request = convert(parts, incoming);
+    let shared = parts.version >= http::Version::HTTP_2;
+    let (body, left) = body::incoming(incoming);
+    let request = convert(parts, body);
     let host_header = request.header(names::HOST).unwrap_or_default().to_owned();
     let Some(name) = host::parse(&host_header, &gateway.settings.hosts) else {
         return Some(refuse(403, "The Host header names neither a loopback address nor a configured name."));
@@ -45,6 +47,10 @@ pub(crate) async fn handle(
     let scheme = if tls { "https" } else { "http" };
     let door = Door { gateway, labels, host: host_header, peer, scheme };
     let mut response = door.answer(request).await?;
+    // As S3 does: a client that is refused before it has sent everything must not take the connection for a good one.
+    if left.is_something() && !shared {
+        response.set("connection", "close");
+    }
     if let Some(origin) = &origin {
         cors::add(&mut response, origin);
     }
@@ -57,7 +63,7 @@ fn refuse(status: u16, why: &str) -> Response {
     response
 }
 
-fn convert(parts: Parts, incoming: Incoming) -> Request {
+fn convert(parts: Parts, body: Body) -> Request {
     let mut headers = parts.headers;
     // HTTP/2 has the host in its own field.
     if !headers.contains_key(names::HOST)
@@ -71,7 +77,7 @@ fn convert(parts: Parts, incoming: Incoming) -> Request {
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers,
-        body: body::incoming(incoming),
+        body,
     }
 }
 

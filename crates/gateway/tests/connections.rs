@@ -210,3 +210,20 @@ async fn slow_clients_are_let_go() {
         assert!(patience.contains(&took), "{ended:?}");
     }
 }
+
+#[tokio::test]
+async fn whoever_is_refused_before_all_is_sent_is_told_that_the_connection_ends() {
+    let cloud = cloud().await;
+    let signed = SIGNED.replace("/sqs/", "/s3/");
+    let put = |headers: &str| format!("PUT /no-such-bucket/key HTTP/1.1\r\nHost: localhost\r\n{signed}{headers}\r\n");
+    let mut stream = connect(&cloud).await;
+    stream.write_all(put("Content-Length: 5\r\nExpect: 100-continue\r\n").as_bytes()).await.unwrap();
+    let answer = rest(&mut stream).await.to_lowercase();
+    assert!(answer.starts_with("http/1.1 404") && answer.contains("connection: close\r\n"), "{answer}");
+    // What has come whole is read whole, and the connection serves on.
+    let whole = create("first");
+    let answers =
+        say(&cloud, format!("{whole}{}", create("second").replace("Host:", "Connection: close\r\nHost:"))).await;
+    assert_eq!(statuses(&answers), ["200", "200"]);
+    assert_eq!(answers.to_lowercase().matches("connection: close").count(), 1, "{answers}");
+}
