@@ -2,7 +2,7 @@
 //! it.
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::store::{Beginning, Error, Saved, Scope};
+use undercast_kernel::store::{Beginning, Error, Saved, Scope, is_account};
 
 use crate::internal::Answer;
 use crate::listen::Gateway;
@@ -30,7 +30,7 @@ pub(crate) async fn answer(gateway: &Gateway, method: &str, path: &str, input: &
 fn account(input: &Json) -> Result<Option<String>, (u16, String)> {
     match &input["account"] {
         Json::Null => Ok(None),
-        Json::String(id) if id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()) => Ok(Some(id.clone())),
+        Json::String(id) if is_account(id) => Ok(Some(id.clone())),
         other => Err((400, format!("an account has twelve digits, and {other} has not"))),
     }
 }

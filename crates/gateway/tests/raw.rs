@@ -23,15 +23,10 @@ pub(crate) async fn cloud() -> Cloud {
     Cloud::start(services).await
 }
 
-/// A request for a service, as somebody signs it whose key was not issued here: for the root user.
-pub(crate) fn request(service: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+/// A request with these headers and nothing else.
+pub(crate) fn unsigned(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let credential = format!("test/20260101/us-east-1/{service}/aws4_request");
-    let signature = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=00");
     let mut all = http::HeaderMap::new();
-    for (name, value) in [("host", "localhost"), ("x-amz-date", "20260101T000000Z"), ("authorization", &signature)] {
-        all.insert(http::HeaderName::from_static(name), value.parse().unwrap());
-    }
     for (name, value) in headers {
         all.insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
     }
@@ -42,6 +37,14 @@ pub(crate) fn request(service: &str, method: &str, target: &str, headers: &[(&st
         headers: all,
         body: body.to_vec().into(),
     }
+}
+
+/// A request for a service, as somebody signs it whose key was not issued here: for the root user.
+pub(crate) fn request(service: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+    let credential = format!("test/20260101/us-east-1/{service}/aws4_request");
+    let signature = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=00");
+    let signed = [("host", "localhost"), ("x-amz-date", "20260101T000000Z"), ("authorization", &signature)];
+    unsigned(method, target, &[&signed, headers].concat(), body)
 }
 
 /// A call of the JSON protocol.

@@ -9,7 +9,7 @@ use undercast_testkit::{Client, Cloud, Credentials};
 use undercast_wire::sigv4::{self, Signature};
 use undercast_wire::{Body, Request, text};
 
-use crate::raw::{cloud, queues, refused};
+use crate::raw::{cloud, queues, refused, unsigned};
 
 /// A client with a key that was issued here, whose owner may do everything.
 async fn user(cloud: &Cloud) -> Client {
@@ -23,29 +23,14 @@ async fn user(cloud: &Cloud) -> Client {
     cloud.client_of(Credentials::new(&text("AccessKeyId"), &text("SecretAccessKey")))
 }
 
-fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut all = http::HeaderMap::new();
-    for (name, value) in headers {
-        all.insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
-    }
-    Request {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers: all,
-        body: body.to_vec().into(),
-    }
-}
-
 fn create_queue(name: &str) -> Request {
     let headers = [("x-amz-target", "AmazonSQS.CreateQueue"), ("content-type", "application/x-amz-json-1.0")];
-    request("POST", "/", &headers, json!({"QueueName": name}).to_string().as_bytes())
+    unsigned("POST", "/", &headers, json!({"QueueName": name}).to_string().as_bytes())
 }
 
 fn list_users() -> Request {
     let headers = [("content-type", "application/x-www-form-urlencoded")];
-    request("POST", "/", &headers, b"Action=ListUsers&Version=2010-05-08")
+    unsigned("POST", "/", &headers, b"Action=ListUsers&Version=2010-05-08")
 }
 
 /// Signed as a service's API asks for, some minutes ago.
@@ -80,7 +65,7 @@ fn presigned(cloud: &Cloud, client: &Client, path: &str, ago: i64, good_for: u64
         signature.stamp
     );
     let host = format!("localhost:{}", cloud.address.port());
-    let mut request = request("GET", &format!("{path}?{query}"), &[("host", &host)], b"");
+    let mut request = unsigned("GET", &format!("{path}?{query}"), &[("host", &host)], b"");
     let canonical = sigv4::canonical_request(&request, &signature, "UNSIGNED-PAYLOAD", true);
     let key = sigv4::signing_key(&client.credentials.secret, &signature.date, &signature.region, "s3");
     signature.signature = sigv4::sign(&key, &sigv4::string_to_sign(&signature, &canonical));
@@ -192,7 +177,7 @@ async fn a_signature_that_is_replayed_later_is_refused() {
         assert_eq!((status == 200, body.contains("InvalidSignatureException")), (good, !good), "{minutes}: {body}");
     }
     refused(&client, signed(&cloud, &client, "iam", list_users(), 16), 403, "SignatureDoesNotMatch").await;
-    let list = || request("GET", "/", &[], b"");
+    let list = || unsigned("GET", "/", &[], b"");
     refused(&client, signed(&cloud, &client, "s3", list(), 16), 403, "RequestTimeTooSkewed").await;
     assert_eq!(client.send(signed(&cloud, &client, "s3", list(), 0)).await.0, 200);
     // Seen yesterday by the cloud's clock and the machine's alike.
@@ -231,7 +216,7 @@ async fn a_body_that_is_not_the_signed_one_is_not_kept() {
     let cloud = cloud().await;
     let client = user(&cloud).await;
     client.call("s3", "CreateBucket", json!({"Bucket": "bucket"})).await.ok();
-    let put = |body: &[u8]| signed(&cloud, &client, "s3", request("PUT", "/bucket/key", &[], body), 0);
+    let put = |body: &[u8]| signed(&cloud, &client, "s3", unsigned("PUT", "/bucket/key", &[], body), 0);
     let mut swapped = put(b"what was signed");
     swapped.body = b"what was sent!!".to_vec().into();
     refused(&client, swapped, 400, "XAmzContentSHA256Mismatch").await;

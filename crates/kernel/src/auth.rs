@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use undercast_policy::{NamedPolicy, Policy, PrincipalFacts, PrincipalKind};
+use undercast_store::is_account;
 use undercast_wire::sigv4::{self, Key, Signature, Unreadable};
 use undercast_wire::{AwsError, Protocol, Request, Service, text};
 
@@ -79,7 +80,7 @@ pub fn anonymous() -> PrincipalFacts {
 
 /// The account that an unknown access key speaks for: the one whose twelve digits it is, else the default one.
 pub fn account_of_key(key: &str) -> &str {
-    if key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()) { key } else { DEFAULT_ACCOUNT }
+    if is_account(key) { key } else { DEFAULT_ACCOUNT }
 }
 
 /// Looks like a key that AWS itself issued.

@@ -23,7 +23,7 @@ pub use database::{Database, Snapshot, Tx};
 pub use durable::Durable;
 pub use key::{Key, KeyDecode, Part, PartDecode, Passed, prefix_end};
 pub use memory::Memory;
-pub use owners::{Owners, Scope, Shared};
+pub use owners::{Owners, Scope, Shared, is_account};
 pub use remembered::Remembered;
 pub use snapshots::{Beginning, Saved, Snapshots};
 pub use table::{Entry, Table};

@@ -63,7 +63,7 @@ fn text(key: &mut &[u8]) -> Option<String> {
 }
 
 /// Whether it is an account's id: twelve digits.
-pub(crate) fn is_account(text: &str) -> bool {
+pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 

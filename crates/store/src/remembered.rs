@@ -23,6 +23,31 @@ impl<T> Default for Remembered<T> {
 }
 
 impl<T> Remembered<T> {
+    /// What `make` makes of what is stored at a place, or has made of it before. `None`: nothing is.
+    ///
+    /// # Errors
+    /// When the engine fails, or `make` does.
+    pub fn at<E: From<Error>>(
+        &self,
+        from: &(impl Read + ?Sized),
+        place: Vec<u8>,
+        make: impl FnOnce(&Bytes) -> Result<T, E>,
+    ) -> Result<Option<Arc<T>>, E> {
+        let Some(stored) = from.get(&place)? else { return Ok(None) };
+        if let Some((before, made)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&place)
+            && *before == stored
+        {
+            return Ok(Some(made.clone()));
+        }
+        let made = Arc::new(make(&stored)?);
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= KEPT {
+            all.clear();
+        }
+        all.insert(place, (stored, made.clone()));
+        Ok(Some(made))
+    }
+
     /// What `make` makes of the row of a key, or has made of it before. `None`: there is no row.
     ///
     /// # Errors
@@ -34,19 +59,6 @@ impl<T> Remembered<T> {
         key: &impl Key,
         make: impl FnOnce(V) -> Result<T, E>,
     ) -> Result<Option<Arc<T>>, E> {
-        let place = table.bytes(key);
-        let Some(stored) = from.get(&place)? else { return Ok(None) };
-        if let Some((before, made)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&place)
-            && *before == stored
-        {
-            return Ok(Some(made.clone()));
-        }
-        let made = Arc::new(make(table.read(&stored)?)?);
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= KEPT {
-            all.clear();
-        }
-        all.insert(place, (stored, made.clone()));
-        Ok(Some(made))
+        self.at(from, table.bytes(key), |stored| make(table.read(stored)?))
     }
 }

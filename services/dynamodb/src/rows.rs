@@ -11,10 +11,10 @@ use crate::table::{BASE, Index, IndexProjection, Table};
 use crate::value::Item;
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
-use undercast_store::{Order, Page, Part, Read, Tx, prefix_end};
+use std::sync::Arc;
+use undercast_store::{Order, Page, Part, Read, Remembered, Tx, prefix_end};
 
 const TABLES: &str = "dynamodb.tables";
 const ITEMS: &str = "dynamodb.items";
@@ -73,16 +73,9 @@ impl Scope<'_> {
     }
 }
 
-/// Descriptions of tables as they were last decoded. What is stored is compared byte by byte before one is used, so it
-/// saves the decoding and can never be stale.
+/// Descriptions of tables as they were last decoded.
 #[derive(Debug, Default)]
-pub struct Descriptions(Mutex<HashMap<Vec<u8>, Decoded>>);
-
-/// A description as it is stored, and what it says.
-type Decoded = (Bytes, Arc<Table>);
-
-/// How many descriptions are kept.
-const MAX_DESCRIPTIONS: usize = 4096;
+pub struct Descriptions(Remembered<Table>);
 
 impl Descriptions {
     /// The table of this name, if there is one.
@@ -90,20 +83,7 @@ impl Descriptions {
     /// # Errors
     /// When the store fails or the description cannot be read.
     pub fn get(&self, from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Arc<Table>>> {
-        let key = scope.table_key(name);
-        let Some(stored) = from.get(&key)? else { return Ok(None) };
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((bytes, table)) = known.get(&key)
-            && *bytes == stored
-        {
-            return Ok(Some(table.clone()));
-        }
-        let table: Arc<Table> = Arc::new(minicbor::decode(&stored)?);
-        if known.len() >= MAX_DESCRIPTIONS {
-            known.clear();
-        }
-        known.insert(key, (stored, table.clone()));
-        Ok(Some(table))
+        self.0.at(from, scope.table_key(name), |stored| Ok(minicbor::decode(stored)?))
     }
 }
 

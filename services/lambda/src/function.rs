@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 use undercast_kernel::arn::Arn;
-use undercast_kernel::store::{BlobId, Read, Table, Tx};
+use undercast_kernel::store::{BlobId, Read, Table, Tx, is_account};
 use undercast_kernel::{Cx, Result};
 
 use crate::error;
@@ -154,7 +154,7 @@ impl FunctionName {
             )));
         }
         let mut parts: Vec<&str> = rest.split(':').collect();
-        let digits = |part: &&str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());
+        let digits = |part: &&str| is_account(part);
         let account = if parts.len() > 1 && parts.first().is_some_and(digits) { parts.remove(0) } else { cx.account() };
         if parts.first() == Some(&"function") && parts.len() > 1 {
             parts.remove(0);

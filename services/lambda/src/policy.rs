@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use undercast_kernel::policy::{Policy, PolicyKind};
+use undercast_kernel::store::is_account;
 use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, errors};
@@ -22,7 +23,7 @@ pub(crate) fn document(function: &Function) -> Option<String> {
 }
 
 fn principal(given: &str) -> Result<Json> {
-    let account = given.len() == 12 && given.bytes().all(|b| b.is_ascii_digit());
+    let account = is_account(given);
     Ok(match given {
         "*" => json!("*"),
         id if account => json!({"AWS": format!("arn:aws:iam::{id}:root")}),

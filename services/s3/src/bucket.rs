@@ -1,7 +1,7 @@
 //! Finding a bucket, and the rules of names.
 
 use std::sync::Arc;
-use undercast_kernel::store::Read;
+use undercast_kernel::store::{Read, is_account};
 
 use undercast_kernel::{AwsError, Cx, Failure, Result};
 
@@ -58,9 +58,7 @@ fn check_owner(bucket: &Bucket, owner: Option<&str>) -> Result<()> {
     match owner {
         None => Ok(()),
         Some(owner) if owner == bucket.account => Ok(()),
-        Some(owner) if owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit()) => {
-            Err(error::access_denied().into())
-        }
+        Some(owner) if is_account(owner) => Err(error::access_denied().into()),
         Some(owner) => {
             let message =
                 format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");

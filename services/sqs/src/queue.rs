@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 use serde::Deserialize;
 use undercast_kernel::arn::Arn;
-use undercast_kernel::store::{Passed, Read, Table};
+use undercast_kernel::store::{Passed, Read, Table, is_account};
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::error;
@@ -87,7 +87,7 @@ impl QueueName {
         let path = url.split_once("://").map_or(url, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
         let mut parts = path.trim_end_matches('/').rsplit('/');
         let name = parts.next().filter(|n| !n.is_empty()).ok_or_else(error::no_queue)?;
-        let account = parts.next().filter(|a| a.len() == 12 && a.bytes().all(|b| b.is_ascii_digit()));
+        let account = parts.next().filter(|a| is_account(a));
         Ok(Self {
             account: account.unwrap_or(cx.account()).to_owned(),
             region: cx.region().to_owned(),
@@ -147,9 +147,14 @@ impl Queue {
         self.number("MessageRetentionPeriod") * 1000
     }
 
+    /// When a message's time in it is over (ms).
+    pub(crate) fn end_of(&self, standing: &Standing) -> i64 {
+        standing.sent + self.retention_millis()
+    }
+
     /// Whether a message's time in it is over.
     pub(crate) fn is_over(&self, standing: &Standing, now: i64) -> bool {
-        standing.sent + self.retention_millis() <= now
+        self.end_of(standing) <= now
     }
 
     pub(crate) fn text(&self, attribute: &str) -> Option<&str> {

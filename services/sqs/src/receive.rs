@@ -175,7 +175,7 @@ fn next_visible(cx: &Cx, name: &QueueName) -> Result<Option<i64>> {
     if queue.is_fifo() {
         // A group is free again when a message of it can be seen, and when one in flight is over.
         let ends = MESSAGES.all(&read, &queue.place())?.into_iter().map(|entry| entry.row).filter(|s| s.visible > now);
-        return Ok(ends.map(|s| s.visible.min(s.sent + queue.retention_millis())).filter(|at| *at > now).min());
+        return Ok(ends.map(|s| s.visible.min(queue.end_of(&s))).filter(|at| *at > now).min());
     }
     let rows = ORDER.range(&read, &(queue.place(), now + 1), &(queue.place(), i64::MAX), Order::Ascending, 1)?;
     Ok(rows.first().and_then(undercast_kernel::store::Entry::key::<(Placed, i64, u64)>).map(|k| k.1))

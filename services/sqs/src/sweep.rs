@@ -15,7 +15,7 @@ const PAGE: usize = 1_000;
 pub(crate) fn plan(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
     let first = MESSAGES.page(tx, &queue.place(), None::<&()>, Order::Ascending, 2)?;
     let due = match first.as_slice() {
-        [only] => only.row.sent + queue.retention_millis(),
+        [only] => queue.end_of(&only.row),
         _ => return Ok(()),
     };
     let due = if queue.is_fifo() { due.min(cx.now_millis() + DEDUPLICATION_MILLIS) } else { due };
@@ -25,7 +25,7 @@ pub(crate) fn plan(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
 /// Plans a sweep anew when a queue's retention was changed.
 pub(crate) fn replan(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
     match MESSAGES.page(tx, &queue.place(), None::<&()>, Order::Ascending, 1)?.first() {
-        Some(first) => schedule(cx, tx, queue, first.row.sent + queue.retention_millis()),
+        Some(first) => schedule(cx, tx, queue, queue.end_of(&first.row)),
         None => Ok(()),
     }
 }
@@ -56,7 +56,7 @@ pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
 fn expire(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<Option<i64>> {
     for entry in MESSAGES.page(tx, &queue.place(), None::<&()>, Order::Ascending, PAGE)? {
         let Some((_, number)) = entry.key::<(Placed, u64)>() else { continue };
-        let end = entry.row.sent + queue.retention_millis();
+        let end = queue.end_of(&entry.row);
         if end > cx.now_millis() {
             return Ok(Some(end));
         }
