@@ -42,7 +42,7 @@ pub use idempotency::Repeated;
 pub use meter::Meter;
 pub use policies::Policies;
 pub use random::Random;
-pub use service::{Answer, Service, owners};
+pub use service::{Answer, CrossOrigin, Service, owners};
 pub use signals::Signals;
 pub use tasks::{Next, Task, Tasks};
 pub use trail::{Keeper, Record, Trail};

@@ -12,6 +12,7 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp, auth};
 use undercast_wire::protocol::host_id;
 use undercast_wire::text::base64;
 
+use crate::lifecycle;
 use crate::notifications::{self, To};
 use crate::rows::{Bucket, Object};
 use crate::versions::Moment;
@@ -32,6 +33,13 @@ pub(crate) enum Event {
     MarkerCreated,
     TaggingPut,
     TaggingDelete,
+    AclPut,
+    RestorePost,
+    RestoreCompleted,
+    RestoreDelete,
+    LifecycleTransition,
+    LifecycleDelete,
+    LifecycleMarkerCreated,
 }
 
 impl Event {
@@ -44,6 +52,13 @@ impl Event {
             Self::MarkerCreated => "ObjectRemoved:DeleteMarkerCreated",
             Self::TaggingPut => "ObjectTagging:Put",
             Self::TaggingDelete => "ObjectTagging:Delete",
+            Self::AclPut => "ObjectAcl:Put",
+            Self::RestorePost => "ObjectRestore:Post",
+            Self::RestoreCompleted => "ObjectRestore:Completed",
+            Self::RestoreDelete => "ObjectRestore:Delete",
+            Self::LifecycleTransition => "LifecycleTransition",
+            Self::LifecycleDelete => "LifecycleExpiration:Delete",
+            Self::LifecycleMarkerCreated => "LifecycleExpiration:DeleteMarkerCreated",
         }
     }
 }
@@ -68,6 +83,7 @@ pub(crate) fn emit(
     object: Option<&Object>,
     moment: Moment,
 ) -> Result<()> {
+    lifecycle::notice(cx, tx, bucket)?;
     if !bucket.notifies {
         return Ok(());
     }
@@ -207,17 +223,7 @@ pub(crate) async fn send(cx: &Cx, bucket: &Bucket, to: To, arn: &str, message: &
 pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
     let delivery: Delivery = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
     // The bucket may have gone since; what it told has happened all the same.
-    let bucket = Bucket {
-        name: delivery.bucket,
-        account: task.account.clone(),
-        region: task.region.clone(),
-        created: 0,
-        versioning: crate::rows::Versioning::Off,
-        policy: None,
-        public: false,
-        block: None,
-        notifies: true,
-    };
+    let bucket = Bucket::new(&delivery.bucket, &task.account, &task.region, 0);
     match send(cx, &bucket, delivery.to, &delivery.arn, &delivery.message).await {
         Ok(()) => Ok(Next::Done),
         Err(failure @ (Failure::Aws(_) | Failure::NotBuilt { .. })) if task.attempts >= ATTEMPTS => {
