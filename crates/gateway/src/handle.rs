@@ -7,7 +7,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use undercast_kernel::auth::{self, Caller, Refusal};
-use undercast_kernel::{CrossOrigin, Failure, Origin};
+use undercast_kernel::{CrossOrigin, Failure, Origin, Signed, SignedIn};
 use undercast_wire::http::names;
 use undercast_wire::schema::Protocol;
 use undercast_wire::sigv4::chunked::{ChunkSigner, ChunkedDecoder};
@@ -190,6 +190,7 @@ impl Door<'_> {
             address: Some(self.peer),
             user_agent: request.header(names::USER_AGENT).unwrap_or_default().to_owned(),
             access_key,
+            signed: None,
             service: None,
         }
     }
@@ -213,8 +214,7 @@ impl Door<'_> {
         let service = self.gateway.kernel.services().get(index)?;
         let region = region_in(&self.labels[at], site).or(self.labels.get(at + 1).map(String::as_str));
         let region = region.unwrap_or(undercast_kernel::regions::DEFAULT);
-        let caller =
-            Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None };
+        let caller = anonymous();
         let request_id = self.gateway.kernel.random().uuid();
         let cx = self.gateway.kernel.cx(caller, region, &request_id, self.origin(&request, None));
         let name = self.labels[..at].join(".");
@@ -325,6 +325,9 @@ impl Call<'_> {
         let kernel = &self.door.gateway.kernel;
         let service = kernel.services().get(self.target.service);
         let service = service.ok_or_else(|| Failure::broken("the router named a service that is not there"))?;
+        if matches!(self.target.operation, Asked::Form) {
+            return self.form(service, request).await;
+        }
         let streams = match &self.target.operation {
             Asked::Built(index, _) => self.api.operations.get(*index).is_some_and(|o| o.streams_input()),
             _ => false,
@@ -344,7 +347,7 @@ impl Call<'_> {
             Asked::Built(index, labels) => (index, labels),
             Asked::Unbuilt(name) => return Err(Failure::not_built(format!("{}.{name}", self.api.name))),
             Asked::Unknown(name) => return Err(unknown_operation(self.target.protocol, self.api, &name).into()),
-            Asked::InForm => return Err(Failure::broken("the form was not read")),
+            Asked::InForm | Asked::Form => return Err(Failure::broken("the form was not read")),
         };
         let Some(operation) = self.api.operations.get(index).copied() else {
             return Err(Failure::no_such_operation(self.api, index));
@@ -356,7 +359,8 @@ impl Call<'_> {
         let decoded =
             protocol::decode(protocol, operation, &request, &bytes, &labels).map_err(|e| e.into_error(protocol))?;
         let access_key = caller.access_key.clone();
-        let cx = kernel.cx(caller, &region, self.request_id, self.door.origin(&request, access_key));
+        let origin = Origin { signed: self.signed(), ..self.door.origin(&request, access_key) };
+        let cx = kernel.cx(caller, &region, self.request_id, origin);
         let outcome = kernel.dispatch(&cx, service, index, decoded).await;
         let mut response = match outcome.result {
             Ok(output) => protocol::encode(protocol, self.api, operation, &*output, self.request_id),
@@ -373,6 +377,24 @@ impl Call<'_> {
             response.set("x-undercast-unknown", &outcome.unknown.join(", "));
         }
         Ok(response)
+    }
+
+    fn signed(&self) -> Option<Signed> {
+        let signature = self.signature.as_ref()?;
+        let place = if signature.expires.is_some() { SignedIn::Query } else { SignedIn::Header };
+        Some(Signed { place, version: signature.algorithm.clone(), at: signature.signed_at })
+    }
+
+    /// A browser's form, which says inside who sends it.
+    async fn form(
+        &self,
+        service: &std::sync::Arc<dyn undercast_kernel::Service>,
+        request: Request,
+    ) -> Result<Response, Failure> {
+        let caller = anonymous();
+        let region = self.region()?;
+        let cx = self.door.gateway.kernel.cx(caller, &region, self.request_id, self.door.origin(&request, None));
+        service.form(&cx, request).await
     }
 
     /// The region of the call: the one that was signed for, or that the host names.
@@ -468,25 +490,25 @@ impl Call<'_> {
     }
 
     fn unsigned(&self, request: &mut Request) -> Result<Caller, Failure> {
-        let anonymous = match &self.target.operation {
+        let open = match &self.target.operation {
             Asked::Built(index, _) => self.api.operations.get(*index).is_some_and(|o| o.anonymous),
             _ => true,
         };
-        if !anonymous && !self.api.s3_signing {
+        if !open && !self.api.s3_signing {
             return Err(auth::refusal(Refusal::Missing, self.target.protocol, false, None).into());
         }
         if is_chunked(request) {
-            let caller = Caller {
-                principal: std::sync::Arc::new(auth::anonymous()),
-                session: None,
-                access_key: None,
-                chunks: None,
-            };
+            let caller = anonymous();
             let hash = request.header("x-amz-content-sha256").unwrap_or_default().to_owned();
             self.unchunk(request, &hash, &caller);
         }
-        Ok(Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None })
+        Ok(anonymous())
     }
+}
+
+/// Who says nothing of who it is.
+fn anonymous() -> Caller {
+    Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None }
 }
 
 fn is_chunked(request: &Request) -> bool {

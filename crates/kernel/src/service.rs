@@ -72,6 +72,11 @@ pub trait Service: Send + Sync + 'static {
         &[]
     }
 
+    /// Answers the upload of a browser's form, which is bound to no operation of a model.
+    fn form<'a>(&'a self, _cx: &'a Cx, _request: Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async { Err(Failure::not_built("uploads by forms")) })
+    }
+
     /// What a page may do with what a request without a body is for; `None`: its owner can set no rules for it.
     fn cross_origin(&self, _from: &Snapshot, _request: &Request) -> Option<CrossOrigin> {
         None

@@ -27,6 +27,7 @@ const ATTEMPTS: u32 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     Put,
+    Post,
     Copy,
     Complete,
     Delete,
@@ -46,6 +47,7 @@ impl Event {
     fn name(self) -> &'static str {
         match self {
             Self::Put => "ObjectCreated:Put",
+            Self::Post => "ObjectCreated:Post",
             Self::Copy => "ObjectCreated:Copy",
             Self::Complete => "ObjectCreated:CompleteMultipartUpload",
             Self::Delete => "ObjectRemoved:Delete",
@@ -132,7 +134,7 @@ fn record(
     let mut what = serde_json::Map::new();
     what.insert("key".to_owned(), encoded(key).into());
     if let Some(object) = object {
-        let created = matches!(event, Event::Put | Event::Copy | Event::Complete);
+        let created = matches!(event, Event::Put | Event::Post | Event::Copy | Event::Complete);
         if created {
             what.insert("size".to_owned(), object.size.into());
         }

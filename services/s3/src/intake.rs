@@ -4,7 +4,7 @@ use md5::Md5;
 use sha2::Digest as _;
 use std::sync::PoisonError;
 use undercast_kernel::store::{BlobId, BlobWriter, Blobs, KeyStream, Tx, Written};
-use undercast_kernel::{Body, Bytes, Cx, Result};
+use undercast_kernel::{Body, Bytes, Cx, Result, SignedIn};
 use undercast_wire::text::hex_encode;
 
 use crate::checksum::{Algorithm, Checksum, Hasher};
@@ -137,7 +137,9 @@ impl Intake {
 /// CRC-64/NVME.
 pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said, key: Option<&DataKey>) -> Result<Taken> {
     let length = body.length().or(said.length.and_then(|l| u64::try_from(l).ok()));
-    if length.is_none() {
+    // A form says how long it is as a whole.
+    let form = cx.origin().signed.as_ref().is_some_and(|s| s.place == SignedIn::Form);
+    if length.is_none() && !form {
         return Err(undercast_kernel::AwsError::new(
             "MissingContentLength",
             411,

@@ -38,6 +38,8 @@ mod encryption;
 mod encryption_configuration;
 mod error;
 mod events;
+mod form_policy;
+mod forms;
 mod headers;
 mod intake;
 mod integrity;
@@ -145,6 +147,10 @@ impl Service for S3 {
 
     fn cross_origin(&self, from: &Snapshot, request: &Request) -> Option<CrossOrigin> {
         cors::decide(from, request)
+    }
+
+    fn form<'a>(&'a self, cx: &'a Cx, request: Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(forms::post(cx, request))
     }
 
     fn sites(&self) -> &'static [&'static str] {

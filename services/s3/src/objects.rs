@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use undercast_kernel::store::Read;
 use undercast_kernel::tags::Tags;
-use undercast_kernel::{AwsError, Body, Cx, Result};
+use undercast_kernel::{AwsError, Body, Cx, Result, SignedIn};
 use undercast_wire::schema::TimestampFormat;
 use undercast_wire::text::timestamp;
 
@@ -349,6 +349,8 @@ pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Res
     let body = input.body.take().unwrap_or_else(Body::empty);
     let taken = intake::take(cx, body, said, sealing.key.as_ref()).await?;
     let moment = Moment::of(cx);
+    let form = cx.origin().signed.as_ref().is_some_and(|s| s.place == SignedIn::Form);
+    let event = if form { Event::Post } else { Event::Put };
     let object = Object {
         size: taken.size,
         etag: taken.etag.clone(),
@@ -368,7 +370,7 @@ pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Res
             check(tx, &bucket, &input.key)?;
             intake::retain(tx, &bucket, &taken.stored)?;
             let object = versions::place(tx, &bucket, &input.key, object.clone(), moment)?;
-            events::emit(cx, tx, &bucket, Event::Put, &input.key, Some(&object), moment)?;
+            events::emit(cx, tx, &bucket, event, &input.key, Some(&object), moment)?;
             Ok((bucket, object))
         })
         .await?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::json;
 use undercast_kernel::policy::{Policy, PolicyKind, PrincipalKind};
 use undercast_kernel::store::Read;
-use undercast_kernel::{Access, AwsError, Cx, Result, Timestamp};
+use undercast_kernel::{Access, AwsError, Cx, Result, SignedIn};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
@@ -51,22 +51,28 @@ impl Guarded {
 
     pub(crate) fn on_bucket(&self, action: &'static str) -> Access {
         let access = self.access(action, self.bucket.arn());
-        self.with_acl(access, self.bucket.acl.as_ref(), acl::On::Bucket)
+        self.with_acl(access, action, self.bucket.acl.as_ref(), acl::On::Bucket)
+    }
+
+    /// What a new object gets besides its bytes. Where an ACL lets somebody write, it lets them write that too.
+    fn on_new_object(&self, action: &'static str, key: &str) -> Access {
+        let access = self.access(action, format!("{}/{key}", self.bucket.arn()));
+        self.with_acl(access, "s3:PutObject", self.bucket.acl.as_ref(), acl::On::Bucket)
     }
 
     /// On a key, whatever it holds: the bucket's ACL counts.
     pub(crate) fn on_object(&self, action: &'static str, key: &str) -> Access {
         let access = self.access(action, format!("{}/{key}", self.bucket.arn()));
-        self.with_acl(access, self.bucket.acl.as_ref(), acl::On::Bucket)
+        self.with_acl(access, action, self.bucket.acl.as_ref(), acl::On::Bucket)
     }
 
-    /// Lets an ACL count as the policy that it amounts to.
-    fn with_acl(&self, access: Access, acl: Option<&Acl>, on: acl::On) -> Access {
+    /// Lets what an ACL says of an action count as the policy that it amounts to.
+    fn with_acl(&self, access: Access, action: &str, acl: Option<&Acl>, on: acl::On) -> Access {
         if self.bucket.ownership == Ownership::Enforced {
             return access;
         }
         let (account, user) = &self.caller;
-        let principal = match acl::opens(&self.bucket, acl, on, &access.action, user.as_deref()) {
+        let principal = match acl::opens(&self.bucket, acl, on, action, user.as_deref()) {
             Opened::Nobody => return access,
             Opened::Everybody => "*",
             Opened::Account => account,
@@ -91,7 +97,8 @@ impl Guarded {
             access.resource_account = Some(owner.clone());
             access.policies.clear();
         }
-        self.with_acl(access, object.acl.as_ref(), acl::On::Object)
+        let action = access.action.clone();
+        self.with_acl(access, &action, object.acl.as_ref(), acl::On::Object)
     }
 
     /// Condition keys count: somebody's policies are asked.
@@ -221,7 +228,7 @@ pub(crate) fn access(s3: &S3, cx: &Cx, operation: &'static Operation, input: &Fi
     further(s3, cx, &from, &guarded, operation.name, input, &mut needed)?;
     if guarded.is_asked(cx) {
         for access in &mut needed {
-            conditions(access, cx.now(), operation.name, input);
+            conditions(access, cx, operation.name, input);
         }
         if let Some(key) = input.text("Key") {
             existing(&from, &guarded, key, version, operation.name, &mut needed)?;
@@ -237,7 +244,7 @@ fn create(cx: &Cx, name: &str, input: &Fields) -> Vec<Access> {
     if let Some(region) = configuration.and_then(|c| c.text("LocationConstraint")) {
         access.context.set("s3:LocationConstraint", region);
     }
-    conditions(&mut access, cx.now(), "CreateBucket", input);
+    conditions(&mut access, cx, "CreateBucket", input);
     let mut needed = vec![access];
     if matches!(configuration.and_then(|c| c.get("Tags")), Some(Value::List(tags)) if !tags.is_empty()) {
         needed.push(Access::new("s3:TagResource", arn.clone()));
@@ -285,7 +292,7 @@ fn further(
             (says_acl(input), "s3:PutObjectAcl"),
         ] {
             if said {
-                needed.push(guarded.on_object(action, key));
+                needed.push(guarded.on_new_object(action, key));
             }
         }
     }
@@ -304,7 +311,7 @@ fn further(
 }
 
 /// Condition keys that stand in the request.
-fn conditions(access: &mut Access, now: Timestamp, operation: &str, input: &Fields) {
+fn conditions(access: &mut Access, cx: &Cx, operation: &str, input: &Fields) {
     const KEYS: &[(&str, &str)] = &[
         ("Prefix", "s3:prefix"),
         ("Delimiter", "s3:delimiter"),
@@ -331,9 +338,23 @@ fn conditions(access: &mut Access, now: Timestamp, operation: &str, input: &Fiel
             access.context.set(key, value);
         }
     }
+    if let Some(signed) = &cx.origin().signed {
+        let place = match signed.place {
+            SignedIn::Header => "REST-HEADER",
+            SignedIn::Query => "REST-QUERY-STRING",
+            SignedIn::Form => "POST",
+        };
+        access.context.set("s3:authType", place);
+        access.context.set("s3:signatureversion", signed.version.as_str());
+        // Of presigned URLs and forms alone it is told how old they are, in milliseconds.
+        if signed.place != SignedIn::Header {
+            let age = cx.now_millis().saturating_sub(signed.at.as_millisecond());
+            access.context.set("s3:signatureAge", age.to_string());
+        }
+    }
     if let Some(Value::Timestamp(until)) = input.get("ObjectLockRetainUntilDate") {
         access.context.set("s3:object-lock-retain-until-date", until.to_string());
-        let days = (until.as_second() - now.as_second()).div_euclid(24 * 60 * 60);
+        let days = (until.as_second() - cx.now().as_second()).div_euclid(24 * 60 * 60);
         access.context.set("s3:object-lock-remaining-retention-days", days.to_string());
     }
     if let Some(Value::Integer(most)) = input.get("MaxKeys") {
