@@ -5,11 +5,12 @@ use undercast_kernel::tags::Tags;
 use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp, paging, regions};
 
 use crate::api::{self, output};
+use crate::replicate::WAYS;
 use crate::rows::{
     BUCKETS, Bucket, LISTED, LISTED_VERSIONS, Lock, OWNED, Ownership, PARTS, SETTINGS, UPLOADS, Versioning,
 };
 use crate::settings::Setting;
-use crate::{acl, bucket, error, intake, listing, tagging};
+use crate::{acl, bucket, error, intake, listing, replication, tagging};
 
 /// The setting that holds a bucket's tags.
 pub(crate) const TAGS: &str = "tags";
@@ -145,6 +146,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         PARTS.clear(tx, &bucket.all())?;
         UPLOADS.clear(tx, &bucket.all())?;
         SETTINGS.clear(tx, &bucket.all())?;
+        WAYS.clear(tx, &bucket.all())?;
         OWNED.delete(tx, &(&bucket.account, &bucket.name));
         BUCKETS.delete(tx, &(&bucket.name,));
         Ok(())
@@ -233,6 +235,7 @@ pub(crate) async fn put_versioning(cx: &Cx, input: api::PutBucketVersioningInput
                 "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
             return Err(AwsError::new("InvalidBucketState", 409, message).into());
         }
+        replication::check_versioning(&bucket, versioning)?;
         bucket.versioning = versioning;
         BUCKETS.put(tx, &(&bucket.name,), &bucket);
         Ok(())

@@ -12,10 +12,10 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp, auth};
 use undercast_wire::protocol::host_id;
 use undercast_wire::text::base64;
 
-use crate::lifecycle;
 use crate::notifications::{self, To};
-use crate::rows::{Bucket, Object};
+use crate::rows::{Bucket, Object, Restoration};
 use crate::versions::Moment;
+use crate::{lifecycle, replicate};
 
 /// The principal that S3 is to the destinations.
 const PRINCIPAL: &str = "s3.amazonaws.com";
@@ -41,6 +41,12 @@ pub(crate) enum Event {
     LifecycleTransition,
     LifecycleDelete,
     LifecycleMarkerCreated,
+    RetentionPut,
+    /// S3 tells nobody of it; replication takes it along.
+    HoldPut,
+    ReplicationFailed,
+    ReplicationMissed,
+    ReplicationLate,
 }
 
 impl Event {
@@ -61,6 +67,27 @@ impl Event {
             Self::LifecycleTransition => "LifecycleTransition",
             Self::LifecycleDelete => "LifecycleExpiration:Delete",
             Self::LifecycleMarkerCreated => "LifecycleExpiration:DeleteMarkerCreated",
+            Self::RetentionPut => "ObjectRetention:Put",
+            Self::HoldPut => "ObjectLegalHold:Put",
+            Self::ReplicationFailed => "Replication:OperationFailedReplication",
+            Self::ReplicationMissed => "Replication:OperationMissedThreshold",
+            Self::ReplicationLate => "Replication:OperationReplicatedAfterThreshold",
+        }
+    }
+}
+
+impl Event {
+    /// The version of the structure that its records have.
+    fn version(self) -> &'static str {
+        match self {
+            Self::ReplicationFailed | Self::ReplicationMissed | Self::ReplicationLate => "2.2",
+            Self::TaggingPut
+            | Self::TaggingDelete
+            | Self::AclPut
+            | Self::LifecycleTransition
+            | Self::LifecycleDelete
+            | Self::LifecycleMarkerCreated => "2.3",
+            _ => "2.1",
         }
     }
 }
@@ -74,8 +101,8 @@ struct Delivery {
     message: String,
 }
 
-/// Schedules the notifications of an event with the writing that made it. `object`: what the event is about, as it is
-/// now, or the version that went.
+/// Something happened: what follows from it is stored with the writing that made it. `object`: what the event is about, as
+/// it is now, or the version that went.
 pub(crate) fn emit(
     cx: &Cx,
     tx: &mut Tx<'_>,
@@ -86,18 +113,61 @@ pub(crate) fn emit(
     moment: Moment,
 ) -> Result<()> {
     lifecycle::notice(cx, tx, bucket)?;
+    if let Some(object) = object {
+        replicate::notice(cx, tx, bucket, event, key, object)?;
+    }
+    tell(cx, tx, bucket, event, key, object, moment, None)
+}
+
+/// Schedules the notifications of an event. `more`: what its record has besides what all have.
+#[expect(clippy::too_many_arguments, reason = "an event has many sides")]
+pub(crate) fn tell(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    event: Event,
+    key: &str,
+    object: Option<&Object>,
+    moment: Moment,
+    more: Option<(&str, Json)>,
+) -> Result<()> {
     if !bucket.notifies {
         return Ok(());
     }
     let name = event.name();
     let owner = cx.elsewhere(&bucket.account, &bucket.region);
     for rule in notifications::rules(tx, bucket)?.into_iter().filter(|r| r.wants(name, key)) {
-        let message = record(cx, bucket, event, &rule.id, key, object, moment).to_string();
+        let mut record = record(cx, bucket, event, &rule.id, key, object, moment);
+        let besides = more.clone().or_else(|| besides(event, object));
+        if let (Some((name, data)), Json::Object(record)) = (besides, &mut record["Records"][0]) {
+            record.insert(name.to_owned(), data);
+        }
+        let message = record.to_string();
         let delivery = Delivery { bucket: bucket.name.clone(), to: rule.to, arn: rule.arn, message };
         let payload = serde_json::to_string(&delivery).map_err(Failure::broken)?;
         cx.tasks().schedule(&owner, tx, "s3", &cx.random().uuid(), "notify", payload, cx.now())?;
     }
     Ok(())
+}
+
+/// What the records of some events have besides what all have.
+///
+/// Source: "Event message structure" in the user guide: `glacierEventData`, `lifecycleEventData`.
+fn besides(event: Event, object: Option<&Object>) -> Option<(&'static str, Json)> {
+    let object = object?;
+    let class = object.storage_class.as_deref().unwrap_or("STANDARD");
+    match (event, object.restoration) {
+        (Event::RestoreCompleted, Some(Restoration::Until(until))) => {
+            let until = Timestamp::from_millisecond(until).unwrap_or(Timestamp::UNIX_EPOCH);
+            let data = json!({"lifecycleRestorationExpiryTime": iso(until), "lifecycleRestoreStorageClass": class});
+            Some(("glacierEventData", json!({"restoreEventData": data})))
+        }
+        (Event::LifecycleTransition, _) => {
+            let data = json!({"transitionEventData": {"destinationStorageClass": class}});
+            Some(("lifecycleEventData", data))
+        }
+        _ => None,
+    }
 }
 
 /// A moment with milliseconds, always.
@@ -155,7 +225,7 @@ fn record(
         .address
         .map_or_else(|| cx.origin().service.as_ref().map_or_else(String::new, |s| s.0.clone()), |a| a.to_string());
     json!({"Records": [{
-        "eventVersion": "2.1",
+        "eventVersion": event.version(),
         "eventSource": "aws:s3",
         "awsRegion": bucket.region,
         "eventTime": iso(cx.now()),

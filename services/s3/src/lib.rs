@@ -55,6 +55,8 @@ mod objects;
 mod operations;
 mod permission;
 mod policy;
+mod replicate;
+mod replication;
 mod rows;
 mod settings;
 mod tagging;
@@ -176,6 +178,8 @@ impl Service for S3 {
             match task.kind.as_str() {
                 "restore" => archive::run(cx, task).await,
                 "lifecycle" => lifecycle::run(cx, task).await,
+                "replicate" => replicate::run(self, cx, task).await,
+                "replicate-late" => replicate::late(cx, task).await,
                 _ => events::run(cx, task).await,
             }
         })

@@ -6,9 +6,11 @@ use undercast_kernel::store::Read;
 use undercast_kernel::{Access, AwsError, Cx, Failure, Result, Timestamp};
 
 use crate::api::{self, input, output};
+use crate::events::{self, Event};
 use crate::objects::existing;
 use crate::rows::{BUCKETS, Bucket, DefaultRetention, Lock, Locked, Mode, Object, Period, Retention, Versioning};
-use crate::{S3, bucket, error, versions};
+use crate::versions::{self, Moment};
+use crate::{S3, bucket, error};
 
 /// A retention lasts so long at most: 100 years.
 const MOST_DAYS: i32 = 36_500;
@@ -312,13 +314,15 @@ pub(crate) async fn put_retention(
     let (found, _) = lockable(cx, &cx.read(), &input.bucket, owner, key, version)?;
     let bypass = s3.bypasses(cx, &found, key, input.bypass_governance_retention)?;
     let wanted = wanted_retention(cx, input.retention)?;
+    let moment = Moment::of(cx);
     cx.write(|tx| {
         let (bucket, mut object) = lockable(cx, tx, &input.bucket, owner, key, version)?;
         if !may_become(object.locked.retention, wanted, cx.now_millis(), bypass) {
             return Err(protected().into());
         }
         object.locked.retention = wanted;
-        versions::put_back(tx, &bucket, key, &object)
+        versions::put_back(tx, &bucket, key, &object)?;
+        events::emit(cx, tx, &bucket, Event::RetentionPut, key, Some(&object), moment)
     })
     .await?;
     Ok(api::PutObjectRetentionOutput::default())
@@ -345,11 +349,13 @@ pub(crate) fn get_retention(cx: &Cx, input: &api::GetObjectRetentionInput) -> Re
 pub(crate) async fn put_hold(cx: &Cx, input: api::PutObjectLegalHoldInput) -> Result<api::PutObjectLegalHoldOutput> {
     let status = input.legal_hold.and_then(|h| h.status).ok_or_else(error::malformed_xml)?;
     let on = hold(&status)?;
+    let moment = Moment::of(cx);
     let (key, owner) = (input.key.as_str(), input.expected_bucket_owner.as_deref());
     cx.write(|tx| {
         let (bucket, mut object) = lockable(cx, tx, &input.bucket, owner, key, input.version_id.as_deref())?;
         object.locked.hold = Some(on);
-        versions::put_back(tx, &bucket, key, &object)
+        versions::put_back(tx, &bucket, key, &object)?;
+        events::emit(cx, tx, &bucket, Event::HoldPut, key, Some(&object), moment)
     })
     .await?;
     Ok(api::PutObjectLegalHoldOutput::default())

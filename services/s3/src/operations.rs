@@ -5,7 +5,8 @@ use undercast_kernel::{Cx, Result};
 use crate::settings::Setting;
 use crate::{
     S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, lifecycle,
-    list_objects, list_uploads, list_versions, lock, notifications, objects, policy, tagging, uploads, website,
+    list_objects, list_uploads, list_versions, lock, notifications, objects, policy, replication, tagging, uploads,
+    website,
 };
 
 impl api::Operations for S3 {
@@ -67,6 +68,10 @@ impl api::Operations for S3 {
 
     async fn delete_bucket_policy(&self, cx: &Cx, input: api::DeleteBucketPolicyInput) -> Result<()> {
         policy::delete(cx, input).await
+    }
+
+    async fn delete_bucket_replication(&self, cx: &Cx, input: api::DeleteBucketReplicationInput) -> Result<()> {
+        Setting::Replication.delete(cx, &input.bucket, input.expected_bucket_owner.as_deref()).await
     }
 
     async fn delete_bucket_tagging(&self, cx: &Cx, input: api::DeleteBucketTaggingInput) -> Result<()> {
@@ -163,6 +168,14 @@ impl api::Operations for S3 {
         input: api::GetBucketPolicyStatusInput,
     ) -> Result<api::GetBucketPolicyStatusOutput> {
         policy::status(cx, &input)
+    }
+
+    async fn get_bucket_replication(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketReplicationInput,
+    ) -> Result<api::GetBucketReplicationOutput> {
+        replication::get(cx, &input)
     }
 
     async fn get_bucket_request_payment(
@@ -335,6 +348,10 @@ impl api::Operations for S3 {
 
     async fn put_bucket_policy(&self, cx: &Cx, input: api::PutBucketPolicyInput) -> Result<()> {
         policy::put(cx, input).await
+    }
+
+    async fn put_bucket_replication(&self, cx: &Cx, input: api::PutBucketReplicationInput) -> Result<()> {
+        replication::put(cx, input).await
     }
 
     async fn put_bucket_request_payment(&self, cx: &Cx, input: api::PutBucketRequestPaymentInput) -> Result<()> {

@@ -188,6 +188,8 @@ fn action(operation: &str, version: bool) -> Option<&'static str> {
         ("RestoreObject", _) => "s3:RestoreObject",
         ("GetBucketLifecycleConfiguration", _) => "s3:GetLifecycleConfiguration",
         ("PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle", _) => "s3:PutLifecycleConfiguration",
+        ("GetBucketReplication", _) => "s3:GetReplicationConfiguration",
+        ("PutBucketReplication" | "DeleteBucketReplication", _) => "s3:PutReplicationConfiguration",
         ("GetBucketCors", _) => "s3:GetBucketCORS",
         ("PutBucketCors" | "DeleteBucketCors", _) => "s3:PutBucketCORS",
         ("GetBucketWebsite", _) => "s3:GetBucketWebsite",
@@ -279,6 +281,12 @@ fn further(
     needed: &mut Vec<Access>,
 ) -> Result<()> {
     let key = input.text("Key").unwrap_or("");
+    if let Some(role) = input.get("ReplicationConfiguration").and_then(|c| c.text("Role")) {
+        let account = undercast_kernel::arn::Arn::parse(role).map_or_else(|| cx.account().to_owned(), |a| a.account);
+        let mut pass = Access::new("iam:PassRole", role).in_account(account);
+        pass.context.set("iam:PassedToService", "s3.amazonaws.com");
+        needed.push(pass);
+    }
     if operation == "GetObjectAttributes" {
         let action =
             if input.get("VersionId").is_some() { "s3:GetObjectVersionAttributes" } else { "s3:GetObjectAttributes" };

@@ -15,6 +15,7 @@ pub(crate) enum Setting {
     Accelerate,
     Cors,
     Lifecycle,
+    Replication,
     Website,
 }
 
@@ -25,6 +26,7 @@ impl Setting {
             Self::Accelerate => "accelerate",
             Self::Cors => "cors",
             Self::Lifecycle => "lifecycle",
+            Self::Replication => "replication",
             Self::Website => "website",
         }
     }
@@ -36,6 +38,7 @@ impl Setting {
             Self::Cors => 1 << 2,
             Self::Lifecycle => 1 << 3,
             Self::Website => 1 << 4,
+            Self::Replication => 1 << 5,
         }
     }
 

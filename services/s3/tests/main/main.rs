@@ -4,6 +4,7 @@
 
 mod ages;
 mod browsers;
+mod replicas;
 mod sharing;
 
 use std::path::Path;
