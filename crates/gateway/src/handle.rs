@@ -362,6 +362,7 @@ impl Call<'_> {
         let origin = Origin { signed: self.signed(), ..self.door.origin(&request, access_key) };
         let cx = kernel.cx(caller, &region, self.request_id, origin);
         let outcome = kernel.dispatch(&cx, service, index, decoded).await;
+        let error = outcome.result.as_ref().err().and_then(|e| e.code().map(ToOwned::to_owned));
         let mut response = match outcome.result {
             Ok(output) => protocol::encode(protocol, self.api, operation, &*output, self.request_id),
             Err(failure @ Failure::Cut) => return Err(failure),
@@ -369,6 +370,7 @@ impl Call<'_> {
                 protocol::encode_error(protocol, self.api, &failure.into_error(self.request_id), self.request_id)
             }
         };
+        service.answered(&cx, operation, &request, &response, error.as_deref());
         if !outcome.ignored.is_empty() {
             let names: Vec<&str> = outcome.ignored.iter().map(|(name, _)| *name).collect();
             response.set("x-undercast-ignored", &names.join(", "));

@@ -53,6 +53,17 @@ pub trait Service: Send + Sync + 'static {
         }
     }
 
+    /// A request from outside was answered, for services that keep logs of their own. `error`: the code, if it was one.
+    fn answered(
+        &self,
+        _cx: &Cx,
+        _operation: &'static Operation,
+        _request: &Request,
+        _response: &Response,
+        _error: Option<&str>,
+    ) {
+    }
+
     /// Holds a body that is not a stream against what the request's headers say of it.
     ///
     /// # Errors

@@ -360,13 +360,23 @@ pub(crate) enum Opened {
 
 /// To whom an ACL opens an action, of those to whom the asker belongs. `caller` is the asker's canonical user id, if there
 /// is one.
-pub(crate) fn opens(bucket: &Bucket, acl: Option<&Acl>, on: On, action: &str, caller: Option<&str>) -> Opened {
+///
+/// `logs`: the asker is S3, delivering logs.
+pub(crate) fn opens(
+    bucket: &Bucket,
+    acl: Option<&Acl>,
+    on: On,
+    action: &str,
+    caller: Option<&str>,
+    logs: bool,
+) -> Opened {
     let (Some(acl), Some(wanted)) = (acl, permission(on, action)) else { return Opened::Nobody };
     let public = !bucket.block.is_some_and(|b| b.ignore_acls);
     let mut opened = Opened::Nobody;
     for grant in acl.grants.iter().filter(|g| g.permission == wanted || g.permission == Permission::FullControl) {
         match &grant.grantee {
             Grantee::Everybody if public => return Opened::Everybody,
+            Grantee::LogDelivery if logs => return Opened::Everybody,
             Grantee::Authenticated if public && caller.is_some() => opened = Opened::Account,
             Grantee::User(id) if caller == Some(id.as_str()) => opened = Opened::Account,
             _ => {}
@@ -422,7 +432,7 @@ mod tests {
     fn what_an_acl_opens() {
         let open = bucket(Ownership::Writer);
         let acl = of_new_object(&open, ME, &canned("public-read")).ok().and_then(|(_, acl)| acl);
-        let opens = |bucket: &Bucket, action, caller| opens(bucket, acl.as_ref(), On::Object, action, caller);
+        let opens = |bucket: &Bucket, action, caller| opens(bucket, acl.as_ref(), On::Object, action, caller, false);
         assert_eq!(opens(&open, "s3:GetObject", None), Opened::Everybody);
         assert_eq!(opens(&open, "s3:PutObjectAcl", None), Opened::Nobody);
         let closed = Bucket { block: Some(crate::rows::Block::ALL), ..open.clone() };

@@ -26,6 +26,11 @@ pub(crate) fn anywhere(from: &(impl Read + ?Sized), name: &str, owner: Option<&s
 }
 
 impl S3 {
+    /// The bucket of that name as it was last taken apart.
+    pub(crate) fn remembered(&self, from: &(impl Read + ?Sized), name: &str) -> Result<Option<Arc<Bucket>>> {
+        self.buckets.get(&BUCKETS, from, &(name,), Ok::<_, Failure>)
+    }
+
     /// The bucket as it was last taken apart, for readings: they are many, and all of them ask for it twice.
     pub(crate) fn bucket(
         &self,
@@ -34,8 +39,7 @@ impl S3 {
         name: &str,
         owner: Option<&str>,
     ) -> Result<Arc<Bucket>> {
-        let found = self.buckets.get(&BUCKETS, from, &(name,), Ok::<_, Failure>)?;
-        let bucket = found.ok_or_else(|| missing(name))?;
+        let bucket = self.remembered(from, name)?.ok_or_else(|| missing(name))?;
         check_owner(&bucket, owner)?;
         check_region(cx, &bucket)?;
         Ok(bucket)

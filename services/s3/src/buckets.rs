@@ -5,6 +5,7 @@ use undercast_kernel::tags::Tags;
 use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp, paging, regions};
 
 use crate::api::{self, output};
+use crate::logging::LINES;
 use crate::replicate::WAYS;
 use crate::rows::{
     BUCKETS, Bucket, LISTED, LISTED_VERSIONS, Lock, OWNED, Ownership, PARTS, SETTINGS, UPLOADS, Versioning,
@@ -147,6 +148,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         UPLOADS.clear(tx, &bucket.all())?;
         SETTINGS.clear(tx, &bucket.all())?;
         WAYS.clear(tx, &bucket.all())?;
+        LINES.clear(tx, &bucket.all())?;
         OWNED.delete(tx, &(&bucket.account, &bucket.name));
         BUCKETS.delete(tx, &(&bucket.name,));
         Ok(())

@@ -50,6 +50,7 @@ mod list_uploads;
 mod list_versions;
 mod listing;
 mod lock;
+mod logging;
 mod notifications;
 mod objects;
 mod operations;
@@ -143,6 +144,17 @@ impl Service for S3 {
         invalid(operation, violations)
     }
 
+    fn answered(
+        &self,
+        cx: &Cx,
+        operation: &'static Operation,
+        request: &Request,
+        response: &Response,
+        error: Option<&str>,
+    ) {
+        self.log(cx, operation, request, response, error);
+    }
+
     fn check_body(&self, operation: &'static Operation, request: &Request, body: &[u8]) -> Result<()> {
         integrity::check(operation, request, body)
     }
@@ -179,6 +191,7 @@ impl Service for S3 {
                 "restore" => archive::run(cx, task).await,
                 "lifecycle" => lifecycle::run(cx, task).await,
                 "replicate" => replicate::run(self, cx, task).await,
+                "log" => logging::deliver(cx, task).await,
                 "replicate-late" => replicate::late(cx, task).await,
                 _ => events::run(cx, task).await,
             }

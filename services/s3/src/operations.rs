@@ -5,8 +5,8 @@ use undercast_kernel::{Cx, Result};
 use crate::settings::Setting;
 use crate::{
     S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, lifecycle,
-    list_objects, list_uploads, list_versions, lock, notifications, objects, policy, replication, tagging, uploads,
-    website,
+    list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication, tagging,
+    uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -140,6 +140,14 @@ impl api::Operations for S3 {
         input: api::GetBucketLocationInput,
     ) -> Result<api::GetBucketLocationOutput> {
         buckets::location(cx, &input)
+    }
+
+    async fn get_bucket_logging(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketLoggingInput,
+    ) -> Result<api::GetBucketLoggingOutput> {
+        logging::get(cx, &input)
     }
 
     async fn get_bucket_notification_configuration(
@@ -332,6 +340,10 @@ impl api::Operations for S3 {
         input: api::PutBucketLifecycleConfigurationInput,
     ) -> Result<api::PutBucketLifecycleConfigurationOutput> {
         lifecycle::put(cx, input).await
+    }
+
+    async fn put_bucket_logging(&self, cx: &Cx, input: api::PutBucketLoggingInput) -> Result<()> {
+        logging::put(cx, input).await
     }
 
     async fn put_bucket_notification_configuration(

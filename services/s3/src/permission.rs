@@ -16,14 +16,14 @@ use crate::acl::Opened;
 use crate::copy::CopySource;
 use crate::rows::{Acl, Bucket, Object, Ownership};
 use crate::versions::{self, Found};
-use crate::{S3, acl, bucket, error, tagging};
+use crate::{S3, acl, bucket, error, logging, tagging};
 
 /// A bucket with what decides over it.
 pub(crate) struct Guarded {
     pub(crate) bucket: Arc<Bucket>,
     policy: Option<Arc<Policy>>,
-    /// Who asks: the account, and its canonical user id.
-    caller: (String, Option<String>),
+    /// Who asks: the account, its canonical user id, and whether it is S3 that delivers logs.
+    caller: (String, Option<String>, bool),
 }
 
 impl S3 {
@@ -36,7 +36,8 @@ impl S3 {
             policy = None;
         }
         let principal = cx.principal();
-        Ok(Guarded { bucket, policy, caller: (principal.account.clone(), principal.canonical_user.clone()) })
+        let logs = matches!(&principal.kind, PrincipalKind::Service { name } if name == logging::PRINCIPAL);
+        Ok(Guarded { bucket, policy, caller: (principal.account.clone(), principal.canonical_user.clone(), logs) })
     }
 }
 
@@ -71,8 +72,8 @@ impl Guarded {
         if self.bucket.ownership == Ownership::Enforced {
             return access;
         }
-        let (account, user) = &self.caller;
-        let principal = match acl::opens(&self.bucket, acl, on, action, user.as_deref()) {
+        let (account, user, logs) = &self.caller;
+        let principal = match acl::opens(&self.bucket, acl, on, action, user.as_deref(), *logs) {
             Opened::Nobody => return access,
             Opened::Everybody => "*",
             Opened::Account => account,
@@ -190,6 +191,8 @@ fn action(operation: &str, version: bool) -> Option<&'static str> {
         ("PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle", _) => "s3:PutLifecycleConfiguration",
         ("GetBucketReplication", _) => "s3:GetReplicationConfiguration",
         ("PutBucketReplication" | "DeleteBucketReplication", _) => "s3:PutReplicationConfiguration",
+        ("GetBucketLogging", _) => "s3:GetBucketLogging",
+        ("PutBucketLogging", _) => "s3:PutBucketLogging",
         ("GetBucketCors", _) => "s3:GetBucketCORS",
         ("PutBucketCors" | "DeleteBucketCors", _) => "s3:PutBucketCORS",
         ("GetBucketWebsite", _) => "s3:GetBucketWebsite",

@@ -15,6 +15,7 @@ pub(crate) enum Setting {
     Accelerate,
     Cors,
     Lifecycle,
+    Logging,
     Replication,
     Website,
 }
@@ -26,6 +27,7 @@ impl Setting {
             Self::Accelerate => "accelerate",
             Self::Cors => "cors",
             Self::Lifecycle => "lifecycle",
+            Self::Logging => "logging",
             Self::Replication => "replication",
             Self::Website => "website",
         }
@@ -38,6 +40,7 @@ impl Setting {
             Self::Cors => 1 << 2,
             Self::Lifecycle => 1 << 3,
             Self::Website => 1 << 4,
+            Self::Logging => 1 << 6,
             Self::Replication => 1 << 5,
         }
     }

@@ -4,6 +4,7 @@
 
 mod ages;
 mod browsers;
+mod logs;
 mod replicas;
 mod sharing;
 
