@@ -120,10 +120,8 @@ impl Context for CallContext<'_> {
             "aws:securetransport" => owned((origin.scheme == "https").to_string()),
             "aws:sourceip" => origin.address.and_then(|a| owned(a.to_string())),
             "aws:useragent" => Some(Values::one(&origin.user_agent)),
-            "aws:viaawsservice" => owned(is_forwarded(self.cx).to_string()),
-            "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" if is_forwarded(self.cx) => {
-                origin.service.as_ref().map(|(name, _)| Values::one(name))
-            }
+            "aws:viaawsservice" => owned(self.cx.forwarded_by().is_some().to_string()),
+            "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" => self.cx.forwarded_by().map(Values::one),
             "aws:sourcearn" => origin.service.as_ref().and_then(|(_, source)| source.as_deref()).map(Values::one),
             "aws:sourceaccount" if origin.service.is_some() => Some(Values::one(self.cx.account())),
             "aws:resourceaccount" => Some(Values::one(self.owner)),
@@ -134,11 +132,6 @@ impl Context for CallContext<'_> {
             }
         }
     }
-}
-
-/// A service makes the call with somebody's credentials rather than on its own behalf.
-fn is_forwarded(cx: &Cx) -> bool {
-    cx.origin().service.is_some() && !matches!(cx.principal().kind, PrincipalKind::Service { .. })
 }
 
 /// The decision on one permission, and AWS's sentence where it is no.

@@ -190,6 +190,24 @@ impl Cx {
         self.inside(principal, service, source)
     }
 
+    /// The same call made by a service with the rights of whoever called it (AWS's forward access session): S3 that asks KMS
+    /// for a data key, say. `aws:ViaAWSService` is true of it, and `kms:ViaService` names the service; what a service that
+    /// called in its own name acts for (`aws:SourceArn`) stays.
+    #[must_use]
+    pub fn through(&self, service: &str) -> Self {
+        let source = self.origin.service.as_ref().and_then(|(_, source)| source.clone());
+        let session = self.session.clone();
+        Self { session, ..self.inside((*self.principal).clone(), service, source.as_deref()) }
+    }
+
+    /// The service that makes the call with the rights of somebody else, if one does.
+    pub fn forwarded_by(&self) -> Option<&str> {
+        let (service, _) = self.origin.service.as_ref()?;
+        // Who calls in its own name forwards nothing.
+        let own = matches!(&self.principal.kind, PrincipalKind::Service { name } if name == service);
+        (!own).then_some(service.as_str())
+    }
+
     /// The same call made by a service with a role that it was given. The role's own policies decide.
     #[must_use]
     pub fn as_role(&self, service: &str, role_arn: &str, session_name: &str) -> Self {
