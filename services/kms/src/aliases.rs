@@ -45,7 +45,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateAliasInput) -> Result<()> 
             return Err(errors::already_exists_exception(message).into());
         }
         check_count(cx, tx, &key)?;
-        ALIASES.put(tx, &cx.key(&alias.name), &alias);
+        alias.put(cx, tx, None);
         Ok(())
     })
     .await
@@ -77,8 +77,8 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateAliasInput) -> Result<()> 
         if before.id != key.id {
             check_count(cx, tx, &key)?;
         }
-        let alias = Alias { key_id: key.id, updated: cx.now_millis(), ..alias };
-        ALIASES.put(tx, &cx.key(&alias.name), &alias);
+        let moved = Alias { key_id: key.id, updated: cx.now_millis(), ..alias.clone() };
+        moved.put(cx, tx, Some(&alias));
         Ok(())
     })
     .await
@@ -88,10 +88,8 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteAliasInput) -> Result<()> 
     check_name(&input.alias_name)?;
     cx.write(|tx| {
         let named = Reference::Alias { account: cx.account().to_owned(), name: input.alias_name.clone() };
-        if !ALIASES.has(tx, &cx.key(&input.alias_name))? {
-            return Err(named.missing(cx).into());
-        }
-        ALIASES.delete(tx, &cx.key(&input.alias_name));
+        let alias = ALIASES.get(tx, &cx.key(&input.alias_name))?.ok_or_else(|| named.missing(cx))?;
+        alias.delete(cx, tx);
         Ok(())
     })
     .await
@@ -102,14 +100,16 @@ pub(crate) fn list(cx: &Cx, input: api::ListAliasesInput) -> Result<api::ListAli
     let (scope, all) = match &input.key_id {
         Some(given) => {
             let key = Reference::parse_key(cx, given)?.get(cx, &read)?;
-            (format!("ListAliases/{}", key.id), key.aliases(&read)?)
+            let rows = key.aliases(&read)?.into_iter().map(|name| ALIASES.get(&read, &cx.key(name)));
+            let rows = rows.collect::<std::result::Result<Vec<_>, _>>()?;
+            (format!("ListAliases/{}", key.id), rows.into_iter().flatten().collect::<Vec<_>>())
         }
         None => {
             let all = ALIASES.all(&read, &(cx.account(), cx.region()))?;
             ("ListAliases".to_owned(), all.into_iter().map(|entry| entry.row).collect())
         }
     };
-    let page = pages::page(all, |alias| alias.name.clone(), &scope, 50, input.limit, input.marker)?;
+    let page = pages::page(all, |alias: &Alias| alias.name.clone(), &scope, 50, input.limit, input.marker)?;
     let entry = |alias: &Alias| {
         Ok(output::AliasListEntry {
             alias_name: Some(alias.name.clone()),

@@ -1,6 +1,7 @@
 //! Errors in KMS's words.
 
-use undercast_kernel::AwsError;
+use undercast_kernel::{AwsError, Failure};
+use undercast_wire::schema::Operation;
 
 use crate::api::errors;
 
@@ -32,6 +33,19 @@ pub(crate) fn bad_id(given: &str) -> AwsError {
 /// An ARN of another region.
 pub(crate) fn other_region(region: &str) -> AwsError {
     errors::not_found_exception(format!("Invalid arn {region}"))
+}
+
+/// Operations that know no invalid ARN do not find what it names.
+pub(crate) fn as_listed(operation: &'static Operation, failure: Failure) -> Failure {
+    match failure {
+        Failure::Aws(error)
+            if error.name == "InvalidArnException"
+                && !operation.errors.iter().any(|listed| listed.name == error.name) =>
+        {
+            errors::not_found_exception(error.message).into()
+        }
+        other => other,
+    }
 }
 
 pub(crate) fn bad_arn(given: &str) -> AwsError {

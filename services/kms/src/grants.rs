@@ -203,6 +203,12 @@ fn bad_token() -> undercast_kernel::AwsError {
     errors::invalid_grant_token_exception("The grant token is invalid.")
 }
 
+/// Refuses what is no id of a grant.
+fn check_id(id: &str) -> Result<()> {
+    let good = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    if good { Ok(()) } else { Err(errors::invalid_grant_id_exception(format!("Invalid grantId '{id}'")).into()) }
+}
+
 fn bad_grant() -> undercast_kernel::AwsError {
     errors::not_found_exception("The grant could not be found.")
 }
@@ -327,6 +333,7 @@ pub(crate) async fn create(cx: &Cx, mut input: api::CreateGrantInput) -> Result<
 pub(crate) fn list(cx: &Cx, input: api::ListGrantsInput) -> Result<api::ListGrantsOutput> {
     let read = cx.read();
     let key = Reference::parse_key(cx, &input.key_id)?.get(cx, &read)?;
+    input.grant_id.as_deref().map(check_id).transpose()?;
     let grantee = principal(input.grantee_principal, input.grantee_service_principal, "Grantee")?;
     let all = GRANTS.all(&read, &key.place())?.into_iter().map(|entry| entry.row).filter(|grant| {
         input.grant_id.as_ref().is_none_or(|id| *id == grant.id) && grantee.as_ref().is_none_or(|g| *g == grant.grantee)
@@ -357,6 +364,7 @@ pub(crate) fn list_retirable(cx: &Cx, input: api::ListRetirableGrantsInput) -> R
 pub(crate) async fn revoke(cx: &Cx, input: api::RevokeGrantInput) -> Result<()> {
     cx.write(|tx| {
         let key = Reference::parse_key(cx, &input.key_id)?.get(cx, tx)?;
+        check_id(&input.grant_id)?;
         let place = (&key.account, &key.region, &key.id, &input.grant_id);
         let grant = GRANTS.get(tx, &place)?.ok_or_else(bad_grant)?;
         if input.dry_run == Some(true) {
@@ -387,6 +395,7 @@ fn to_retire(
             if !key.starts_with("arn:") {
                 return Err(error::bad_arn(key).into());
             }
+            check_id(id)?;
             let key = Reference::parse_key(cx, key)?.get(cx, from)?;
             GRANTS.get(from, &(&key.account, &key.region, &key.id, id))?.ok_or_else(|| bad_grant().into())
         }

@@ -8,7 +8,7 @@ use undercast_kernel::{Cx, Failure, Result, Timestamp};
 use crate::api::{self, errors, output};
 use crate::policy;
 use crate::reference::Reference;
-use crate::rows::{KEYS, Key, MATERIALS, Material, State};
+use crate::rows::{ALIASES, KEYS, Key, MATERIALS, Material, State};
 use crate::specs::{SYMMETRIC, Spec};
 use crate::{error, material, tagging};
 
@@ -258,8 +258,10 @@ pub(crate) async fn delete(cx: &Cx, id: &str) -> Result<()> {
         if !key.deletion.is_some_and(|at| at <= cx.now_millis()) {
             return Ok(());
         }
-        for alias in key.aliases(tx)? {
-            crate::rows::ALIASES.delete(tx, &(&key.account, &key.region, &alias.name));
+        for name in key.aliases(tx)? {
+            if let Some(alias) = ALIASES.get(tx, &cx.key(name))? {
+                alias.delete(cx, tx);
+            }
         }
         for material in &key.materials {
             MATERIALS.delete(tx, &(&key.account, &key.region, material));

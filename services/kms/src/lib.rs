@@ -59,12 +59,13 @@ impl Service for Kms {
             if let Value::Structure(fields) = &input {
                 managed::make_if_used(cx, called, fields).await?;
             }
-            api::call(self, cx, operation, input).await
+            cx.meter("kms", "Requests", 1.0);
+            api::call(self, cx, operation, input).await.map_err(|failure| error::as_listed(called, failure))
         })
     }
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
-        permission::access(cx, operation, input, None)
+        permission::access(cx, operation, input, None).map_err(|failure| error::as_listed(operation, failure))
     }
 
     /// Secrets are not told again, not even as what they are.

@@ -78,7 +78,7 @@ async fn store(cx: &Cx, named: &Reference, key: &Key, material: &Material) -> Re
         }
         let now = cx.now_millis();
         let alias = Alias { name: name.to_owned(), key_id: key.id.clone(), created: now, updated: now };
-        ALIASES.put(tx, &cx.key(name), &alias);
+        alias.put(cx, tx, None);
         key.put(tx);
         MATERIALS.put(tx, &cx.key(key.current()), material);
         rotation::schedule(cx, tx, key)

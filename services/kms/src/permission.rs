@@ -78,7 +78,7 @@ pub(crate) fn on_key(cx: &Cx, from: &(impl Read + ?Sized), key: &Key, action: &'
     let context = &mut access.context;
     context.set("kms:KeySpec", &key.spec).set("kms:KeyUsage", &key.usage).set("kms:KeyOrigin", "AWS_KMS");
     context.set("kms:MultiRegion", "false");
-    context.set_many("kms:ResourceAliases", key.aliases(from)?.into_iter().map(|alias| alias.name).collect());
+    context.set_many("kms:ResourceAliases", key.aliases(from)?);
     for (name, value) in &key.tags {
         context.set(&format!("aws:ResourceTag/{name}"), value);
     }

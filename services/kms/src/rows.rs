@@ -13,6 +13,9 @@ pub(crate) static MATERIALS: Table<Material> = Table::new("kms.materials");
 /// Account, region, `alias/name`.
 pub(crate) static ALIASES: Table<Alias> = Table::new("kms.aliases");
 
+/// Account, region, key id, `alias/name`: the aliases of a key.
+static ALIASES_OF: Table<()> = Table::new("kms.aliases_of");
+
 /// What can be done with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
@@ -135,13 +138,32 @@ impl Key {
     }
 
     /// The names under which it is known, in order.
-    pub(crate) fn aliases(&self, from: &(impl Read + ?Sized)) -> Result<Vec<Alias>> {
-        let all = ALIASES.all(from, &(&self.account, &self.region))?;
-        Ok(all.into_iter().map(|entry| entry.row).filter(|alias| alias.key_id == self.id).collect())
+    pub(crate) fn aliases(&self, from: &(impl Read + ?Sized)) -> Result<Vec<String>> {
+        let all = ALIASES_OF.all(from, &self.place())?;
+        let names = all.iter().filter_map(|entry| entry.key::<(String, String, String, String)>());
+        Ok(names.map(|(.., name)| name).collect())
     }
 }
 
 impl Alias {
+    /// Stores it, and takes it from the key that it named `before`.
+    pub(crate) fn put(&self, cx: &Cx, tx: &mut Tx<'_>, before: Option<&Self>) {
+        if let Some(before) = before {
+            ALIASES_OF.delete(tx, &before.of_key(cx));
+        }
+        ALIASES.put(tx, &cx.key(&self.name), self);
+        ALIASES_OF.put(tx, &self.of_key(cx), &());
+    }
+
+    pub(crate) fn delete(&self, cx: &Cx, tx: &mut Tx<'_>) {
+        ALIASES.delete(tx, &cx.key(&self.name));
+        ALIASES_OF.delete(tx, &self.of_key(cx));
+    }
+
+    fn of_key<'a>(&'a self, cx: &'a Cx) -> (&'a str, &'a str, &'a str, &'a str) {
+        (cx.account(), cx.region(), &self.key_id, &self.name)
+    }
+
     pub(crate) fn arn(&self, cx: &Cx) -> String {
         cx.arn("kms", &self.name)
     }

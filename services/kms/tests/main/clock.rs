@@ -78,6 +78,8 @@ async fn a_rotated_key_decrypts_what_it_encrypted_before() {
     let page = call(&client, "ListKeyRotations", json!({"KeyId": id, "Limit": 1})).await;
     let next = call(&client, "ListKeyRotations", json!({"KeyId": id, "Marker": page["NextMarker"]})).await;
     assert_eq!(next["Rotations"], json!([rotations[1]]));
+    let (code, _) = refused(&client, "ListKeyRotations", json!({"KeyId": id, "Marker": "x"})).await;
+    assert_eq!(code, "InvalidMarkerException");
     let after = call(&client, "Encrypt", json!({"KeyId": id, "Plaintext": b64("new")})).await["CiphertextBlob"].clone();
     let (old, new) = (
         call(&client, "Decrypt", json!({"CiphertextBlob": before})).await,

@@ -243,3 +243,87 @@ async fn a_key_is_known_by_four_names() {
     assert_eq!(code, "AccessDeniedException");
     assert!(message.starts_with("The ciphertext refers to a customer master key that does not exist"), "{message}");
 }
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found_by_any_operation() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let (here, _) = key(&client, json!({})).await;
+    let grant = "0".repeat(64);
+    let operations = [
+        ("CancelKeyDeletion", json!({})),
+        ("CreateGrant", json!({"GranteePrincipal": "arn:aws:iam::000000000000:user/a", "Operations": ["Encrypt"]})),
+        ("Decrypt", json!({"CiphertextBlob": b64("x"), "EncryptionAlgorithm": "RSAES_OAEP_SHA_1"})),
+        ("DescribeKey", json!({})),
+        ("DisableKey", json!({})),
+        ("DisableKeyRotation", json!({})),
+        ("EnableKey", json!({})),
+        ("EnableKeyRotation", json!({})),
+        ("Encrypt", json!({"Plaintext": b64("x")})),
+        ("GenerateDataKey", json!({"KeySpec": "AES_256"})),
+        ("GenerateDataKeyPair", json!({"KeyPairSpec": "RSA_2048"})),
+        ("GenerateDataKeyPairWithoutPlaintext", json!({"KeyPairSpec": "RSA_2048"})),
+        ("GenerateDataKeyWithoutPlaintext", json!({"KeySpec": "AES_256"})),
+        ("GenerateMac", json!({"Message": b64("x"), "MacAlgorithm": "HMAC_SHA_256"})),
+        ("GetKeyPolicy", json!({})),
+        ("GetKeyRotationStatus", json!({})),
+        ("GetPublicKey", json!({})),
+        ("ListAliases", json!({})),
+        ("ListGrants", json!({})),
+        ("ListKeyPolicies", json!({})),
+        ("ListKeyRotations", json!({})),
+        ("ListResourceTags", json!({})),
+        ("PutKeyPolicy", json!({"Policy": "{}"})),
+        ("RevokeGrant", json!({"GrantId": grant})),
+        ("RotateKeyOnDemand", json!({})),
+        ("ScheduleKeyDeletion", json!({})),
+        ("Sign", json!({"Message": b64("x"), "SigningAlgorithm": "ECDSA_SHA_256"})),
+        ("TagResource", json!({"Tags": [{"TagKey": "a", "TagValue": "b"}]})),
+        ("UntagResource", json!({"TagKeys": ["a"]})),
+        ("UpdateKeyDescription", json!({"Description": "d"})),
+        ("Verify", json!({"Message": b64("x"), "Signature": b64("x"), "SigningAlgorithm": "ECDSA_SHA_256"})),
+        ("VerifyMac", json!({"Message": b64("x"), "Mac": b64("x"), "MacAlgorithm": "HMAC_SHA_256"})),
+    ];
+    let invalid_arn = |operation: &str| {
+        let found = Kms.api().operations.iter().find(|o| o.name == operation).unwrap();
+        if found.errors.iter().any(|e| e.name == "InvalidArnException") {
+            "InvalidArnException"
+        } else {
+            "NotFoundException"
+        }
+    };
+    for (operation, input) in operations {
+        for (id, code) in [
+            ("01234567-89ab-cdef-0123-456789abcdef", "NotFoundException"),
+            ("arn:aws:kms:us-east-1:000000000000:nothing", invalid_arn(operation)),
+            ("mrk-fake-key-id", "NotFoundException"),
+        ] {
+            let mut input = input.clone();
+            input["KeyId"] = json!(id);
+            assert_eq!(refused(&client, operation, input).await.0, code, "{operation} of {id}");
+        }
+    }
+    for id in ["01234567-89ab-cdef-0123-456789abcdef", "alias/none"] {
+        let input = json!({"CiphertextBlob": b64("x"), "SourceKeyId": here, "SourceEncryptionAlgorithm": "RSAES_OAEP_SHA_1", "DestinationKeyId": id});
+        assert_eq!(refused(&client, "ReEncrypt", input).await.0, "NotFoundException");
+    }
+}
+
+#[tokio::test]
+async fn a_key_has_fifty_aliases_and_no_more() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let ((full, _), (other, _)) = (key(&client, json!({})).await, key(&client, json!({})).await);
+    for number in 0..50 {
+        let input = json!({"AliasName": format!("alias/{number}"), "TargetKeyId": full});
+        call(&client, "CreateAlias", input).await;
+    }
+    let one_more = |target: &str| json!({"AliasName": "alias/more", "TargetKeyId": target});
+    assert_eq!(refused(&client, "CreateAlias", one_more(&full)).await.0, "LimitExceededException");
+    call(&client, "CreateAlias", one_more(&other)).await;
+    assert_eq!(refused(&client, "UpdateAlias", one_more(&full)).await.0, "LimitExceededException");
+    call(&client, "DeleteAlias", json!({"AliasName": "alias/7"})).await;
+    call(&client, "UpdateAlias", one_more(&full)).await;
+    let told = call(&client, "ListAliases", json!({"KeyId": other})).await;
+    assert_eq!(told["Aliases"], json!([]));
+}

@@ -58,9 +58,15 @@ async fn whom_no_policy_stops_cannot_manage_the_keys_of_services_either() {
     let cloud = Cloud::with(services(), |settings| settings.iam = undercast_kernel::IamMode::Off, false).await;
     let client = cloud.client();
     let described = call(&client, "DescribeKey", json!({"KeyId": "alias/aws/sqs"})).await["KeyMetadata"].clone();
-    for operation in ["ScheduleKeyDeletion", "DisableKey", "EnableKeyRotation"] {
-        let (code, _) = refused(&client, operation, json!({"KeyId": described["KeyId"]})).await;
-        assert_eq!(code, "UnsupportedOperationException", "{operation}");
+    for (operation, more) in [
+        ("ScheduleKeyDeletion", json!({})),
+        ("DisableKey", json!({})),
+        ("EnableKeyRotation", json!({})),
+        ("PutKeyPolicy", json!({"Policy": "{}"})),
+    ] {
+        let mut input = more;
+        input["KeyId"] = described["KeyId"].clone();
+        assert_eq!(refused(&client, operation, input).await.0, "UnsupportedOperationException", "{operation}");
     }
     let (code, _) = refused(&client, "DescribeKey", json!({"KeyId": "alias/aws/nothing"})).await;
     assert_eq!(code, "NotFoundException");
