@@ -1,7 +1,8 @@
-//! `AWS::KMS::Key` and `AWS::KMS::Alias`.
+//! `AWS::KMS::Key`, `AWS::KMS::ReplicaKey` and `AWS::KMS::Alias`.
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
+use undercast_kernel::arn::Arn;
 use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated, text, unless_gone};
 use undercast_kernel::{AwsError, Cx, Failure, Result};
 
@@ -9,8 +10,12 @@ use undercast_kernel::{AwsError, Cx, Failure, Result};
 pub(crate) struct Key;
 
 /// What is for ever. AWS refuses an update of it rather than to make a new key, whose old ciphertexts would be lost.
-const FIXED: &[(&str, &str)] =
-    &[("KeySpec", "SYMMETRIC_DEFAULT"), ("KeyUsage", "ENCRYPT_DECRYPT"), ("Origin", "AWS_KMS")];
+const FIXED: &[(&str, &str)] = &[
+    ("KeySpec", "SYMMETRIC_DEFAULT"),
+    ("KeyUsage", "ENCRYPT_DECRYPT"),
+    ("MultiRegion", "false"),
+    ("Origin", "AWS_KMS"),
+];
 
 fn described(cx: &Cx, id: &str) -> Resource {
     Resource::new(id, [("Arn", json!(cx.arn("kms", &format!("key/{id}")))), ("KeyId", json!(id))])
@@ -75,18 +80,21 @@ async fn create(cx: &Cx, request: &ResourceRequest) -> Result<Resource> {
             input.insert(ours.to_owned(), json!(value));
         }
     }
-    let bypass = is(properties, "BypassPolicyLockoutSafetyCheck", false);
-    input.insert("BypassPolicyLockoutSafetyCheck".to_owned(), json!(bypass));
+    for name in ["BypassPolicyLockoutSafetyCheck", "MultiRegion"] {
+        input.insert(name.to_owned(), json!(is(properties, name, false)));
+    }
     let made = cx.call("kms", "CreateKey", Json::Object(input)).await?;
     let id = made["KeyMetadata"]["KeyId"].as_str().ok_or_else(|| Failure::broken("CreateKey gave no id"))?;
-    let configured = async {
-        set_rotation(cx, id, None, properties).await?;
-        if !is(properties, "Enabled", true) {
-            cx.call("kms", "DisableKey", json!({"KeyId": id})).await?;
-        }
-        Ok(())
-    };
-    if let Err(failure) = configured.await {
+    finish(cx, id, properties, set_rotation(cx, id, None, properties).await).await
+}
+
+/// What is left to do for a key that has been made; one for which not all could be done does not stay.
+async fn finish(cx: &Cx, id: &str, properties: &Properties, so_far: Result<()>) -> Result<Resource> {
+    let mut done = so_far;
+    if done.is_ok() && !is(properties, "Enabled", true) {
+        done = cx.call("kms", "DisableKey", json!({"KeyId": id})).await.map(drop);
+    }
+    if let Err(failure) = done {
         // The stack never hears of this key, so nobody else would remove it.
         schedule_deletion(cx, id, properties).await?;
         return Err(failure);
@@ -94,9 +102,32 @@ async fn create(cx: &Cx, request: &ResourceRequest) -> Result<Resource> {
     Ok(described(cx, id))
 }
 
-async fn update(cx: &Cx, id: &str, before: &Properties, request: &ResourceRequest) -> Result<Updated> {
+async fn replicate(cx: &Cx, request: &ResourceRequest) -> Result<Resource> {
+    let properties = &request.properties;
+    let primary = property(properties, "PrimaryKeyArn").and_then(|text| Arn::parse(&text));
+    let primary =
+        primary.ok_or_else(|| AwsError::new("ValidationError", 400, "Property PrimaryKeyArn must be an ARN."))?;
+    let mut input = Map::from_iter([
+        ("KeyId".to_owned(), json!(primary.to_string())),
+        ("ReplicaRegion".to_owned(), json!(cx.region())),
+        ("Tags".to_owned(), kms_tags(request)?),
+    ]);
+    for (theirs, ours) in [("Description", "Description"), ("KeyPolicy", "Policy")] {
+        if let Some(value) = property(properties, theirs) {
+            input.insert(ours.to_owned(), json!(value));
+        }
+    }
+    // It is the primary key that is replicated, so the call goes to its Region.
+    let there = cx.elsewhere(cx.account(), &primary.region);
+    let made = there.call("kms", "ReplicateKey", Json::Object(input)).await?;
+    let id = made["ReplicaKeyMetadata"]["KeyId"].as_str();
+    let id = id.ok_or_else(|| Failure::broken("ReplicateKey gave no id"))?;
+    finish(cx, id, properties, Ok(())).await
+}
+
+async fn update(cx: &Cx, id: &str, before: &Properties, request: &ResourceRequest, replica: bool) -> Result<Updated> {
     let after = &request.properties;
-    for (name, usual) in FIXED {
+    for (name, usual) in FIXED.iter().filter(|_| !replica) {
         let value = |of: &Properties| property(of, name).unwrap_or_else(|| (*usual).to_owned());
         if value(before) != value(after) {
             let message = format!("You cannot change the value of the {name} property of an existing KMS key.");
@@ -108,7 +139,9 @@ async fn update(cx: &Cx, id: &str, before: &Properties, request: &ResourceReques
     if !was {
         cx.call("kms", "EnableKey", json!({"KeyId": id})).await?;
     }
-    set_rotation(cx, id, Some(before), after).await?;
+    if !replica {
+        set_rotation(cx, id, Some(before), after).await?;
+    }
     if before.get("Description") != after.get("Description") {
         let description = property(after, "Description").unwrap_or_else(String::new);
         cx.call("kms", "UpdateKeyDescription", json!({"KeyId": id, "Description": description})).await?;
@@ -156,6 +189,7 @@ impl ResourceType for Key {
             "KeyPolicy",
             "KeySpec",
             "KeyUsage",
+            "MultiRegion",
             "Origin",
             "PendingWindowInDays",
             "RotationPeriodInDays",
@@ -178,7 +212,42 @@ impl ResourceType for Key {
         before: &'a Properties,
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
-        Box::pin(update(cx, id, before, request))
+        Box::pin(update(cx, id, before, request, false))
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(schedule_deletion(cx, id, properties))
+    }
+}
+
+/// `AWS::KMS::ReplicaKey`
+pub(crate) struct ReplicaKey;
+
+impl ResourceType for ReplicaKey {
+    fn name(&self) -> &'static str {
+        "AWS::KMS::ReplicaKey"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["Description", "Enabled", "KeyPolicy", "PendingWindowInDays", "PrimaryKeyArn", "Tags"]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &["PrimaryKeyArn"]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(replicate(cx, request))
+    }
+
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(update(cx, id, before, request, true))
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, properties: &'a Properties) -> BoxFuture<'a, Result<()>> {

@@ -252,7 +252,7 @@ pub(crate) fn data_key(
     seal(cx, &key, wanted, chance(cx, length))
 }
 
-pub(crate) fn random(cx: &Cx, input: api::GenerateRandomInput) -> Result<api::GenerateRandomOutput> {
+pub(crate) fn random(cx: &Cx, input: &api::GenerateRandomInput) -> Result<api::GenerateRandomOutput> {
     let length = input.number_of_bytes.ok_or_else(|| error::validation("NumberOfBytes is required."))?;
     let length = usize::try_from(length).map_err(undercast_kernel::Failure::broken)?;
     Ok(api::GenerateRandomOutput { plaintext: Some(chance(cx, length)), ciphertext_for_recipient: None })

@@ -95,6 +95,16 @@ pub(crate) fn pending_deletion(arn: &str) -> AwsError {
     invalid_state(format!("{arn} is pending deletion."))
 }
 
+pub(crate) fn pending_import(arn: &str) -> AwsError {
+    invalid_state(format!("{arn} is pending import."))
+}
+
+/// An operation that is for keys of the other origin.
+pub(crate) fn wrong_origin(arn: &str, origin: &str) -> AwsError {
+    let message = format!("{arn} origin is {origin} which is not valid for this operation.");
+    errors::unsupported_operation_exception(message)
+}
+
 pub(crate) fn unsupported() -> AwsError {
     errors::unsupported_operation_exception("")
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use undercast_kernel::store::Read;
+use undercast_kernel::store::{Read, Tx};
 use undercast_kernel::{Cx, Failure, Result, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::policy;
 use crate::reference::Reference;
-use crate::rows::{ALIASES, KEYS, Key, MATERIALS, Material, State};
+use crate::rows::{ALIASES, Family, KEYS, Key, MATERIALS, Material, State};
 use crate::specs::{SYMMETRIC, Spec};
-use crate::{error, material, tagging};
+use crate::{error, family, import, material, tagging};
 
 /// Milliseconds of a day.
 pub(crate) const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -26,11 +26,9 @@ pub(crate) fn moment(millis: i64) -> Result<Timestamp> {
     Timestamp::from_millisecond(millis).map_err(Failure::broken)
 }
 
-/// A key of the caller's account that is not stored yet, and its material.
-pub(crate) async fn draft(cx: &Cx, spec: Spec, usage: &str) -> Result<(Key, Material)> {
-    let id = cx.random().uuid();
-    let (material_id, made) = material::make(cx, &id, spec).await?;
-    let key = Key {
+/// A key of the caller's account that is not stored yet, without material.
+fn empty(cx: &Cx, id: String, spec: Spec, usage: &str) -> Key {
+    Key {
         account: cx.account().to_owned(),
         region: cx.region().to_owned(),
         id,
@@ -43,10 +41,47 @@ pub(crate) async fn draft(cx: &Cx, spec: Spec, usage: &str) -> Result<(Key, Mate
         tags: BTreeMap::new(),
         managed_by: None,
         deletion: None,
-        materials: vec![material_id],
+        materials: Vec::new(),
         rotation: None,
-    };
+        deletion_days: None,
+        external: false,
+        pending: None,
+        family: None,
+    }
+}
+
+/// A key of the caller's account that is not stored yet, and its material.
+pub(crate) async fn draft(cx: &Cx, spec: Spec, usage: &str) -> Result<(Key, Material)> {
+    let mut key = empty(cx, cx.random().uuid(), spec, usage);
+    let made = fill(cx, &mut key, spec).await?;
     Ok((key, made))
+}
+
+/// Makes material for a new key.
+async fn fill(cx: &Cx, key: &mut Key, spec: Spec) -> Result<Material> {
+    let (id, made) = material::make(cx, &key.id, spec).await?;
+    key.materials.push(id);
+    Ok(made)
+}
+
+/// The key that a request wishes, and its material, if it is not to come from outside.
+async fn wished(
+    cx: &Cx,
+    spec: Spec,
+    usage: &str,
+    external: bool,
+    many_regions: bool,
+) -> Result<(Key, Option<Material>)> {
+    let id = if many_regions { format!("mrk-{}", cx.random().hex(32)) } else { cx.random().uuid() };
+    let mut key = empty(cx, id, spec, usage);
+    key.family = many_regions.then(|| Family { primary: cx.region().to_owned(), replicas: Vec::new() });
+    if external {
+        key.external = true;
+        key.state = State::PendingImport;
+        return Ok((key, None));
+    }
+    let made = fill(cx, &mut key, spec).await?;
+    Ok((key, Some(made)))
 }
 
 pub(crate) async fn create(cx: &Cx, input: api::CreateKeyInput) -> Result<api::CreateKeyOutput> {
@@ -54,15 +89,21 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateKeyInput) -> Result<api::C
         let message = "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.";
         return Err(error::validation(message).into());
     }
-    if let Some(origin) = input.origin.filter(|origin| origin != "AWS_KMS") {
-        return Err(Failure::not_built(format!("kms keys of the origin {origin}")));
-    }
+    let many_regions = input.multi_region == Some(true);
+    let external = match input.origin.as_deref() {
+        None | Some("AWS_KMS") => false,
+        Some("EXTERNAL") if many_regions => {
+            return Err(Failure::not_built("kms multi-Region keys with imported material"));
+        }
+        Some("EXTERNAL") => true,
+        Some(origin) => return Err(Failure::not_built(format!("kms keys of the origin {origin}"))),
+    };
     let spec = input.key_spec.or(input.customer_master_key_spec);
     let spec = Spec::named(spec.as_deref().unwrap_or(SYMMETRIC))?;
     let usage = spec.usage(input.key_usage.as_deref())?;
     let tags = tagging::read(input.tags.into_iter().flatten())?;
     tagging::check(&tags, 0)?;
-    let (mut key, material) = draft(cx, spec, usage).await?;
+    let (mut key, material) = wished(cx, spec, usage, external, many_regions).await?;
     key.tags = tags;
     key.description = input.description.unwrap_or_else(String::new);
     key.policy = match input.policy {
@@ -72,23 +113,25 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateKeyInput) -> Result<api::C
         }
         None => policy::usual(cx),
     };
-    store(cx, &key, &material).await?;
-    Ok(api::CreateKeyOutput { key_metadata: Some(describe(cx, &key)?) })
-}
-
-/// Stores a new key.
-pub(crate) async fn store(cx: &Cx, key: &Key, material: &Material) -> Result<()> {
     cx.write(|tx| {
         key.put(tx);
-        MATERIALS.put(tx, &(&key.account, &key.region, key.current()), material);
+        if let Some(material) = &material {
+            key.put_material(tx, key.current(), material);
+        }
         Ok(())
     })
-    .await
+    .await?;
+    Ok(api::CreateKeyOutput { key_metadata: Some(describe(cx, &cx.read(), &key)?) })
 }
 
 /// What is told of a key.
-pub(crate) fn describe(cx: &Cx, key: &Key) -> Result<output::KeyMetadata> {
+pub(crate) fn describe(cx: &Cx, from: &(impl Read + ?Sized), key: &Key) -> Result<output::KeyMetadata> {
     let spec = Spec::named(&key.spec)?;
+    let imported = match key.materials.last() {
+        Some(id) if key.external => key.material(cx, from, id)?.import.filter(|_| key.state != State::PendingImport),
+        _ => None,
+    };
+    let waits = key.state == State::PendingReplicaDeletion;
     let of_usage = |usage: &str, algorithms: &[&str]| {
         (key.usage == usage).then(|| algorithms.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
     };
@@ -102,24 +145,24 @@ pub(crate) fn describe(cx: &Cx, key: &Key) -> Result<output::KeyMetadata> {
         key_usage: Some(key.usage.clone()),
         key_state: Some(key.state.name().to_owned()),
         deletion_date: key.deletion.map(moment).transpose()?,
-        valid_to: None,
-        origin: Some("AWS_KMS".to_owned()),
+        valid_to: imported.as_ref().and_then(|import| import.valid_to).map(moment).transpose()?,
+        origin: Some(key.origin().to_owned()),
         custom_key_store_id: None,
         cloud_hsm_cluster_id: None,
-        expiration_model: None,
+        expiration_model: imported.map(|import| import.expiration_model().to_owned()),
         key_manager: Some(if key.managed_by.is_some() { "AWS" } else { "CUSTOMER" }.to_owned()),
         customer_master_key_spec: Some(key.spec.clone()),
         key_spec: Some(key.spec.clone()),
         encryption_algorithms: of_usage(crate::specs::ENCRYPT, spec.encryption),
         signing_algorithms: of_usage(crate::specs::SIGN, spec.signing),
-        key_agreement_algorithms: None,
+        key_agreement_algorithms: of_usage(crate::specs::AGREE, spec.agreement),
         encapsulation_algorithms: None,
-        multi_region: Some(false),
-        multi_region_configuration: None,
-        pending_deletion_window_in_days: None,
+        multi_region: Some(key.family.is_some()),
+        multi_region_configuration: family::describe(cx, key),
+        pending_deletion_window_in_days: key.deletion_days.filter(|_| waits),
         mac_algorithms: of_usage(crate::specs::MAC, spec.mac),
         xks_key_configuration: None,
-        current_key_material_id: (key.spec == SYMMETRIC).then(|| key.current().to_owned()),
+        current_key_material_id: key.materials.last().filter(|_| key.spec == SYMMETRIC).cloned(),
     })
 }
 
@@ -151,8 +194,8 @@ pub(crate) fn own(cx: &Cx, from: &(impl Read + ?Sized), given: &str) -> Result<K
 pub(crate) fn living(cx: &Cx, from: &(impl Read + ?Sized), given: &str) -> Result<Key> {
     let key = own(cx, from, given)?;
     match key.state {
-        State::PendingDeletion => Err(error::pending_deletion(&key.arn(cx)).into()),
-        State::Enabled | State::Disabled => Ok(key),
+        State::PendingDeletion | State::PendingReplicaDeletion => Err(error::pending_deletion(&key.arn(cx)).into()),
+        State::Enabled | State::Disabled | State::PendingImport => Ok(key),
     }
 }
 
@@ -162,6 +205,10 @@ pub(crate) fn usable(cx: &Cx, key: &Key) -> Result<()> {
         State::Enabled => Ok(()),
         State::Disabled => Err(error::disabled(&key.arn(cx)).into()),
         State::PendingDeletion => Err(error::pending_deletion(&key.arn(cx)).into()),
+        State::PendingImport => Err(error::pending_import(&key.arn(cx)).into()),
+        State::PendingReplicaDeletion => {
+            Err(error::invalid_state(format!("{} is pending replica deletion.", key.arn(cx))).into())
+        }
     }
 }
 
@@ -178,7 +225,11 @@ pub(crate) fn serves(cx: &Cx, key: &Key, usage: &str, operation: &str) -> Result
 /// `EnableKey` and `DisableKey`.
 pub(crate) async fn switch(cx: &Cx, given: &str, state: State) -> Result<()> {
     cx.write(|tx| {
-        let key = Key { state, ..living(cx, tx, given)? };
+        let key = living(cx, tx, given)?;
+        if key.state == State::PendingImport {
+            return Err(error::pending_import(&key.arn(cx)).into());
+        }
+        let key = Key { state, ..key };
         key.put(tx);
         // A rotation that fell due while the key was switched off is done now.
         if state == State::Enabled { crate::rotation::schedule(cx, tx, &key) } else { Ok(()) }
@@ -208,22 +259,36 @@ pub(crate) async fn schedule_deletion(
     if let Some(bound) = bound {
         return Err(error::constraint(&days.to_string(), "pendingWindowInDays", bound).into());
     }
-    let due = cx.now_millis() + i64::from(days) * DAY;
     let key = cx
         .write(|tx| {
-            let key = living(cx, tx, &input.key_id)?;
-            let key = Key { state: State::PendingDeletion, deletion: Some(due), ..key };
+            let mut key = living(cx, tx, &input.key_id)?;
+            key.deletion_days = Some(days);
+            let replicas = key.family.as_ref().filter(|_| !key.is_replica()).is_some_and(|f| !f.replicas.is_empty());
+            if replicas {
+                key.state = State::PendingReplicaDeletion;
+            } else {
+                wait_for_deletion(cx, tx, &mut key)?;
+            }
             key.put(tx);
-            cx.tasks().schedule(cx, tx, SERVICE, &task(&key, DELETE), DELETE, key.id.clone(), moment(due)?)?;
             Ok(key)
         })
         .await?;
     Ok(api::ScheduleKeyDeletionOutput {
         key_id: Some(key.arn(cx)),
-        deletion_date: Some(moment(due)?),
+        deletion_date: key.deletion.map(moment).transpose()?,
         key_state: Some(key.state.name().to_owned()),
         pending_window_in_days: Some(days),
     })
+}
+
+/// The days before a key's deletion begin.
+pub(crate) fn wait_for_deletion(cx: &Cx, tx: &mut Tx<'_>, key: &mut Key) -> Result<()> {
+    let due = cx.now_millis() + i64::from(key.deletion_days.unwrap_or(USUAL_WINDOW)) * DAY;
+    key.state = State::PendingDeletion;
+    key.deletion = Some(due);
+    // The last replica of a primary key may go in another Region than its own.
+    let there = cx.elsewhere(&key.account, &key.region);
+    cx.tasks().schedule(&there, tx, SERVICE, &task(key, DELETE), DELETE, key.id.clone(), moment(due)?)
 }
 
 /// The id of a key's task.
@@ -239,11 +304,13 @@ pub(crate) async fn cancel_deletion(
     let key = cx
         .write(|tx| {
             let key = own(cx, tx, &input.key_id)?;
-            if key.state != State::PendingDeletion {
+            if !matches!(key.state, State::PendingDeletion | State::PendingReplicaDeletion) {
                 return Err(error::invalid_state(format!("{} is not pending deletion.", key.arn(cx))).into());
             }
             cx.tasks().cancel(tx, SERVICE, &task(&key, DELETE))?;
-            let key = Key { state: State::Disabled, deletion: None, ..key };
+            let lacks = key.external && import::lacks_material(cx, tx, &key)?;
+            let state = if lacks { State::PendingImport } else { State::Disabled };
+            let key = Key { state, deletion: None, deletion_days: None, ..key };
             key.put(tx);
             Ok(key)
         })
@@ -255,7 +322,7 @@ pub(crate) async fn cancel_deletion(
 pub(crate) async fn delete(cx: &Cx, id: &str) -> Result<()> {
     cx.write(|tx| {
         let Some(key) = KEYS.get(tx, &cx.key(id))? else { return Ok(()) };
-        if !key.deletion.is_some_and(|at| at <= cx.now_millis()) {
+        if key.deletion.is_none_or(|at| at > cx.now_millis()) {
             return Ok(());
         }
         for name in key.aliases(tx)? {
@@ -263,13 +330,14 @@ pub(crate) async fn delete(cx: &Cx, id: &str) -> Result<()> {
                 alias.delete(cx, tx);
             }
         }
-        for material in &key.materials {
+        for material in key.materials.iter().chain(&key.pending) {
             MATERIALS.delete(tx, &(&key.account, &key.region, material));
         }
         crate::grants::GRANTS.clear(tx, &key.place())?;
+        import::forget(cx, tx, &key)?;
         cx.tasks().cancel(tx, SERVICE, &task(&key, crate::rotation::ROTATE))?;
         KEYS.delete(tx, &key.place());
-        Ok(())
+        family::left(cx, tx, &key)
     })
     .await
 }

@@ -7,8 +7,10 @@
 //! (`managed.rs`).
 //!
 //! Start with `rows.rs` (what a key is), then `data.rs` (what it does) and `permission.rs` (who may).
-//! What is not here yet, and refused: custom key stores, imported material, keys of many Regions, agreement on secrets,
-//! SM2, Ed25519 and the post-quantum specs, enclaves.
+//! Keys of many Regions are rows in each of them, which one transaction changes (`family.rs`). Material from outside is
+//! unwrapped with keys that serve a day (`import.rs`).
+//! What is not here yet, and refused: custom key stores, SM2, Ed25519 and the post-quantum specs, enclaves, imported
+//! material in keys of many Regions.
 
 pub mod api {
     //! The API, generated from its model.
@@ -20,7 +22,9 @@ mod cfn;
 mod data;
 mod envelope;
 mod error;
+mod family;
 mod grants;
+mod import;
 mod keys;
 mod managed;
 mod material;
@@ -84,6 +88,7 @@ impl Service for Kms {
         Box::pin(async move {
             match task.kind.as_str() {
                 keys::DELETE => keys::delete(cx, &task.payload).await?,
+                import::EXPIRE => import::expire(cx, task).await?,
                 rotation::ROTATE => rotation::run(cx, &task.payload).await?,
                 other => return Err(Failure::broken(format!("kms has no task `{other}`"))),
             }
@@ -92,6 +97,6 @@ impl Service for Kms {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Key), Box::new(cfn::Alias)]
+        vec![Box::new(cfn::Key), Box::new(cfn::ReplicaKey), Box::new(cfn::Alias)]
     }
 }

@@ -5,7 +5,7 @@ use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
 
 use crate::reference::{AWS_ALIAS, Reference};
-use crate::rows::{ALIASES, Alias, Key, MATERIALS, Material};
+use crate::rows::{ALIASES, Alias, Key, Material};
 use crate::specs::{ENCRYPT, SYMMETRIC, Spec};
 use crate::{keys, permission, policy, rotation};
 
@@ -80,7 +80,7 @@ async fn store(cx: &Cx, named: &Reference, key: &Key, material: &Material) -> Re
         let alias = Alias { name: name.to_owned(), key_id: key.id.clone(), created: now, updated: now };
         alias.put(cx, tx, None);
         key.put(tx);
-        MATERIALS.put(tx, &cx.key(key.current()), material);
+        key.put_material(tx, key.current(), material);
         rotation::schedule(cx, tx, key)
     })
     .await

@@ -4,7 +4,7 @@ use undercast_kernel::{Bytes, Cx, Result};
 use undercast_wire::text;
 
 use crate::pairs;
-use crate::rows::{Key, MATERIALS, Material};
+use crate::rows::{Key, Material};
 use crate::specs::{MAC, SYMMETRIC, Spec};
 
 /// The bytes of a material id; it is written in hexadecimal.
@@ -19,9 +19,19 @@ pub(crate) async fn make(cx: &Cx, key_id: &str, spec: Spec) -> Result<(String, M
     } else {
         pairs::generate(spec.name).await?.private
     };
-    let id = text::hex_encode(&cx.random().bytes::<ID>());
-    let sealed = cx.blobs().seal(&secret)?.into();
-    Ok((id, Material { key_id: key_id.to_owned(), sealed, rotated: None, on_demand: false }))
+    let id = new_id(cx);
+    Ok((id, sealed(cx, key_id, &secret)?))
+}
+
+/// A secret as material of a key.
+pub(crate) fn sealed(cx: &Cx, key_id: &str, secret: &[u8]) -> Result<Material> {
+    let sealed = Some(cx.blobs().seal(secret)?.into());
+    Ok(Material { key_id: key_id.to_owned(), sealed, rotated: None, on_demand: false, import: None })
+}
+
+/// A new id of material.
+pub(crate) fn new_id(cx: &Cx) -> String {
+    text::hex_encode(&cx.random().bytes::<ID>())
 }
 
 /// The secret of a key's current material.
@@ -31,7 +41,7 @@ pub(crate) fn current(cx: &Cx, key: &Key) -> Result<Bytes> {
 
 /// The secret of some material of a key.
 pub(crate) fn of(cx: &Cx, key: &Key, id: &str) -> Result<Bytes> {
-    let found = MATERIALS.get(&cx.read(), &(&key.account, &key.region, id))?;
-    let found = found.ok_or_else(|| cx.broken(format!("key {} has lost its material {id}", key.id)))?;
-    Ok(cx.blobs().unseal(found.sealed.into())?)
+    let sealed = key.material(cx, &cx.read(), id)?.sealed;
+    let sealed = sealed.ok_or_else(|| cx.broken(format!("key {} is used without its material {id}", key.id)))?;
+    Ok(cx.blobs().unseal(sealed.into())?)
 }

@@ -6,7 +6,7 @@ use crate::api;
 use crate::data::Wanted;
 use crate::reference::Reference;
 use crate::rows::State;
-use crate::{Kms, aliases, data, grants, keys, policy, rotation, signing, tagging};
+use crate::{Kms, aliases, data, family, grants, import, keys, policy, rotation, signing, tagging};
 
 impl api::Operations for Kms {
     async fn cancel_key_deletion(
@@ -37,10 +37,26 @@ impl api::Operations for Kms {
         aliases::delete(cx, input).await
     }
 
+    async fn delete_imported_key_material(
+        &self,
+        cx: &Cx,
+        input: api::DeleteImportedKeyMaterialInput,
+    ) -> Result<api::DeleteImportedKeyMaterialOutput> {
+        import::delete(cx, input).await
+    }
+
+    async fn derive_shared_secret(
+        &self,
+        cx: &Cx,
+        input: api::DeriveSharedSecretInput,
+    ) -> Result<api::DeriveSharedSecretOutput> {
+        signing::derive(cx, input)
+    }
+
     async fn describe_key(&self, cx: &Cx, input: api::DescribeKeyInput) -> Result<api::DescribeKeyOutput> {
         grants::check_tokens(input.grant_tokens)?;
         let key = Reference::parse(cx, &input.key_id)?.get(cx, &cx.read())?;
-        Ok(api::DescribeKeyOutput { key_metadata: Some(keys::describe(cx, &key)?) })
+        Ok(api::DescribeKeyOutput { key_metadata: Some(keys::describe(cx, &cx.read(), &key)?) })
     }
 
     async fn disable_key(&self, cx: &Cx, input: api::DisableKeyInput) -> Result<()> {
@@ -150,11 +166,11 @@ impl api::Operations for Kms {
     }
 
     async fn generate_random(&self, cx: &Cx, input: api::GenerateRandomInput) -> Result<api::GenerateRandomOutput> {
-        data::random(cx, input)
+        data::random(cx, &input)
     }
 
     async fn get_key_policy(&self, cx: &Cx, input: api::GetKeyPolicyInput) -> Result<api::GetKeyPolicyOutput> {
-        policy::get(cx, input)
+        policy::get(cx, &input)
     }
 
     async fn get_key_rotation_status(
@@ -162,11 +178,27 @@ impl api::Operations for Kms {
         cx: &Cx,
         input: api::GetKeyRotationStatusInput,
     ) -> Result<api::GetKeyRotationStatusOutput> {
-        rotation::status(cx, input)
+        rotation::status(cx, &input)
+    }
+
+    async fn get_parameters_for_import(
+        &self,
+        cx: &Cx,
+        input: api::GetParametersForImportInput,
+    ) -> Result<api::GetParametersForImportOutput> {
+        import::parameters(cx, input).await
     }
 
     async fn get_public_key(&self, cx: &Cx, input: api::GetPublicKeyInput) -> Result<api::GetPublicKeyOutput> {
         signing::public_key(cx, input)
+    }
+
+    async fn import_key_material(
+        &self,
+        cx: &Cx,
+        input: api::ImportKeyMaterialInput,
+    ) -> Result<api::ImportKeyMaterialOutput> {
+        import::import(cx, input).await
     }
 
     async fn list_aliases(&self, cx: &Cx, input: api::ListAliasesInput) -> Result<api::ListAliasesOutput> {
@@ -217,6 +249,10 @@ impl api::Operations for Kms {
         data::re_encrypt(cx, input)
     }
 
+    async fn replicate_key(&self, cx: &Cx, input: api::ReplicateKeyInput) -> Result<api::ReplicateKeyOutput> {
+        family::replicate(cx, input).await
+    }
+
     async fn retire_grant(&self, cx: &Cx, input: api::RetireGrantInput) -> Result<()> {
         grants::retire(cx, input).await
     }
@@ -259,6 +295,10 @@ impl api::Operations for Kms {
 
     async fn update_key_description(&self, cx: &Cx, input: api::UpdateKeyDescriptionInput) -> Result<()> {
         keys::set_description(cx, input).await
+    }
+
+    async fn update_primary_region(&self, cx: &Cx, input: api::UpdatePrimaryRegionInput) -> Result<()> {
+        family::update_primary(cx, input).await
     }
 
     async fn verify(&self, cx: &Cx, input: api::VerifyInput) -> Result<api::VerifyOutput> {

@@ -1,5 +1,6 @@
 //! Pairs of keys: RSA and elliptic curves. They encrypt and sign by the same library that the rest of the program uses for it.
 
+use aws_lc_rs::agreement;
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa::{
@@ -73,6 +74,28 @@ fn public(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Result<Vec<u8>> {
     Ok(key.as_der().map_err(broken("a public key could not be written"))?.as_ref().to_vec())
 }
 
+/// Whether this is a private key of some spec.
+pub(crate) fn is_of(spec: &str, private: &[u8]) -> bool {
+    match (curve(spec), rsa_size(spec)) {
+        (Some(curve), _) => EcdsaKeyPair::from_pkcs8(curve, private).is_ok(),
+        (None, Some(size)) => RsaKeyPair::from_pkcs8(private).is_ok_and(|pair| pair.public_modulus_len() == size.len()),
+        (None, None) => false,
+    }
+}
+
+/// The secret that a key and a public key of somebody else agree on. `None`: that is no public key for it.
+pub(crate) fn agree(cx: &Cx, key: &Key, public: &[u8]) -> Result<Option<Bytes>> {
+    let algorithm = match key.spec.as_str() {
+        "ECC_NIST_P256" => &agreement::ECDH_P256,
+        "ECC_NIST_P384" => &agreement::ECDH_P384,
+        _ => &agreement::ECDH_P521,
+    };
+    let private =
+        agreement::PrivateKey::from_private_key_der(algorithm, &material::current(cx, key)?).map_err(rejected)?;
+    let public = agreement::UnparsedPublicKey::new(algorithm, public);
+    Ok(agreement::agree(&private, public, (), |secret| Ok(Bytes::copy_from_slice(secret))).ok())
+}
+
 /// The public key of a key that is a pair.
 pub(crate) fn public_key(cx: &Cx, key: &Key) -> Result<Vec<u8>> {
     let private = material::current(cx, key)?;
@@ -102,7 +125,17 @@ pub(crate) fn encrypt(cx: &Cx, key: &Key, algorithm: &str, plaintext: &[u8]) -> 
 }
 
 pub(crate) fn decrypt(cx: &Cx, key: &Key, algorithm: &str, blob: &[u8]) -> Result<Bytes> {
-    let private = PrivateDecryptingKey::from_pkcs8(&material::current(cx, key)?).map_err(rejected)?;
+    decrypt_with(&material::current(cx, key)?, algorithm, blob)
+}
+
+/// The length of what an RSA key encrypts, in bytes.
+pub(crate) fn modulus_length(private: &[u8]) -> Result<usize> {
+    Ok(PrivateDecryptingKey::from_pkcs8(private).map_err(rejected)?.key_size_bytes())
+}
+
+/// Decrypts with a private key that is at hand.
+pub(crate) fn decrypt_with(private: &[u8], algorithm: &str, blob: &[u8]) -> Result<Bytes> {
+    let private = PrivateDecryptingKey::from_pkcs8(private).map_err(rejected)?;
     let private = OaepPrivateDecryptingKey::new(private).map_err(broken("an RSA key has no private part"))?;
     let mut out = vec![0; private.min_output_size()];
     let opened = private.decrypt(padding(algorithm), blob, &mut out, None);

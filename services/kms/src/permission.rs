@@ -19,6 +19,7 @@ use crate::{error, grants, managed};
 const FROM_OTHERS: &[&str] = &[
     "CreateGrant",
     "Decrypt",
+    "DeriveSharedSecret",
     "DescribeKey",
     "Encrypt",
     "GenerateDataKey",
@@ -62,6 +63,8 @@ pub(crate) fn access(
         }
         "CreateAlias" | "DeleteAlias" | "UpdateAlias" => call.on_alias(),
         "ReEncrypt" => call.re_encrypt(),
+        "ReplicateKey" => call.replicate(),
+        "UpdatePrimaryRegion" => call.update_primary(),
         "RetireGrant" => grants::may_retire(cx, &cx.read(), input),
         "Decrypt" if input.get("KeyId").is_none() => call.on_ciphertext("Decrypt", "EncryptionContext"),
         name => call.on_reference(name, "KeyId", "EncryptionContext"),
@@ -76,8 +79,11 @@ pub(crate) fn on_key(cx: &Cx, from: &(impl Read + ?Sized), key: &Key, action: &'
     access.rule = ResourceRule::MustAllow;
     caller(cx, &mut access.context);
     let context = &mut access.context;
-    context.set("kms:KeySpec", &key.spec).set("kms:KeyUsage", &key.usage).set("kms:KeyOrigin", "AWS_KMS");
-    context.set("kms:MultiRegion", "false");
+    context.set("kms:KeySpec", &key.spec).set("kms:KeyUsage", &key.usage).set("kms:KeyOrigin", key.origin());
+    context.set("kms:MultiRegion", key.family.is_some().to_string());
+    if let Some(kind) = key.kind_in_family() {
+        context.set("kms:MultiRegionKeyType", kind);
+    }
     context.set_many("kms:ResourceAliases", key.aliases(from)?);
     for (name, value) in &key.tags {
         context.set(&format!("aws:ResourceTag/{name}"), value);
@@ -114,7 +120,11 @@ impl Call<'_> {
             access.context.set("kms:KeySpec", spec.unwrap_or(crate::specs::SYMMETRIC));
             access.context.set("kms:KeyUsage", self.input.text("KeyUsage").unwrap_or(crate::specs::ENCRYPT));
             access.context.set("kms:KeyOrigin", self.input.text("Origin").unwrap_or("AWS_KMS"));
-            access.context.set("kms:MultiRegion", "false");
+            let many = matches!(self.input.get("MultiRegion"), Some(Value::Boolean(true)));
+            access.context.set("kms:MultiRegion", many.to_string());
+            if many {
+                access.context.set("kms:MultiRegionKeyType", "PRIMARY");
+            }
         }
         access
     }
@@ -205,6 +215,33 @@ impl Call<'_> {
         Ok(needed)
     }
 
+    /// A permission on the primary key, and one to make a key in the other Region.
+    fn replicate(&self) -> Result<Vec<Access>> {
+        let mut needed = self.on_reference("ReplicateKey", "KeyId", "")?;
+        let mut create = Access::new("kms:CreateKey", "*");
+        caller(self.cx, &mut create.context);
+        create.context.set("aws:RequestedRegion", self.input.text("ReplicaRegion").unwrap_or_default());
+        create.context.set("kms:MultiRegion", "true").set("kms:MultiRegionKeyType", "REPLICA");
+        self.said_of_tags(&mut create.context);
+        needed.push(create);
+        Ok(needed)
+    }
+
+    /// A permission on the key that is the primary one, and on the one that becomes it.
+    fn update_primary(&self) -> Result<Vec<Access>> {
+        let mut needed = self.on_reference("UpdatePrimaryRegion", "KeyId", "")?;
+        let region = self.input.text("PrimaryRegion").unwrap_or_default();
+        let there = self.cx.elsewhere(self.cx.account(), region);
+        if let Some(Reference::Key { account, id }) =
+            self.input.text("KeyId").map(|given| Reference::parse_key(self.cx, given)).transpose()?
+            && let Some(key) = KEYS.get(&there.read(), &(&account, region, &id))?
+        {
+            let call = Call { cx: &there, ..*self };
+            needed.push(call.of_key(&key, "UpdatePrimaryRegion", &Ask::default())?);
+        }
+        Ok(needed)
+    }
+
     fn ask(&self, context: &str) -> Ask {
         let Some(constraints) = self.input.get("Constraints").filter(|_| self.operation == "CreateGrant") else {
             return Ask { context: texts(self.input.get(context)), operations: self.list("Operations"), exact: false };
@@ -227,6 +264,12 @@ impl Call<'_> {
             ("MacAlgorithm", "kms:MacAlgorithm"),
             ("MessageType", "kms:MessageType"),
             ("KeyPairSpec", "kms:DataKeyPairSpec"),
+            ("WrappingAlgorithm", "kms:WrappingAlgorithm"),
+            ("WrappingKeySpec", "kms:WrappingKeySpec"),
+            ("ExpirationModel", "kms:ExpirationModel"),
+            ("KeyAgreementAlgorithm", "kms:KeyAgreementAlgorithm"),
+            ("ReplicaRegion", "kms:ReplicaRegion"),
+            ("PrimaryRegion", "kms:PrimaryRegion"),
             ("GranteePrincipal", "kms:GranteePrincipal"),
             ("GranteeServicePrincipal", "kms:GranteeServicePrincipal"),
             ("RetiringPrincipal", "kms:RetiringPrincipal"),
@@ -245,7 +288,10 @@ impl Call<'_> {
                 context.set(key, number.to_string());
             }
         }
-        if matches!(self.operation, "CreateKey" | "PutKeyPolicy") {
+        if let Some(Value::Timestamp(at)) = self.input.get("ValidTo") {
+            context.set("kms:ValidTo", at.to_string());
+        }
+        if matches!(self.operation, "CreateKey" | "PutKeyPolicy" | "ReplicateKey") {
             let bypass = matches!(self.input.get("BypassPolicyLockoutSafetyCheck"), Some(Value::Boolean(true)));
             context.set("kms:BypassPolicyLockoutSafetyCheck", bypass.to_string());
         }

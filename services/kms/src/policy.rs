@@ -65,7 +65,7 @@ fn check_name(name: Option<&str>) -> Result<()> {
     }
 }
 
-pub(crate) fn get(cx: &Cx, input: api::GetKeyPolicyInput) -> Result<api::GetKeyPolicyOutput> {
+pub(crate) fn get(cx: &Cx, input: &api::GetKeyPolicyInput) -> Result<api::GetKeyPolicyOutput> {
     let key = Reference::parse_key(cx, &input.key_id)?.get(cx, &cx.read())?;
     check_name(input.policy_name.as_deref())?;
     Ok(api::GetKeyPolicyOutput { policy: Some(key.policy), policy_name: Some(NAME.to_owned()) })

@@ -1,14 +1,14 @@
 //! Rotation: new material under the same key. What older material encrypted, it still decrypts.
 
-use undercast_kernel::store::Tx;
+use undercast_kernel::store::{Read, Tx};
 use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, errors, output};
 use crate::keys::{self, DAY, SERVICE};
 use crate::reference::Reference;
-use crate::rows::{KEYS, Key, MATERIALS, Material, Rotation};
+use crate::rows::{KEYS, Key, Material, Rotation, State};
 use crate::specs::{SYMMETRIC, Spec};
-use crate::{error, material, pages};
+use crate::{error, family, material, pages};
 
 /// The kind of the task that rotates a key.
 pub(crate) const ROTATE: &str = "rotate";
@@ -31,31 +31,42 @@ pub(crate) fn schedule(cx: &Cx, tx: &mut Tx<'_>, key: &Key) -> Result<()> {
     let task = keys::task(key, ROTATE);
     match &key.rotation {
         Some(rotation) => {
-            let due = keys::moment(rotation.next)?;
-            cx.tasks().schedule(cx, tx, SERVICE, &task, ROTATE, key.id.clone(), due)
+            // It is the primary key that rotates, for all.
+            let primary = key.family.as_ref().map_or(&key.region, |family| &family.primary);
+            let (there, due) = (cx.elsewhere(&key.account, primary), keys::moment(rotation.next)?);
+            cx.tasks().schedule(&there, tx, SERVICE, &task, ROTATE, key.id.clone(), due)
         }
         None => cx.tasks().cancel(tx, SERVICE, &task),
     }
 }
 
-/// A key that can be rotated: the caller's own, symmetric, and in use.
-fn rotatable(cx: &Cx, from: &(impl undercast_kernel::store::Read + ?Sized), given: &str) -> Result<Key> {
+/// A key that can be rotated: the caller's own, symmetric, no replica, and in use.
+fn rotatable(cx: &Cx, from: &(impl Read + ?Sized), given: &str) -> Result<Key> {
     let key = keys::own(cx, from, given)?;
-    if key.spec != SYMMETRIC {
+    if key.spec != SYMMETRIC || key.is_replica() {
         return Err(error::unsupported().into());
     }
     keys::usable(cx, &key)?;
     Ok(key)
 }
 
+/// The same by itself, which needs material of KMS's own.
+fn rotatable_by_itself(cx: &Cx, from: &(impl Read + ?Sized), given: &str) -> Result<Key> {
+    let key = rotatable(cx, from, given)?;
+    if key.external {
+        return Err(error::wrong_origin(&key.arn(cx), key.origin()).into());
+    }
+    Ok(key)
+}
+
 pub(crate) async fn enable(cx: &Cx, input: api::EnableKeyRotationInput) -> Result<()> {
     let period = input.rotation_period_in_days.unwrap_or(USUAL_PERIOD);
     cx.write(|tx| {
-        let mut key = rotatable(cx, tx, &input.key_id)?;
+        let mut key = rotatable_by_itself(cx, tx, &input.key_id)?;
         // To enable it again as it is changes nothing.
         if key.rotation.as_ref().is_none_or(|rotation| rotation.period_days != period) {
             key.rotation = Some(every(cx, period));
-            key.put(tx);
+            family::put(tx, &key)?;
             schedule(cx, tx, &key)?;
         }
         Ok(())
@@ -65,21 +76,22 @@ pub(crate) async fn enable(cx: &Cx, input: api::EnableKeyRotationInput) -> Resul
 
 pub(crate) async fn disable(cx: &Cx, input: api::DisableKeyRotationInput) -> Result<()> {
     cx.write(|tx| {
-        let mut key = rotatable(cx, tx, &input.key_id)?;
+        let mut key = rotatable_by_itself(cx, tx, &input.key_id)?;
         key.rotation = None;
-        key.put(tx);
+        family::put(tx, &key)?;
         schedule(cx, tx, &key)
     })
     .await
 }
 
-pub(crate) fn status(cx: &Cx, input: api::GetKeyRotationStatusInput) -> Result<api::GetKeyRotationStatusOutput> {
+pub(crate) fn status(cx: &Cx, input: &api::GetKeyRotationStatusInput) -> Result<api::GetKeyRotationStatusOutput> {
     let key = Reference::parse_key(cx, &input.key_id)?.get(cx, &cx.read())?;
     if key.spec != SYMMETRIC {
         return Err(error::unsupported().into());
     }
-    if key.deletion.is_some() {
-        return Err(error::pending_deletion(&key.arn(cx)).into());
+    match key.state {
+        State::PendingDeletion | State::PendingReplicaDeletion => keys::usable(cx, &key)?,
+        State::Enabled | State::Disabled | State::PendingImport => {}
     }
     let rotation = key.rotation.as_ref();
     Ok(api::GetKeyRotationStatusOutput {
@@ -93,32 +105,61 @@ pub(crate) fn status(cx: &Cx, input: api::GetKeyRotationStatusInput) -> Result<a
 }
 
 /// Gives a key new material, which came in now.
-fn put(cx: &Cx, tx: &mut Tx<'_>, key: &mut Key, id: &str, made: &Material, on_demand: bool) {
+fn put(cx: &Cx, tx: &mut Tx<'_>, key: &mut Key, id: &str, made: &Material, on_demand: bool) -> Result<()> {
     let made = Material { rotated: Some(cx.now_millis()), on_demand, ..made.clone() };
-    MATERIALS.put(tx, &(&key.account, &key.region, id), &made);
+    key.put_material(tx, id, &made);
     key.materials.push(id.to_owned());
-    key.put(tx);
+    family::put(tx, key)
 }
 
 pub(crate) async fn on_demand(cx: &Cx, input: api::RotateKeyOnDemandInput) -> Result<api::RotateKeyOnDemandOutput> {
     let key = rotatable(cx, &cx.read(), &input.key_id)?;
+    if key.external {
+        return on_demand_of_external(cx, &input.key_id).await;
+    }
     let (id, made) = material::make(cx, &key.id, Spec::named(SYMMETRIC)?).await?;
     cx.write(|tx| {
         let mut key = rotatable(cx, tx, &input.key_id)?;
-        let mut asked = 0;
-        for id in &key.materials {
-            let there = MATERIALS.get(tx, &(&key.account, &key.region, id))?;
-            asked += usize::from(there.is_some_and(|material| material.on_demand));
-        }
-        if asked >= MOST_ON_DEMAND {
-            let message = format!("The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: {}", key.arn(cx));
-            return Err(errors::limit_exceeded_exception(message).into());
-        }
-        put(cx, tx, &mut key, &id, &made, true);
-        Ok(())
+        check_demands(cx, tx, &key)?;
+        put(cx, tx, &mut key, &id, &made, true)
     })
     .await?;
     Ok(api::RotateKeyOnDemandOutput { key_id: Some(key.arn(cx)) })
+}
+
+fn check_demands(cx: &Cx, from: &(impl Read + ?Sized), key: &Key) -> Result<()> {
+    let mut asked = 0;
+    for id in &key.materials {
+        asked += usize::from(key.material(cx, from, id)?.on_demand);
+    }
+    if asked < MOST_ON_DEMAND {
+        return Ok(());
+    }
+    let message = format!(
+        "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: {}",
+        key.arn(cx)
+    );
+    Err(errors::limit_exceeded_exception(message).into())
+}
+
+/// The material that was imported for the next rotation becomes the current one.
+async fn on_demand_of_external(cx: &Cx, given: &str) -> Result<api::RotateKeyOnDemandOutput> {
+    let arn = cx
+        .write(|tx| {
+            let mut key = rotatable(cx, tx, given)?;
+            check_demands(cx, tx, &key)?;
+            let none = || {
+                let arn = key.arn(cx);
+                error::invalid_state(format!("No available key material pending rotation for the key: {arn}."))
+            };
+            let id = key.pending.clone().ok_or_else(none)?;
+            let made = key.material(cx, tx, &id)?;
+            key.pending = None;
+            put(cx, tx, &mut key, &id, &made, true)?;
+            Ok(key.arn(cx))
+        })
+        .await?;
+    Ok(api::RotateKeyOnDemandOutput { key_id: Some(arn) })
 }
 
 /// The day has come: a key that is in use gets new material. Others wait until they are switched on.
@@ -133,7 +174,7 @@ pub(crate) async fn run(cx: &Cx, id: &str) -> Result<()> {
             return Ok(());
         }
         key.rotation = Some(every(cx, rotation.period_days));
-        put(cx, tx, &mut key, &material_id, &made, false);
+        put(cx, tx, &mut key, &material_id, &made, false)?;
         schedule(cx, tx, &key)
     })
     .await
@@ -147,9 +188,8 @@ pub(crate) fn list(cx: &Cx, input: api::ListKeyRotationsInput) -> Result<api::Li
     }
     let everything = input.include_key_material.as_deref() == Some("ALL_KEY_MATERIAL");
     let mut all = Vec::new();
-    for (number, id) in key.materials.iter().enumerate() {
-        let material = MATERIALS.get(&read, &(&key.account, &key.region, id))?;
-        let material = material.ok_or_else(|| cx.broken(format!("key {} has lost its material {id}", key.id)))?;
+    for (number, id) in key.materials.iter().chain(&key.pending).enumerate() {
+        let material = key.material(cx, &read, id)?;
         if everything || material.rotated.is_some() {
             all.push((number, id, material));
         }
@@ -158,15 +198,21 @@ pub(crate) fn list(cx: &Cx, input: api::ListKeyRotationsInput) -> Result<api::Li
     let page = pages::page(all, |(number, ..)| format!("{number:08}"), &scope, 100, input.limit, input.marker)?;
     let entry = |(_, id, material): &(usize, &String, Material)| {
         let kind = if material.on_demand { "ON_DEMAND" } else { "AUTOMATIC" };
-        let state = if *id == key.current() { "CURRENT" } else { "NON_CURRENT" };
+        let state = match *id {
+            id if key.pending.as_ref() == Some(id) => "PENDING_ROTATION",
+            id if id == key.current() => "CURRENT",
+            _ => "NON_CURRENT",
+        };
+        let import = material.import.as_ref();
+        let imported = if material.sealed.is_some() { "IMPORTED" } else { "PENDING_IMPORT" };
         Ok(output::RotationsListEntry {
             key_id: Some(key.id.clone()),
             key_material_id: Some((*id).clone()),
-            key_material_description: None,
-            import_state: None,
+            key_material_description: import.and_then(|import| import.description.clone()),
+            import_state: import.map(|_| imported.to_owned()),
             key_material_state: Some(state.to_owned()),
-            expiration_model: None,
-            valid_to: None,
+            expiration_model: import.map(|import| import.expiration_model().to_owned()),
+            valid_to: import.and_then(|import| import.valid_to).map(keys::moment).transpose()?,
             rotation_date: material.rotated.map(keys::moment).transpose()?,
             rotation_type: material.rotated.map(|_| kind.to_owned()),
         })

@@ -9,7 +9,7 @@ use crate::data::{self, Sealed, Wanted, check_algorithm, to_use, unless_dry};
 use crate::pairs::{self, Message, Pair};
 use crate::reference::Reference;
 use crate::rows::Key;
-use crate::specs::{ENCRYPT, MAC, SIGN, Spec};
+use crate::specs::{AGREE, ENCRYPT, MAC, SIGN, Spec};
 use crate::{error, grants, keys, material};
 
 /// What is signed: the message, or the digest that the caller made of it.
@@ -76,8 +76,24 @@ pub(crate) fn public_key(cx: &Cx, input: api::GetPublicKeyInput) -> Result<api::
         encryption_algorithms: of_usage(ENCRYPT, spec.encryption),
         signing_algorithms: of_usage(SIGN, spec.signing),
         key_usage: Some(key.usage.clone()),
-        key_agreement_algorithms: None,
+        key_agreement_algorithms: of_usage(AGREE, spec.agreement),
         encapsulation_algorithms: None,
+    })
+}
+
+pub(crate) fn derive(cx: &Cx, input: api::DeriveSharedSecretInput) -> Result<api::DeriveSharedSecretOutput> {
+    let key = to_use(cx, &input.key_id, AGREE, "DeriveSharedSecret", input.grant_tokens)?;
+    check_algorithm(&key, &input.key_agreement_algorithm, |spec| spec.agreement)?;
+    let secret = pairs::agree(cx, &key, &input.public_key)?;
+    let secret = secret
+        .ok_or_else(|| error::validation(format!("The public key is not valid for the key spec {}.", key.spec)))?;
+    unless_dry(input.dry_run)?;
+    Ok(api::DeriveSharedSecretOutput {
+        key_id: Some(key.arn(cx)),
+        shared_secret: Some(secret),
+        ciphertext_for_recipient: None,
+        key_agreement_algorithm: Some(input.key_agreement_algorithm),
+        key_origin: Some(key.origin().to_owned()),
     })
 }
 

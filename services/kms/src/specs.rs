@@ -7,6 +7,7 @@ use crate::error;
 pub(crate) const ENCRYPT: &str = "ENCRYPT_DECRYPT";
 pub(crate) const SIGN: &str = "SIGN_VERIFY";
 pub(crate) const MAC: &str = "GENERATE_VERIFY_MAC";
+pub(crate) const AGREE: &str = "KEY_AGREEMENT";
 pub(crate) const SYMMETRIC: &str = "SYMMETRIC_DEFAULT";
 
 const OAEP: &[&str] = &["RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"];
@@ -26,6 +27,7 @@ pub(crate) struct Spec {
     pub(crate) encryption: &'static [&'static str],
     pub(crate) signing: &'static [&'static str],
     pub(crate) mac: &'static [&'static str],
+    pub(crate) agreement: &'static [&'static str],
 }
 
 const fn spec(
@@ -34,7 +36,12 @@ const fn spec(
     signing: &'static [&'static str],
     mac: &'static [&'static str],
 ) -> Spec {
-    Spec { name, encryption, signing, mac }
+    Spec { name, encryption, signing, mac, agreement: &[] }
+}
+
+/// A curve of NIST, on which secrets are agreed on as well.
+const fn curve(name: &'static str, signing: &'static [&'static str]) -> Spec {
+    Spec { name, encryption: &[], signing, mac: &[], agreement: &["ECDH"] }
 }
 
 /// The specs that are built.
@@ -43,9 +50,9 @@ static SPECS: &[Spec] = &[
     spec("RSA_2048", OAEP, RSA_SIGNING, &[]),
     spec("RSA_3072", OAEP, RSA_SIGNING, &[]),
     spec("RSA_4096", OAEP, RSA_SIGNING, &[]),
-    spec("ECC_NIST_P256", &[], &["ECDSA_SHA_256"], &[]),
-    spec("ECC_NIST_P384", &[], &["ECDSA_SHA_384"], &[]),
-    spec("ECC_NIST_P521", &[], &["ECDSA_SHA_512"], &[]),
+    curve("ECC_NIST_P256", &["ECDSA_SHA_256"]),
+    curve("ECC_NIST_P384", &["ECDSA_SHA_384"]),
+    curve("ECC_NIST_P521", &["ECDSA_SHA_512"]),
     spec("ECC_SECG_P256K1", &[], &["ECDSA_SHA_256"], &[]),
     spec("HMAC_224", &[], &[], &["HMAC_SHA_224"]),
     spec("HMAC_256", &[], &[], &["HMAC_SHA_256"]),
@@ -68,6 +75,7 @@ impl Spec {
             ENCRYPT => !self.encryption.is_empty(),
             SIGN => !self.signing.is_empty(),
             MAC => !self.mac.is_empty(),
+            AGREE => !self.agreement.is_empty(),
             _ => false,
         }
     }
@@ -83,10 +91,9 @@ impl Spec {
             }
             Some(wished) => wished,
         };
-        let all = [ENCRYPT, SIGN, MAC];
+        let all = [ENCRYPT, SIGN, MAC, AGREE];
         match all.into_iter().find(|usage| *usage == wished) {
             Some(usage) if self.serves(usage) => Ok(usage),
-            None if self.name.starts_with("ECC_NIST") => Err(Failure::not_built(format!("kms keys for {wished}"))),
             _ => {
                 let message = format!("KeyUsage {wished} is not compatible with KeySpec {}", self.name);
                 Err(error::validation(message).into())

@@ -4,7 +4,7 @@ use super::*;
 
 const OTHER: &str = "111111111111";
 
-fn policy(statements: Json) -> String {
+fn policy(statements: &Json) -> String {
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
@@ -36,7 +36,7 @@ async fn the_callers_policies_count_only_where_the_key_policy_says_so() {
     // A policy that names somebody needs no other; one that does not name the account leaves nothing to it.
     let arn = |name: &str| format!("arn:aws:iam::{ACCOUNT}:user/{name}");
     let strict =
-        policy(json!([{"Effect": "Allow", "Principal": {"AWS": arn("without")}, "Action": "kms:*", "Resource": "*"}]));
+        policy(&json!([{"Effect": "Allow", "Principal": {"AWS": arn("without")}, "Action": "kms:*", "Resource": "*"}]));
     let (strict, _) = key(&client, json!({"Policy": strict, "BypassPolicyLockoutSafetyCheck": true})).await;
     assert!(!may(&with, &strict).await && may(&without, &strict).await && !may(&client, &strict).await);
     let (code, message) = refused(&with, "Encrypt", json!({"KeyId": strict, "Plaintext": b64("x")})).await;
@@ -52,7 +52,7 @@ async fn nobody_locks_themselves_out_unless_they_say_so() {
     let client = cloud.client();
     let (id, _) = key(&client, json!({})).await;
     let locked = policy(
-        json!([{"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{OTHER}:root")}, "Action": "kms:*", "Resource": "*"}]),
+        &json!([{"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{OTHER}:root")}, "Action": "kms:*", "Resource": "*"}]),
     );
     let (code, message) =
         refused(&client, "PutKeyPolicy", json!({"KeyId": id, "PolicyName": "default", "Policy": locked})).await;
@@ -64,7 +64,7 @@ async fn nobody_locks_themselves_out_unless_they_say_so() {
     assert_eq!(refused(&client, "GetKeyPolicy", json!({"KeyId": id})).await.0, "AccessDeniedException");
     let (id, _) = key(&client, json!({})).await;
     let long = policy(
-        json!([root(ACCOUNT), {"Sid": "x".repeat(33_000), "Effect": "Allow", "Principal": "*", "Action": "kms:Sign", "Resource": "*"}]),
+        &json!([root(ACCOUNT), {"Sid": "x".repeat(33_000), "Effect": "Allow", "Principal": "*", "Action": "kms:Sign", "Resource": "*"}]),
     );
     assert_eq!(
         refused(&client, "PutKeyPolicy", json!({"KeyId": id, "Policy": long})).await.0,
@@ -79,7 +79,7 @@ async fn another_account_needs_both_sides() {
     let (with, without) =
         (user(&cloud, OTHER, "with", Some(any("kms:*"))).await, user(&cloud, OTHER, "without", None).await);
     let (_, closed) = key(&client, json!({})).await;
-    let (id, open) = key(&client, json!({"Policy": policy(json!([root(ACCOUNT), root(OTHER)]))})).await;
+    let (id, open) = key(&client, json!({"Policy": policy(&json!([root(ACCOUNT), root(OTHER)]))})).await;
     assert!(may(&with, &open).await && !may(&without, &open).await && !may(&with, &closed).await);
     // What one encrypts the other decrypts: the ciphertext knows whose key it is.
     let blob = call(&with, "Encrypt", json!({"KeyId": open, "Plaintext": b64("x")})).await["CiphertextBlob"].clone();

@@ -5,8 +5,10 @@
 mod access;
 mod clock;
 mod grants;
+mod imports;
 mod managed;
 mod pairs;
+mod regions;
 mod templates;
 
 use std::path::Path;
@@ -254,6 +256,7 @@ async fn what_is_not_there_is_not_found_by_any_operation() {
         ("CancelKeyDeletion", json!({})),
         ("CreateGrant", json!({"GranteePrincipal": "arn:aws:iam::000000000000:user/a", "Operations": ["Encrypt"]})),
         ("Decrypt", json!({"CiphertextBlob": b64("x"), "EncryptionAlgorithm": "RSAES_OAEP_SHA_1"})),
+        ("DeriveSharedSecret", json!({"KeyAgreementAlgorithm": "ECDH", "PublicKey": b64("x")})),
         ("DescribeKey", json!({})),
         ("DisableKey", json!({})),
         ("DisableKeyRotation", json!({})),

@@ -1,7 +1,8 @@
 //! Pairs of keys and HMAC keys. What they make is checked with a library, as a program without KMS would.
 
 use super::*;
-use aws_lc_rs::hmac;
+use aws_lc_rs::agreement;
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use sha2::Digest as _;
@@ -133,6 +134,55 @@ async fn rsa_keys_decrypt_what_was_encrypted_outside() {
 }
 
 #[tokio::test]
+async fn two_keys_agree_on_a_secret() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    for (spec, algorithm, length) in [
+        ("ECC_NIST_P256", &agreement::ECDH_P256, 32),
+        ("ECC_NIST_P384", &agreement::ECDH_P384, 48),
+        ("ECC_NIST_P521", &agreement::ECDH_P521, 66),
+    ] {
+        let (id, arn) = key(&client, json!({"KeySpec": spec, "KeyUsage": "KEY_AGREEMENT"})).await;
+        let told = call(&client, "GetPublicKey", json!({"KeyId": id})).await;
+        assert_eq!((&told["KeyAgreementAlgorithms"], &told["SigningAlgorithms"]), (&json!(["ECDH"]), &Json::Null));
+        let outside = agreement::PrivateKey::generate(algorithm).unwrap();
+        let public: PublicKeyX509Der<'static> = outside.compute_public_key().unwrap().as_der().unwrap();
+        let input = json!({"KeyId": id, "KeyAgreementAlgorithm": "ECDH", "PublicKey": text::base64(public.as_ref())});
+        let derived = call(&client, "DeriveSharedSecret", input.clone()).await;
+        let ours = agreement::UnparsedPublicKey::new(algorithm, bytes(&told["PublicKey"]));
+        let secret = agreement::agree(&outside, ours, (), |secret| Ok(secret.to_vec())).unwrap();
+        assert_eq!((secret.len(), bytes(&derived["SharedSecret"])), (length, secret));
+        assert_eq!((&derived["KeyId"], &derived["KeyOrigin"]), (&json!(arn), &json!("AWS_KMS")));
+        let change = |more: Json| {
+            let mut input = input.clone();
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            input
+        };
+        assert_eq!(
+            refused(&client, "DeriveSharedSecret", change(json!({"PublicKey": b64("x")}))).await.0,
+            "ValidationException"
+        );
+        assert_eq!(
+            refused(&client, "DeriveSharedSecret", change(json!({"DryRun": true}))).await.0,
+            "DryRunOperationException"
+        );
+        assert_eq!(
+            refused(&client, "DeriveSharedSecret", change(json!({"GrantTokens": ["x"]}))).await.0,
+            "InvalidGrantTokenException"
+        );
+        call(&client, "DisableKey", json!({"KeyId": id})).await;
+        assert_eq!(refused(&client, "DeriveSharedSecret", input.clone()).await.0, "DisabledException");
+        call(&client, "ScheduleKeyDeletion", json!({"KeyId": id})).await;
+        assert_eq!(refused(&client, "DeriveSharedSecret", input.clone()).await.0, "KMSInvalidStateException");
+        let (signs, _) = key(&client, json!({"KeySpec": spec, "KeyUsage": "SIGN_VERIFY"})).await;
+        assert_eq!(
+            refused(&client, "DeriveSharedSecret", change(json!({"KeyId": signs}))).await.0,
+            "InvalidKeyUsageException"
+        );
+    }
+}
+
+#[tokio::test]
 async fn codes_are_those_of_hmac() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
@@ -189,9 +239,6 @@ async fn a_pair_of_data_keys_belongs_together() {
         let private = bytes(&call(&client, "Decrypt", opened).await["Plaintext"]);
         signs_for(spec, &private, &bytes(&hidden["PublicKey"]));
     }
-    // There is no such thing as a key that was never made.
-    let key = hmac::Key::new(hmac::HMAC_SHA256, b"");
-    assert_eq!(hmac::sign(&key, b"").as_ref().len(), 32);
 }
 
 /// What the private key signs, the public one verifies.

@@ -83,6 +83,30 @@ async fn a_key_that_cannot_be_made_as_it_should_be_does_not_stay() {
 }
 
 #[tokio::test]
+async fn a_replica_is_made_in_the_region_of_its_stack() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let (cx, there) = (cloud.kernel.cx_for(ACCOUNT, "us-east-1"), cloud.kernel.cx_for(ACCOUNT, "eu-west-1"));
+    let primary = of_type("AWS::KMS::Key").create(&cx, &request(&json!({"MultiRegion": true}))).await.unwrap();
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "kms:*", "Resource": "*"}]});
+    let replicas = of_type("AWS::KMS::ReplicaKey");
+    let before = json!({"PrimaryKeyArn": primary.attributes["Arn"], "KeyPolicy": policy, "Description": "copy", "Enabled": false});
+    let made = replicas.create(&there, &request(&before)).await.unwrap();
+    assert_eq!(made.attributes["Arn"], json!(format!("arn:aws:kms:eu-west-1:{ACCOUNT}:key/{}", primary.id)));
+    let elsewhere = client.in_region("eu-west-1");
+    let told = described(&elsewhere, &made.id).await;
+    assert_eq!((&told["Description"], &told["KeyState"]), (&json!("copy"), &json!("Disabled")));
+    assert_eq!(tags(&elsewhere, &made.id).await, ["of=stack"]);
+    let after = json!({"PrimaryKeyArn": primary.attributes["Arn"], "KeyPolicy": policy, "PendingWindowInDays": 7});
+    replicas.update(&there, &made.id, &properties_of(&before), &request(&after)).await.unwrap();
+    let told = described(&elsewhere, &made.id).await;
+    assert_eq!((&told["Description"], &told["KeyState"]), (&json!(""), &json!("Enabled")));
+    replicas.delete(&there, &made.id, &properties_of(&after)).await.unwrap();
+    assert_eq!(described(&elsewhere, &made.id).await["KeyState"], json!("PendingDeletion"));
+    assert!(replicas.create(&there, &request(&json!({"PrimaryKeyArn": "nonsense"}))).await.is_err());
+}
+
+#[tokio::test]
 async fn an_alias_is_made_moved_and_removed() {
     let cloud = Cloud::start(services()).await;
     let (client, cx) = (cloud.client(), cloud.kernel.cx_for(ACCOUNT, "us-east-1"));
