@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 use serde_json::json;
 use undercast_kernel::arn::Arn;
-use undercast_kernel::policy::{PolicyKind, PrincipalFacts, PrincipalKind};
+use undercast_kernel::policy::{PolicyKind, PrincipalFacts, PrincipalKind, ResourceRule};
 use undercast_kernel::store::{Read, Table};
 use undercast_kernel::{Access, Cx, Failure, Result, paging};
 
@@ -133,15 +133,13 @@ fn names(principal: &str, caller: &PrincipalFacts) -> bool {
         PrincipalKind::Service { name } => name == principal,
         _ => false,
     };
-    let of_account = || {
-        Arn::parse(principal).is_some_and(|arn| {
-            arn.service == "iam"
-                && arn.resource == "root"
-                && arn.account == caller.account
-                && !caller.account.is_empty()
-        })
-    };
-    behind || caller.arn == principal || of_account()
+    behind || caller.arn == principal || account_of(principal).is_some_and(|account| account == caller.account)
+}
+
+/// The account that is meant by `arn:aws:iam::111122223333:root`.
+fn account_of(principal: &str) -> Option<String> {
+    let arn = Arn::parse(principal).filter(|arn| arn.service == "iam" && arn.resource == "root")?;
+    Some(arn.account).filter(|account| !account.is_empty())
 }
 
 /// Adds to a permission what grants allow: each that names the caller, has the operation, and whose constraints hold.
@@ -155,6 +153,10 @@ pub(crate) fn allow(
 ) -> Result<Access> {
     for grant in GRANTS.all(from, &key.place())?.into_iter().map(|entry| entry.row) {
         if names(&grant.grantee, cx.principal()) && grant.covers(cx, operation, ask) {
+            // What an account is granted, its own policies give on.
+            if account_of(&grant.grantee).is_none() {
+                access.rule = ResourceRule::Granted;
+            }
             access = granted(cx, access, &grant.id, &[&grant.grantee])?;
         }
     }
@@ -162,7 +164,7 @@ pub(crate) fn allow(
 }
 
 /// A permission that these principals have by a grant.
-fn granted(cx: &Cx, mut access: Access, grant: &str, principals: &[&str]) -> Result<Access> {
+fn granted(cx: &Cx, access: Access, grant: &str, principals: &[&str]) -> Result<Access> {
     let (arns, services): (Vec<&str>, Vec<&str>) = principals.iter().partition(|p| p.starts_with("arn:"));
     let mut principal = json!({});
     if !arns.is_empty() {
@@ -174,7 +176,6 @@ fn granted(cx: &Cx, mut access: Access, grant: &str, principals: &[&str]) -> Res
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": principal,
                         "Action": access.action, "Resource": "*"}]});
     let policy = cx.policies().compile(PolicyKind::Resource, &policy.to_string()).map_err(Failure::broken)?;
-    access.rule = undercast_kernel::policy::ResourceRule::Granted;
     Ok(access.with_policy(&format!("grant {grant}"), policy))
 }
 
@@ -186,7 +187,8 @@ pub(crate) fn may_retire(cx: &Cx, from: &(impl Read + ?Sized), input: &undercast
     let mut principals = vec![root.as_str()];
     principals.extend(grant.retiring.as_deref());
     principals.extend(grant.operations.iter().any(|o| o == "RetireGrant").then_some(grant.grantee.as_str()));
-    let access = Access::new("kms:RetireGrant", arn).in_account(grant.account.clone());
+    let mut access = Access::new("kms:RetireGrant", arn).in_account(grant.account.clone());
+    access.rule = ResourceRule::Granted;
     Ok(vec![granted(cx, access, &grant.id, &principals)?])
 }
 

@@ -96,6 +96,20 @@ async fn a_grant_serves_another_account_without_a_policy_there() {
 }
 
 #[tokio::test]
+async fn what_an_account_is_granted_its_own_policies_give_on() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let allow = json!({"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"});
+    let (with, without) = (user(&cloud, OTHER, "with", Some(allow)).await, user(&cloud, OTHER, "without", None).await);
+    let (id, key_arn) = key(&client, json!({})).await;
+    let root = format!("arn:aws:iam::{OTHER}:root");
+    grant(&client, json!({"KeyId": id, "GranteePrincipal": root, "Operations": ["Encrypt"]})).await;
+    let encrypt = json!({"KeyId": key_arn, "Plaintext": b64("x")});
+    call(&with, "Encrypt", encrypt.clone()).await;
+    assert_eq!(refused(&without, "Encrypt", encrypt).await.0, "AccessDeniedException");
+}
+
+#[tokio::test]
 async fn a_retiring_principal_retires_by_token() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();

@@ -40,7 +40,8 @@ fn rsa(public: &[u8], padding: &'static OaepAlgorithm, plaintext: &[u8]) -> Vec<
 }
 
 fn with(mut input: Json, more: Json) -> Json {
-    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Json::Object(more) = more else { panic!("{more} is no object") };
+    input.as_object_mut().unwrap().extend(more);
     input
 }
 

@@ -8,6 +8,7 @@ mod grants;
 mod imports;
 mod managed;
 mod pairs;
+mod properties;
 mod regions;
 mod templates;
 
