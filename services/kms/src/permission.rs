@@ -58,9 +58,8 @@ pub(crate) fn access(
 ) -> Result<Vec<Access>> {
     let call = Call { cx, operation: operation.name, input, draft };
     match operation.name {
-        "CreateKey" | "GenerateRandom" | "ListAliases" | "ListKeys" | "ListRetirableGrants" => {
-            Ok(vec![call.on_nothing()])
-        }
+        "GenerateRandom" | "ListAliases" | "ListKeys" | "ListRetirableGrants" => Ok(vec![call.on_nothing()]),
+        "CreateKey" => Ok(std::iter::once(call.on_nothing()).chain(call.tagging()).collect()),
         "CreateAlias" | "DeleteAlias" | "UpdateAlias" => call.on_alias(),
         "ReEncrypt" => call.re_encrypt(),
         "ReplicateKey" => call.replicate(),
@@ -127,6 +126,15 @@ impl Call<'_> {
             }
         }
         access
+    }
+
+    /// The permission that tags of a new key need beside the one to make it.
+    fn tagging(&self) -> Option<Access> {
+        let tagged = matches!(self.input.get("Tags"), Some(Value::List(tags)) if !tags.is_empty());
+        let mut access = Access::new("kms:TagResource", "*");
+        caller(self.cx, &mut access.context);
+        self.said_of_tags(&mut access.context);
+        tagged.then_some(access)
     }
 
     /// A permission on the alias, which has no policy, and the same on its key or keys.
@@ -223,7 +231,9 @@ impl Call<'_> {
         create.context.set("aws:RequestedRegion", self.input.text("ReplicaRegion").unwrap_or_default());
         create.context.set("kms:MultiRegion", "true").set("kms:MultiRegionKeyType", "REPLICA");
         self.said_of_tags(&mut create.context);
+        let region = create.context.clone();
         needed.push(create);
+        needed.extend(self.tagging().map(|tagging| Access { context: region, ..tagging }));
         Ok(needed)
     }
 

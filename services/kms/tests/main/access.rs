@@ -156,6 +156,22 @@ async fn an_alias_needs_a_permission_of_its_own_and_one_on_its_key() {
 }
 
 #[tokio::test]
+async fn a_tagged_key_needs_the_permission_to_tag() {
+    let cloud = Cloud::start(services()).await;
+    let create = any("kms:CreateKey");
+    let tag = json!({"Effect": "Allow", "Action": "kms:TagResource", "Resource": "*", "Condition": {"StringEquals": {"aws:RequestTag/team": "a"}}});
+    let plain = user(&cloud, ACCOUNT, "plain", Some(create.clone())).await;
+    let tagger = user(&cloud, ACCOUNT, "tagger", Some(json!([create, tag]))).await;
+    let policy = policy(&json!([root(ACCOUNT)]));
+    let input = |tags: Json| json!({"Policy": policy, "BypassPolicyLockoutSafetyCheck": true, "Tags": tags});
+    let team = |value: &str| json!([{"TagKey": "team", "TagValue": value}]);
+    call(&plain, "CreateKey", input(json!([]))).await;
+    assert_eq!(refused(&plain, "CreateKey", input(team("a"))).await.0, "AccessDeniedException");
+    assert_eq!(refused(&tagger, "CreateKey", input(team("b"))).await.0, "AccessDeniedException");
+    call(&tagger, "CreateKey", input(team("a"))).await;
+}
+
+#[tokio::test]
 async fn re_encryption_needs_a_permission_on_each_key() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();

@@ -92,14 +92,14 @@ async fn what_is_encrypted_is_decrypted_with_its_context_and_nothing_else() {
             refused(&client, "Decrypt", json!({"CiphertextBlob": blob, "EncryptionContext": wrong})).await;
         assert_eq!((code.as_str(), message.as_str()), ("InvalidCiphertextException", ""), "{wrong}");
     }
-    // Each bit counts, wherever it stands.
+    // Each bit counts, wherever it stands, and so does the end.
     let bytes = text::unbase64(blob).unwrap();
-    for at in 0..bytes.len() {
-        let mut changed = bytes.clone();
-        changed[at] ^= 1;
+    let turned = (0..bytes.len()).map(|at| [&bytes[..at], &[bytes[at] ^ 1], &bytes[at + 1..]].concat());
+    let cut = (1..bytes.len()).map(|length| bytes[..length].to_vec());
+    for (at, changed) in turned.chain(cut).enumerate() {
         let input = json!({"CiphertextBlob": text::base64(&changed), "EncryptionContext": context});
         let answer = client.call("kms", "Decrypt", input).await;
-        assert!(["InvalidCiphertextException", "AccessDeniedException"].contains(&answer.code()), "byte {at}");
+        assert!(["InvalidCiphertextException", "AccessDeniedException"].contains(&answer.code()), "change {at}");
     }
 }
 

@@ -85,6 +85,17 @@ async fn a_condition_on_the_service_holds_for_calls_through_it() {
     let input = json!({"KeyId": id, "KeySpec": "AES_256"});
     assert_eq!(refused(&client, "GenerateDataKey", input.clone()).await.0, "AccessDeniedException");
     through(&cloud, ACCOUNT).call("kms", "GenerateDataKey", input.clone()).await.unwrap();
+    // For whom a service acts is told when it acts in its own name, not when it lends its caller's rights.
+    let of_source = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": root}, "NotAction": "kms:GenerateDataKey", "Resource": "*"},
+        {"Effect": "Allow", "Principal": "*", "Action": "kms:GenerateDataKey", "Resource": "*",
+         "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}]});
+    let (other, _) = key(&client, json!({"Policy": of_source.to_string()})).await;
+    let wanted = json!({"KeyId": other, "KeySpec": "AES_256"});
+    let lent = through(&cloud, ACCOUNT).call("kms", "GenerateDataKey", wanted.clone()).await;
+    assert_eq!(lent.unwrap_err().code(), Some("AccessDeniedException"));
+    let own = cloud.kernel.cx_for(ACCOUNT, "us-east-1").as_service("sns.amazonaws.com", None);
+    own.call("kms", "GenerateDataKey", wanted).await.unwrap();
     // A service in its own name comes through nobody; what it acts for stays when it comes through another.
     let own = cloud
         .kernel
