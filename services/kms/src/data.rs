@@ -253,6 +253,9 @@ pub(crate) fn data_key(
 }
 
 pub(crate) fn random(cx: &Cx, input: &api::GenerateRandomInput) -> Result<api::GenerateRandomOutput> {
+    if let Some(id) = &input.custom_key_store_id {
+        return Err(error::no_store(id).into());
+    }
     let length = input.number_of_bytes.ok_or_else(|| error::validation("NumberOfBytes is required."))?;
     let length = usize::try_from(length).map_err(undercast_kernel::Failure::broken)?;
     Ok(api::GenerateRandomOutput { plaintext: Some(chance(cx, length)), ciphertext_for_recipient: None })

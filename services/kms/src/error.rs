@@ -109,6 +109,11 @@ pub(crate) fn unsupported() -> AwsError {
     errors::unsupported_operation_exception("")
 }
 
+/// Custom key stores cannot be made here, so there is none.
+pub(crate) fn no_store(id: &str) -> AwsError {
+    errors::custom_key_store_not_found_exception(format!("Custom key store {id} does not exist."))
+}
+
 pub(crate) fn dry_run() -> AwsError {
     errors::dry_run_operation_exception("The request would have succeeded, but the DryRun option is set.")
 }

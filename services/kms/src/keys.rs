@@ -10,7 +10,7 @@ use crate::policy;
 use crate::reference::Reference;
 use crate::rows::{ALIASES, Family, KEYS, Key, MATERIALS, Material, State};
 use crate::specs::{SYMMETRIC, Spec};
-use crate::{error, family, import, material, tagging};
+use crate::{error, family, import, material, specs, tagging};
 
 /// Milliseconds of a day.
 pub(crate) const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -92,13 +92,23 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateKeyInput) -> Result<api::C
     let many_regions = input.multi_region == Some(true);
     let external = match input.origin.as_deref() {
         None | Some("AWS_KMS") => false,
+        // Keys of custom key stores are refused by their stores, which do not exist.
+        Some(_) if input.custom_key_store_id.is_some() => false,
         Some("EXTERNAL") if many_regions => {
             return Err(Failure::not_built("kms multi-Region keys with imported material"));
         }
         Some("EXTERNAL") => true,
         Some(origin) => return Err(Failure::not_built(format!("kms keys of the origin {origin}"))),
     };
+    if let Some(id) = &input.custom_key_store_id {
+        return Err(error::no_store(id).into());
+    }
+    if let Some(id) = &input.xks_key_id {
+        let message = format!("XksKeyId {id} is valid only for keys in external key stores.");
+        return Err(error::validation(message).into());
+    }
     let spec = input.key_spec.or(input.customer_master_key_spec);
+    spec.as_deref().map(|name| specs::check_region(cx, name)).transpose()?;
     let spec = Spec::named(spec.as_deref().unwrap_or(SYMMETRIC))?;
     let usage = spec.usage(input.key_usage.as_deref())?;
     let tags = tagging::read(input.tags.into_iter().flatten())?;

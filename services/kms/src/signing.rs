@@ -10,7 +10,7 @@ use crate::pairs::{self, Message, Pair};
 use crate::reference::Reference;
 use crate::rows::Key;
 use crate::specs::{AGREE, ENCRYPT, MAC, SIGN, Spec};
-use crate::{error, grants, keys, material};
+use crate::{error, grants, keys, material, specs};
 
 /// What is signed: the message, or the digest that the caller made of it.
 fn message<'a>(given: &'a [u8], kind: Option<&str>, algorithm: &str) -> Result<Message<'a>> {
@@ -135,6 +135,7 @@ pub(crate) fn verify_mac(cx: &Cx, input: api::VerifyMacInput) -> Result<api::Ver
 /// A pair of keys for the caller, its private key sealed with a symmetric key.
 pub(crate) async fn data_key_pair(cx: &Cx, mut wanted: Wanted, spec: &str, operation: &str) -> Result<(Sealed, Bytes)> {
     let key = data::sealing_key(cx, &mut wanted, operation)?;
+    specs::check_region(cx, spec)?;
     let Pair { private, public } = pairs::generate(spec).await?;
     Ok((data::seal(cx, &key, wanted, private.into())?, public.into()))
 }

@@ -1,6 +1,6 @@
 //! Key specs: what each is for, and its algorithms. Source: "Key spec reference" in the KMS developer guide.
 
-use undercast_kernel::{Failure, Result};
+use undercast_kernel::{Cx, Failure, Result};
 
 use crate::error;
 
@@ -59,6 +59,11 @@ static SPECS: &[Spec] = &[
     spec("HMAC_384", &[], &[], &["HMAC_SHA_384"]),
     spec("HMAC_512", &[], &[], &["HMAC_SHA_512"]),
 ];
+
+/// Refuses SM2 where AWS does: it has it in China only.
+pub(crate) fn check_region(cx: &Cx, name: &str) -> Result<()> {
+    if name == "SM2" && cx.partition() != "aws-cn" { Err(error::unsupported().into()) } else { Ok(()) }
+}
 
 impl Spec {
     /// The spec of a name in the API.
