@@ -90,6 +90,29 @@ async fn a_key_waits_for_its_material_and_is_what_came() {
     assert_eq!(refused(&client, "ImportKeyMaterial", other).await.0, "IncorrectKeyMaterialException");
 }
 
+/// Whether some file below a folder has these bytes in it.
+fn stands_in(folder: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+        if path.is_dir() {
+            return stands_in(&path, bytes);
+        }
+        std::fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes)
+    })
+}
+
+#[tokio::test]
+async fn material_lies_as_ciphertext() {
+    let cloud = Cloud::durable(services()).await;
+    let client = cloud.client();
+    let (id, _) = external(&client, json!({"Description": "seen in the data"})).await;
+    let secret: Vec<u8> = (100..132).collect();
+    call(&client, "ImportKeyMaterial", wrapped(&client, &id, "RSAES_OAEP_SHA_256", &secret).await).await;
+    let data = cloud.kernel.settings().data.clone().unwrap();
+    assert!(stands_in(&data, b"seen in the data"));
+    assert!(!stands_in(&data, &secret));
+    call(&client, "Encrypt", json!({"KeyId": id, "Plaintext": b64("x")})).await;
+}
+
 #[tokio::test]
 async fn material_expires_when_it_should() {
     let cloud = Cloud::start(services()).await;

@@ -314,6 +314,28 @@ async fn what_is_not_there_is_not_found_by_any_operation() {
 }
 
 #[tokio::test]
+async fn a_key_has_fifty_tags_and_no_more() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let tags = |count: usize| (0..count).map(|n| json!({"TagKey": format!("k{n}"), "TagValue": "v"})).collect::<Json>();
+    let many = ("TagException".to_owned(), "Too many tags".to_owned());
+    assert_eq!(refused(&client, "CreateKey", json!({"Tags": tags(51)})).await, many);
+    let (id, _) = key(&client, json!({"Tags": tags(50)})).await;
+    call(&client, "TagResource", json!({"KeyId": id, "Tags": tags(7)})).await;
+    assert_eq!(
+        refused(&client, "TagResource", json!({"KeyId": id, "Tags": [{"TagKey": "more", "TagValue": "v"}]})).await,
+        many
+    );
+    let long = json!({"Tags": [{"TagKey": "k", "TagValue": "v".repeat(257)}]});
+    let (code, message) = refused(&client, "CreateKey", long).await;
+    assert_eq!(code, "ValidationException");
+    assert!(message.ends_with("at 'tags.1.member.tagValue' failed to satisfy constraint: Member must have length less than or equal to 256"), "{message}");
+    let page = call(&client, "ListResourceTags", json!({"KeyId": id, "Limit": 49})).await;
+    let rest = call(&client, "ListResourceTags", json!({"KeyId": id, "Marker": page["NextMarker"]})).await;
+    assert_eq!((&page["Truncated"], rest["Tags"].as_array().map(Vec::len)), (&json!(true), Some(1)));
+}
+
+#[tokio::test]
 async fn a_key_has_fifty_aliases_and_no_more() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();

@@ -54,6 +54,22 @@ async fn the_key_of_a_service_is_made_when_the_service_first_uses_it() {
 }
 
 #[tokio::test]
+async fn calls_at_the_same_time_make_one_key() {
+    let cloud = Cloud::start(services()).await;
+    let s3 = through(&cloud, ACCOUNT);
+    let seal = || s3.call("kms", "Encrypt", json!({"KeyId": "alias/aws/s3", "Plaintext": b64("x")}));
+    let (a, b, c, d) = tokio::join!(seal(), seal(), seal(), seal());
+    let made = [a.unwrap(), b.unwrap(), c.unwrap(), d.unwrap()];
+    for one in &made {
+        assert_eq!(one["KeyId"], made[0]["KeyId"]);
+        let opened = s3.call("kms", "Decrypt", json!({"CiphertextBlob": one["CiphertextBlob"]})).await.unwrap();
+        assert_eq!(opened["Plaintext"], json!(b64("x")));
+    }
+    let keys = call(&cloud.client(), "ListKeys", json!({})).await["Keys"].clone();
+    assert_eq!(keys.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn whom_no_policy_stops_cannot_manage_the_keys_of_services_either() {
     let cloud = Cloud::with(services(), |settings| settings.iam = undercast_kernel::IamMode::Off, false).await;
     let client = cloud.client();
