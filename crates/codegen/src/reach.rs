@@ -13,6 +13,8 @@ pub(crate) struct Reach<'a> {
     pub(crate) described: BTreeSet<&'a str>,
     /// Shapes of outputs.
     pub(crate) outputs: BTreeSet<&'a str>,
+    /// Shapes that are one type on both sides, with all that they hold.
+    pub(crate) kept: BTreeSet<&'a str>,
     /// The operations whose input a shape is.
     pub(crate) input_of: BTreeMap<&'a str, Vec<&'a str>>,
     /// The operations whose output a shape is.
@@ -35,11 +37,14 @@ impl<'a> Reach<'a> {
         for (input, operations) in &reach.input_of {
             let read = |shape: &str, member: &str| {
                 let operations: &[&str] = if shape == *input { operations } else { &[] };
-                config.ignored(shape, member, operations).is_none()
-                    && config.refused(shape, member, operations).is_none()
+                config.is_read(shape, member, operations)
             };
             walk(model, input, &read, &mut reach.inputs);
             walk(model, input, &|_, _| true, &mut reach.described);
+        }
+        for shape in config.kept.iter().filter_map(|name| model.shapes.get(name)) {
+            let read = |shape: &str, member: &str| config.is_read(shape, member, &[]);
+            walk(model, &shape.name, &read, &mut reach.kept);
         }
         reach
     }

@@ -33,6 +33,8 @@ pub(crate) enum Asked {
     Unknown(String),
     /// It stands in the body's form, which has not been read yet.
     InForm,
+    /// It is the upload of a browser's form.
+    Form,
 }
 
 /// Finds services and operations.
@@ -227,7 +229,7 @@ impl Router {
         match best {
             Some((_, asked)) => asked,
             // What a browser's form uploads is in S3's reference, and not in its model.
-            None if s3 && request.method == "POST" && is_upload(request) => Asked::Unbuilt("PostObject"),
+            None if s3 && request.method == "POST" && is_upload(request) => Asked::Form,
             None => Asked::Unknown(format!("{} {}", request.method, request.path)),
         }
     }

@@ -24,6 +24,28 @@ pub struct Cx {
     pub(crate) origin: Arc<Origin>,
 }
 
+/// How a request was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Where the signature stood.
+    pub place: SignedIn,
+    /// `AWS4-HMAC-SHA256`
+    pub version: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// Where a signature stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedIn {
+    /// In a header.
+    Header,
+    /// In the query string: a presigned URL.
+    Query,
+    /// In a field of a browser's form.
+    Form,
+}
+
 /// Where a call came from.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -37,6 +59,8 @@ pub struct Origin {
     pub user_agent: String,
     /// The access key id.
     pub access_key: Option<String>,
+    /// How it was signed, if it was.
+    pub signed: Option<Signed>,
     /// The service that makes the call on somebody's behalf, and the resource for which it does.
     pub service: Option<(String, Option<String>)>,
 }
@@ -247,6 +271,7 @@ impl Cx {
             address: None,
             user_agent: service.to_owned(),
             access_key: None,
+            signed: None,
             service: Some((service.to_owned(), source.map(ToOwned::to_owned))),
             ..(*self.origin).clone()
         };

@@ -115,6 +115,8 @@ pub struct Operation {
     pub anonymous: bool,
     /// It changes nothing (the model says so, or its name begins with Get, List, Describe, …).
     pub readonly: bool,
+    /// A request must say a checksum of its body.
+    pub checksum_required: bool,
     /// How many conformance cases stand behind it. Each runs on every protocol of its service.
     pub cases: u32,
 }

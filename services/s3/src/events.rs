@@ -12,6 +12,7 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp, auth};
 use undercast_wire::protocol::host_id;
 use undercast_wire::text::base64;
 
+use crate::lifecycle;
 use crate::notifications::{self, To};
 use crate::rows::{Bucket, Object};
 use crate::versions::Moment;
@@ -26,24 +27,40 @@ const ATTEMPTS: u32 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     Put,
+    Post,
     Copy,
     Complete,
     Delete,
     MarkerCreated,
     TaggingPut,
     TaggingDelete,
+    AclPut,
+    RestorePost,
+    RestoreCompleted,
+    RestoreDelete,
+    LifecycleTransition,
+    LifecycleDelete,
+    LifecycleMarkerCreated,
 }
 
 impl Event {
     fn name(self) -> &'static str {
         match self {
             Self::Put => "ObjectCreated:Put",
+            Self::Post => "ObjectCreated:Post",
             Self::Copy => "ObjectCreated:Copy",
             Self::Complete => "ObjectCreated:CompleteMultipartUpload",
             Self::Delete => "ObjectRemoved:Delete",
             Self::MarkerCreated => "ObjectRemoved:DeleteMarkerCreated",
             Self::TaggingPut => "ObjectTagging:Put",
             Self::TaggingDelete => "ObjectTagging:Delete",
+            Self::AclPut => "ObjectAcl:Put",
+            Self::RestorePost => "ObjectRestore:Post",
+            Self::RestoreCompleted => "ObjectRestore:Completed",
+            Self::RestoreDelete => "ObjectRestore:Delete",
+            Self::LifecycleTransition => "LifecycleTransition",
+            Self::LifecycleDelete => "LifecycleExpiration:Delete",
+            Self::LifecycleMarkerCreated => "LifecycleExpiration:DeleteMarkerCreated",
         }
     }
 }
@@ -68,6 +85,7 @@ pub(crate) fn emit(
     object: Option<&Object>,
     moment: Moment,
 ) -> Result<()> {
+    lifecycle::notice(cx, tx, bucket)?;
     if !bucket.notifies {
         return Ok(());
     }
@@ -116,7 +134,7 @@ fn record(
     let mut what = serde_json::Map::new();
     what.insert("key".to_owned(), encoded(key).into());
     if let Some(object) = object {
-        let created = matches!(event, Event::Put | Event::Copy | Event::Complete);
+        let created = matches!(event, Event::Put | Event::Post | Event::Copy | Event::Complete);
         if created {
             what.insert("size".to_owned(), object.size.into());
         }
@@ -207,17 +225,7 @@ pub(crate) async fn send(cx: &Cx, bucket: &Bucket, to: To, arn: &str, message: &
 pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
     let delivery: Delivery = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
     // The bucket may have gone since; what it told has happened all the same.
-    let bucket = Bucket {
-        name: delivery.bucket,
-        account: task.account.clone(),
-        region: task.region.clone(),
-        created: 0,
-        versioning: crate::rows::Versioning::Off,
-        policy: None,
-        public: false,
-        block: None,
-        notifies: true,
-    };
+    let bucket = Bucket::new(&delivery.bucket, &task.account, &task.region, 0);
     match send(cx, &bucket, delivery.to, &delivery.arn, &delivery.message).await {
         Ok(()) => Ok(Next::Done),
         Err(failure @ (Failure::Aws(_) | Failure::NotBuilt { .. })) if task.attempts >= ATTEMPTS => {

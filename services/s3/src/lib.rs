@@ -12,8 +12,17 @@
 pub mod api {
     //! The API, generated from its model.
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
+
+    /// What `RestoreObject` answers, as the wire sees it.
+    pub(crate) fn restored() -> &'static undercast_wire::schema::Structure {
+        SERVICE.operations.iter().find(|o| o.name == "RestoreObject").map_or(&UNIT, |o| o.output)
+    }
+
+    static UNIT: undercast_wire::schema::Structure = undercast_wire::schema::Structure::EMPTY;
 }
 
+mod acl;
+mod archive;
 mod attributes;
 mod bucket;
 mod buckets;
@@ -23,33 +32,43 @@ mod complete;
 mod conditions;
 mod content;
 mod copy;
+mod cors;
 mod delete;
 mod encryption;
+mod encryption_configuration;
 mod error;
 mod events;
+mod form_policy;
+mod forms;
 mod headers;
 mod intake;
+mod integrity;
+mod lifecycle;
+mod lifecycle_rules;
 mod list_objects;
 mod list_uploads;
 mod list_versions;
 mod listing;
+mod lock;
 mod notifications;
 mod objects;
 mod operations;
 mod permission;
 mod policy;
 mod rows;
+mod settings;
 mod tagging;
 mod uploads;
 mod versions;
+mod website;
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::store::{Remembered, Shared};
-use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_kernel::store::{Remembered, Shared, Snapshot};
+use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Next, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
+use undercast_wire::{Fields, Request, Response, Value};
 
 /// Bodies up to this size stand in the row of their object.
 const INLINE_BYTES: usize = 4 * 1024;
@@ -64,6 +83,7 @@ const LEAST_PART: u64 = 5 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct S3 {
     policies: policy::Compiled,
+    bucket_keys: encryption::BucketKeys,
     buckets: Remembered<rows::Bucket>,
 }
 
@@ -101,8 +121,13 @@ impl Service for S3 {
             "ListObjectsV2",
             "ListParts",
             "PutObject",
+            "GetObjectLegalHold",
+            "GetObjectRetention",
             "PutObjectAcl",
+            "PutObjectLegalHold",
+            "PutObjectRetention",
             "PutObjectTagging",
+            "RestoreObject",
             "UploadPart",
             "UploadPartCopy",
         ]
@@ -116,12 +141,44 @@ impl Service for S3 {
         invalid(operation, violations)
     }
 
+    fn check_body(&self, operation: &'static Operation, request: &Request, body: &[u8]) -> Result<()> {
+        integrity::check(operation, request, body)
+    }
+
+    fn cross_origin(&self, from: &Snapshot, request: &Request) -> Option<CrossOrigin> {
+        cors::decide(from, request)
+    }
+
+    fn form<'a>(&'a self, cx: &'a Cx, request: Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(forms::post(cx, request))
+    }
+
+    fn sites(&self) -> &'static [&'static str] {
+        &["s3-website"]
+    }
+
+    fn serve<'a>(
+        &'a self,
+        cx: &'a Cx,
+        _site: &'a str,
+        name: &'a str,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move { Ok(website::serve(cx, name, &request).await) })
+    }
+
     fn denied(&self, access: &Access, message: String) -> AwsError {
         permission::denied(access, &message)
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
-        Box::pin(events::run(cx, task))
+        Box::pin(async move {
+            match task.kind.as_str() {
+                "restore" => archive::run(cx, task).await,
+                "lifecycle" => lifecycle::run(cx, task).await,
+                _ => events::run(cx, task).await,
+            }
+        })
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
@@ -145,10 +202,7 @@ fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError 
         (_, "encodingType") => error::invalid_argument("Invalid Encoding Method specified in Request", header, &value),
         (_, "metadataDirective") => error::invalid_argument("Unknown metadata directive.", header, &value),
         (_, "taggingDirective") => error::invalid_argument("Unknown tagging directive.", header, &value),
-        (_, "checksumAlgorithm") => {
-            let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
-            error::invalid_request(message)
-        }
+        (_, "checksumAlgorithm") => checksum::unsupported(),
         (_, "createBucketConfiguration") if first.path.ends_with("locationConstraint") => {
             let error =
                 AwsError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid");

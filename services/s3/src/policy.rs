@@ -13,7 +13,6 @@ use undercast_kernel::{AwsError, Cx, Failure, Result};
 use crate::api;
 use crate::api::{input, output};
 use crate::bucket;
-use crate::error;
 use crate::rows::{BUCKETS, Block, Bucket, SETTINGS};
 
 /// The setting that holds a bucket's policy.
@@ -293,32 +292,12 @@ pub(crate) fn get_block(cx: &Cx, input: &api::GetPublicAccessBlockInput) -> Resu
     })
 }
 
-/// Canned ACLs and grants on buckets and objects: every bucket here is owned whole by its owner (BucketOwnerEnforced),
-/// so only those are taken that change nothing.
-pub(crate) fn check_acl(canned: Option<&str>, grants: &[Option<&String>]) -> Result<()> {
-    let fine = matches!(canned, None | Some("private" | "bucket-owner-full-control"));
-    if fine && grants.iter().all(Option::is_none) {
-        return Ok(());
-    }
-    Err(error::acl_not_supported().into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn bucket() -> Bucket {
-        Bucket {
-            name: "b".into(),
-            account: "000000000000".into(),
-            region: "us-east-1".into(),
-            created: 0,
-            versioning: crate::rows::Versioning::Off,
-            policy: None,
-            public: false,
-            block: None,
-            notifies: false,
-        }
+        Bucket::new("b", "000000000000", "us-east-1", 0)
     }
 
     fn statement(rest: &str) -> String {

@@ -196,20 +196,8 @@ pub(crate) fn delete(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, moment: Moment
     }
     let newest = make_room(tx, bucket, key)?;
     let rank = moment.rank(newest);
-    let marker = Object {
-        rank,
-        version: (bucket.versioning == Versioning::Enabled).then(|| moment.id(rank)),
-        marker: true,
-        modified: moment.now_millis,
-        size: 0,
-        etag: String::new(),
-        checksum: None,
-        storage_class: None,
-        content: Content::One(crate::rows::Stored::Inline(Vec::new().into())),
-        headers: Default::default(),
-        tags: Default::default(),
-        parts: None,
-    };
+    let version = (bucket.versioning == Versioning::Enabled).then(|| moment.id(rank));
+    let marker = Object { rank, version, ..Object::marker(moment.now_millis) };
     VERSIONS.put(tx, &old(bucket, key, rank), &marker);
     Ok(Deleted { removed: None, marker: Some(marker) })
 }
@@ -239,6 +227,21 @@ fn promote(tx: &mut Tx<'_>, bucket: &Bucket, key: &str) -> Result<()> {
         VERSIONS.delete(tx, &old(bucket, key, object.rank));
         OBJECTS.put(tx, &bucket.key(key), &object);
     }
+    Ok(())
+}
+
+/// The version of a key with that rank.
+pub(crate) fn ranked(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, rank: u64) -> Result<Option<Object>> {
+    match OBJECTS.get(from, &bucket.key(key))?.filter(|o| o.rank == rank) {
+        Some(object) => Ok(Some(object)),
+        None => Ok(VERSIONS.get(from, &old(bucket, key, rank))?),
+    }
+}
+
+/// Deletes a version that is not current for good.
+pub(crate) fn delete_ranked(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object) -> Result<()> {
+    release(tx, bucket, object)?;
+    VERSIONS.delete(tx, &old(bucket, key, object.rank));
     Ok(())
 }
 

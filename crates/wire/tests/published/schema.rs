@@ -235,6 +235,7 @@ impl Api {
             errors: &[],
             anonymous: false,
             readonly: false,
+            checksum_required: false,
             cases: 0,
         });
         let json_version = metadata["jsonVersion"].as_str().unwrap_or("1.1");

@@ -155,6 +155,7 @@ const fn operation(input: &'static Structure, output: &'static Structure) -> Ope
         errors: &[],
         anonymous: false,
         readonly: false,
+        checksum_required: false,
         cases: 0,
     }
 }

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod ages;
+mod browsers;
+mod sharing;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -310,20 +314,6 @@ fn unsigned(method: &str, path: &str) -> Request {
         headers: [("host".parse().unwrap(), "localhost".parse().unwrap())].into_iter().collect(),
         body: Bytes::new().into(),
     }
-}
-
-#[tokio::test]
-async fn a_form_of_a_browser_is_refused_by_name() {
-    let cloud = Cloud::start(services()).await;
-    let owner = cloud.client();
-    bucket(&owner, "forms").await;
-    assert_eq!(owner.send(unsigned("POST", "/forms")).await.0, 405);
-    let mut form = unsigned("POST", "/forms");
-    form.headers.insert("content-type", "multipart/form-data; boundary=x".parse().unwrap());
-    let (status, _, body) = owner.send(form).await;
-    let body = String::from_utf8_lossy(&body).into_owned();
-    assert_eq!(status, 501, "{body}");
-    assert!(body.contains("<Code>NotImplemented</Code>") && body.contains("s3.PostObject"), "{body}");
 }
 
 #[tokio::test]
