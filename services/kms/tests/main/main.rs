@@ -7,6 +7,7 @@ mod clock;
 mod grants;
 mod imports;
 mod managed;
+mod objects;
 mod pairs;
 mod properties;
 mod regions;
