@@ -36,8 +36,8 @@ def client(name, keys=None, **settings):
     )
 
 
-s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs = map(
-    client, ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs"]
+s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs, kms = map(
+    client, ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs", "kms"]
 )
 
 
@@ -423,6 +423,43 @@ def functions_run():
         functions.get_function(FunctionName="boto-function")
 
 
+def keys():
+    made = kms.create_key(Description="boto", Tags=[{"TagKey": "team", "TagValue": "boto"}])["KeyMetadata"]
+    kms.create_alias(AliasName="alias/boto", TargetKeyId=made["KeyId"])
+    context = {"app": "boto"}
+    sealed = kms.encrypt(KeyId="alias/boto", Plaintext=b"hello", EncryptionContext=context)
+    same("the key is told by its ARN", sealed["KeyId"], made["Arn"])
+    opened = kms.decrypt(CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext=context)
+    same("what was encrypted is decrypted", opened["Plaintext"], b"hello")
+    with refused("another encryption context", "InvalidCiphertextException", 400):
+        kms.decrypt(CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext={"app": "other"})
+    data = kms.generate_data_key(KeyId=made["KeyId"], KeySpec="AES_256")
+    same("a data key", (len(data["Plaintext"]), kms.decrypt(CiphertextBlob=data["CiphertextBlob"])["Plaintext"]),
+         (32, data["Plaintext"]))
+    aliases = [a["AliasName"] for p in kms.get_paginator("list_aliases").paginate(KeyId=made["KeyId"]) for a in p["Aliases"]]
+    same("list_aliases", aliases, ["alias/boto"])
+    signer = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    signed = kms.sign(KeyId=signer, Message=b"hello", SigningAlgorithm="ECDSA_SHA_256")["Signature"]
+    verified = kms.verify(KeyId=signer, Message=b"hello", Signature=signed, SigningAlgorithm="ECDSA_SHA_256")
+    same("a signature is good", verified["SignatureValid"], True)
+    with refused("of another message it is not", "KMSInvalidSignatureException", 400):
+        kms.verify(KeyId=signer, Message=b"hullo", Signature=signed, SigningAlgorithm="ECDSA_SHA_256")
+    guest = user("boto-guest", {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"})
+    with refused("a user without permission", "AccessDeniedException", 400, "no identity-based policy allows the kms:Encrypt"):
+        client("kms", guest).encrypt(KeyId=made["KeyId"], Plaintext=b"x")
+    grantee = iam.get_user(UserName="boto-guest")["User"]["Arn"]
+    grant = kms.create_grant(KeyId=made["KeyId"], GranteePrincipal=grantee, Operations=["Encrypt"])
+    same("a grant allows", client("kms", guest).encrypt(KeyId=made["KeyId"], Plaintext=b"x")["KeyId"], made["Arn"])
+    kms.revoke_grant(KeyId=made["KeyId"], GrantId=grant["GrantId"])
+    kms.schedule_key_deletion(KeyId=made["KeyId"], PendingWindowInDays=7)
+    with refused("a key that goes", "KMSInvalidStateException", 400, "is pending deletion."):
+        kms.encrypt(KeyId=made["KeyId"], Plaintext=b"x")
+    try:
+        kms.describe_key(KeyId="alias/boto-none")
+    except kms.exceptions.NotFoundException:
+        same("it is the exception NotFoundException", True, True)
+
+
 def stacks_stand():
     template = {
         "Parameters": {"Seconds": {"Type": "Number"}},
@@ -468,7 +505,7 @@ def stacks_stand():
         sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
 
 
-for part in [buckets, queues, topics, tables, roles, functions_run, stacks_stand]:
+for part in [buckets, queues, topics, tables, roles, functions_run, keys, stacks_stand]:
     # All parts, or those that are named.
     if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
         part()

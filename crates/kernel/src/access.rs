@@ -123,7 +123,10 @@ impl Context for CallContext<'_> {
             "aws:viaawsservice" => owned(self.cx.forwarded_by().is_some().to_string()),
             "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" => self.cx.forwarded_by().map(Values::one),
             "aws:sourcearn" => origin.service.as_ref().and_then(|(_, source)| source.as_deref()).map(Values::one),
-            "aws:sourceaccount" if origin.service.is_some() => Some(Values::one(self.cx.account())),
+            // Services tell for whom they act when they act in their own name only.
+            "aws:sourceaccount" if matches!(self.cx.principal().kind, PrincipalKind::Service { .. }) => {
+                Some(Values::one(self.cx.account()))
+            }
             "aws:resourceaccount" => Some(Values::one(self.owner)),
             _ => {
                 let name = key.strip_prefix("aws:principaltag/")?;

@@ -15,6 +15,7 @@ pub(crate) fn all(wanted: &[String], environment: &Environment) -> Vec<Arc<dyn S
         Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_dynamodb::DynamoDbStreams),
         Arc::new(undercast_iam::Iam),
+        Arc::new(undercast_kms::Kms),
         Arc::new(undercast_lambda::Lambda::new(interpreters)),
         Arc::new(undercast_logs::Logs),
         Arc::new(undercast_s3::S3::default()),
