@@ -39,6 +39,7 @@ mod operations;
 mod permission;
 mod policy;
 mod rows;
+mod select;
 mod tagging;
 mod uploads;
 mod versions;
@@ -103,6 +104,7 @@ impl Service for S3 {
             "PutObject",
             "PutObjectAcl",
             "PutObjectTagging",
+            "SelectObjectContent",
             "UploadPart",
             "UploadPartCopy",
         ]
@@ -136,6 +138,7 @@ fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError 
     let name = first.path.split('.').next().unwrap_or(&first.path);
     let header = operation.input.members.iter().find(|m| m.name.eq_ignore_ascii_case(name)).map_or(name, |m| m.wire);
     match (&first.constraint, name) {
+        (Constraint::Required, _) if operation.name == "SelectObjectContent" => select::missing(&first.path),
         (Constraint::Required, _) if first.path.contains('.') => error::malformed_xml(),
         (Constraint::Required, _) => AwsError::new("MissingRequestBodyError", 400, "Request Body is empty"),
         (_, "storageClass") => {

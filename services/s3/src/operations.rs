@@ -248,6 +248,14 @@ impl api::Operations for S3 {
         policy::put_block(cx, input).await
     }
 
+    async fn select_object_content(
+        &self,
+        cx: &Cx,
+        input: api::SelectObjectContentInput,
+    ) -> Result<api::SelectObjectContentOutput> {
+        crate::select::content(self, cx, input).await
+    }
+
     async fn upload_part(&self, cx: &Cx, input: api::UploadPartInput) -> Result<api::UploadPartOutput> {
         uploads::part(cx, input).await
     }

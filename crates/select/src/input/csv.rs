@@ -63,8 +63,11 @@ impl CsvReader {
     ) -> Result<(Self, Option<Fields>)> {
         settings.check()?;
         let (quote, escape) = (settings.quote_character, settings.quote_escape_character);
+        let has_header = settings.file_header_info != FileHeaderInfo::None;
+        // A record begins right at the start of the range when a delimiter ends there.
+        let before = span.first.saturating_sub(settings.record_delimiter.len() as u64);
         let mut reader = Self {
-            tape: Tape::open(source.clone(), 0, compression, counter)?,
+            tape: Tape::open(source.clone(), if has_header { 0 } else { before }, compression, counter)?,
             span: Span::ALL,
             record_delimiter: settings.record_delimiter.clone().into_bytes(),
             field_delimiter: bytes(settings.field_delimiter),
@@ -74,27 +77,20 @@ impl CsvReader {
             allow_quoted_record_delimiter: settings.allow_quoted_record_delimiter,
         };
         let mut header = None;
-        if settings.file_header_info != FileHeaderInfo::None {
+        if has_header {
             let mut fields = Fields::default();
             reader.next(&mut fields)?;
             header = Some(fields);
         }
         reader.span = span;
-        reader.go_to_start(source, counter)?;
+        // To the first record that begins in the range, behind the header.
+        if span.first > reader.tape.offset() {
+            if before > reader.tape.offset() {
+                reader.tape = Tape::open(source.clone(), before, Compression::None, counter)?;
+            }
+            reader.tape.skip_past(&reader.record_delimiter)?;
+        }
         Ok((reader, header.filter(|_| settings.file_header_info == FileHeaderInfo::Use)))
-    }
-
-    /// To the first record that begins in the range, behind the header.
-    fn go_to_start(&mut self, source: &Arc<dyn Source>, counter: &Counter) -> Result<()> {
-        if self.span.first <= self.tape.offset() {
-            return Ok(());
-        }
-        // A record begins right at the start of the range when a delimiter ends there.
-        let before = self.span.first.saturating_sub(self.record_delimiter.len() as u64);
-        if before > self.tape.offset() {
-            self.tape = Tape::open(source.clone(), before, Compression::None, counter)?;
-        }
-        self.tape.skip_past(&self.record_delimiter)
     }
 
     /// Reads the next record. False: there is none.
