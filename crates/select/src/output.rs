@@ -44,15 +44,11 @@ fn csv(settings: &CsvOutput, fields: &[Field<'_>], out: &mut String) -> Result<(
 }
 
 fn quoted(settings: &CsvOutput, text: &str, out: &mut String) {
-    let (quote, escape) = (settings.quote_character, settings.quote_escape_character);
-    let needs = |text: &str| {
-        let within = |delimiter: &String| !delimiter.is_empty() && text.contains(delimiter.as_str());
-        text.contains([quote, '\n', '\r']) || within(&settings.field_delimiter) || within(&settings.record_delimiter)
-    };
-    if settings.quote_fields == QuoteFields::AsNeeded && !needs(text) {
+    if settings.quote_fields == QuoteFields::AsNeeded && !needs_quotes(settings, text) {
         out.push_str(text);
         return;
     }
+    let (quote, escape) = (settings.quote_character, settings.quote_escape_character);
     out.push(quote);
     for c in text.chars() {
         if c == quote || c == escape {
@@ -61,6 +57,21 @@ fn quoted(settings: &CsvOutput, text: &str, out: &mut String) {
         out.push(c);
     }
     out.push(quote);
+}
+
+/// Whether a text would be read as something else.
+fn needs_quotes(settings: &CsvOutput, text: &str) -> bool {
+    let quote = settings.quote_character;
+    let delimiters = [&settings.field_delimiter, &settings.record_delimiter];
+    // Most texts have no byte that any of these begins with.
+    let mut buffer = [0; 4];
+    let quote_begins = quote.encode_utf8(&mut buffer).as_bytes()[0];
+    let [field_begins, record_begins] = delimiters.map(|d| d.bytes().next().unwrap_or(b'\n'));
+    let special = [b'\n', b'\r', quote_begins, field_begins, record_begins];
+    if !text.bytes().any(|b| special.contains(&b)) {
+        return false;
+    }
+    text.contains([quote, '\n', '\r']) || delimiters.iter().any(|d| !d.is_empty() && text.contains(d.as_str()))
 }
 
 /// An object; what is missing is not in it.

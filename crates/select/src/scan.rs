@@ -45,7 +45,12 @@ pub struct Statistics {
 
 /// Where records come from.
 enum Rows {
-    Csv { reader: CsvReader, fields: Fields, headers: Vec<String> },
+    Csv {
+        reader: CsvReader,
+        fields: Fields,
+        /// The names of as many columns as any record had.
+        headers: Vec<String>,
+    },
     Json(JsonReader),
     Parquet(ParquetReader),
 }
@@ -96,13 +101,10 @@ impl Record for CsvRecord<'_> {
 }
 
 impl CsvRecord<'_> {
-    /// All its fields; those without a name are called after their place.
+    /// All its fields.
     fn all(&self) -> impl Iterator<Item = Field<'_>> {
-        self.fields.iter().enumerate().map(|(number, text)| {
-            let name =
-                self.headers.get(number).map_or_else(|| Cow::Owned(place(number)), |n| Cow::Borrowed(n.as_str()));
-            (name, Cow::Owned(Value::Text(text.to_owned())))
-        })
+        let columns = self.headers.iter().zip(self.fields.iter());
+        columns.map(|(name, text)| (Cow::Borrowed(name.as_str()), Cow::Owned(Value::Text(text.to_owned()))))
     }
 }
 
@@ -242,6 +244,8 @@ impl Scan {
                 if !reader.next(fields)? {
                     return Ok(false);
                 }
+                // Those without a name are called after their place.
+                headers.extend((headers.len()..fields.len()).map(place));
                 let record = CsvRecord { fields, headers };
                 selection.take(&record, || record.all().collect())?;
             }

@@ -1,5 +1,7 @@
 //! `CAST`.
 
+use std::borrow::Cow;
+
 use crate::error::{Code, Result};
 use crate::sql::Type;
 use crate::types::{Decimal, Timestamp, Value, boolean, number};
@@ -11,7 +13,7 @@ pub(super) fn cast(value: &Value, to: Type) -> Result<Value> {
     let made = match to {
         Type::Bool => to_bool(value)?,
         Type::Int => return to_int(value),
-        Type::String => as_string(value).map(Value::String),
+        Type::String => as_string(value).map(|text| Value::String(text.into_owned())),
         Type::Float => numeric(value)?.float().filter(|f| f.is_finite()).map(Value::Float),
         Type::Decimal => numeric(value)?.decimal().map(Value::Decimal),
         Type::Timestamp => match value {
@@ -58,14 +60,14 @@ fn numeric(value: &Value) -> Result<Value> {
 }
 
 /// A scalar in words. `None`: it has none.
-pub(crate) fn as_string(value: &Value) -> Option<String> {
+pub(crate) fn as_string(value: &Value) -> Option<Cow<'_, str>> {
     Some(match value {
-        Value::Bool(value) => value.to_string(),
-        Value::Int(value) => value.to_string(),
-        Value::Float(value) => format!("{value:?}"),
-        Value::Decimal(value) => value.to_string(),
-        Value::String(text) | Value::Text(text) => text.clone(),
-        Value::Timestamp(value) => value.to_string(),
+        Value::String(text) | Value::Text(text) => Cow::Borrowed(text),
+        Value::Bool(value) => value.to_string().into(),
+        Value::Int(value) => value.to_string().into(),
+        Value::Float(value) => format!("{value:?}").into(),
+        Value::Decimal(value) => value.to_string().into(),
+        Value::Timestamp(value) => value.to_string().into(),
         Value::Missing | Value::Null | Value::List(_) | Value::Struct(_) => return None,
     })
 }

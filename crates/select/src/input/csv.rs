@@ -21,6 +21,10 @@ impl Fields {
         self.text.get(start..end)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.ends.len()).filter_map(|n| self.get(n))
     }
