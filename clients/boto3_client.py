@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import gzip
 import io
 import json
 import os
@@ -14,7 +15,7 @@ import zipfile
 import boto3
 from boto3.dynamodb.conditions import Key
 from botocore.config import Config
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError, EventStreamError, WaiterError
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 ONCE = Config(retries={"total_max_attempts": 1})
@@ -159,6 +160,55 @@ def signed_urls():
     iam.delete_access_key(UserName="boto-signer", AccessKeyId=keys["AccessKeyId"])
     with refused("keys that are no more", "InvalidAccessKeyId", 403):
         client("s3", keys).get_object(Bucket="boto-bucket", Key="n/07")
+
+
+def selects():
+    """select_object_content, whose answer is a stream of events."""
+    s3.create_bucket(Bucket="boto-select")
+    people = "".join(f"{n},name {n},{'even' if n % 2 == 0 else 'odd'}\n" for n in range(20_000))
+    table = ("id,name,Kind\n" + people).encode()
+    s3.put_object(Bucket="boto-select", Key="people.csv", Body=table)
+    s3.put_object(Bucket="boto-select", Key="people.csv.gz", Body=gzip.compress(table))
+    log = {"Records": [{"eventName": "Put", "bytes": 1}, {"eventName": "Get"}, {"eventName": "Put", "bytes": 2.5}]}
+    s3.put_object(Bucket="boto-select", Key="log.json", Body=json.dumps(log).encode())
+
+    def ask(key, expression, given, wanted, **more):
+        answer = s3.select_object_content(Bucket="boto-select", Key=key, ExpressionType="SQL", Expression=expression,
+                                          InputSerialization=given, OutputSerialization=wanted, **more)
+        events = list(answer["Payload"])
+        rows = b"".join(e["Records"]["Payload"] for e in events if "Records" in e).decode()
+        return rows, [next(iter(e)) for e in events], next((e["Stats"]["Details"] for e in events if "Stats" in e), None)
+
+    named = {"CSV": {"FileHeaderInfo": "Use"}}
+    rows, kinds, stats = ask("people.csv", "SELECT s.id, s.\"Kind\" FROM S3Object s WHERE s.id > 19996", named, {"CSV": {}})
+    same("records of a CSV file", rows, "19997,odd\n19998,even\n19999,odd\n")
+    same("the last two events", kinds[-2:], ["Stats", "End"])
+    same("how much was read", stats, {"BytesScanned": len(table), "BytesProcessed": len(table), "BytesReturned": 31})
+    rows, kinds, _ = ask("people.csv", "SELECT * FROM S3Object", named, {"JSON": {}}, RequestProgress={"Enabled": True})
+    same("all of them, as JSON", [json.loads(line)["id"] for line in rows.splitlines()], [str(n) for n in range(20_000)])
+    same("events of 128 KB, and progress", kinds.count("Records") > 5 and "Progress" in kinds, True)
+    rows, _, stats = ask("people.csv.gz", "SELECT COUNT(*), AVG(CAST(s.id AS INT)) FROM S3Object s",
+                         {**named, "CompressionType": "GZIP"}, {"CSV": {"QuoteFields": "ALWAYS"}})
+    same("an average over a compressed file", (rows, stats["BytesProcessed"]), ('"20000","9999.5"\n', len(table)))
+    size, found = len(table), ""
+    for start in range(0, size, 100_001):
+        rows, _, _ = ask("people.csv", "SELECT s.id FROM S3Object s", named, {"CSV": {}},
+                         ScanRange={"Start": start, "End": start + 100_000})
+        found += rows
+    same("scan ranges side by side have each record once", found, "".join(f"{n}\n" for n in range(20_000)))
+    rows, _, _ = ask("log.json", "SELECT r.bytes FROM S3Object[*].Records[*] r WHERE r.eventName = 'Put'",
+                     {"JSON": {"Type": "DOCUMENT"}}, {"JSON": {"RecordDelimiter": ";"}})
+    same("records inside of a document", rows, '{"bytes":1};{"bytes":2.5};')
+    with refused("a column that is not there", "MissingHeaders", 400, "Some headers in the query are missing"):
+        ask("people.csv", "SELECT s.age FROM S3Object s", named, {"CSV": {}})
+    try:
+        ask("people.csv", "SELECT CAST(s.id AS INT) / (CAST(s.id AS INT) - 15000) FROM S3Object s", named, {"CSV": {}})
+        same("an error in the middle", "no error", "ExternalEvalException")
+    except EventStreamError as error:
+        same("an error in the middle", error.response["Error"]["Code"], "ExternalEvalException")
+    for key in ["people.csv", "people.csv.gz", "log.json"]:
+        s3.delete_object(Bucket="boto-select", Key=key)
+    s3.delete_bucket(Bucket="boto-select")
 
 
 def posted(form):
@@ -505,7 +555,7 @@ def stacks_stand():
         sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
 
 
-for part in [buckets, queues, topics, tables, roles, functions_run, keys, stacks_stand]:
+for part in [buckets, selects, queues, topics, tables, roles, functions_run, keys, stacks_stand]:
     # All parts, or those that are named.
     if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
         part()

@@ -90,6 +90,11 @@ one.txt
     is "a key that is not there by a presigned URL" 404 status "$(aws s3 presign s3://cli-bucket/nothing)"
     signed_urls
 
+    printf 'id,name\n1,Ann\n2,Bob\n' | aws s3 cp - s3://cli-bucket/people.csv
+    is "s3api select-object-content" Bob bash -c 'aws --endpoint-url "$AWS_ENDPOINT_URL" s3api select-object-content \
+        --bucket cli-bucket --key people.csv --expression-type SQL --input-serialization CSV={FileHeaderInfo=USE} \
+        --output-serialization CSV={} --expression "SELECT s.name FROM S3Object s WHERE s.id = 2" "$0" && cat "$0"' "$work/selected"
+
     refused "a bucket that is not empty is not removed" 1 BucketNotEmpty aws s3 rb s3://cli-bucket
     refused "a bucket that is not there" 255 NoSuchBucket aws s3api list-objects-v2 --bucket cli-bucket-that-is-not
     does "s3 rm --recursive" aws s3 rm s3://cli-bucket --recursive

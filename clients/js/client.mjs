@@ -88,7 +88,18 @@ async function buckets() {
   await refused("a bucket that somebody has", other.createBucket({ Bucket }), s3.BucketAlreadyExists, "BucketAlreadyExists", 409);
   await refused("what is not built", client.putBucketWebsite({
     Bucket, WebsiteConfiguration: { IndexDocument: { Suffix: "index.html" } } }), s3.S3ServiceException, "NotImplemented", 501);
-  const Objects = ["CRC32", "SHA256", ...names.map((n) => `names/${n}`)].map((Key) => ({ Key }));
+  await client.putObject({ Bucket, Key: "names/people.csv", Body: "id,name\n1,Ann\n2,Bob\n" });
+  const asked = { Bucket, Key: "names/people.csv", ExpressionType: "SQL", OutputSerialization: { JSON: {} },
+    InputSerialization: { CSV: { FileHeaderInfo: "USE" } } };
+  const selected = await client.selectObjectContent({ ...asked, Expression: "SELECT s.name FROM S3Object s WHERE s.id = 2" });
+  const events = [];
+  for await (const event of selected.Payload) events.push(event);
+  same("selectObjectContent's records", Buffer.from(events[0].Records.Payload).toString(), '{"name":"Bob"}\n');
+  same("how much it read", events[1].Stats.Details, { BytesScanned: 20, BytesProcessed: 20, BytesReturned: 15 });
+  same("the end of it", events[2], { End: {} });
+  await refused("an expression that is none", client.selectObjectContent({ ...asked, Expression: "SELECT" }),
+    s3.S3ServiceException, "ParseEmptySelect", 400);
+  const Objects = ["CRC32", "SHA256", "names/people.csv", ...names.map((n) => `names/${n}`)].map((Key) => ({ Key }));
   same("deleteObjects", (await client.deleteObjects({ Bucket, Delete: { Objects } })).Deleted.length, Objects.length);
   await client.deleteBucket({ Bucket });
 }

@@ -21,7 +21,7 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     let tables = Tables { model, config, reach: &reach };
     let mut out = String::with_capacity(1 << 16);
     // Style is for code that people read and write; `dead_code` stays, it is the point.
-    out.push_str("mod generated {\n#![allow(clippy::style, clippy::complexity, clippy::pedantic, clippy::perf, missing_docs, unreachable_pub)]\n");
+    out.push_str("mod generated {\n#![allow(clippy::style, clippy::complexity, clippy::pedantic, clippy::perf, missing_docs, unreachable_pub, unused_imports)]\n");
     out.push_str("use undercast_kernel::Cx;\nuse undercast_wire::{Protocol, Value, Write, Writer};\nuse undercast_wire::schema::{Bounds, ErrorShape, Http, List, Location, Map, Member, Operation, Range, Service, Shape, Size, Structure, Text, TimestampFormat, Unbuilt};\n");
     out.push_str("/// Keeps every import in use, whatever the API has.\n#[doc(hidden)]\npub type Imports = (Bounds, Location, List, Map, Member, Range, Shape, Size, Structure, Text, TimestampFormat, Unbuilt, Value, Http, &'static ErrorShape);\n");
     if emit.listed().any(|o| o.input.is_none() || o.output.is_none()) {
@@ -185,7 +185,7 @@ impl Emit<'_> {
                     "kept" => self.kept(shape, out),
                     _ if self.reach.kept.contains(shape.name.as_str()) => {
                         let name = self.type_name(&shape.name);
-                        let _ = writeln!(out, "    #[allow(unused_imports)]\n    pub(crate) use super::kept::{name};");
+                        let _ = writeln!(out, "    pub(crate) use super::kept::{name};");
                     }
                     "input" => self.input(shape, out),
                     _ => self.output(shape, out),

@@ -107,6 +107,7 @@ impl Tables<'_> {
 
     fn structure(&self, shape: &Shape, out: &mut String) {
         let payload = shape.text("payload").and_then(|p| shape.members.iter().position(|m| m.name == p));
+        let payload = payload.or_else(|| shape.members.iter().position(|m| m.flag("eventpayload")));
         let payload = payload.map_or("None".to_owned(), |i| format!("Some({i})"));
         let operations = self.reach.input_of.get(shape.name.as_str()).cloned().unwrap_or_default();
         let root = operations.iter().find_map(|o| self.model.operations.get(*o).and_then(|o| o.input_root.as_ref()));

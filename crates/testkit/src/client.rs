@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use undercast_kernel::{Service, json as inprocess};
 use undercast_wire::cbor::CborWriter;
+use undercast_wire::eventstream::Message;
 use undercast_wire::json_write::JsonWriter;
 use undercast_wire::schema::{Location, Operation, Protocol, Shape, TimestampFormat};
 use undercast_wire::sigv4::{self, Signature, asymmetric};
@@ -252,6 +253,26 @@ fn set(request: &mut Request, name: &str, value: &str) {
     request.headers.insert(name, http::HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
 }
 
+/// The messages of an event stream: of which kind, their payload as text, and what an error says.
+fn events(mut rest: &[u8]) -> Json {
+    let mut events = Vec::new();
+    while !rest.is_empty() {
+        let (message, length) = Message::decode(rest).expect("a message").expect("a whole message");
+        rest = &rest[length..];
+        let mut event = json!({"event": message.text(":event-type").or(message.text(":message-type"))});
+        for (name, header) in [("code", ":error-code"), ("message", ":error-message"), ("content", ":content-type")] {
+            if let Some(text) = message.text(header) {
+                event[name] = json!(text);
+            }
+        }
+        if !message.payload.is_empty() {
+            event["payload"] = json!(String::from_utf8_lossy(&message.payload));
+        }
+        events.push(event);
+    }
+    json!(events)
+}
+
 impl Call {
     /// As SDKs do, says a checksum where the operation demands one and the input says none.
     fn say_checksum(&self, request: &mut Request) {
@@ -430,6 +451,7 @@ impl Call {
         let xml = self.protocol == Protocol::RestXml;
         let mut out = match schema.payload() {
             Some(m) => match &m.shape {
+                Shape::Structure(of) if of.event_stream => json!({m.name: events(body)}),
                 Shape::Structure(of) if !body.is_empty() => {
                     let fields = if xml {
                         xml_read::structure(body, of, &mut unknown)

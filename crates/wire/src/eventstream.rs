@@ -2,6 +2,14 @@
 
 use bytes::Bytes;
 
+use crate::http::names;
+use crate::rest::RestWriter;
+use crate::schema::{Protocol, Shape, Structure};
+use crate::write::Write;
+
+/// What answers that are such streams say they are.
+pub const MEDIA_TYPE: &str = "application/vnd.amazon.eventstream";
+
 /// A header's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HeaderValue {
@@ -46,6 +54,9 @@ pub enum Broken {
     /// A header is not well formed.
     #[error("a header is malformed")]
     Header,
+    /// The stream has no such event.
+    #[error("there is no such event")]
+    Event,
 }
 
 /// The largest message that AWS sends or takes.
@@ -59,6 +70,34 @@ impl Message {
         let mut headers = vec![text(":message-type", "event"), text(":event-type", kind)];
         headers.extend(content_type.map(|t| text(":content-type", t)));
         Self { headers, payload: payload.into() }
+    }
+
+    /// The event that is the member `kind` of `stream`, put down as its shape says: `event` is what that member holds.
+    ///
+    /// # Errors
+    /// When there is no such event, or some of its members are headers, which no service here has.
+    pub fn of(protocol: Protocol, stream: &'static Structure, kind: &str, event: &dyn Write) -> Result<Self, Broken> {
+        let Some(Shape::Structure(schema)) = stream.members.iter().find(|m| m.name == kind).map(|m| &m.shape) else {
+            return Err(Broken::Event);
+        };
+        if schema.members.iter().any(|m| m.event_header) {
+            return Err(Broken::Header);
+        }
+        let mut writer = RestWriter::new(protocol, 200, schema, None);
+        event.write(&mut writer);
+        let response = writer.finish();
+        let payload = response.body.into_parts().unwrap_or_default();
+        let content_type = response.headers.get(names::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        // Events in XML say so with the older name.
+        let content_type = content_type.map(|t| if t == "application/xml" { "text/xml" } else { t });
+        Ok(Self::event(kind, content_type, payload))
+    }
+
+    /// An error that ends a stream: `:message-type` error, its code and its message.
+    pub fn error(code: &str, message: &str) -> Self {
+        let text = |name: &str, value: &str| (name.to_owned(), HeaderValue::String(value.to_owned()));
+        let headers = vec![text(":message-type", "error"), text(":error-code", code), text(":error-message", message)];
+        Self { headers, payload: Bytes::new() }
     }
 
     /// The text header called `name`.

@@ -13,7 +13,7 @@ use crate::text;
 use crate::value::{Body, Timestamp, Value};
 use crate::write::Writer;
 use crate::xml_write::XmlWriter;
-use crate::{json_read, media, xml_read};
+use crate::{eventstream, json_read, media, xml_read};
 
 /// Reads a request of a REST protocol; `labels` come from [`crate::uri::Pattern`].
 pub fn decode(
@@ -387,6 +387,7 @@ impl Writer for RestWriter {
             Location::Status => At::Status,
             _ if self.schema.payload == Some(index) => match member.shape {
                 Shape::String(_) | Shape::Blob(_) => At::RawPayload,
+                Shape::Structure(of) if of.event_stream => At::RawPayload,
                 _ => At::Payload,
             },
             _ => At::Body,
@@ -487,7 +488,9 @@ impl Writer for RestWriter {
         if let At::RawPayload = self.at {
             self.response.body = value.take();
             if !self.response.headers.contains_key(names::CONTENT_TYPE) {
-                self.response.set("content-type", "application/octet-stream");
+                let events = matches!(self.schema.payload().map(|m| &m.shape), Some(Shape::Structure(_)));
+                let kind = if events { eventstream::MEDIA_TYPE } else { "application/octet-stream" };
+                self.response.set("content-type", kind);
             }
         } else {
             self.body.writer().body(value);

@@ -111,7 +111,7 @@ pub(crate) async fn open(
 }
 
 /// What takes the key of its object off a piece, from `offset` on. `None`: it has none.
-fn unsealer(stored: &Stored, offset: u64, key: Option<&DataKey>) -> Result<Option<KeyStream>> {
+pub(crate) fn unsealer(stored: &Stored, offset: u64, key: Option<&DataKey>) -> Result<Option<KeyStream>> {
     match (stored.nonce(), key) {
         (None, _) => Ok(None),
         (Some(nonce), Some(key)) => key.stream(nonce, offset).map(Some),

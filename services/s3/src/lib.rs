@@ -59,6 +59,7 @@ mod policy;
 mod replicate;
 mod replication;
 mod rows;
+mod select;
 mod settings;
 mod tagging;
 mod uploads;
@@ -131,6 +132,7 @@ impl Service for S3 {
             "PutObjectRetention",
             "PutObjectTagging",
             "RestoreObject",
+            "SelectObjectContent",
             "UploadPart",
             "UploadPartCopy",
         ]
@@ -210,6 +212,7 @@ fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError 
     let name = first.path.split('.').next().unwrap_or(&first.path);
     let header = operation.input.members.iter().find(|m| m.name.eq_ignore_ascii_case(name)).map_or(name, |m| m.wire);
     match (&first.constraint, name) {
+        (Constraint::Required, _) if operation.name == "SelectObjectContent" => select::missing(&first.path),
         (Constraint::Required, _) if first.path.contains('.') => error::malformed_xml(),
         (Constraint::Required, _) => AwsError::new("MissingRequestBodyError", 400, "Request Body is empty"),
         (_, "storageClass") => {

@@ -55,7 +55,7 @@ fn marked(bucket: &Bucket, key: &str, version: Option<&str>, marker: &Object) ->
 
 impl S3 {
     /// The same for readings: that a key is missing is told only to those who may list the bucket.
-    fn readable(
+    pub(crate) fn readable(
         &self,
         cx: &Cx,
         from: &(impl Read + ?Sized),

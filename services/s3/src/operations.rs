@@ -5,8 +5,8 @@ use undercast_kernel::{Cx, Result};
 use crate::settings::Setting;
 use crate::{
     S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, lifecycle,
-    list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication, tagging,
-    uploads, website,
+    list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication, select,
+    tagging, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -428,6 +428,14 @@ impl api::Operations for S3 {
 
     async fn restore_object(&self, cx: &Cx, input: api::RestoreObjectInput) -> Result<api::RestoreObjectOutput> {
         archive::restore(cx, input).await
+    }
+
+    async fn select_object_content(
+        &self,
+        cx: &Cx,
+        input: api::SelectObjectContentInput,
+    ) -> Result<api::SelectObjectContentOutput> {
+        select::content(self, cx, input).await
     }
 
     async fn upload_part(&self, cx: &Cx, input: api::UploadPartInput) -> Result<api::UploadPartOutput> {

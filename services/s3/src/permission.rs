@@ -131,6 +131,7 @@ fn action(operation: &str, version: bool) -> Option<&'static str> {
     Some(match (operation, version) {
         ("GetObject" | "HeadObject" | "GetObjectAttributes", false) => "s3:GetObject",
         ("GetObject" | "HeadObject" | "GetObjectAttributes", true) => "s3:GetObjectVersion",
+        ("SelectObjectContent", _) => "s3:GetObject",
         (
             "PutObject"
             | "CopyObject"
@@ -423,6 +424,7 @@ fn existing(
     let reads =
         matches!(operation, "GetObject" | "HeadObject" | "GetObjectAttributes" | "GetObjectAcl" | "PutObjectAcl")
             || operation.ends_with("ObjectTagging")
+            || operation == "SelectObjectContent"
             || operation == "DeleteObject";
     if !reads {
         return Ok(());

@@ -6,6 +6,7 @@ mod ages;
 mod browsers;
 mod logs;
 mod replicas;
+mod select;
 mod sharing;
 
 use std::path::Path;

@@ -1,0 +1,10 @@
+//! Queries and their answers.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod formats;
+mod hostile;
+mod parquet;
+mod properties;
+mod sql;
+mod support;
