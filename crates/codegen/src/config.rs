@@ -78,6 +78,8 @@ pub struct Wire {
     pub validation_error: Option<String>,
     /// Namespace of its XML, where the model does not tell.
     pub xml_namespace: Option<String>,
+    /// A header that all its requests carry, where another API has the same name in signatures.
+    pub told_by: Option<String>,
 }
 
 impl Config {

@@ -14,7 +14,7 @@ use undercast_wire::{Fields, Value};
 use crate::copy::CopySource;
 use crate::rows::Bucket;
 use crate::versions::{self, Found};
-use crate::{S3, bucket, tagging};
+use crate::{S3, bucket, control, tagging};
 
 /// A bucket with what decides over it.
 pub(crate) struct Guarded {
@@ -26,7 +26,7 @@ impl S3 {
     pub(crate) fn guarded(&self, cx: &Cx, from: &(impl Read + ?Sized), bucket: Arc<Bucket>) -> Result<Guarded> {
         let mut policy = self.policies.of(from, &bucket)?;
         // RestrictPublicBuckets leaves a public policy to the owner's account and to services.
-        let restricted = bucket.public && bucket.block.is_some_and(|b| b.restrict);
+        let restricted = bucket.public && control::block::of(from, &bucket)?.restrict;
         let service = matches!(cx.principal().kind, PrincipalKind::Service { .. });
         if restricted && !service && cx.principal().account != bucket.account {
             policy = None;

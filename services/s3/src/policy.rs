@@ -13,6 +13,7 @@ use undercast_kernel::{AwsError, Cx, Failure, Result};
 use crate::api;
 use crate::api::{input, output};
 use crate::bucket;
+use crate::control;
 use crate::error;
 use crate::rows::{BUCKETS, Block, Bucket, SETTINGS};
 
@@ -193,7 +194,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutBucketPolicyInput) -> Result<()>
     cx.write(|tx| {
         let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         let public = is_public(&check(&bucket, &input.policy)?);
-        if public && bucket.block.is_some_and(|b| b.public_policy) {
+        if public && control::block::of(tx, &bucket)?.public_policy {
             let message = format!(
                 "User: {} is not authorized to perform: s3:PutBucketPolicy on resource: \"{}\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
                 cx.principal().arn,

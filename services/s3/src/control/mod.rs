@@ -1,0 +1,39 @@
+//! Amazon S3 Control: what S3 has by account rather than by bucket.
+//!
+//! Tables (`rows.rs`): `s3.accounts`, the Block Public Access of an account.
+//!
+//! Limits: Storage Lens, Access Grants, Object Lambda, Outposts and directory buckets are not built, and are refused.
+
+pub mod api;
+pub(crate) mod block;
+mod error;
+mod operations;
+mod permission;
+mod rows;
+
+use undercast_kernel::{Access, Answer, AwsError, Cx, Result, Service};
+use undercast_wire::check::Violation;
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+/// The service. [`crate::S3`] obeys what is set here.
+#[derive(Debug, Default)]
+pub struct S3Control;
+
+impl Service for S3Control {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        permission::access(cx, operation, input)
+    }
+
+    fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        error::invalid(operation, violations)
+    }
+}
