@@ -42,6 +42,9 @@ pub struct Config {
     /// own, what the model does not list.
     #[serde(default)]
     pub open_enums: BTreeMap<String, String>,
+    /// Texts whose patterns are not checked, and the reason: where AWS takes what the model's pattern does not.
+    #[serde(default)]
+    pub open_patterns: BTreeMap<String, String>,
     /// HTTP statuses of errors that the model does not tell.
     #[serde(default)]
     pub error_statuses: BTreeMap<String, u16>,
@@ -120,6 +123,7 @@ impl Config {
             .chain(&self.xml_unwrapped)
             .chain(self.error_codes.keys())
             .chain(self.open_enums.keys())
+            .chain(self.open_patterns.keys())
             .chain(self.error_statuses.keys());
         for shape in named {
             if !model.shapes.contains_key(shape) {

@@ -7,7 +7,7 @@ use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp, auth, paging, r
 use crate::api::{self, output};
 use crate::policy::check_acl;
 use crate::rows::{BUCKETS, Block, Bucket, LISTED, LISTED_VERSIONS, OWNED, PARTS, SETTINGS, UPLOADS, Versioning};
-use crate::{bucket, error, intake, listing, tagging};
+use crate::{bucket, control, error, intake, listing, tagging};
 
 /// The setting that holds a bucket's tags.
 pub(crate) const TAGS: &str = "tags";
@@ -50,6 +50,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateBucketInput) -> Result<api
         public: false,
         block: Some(Block::ALL),
         notifies: false,
+        via: None,
     };
     cx.write(|tx| {
         if let Some(there) = BUCKETS.get(tx, &(name,))? {
@@ -117,7 +118,7 @@ pub(crate) fn head(cx: &Cx, input: &api::HeadBucketInput) -> Result<api::HeadBuc
     Ok(api::HeadBucketOutput {
         bucket_arn: Some(bucket.arn()),
         bucket_region: Some(bucket.region),
-        access_point_alias: Some(false),
+        access_point_alias: Some(bucket.via.as_ref().is_some_and(|via| via.alias)),
         ..Default::default()
     })
 }
@@ -134,6 +135,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         if !is_empty(tx, &bucket)? {
             return Err(error::bucket_not_empty(&bucket.name).into());
         }
+        control::points::refuse_attached(tx, &bucket)?;
         // Uploads that are going on end with their bucket.
         for part in PARTS.all(tx, &bucket.all())? {
             intake::release(tx, &bucket, &part.row.stored)?;

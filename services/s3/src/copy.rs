@@ -10,7 +10,7 @@ use crate::content::{self, Span};
 use crate::events::{self, Event};
 use crate::rows::{Bucket, Content, Headers, Object, SEGMENTS, Segment};
 use crate::versions::{self, Moment};
-use crate::{MOST_BYTES, bucket, buckets, encryption, error, headers, intake, objects, policy, tagging};
+use crate::{MOST_BYTES, bucket, buckets, control, encryption, error, headers, intake, objects, policy, tagging};
 
 /// `x-amz-copy-source`: a bucket, a key, and maybe a version.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,8 @@ impl CopySource {
         };
         let path = percent_decode(path, false).ok_or_else(wrong)?;
         if path.starts_with("arn:") {
-            return Err(undercast_kernel::Failure::not_built("x-amz-copy-source with the ARN of an access point"));
+            let (bucket, key) = control::via::object(&path).ok_or_else(wrong)?;
+            return Ok(Self { bucket, key, version });
         }
         let path = path.strip_prefix('/').unwrap_or(&path);
         match path.split_once('/') {

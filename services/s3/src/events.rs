@@ -217,6 +217,7 @@ pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
         public: false,
         block: None,
         notifies: true,
+        via: None,
     };
     match send(cx, &bucket, delivery.to, &delivery.arn, &delivery.message).await {
         Ok(()) => Ok(Next::Done),

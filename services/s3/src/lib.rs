@@ -77,6 +77,9 @@ impl Service for S3 {
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        if let Some(refusal) = control::via::refusal(operation, &input) {
+            return Box::pin(async { Err(refusal.into()) });
+        }
         api::call(self, cx, operation, input)
     }
 

@@ -20,6 +20,7 @@ use crate::{S3, bucket, control, tagging};
 pub(crate) struct Guarded {
     pub(crate) bucket: Arc<Bucket>,
     policy: Option<Arc<Policy>>,
+    via: Option<control::via::Guard>,
 }
 
 impl S3 {
@@ -31,15 +32,20 @@ impl S3 {
         if restricted && !service && cx.principal().account != bucket.account {
             policy = None;
         }
-        Ok(Guarded { bucket, policy })
+        let via = control::via::Guard::of(cx, from, &bucket)?;
+        Ok(Guarded { bucket, policy, via })
     }
 }
 
 impl Guarded {
     fn access(&self, action: &'static str, resource: String) -> Access {
         let access = Access::new(action, resource).in_account(self.bucket.account.as_str());
-        match &self.policy {
+        let access = match &self.policy {
             Some(policy) => access.with_policy(&format!("bucket policy of {}", self.bucket.name), policy.clone()),
+            None => access,
+        };
+        match &self.via {
+            Some(via) => via.before(access, &self.bucket),
             None => access,
         }
     }
@@ -55,6 +61,7 @@ impl Guarded {
     /// Condition keys count: somebody's policies are asked.
     fn is_asked(&self, cx: &Cx) -> bool {
         self.policy.is_some()
+            || self.via.is_some()
             || !matches!(cx.principal().kind, PrincipalKind::Root)
             || cx.principal().account != self.bucket.account
     }

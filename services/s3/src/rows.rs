@@ -1,12 +1,14 @@
 //! The tables, and what their rows hold.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use undercast_kernel::store::Table;
 
 use crate::checksum::{Algorithm, Checksum};
+use crate::control::via::Via;
 
 /// Name → bucket. Names are shared by all accounts and regions.
 pub(crate) static BUCKETS: Table<Bucket> = Table::new("s3.buckets");
@@ -55,6 +57,9 @@ pub(crate) struct Bucket {
     /// It has a notification configuration.
     #[n(8)]
     pub(crate) notifies: bool,
+    /// The access point through which it was reached. It is not kept.
+    #[cbor(skip)]
+    pub(crate) via: Option<Arc<Via>>,
 }
 
 /// Whether a bucket keeps old versions.

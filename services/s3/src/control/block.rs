@@ -11,10 +11,12 @@ use super::error;
 use super::rows::ACCOUNTS;
 use crate::rows::{Block, Bucket};
 
-/// What holds for a bucket: its own settings joined with those of its account.
+/// What holds for a bucket: its own settings joined with those of its account, and of the access point through which it
+/// was reached.
 pub(crate) fn of(from: &(impl Read + ?Sized), bucket: &Bucket) -> Result<Block> {
-    let account = ACCOUNTS.get(from, &(&bucket.account,))?;
-    Ok(join(bucket.block.unwrap_or(NONE), account.unwrap_or(NONE)))
+    let account = ACCOUNTS.get(from, &(&bucket.account,))?.unwrap_or(NONE);
+    let point = bucket.via.as_ref().map_or(NONE, |via| via.block);
+    Ok(join(join(bucket.block.unwrap_or(NONE), account), point))
 }
 
 const NONE: Block = Block { public_acls: false, ignore_acls: false, public_policy: false, restrict: false };

@@ -1,6 +1,7 @@
 //! Amazon S3 Control: what S3 has by account rather than by bucket.
 //!
-//! Tables (`rows.rs`): `s3.accounts`, the Block Public Access of an account.
+//! Tables (`rows.rs`): `s3.accounts`, the Block Public Access of an account; `s3.points`, access points, with their aliases
+//! in `s3.aliases` and what a bucket has of them in `s3.attached`. [`via`] is how calls of S3 go through them.
 //!
 //! Limits: Storage Lens, Access Grants, Object Lambda, Outposts and directory buckets are not built, and are refused.
 
@@ -9,8 +10,12 @@ pub(crate) mod block;
 mod error;
 mod operations;
 mod permission;
+pub(crate) mod points;
 mod rows;
+mod tags;
+pub(crate) mod via;
 
+use undercast_kernel::store::Shared;
 use undercast_kernel::{Access, Answer, AwsError, Cx, Result, Service};
 use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
@@ -31,6 +36,10 @@ impl Service for S3Control {
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         permission::access(cx, operation, input)
+    }
+
+    fn shared(&self) -> Vec<Shared> {
+        vec![Shared::by_row(&rows::ALIASES, |(account, _, _)| account)]
     }
 
     fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Cx, Result};
 
-use super::{S3Control, api, block, error};
+use super::{S3Control, api, block, error, points, tags};
 
 /// Requests are for the caller's own account.
 fn own(cx: &Cx, account: &str) -> Result<()> {
@@ -27,5 +27,80 @@ impl api::Operations for S3Control {
     async fn put_public_access_block(&self, cx: &Cx, input: api::PutPublicAccessBlockInput) -> Result<()> {
         own(cx, &input.account_id)?;
         block::put(cx, &input.public_access_block_configuration).await
+    }
+
+    async fn create_access_point(
+        &self,
+        cx: &Cx,
+        input: api::CreateAccessPointInput,
+    ) -> Result<api::CreateAccessPointOutput> {
+        own(cx, &input.account_id)?;
+        points::create(cx, input).await
+    }
+
+    async fn delete_access_point(&self, cx: &Cx, input: api::DeleteAccessPointInput) -> Result<()> {
+        own(cx, &input.account_id)?;
+        points::delete(cx, &input.name).await
+    }
+
+    async fn delete_access_point_policy(&self, cx: &Cx, input: api::DeleteAccessPointPolicyInput) -> Result<()> {
+        own(cx, &input.account_id)?;
+        points::delete_policy(cx, &input.name).await
+    }
+
+    async fn get_access_point(&self, cx: &Cx, input: api::GetAccessPointInput) -> Result<api::GetAccessPointOutput> {
+        own(cx, &input.account_id)?;
+        points::get(cx, &input.name)
+    }
+
+    async fn get_access_point_policy(
+        &self,
+        cx: &Cx,
+        input: api::GetAccessPointPolicyInput,
+    ) -> Result<api::GetAccessPointPolicyOutput> {
+        own(cx, &input.account_id)?;
+        points::get_policy(cx, &input.name)
+    }
+
+    async fn get_access_point_policy_status(
+        &self,
+        cx: &Cx,
+        input: api::GetAccessPointPolicyStatusInput,
+    ) -> Result<api::GetAccessPointPolicyStatusOutput> {
+        own(cx, &input.account_id)?;
+        points::policy_status(cx, &input.name)
+    }
+
+    async fn list_access_points(
+        &self,
+        cx: &Cx,
+        input: api::ListAccessPointsInput,
+    ) -> Result<api::ListAccessPointsOutput> {
+        own(cx, &input.account_id)?;
+        points::list(cx, &input)
+    }
+
+    async fn list_tags_for_resource(
+        &self,
+        cx: &Cx,
+        input: api::ListTagsForResourceInput,
+    ) -> Result<api::ListTagsForResourceOutput> {
+        own(cx, &input.account_id)?;
+        tags::list(cx, &input.resource_arn)
+    }
+
+    async fn put_access_point_policy(&self, cx: &Cx, input: api::PutAccessPointPolicyInput) -> Result<()> {
+        own(cx, &input.account_id)?;
+        points::put_policy(cx, &input.name, &input.policy).await
+    }
+
+    async fn tag_resource(&self, cx: &Cx, input: api::TagResourceInput) -> Result<()> {
+        own(cx, &input.account_id)?;
+        tags::add(cx, input).await
+    }
+
+    async fn untag_resource(&self, cx: &Cx, input: api::UntagResourceInput) -> Result<()> {
+        own(cx, &input.account_id)?;
+        tags::remove(cx, &input).await
     }
 }
