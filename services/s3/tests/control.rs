@@ -6,9 +6,9 @@ use undercast_wire::{Bytes, Request};
 
 use super::{bucket, call, put, services};
 
-const ME: &str = "000000000000";
+pub(crate) const ME: &str = "000000000000";
 
-async fn control(client: &Client, operation: &str, input: Json) -> Answer {
+pub(crate) async fn control(client: &Client, operation: &str, input: Json) -> Answer {
     let mut input = input;
     input["AccountId"] = json!(client_account(client));
     client.call("s3control", operation, input).await

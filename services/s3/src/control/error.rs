@@ -26,7 +26,16 @@ pub(crate) fn no_such_point(name: &str) -> AwsError {
 }
 
 /// Broken constraints: a body that is not what the schema wants, or a request that names nothing there can be.
-pub(crate) fn invalid(_operation: &'static Operation, violations: &[Violation]) -> AwsError {
+pub(crate) fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError {
+    let message = check::message(violations);
+    match operation.name {
+        "CreateJob" => return invalid_request(message),
+        "ListJobs" => return AwsError::new("InvalidRequestException", 400, message),
+        "DescribeJob" | "UpdateJobPriority" | "UpdateJobStatus" => {
+            return AwsError::new("BadRequestException", 400, message);
+        }
+        _ => {}
+    }
     let first = violations.first().map_or("", |v| v.path.as_str());
     if first.starts_with("tags.") || first.starts_with("tagKeys") {
         return AwsError::new("InvalidTag", 400, INVALID_TAG);
@@ -38,6 +47,6 @@ pub(crate) fn invalid(_operation: &'static Operation, violations: &[Violation]) 
         }
         "publicAccessBlockConfiguration" | "bucket" | "policy" => crate::error::malformed_xml(),
         path if path.contains('.') => crate::error::malformed_xml(),
-        _ => invalid_request(check::message(violations)),
+        _ => invalid_request(message),
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Tables (`rows.rs`): `s3.accounts`, the Block Public Access of an account; `s3.points`, access points, with their aliases
 //! in `s3.aliases` and what a bucket has of them in `s3.attached`. [`via`] is how calls of S3 go through them.
+//! Batch jobs have tables of their own ([`jobs`]).
 //!
 //! Limits: Storage Lens, Access Grants, Object Lambda, Outposts and directory buckets are not built, and are refused.
 
 pub mod api;
 pub(crate) mod block;
 mod error;
+mod jobs;
 mod operations;
 mod permission;
 pub(crate) mod points;
@@ -15,8 +17,9 @@ mod rows;
 mod tags;
 pub(crate) mod via;
 
+use futures_core::future::BoxFuture;
 use undercast_kernel::store::Shared;
-use undercast_kernel::{Access, Answer, AwsError, Cx, Result, Service};
+use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
 use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
@@ -36,6 +39,10 @@ impl Service for S3Control {
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         permission::access(cx, operation, input)
+    }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(jobs::run::run(cx, task))
     }
 
     fn shared(&self) -> Vec<Shared> {

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Cx, Result};
 
-use super::{S3Control, api, block, error, points, tags};
+use super::{S3Control, api, block, error, jobs, points, tags};
 
 /// Requests are for the caller's own account.
 fn own(cx: &Cx, account: &str) -> Result<()> {
@@ -102,5 +102,49 @@ impl api::Operations for S3Control {
     async fn untag_resource(&self, cx: &Cx, input: api::UntagResourceInput) -> Result<()> {
         own(cx, &input.account_id)?;
         tags::remove(cx, &input).await
+    }
+
+    async fn create_job(&self, cx: &Cx, input: api::CreateJobInput) -> Result<api::CreateJobOutput> {
+        own(cx, &input.account_id)?;
+        jobs::create(cx, input).await
+    }
+
+    async fn delete_job_tagging(&self, cx: &Cx, input: api::DeleteJobTaggingInput) -> Result<()> {
+        own(cx, &input.account_id)?;
+        jobs::delete_tagging(cx, &input.job_id).await
+    }
+
+    async fn describe_job(&self, cx: &Cx, input: api::DescribeJobInput) -> Result<api::DescribeJobOutput> {
+        own(cx, &input.account_id)?;
+        jobs::describe(cx, &input.job_id)
+    }
+
+    async fn get_job_tagging(&self, cx: &Cx, input: api::GetJobTaggingInput) -> Result<api::GetJobTaggingOutput> {
+        own(cx, &input.account_id)?;
+        jobs::get_tagging(cx, &input.job_id)
+    }
+
+    async fn list_jobs(&self, cx: &Cx, input: api::ListJobsInput) -> Result<api::ListJobsOutput> {
+        own(cx, &input.account_id)?;
+        jobs::list(cx, &input)
+    }
+
+    async fn put_job_tagging(&self, cx: &Cx, input: api::PutJobTaggingInput) -> Result<()> {
+        own(cx, &input.account_id)?;
+        jobs::put_tagging(cx, input).await
+    }
+
+    async fn update_job_priority(
+        &self,
+        cx: &Cx,
+        input: api::UpdateJobPriorityInput,
+    ) -> Result<api::UpdateJobPriorityOutput> {
+        own(cx, &input.account_id)?;
+        jobs::update_priority(cx, input).await
+    }
+
+    async fn update_job_status(&self, cx: &Cx, input: api::UpdateJobStatusInput) -> Result<api::UpdateJobStatusOutput> {
+        own(cx, &input.account_id)?;
+        jobs::update_status(cx, input).await
     }
 }

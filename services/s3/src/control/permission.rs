@@ -6,8 +6,8 @@ use undercast_kernel::{Access, Cx, Result};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
-use super::points;
 use super::rows::{POINTS, origin};
+use super::{api, jobs, points};
 
 /// What a call needs.
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
@@ -19,6 +19,9 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             vec![Access::new(action, input.text("ResourceArn").unwrap_or("*"))]
         }
         "CreateAccessPoint" => create(cx, action, input),
+        "CreateJob" => create_job(input),
+        "ListJobs" => vec![Access::new(action, "*")],
+        name if name.contains("Job") => vec![of_job(cx, action, input.text("JobId").unwrap_or_default())?],
         name if name.contains("AccessPoint") && input.text("Name").is_some() => {
             vec![of_point(cx, action, input.text("Name").unwrap_or_default())?]
         }
@@ -30,24 +33,56 @@ fn create(cx: &Cx, action: String, input: &Fields) -> Vec<Access> {
     let arn = points::arn_of(cx, input.text("Name").unwrap_or_default());
     let mut access = Access::new(action, arn.as_str());
     keys(cx, &mut access, origin(input.get("VpcConfiguration").is_some()));
-    let tags = match input.get("Tags") {
-        Some(Value::List(tags)) => tags.as_slice(),
-        _ => &[],
-    };
     let mut needed = vec![access];
-    if !tags.is_empty() {
+    if matches!(input.get("Tags"), Some(Value::List(tags)) if !tags.is_empty()) {
         needed.push(Access::new("s3:TagResource", arn));
     }
-    let names: Vec<String> = tags.iter().filter_map(|t| t.text("Key")).map(ToOwned::to_owned).collect();
-    for access in &mut needed {
-        for tag in tags {
-            if let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) {
-                access.context.set(&format!("aws:RequestTag/{key}"), value);
-            }
-        }
-        access.context.set_many("aws:TagKeys", names.clone());
-    }
+    needed.iter_mut().for_each(|access| request_tags(access, input));
     needed
+}
+
+fn create_job(input: &Fields) -> Vec<Access> {
+    let mut access = Access::new("s3:CreateJob", "*");
+    let operation = input.get("Operation").and_then(Value::as_fields).and_then(|o| o.set.first());
+    let name = operation.and_then(|(index, _)| api::S_JOB_OPERATION.members.get(usize::from(*index)));
+    if let Some(member) = name {
+        access.context.set("s3:RequestJobOperation", member.name);
+    }
+    if let Some(Value::Integer(priority)) = input.get("Priority") {
+        access.context.set("s3:RequestJobPriority", priority.to_string());
+    }
+    request_tags(&mut access, input);
+    let mut pass = Access::new("iam:PassRole", input.text("RoleArn").unwrap_or("*"));
+    pass.context.set("iam:PassedToService", jobs::PRINCIPAL);
+    vec![access, pass]
+}
+
+fn of_job(cx: &Cx, action: String, id: &str) -> Result<Access> {
+    let mut access = Access::new(action, cx.arn("s3", &format!("job/{id}")));
+    if let Some(job) = jobs::JOBS.get(&cx.read(), &cx.key(id))? {
+        access.context.set("s3:ExistingJobPriority", job.priority.to_string());
+        if let Some(operation) = job.operation() {
+            access.context.set("s3:ExistingJobOperation", operation);
+        }
+        if job.is_suspended() {
+            access.context.set("s3:JobSuspendedCause", jobs::AWAITING);
+        }
+        for (key, value) in &job.tags {
+            access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
+        }
+    }
+    Ok(access)
+}
+
+fn request_tags(access: &mut Access, input: &Fields) {
+    let Some(Value::List(tags)) = input.get("Tags") else { return };
+    for tag in tags {
+        if let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) {
+            access.context.set(&format!("aws:RequestTag/{key}"), value);
+        }
+    }
+    let names = tags.iter().filter_map(|t| t.text("Key")).map(ToOwned::to_owned).collect();
+    access.context.set_many("aws:TagKeys", names);
 }
 
 fn of_point(cx: &Cx, action: String, name: &str) -> Result<Access> {
