@@ -21,7 +21,7 @@ fn client_account(client: &Client) -> &str {
 }
 
 /// A request as SDKs send it, to a host that they made up.
-fn request(method: &str, host: &str, path: &str, body: &[u8]) -> Request {
+pub(crate) fn request(method: &str, host: &str, path: &str, body: &[u8]) -> Request {
     let mut headers = http::HeaderMap::new();
     headers.insert("host", host.parse().unwrap());
     Request {

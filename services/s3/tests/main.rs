@@ -4,6 +4,7 @@
 
 mod control;
 mod jobs;
+mod multi_region;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! Tables (`rows.rs`): `s3.accounts`, the Block Public Access of an account; `s3.points`, access points, with their aliases
 //! in `s3.aliases` and what a bucket has of them in `s3.attached`. [`via`] is how calls of S3 go through them.
-//! Batch jobs have tables of their own ([`jobs`]).
+//! `s3.multi` and its like are multi-region access points. Batch jobs have tables of their own ([`jobs`]).
 //!
 //! Limits: Storage Lens, Access Grants, Object Lambda, Outposts and directory buckets are not built, and are refused.
 
@@ -10,9 +10,11 @@ pub mod api;
 pub(crate) mod block;
 mod error;
 mod jobs;
+mod multi_region;
 mod operations;
 mod permission;
 pub(crate) mod points;
+mod requests;
 mod rows;
 mod tags;
 pub(crate) mod via;
@@ -42,11 +44,19 @@ impl Service for S3Control {
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
-        Box::pin(jobs::run::run(cx, task))
+        Box::pin(async move {
+            match task.kind.as_str() {
+                requests::KIND => requests::run(cx, task).await,
+                _ => jobs::run::run(cx, task).await,
+            }
+        })
     }
 
     fn shared(&self) -> Vec<Shared> {
-        vec![Shared::by_row(&rows::ALIASES, |(account, _, _)| account)]
+        vec![
+            Shared::by_row(&rows::ALIASES, |(account, _, _)| account),
+            Shared::by_row(&rows::MULTI_ALIASES, |(account, _)| account),
+        ]
     }
 
     fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Cx, Result};
 
-use super::{S3Control, api, block, error, jobs, points, tags};
+use super::{S3Control, api, block, error, jobs, multi_region, points, requests, tags};
 
 /// Requests are for the caller's own account.
 fn own(cx: &Cx, account: &str) -> Result<()> {
@@ -146,5 +146,98 @@ impl api::Operations for S3Control {
     async fn update_job_status(&self, cx: &Cx, input: api::UpdateJobStatusInput) -> Result<api::UpdateJobStatusOutput> {
         own(cx, &input.account_id)?;
         jobs::update_status(cx, input).await
+    }
+
+    async fn create_multi_region_access_point(
+        &self,
+        cx: &Cx,
+        input: api::CreateMultiRegionAccessPointInput,
+    ) -> Result<api::CreateMultiRegionAccessPointOutput> {
+        own(cx, &input.account_id)?;
+        let token = requests::create(cx, &input.client_token, input.details).await?;
+        Ok(api::CreateMultiRegionAccessPointOutput { request_token_arn: Some(token) })
+    }
+
+    async fn delete_multi_region_access_point(
+        &self,
+        cx: &Cx,
+        input: api::DeleteMultiRegionAccessPointInput,
+    ) -> Result<api::DeleteMultiRegionAccessPointOutput> {
+        own(cx, &input.account_id)?;
+        let token = requests::delete(cx, &input.client_token, input.details).await?;
+        Ok(api::DeleteMultiRegionAccessPointOutput { request_token_arn: Some(token) })
+    }
+
+    async fn put_multi_region_access_point_policy(
+        &self,
+        cx: &Cx,
+        input: api::PutMultiRegionAccessPointPolicyInput,
+    ) -> Result<api::PutMultiRegionAccessPointPolicyOutput> {
+        own(cx, &input.account_id)?;
+        let token = requests::put_policy(cx, &input.client_token, input.details).await?;
+        Ok(api::PutMultiRegionAccessPointPolicyOutput { request_token_arn: Some(token) })
+    }
+
+    async fn describe_multi_region_access_point_operation(
+        &self,
+        cx: &Cx,
+        input: api::DescribeMultiRegionAccessPointOperationInput,
+    ) -> Result<api::DescribeMultiRegionAccessPointOperationOutput> {
+        own(cx, &input.account_id)?;
+        requests::describe(cx, &input.request_token_arn)
+    }
+
+    async fn get_multi_region_access_point(
+        &self,
+        cx: &Cx,
+        input: api::GetMultiRegionAccessPointInput,
+    ) -> Result<api::GetMultiRegionAccessPointOutput> {
+        own(cx, &input.account_id)?;
+        multi_region::get(cx, &input.name)
+    }
+
+    async fn get_multi_region_access_point_policy(
+        &self,
+        cx: &Cx,
+        input: api::GetMultiRegionAccessPointPolicyInput,
+    ) -> Result<api::GetMultiRegionAccessPointPolicyOutput> {
+        own(cx, &input.account_id)?;
+        multi_region::get_policy(cx, &input.name)
+    }
+
+    async fn get_multi_region_access_point_policy_status(
+        &self,
+        cx: &Cx,
+        input: api::GetMultiRegionAccessPointPolicyStatusInput,
+    ) -> Result<api::GetMultiRegionAccessPointPolicyStatusOutput> {
+        own(cx, &input.account_id)?;
+        multi_region::policy_status(cx, &input.name)
+    }
+
+    async fn get_multi_region_access_point_routes(
+        &self,
+        cx: &Cx,
+        input: api::GetMultiRegionAccessPointRoutesInput,
+    ) -> Result<api::GetMultiRegionAccessPointRoutesOutput> {
+        own(cx, &input.account_id)?;
+        multi_region::routes(cx, &input.mrap)
+    }
+
+    async fn list_multi_region_access_points(
+        &self,
+        cx: &Cx,
+        input: api::ListMultiRegionAccessPointsInput,
+    ) -> Result<api::ListMultiRegionAccessPointsOutput> {
+        own(cx, &input.account_id)?;
+        multi_region::list(cx)
+    }
+
+    async fn submit_multi_region_access_point_routes(
+        &self,
+        cx: &Cx,
+        input: api::SubmitMultiRegionAccessPointRoutesInput,
+    ) -> Result<()> {
+        own(cx, &input.account_id)?;
+        multi_region::submit_routes(cx, &input.mrap, &input.route_updates).await
     }
 }

@@ -6,7 +6,7 @@ use undercast_kernel::{Access, Cx, Result};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
-use super::rows::{POINTS, origin};
+use super::rows::{MULTI, POINTS, origin};
 use super::{api, jobs, points};
 
 /// What a call needs.
@@ -22,6 +22,11 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         "CreateJob" => create_job(input),
         "ListJobs" => vec![Access::new(action, "*")],
         name if name.contains("Job") => vec![of_job(cx, action, input.text("JobId").unwrap_or_default())?],
+        "DescribeMultiRegionAccessPointOperation" => {
+            vec![Access::new(action, input.text("RequestTokenARN").unwrap_or("*"))]
+        }
+        "ListMultiRegionAccessPoints" => vec![Access::new(action, "*")],
+        name if name.contains("MultiRegion") => vec![of_multi_region(cx, action, input)?],
         name if name.contains("AccessPoint") && input.text("Name").is_some() => {
             vec![of_point(cx, action, input.text("Name").unwrap_or_default())?]
         }
@@ -93,6 +98,22 @@ fn of_point(cx: &Cx, action: String, name: &str) -> Result<Access> {
             access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
         }
     }
+    Ok(access)
+}
+
+/// A multi-region access point has its alias in its ARN; one that is still to be made has its name.
+fn of_multi_region(cx: &Cx, action: String, input: &Fields) -> Result<Access> {
+    let name = input.text("Name").or_else(|| input.get("Details").and_then(|d| d.text("Name")));
+    let arn = match (name, input.text("Mrap")) {
+        (Some(name), _) => {
+            let found = MULTI.get(&cx.read(), &(cx.account(), name))?;
+            found.map_or_else(|| cx.global_arn("s3", &format!("accesspoint/{name}")), |multi| multi.arn())
+        }
+        (None, Some(arn)) if arn.starts_with("arn:") => arn.to_owned(),
+        (None, alias) => cx.global_arn("s3", &format!("accesspoint/{}", alias.unwrap_or("*"))),
+    };
+    let mut access = Access::new(action, arn);
+    access.context.set("s3:DataAccessPointAccount", cx.account());
     Ok(access)
 }
 

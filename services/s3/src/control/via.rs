@@ -13,7 +13,7 @@ use undercast_kernel::store::Read;
 use undercast_kernel::{Access, AwsError, Behind, Cx, Failure, Result};
 use undercast_wire::Value;
 
-use super::rows::{ACCOUNTS, ALIASES, POINTS, Point};
+use super::rows::{ACCOUNTS, ALIASES, MULTI, MULTI_ALIASES, Multi, POINTS, Point};
 use super::{block, error};
 use crate::rows::{BUCKETS, Block, Bucket};
 
@@ -54,6 +54,21 @@ const SUPPORTED: &[&str] = &[
     "UploadPartCopy",
 ];
 
+/// Of those, what cannot be asked of a multi-region access point.
+///
+/// Source: "Using Multi-Region Access Points with supported API operations" in the user guide.
+const OF_ONE_REGION: &[&str] = &[
+    "DeleteObjects",
+    "GetBucketAcl",
+    "GetBucketCors",
+    "GetBucketLocation",
+    "GetBucketNotificationConfiguration",
+    "GetBucketPolicy",
+    "GetObjectAttributes",
+    "HeadBucket",
+    "ListObjectVersions",
+];
+
 /// The end of every alias of an access point.
 const ALIAS: &str = "-s3alias";
 
@@ -75,7 +90,18 @@ pub(crate) struct Via {
 
 /// What a call says in the place of a bucket's name.
 fn is_point(name: &str) -> bool {
-    name.starts_with("arn:") || name.ends_with(ALIAS)
+    name.starts_with("arn:") || name.ends_with(ALIAS) || is_multi_region(name)
+}
+
+/// The alias of a multi-region access point, which stands in its ARN and its host as well.
+pub(crate) fn is_multi_region(alias: &str) -> bool {
+    alias.ends_with(".mrap")
+}
+
+/// The multi-region access point with an alias.
+pub(crate) fn multi_region(from: &(impl Read + ?Sized), alias: &str) -> Result<Option<Multi>> {
+    let Some((account, name)) = MULTI_ALIASES.get(from, &(alias,))? else { return Ok(None) };
+    Ok(MULTI.get(from, &(&account, &name))?)
 }
 
 /// The bucket behind an access point; `None`: the name is a bucket's own.
@@ -83,11 +109,18 @@ pub(crate) fn find(from: &(impl Read + ?Sized), name: &str) -> Result<Option<Buc
     if !is_point(name) {
         return Ok(None);
     }
+    let arn = of_arn(name);
+    let alias = arn.as_ref().map_or(name, |(_, _, name)| name);
+    if is_multi_region(alias) {
+        let multi =
+            multi_region(from, alias)?.filter(|m| arn.as_ref().is_none_or(|(account, _, _)| *account == m.account));
+        return nearest(from, multi.ok_or_else(|| super::multi_region::missing(alias))?, arn.is_none()).map(Some);
+    }
     let alias = name.ends_with(ALIAS) && !name.starts_with("arn:");
     let place = if alias {
         ALIASES.get(from, &(name,))?.ok_or_else(|| crate::error::no_such_bucket(name))?
     } else {
-        of_arn(name).ok_or_else(|| crate::error::invalid_bucket_name(name))?
+        arn.ok_or_else(|| crate::error::invalid_bucket_name(name))?
     };
     let point = POINTS.get(from, &(&place.0, &place.1, &place.2))?.ok_or_else(|| error::no_such_point(&place.2))?;
     // Nothing here is in a VPC, so nobody reaches it.
@@ -95,6 +128,26 @@ pub(crate) fn find(from: &(impl Read + ?Sized), name: &str) -> Result<Option<Buc
         return Err(error::access_denied().into());
     }
     behind(from, point, alias).map(Some)
+}
+
+/// The bucket behind a multi-region access point that is the nearest of the active ones.
+fn nearest(from: &(impl Read + ?Sized), multi: Multi, alias: bool) -> Result<Bucket> {
+    let missing = || crate::error::no_such_bucket(&multi.name);
+    let route = multi.nearest().ok_or_else(missing)?;
+    let bucket = BUCKETS.get(from, &(&route.bucket,))?;
+    let bucket = bucket.filter(|b| b.account == route.account && b.region == route.region);
+    let bucket = bucket.ok_or_else(|| crate::error::no_such_bucket(&route.bucket))?;
+    let via = Via {
+        arn: multi.arn(),
+        alias,
+        everywhere: true,
+        origin: super::rows::origin(false),
+        public: multi.public,
+        block: multi.block,
+        policy: multi.policy,
+        account: multi.account,
+    };
+    Ok(Bucket { via: Some(Arc::new(via)), ..bucket })
 }
 
 fn behind(from: &(impl Read + ?Sized), point: Point, alias: bool) -> Result<Bucket> {
@@ -132,7 +185,8 @@ pub(crate) fn object(text: &str) -> Option<(String, String)> {
 pub(crate) fn refusal(operation: usize, input: &Value) -> Option<AwsError> {
     let name = crate::api::SERVICE.operations.get(operation)?.name;
     // Of a new bucket it is the name of the bucket, and a bad one.
-    if !input.text("Bucket").is_some_and(is_point) || SUPPORTED.contains(&name) || name == "CreateBucket" {
+    let bucket = input.text("Bucket").filter(|b| is_point(b) && name != "CreateBucket")?;
+    if SUPPORTED.contains(&name) && !(is_multi_region(bucket) && OF_ONE_REGION.contains(&name)) {
         return None;
     }
     let message = "The specified method is not allowed against this resource.";
