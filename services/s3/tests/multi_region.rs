@@ -183,3 +183,64 @@ async fn what_is_wrong_is_told_by_the_token() {
     let input = json!({"RequestTokenARN": gone["RequestTokenARN"]});
     assert_eq!(control(&client, "DescribeMultiRegionAccessPointOperation", input).await.code(), "NoSuchAsyncRequest");
 }
+
+#[tokio::test]
+async fn templates_make_access_points_of_one_region_and_of_several() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    bucket(&client, "templated").await;
+    let cx = cloud.kernel.cx_for(ME, "us-east-1");
+    let types = cloud.kernel.service("s3control").unwrap().resource_types();
+    let request = |properties: Json| undercast_kernel::resources::ResourceRequest {
+        stack: "Stack".to_owned(),
+        stack_id: format!("arn:aws:cloudformation:us-east-1:{ME}:stack/Stack/1"),
+        logical_id: "Point".to_owned(),
+        properties: properties.as_object().unwrap().clone(),
+        tags: vec![("stack".to_owned(), "yes".to_owned())],
+    };
+    let policy = |arn: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ME}, "Action": "s3:GetObject", "Resource": format!("{arn}/object/*")}]});
+    let named = format!("arn:aws:s3:us-east-1:{ME}:accesspoint/templated-ap");
+    let before = request(
+        json!({"Bucket": "templated", "Name": "templated-ap", "Policy": policy(&named), "Tags": [{"Key": "a", "Value": "1"}],
+        "PublicAccessBlockConfiguration": {"BlockPublicAcls": true}}),
+    );
+    let made = types[0].create(&cx, &before).await.unwrap();
+    assert_eq!(
+        (made.id.as_str(), &made.attributes["Arn"], &made.attributes["NetworkOrigin"]),
+        ("templated-ap", &json!(named), &json!("Internet"))
+    );
+    let tags = control(&client, "ListTagsForResource", json!({"ResourceArn": named})).await.ok();
+    assert_eq!(tags["Tags"], json!([{"Key": "a", "Value": "1"}, {"Key": "stack", "Value": "yes"}]));
+    let mut after = before.clone();
+    after.properties.remove("Policy");
+    after.properties.remove("Tags");
+    types[0].update(&cx, &made.id, &before.properties, &after).await.unwrap();
+    assert_eq!(
+        control(&client, "GetAccessPointPolicy", json!({"Name": made.id})).await.code(),
+        "NoSuchAccessPointPolicy"
+    );
+    let tags = control(&client, "ListTagsForResource", json!({"ResourceArn": named})).await.ok();
+    assert_eq!(tags["Tags"], json!([{"Key": "stack", "Value": "yes"}]));
+    let elsewhere = request(json!({"Bucket": "other", "Name": "templated-ap"}));
+    let updated = types[0].update(&cx, &made.id, &before.properties, &elsewhere).await.unwrap();
+    assert!(matches!(updated, undercast_kernel::resources::Updated::NeedsReplacement));
+    types[0].delete(&cx, &made.id, &before.properties).await.unwrap();
+    types[0].delete(&cx, &made.id, &before.properties).await.unwrap();
+    let broken = request(json!({"Bucket": "templated", "Name": "half", "Policy": {"Version": "nonsense"}}));
+    assert!(types[0].create(&cx, &broken).await.is_err());
+    assert_eq!(control(&client, "GetAccessPoint", json!({"Name": "half"})).await.code(), "NoSuchAccessPoint");
+    let before = request(json!({"Regions": [{"Bucket": "templated"}]}));
+    let multi = types[1].create(&cx, &before).await.unwrap();
+    let alias = multi.attributes["Alias"].as_str().unwrap();
+    let arn = format!("arn:aws:s3::{ME}:accesspoint/{alias}");
+    let properties = request(json!({"MrapName": multi.id, "Policy": policy(&arn)}));
+    let put = types[2].create(&cx, &properties).await.unwrap();
+    assert_eq!(put.attributes["PolicyStatus.IsPublic"], "false");
+    let wrong = request(json!({"MrapName": multi.id, "Policy": policy("arn:aws:s3:::templated")}));
+    assert!(types[2].update(&cx, &multi.id, &properties.properties, &wrong).await.is_err());
+    types[2].delete(&cx, &multi.id, &properties.properties).await.unwrap();
+    types[1].delete(&cx, &multi.id, &before.properties).await.unwrap();
+    types[1].delete(&cx, &multi.id, &before.properties).await.unwrap();
+    let none = control(&client, "GetMultiRegionAccessPoint", json!({"Name": multi.id})).await;
+    assert_eq!(none.code(), "NoSuchMultiRegionAccessPoint");
+}

@@ -8,6 +8,7 @@
 
 pub mod api;
 pub(crate) mod block;
+mod cfn;
 mod error;
 mod jobs;
 mod multi_region;
@@ -20,6 +21,7 @@ mod tags;
 pub(crate) mod via;
 
 use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::Shared;
 use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
 use undercast_wire::check::Violation;
@@ -50,6 +52,14 @@ impl Service for S3Control {
                 _ => jobs::run::run(cx, task).await,
             }
         })
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![
+            Box::new(cfn::AccessPoint),
+            Box::new(cfn::MultiRegionAccessPoint),
+            Box::new(cfn::MultiRegionAccessPointPolicy),
+        ]
     }
 
     fn shared(&self) -> Vec<Shared> {
