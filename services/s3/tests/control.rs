@@ -250,3 +250,45 @@ async fn copies_and_uploads_go_through_access_points() {
     assert_eq!(call(&client, "DeleteObjects", both).await.ok()["Deleted"].as_array().map(Vec::len), Some(2));
     assert_eq!(call(&client, "GetObject", json!({"Bucket": arn, "Key": "k"})).await.code(), "NoSuchKey");
 }
+
+#[tokio::test]
+async fn policies_of_users_decide_over_access_points_and_jobs() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    bucket(&client, "ruled").await;
+    let statement = |action: &str, resource: &str, condition: Json| json!({"Effect": "Allow", "Action": action, "Resource": resource, "Condition": condition});
+    let point = format!("arn:aws:s3:us-east-1:{ME}:accesspoint/ruled-*");
+    let rules = json!({"Version": "2012-10-17", "Statement": [
+        statement("s3:CreateAccessPoint", &point, json!({"StringEquals": {"s3:AccessPointNetworkOrigin": "VPC"}})),
+        statement("s3:TagResource", &point, json!({"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}})),
+        statement("s3:DeleteAccessPoint", &point, json!({"StringEquals": {"s3:AccessPointTag/team": "mine"}})),
+        statement("s3:GetAccessPoint", &point, json!({})),
+        statement("s3:CreateJob", "*", json!({"StringEquals": {"s3:RequestJobOperation": "S3PutObjectTagging"}})),
+        statement("iam:PassRole", "*", json!({"StringEquals": {"iam:PassedToService": "batchoperations.s3.amazonaws.com"}})),
+    ]});
+    let ruled = user(&client, &cloud, "ruled", &rules.to_string()).await;
+    let create = async |name: &str, vpc: bool, tags: Json| {
+        let mut input = json!({"Name": name, "Bucket": "ruled", "Tags": tags});
+        if vpc {
+            input["VpcConfiguration"] = json!({"VpcId": "vpc-1"});
+        }
+        control(&ruled, "CreateAccessPoint", input).await
+    };
+    create("ruled-one", true, json!([{"Key": "team", "Value": "mine"}])).await.ok();
+    create("ruled-two", true, json!([{"Key": "team", "Value": "theirs"}])).await.ok();
+    assert_eq!(create("other-one", true, json!([])).await.code(), "AccessDenied");
+    assert_eq!(create("ruled-three", false, json!([])).await.code(), "AccessDenied");
+    assert_eq!(create("ruled-three", true, json!([{"Key": "colour", "Value": ""}])).await.code(), "AccessDenied");
+    // Looking at one is a permission on no resource.
+    assert_eq!(control(&ruled, "GetAccessPoint", json!({"Name": "ruled-one"})).await.code(), "AccessDenied");
+    assert_eq!(control(&ruled, "DeleteAccessPoint", json!({"Name": "ruled-two"})).await.code(), "AccessDenied");
+    control(&ruled, "DeleteAccessPoint", json!({"Name": "ruled-one"})).await.ok();
+    let job = |operation: Json| {
+        json!({"Operation": operation, "Priority": 1, "RoleArn": format!("arn:aws:iam::{ME}:role/none"), "Report": {"Enabled": false},
+            "ClientRequestToken": "t", "ManifestGenerator": {"S3JobManifestGenerator": {"SourceBucket": "arn:aws:s3:::ruled", "EnableManifestOutput": false}}})
+    };
+    let tagging = job(json!({"S3PutObjectTagging": {"TagSet": []}}));
+    control(&ruled, "CreateJob", tagging).await.ok();
+    let untagging = control(&ruled, "CreateJob", job(json!({"S3DeleteObjectTagging": {}}))).await;
+    assert_eq!((untagging.status, untagging.code()), (403, "AccessDenied"));
+}

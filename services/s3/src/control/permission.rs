@@ -16,12 +16,14 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         "GetPublicAccessBlock" => vec![Access::new("s3:GetAccountPublicAccessBlock", "*")],
         "PutPublicAccessBlock" | "DeletePublicAccessBlock" => vec![Access::new("s3:PutAccountPublicAccessBlock", "*")],
         "TagResource" | "UntagResource" | "ListTagsForResource" => {
-            vec![Access::new(action, input.text("ResourceArn").unwrap_or("*"))]
+            let mut access = Access::new(action, input.text("ResourceArn").unwrap_or("*"));
+            request_tags(&mut access, input);
+            vec![access]
         }
         "CreateAccessPoint" => create(cx, action, input),
         "CreateJob" => create_job(input),
         "ListJobs" => vec![Access::new(action, "*")],
-        name if name.contains("Job") => vec![of_job(cx, action, input.text("JobId").unwrap_or_default())?],
+        name if name.contains("Job") => vec![of_job(cx, action, input)?],
         "DescribeMultiRegionAccessPointOperation" => {
             vec![Access::new(action, input.text("RequestTokenARN").unwrap_or("*"))]
         }
@@ -37,7 +39,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
 fn create(cx: &Cx, action: String, input: &Fields) -> Vec<Access> {
     let arn = points::arn_of(cx, input.text("Name").unwrap_or_default());
     let mut access = Access::new(action, arn.as_str());
-    keys(cx, &mut access, origin(input.get("VpcConfiguration").is_some()));
+    keys(cx, &mut access, &arn, origin(input.get("VpcConfiguration").is_some()));
     let mut needed = vec![access];
     if matches!(input.get("Tags"), Some(Value::List(tags)) if !tags.is_empty()) {
         needed.push(Access::new("s3:TagResource", arn));
@@ -62,8 +64,13 @@ fn create_job(input: &Fields) -> Vec<Access> {
     vec![access, pass]
 }
 
-fn of_job(cx: &Cx, action: String, id: &str) -> Result<Access> {
+fn of_job(cx: &Cx, action: String, input: &Fields) -> Result<Access> {
+    let id = input.text("JobId").unwrap_or_default();
     let mut access = Access::new(action, cx.arn("s3", &format!("job/{id}")));
+    request_tags(&mut access, input);
+    if let Some(Value::Integer(priority)) = input.get("Priority") {
+        access.context.set("s3:RequestJobPriority", priority.to_string());
+    }
     if let Some(job) = jobs::JOBS.get(&cx.read(), &cx.key(id))? {
         access.context.set("s3:ExistingJobPriority", job.priority.to_string());
         if let Some(operation) = job.operation() {
@@ -80,6 +87,9 @@ fn of_job(cx: &Cx, action: String, id: &str) -> Result<Access> {
 }
 
 fn request_tags(access: &mut Access, input: &Fields) {
+    if let Some(Value::List(keys)) = input.get("TagKeys") {
+        access.context.set_many("aws:TagKeys", keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect());
+    }
     let Some(Value::List(tags)) = input.get("Tags") else { return };
     for tag in tags {
         if let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) {
@@ -91,11 +101,15 @@ fn request_tags(access: &mut Access, input: &Fields) {
 }
 
 fn of_point(cx: &Cx, action: String, name: &str) -> Result<Access> {
-    let mut access = Access::new(action, points::arn_of(cx, name));
+    let arn = points::arn_of(cx, name);
+    // To look at one needs a permission on no resource, says the reference.
+    let resource = if action == "s3:GetAccessPoint" { "*".to_owned() } else { arn.clone() };
+    let mut access = Access::new(action, resource);
     if let Some(point) = POINTS.get(&cx.read(), &cx.key(name))? {
-        keys(cx, &mut access, point.origin());
+        keys(cx, &mut access, &arn, point.origin());
         for (key, value) in &point.tags {
             access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
+            access.context.set(&format!("s3:AccessPointTag/{key}"), value.as_str());
         }
     }
     Ok(access)
@@ -117,8 +131,7 @@ fn of_multi_region(cx: &Cx, action: String, input: &Fields) -> Result<Access> {
     Ok(access)
 }
 
-fn keys(cx: &Cx, access: &mut Access, origin: &'static str) {
-    let arn = access.resource.clone();
+fn keys(cx: &Cx, access: &mut Access, arn: &str, origin: &'static str) {
     access.context.set("s3:DataAccessPointArn", arn);
     access.context.set("s3:DataAccessPointAccount", cx.account());
     access.context.set("s3:AccessPointNetworkOrigin", origin);

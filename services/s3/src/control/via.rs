@@ -5,6 +5,7 @@
 //!
 //! Source: "Configuring IAM policies for using access points" and "Access point compatibility" in the S3 user guide.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use undercast_kernel::arn::Arn;
@@ -86,6 +87,7 @@ pub(crate) struct Via {
     public: bool,
     /// Its own Block Public Access.
     pub(crate) block: Block,
+    tags: BTreeMap<String, String>,
 }
 
 /// What a call says in the place of a bucket's name.
@@ -144,6 +146,7 @@ fn nearest(from: &(impl Read + ?Sized), multi: Multi, alias: bool) -> Result<Buc
         origin: super::rows::origin(false),
         public: multi.public,
         block: multi.block,
+        tags: BTreeMap::new(),
         policy: multi.policy,
         account: multi.account,
     };
@@ -161,6 +164,7 @@ fn behind(from: &(impl Read + ?Sized), point: Point, alias: bool) -> Result<Buck
         origin: point.origin(),
         public: point.public,
         block: point.block,
+        tags: point.tags,
         policy: point.policy,
         account: point.account,
     };
@@ -234,6 +238,9 @@ impl Guard {
         access.context.set("s3:DataAccessPointArn", self.via.arn.as_str());
         access.context.set("s3:DataAccessPointAccount", self.via.account.as_str());
         access.context.set("s3:AccessPointNetworkOrigin", self.via.origin);
+        for (key, value) in &self.via.tags {
+            access.context.set(&format!("s3:AccessPointTag/{key}"), value.as_str());
+        }
         access
     }
 }

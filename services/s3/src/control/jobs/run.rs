@@ -12,7 +12,7 @@ use super::{PRINCIPAL, manifest, report};
 const SERVICE: &str = "s3control";
 
 /// So many objects are worked on between two commits.
-const CHUNK: usize = 50;
+const CHUNK: usize = 20;
 
 /// So many rows are written at a time when a list is read.
 const ROWS: usize = 1000;

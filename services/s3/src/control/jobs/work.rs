@@ -4,8 +4,9 @@ use futures_core::future::BoxFuture;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Map, Value as Json, json};
-use undercast_kernel::{Cx, Failure, Result};
-use undercast_wire::text::{base64, percent_encode, unbase64};
+use undercast_kernel::{Cx, Failure, Result, Timestamp};
+use undercast_wire::schema::TimestampFormat;
+use undercast_wire::text::{base64, percent_encode, timestamp, unbase64};
 
 use super::PRINCIPAL;
 use super::manifest::encoded;
@@ -171,11 +172,12 @@ fn copy(operation: &Json, entry: &Entry) -> Json {
         ("ContentEncoding", "ContentEncoding"),
         ("ContentLanguage", "ContentLanguage"),
         ("ContentType", "ContentType"),
-        ("HttpExpiresDate", "Expires"),
         ("UserMetadata", "Metadata"),
     ] {
         set(to, metadata.get(from).cloned().unwrap_or_default());
     }
+    let expires = metadata.get("HttpExpiresDate").and_then(Json::as_str).and_then(|t| t.parse().ok());
+    set("Expires", json!(expires.map(|at: Timestamp| timestamp(at, TimestampFormat::Http))));
     let encryption = match metadata.get("SSEAlgorithm").and_then(Json::as_str) {
         Some("KMS") => "aws:kms".into(),
         other => json!(other),
@@ -298,7 +300,7 @@ mod tests {
     #[test]
     fn copies() {
         let operation = json!({"TargetResource": "arn:aws:s3:::to", "TargetKeyPrefix": "in", "NewObjectTagging": [{"Key": "a b", "Value": "&"}],
-            "NewObjectMetadata": {"UserMetadata": {"x": "y"}, "SSEAlgorithm": "KMS"},
+            "NewObjectMetadata": {"UserMetadata": {"x": "y"}, "SSEAlgorithm": "KMS", "HttpExpiresDate": "2030-01-01T00:00:00Z"},
             "AccessControlGrants": [{"Grantee": {"TypeIdentifier": "id", "Identifier": "1"}, "Permission": "READ"},
                 {"Grantee": {"TypeIdentifier": "uri", "Identifier": "u"}, "Permission": "READ"}]});
         let input = copy(&operation, &entry("from"));
@@ -309,6 +311,7 @@ mod tests {
             ("Tagging", "a%20b=%26"),
             ("TaggingDirective", "REPLACE"),
             ("ServerSideEncryption", "aws:kms"),
+            ("Expires", "Tue, 01 Jan 2030 00:00:00 GMT"),
             ("GrantRead", "id=\"1\", uri=\"u\""),
         ] {
             assert_eq!(input[name], wanted, "{name}");
