@@ -49,6 +49,9 @@ pub struct Config {
     /// own, what the model does not list.
     #[serde(default)]
     pub open_enums: BTreeMap<String, String>,
+    /// Texts whose patterns are not checked, and the reason: where AWS takes what the model's pattern does not.
+    #[serde(default)]
+    pub open_patterns: BTreeMap<String, String>,
     /// HTTP statuses of errors that the model does not tell.
     #[serde(default)]
     pub error_statuses: BTreeMap<String, u16>,
@@ -85,6 +88,8 @@ pub struct Wire {
     pub validation_error: Option<String>,
     /// Namespace of its XML, where the model does not tell.
     pub xml_namespace: Option<String>,
+    /// A header that all its requests carry, where another API has the same name in signatures.
+    pub told_by: Option<String>,
 }
 
 impl Config {
@@ -134,6 +139,7 @@ impl Config {
             .chain(&self.kept)
             .chain(self.error_codes.keys())
             .chain(self.open_enums.keys())
+            .chain(self.open_patterns.keys())
             .chain(self.error_statuses.keys());
         for shape in named {
             if !model.shapes.contains_key(shape) {

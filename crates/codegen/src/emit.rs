@@ -117,7 +117,7 @@ impl Emit<'_> {
         let protocols: Vec<String> = protocols.iter().map(|p| format!("Protocol::{p}")).collect();
         let _ = writeln!(
             out,
-            "/// The API as the wire sees it.\npub static SERVICE: Service = Service {{ name: {}, signing_name: {}, endpoint_prefix: {}, iam_prefix: {}, target_prefix: {}, rpc_name: {}, api_version: {}, xml_namespace: {}, json_version: {}, protocols: &[{}], query_compatible: {compatible}, bare_errors: {}, s3_signing: {}, crc32: {}, validation_error: {}, operations: &[{}], unbuilt: &[{}], global: {} }};",
+            "/// The API as the wire sees it.\npub static SERVICE: Service = Service {{ name: {}, signing_name: {}, endpoint_prefix: {}, iam_prefix: {}, target_prefix: {}, rpc_name: {}, api_version: {}, xml_namespace: {}, json_version: {}, protocols: &[{}], query_compatible: {compatible}, bare_errors: {}, s3_signing: {}, crc32: {}, validation_error: {}, operations: &[{}], unbuilt: &[{}], global: {}, told_by: {} }};",
             lit(&model.service),
             lit(signing),
             lit(prefix),
@@ -135,6 +135,7 @@ impl Emit<'_> {
             listed.join(", "),
             unbuilt.join(", "),
             wire.global,
+            opt(wire.told_by.as_deref()),
         );
     }
 

@@ -9,7 +9,8 @@ use crate::{Config, Model};
 pub(crate) struct Reach<'a> {
     /// Shapes of inputs that handlers read.
     pub(crate) inputs: BTreeSet<&'a str>,
-    /// Shapes of inputs, those behind ignored and refused members too: readers need their tables.
+    /// Shapes of inputs, those behind ignored and refused members too, and of outputs behind those that the service writes
+    /// itself: readers and writers need their tables.
     pub(crate) described: BTreeSet<&'a str>,
     /// Shapes of outputs.
     pub(crate) outputs: BTreeSet<&'a str>,
@@ -31,7 +32,9 @@ impl<'a> Reach<'a> {
             }
             if let Some(output) = &operation.output {
                 reach.output_of.entry(output).or_default().push(&operation.name);
-                walk(model, output, &|_, _| true, &mut reach.outputs);
+                // What is behind a shape that the service writes itself needs tables, and no types.
+                walk(model, output, &|shape, _| !config.external.contains_key(shape), &mut reach.outputs);
+                walk(model, output, &|_, _| true, &mut reach.described);
             }
         }
         for (input, operations) in &reach.input_of {

@@ -235,11 +235,14 @@ impl Door<'_> {
 
     /// A bucket in the host name becomes the first part of the path. Returns the path that was signed, if it was another.
     fn unfold_bucket(&self, request: &mut Request, signature: Option<&Signature>) -> Option<String> {
-        let at = self.labels.iter().position(|l| l == "s3" || l.starts_with("s3-"));
-        let s3 = signature.is_none_or(|s| s.service == "s3");
-        let at = at.filter(|at| *at > 0 && s3)?;
-        let bucket = self.labels[..at].join(".");
-        let path = format!("/{bucket}{}", request.path);
+        if signature.is_some_and(|s| s.service != "s3") {
+            return None;
+        }
+        let region = signature.map(|s| s.region.as_str()).filter(|r| undercast_kernel::regions::exists(r));
+        let bucket = host::bucket(&self.labels, region)?;
+        let mut path = "/".to_owned();
+        text::percent_encode(&bucket, false, &mut path);
+        path.push_str(&request.path);
         Some(std::mem::replace(&mut request.path, path))
     }
 
@@ -274,6 +277,7 @@ static NOBODY: Service = Service {
     operations: &[],
     unbuilt: &[],
     global: true,
+    told_by: None,
 };
 
 /// The same for APIs whose XML errors stand alone.

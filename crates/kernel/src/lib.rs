@@ -31,7 +31,7 @@ mod tasks;
 mod trail;
 mod upkeep;
 
-pub use access::{Access, Identities, IdentityPolicies, RoleFacts};
+pub use access::{Access, Behind, Identities, IdentityPolicies, RoleFacts};
 pub use clock::Clock;
 pub use credentials::{CREDENTIALS, Credential, OwnerKind};
 pub use cx::{Cx, Origin, Signed, SignedIn};

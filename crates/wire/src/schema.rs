@@ -43,6 +43,8 @@ pub struct Service {
     pub unbuilt: &'static [Unbuilt],
     /// A stateless API without accounts, or one whose state is stored once for all regions.
     pub global: bool,
+    /// A header that all its requests carry, which tells them from those of an API with the same signing name.
+    pub told_by: Option<&'static str>,
 }
 
 /// An operation that the API has and that is not built.

@@ -5,11 +5,12 @@
 //! Source: "Access control list (ACL) overview" in the user guide; refusals as recorded by public test suites.
 
 use undercast_kernel::auth;
+use undercast_kernel::store::Read;
 use undercast_kernel::{AwsError, Failure, Result};
 
 use crate::api::{input, output};
-use crate::error;
-use crate::rows::{Acl, Bucket, Grant, Grantee, Ownership, Permission};
+use crate::rows::{Acl, Block, Bucket, Grant, Grantee, Ownership, Permission};
+use crate::{control, error};
 
 /// Groups are named by these URIs.
 const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
@@ -210,14 +211,19 @@ fn kept(grants: Vec<Grant>, owner: &str) -> Option<Acl> {
     (grants != own).then_some(Acl { grants })
 }
 
-/// Public ACLs are refused where the bucket blocks them.
-fn check_block(bucket: &Bucket, grants: &[Grant]) -> Result<()> {
+/// Public ACLs are refused where the bucket or its account blocks them.
+fn check_block(from: &(impl Read + ?Sized), bucket: &Bucket, grants: &[Grant]) -> Result<()> {
     let public = grants.iter().any(|g| g.grantee.is_public());
-    if public && bucket.block.is_some_and(|b| b.public_acls) { Err(error::access_denied().into()) } else { Ok(()) }
+    if public && control::block::of(from, bucket)?.public_acls { Err(error::access_denied().into()) } else { Ok(()) }
 }
 
 /// Who owns an object that an account writes now, and its ACL.
-pub(crate) fn of_new_object(bucket: &Bucket, writer: &str, asked: &Asked<'_>) -> Result<(Option<String>, Option<Acl>)> {
+pub(crate) fn of_new_object(
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    writer: &str,
+    asked: &Asked<'_>,
+) -> Result<(Option<String>, Option<Acl>)> {
     if bucket.ownership == Ownership::Enforced {
         check_enforced(asked)?;
         return Ok((None, None));
@@ -225,7 +231,7 @@ pub(crate) fn of_new_object(bucket: &Bucket, writer: &str, asked: &Asked<'_>) ->
     let given = bucket.ownership == Ownership::Preferred && asked.canned == Some("bucket-owner-full-control");
     let owner = if given { bucket.account.as_str() } else { writer };
     let grants = asked.grants(owner, bucket)?.unwrap_or_else(Vec::new);
-    check_block(bucket, &grants)?;
+    check_block(from, bucket, &grants)?;
     let acl = if grants.is_empty() { None } else { kept(grants, owner) };
     Ok(((owner != bucket.account).then(|| owner.to_owned()), acl))
 }
@@ -255,6 +261,7 @@ pub(crate) fn of_new_bucket(bucket: &Bucket, asked: &Asked<'_>) -> Result<Option
 
 /// The ACL that a request puts on something of `owner`: a canned one, headers, or a body, and exactly one of them.
 pub(crate) fn of_change(
+    from: &(impl Read + ?Sized),
     bucket: &Bucket,
     owner: &str,
     asked: &Asked<'_>,
@@ -277,7 +284,7 @@ pub(crate) fn of_change(
             return Err(error.with("MissingHeaderName", "x-amz-acl").into());
         }
     };
-    check_block(bucket, &grants)?;
+    check_block(from, bucket, &grants)?;
     Ok(kept(grants, owner))
 }
 
@@ -362,16 +369,9 @@ pub(crate) enum Opened {
 /// is one.
 ///
 /// `logs`: the asker is S3, delivering logs.
-pub(crate) fn opens(
-    bucket: &Bucket,
-    acl: Option<&Acl>,
-    on: On,
-    action: &str,
-    caller: Option<&str>,
-    logs: bool,
-) -> Opened {
+pub(crate) fn opens(block: Block, acl: Option<&Acl>, on: On, action: &str, caller: Option<&str>, logs: bool) -> Opened {
     let (Some(acl), Some(wanted)) = (acl, permission(on, action)) else { return Opened::Nobody };
-    let public = !bucket.block.is_some_and(|b| b.ignore_acls);
+    let public = !block.ignore_acls;
     let mut opened = Opened::Nobody;
     for grant in acl.grants.iter().filter(|g| g.permission == wanted || g.permission == Permission::FullControl) {
         match &grant.grantee {
@@ -387,12 +387,21 @@ pub(crate) fn opens(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use undercast_kernel::store::{Database, Memory, Snapshot};
+
     use super::*;
 
     const ME: &str = "000000000000";
 
     fn bucket(ownership: Ownership) -> Bucket {
         Bucket { ownership, block: None, ..Bucket::new("b", ME, "us-east-1", 0) }
+    }
+
+    /// A state with nothing in it.
+    fn nothing() -> Snapshot {
+        Database::new(Arc::new(Memory::default())).map(|d| d.read()).unwrap_or_else(|e| panic!("{e}"))
     }
 
     fn canned(name: &str) -> Asked<'_> {
@@ -418,8 +427,9 @@ mod tests {
     #[test]
     fn who_owns_what_is_written() {
         let other = "111111111111";
-        let owner =
-            |ownership, writer, asked: &Asked<'_>| of_new_object(&bucket(ownership), writer, asked).ok().map(|o| o.0);
+        let owner = |ownership, writer, asked: &Asked<'_>| {
+            of_new_object(&nothing(), &bucket(ownership), writer, asked).ok().map(|o| o.0)
+        };
         assert_eq!(owner(Ownership::Enforced, other, &Asked::default()), Some(None));
         assert_eq!(owner(Ownership::Writer, other, &Asked::default()), Some(Some(other.to_owned())));
         assert_eq!(owner(Ownership::Writer, ME, &Asked::default()), Some(None));
@@ -431,14 +441,15 @@ mod tests {
     #[test]
     fn what_an_acl_opens() {
         let open = bucket(Ownership::Writer);
-        let acl = of_new_object(&open, ME, &canned("public-read")).ok().and_then(|(_, acl)| acl);
-        let opens = |bucket: &Bucket, action, caller| opens(bucket, acl.as_ref(), On::Object, action, caller, false);
-        assert_eq!(opens(&open, "s3:GetObject", None), Opened::Everybody);
-        assert_eq!(opens(&open, "s3:PutObjectAcl", None), Opened::Nobody);
-        let closed = Bucket { block: Some(crate::rows::Block::ALL), ..open.clone() };
-        assert_eq!(opens(&closed, "s3:GetObject", None), Opened::Nobody);
+        let acl = of_new_object(&nothing(), &open, ME, &canned("public-read")).ok().and_then(|(_, acl)| acl);
+        let opens = |block, action, caller| opens(block, acl.as_ref(), On::Object, action, caller, false);
+        let none = control::block::NONE;
+        assert_eq!(opens(none, "s3:GetObject", None), Opened::Everybody);
+        assert_eq!(opens(none, "s3:PutObjectAcl", None), Opened::Nobody);
+        assert_eq!(opens(Block::ALL, "s3:GetObject", None), Opened::Nobody);
         let me = user(ME);
-        assert_eq!(opens(&closed, "s3:PutObjectAcl", Some(&me)), Opened::Account);
-        assert!(of_new_object(&closed, ME, &canned("public-read")).is_err(), "public ACLs are blocked");
+        assert_eq!(opens(Block::ALL, "s3:PutObjectAcl", Some(&me)), Opened::Account);
+        let closed = Bucket { block: Some(Block::ALL), ..open.clone() };
+        assert!(of_new_object(&nothing(), &closed, ME, &canned("public-read")).is_err(), "public ACLs are blocked");
     }
 }

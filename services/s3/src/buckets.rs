@@ -11,7 +11,7 @@ use crate::rows::{
     BUCKETS, Bucket, LISTED, LISTED_VERSIONS, Lock, OWNED, Ownership, PARTS, SETTINGS, UPLOADS, Versioning,
 };
 use crate::settings::Setting;
-use crate::{acl, bucket, error, intake, listing, replication, tagging};
+use crate::{acl, bucket, control, error, intake, listing, replication, tagging};
 
 /// The setting that holds a bucket's tags.
 pub(crate) const TAGS: &str = "tags";
@@ -123,7 +123,7 @@ pub(crate) fn head(cx: &Cx, input: &api::HeadBucketInput) -> Result<api::HeadBuc
     Ok(api::HeadBucketOutput {
         bucket_arn: Some(bucket.arn()),
         bucket_region: Some(bucket.region),
-        access_point_alias: Some(false),
+        access_point_alias: Some(bucket.via.as_ref().is_some_and(|via| via.alias)),
         ..Default::default()
     })
 }
@@ -140,6 +140,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         if !is_empty(tx, &bucket)? {
             return Err(error::bucket_not_empty(&bucket.name).into());
         }
+        control::points::refuse_attached(tx, &bucket)?;
         // Uploads that are going on end with their bucket.
         for part in PARTS.all(tx, &bucket.all())? {
             intake::release(tx, &bucket, &part.row.stored)?;
@@ -347,7 +348,7 @@ pub(crate) async fn put_acl(cx: &Cx, input: api::PutBucketAclInput) -> Result<()
     cx.write(|tx| {
         let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         let body = input.access_control_policy.as_ref();
-        bucket.acl = acl::of_change(&bucket, &bucket.account, &acl::asked!(input), body)?;
+        bucket.acl = acl::of_change(tx, &bucket, &bucket.account, &acl::asked!(input), body)?;
         BUCKETS.put(tx, &(&bucket.name,), &bucket);
         Ok(())
     })

@@ -13,8 +13,8 @@ use crate::intake::Taken;
 use crate::rows::{Acl, Bucket, Content, Headers, Locked, Object, SEGMENTS, Sealed, Segment};
 use crate::versions::{self, Moment};
 use crate::{
-    MOST_BYTES, S3, acl, archive, bucket, buckets, encryption, error, headers, intake, lock, objects, permission,
-    tagging,
+    MOST_BYTES, S3, acl, archive, bucket, buckets, control, encryption, error, headers, intake, lock, objects,
+    permission, tagging,
 };
 
 /// `x-amz-copy-source`: a bucket, a key, and maybe a version.
@@ -38,7 +38,8 @@ impl CopySource {
         };
         let path = percent_decode(path, false).ok_or_else(wrong)?;
         if path.starts_with("arn:") {
-            return Err(undercast_kernel::Failure::not_built("x-amz-copy-source with the ARN of an access point"));
+            let (bucket, key) = control::via::object(&path).ok_or_else(wrong)?;
+            return Ok(Self { bucket, key, version });
         }
         let path = path.strip_prefix('/').unwrap_or(&path);
         match path.split_once('/') {
@@ -152,7 +153,7 @@ fn dress(
     sealed: Option<Sealed>,
 ) -> Result<Dress> {
     // ACLs and locks are not copied.
-    let (owner, acl) = acl::of_new_object(bucket, &cx.principal().account, &acl::asked_of_object!(input))?;
+    let (owner, acl) = acl::of_new_object(&cx.read(), bucket, &cx.principal().account, &acl::asked_of_object!(input))?;
     let locked = lock::asked!(input).read(bucket, cx.now())?;
     let replace = directive(input.metadata_directive.as_deref(), "metadata", "x-amz-metadata-directive")?;
     let replace_tags = directive(input.tagging_directive.as_deref(), "tagging", "x-amz-tagging-directive")?;

@@ -171,7 +171,7 @@ fn besides(event: Event, object: Option<&Object>) -> Option<(&'static str, Json)
 }
 
 /// A moment with milliseconds, always.
-fn iso(at: Timestamp) -> String {
+pub(crate) fn iso(at: Timestamp) -> String {
     let text = at.to_string();
     let seconds = text.split(['.', 'Z']).next().unwrap_or(&text).to_owned();
     format!("{seconds}.{:03}Z", at.as_millisecond().rem_euclid(1000))

@@ -7,6 +7,8 @@
 //! Limits: 5 GiB a body, 10,000 parts of at least 5 MiB (but the last), keys of 1,024 bytes, 2 KiB of user metadata.
 //! Buckets are what new ones on AWS are: BucketOwnerEnforced (no ACLs), all public access blocked.
 //!
+//! Beside it stands S3 Control (`control`): what is set for an account.
+//!
 //! Start with `objects.rs` (put and get), `versions.rs` (which version of a key is which) and `permission.rs`.
 
 pub mod api {
@@ -31,6 +33,7 @@ mod checksum;
 mod complete;
 mod conditions;
 mod content;
+pub mod control;
 mod copy;
 mod cors;
 mod delete;
@@ -66,6 +69,7 @@ mod uploads;
 mod versions;
 mod website;
 
+pub use control::S3Control;
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::{Remembered, Shared, Snapshot};
@@ -97,6 +101,9 @@ impl Service for S3 {
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        if let Some(refusal) = control::via::refusal(operation, &input) {
+            return Box::pin(async { Err(refusal.into()) });
+        }
         api::call(self, cx, operation, input)
     }
 

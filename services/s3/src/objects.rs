@@ -311,7 +311,7 @@ struct Dress {
 }
 
 fn dress(cx: &Cx, bucket: &Bucket, input: &mut api::PutObjectInput) -> Result<Dress> {
-    let (owner, acl) = acl::of_new_object(bucket, &cx.principal().account, &acl::asked_of_object!(input))?;
+    let (owner, acl) = acl::of_new_object(&cx.read(), bucket, &cx.principal().account, &acl::asked_of_object!(input))?;
     let locked = lock::asked!(input);
     let (checked, said) = (input.content_md5.is_some(), checksum::single(checksum::given!(input))?);
     if locked.is_given() && !checked && said.is_none() && input.checksum_algorithm.is_none() {
@@ -417,7 +417,7 @@ pub(crate) async fn put_acl(cx: &Cx, input: api::PutObjectAclInput) -> Result<ap
             let mut object = existing(tx, &bucket, &input.key, input.version_id.as_deref())?;
             let owner = owner(&bucket, &object).to_owned();
             let asked = acl::asked!(input);
-            let acl = acl::of_change(&bucket, &owner, &asked, input.access_control_policy.as_ref())?;
+            let acl = acl::of_change(tx, &bucket, &owner, &asked, input.access_control_policy.as_ref())?;
             if bucket.ownership != Ownership::Enforced {
                 object.acl = acl;
                 versions::put_back(tx, &bucket, &input.key, &object)?;

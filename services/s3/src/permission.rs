@@ -14,38 +14,57 @@ use undercast_wire::{Fields, Value};
 
 use crate::acl::Opened;
 use crate::copy::CopySource;
-use crate::rows::{Acl, Bucket, Object, Ownership};
+use crate::rows::{Acl, Block, Bucket, Object, Ownership};
 use crate::versions::{self, Found};
-use crate::{S3, acl, bucket, error, logging, tagging};
+use crate::{S3, acl, bucket, control, error, logging, tagging};
 
 /// A bucket with what decides over it.
 pub(crate) struct Guarded {
     pub(crate) bucket: Arc<Bucket>,
     policy: Option<Arc<Policy>>,
+    /// What of ACLs is blocked.
+    block: Block,
     /// Who asks: the account, its canonical user id, and whether it is S3 that delivers logs.
     caller: (String, Option<String>, bool),
+    via: Option<control::via::Guard>,
 }
 
 impl S3 {
     pub(crate) fn guarded(&self, cx: &Cx, from: &(impl Read + ?Sized), bucket: Arc<Bucket>) -> Result<Guarded> {
         let mut policy = self.policies.of(from, &bucket)?;
         // RestrictPublicBuckets leaves a public policy to the owner's account and to services.
-        let restricted = bucket.public && bucket.block.is_some_and(|b| b.restrict);
+        let restricted = bucket.public && control::block::of(from, &bucket)?.restrict;
         let service = matches!(cx.principal().kind, PrincipalKind::Service { .. });
         if restricted && !service && cx.principal().account != bucket.account {
             policy = None;
         }
         let principal = cx.principal();
         let logs = matches!(&principal.kind, PrincipalKind::Service { name } if name == logging::PRINCIPAL);
-        Ok(Guarded { bucket, policy, caller: (principal.account.clone(), principal.canonical_user.clone(), logs) })
+        let via = control::via::Guard::of(cx, from, &bucket)?;
+        let block = match bucket.ownership {
+            // No ACL counts, so nothing of it is blocked.
+            Ownership::Enforced => Block::ALL,
+            _ => control::block::of(from, &bucket)?,
+        };
+        Ok(Guarded {
+            bucket,
+            policy,
+            block,
+            via,
+            caller: (principal.account.clone(), principal.canonical_user.clone(), logs),
+        })
     }
 }
 
 impl Guarded {
     fn access(&self, action: &'static str, resource: String) -> Access {
         let access = Access::new(action, resource).in_account(self.bucket.account.as_str());
-        match &self.policy {
+        let access = match &self.policy {
             Some(policy) => access.with_policy(&format!("bucket policy of {}", self.bucket.name), policy.clone()),
+            None => access,
+        };
+        match &self.via {
+            Some(via) => via.before(access, &self.bucket),
             None => access,
         }
     }
@@ -73,7 +92,7 @@ impl Guarded {
             return access;
         }
         let (account, user, logs) = &self.caller;
-        let principal = match acl::opens(&self.bucket, acl, on, action, user.as_deref(), *logs) {
+        let principal = match acl::opens(self.block, acl, on, action, user.as_deref(), *logs) {
             Opened::Nobody => return access,
             Opened::Everybody => "*",
             Opened::Account => account,
@@ -105,6 +124,7 @@ impl Guarded {
     /// Condition keys count: somebody's policies are asked.
     fn is_asked(&self, cx: &Cx) -> bool {
         self.policy.is_some()
+            || self.via.is_some()
             || !matches!(cx.principal().kind, PrincipalKind::Root)
             || cx.principal().account != self.bucket.account
             || self.bucket.ownership != Ownership::Enforced

@@ -1,12 +1,14 @@
 //! The tables, and what their rows hold.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use undercast_kernel::store::Table;
 
 use crate::checksum::{Algorithm, Checksum};
+use crate::control::via::Via;
 
 /// Name → bucket. Names are shared by all accounts and regions.
 pub(crate) static BUCKETS: Table<Bucket> = Table::new("s3.buckets");
@@ -82,6 +84,9 @@ pub(crate) struct Bucket {
     /// Where it has lifecycle rules: after how many days at the earliest one may act on what is written now.
     #[n(15)]
     pub(crate) lifecycle: Option<i32>,
+    /// The access point through which it was reached. It is not kept.
+    #[cbor(skip)]
+    pub(crate) via: Option<Arc<Via>>,
 }
 
 /// Who owns the objects of a bucket, and whether ACLs count.
@@ -606,6 +611,7 @@ impl Bucket {
             requester_pays: false,
             has: 0,
             lifecycle: None,
+            via: None,
         }
     }
 

@@ -63,7 +63,7 @@ pub(crate) async fn create(
     let found = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
     bucket::check_key(&input.key)?;
     let sealing = s3.sealing(cx, &found, &input.key, &encryption::asked!(input)).await?;
-    let (owner, acl) = acl::of_new_object(&found, &cx.principal().account, &acl::asked_of_object!(input))?;
+    let (owner, acl) = acl::of_new_object(&cx.read(), &found, &cx.principal().account, &acl::asked_of_object!(input))?;
     let locked = lock::asked!(input).read(&found, cx.now())?;
     let (algorithm, composite) = checksum_of(input.checksum_algorithm.as_deref(), input.checksum_type.as_deref())?;
     let upload = Upload {

@@ -188,6 +188,7 @@ fn service(protocol: Protocol, json_version: &str, query_compatible: bool) -> &'
         operations: &[],
         unbuilt: &[],
         global: false,
+        told_by: None,
     })
 }
 

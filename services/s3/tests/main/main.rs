@@ -4,7 +4,10 @@
 
 mod ages;
 mod browsers;
+mod control;
+mod jobs;
 mod logs;
+mod multi_region;
 mod replicas;
 mod select;
 mod sharing;
@@ -16,7 +19,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use undercast_iam::Iam;
 use undercast_kernel::Service;
-use undercast_s3::S3;
+use undercast_s3::{S3, S3Control};
 use undercast_sns::Sns;
 use undercast_sqs::Sqs;
 use undercast_sts::Sts;
@@ -24,7 +27,7 @@ use undercast_testkit::{Answer, Client, Cloud, Credentials, conformance};
 use undercast_wire::{Bytes, Request, text};
 
 fn services() -> Vec<Arc<dyn Service>> {
-    vec![Arc::new(S3::default()), Arc::new(Sns), Arc::new(Sqs), Arc::new(Iam), Arc::new(Sts)]
+    vec![Arc::new(S3::default()), Arc::new(S3Control), Arc::new(Sns), Arc::new(Sqs), Arc::new(Iam), Arc::new(Sts)]
 }
 
 async fn call(client: &Client, operation: &str, input: Json) -> Answer {

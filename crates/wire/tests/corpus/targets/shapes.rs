@@ -184,4 +184,5 @@ pub(super) static SERVICE: Service = Service {
     operations: &[&READS_OUTSIDE, &SAYS_BACK],
     unbuilt: &[],
     global: false,
+    told_by: None,
 };
