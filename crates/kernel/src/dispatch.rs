@@ -23,8 +23,27 @@ use crate::{
     access, json,
 };
 
-/// The clock's lead over the machine's (ns) and whether it stands still (1), kept over restarts.
+/// Where the clock is, kept over restarts: a number, and what it means.
 static CLOCK: Table<(i64, u8)> = Table::new("kernel.clock");
+/// The row's number is how far the clock is ahead, in nanoseconds.
+const RUNNING: u8 = 0;
+/// The same of a clock that stood still, as it was written once.
+const FROZEN_AHEAD: u8 = 1;
+/// The row's number is where the clock stands still, in nanoseconds since 1970: wherever the machine's is by then.
+const FROZEN: u8 = 2;
+
+/// The clock as it was kept.
+fn kept_clock(kept: Option<(i64, u8)>) -> Clock {
+    let (nanos, kind) = kept.unwrap_or((0, RUNNING));
+    let clock = Clock::new(SignedDuration::from_nanos(if kind == FROZEN { 0 } else { nanos }));
+    if kind == FROZEN_AHEAD || kind == FROZEN {
+        clock.freeze();
+    }
+    if kind == FROZEN {
+        clock.set(jiff::Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(jiff::Timestamp::UNIX_EPOCH));
+    }
+    clock
+}
 
 /// What the authoriser's answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,11 +131,7 @@ impl Kernel {
         random: Random,
         services: Vec<Arc<dyn Service>>,
     ) -> Result<Self> {
-        let kept = CLOCK.get(&database.read(), &())?;
-        let clock = Clock::new(SignedDuration::from_nanos(kept.map_or(0, |k| k.0)));
-        if kept.is_some_and(|k| k.1 == 1) {
-            clock.freeze();
-        }
+        let clock = kept_clock(CLOCK.get(&database.read(), &())?);
         let by_name = services.iter().enumerate().map(|(i, s)| (s.api().name, i)).collect();
         let inner = Inner {
             settings,
@@ -231,12 +246,16 @@ impl Kernel {
     /// When the store fails.
     pub async fn keep_clock(&self) -> Result<()> {
         let (ahead, frozen) = self.inner.clock.ahead();
-        let nanos =
-            i64::try_from(ahead.as_nanos()).map_err(|_| Failure::broken("the clock is more than 292 years ahead"))?;
+        let (nanos, kind) = if frozen {
+            (self.inner.clock.now().as_nanosecond(), FROZEN)
+        } else {
+            (ahead.as_nanos(), RUNNING)
+        };
+        let nanos = i64::try_from(nanos).map_err(|_| Failure::broken("the clock is more than 292 years ahead"))?;
         self.inner
             .database
             .write(|tx| {
-                CLOCK.put(tx, &(), &(nanos, u8::from(frozen)));
+                CLOCK.put(tx, &(), &(nanos, kind));
                 Ok(())
             })
             .await

@@ -113,3 +113,23 @@ fn a_store_that_fails_does_not_keep_the_timers_busy() {
         assert!((1..=2).contains(&refused), "{refused} attempts");
     });
 }
+
+#[test]
+fn a_clock_that_stands_still_stands_where_it_stood_when_it_is_kept() {
+    in_time(async {
+        let disk = Arc::new(Disk::default());
+        let kernel = kernel_with_a_task(&disk, "clock").await;
+        kernel.advance(Duration::from_millis(500)).await.unwrap();
+        let stood = kernel.clock().now();
+        drop(kernel);
+        // The machine's goes on.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let again = kernel_with_a_task(&disk, "clock-again").await;
+        assert_eq!((again.clock().now(), again.clock().ahead().1), (stood, true));
+        again.clock().resume();
+        again.keep_clock().await.unwrap();
+        let ahead = again.clock().ahead().0;
+        let running = kernel_with_a_task(&disk, "clock-running").await;
+        assert!(running.clock().ahead().0.as_secs() == ahead.as_secs(), "one that runs is as far ahead as it was");
+    });
+}
