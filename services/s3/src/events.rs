@@ -12,6 +12,7 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp, auth};
 use undercast_wire::protocol::host_id;
 use undercast_wire::text::base64;
 
+use crate::lifecycle::Ages;
 use crate::notifications::{self, To};
 use crate::rows::{Bucket, Object, Restoration};
 use crate::versions::Moment;
@@ -77,6 +78,20 @@ impl Event {
 }
 
 impl Event {
+    /// Whose age counts for lifecycle rules from now on.
+    fn ages(self) -> Ages {
+        match self {
+            Self::Delete
+            | Self::TaggingPut
+            | Self::TaggingDelete
+            | Self::RetentionPut
+            | Self::HoldPut
+            | Self::LifecycleDelete
+            | Self::LifecycleMarkerCreated => Ages::Old,
+            _ => Ages::New,
+        }
+    }
+
     /// The version of the structure that its records have.
     fn version(self) -> &'static str {
         match self {
@@ -112,7 +127,7 @@ pub(crate) fn emit(
     object: Option<&Object>,
     moment: Moment,
 ) -> Result<()> {
-    lifecycle::notice(cx, tx, bucket)?;
+    lifecycle::notice(cx, tx, bucket, event.ages())?;
     if let Some(object) = object {
         replicate::notice(cx, tx, bucket, event, key, object)?;
     }

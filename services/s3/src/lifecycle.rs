@@ -9,9 +9,9 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::api;
 use crate::events::{self, Event};
-use crate::lifecycle_rules::{self, ALL_128K, Action, Fate, Lifecycle, Seen, aged};
+use crate::lifecycle_rules::{self, ALL_128K, Action, Fate, Lifecycle, Seen, aged, midnight_behind};
 use crate::listing::{Cursor, Plain, Ranked, Uploading};
-use crate::rows::{AGED, AGED_VERSIONS, Aged, BUCKETS, Bucket, Object, UPLOADS};
+use crate::rows::{AGED, AGED_VERSIONS, Aged, BUCKETS, Bucket, Object, UPLOADS, Versioning};
 use crate::settings::{Setting, missing};
 use crate::versions::{self, Found, Moment};
 use crate::{bucket, lock, uploads};
@@ -33,7 +33,7 @@ pub(crate) async fn put(
         bucket.lifecycle = Some(lifecycle.least_days());
         Setting::Lifecycle.put(tx, &mut bucket, &lifecycle)?;
         // What is there already may be old enough.
-        come_by(cx, tx, &bucket, lifecycle_rules::midnight_behind(cx.now_millis()))
+        come_by(cx, tx, &bucket, midnight_behind(cx.now_millis()))
     })
     .await?;
     Ok(api::PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size: Some(lifecycle.minimum) })
@@ -74,11 +74,22 @@ fn come_by(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, due: i64) -> Result<()> {
     cx.tasks().schedule_sooner(&owner, tx, "s3", &task_id(&bucket.name), "lifecycle", bucket.name.clone(), due)
 }
 
+/// How old what rules see after a change may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ages {
+    /// It was made by the change.
+    New,
+    /// It was there: it has other tags, nothing keeps it any more, or what stood before it has gone.
+    Old,
+}
+
 /// Something was written into the bucket: its rules shall see it in time.
-pub(crate) fn notice(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket) -> Result<()> {
-    match bucket.lifecycle {
-        Some(days) => come_by(cx, tx, bucket, aged(cx.now_millis(), days)),
-        None => Ok(()),
+pub(crate) fn notice(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, ages: Ages) -> Result<()> {
+    let now = cx.now_millis();
+    match (bucket.lifecycle, ages) {
+        (Some(days), Ages::New) => come_by(cx, tx, bucket, aged(now, days)),
+        (Some(_), Ages::Old) => come_by(cx, tx, bucket, midnight_behind(now)),
+        (None, _) => Ok(()),
     }
 }
 
@@ -186,7 +197,8 @@ fn some_keys(from: &Snapshot, bucket: &Bucket, start: Vec<u8>, walk: &mut Walk<'
         if current.peek()?.is_some_and(|(k, _)| k.0 == key)
             && let Some((_, object)) = current.take()
         {
-            walk.take(&key, What::Current { rank: object.rank }, walk.lifecycle.of_current(&key, &object, walk.now));
+            let fate = walk.lifecycle.of_current(&key, &object, bucket.versioning == Versioning::Off, walk.now);
+            walk.take(&key, What::Current { rank: object.rank }, fate);
             successor = Some(object.modified);
         }
         one_history(&key, &mut old, successor, walk)?;
@@ -272,7 +284,9 @@ fn fulfil_one(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, deed: &Deed, moment: Mo
         (What::Old { rank }, Action::Expire) => {
             let Some(object) = versions::ranked(tx, bucket, key, *rank)? else { return Ok(()) };
             if lock::keeps(&object.locked, moment.now_millis, false) {
-                return Ok(());
+                // A legal hold has no end; when it is taken off, that is noticed.
+                let end = object.locked.retention.map(|r| midnight_behind(r.until - 1));
+                return end.map_or(Ok(()), |end| come_by(cx, tx, bucket, end.max(midnight_behind(moment.now_millis))));
             }
             versions::delete_ranked(tx, bucket, key, &object)?;
             events::emit(cx, tx, bucket, Event::LifecycleDelete, key, Some(&object), moment)

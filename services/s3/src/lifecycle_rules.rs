@@ -84,6 +84,14 @@ impl Fate {
             self.action = Some(action);
         }
     }
+
+    /// This one, and what `later` does where this one does nothing; where both do something, `later` has its turn the
+    /// next day.
+    fn before(self, later: Self, now: i64) -> Self {
+        let both = self.action.is_some() && later.action.is_some();
+        let next = [self.next, later.next, both.then(|| midnight_behind(now))];
+        Self { action: self.action.or(later.action), next: next.into_iter().flatten().min() }
+    }
 }
 
 /// What a filter sees of an object.
@@ -142,9 +150,10 @@ impl Lifecycle {
         size >= LEAST_BYTES || filter.says_size() || any_size
     }
 
-    /// What becomes of the current version of a key.
-    pub(crate) fn of_current(&self, key: &str, object: &Aged, now: i64) -> Fate {
-        let mut fate = Fate::default();
+    /// What becomes of the current version of a key. `for_good`: its end is no delete marker. A move comes before a marker,
+    /// and after an end for good ("Conflicting lifecycle actions").
+    pub(crate) fn of_current(&self, key: &str, object: &Aged, for_good: bool, now: i64) -> Fate {
+        let (mut moves, mut ends) = (Fate::default(), Fate::default());
         let seen = Seen { key, tags: &object.tags, size: object.size };
         let class = object.storage_class.as_deref().unwrap_or("STANDARD");
         for rule in self.enabled() {
@@ -153,17 +162,17 @@ impl Lifecycle {
                 continue;
             }
             if let Some(due) = rule.expiration.as_ref().and_then(|e| due(object.modified, e.days, e.date)) {
-                fate.add(due, now, Action::Expire);
+                ends.add(due, now, Action::Expire);
             }
             for transition in rule.transitions.iter().flatten() {
                 let Some(to) = transition.storage_class.as_deref() else { continue };
                 if rank(to) > rank(class) && self.may_move(&filter, object.size, to) {
                     let due = due(object.modified, transition.days.or(Some(0)), transition.date);
-                    fate.add(due.unwrap_or(now), now, Action::Transition(to.to_owned()));
+                    moves.add(due.unwrap_or(now), now, Action::Transition(to.to_owned()));
                 }
             }
         }
-        fate
+        if for_good { ends.before(moves, now) } else { moves.before(ends, now) }
     }
 
     /// What becomes of a version that is not current since `since`; `newer` such versions of its key are newer.
@@ -232,8 +241,17 @@ impl Lifecycle {
         ends.min_by_key(|(at, _)| *at)
     }
 
-    /// After how many days at the earliest something may happen to what is written now.
+    /// After how many days at the earliest something may happen to what is written now, or because of it.
     pub(crate) fn least_days(&self) -> i32 {
+        // What is written may be one newer version too many for old ones that wait for nothing else.
+        let counts = |rule: &LifecycleRule| {
+            let expiration = rule.noncurrent_version_expiration.as_ref().and_then(|e| e.newer_noncurrent_versions);
+            let moved = rule.noncurrent_version_transitions.iter().flatten().find_map(|t| t.newer_noncurrent_versions);
+            expiration.or(moved).is_some()
+        };
+        if self.enabled().any(counts) {
+            return 0;
+        }
         let days = self.enabled().flat_map(|rule| {
             let expiration = rule
                 .expiration
@@ -468,7 +486,7 @@ mod tests {
             "Expiration": {"Days": 365}
         }]));
         let large = object(0, LEAST_BYTES, None);
-        let fate = |object: &Aged, days: i64| rules.of_current("k", object, days * DAY);
+        let fate = |object: &Aged, days: i64| rules.of_current("k", object, true, days * DAY);
         assert_eq!(fate(&large, 1), Fate { action: None, next: Some(31 * DAY) });
         let moved = Some(Action::Transition("STANDARD_IA".to_owned()));
         assert_eq!(fate(&large, 31), Fate { action: moved, next: Some(91 * DAY) });
@@ -476,6 +494,9 @@ mod tests {
         assert_eq!(fate(&large, 100).action, archived, "the class that is further down is meant");
         assert_eq!(fate(&object(0, LEAST_BYTES, Some("GLACIER")), 100), Fate { action: None, next: Some(366 * DAY) });
         assert_eq!(fate(&large, 366).action, Some(Action::Expire));
+        let marked = rules.of_current("k", &large, false, 366 * DAY);
+        assert_eq!(marked.next, Some(367 * DAY), "what would end in a marker moves first, and ends the next day");
+        assert_eq!(marked.action, Some(Action::Transition("GLACIER".to_owned())));
         assert_eq!(fate(&object(0, 10, None), 100), Fate { action: None, next: Some(366 * DAY) }, "too small to move");
     }
 

@@ -9,9 +9,11 @@ use crate::content::{self, Span};
 use crate::copy::{self, CopySource, Source};
 use crate::encryption::{Customer, DataKey};
 use crate::intake::{self, Said, Taken};
-use crate::lifecycle::End;
+use crate::lifecycle::{Ages, End};
 use crate::rows::{Bucket, PARTS, Part, Sealed, UPLOADS, Upload};
-use crate::{S3, acl, bucket, buckets, encryption, error, headers, lifecycle, lock, objects, permission, tagging};
+use crate::{
+    S3, acl, archive, bucket, buckets, encryption, error, headers, lifecycle, lock, objects, permission, tagging,
+};
 
 /// Parts have numbers up to this one.
 const MOST_PARTS: i32 = 10_000;
@@ -88,7 +90,7 @@ pub(crate) async fn create(
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         UPLOADS.put(tx, &upload_key(&bucket, &input.key, &id), &upload);
-        lifecycle::notice(cx, tx, &bucket)
+        lifecycle::notice(cx, tx, &bucket, Ages::New)
     })
     .await?;
     let abort = lifecycle::abortion(&cx.read(), &found, &input.key, upload.initiated)?;
@@ -247,6 +249,7 @@ pub(crate) async fn part_copy(s3: &S3, cx: &Cx, input: api::UploadPartCopyInput)
     let upload = open(&from, &found, &input.key, &input.upload_id)?;
     let source = CopySource::parse(&input.copy_source)?;
     let source = Source::find(cx, &source, input.expected_source_bucket_owner.as_deref(), &copy::reading_of(&input))?;
+    archive::check_readable(&source.object, cx.now_millis())?;
     let source_key = s3.opening(cx, source.object.sealed.as_ref(), &encryption::source_customer!(input)).await?;
     let customer = encryption::customer!(input);
     let data_key = key_of(s3, cx, &upload, &customer).await?;

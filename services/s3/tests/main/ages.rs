@@ -146,6 +146,9 @@ async fn an_archived_object_comes_back_for_a_while() {
     assert_eq!(call(&client, "RestoreObject", ask.clone()).await.status, 202);
     advance(&cloud, 11 * 60 * 60).await;
     assert_eq!(read().await.code(), "InvalidObjectState", "Standard takes twelve hours");
+    let begun = call(&client, "CreateMultipartUpload", json!({"Bucket": "cold", "Key": "copy"})).await.ok();
+    let part = json!({"Bucket": "cold", "Key": "copy", "UploadId": begun["UploadId"], "PartNumber": 1, "CopySource": "cold/k"});
+    assert_eq!(call(&client, "UploadPartCopy", part).await.code(), "InvalidObjectState");
     advance(&cloud, 2 * 60 * 60).await;
     assert_eq!(get(&client, json!({"Bucket": "cold", "Key": "k"})).await.1, b"ice");
     assert_eq!(call(&client, "RestoreObject", ask).await.status, 200, "it is there");
@@ -171,4 +174,98 @@ async fn a_retention_ends_by_the_clock() {
     assert_eq!(delete().await.code(), "AccessDenied");
     advance(&cloud, 4 * DAY).await;
     delete().await.ok();
+}
+
+async fn versioned(client: &Client, name: &str) {
+    bucket(client, name).await;
+    let enabled = json!({"Bucket": name, "VersioningConfiguration": {"Status": "Enabled"}});
+    call(client, "PutBucketVersioning", enabled).await.ok();
+}
+
+#[tokio::test]
+async fn an_old_object_goes_at_the_next_midnight_when_it_comes_under_a_rule() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    versioned(&client, "late").await;
+    rules(
+        &client,
+        "late",
+        json!([{"ID": "tagged", "Status": "Enabled", "Filter": {"Tag": {"Key": "keep", "Value": "no"}}, "Expiration": {"Days": 20}},
+               {"ID": "few", "Status": "Enabled", "Filter": {}, "NoncurrentVersionExpiration": {"NoncurrentDays": 20, "NewerNoncurrentVersions": 1}}]),
+    )
+    .await;
+    put(&client, "late", "tagged", b"x").await;
+    put(&client, "late", "often", b"1").await;
+    put(&client, "late", "often", b"2").await;
+    advance(&cloud, 40 * DAY).await;
+    put(&client, "late", "often", b"3").await;
+    let tagging = json!({"TagSet": [{"Key": "keep", "Value": "no"}]});
+    call(&client, "PutObjectTagging", json!({"Bucket": "late", "Key": "tagged", "Tagging": tagging})).await.ok();
+    advance(&cloud, DAY).await;
+    assert_eq!(keys(&client, "late").await, ["often STANDARD"]);
+    let page = call(&client, "ListObjectVersions", json!({"Bucket": "late", "Prefix": "often"})).await.ok();
+    assert_eq!(page["Versions"].as_array().unwrap().len(), 2, "the first has a newer one before it now: {page}");
+}
+
+#[tokio::test]
+async fn what_a_lock_kept_goes_when_the_lock_ends() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    call(&client, "CreateBucket", json!({"Bucket": "kept", "ObjectLockEnabledForBucket": true})).await.ok();
+    rules(
+        &client,
+        "kept",
+        json!([{"ID": "old", "Status": "Enabled", "Filter": {}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}]),
+    )
+    .await;
+    let until = cloud.kernel.clock().now().as_second() + 10 * 24 * 60 * 60;
+    for (key, hold) in [("retained", false), ("held", true)] {
+        put(&client, "kept", key, b"1").await;
+        let retention = json!({"Mode": "COMPLIANCE", "RetainUntilDate": until});
+        let (operation, member, value) = if hold {
+            ("PutObjectLegalHold", "LegalHold", json!({"Status": "ON"}))
+        } else {
+            ("PutObjectRetention", "Retention", retention)
+        };
+        call(&client, operation, json!({"Bucket": "kept", "Key": key, member: value})).await.ok();
+        put(&client, "kept", key, b"2").await;
+    }
+    let count = async || {
+        let page = call(&client, "ListObjectVersions", json!({"Bucket": "kept"})).await.ok();
+        page["Versions"].as_array().unwrap().len()
+    };
+    advance(&cloud, 9 * DAY).await;
+    assert_eq!(count().await, 4);
+    advance(&cloud, 3 * DAY).await;
+    assert_eq!(count().await, 3, "the retention is over");
+    let page = call(&client, "ListObjectVersions", json!({"Bucket": "kept", "Prefix": "held"})).await.ok();
+    let off = json!({"Bucket": "kept", "Key": "held", "VersionId": page["Versions"][1]["VersionId"], "LegalHold": {"Status": "OFF"}});
+    call(&client, "PutObjectLegalHold", off).await.ok();
+    advance(&cloud, DAY).await;
+    assert_eq!(count().await, 2);
+}
+
+#[tokio::test]
+async fn a_move_comes_before_a_delete_marker() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    versioned(&client, "both").await;
+    put(&client, "both", "k", &bytes(200_000)).await;
+    advance(&cloud, 40 * DAY).await;
+    rules(
+        &client,
+        "both",
+        json!([{"ID": "end", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 30}},
+               {"ID": "move", "Status": "Enabled", "Filter": {}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]}]),
+    )
+    .await;
+    advance(&cloud, DAY).await;
+    assert_eq!(keys(&client, "both").await, ["k GLACIER"]);
+    advance(&cloud, DAY).await;
+    assert!(keys(&client, "both").await.is_empty());
+    let page = call(&client, "ListObjectVersions", json!({"Bucket": "both"})).await.ok();
+    assert_eq!(
+        (page["Versions"][0]["StorageClass"].clone(), page["DeleteMarkers"][0]["IsLatest"].clone()),
+        (json!("GLACIER"), json!(true))
+    );
 }
