@@ -24,6 +24,8 @@ const HELP: &str = "usage: ./x COMMAND
   promises                  run all tests and strike out of uncovered-*.txt what they see
   sim [--seed N] [--seeds COUNT] [--steps K]
                             simulate SQS over the kernel with faults and crashes, against a model; a seed replays
+  sim s3 [--seed N] [--seeds COUNT] [--steps K]
+                            play S3 against a model of a versioned bucket, with crashes
   mutants [--sample N] [--seed S]
                             make SQS wrong, one thing at a time: its tests must notice at least 90 %
   fuzz [--seconds N] [TARGET…]

@@ -35,9 +35,20 @@ pub(crate) fn bench() -> Result<(), Failed> {
     shell::run_command(bench)
 }
 
-/// Runs simulations by their seeds.
+/// Runs simulations by their seeds: of SQS and the kernel, or of S3 against its model, which is one of its tests.
 pub(crate) fn sim(options: &[&str]) -> Result<(), Failed> {
-    beside("undercast-sim", options)
+    let ["s3", options @ ..] = options else { return beside("undercast-sim", options) };
+    let mut words = Vec::new();
+    for pair in options.chunks(2) {
+        match pair {
+            [name @ ("--seed" | "--seeds" | "--steps"), value] => words.push(format!("{}-{value}", &name[2..])),
+            _ => return Err(Failed::Check("usage: ./x sim s3 [--seed N] [--seeds COUNT] [--steps K]".to_owned())),
+        }
+    }
+    // Words that name no test choose none; the test reads them.
+    let test = ["test", "--package", "undercast-s3", "--test", "main", "--", "--nocapture", "a_bucket_is_as_the_model"];
+    let arguments: Vec<&str> = test.into_iter().chain(words.iter().map(String::as_str)).collect();
+    shell::run("cargo", &arguments)
 }
 
 /// Makes SQS wrong, one thing at a time, in a copy of this workspace that is kept for the next time.

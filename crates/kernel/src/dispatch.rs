@@ -246,11 +246,8 @@ impl Kernel {
     /// When the store fails.
     pub async fn keep_clock(&self) -> Result<()> {
         let (ahead, frozen) = self.inner.clock.ahead();
-        let (nanos, kind) = if frozen {
-            (self.inner.clock.now().as_nanosecond(), FROZEN)
-        } else {
-            (ahead.as_nanos(), RUNNING)
-        };
+        let (nanos, kind) =
+            if frozen { (self.inner.clock.now().as_nanosecond(), FROZEN) } else { (ahead.as_nanos(), RUNNING) };
         let nanos = i64::try_from(nanos).map_err(|_| Failure::broken("the clock is more than 292 years ahead"))?;
         self.inner
             .database

@@ -1,12 +1,13 @@
 //! A cloud for one test.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use undercast_gateway::{DoorSettings, Gateway, Init};
-use undercast_kernel::store::{Blobs, Database, Durable, Memory, Snapshots};
+use undercast_kernel::store::{Blobs, Database, Durable, Error, Memory, Snapshots};
 use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Service, Settings};
 
 use crate::client::{Client, Credentials};
@@ -48,7 +49,8 @@ pub struct Cloud {
     /// Where it listens.
     pub address: SocketAddr,
     gateway: Arc<Gateway>,
-    _folder: Folder,
+    /// The one that goes with it; `None`: it lives in its caller's.
+    _folder: Option<Folder>,
 }
 
 impl Cloud {
@@ -62,9 +64,26 @@ impl Cloud {
         Self::with(services, |_| {}, true).await
     }
 
+    /// Opens the one whose state is in this folder, or begins it there. It outlives the cloud, to be opened again once
+    /// everything of the cloud has gone, its runtime as well.
+    pub async fn in_folder(services: Vec<Arc<dyn Service>>, folder: &Folder) -> Self {
+        Self::at(services, |_| {}, true, &folder.0, None).await
+    }
+
     /// Starts one with other settings.
     pub async fn with(services: Vec<Arc<dyn Service>>, change: impl FnOnce(&mut Settings), durable: bool) -> Self {
         let folder = Folder::new();
+        let path = folder.0.clone();
+        Self::at(services, change, durable, &path, Some(folder)).await
+    }
+
+    async fn at(
+        services: Vec<Arc<dyn Service>>,
+        change: impl FnOnce(&mut Settings),
+        durable: bool,
+        path: &Path,
+        folder: Option<Folder>,
+    ) -> Self {
         let listener = undercast_gateway::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
         let address = listener.local_addr().expect("its own address");
         let mut settings = Settings {
@@ -72,25 +91,25 @@ impl Cloud {
             auth: AuthMode::Open,
             strict: false,
             host: format!("localhost:{}", address.port()),
-            data: durable.then(|| folder.0.clone()),
-            files: folder.0.clone(),
+            data: durable.then(|| path.to_owned()),
+            files: path.to_owned(),
         };
         change(&mut settings);
         let database = if durable {
-            Database::new(Arc::new(Durable::open(&folder.0).expect("an empty directory"))).expect("a store")
+            Database::new(Arc::new(durable_at(path).await)).expect("a store")
         } else {
             Database::new(Arc::new(Memory::new())).expect("a store")
         };
-        let blobs = Blobs::open(&folder.0.join("blobs"), durable).expect("a folder for blobs");
-        let kernel = Kernel::new(settings, database, blobs, Random::default(), services).expect("an empty state");
+        let blobs = Blobs::open(&path.join("blobs"), durable).expect("a folder for blobs");
+        let kernel = Kernel::new(settings, database, blobs, Random::default(), services).expect("a state");
         crate::promises::watch(&kernel);
         kernel.start();
         let door = DoorSettings {
             hosts: Vec::new(),
             origins: Vec::new(),
-            ca: folder.0.join("ca"),
-            snapshots: Snapshots::new(folder.0.join("snapshots")),
-            files: folder.0.clone(),
+            ca: path.join("ca"),
+            snapshots: Snapshots::new(path.join("snapshots")),
+            files: path.to_owned(),
             init: Init::default(),
         };
         let gateway = Gateway::new(kernel.clone(), door);
@@ -113,6 +132,17 @@ impl Cloud {
             protocol: None,
         }
     }
+}
+
+/// The store in a directory, whose owner before may be about to let go of it.
+async fn durable_at(path: &Path) -> Durable {
+    for _ in 0..500 {
+        match Durable::open(path) {
+            Err(Error::Locked { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+            opened => return opened.expect("a directory"),
+        }
+    }
+    panic!("the cloud before does not let go of its directory");
 }
 
 impl Drop for Cloud {

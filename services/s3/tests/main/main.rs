@@ -7,6 +7,7 @@ mod browsers;
 mod control;
 mod jobs;
 mod logs;
+mod model;
 mod multi_region;
 mod replicas;
 mod select;
