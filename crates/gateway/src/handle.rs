@@ -336,7 +336,8 @@ impl Call<'_> {
             Asked::Built(index, _) => self.api.operations.get(*index).is_some_and(|o| o.streams_input()),
             _ => false,
         };
-        let payload = self.payload_hash(&request);
+        check_uri(self.api, &request)?;
+        let payload = self.payload_hash(&request)?;
         let mut bytes = Bytes::new();
         if !streams {
             bytes = self.buffer(&mut request, service.body_limit()).await?;
@@ -360,8 +361,8 @@ impl Call<'_> {
             service.check_body(operation, &request, &bytes)?;
         }
         let protocol = self.target.protocol;
-        let decoded =
-            protocol::decode(protocol, operation, &request, &bytes, &labels).map_err(|e| e.into_error(protocol))?;
+        let decoded = protocol::decode(protocol, operation, &request, &bytes, &labels);
+        let decoded = decoded.map_err(|why| service.malformed(operation, protocol, why))?;
         let access_key = caller.access_key.clone();
         let origin = Origin { signed: self.signed(), ..self.door.origin(&request, access_key) };
         let cx = kernel.cx(caller, &region, self.request_id, origin);
@@ -449,11 +450,24 @@ impl Call<'_> {
         Ok(self.door.gateway.router.named(same_name.unwrap_or(self.target.service), protocol, action))
     }
 
-    /// What the signer said of the body; `None`: its hash is to be computed.
-    fn payload_hash(&self, request: &Request) -> Option<String> {
+    /// What the signer said of the body; `None`: its hash is to be computed. S3 wants to be told, unless by a URL.
+    fn payload_hash(&self, request: &Request) -> Result<Option<String>, Failure> {
         let said = request.header(&names::AMZ_CONTENT_SHA256).map(ToOwned::to_owned);
+        if !self.api.s3_signing {
+            return Ok(said);
+        }
+        let signature = self.signature.as_ref().filter(|s| s.algorithm != sigv4::v2::ALGORITHM);
         let presigned = self.signature.as_ref().is_some_and(|s| s.expires.is_some());
-        said.or_else(|| (presigned && self.api.s3_signing).then(|| "UNSIGNED-PAYLOAD".to_owned()))
+        match said {
+            Some(said) if signature.is_some() && !is_payload(&said) => Err(unknown_payload(&said).into()),
+            Some(said) => Ok(Some(said)),
+            None if presigned => Ok(Some("UNSIGNED-PAYLOAD".to_owned())),
+            None if signature.is_some() => {
+                let message = "Missing required header for this request: x-amz-content-sha256";
+                Err(AwsError::new("InvalidRequest", 400, message).into())
+            }
+            None => Ok(None),
+        }
     }
 
     /// Verifies the signature, and sees to it that the body is the one that was signed. `whole` is the body, unless it is
@@ -530,6 +544,37 @@ fn hash_of(bytes: &[u8]) -> String {
 
 fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// What a signer may say of the body besides its hash.
+///
+/// Source: "Signature Calculations for the Authorization Header" in the S3 API reference.
+const PAYLOADS: [&str; 6] = [
+    "UNSIGNED-PAYLOAD",
+    "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
+    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+];
+
+fn is_payload(said: &str) -> bool {
+    is_hash(said) || PAYLOADS.contains(&said)
+}
+
+fn unknown_payload(said: &str) -> AwsError {
+    let message = format!("x-amz-content-sha256 must be {}, or a valid sha256 value.", PAYLOADS.join(", "));
+    let error = AwsError::new("InvalidArgument", 400, message);
+    error.with("ArgumentName", "x-amz-content-sha256").with("ArgumentValue", said)
+}
+
+/// S3 takes no request whose path or query string is not UTF-8 behind its escapes, whatever it is for.
+fn check_uri(api: &Service, request: &Request) -> Result<(), Failure> {
+    let bad = |part: &str| part.contains('%') && text::percent_decode(part, false).is_none();
+    if api.s3_signing && (bad(&request.path) || bad(&request.query)) {
+        return Err(AwsError::new("InvalidURI", 400, "Couldn't parse the specified URI.").into());
+    }
+    Ok(())
 }
 
 fn mismatched_body(protocol: Protocol, s3: bool) -> AwsError {

@@ -43,7 +43,10 @@ pub(crate) fn unsigned(method: &str, target: &str, headers: &[(&str, &str)], bod
 pub(crate) fn request(service: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
     let credential = format!("test/20260101/us-east-1/{service}/aws4_request");
     let signature = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=00");
-    let signed = [("host", "localhost"), ("x-amz-date", "20260101T000000Z"), ("authorization", &signature)];
+    let mut signed = vec![("host", "localhost"), ("x-amz-date", "20260101T000000Z"), ("authorization", &signature)];
+    if service == "s3" {
+        signed.push(("x-amz-content-sha256", "UNSIGNED-PAYLOAD"));
+    }
     unsigned(method, target, &[&signed, headers].concat(), body)
 }
 

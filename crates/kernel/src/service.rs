@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use undercast_store::{Owners, Shared, Snapshot};
 use undercast_wire::check::{self, Violation};
-use undercast_wire::schema::Operation;
+use undercast_wire::decode::Malformed;
+use undercast_wire::schema::{Operation, Protocol};
 use undercast_wire::{AwsError, Fields, Request, Response, Value, Write};
 
 use crate::resources::ResourceType;
@@ -70,6 +71,11 @@ pub trait Service: Send + Sync + 'static {
     /// When they say something else.
     fn check_body(&self, _operation: &'static Operation, _request: &Request, _body: &[u8]) -> Result<()> {
         Ok(())
+    }
+
+    /// What is answered to a request that could not be read: by default what most services on its protocol answer.
+    fn malformed(&self, _operation: &'static Operation, protocol: Protocol, why: Malformed) -> AwsError {
+        why.into_error(protocol)
     }
 
     /// The largest body of a request that is not a stream, in bytes.

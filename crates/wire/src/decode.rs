@@ -15,6 +15,17 @@ pub struct Malformed {
     pub message: String,
     /// In what way.
     pub fault: Fault,
+    /// The parameter or header that it was, where it was none of the body.
+    pub at: Option<Argument>,
+}
+
+/// A member of a request beside its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// What was given.
+    pub value: String,
 }
 
 /// The ways in which a request can be malformed.
@@ -33,12 +44,18 @@ pub enum Fault {
 impl Malformed {
     /// The bytes are not the protocol's syntax.
     pub fn syntax(message: impl Into<String>) -> Self {
-        Self { message: message.into(), fault: Fault::Syntax }
+        Self { message: message.into(), fault: Fault::Syntax, at: None }
     }
 
     /// A value is not of the type that its member has.
     pub fn wrong_type(message: impl Into<String>) -> Self {
-        Self { message: message.into(), fault: Fault::Type }
+        Self { message: message.into(), fault: Fault::Type, at: None }
+    }
+
+    /// The same, said of a parameter or header.
+    #[must_use]
+    pub fn at(self, name: &'static str, value: &str) -> Self {
+        Self { at: Some(Argument { name, value: value.to_owned() }), ..self }
     }
 
     /// The answer that services give on `protocol`.

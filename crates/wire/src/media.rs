@@ -19,14 +19,14 @@ pub(crate) fn check(operation: &Operation, request: &Request, body: &Bytes) -> R
         && !given.is_some_and(|given| given.eq_ignore_ascii_case(wanted))
     {
         let message = format!("The content type of the body must be {wanted}");
-        return Err(Malformed { message, fault: Fault::ContentType });
+        return Err(Malformed { message, fault: Fault::ContentType, at: None });
     }
     if let Some(made) = of_body(operation.output)
         && let Some(accepted) = request.header(names::ACCEPT)
         && !accepted.split(',').any(|range| takes(essence(range), made))
     {
         let message = format!("The answer is of the content type {made}, which the Accept header does not admit");
-        return Err(Malformed { message, fault: Fault::Accept });
+        return Err(Malformed { message, fault: Fault::Accept, at: None });
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ fn bound(
         Location::Body | Location::Status => Ok(None),
         Location::Label => {
             let text = labels.iter().find(|(name, _)| *name == member.wire).map(|(_, v)| v.as_str());
-            text.map(|t| scalar(t, &member.shape, TimestampFormat::Iso8601)).transpose()
+            text.map(|t| one(t, member, &member.shape, TimestampFormat::Iso8601)).transpose()
         }
         Location::Query => from_query(member, query),
         Location::QueryMap => query_map(member, query),
@@ -107,10 +107,10 @@ fn from_query(member: &'static Member, query: &[(String, String)]) -> Result<Opt
     }
     match &member.shape {
         Shape::List(of) => {
-            let items: Result<Vec<_>> = texts.map(|t| scalar(t, &of.item, TimestampFormat::Iso8601)).collect();
+            let items: Result<Vec<_>> = texts.map(|t| one(t, member, &of.item, TimestampFormat::Iso8601)).collect();
             Ok(Some(Value::List(items?)))
         }
-        shape => texts.next().map(|t| scalar(t, shape, TimestampFormat::Iso8601)).transpose(),
+        shape => texts.next().map(|t| one(t, member, shape, TimestampFormat::Iso8601)).transpose(),
     }
 }
 
@@ -146,7 +146,11 @@ fn from_header(member: &'static Member, request: &Request) -> Result<Option<Valu
     let mut texts = Vec::new();
     for value in request.headers.get_all(member.wire) {
         let text = std::str::from_utf8(value.as_bytes());
-        texts.push(text.map_err(|_| Malformed::wrong_type(format!("the header {} is not UTF-8", member.wire)))?);
+        let wrong = |_| {
+            let shown = String::from_utf8_lossy(value.as_bytes());
+            Malformed::wrong_type(format!("the header {} is not UTF-8", member.wire)).at(member.wire, &shown)
+        };
+        texts.push(text.map_err(wrong)?);
     }
     let Some(first) = texts.first() else { return Ok(None) };
     match &member.shape {
@@ -155,7 +159,7 @@ fn from_header(member: &'static Member, request: &Request) -> Result<Option<Valu
         Shape::List(of) => {
             let items =
                 header_items(&texts.join(","), matches!(of.item, Shape::Timestamp(None | Some(TimestampFormat::Http))));
-            let items: Result<Vec<_>> = items.iter().map(|t| scalar(t, &of.item, TimestampFormat::Http)).collect();
+            let items: Result<Vec<_>> = items.iter().map(|t| one(t, member, &of.item, TimestampFormat::Http)).collect();
             Ok(Some(Value::List(items?)))
         }
         Shape::String(_) if member.json_value => {
@@ -167,8 +171,13 @@ fn from_header(member: &'static Member, request: &Request) -> Result<Option<Valu
             let json = serde_json::from_slice(&bytes).map_err(|e| Malformed::wrong_type(e.to_string()))?;
             Ok(Some(Value::Document(json)))
         }
-        shape => scalar(first.trim(), shape, TimestampFormat::Http).map(Some),
+        shape => one(first.trim(), member, shape, TimestampFormat::Http).map(Some),
     }
+}
+
+/// The value of a parameter or header, or of one item of it.
+fn one(text: &str, member: &'static Member, shape: &Shape, time: TimestampFormat) -> Result<Value> {
+    scalar(text, shape, time).map_err(|malformed| malformed.at(member.wire, text))
 }
 
 /// Splits a header's list at commas, outside quotes; HTTP dates have a comma of their own.

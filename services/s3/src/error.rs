@@ -3,6 +3,8 @@
 //! Source: "Error responses" in the S3 API reference; further sentences as recorded from AWS by public test suites.
 
 use undercast_kernel::{AwsError, Failure};
+use undercast_wire::decode::Argument;
+use undercast_wire::schema::{Location, Operation, Shape};
 use undercast_wire::value::BodyError;
 
 pub(crate) fn no_such_bucket(name: &str) -> AwsError {
@@ -44,6 +46,22 @@ pub(crate) fn invalid_bucket_name(name: &str) -> AwsError {
 
 pub(crate) fn invalid_argument(message: impl Into<String>, name: &str, value: &str) -> AwsError {
     AwsError::new("InvalidArgument", 400, message).with("ArgumentName", name).with("ArgumentValue", value)
+}
+
+/// A parameter or header whose value is not of its type.
+pub(crate) fn malformed_argument(operation: &Operation, at: &Argument) -> AwsError {
+    let member = operation.input.members.iter().find(|m| m.wire == at.name);
+    let message = match (at.name, member.map(|m| (m.location, &m.shape))) {
+        ("partNumber", _) => "Part number must be an integer between 1 and 10000, inclusive".to_owned(),
+        ("x-amz-object-lock-retain-until-date", _) => {
+            "The retain until date must be provided in ISO 8601 format".to_owned()
+        }
+        (name, Some((Location::Query, Shape::Integer(_) | Shape::Long(_)))) => {
+            format!("Provided {name} not an integer or within integer range")
+        }
+        _ => "Invalid argument".to_owned(),
+    };
+    invalid_argument(message, at.name, &at.value)
 }
 
 pub(crate) fn invalid_request(message: impl Into<String>) -> AwsError {

@@ -169,4 +169,29 @@ mod tests {
             FormPolicy::parse(r#"{"expiration": "1970-01-01T00:00:00Z", "conditions": []}"#, Timestamp::UNIX_EPOCH);
         assert!(late.err().is_some_and(|e| e.to_string().contains("Policy expired")));
     }
+    /// Whatever the bytes, there is an outcome; what is not the JSON of a policy lets nothing in.
+    #[test]
+    fn policies_that_chance_makes() {
+        let random = undercast_kernel::Random::seeded(7);
+        let whole = r#"{"expiration": "2030-01-01T00:00:00Z", "conditions": [["starts-with", "$key", "user/"], {"bucket": "b"}, ["content-length-range", 1, "99"]]}"#;
+        let fields = [("key".to_owned(), "other/a".to_owned()), ("bucket".to_owned(), "b".to_owned())];
+        let at = |most: usize| usize::try_from(random.below(most as u64)).unwrap_or(0);
+        for _ in 0..20_000 {
+            let mut bytes = whole.as_bytes().to_vec();
+            for _ in 0..=random.below(3) {
+                let (from, to) = (at(bytes.len()), at(bytes.len()));
+                match random.below(4) {
+                    0 => bytes[from] = *b"[]{},:\"$0\\".get(at(10)).unwrap_or(&b' '),
+                    1 => bytes.truncate(from.max(1)),
+                    2 if from < to => drop(bytes.drain(from..to)),
+                    _ => bytes.insert(from, bytes[to]),
+                }
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            let Ok(policy) = FormPolicy::parse(&text, Timestamp::UNIX_EPOCH) else { continue };
+            let named =
+                policy.conditions.iter().any(|c| matches!(c, Condition::StartsWith { value, .. } if value == "user/"));
+            assert!(!named || policy.check(&fields).is_err(), "{text}");
+        }
+    }
 }

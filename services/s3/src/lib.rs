@@ -75,7 +75,8 @@ use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::{Remembered, Shared, Snapshot};
 use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Next, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
-use undercast_wire::schema::Operation;
+use undercast_wire::decode::Malformed;
+use undercast_wire::schema::{Operation, Protocol};
 use undercast_wire::{Fields, Request, Response, Value};
 
 /// Bodies up to this size stand in the row of their object.
@@ -164,6 +165,10 @@ impl Service for S3 {
         self.log(cx, operation, request, response, error);
     }
 
+    fn malformed(&self, operation: &'static Operation, protocol: Protocol, why: Malformed) -> AwsError {
+        malformed(operation, protocol, why)
+    }
+
     fn check_body(&self, operation: &'static Operation, request: &Request, body: &[u8]) -> Result<()> {
         integrity::check(operation, request, body)
     }
@@ -209,6 +214,14 @@ impl Service for S3 {
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
         vec![Box::new(cfn::Bucket), Box::new(cfn::BucketPolicy)]
+    }
+}
+
+/// A request that could not be read: of what is not in the body S3 says where it was wrong.
+fn malformed(operation: &'static Operation, protocol: Protocol, why: Malformed) -> AwsError {
+    match &why.at {
+        Some(at) => error::malformed_argument(operation, at),
+        None => why.into_error(protocol),
     }
 }
 

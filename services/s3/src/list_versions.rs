@@ -101,6 +101,10 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
+    if let Some(asked) = input.max_keys.filter(|most| *most < 0) {
+        // Not in the words of the other lists.
+        return Err(error::invalid_argument("max-keys cannot be negative", "max-keys", &asked.to_string()).into());
+    }
     let most = listing::most(input.max_keys, "maxKeys")?;
     let restoration = shows_restorations(input.optional_object_attributes.as_deref());
     let prefix = input.prefix.as_deref().unwrap_or("");

@@ -111,9 +111,10 @@ pub(crate) async fn create(
 
 /// The key of an upload that is encrypted with one of its own: the customer's, which each part brings, or KMS's.
 async fn key_of(s3: &S3, cx: &Cx, upload: &Upload, customer: &Customer<'_>) -> Result<Option<DataKey>> {
+    let customers = matches!(upload.sealed, Some(Sealed::Customer { .. }));
     s3.opening(cx, upload.sealed.as_ref(), customer).await.map_err(|failure| match failure.code() {
-        Some("InvalidRequest") => error::invalid_request("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.").into(),
-        Some("AccessDenied") if matches!(upload.sealed, Some(Sealed::Customer { .. })) => {
+        Some("InvalidRequest") if customers => error::invalid_request("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.").into(),
+        Some("AccessDenied") if customers => {
             error::invalid_request("The provided encryption parameters did not match the ones used originally.").into()
         }
         _ => failure,

@@ -25,7 +25,8 @@ use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::Shared;
 use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
 use undercast_wire::check::Violation;
-use undercast_wire::schema::Operation;
+use undercast_wire::decode::Malformed;
+use undercast_wire::schema::{Operation, Protocol};
 use undercast_wire::{Fields, Value};
 
 /// The service. [`crate::S3`] obeys what is set here.
@@ -67,6 +68,10 @@ impl Service for S3Control {
             Shared::by_row(&rows::ALIASES, |(account, _, _)| account),
             Shared::by_row(&rows::MULTI_ALIASES, |(account, _)| account),
         ]
+    }
+
+    fn malformed(&self, operation: &'static Operation, protocol: Protocol, why: Malformed) -> AwsError {
+        crate::malformed(operation, protocol, why)
     }
 
     fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {

@@ -5,6 +5,8 @@
 mod ages;
 mod browsers;
 mod control;
+mod fuzzed;
+mod hostile;
 mod jobs;
 mod logs;
 mod model;
