@@ -62,6 +62,40 @@ impl Player {
     }
 }
 
+impl Player {
+    /// Everything is deleted once nothing keeps it, and then no bytes are left.
+    fn finish(&mut self) -> Held {
+        for bucket in &self.buckets {
+            let input = json!({"Bucket": bucket.name});
+            steps::expect(&self.world.call("DeleteBucketLifecycle", input.clone(), None), Ok(()))?;
+            if !bucket.keys.is_empty() {
+                steps::expect(&self.world.call("DeleteBucket", input, None), Err(&["BucketNotEmpty"]))?;
+            }
+        }
+        self.world.advance(100 * bucket::DAY);
+        for bucket in &self.buckets {
+            for upload in &bucket.uploads {
+                let input = json!({"Bucket": bucket.name, "Key": upload.key, "UploadId": upload.id});
+                steps::expect(&self.world.call("AbortMultipartUpload", input, None), Ok(()))?;
+            }
+            for (key, version) in bucket.keys.iter().flat_map(|(key, all)| all.iter().map(move |v| (key, v))) {
+                let mut input = json!({"Bucket": bucket.name, "Key": key, "VersionId": version.shown_id()});
+                if version.dress.hold == Some(true) {
+                    input["LegalHold"] = json!({"Status": "OFF"});
+                    steps::expect(&self.world.call("PutObjectLegalHold", input.clone(), None), Ok(()))?;
+                    input["LegalHold"].take();
+                }
+                steps::expect(&self.world.call("DeleteObject", input, None), Ok(()))?;
+            }
+            steps::expect(&self.world.call("DeleteBucket", json!({"Bucket": bucket.name}), None), Ok(()))?;
+        }
+        match self.world.blobs() {
+            0 => Ok(()),
+            left => Err(format!("{left} blobs are left of nothing")),
+        }
+    }
+}
+
 fn play(seed: u64, steps: u32) {
     let mut player = Player::new(seed);
     let mut at = 0;
@@ -71,7 +105,7 @@ fn play(seed: u64, steps: u32) {
             player.step()?;
             player.compare()?;
         }
-        Ok(())
+        player.finish()
     });
     if let Err(why) = held {
         let last: Vec<String> = player.last.iter().map(|l| l.chars().take(600).collect()).collect();

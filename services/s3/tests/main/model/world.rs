@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tokio::runtime::{Builder, Runtime};
+use undercast_kernel::store::Unreferenced;
 use undercast_kernel::{Body, Failure, Random, Timestamp};
 use undercast_testkit::{Client, Cloud, Folder};
 use undercast_wire::Bytes;
@@ -103,6 +104,20 @@ impl World {
     pub(super) fn advance(&self, millis: i64) {
         let span = Duration::from_millis(millis.unsigned_abs());
         self.block_on(self.cloud().kernel.advance(span)).unwrap();
+    }
+
+    /// How many blobs there are once those have gone to which nothing refers.
+    pub(super) fn blobs(&self) -> usize {
+        let kernel = &self.cloud().kernel;
+        let mut seen = Unreferenced::default();
+        self.block_on(async {
+            for _ in 0..2 {
+                kernel.blobs().sweep(kernel.database(), &mut seen).await.unwrap();
+            }
+        });
+        let folders = std::fs::read_dir(kernel.blobs().folder()).unwrap().flatten();
+        let folders = folders.filter(|f| f.file_name().len() == 2 && f.path().is_dir());
+        folders.map(|f| std::fs::read_dir(f.path()).unwrap().count()).sum()
     }
 
     pub(super) fn call(&self, operation: &str, input: Json, body: Option<&[u8]>) -> Heard {
