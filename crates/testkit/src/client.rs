@@ -214,7 +214,18 @@ impl Client {
 
     /// Calls an operation of a cloud that may be gone at any moment. `None`: there was no answer.
     pub async fn try_call(&self, service: &str, operation: &str, input: Json) -> Option<Answer> {
-        let (call, request) = self.prepare(service, operation, input, None);
+        self.try_call_with_body(service, operation, input, None).await
+    }
+
+    /// The same with a body.
+    pub async fn try_call_with_body(
+        &self,
+        service: &str,
+        operation: &str,
+        input: Json,
+        body: Option<Bytes>,
+    ) -> Option<Answer> {
+        let (call, request) = self.prepare(service, operation, input, body);
         let (status, headers, body) = self.try_send(request).await.ok()?;
         Some(call.answer(status, headers, body))
     }

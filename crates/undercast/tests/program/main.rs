@@ -11,5 +11,6 @@ mod events;
 mod faults;
 mod hooks;
 mod keys;
+mod objects;
 mod snapshots;
 mod stopping;
