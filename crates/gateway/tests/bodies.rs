@@ -18,7 +18,9 @@ fn create_function(body: &[u8]) -> Request {
 }
 
 fn delete_objects(body: &[u8]) -> Request {
-    request("s3", "POST", "/bucket?delete", &[], body)
+    // S3 takes it only with a checksum.
+    let sum = undercast_wire::text::base64(&<sha2::Sha256 as sha2::Digest>::digest(body));
+    request("s3", "POST", "/bucket?delete", &[("x-amz-checksum-sha256", &sum)], body)
 }
 
 /// Each body in a request.

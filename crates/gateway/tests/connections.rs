@@ -214,7 +214,7 @@ async fn slow_clients_are_let_go() {
 #[tokio::test]
 async fn whoever_is_refused_before_all_is_sent_is_told_that_the_connection_ends() {
     let cloud = cloud().await;
-    let signed = SIGNED.replace("/sqs/", "/s3/");
+    let signed = format!("{}X-Amz-Content-Sha256: UNSIGNED-PAYLOAD\r\n", SIGNED.replace("/sqs/", "/s3/"));
     let put = |headers: &str| format!("PUT /no-such-bucket/key HTTP/1.1\r\nHost: localhost\r\n{signed}{headers}\r\n");
     let mut stream = connect(&cloud).await;
     stream.write_all(put("Content-Length: 5\r\nExpect: 100-continue\r\n").as_bytes()).await.unwrap();
