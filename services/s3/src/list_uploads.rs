@@ -67,7 +67,7 @@ pub(crate) fn list(cx: &Cx, input: api::ListMultipartUploadsInput) -> Result<api
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
-    let most = listing::most(input.max_uploads, "maxUploads")?;
+    let most = listing::most(input.max_uploads, "max-uploads")?;
     let prefix = input.prefix.as_deref().unwrap_or("");
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let key_marker = input.key_marker.as_deref().filter(|m| !m.is_empty());

@@ -7,7 +7,7 @@ use crate::api::{self, output};
 use crate::list_objects::{shows_restorations, some};
 use crate::listing::{self, Asked, Cursor, Item, Names, Plain, Ranked, Rows};
 use crate::rows::{Bucket, LISTED, LISTED_VERSIONS, Listed};
-use crate::versions::NULL;
+use crate::versions::{self, NULL};
 use crate::{archive, buckets, error, permission};
 
 /// Current and old versions, merged.
@@ -67,8 +67,29 @@ impl Rows for Versions<'_> {
 /// Leaves out what a marker says was given already.
 struct Behind<'a> {
     versions: Versions<'a>,
-    /// This key's versions up to this id.
-    marker: Option<(&'a str, &'a str)>,
+    /// This key's versions up to one of them.
+    marker: Option<(&'a str, UpTo)>,
+}
+
+/// The last version that was given. It may be gone by now, as where each page is deleted before the next one is asked for.
+enum UpTo {
+    /// Ids tell the place of their versions.
+    Rank(u64),
+    Null,
+}
+
+impl UpTo {
+    /// The version with that id. The null version's place is not in its id: where there is none any more, the key's versions
+    /// are given from the first one on, rather than none of them.
+    fn of(from: &Snapshot, bucket: &Bucket, key: &str, id: &str) -> Result<Option<Self>> {
+        if id == NULL {
+            let there = !matches!(versions::find(from, bucket, key, Some(id))?, versions::Found::Missing);
+            return Ok(there.then_some(Self::Null));
+        }
+        let rank = versions::rank_of(id).map(Self::Rank);
+        rank.map(Some)
+            .ok_or_else(|| error::invalid_argument("Invalid version id specified", "version-id-marker", id).into())
+    }
 }
 
 impl Rows for Behind<'_> {
@@ -76,9 +97,10 @@ impl Rows for Behind<'_> {
 
     fn next(&mut self) -> Result<Option<(String, Version)>> {
         while let Some((key, version)) = self.versions.next()? {
-            match self.marker {
-                Some((marked, id)) if marked == key => {
-                    if shown_id(&version.row) == id {
+            match &self.marker {
+                Some((marked, UpTo::Rank(rank))) if *marked == key && version.row.rank <= *rank => {}
+                Some((marked, UpTo::Null)) if *marked == key => {
+                    if version.row.version.is_none() {
                         self.marker = None;
                     }
                 }
@@ -125,8 +147,11 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::
         (Some(key), None) => listing::after(key),
         (None, _) => Vec::new(),
     };
-    let mut rows =
-        Behind { versions: Versions::new(&from, &bucket, prefix, &start), marker: key_marker.zip(id_marker) };
+    let marker = match key_marker.zip(id_marker) {
+        Some((key, id)) => UpTo::of(&from, &bucket, key, id)?.map(|up_to| (key, up_to)),
+        None => None,
+    };
+    let mut rows = Behind { versions: Versions::new(&from, &bucket, prefix, &start), marker };
     let listing = listing::walk(&mut rows, &Asked { prefix, delimiter, given, most })?;
     let next = listing.items.last().filter(|_| listing.truncated);
     let next_key = next.map(|i| names.show(i.name()));

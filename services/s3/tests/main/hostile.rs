@@ -264,6 +264,13 @@ async fn broken_parameters_are_told_by_name() {
             "x",
             "Provided max-uploads not an integer or within integer range",
         ),
+        (
+            "/bkt?uploads&max-uploads=-1",
+            "max-uploads",
+            "-1",
+            "Argument max-uploads must be an integer between 0 and 2147483647",
+        ),
+        ("/bkt?versions&key-marker=k&version-id-marker=x", "version-id-marker", "x", "Invalid version id specified"),
         ("/bkt?versions&max-keys=-1", "max-keys", "-1", "max-keys cannot be negative"),
         ("/bkt?encoding-type=x", "encoding-type", "x", "Invalid Encoding Method specified in Request"),
         (

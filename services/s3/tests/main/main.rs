@@ -226,6 +226,38 @@ async fn old_versions_stay_until_they_are_deleted_by_name() {
     assert_eq!(call(&client, "DeleteBucket", json!({"Bucket": "versions"})).await.code(), "BucketNotEmpty");
 }
 
+/// As programs do that empty a bucket.
+#[tokio::test]
+async fn a_list_goes_on_behind_versions_that_were_deleted_meanwhile() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    bucket(&client, "emptied").await;
+    let set = |status: &str| json!({"Bucket": "emptied", "VersioningConfiguration": {"Status": status}});
+    for status in ["Enabled", "Suspended", "Enabled"] {
+        call(&client, "PutBucketVersioning", set(status)).await.ok();
+        for n in 0..if status == "Enabled" { 40 } else { 1 } {
+            put(&client, "emptied", "k", format!("{status} {n}").as_bytes()).await;
+        }
+    }
+    put(&client, "emptied", "l", b"x").await;
+    let (mut input, mut deleted) = (json!({"Bucket": "emptied", "MaxKeys": 3}), 0);
+    loop {
+        let page = call(&client, "ListObjectVersions", input.clone()).await.ok();
+        for version in page["Versions"].as_array().unwrap() {
+            let one = json!({"Bucket": "emptied", "Key": version["Key"], "VersionId": version["VersionId"]});
+            call(&client, "DeleteObject", one).await.ok();
+            deleted += 1;
+        }
+        if page["IsTruncated"] == false {
+            break;
+        }
+        input["KeyMarker"] = page["NextKeyMarker"].clone();
+        input["VersionIdMarker"] = page["NextVersionIdMarker"].clone();
+    }
+    assert_eq!(deleted, 82);
+    call(&client, "DeleteBucket", json!({"Bucket": "emptied"})).await.ok();
+}
+
 #[tokio::test]
 async fn lists_go_through_all_keys_in_pages() {
     let cloud = Cloud::start(services()).await;

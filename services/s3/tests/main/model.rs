@@ -74,7 +74,8 @@ impl Player {
         }
         self.world.advance(100 * bucket::DAY);
         for bucket in &self.buckets {
-            for upload in &bucket.uploads {
+            // The others go with their bucket.
+            for upload in bucket.uploads.iter().filter(|_| self.dice.percent(50)) {
                 let input = json!({"Bucket": bucket.name, "Key": upload.key, "UploadId": upload.id});
                 steps::expect(&self.world.call("AbortMultipartUpload", input, None), Ok(()))?;
             }
