@@ -33,7 +33,9 @@ pub(crate) fn select(bytes: &[u8]) {
     let (input, output) = (input(how), output(how));
     let all = answer(object, usize::MAX, &expression, &input, &output);
     let parts = answer(object, usize::from(how[2] % 16) + 1, &expression, &input, &output);
-    assert_eq!(all, parts, "read whole and in parts");
+    // How much a decoder gives out of what is spoilt further on depends on how much of it is there.
+    let spoilt = input.compression != Compression::None && all.1.is_err() && parts.1.is_err();
+    assert!(spoilt || all == parts, "read whole: {all:?}\nand in parts: {parts:?}");
     if let (Output::Json { record_delimiter }, (text, Ok(()))) = (&output, &all)
         && record_delimiter == "\n"
     {
