@@ -105,7 +105,7 @@ fn promised() -> Result<[File; 3], Failed> {
 }
 
 /// The APIs of a crate: `api.toml` is that of the service it is called after, `streams.toml` in `dynamodb` that of
-/// `dynamodbstreams`.
+/// `dynamodbstreams`, `control.toml` in `s3` that of `s3control`.
 fn configurations(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failed> {
     let crate_name = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let failed = |source| Failed::File { path: folder.to_owned(), source };

@@ -19,10 +19,17 @@ pub struct Config {
     /// change the meaning of a call.
     #[serde(default)]
     pub refused: BTreeMap<String, String>,
+    /// `Operation.Member` or `Shape.Member` that no handler reads because it is honoured on the way to it, and where.
+    #[serde(default)]
+    pub elsewhere: BTreeMap<String, String>,
     /// Shapes that the service reads and writes itself: the path of its Rust type, which has `read(Value) -> Self` and
     /// implements `Write`.
     #[serde(default)]
     pub external: BTreeMap<String, String>,
+    /// Structures that are taken, stored and shown as they are, with all that they hold: one Rust type for requests and
+    /// answers, which serde reads and writes.
+    #[serde(default)]
+    pub kept: Vec<String>,
     /// Names in query forms and XML that the model no longer tells: `Shape.Member` to its name.
     #[serde(default)]
     pub form_names: BTreeMap<String, String>,
@@ -42,6 +49,9 @@ pub struct Config {
     /// own, what the model does not list.
     #[serde(default)]
     pub open_enums: BTreeMap<String, String>,
+    /// Texts whose patterns are not checked, and the reason: where AWS takes what the model's pattern does not.
+    #[serde(default)]
+    pub open_patterns: BTreeMap<String, String>,
     /// HTTP statuses of errors that the model does not tell.
     #[serde(default)]
     pub error_statuses: BTreeMap<String, u16>,
@@ -78,6 +88,8 @@ pub struct Wire {
     pub validation_error: Option<String>,
     /// Namespace of its XML, where the model does not tell.
     pub xml_namespace: Option<String>,
+    /// A header that all its requests carry, where another API has the same name in signatures.
+    pub told_by: Option<String>,
 }
 
 impl Config {
@@ -91,6 +103,13 @@ impl Config {
         reason(&self.refused, shape, member, operations)
     }
 
+    /// Whether handlers read `member` of `shape`.
+    pub(crate) fn is_read(&self, shape: &str, member: &str, operations: &[&str]) -> bool {
+        [&self.ignored, &self.refused, &self.elsewhere]
+            .iter()
+            .all(|reasons| reason(reasons, shape, member, operations).is_none())
+    }
+
     /// Refuses what the model does not have.
     pub(crate) fn check(&self, model: &Model) -> Result<(), Error> {
         for name in &self.operations {
@@ -100,7 +119,8 @@ impl Config {
                 )));
             }
         }
-        for key in self.ignored.keys().chain(self.refused.keys()).chain(self.form_names.keys()) {
+        let keys = self.ignored.keys().chain(self.refused.keys()).chain(self.elsewhere.keys());
+        for key in keys.chain(self.form_names.keys()) {
             let found = key.split_once('.').is_some_and(|(owner, member)| {
                 let input = model.operations.get(owner).and_then(|o| o.input.as_deref());
                 let shape = model.shapes.get(input.unwrap_or(owner));
@@ -116,8 +136,10 @@ impl Config {
             .chain(self.form_maps.keys())
             .chain(self.xml_roots.keys())
             .chain(&self.xml_unwrapped)
+            .chain(&self.kept)
             .chain(self.error_codes.keys())
             .chain(self.open_enums.keys())
+            .chain(self.open_patterns.keys())
             .chain(self.error_statuses.keys());
         for shape in named {
             if !model.shapes.contains_key(shape) {

@@ -8,13 +8,6 @@ use crate::reach::{Reach, holds};
 use crate::tables::{Tables, lit};
 use crate::{Config, Model};
 
-/// Which side of a call a struct is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Input,
-    Output,
-}
-
 struct Emit<'a> {
     model: &'a Model,
     config: &'a Config,
@@ -28,7 +21,7 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     let tables = Tables { model, config, reach: &reach };
     let mut out = String::with_capacity(1 << 16);
     // Style is for code that people read and write; `dead_code` stays, it is the point.
-    out.push_str("mod generated {\n#![allow(clippy::style, clippy::complexity, clippy::pedantic, clippy::perf, missing_docs, unreachable_pub)]\n");
+    out.push_str("mod generated {\n#![allow(clippy::style, clippy::complexity, clippy::pedantic, clippy::perf, missing_docs, unreachable_pub, unused_imports)]\n");
     out.push_str("use undercast_kernel::Cx;\nuse undercast_wire::{Protocol, Value, Write, Writer};\nuse undercast_wire::schema::{Bounds, ErrorShape, Http, List, Location, Map, Member, Operation, Range, Service, Shape, Size, Structure, Text, TimestampFormat, Unbuilt};\n");
     out.push_str("/// Keeps every import in use, whatever the API has.\n#[doc(hidden)]\npub type Imports = (Bounds, Location, List, Map, Member, Range, Shape, Size, Structure, Text, TimestampFormat, Unbuilt, Value, Http, &'static ErrorShape);\n");
     if emit.listed().any(|o| o.input.is_none() || o.output.is_none()) {
@@ -73,7 +66,7 @@ impl Emit<'_> {
             let errors: Vec<String> = operation.errors.iter().map(|e| format!("&errors::{}", constant(e))).collect();
             let _ = writeln!(
                 out,
-                "static O_{}: Operation = Operation {{ name: {}, http: {}, input: &{}, output: &{}, result_wrapper: {}, errors: &[{}], anonymous: {}, readonly: {}, cases: {} }};",
+                "static O_{}: Operation = Operation {{ name: {}, http: {}, input: &{}, output: &{}, result_wrapper: {}, errors: &[{}], anonymous: {}, readonly: {}, checksum_required: {}, cases: {} }};",
                 constant(&operation.name),
                 lit(&operation.name),
                 http(operation),
@@ -83,6 +76,7 @@ impl Emit<'_> {
                 errors.join(", "),
                 operation.anonymous,
                 operation.readonly,
+                operation.checksum_required,
                 self.config.cases.get(&operation.name).copied().unwrap_or(0),
             );
         }
@@ -123,7 +117,7 @@ impl Emit<'_> {
         let protocols: Vec<String> = protocols.iter().map(|p| format!("Protocol::{p}")).collect();
         let _ = writeln!(
             out,
-            "/// The API as the wire sees it.\npub static SERVICE: Service = Service {{ name: {}, signing_name: {}, endpoint_prefix: {}, iam_prefix: {}, target_prefix: {}, rpc_name: {}, api_version: {}, xml_namespace: {}, json_version: {}, protocols: &[{}], query_compatible: {compatible}, bare_errors: {}, s3_signing: {}, crc32: {}, validation_error: {}, operations: &[{}], unbuilt: &[{}], global: {} }};",
+            "/// The API as the wire sees it.\npub static SERVICE: Service = Service {{ name: {}, signing_name: {}, endpoint_prefix: {}, iam_prefix: {}, target_prefix: {}, rpc_name: {}, api_version: {}, xml_namespace: {}, json_version: {}, protocols: &[{}], query_compatible: {compatible}, bare_errors: {}, s3_signing: {}, crc32: {}, validation_error: {}, operations: &[{}], unbuilt: &[{}], global: {}, told_by: {} }};",
             lit(&model.service),
             lit(signing),
             lit(prefix),
@@ -141,6 +135,7 @@ impl Emit<'_> {
             listed.join(", "),
             unbuilt.join(", "),
             wire.global,
+            opt(wire.told_by.as_deref()),
         );
     }
 
@@ -165,29 +160,36 @@ impl Emit<'_> {
         found
     }
 
+    /// Whether a shape becomes a struct.
+    fn is_struct(&self, shape: &Shape) -> bool {
+        shape.kind == "structure"
+            && !shape.flag("document")
+            && !shape.flag("eventstream")
+            && !self.config.external.contains_key(&shape.name)
+    }
+
     fn structs(&self, out: &mut String) {
-        for side in [Side::Input, Side::Output] {
-            let (module, names) = match side {
-                Side::Input => ("input", &self.reach.inputs),
-                Side::Output => ("output", &self.reach.outputs),
-            };
-            let word = if side == Side::Input { "requests" } else { "answers" };
+        for (module, what, names) in [
+            ("kept", "requests and answers hold alike, and the store keeps", &self.reach.kept),
+            ("input", "requests hold", &self.reach.inputs),
+            ("output", "answers hold", &self.reach.outputs),
+        ] {
+            if module == "kept" && names.is_empty() {
+                continue;
+            }
             let _ = writeln!(
                 out,
-                "/// What {word} hold.\npub(crate) mod {module} {{\n    use super::*;\n    const _: Option<Imports> = None;"
+                "/// What {what}.\npub(crate) mod {module} {{\n    use super::*;\n    const _: Option<Imports> = None;"
             );
-            for name in names {
-                let Some(shape) = self.model.shapes.get(*name) else { continue };
-                if shape.kind != "structure"
-                    || shape.flag("document")
-                    || self.config.external.contains_key(*name)
-                    || shape.flag("eventstream")
-                {
-                    continue;
-                }
-                match side {
-                    Side::Input => self.input(shape, out),
-                    Side::Output => self.output(shape, out),
+            for shape in names.iter().filter_map(|n| self.model.shapes.get(*n)).filter(|s| self.is_struct(s)) {
+                match module {
+                    "kept" => self.kept(shape, out),
+                    _ if self.reach.kept.contains(shape.name.as_str()) => {
+                        let name = self.type_name(&shape.name);
+                        let _ = writeln!(out, "    pub(crate) use super::kept::{name};");
+                    }
+                    "input" => self.input(shape, out),
+                    _ => self.output(shape, out),
                 }
             }
             out.push_str("}\n");
@@ -202,12 +204,9 @@ impl Emit<'_> {
                 );
             }
             if let Some(output) = self.answer(operation) {
-                let _ = writeln!(
-                    out,
-                    "pub(crate) use output::{} as {}Output;",
-                    self.type_name(output),
-                    camel(&operation.name)
-                );
+                let own = format!("output::{}", self.type_name(output));
+                let path = self.config.external.get(output).unwrap_or(&own);
+                let _ = writeln!(out, "pub(crate) use {path} as {}Output;", camel(&operation.name));
             }
         }
     }
@@ -300,32 +299,54 @@ impl Emit<'_> {
         if shape.flag("sparse") { format!("value.into_sparse(|value| {inner})") } else { inner }
     }
 
-    fn input(&self, shape: &Shape, out: &mut String) {
-        let name = self.type_name(&shape.name);
+    /// The members of an input that handlers read, with their numbers.
+    fn read_members<'s>(&self, shape: &'s Shape) -> Vec<(usize, &'s Member)> {
         let operations = self.reach.input_of.get(shape.name.as_str()).cloned().unwrap_or_default();
-        let members: Vec<(usize, &Member)> = shape
-            .members
-            .iter()
-            .enumerate()
-            .filter(|(_, m)| self.config.ignored(&shape.name, &m.name, &operations).is_none())
-            .filter(|(_, m)| self.config.refused(&shape.name, &m.name, &operations).is_none())
-            .collect();
-        let required = |m: &Member| shape.required.contains(&m.name);
-        let _ = writeln!(out, "    #[derive(Debug, Default)]\n    pub(crate) struct {name} {{");
-        for (_, member) in &members {
+        let members = shape.members.iter().enumerate();
+        members.filter(|(_, m)| self.config.is_read(&shape.name, &m.name, &operations)).collect()
+    }
+
+    fn input(&self, shape: &Shape, out: &mut String) {
+        let members = self.read_members(shape);
+        self.fields(shape, &members, "Debug, Default", false, out);
+        self.read(shape, &members, out);
+    }
+
+    /// A struct for both sides, which can be stored as it is.
+    fn kept(&self, shape: &Shape, out: &mut String) {
+        let members = self.read_members(shape);
+        let derived = "Debug, Default, Clone, PartialEq, serde::Serialize, serde::Deserialize";
+        self.fields(shape, &members, derived, true, out);
+        self.read(shape, &members, out);
+        self.write(shape, &members, out);
+    }
+
+    fn fields(&self, shape: &Shape, members: &[(usize, &Member)], derived: &str, stored: bool, out: &mut String) {
+        let _ = writeln!(out, "    #[derive({derived})]\n    pub(crate) struct {} {{", self.type_name(&shape.name));
+        for (_, member) in members {
             let inner = self.rust_type(&member.shape, Some(member), Some(&shape.name));
-            let inner = if required(member) { inner } else { format!("Option<{inner}>") };
+            let required = shape.required.contains(&member.name);
+            let inner = if required { inner } else { format!("Option<{inner}>") };
+            if stored {
+                let rest = if required { "" } else { ", default, skip_serializing_if = \"Option::is_none\"" };
+                let _ = writeln!(out, "        #[serde(rename = {}{rest})]", lit(&member.name));
+            }
             let _ = writeln!(out, "        pub(crate) {}: {inner},", snake(&member.name));
         }
+        out.push_str("    }\n");
+    }
+
+    fn read(&self, shape: &Shape, members: &[(usize, &Member)], out: &mut String) {
+        let name = self.type_name(&shape.name);
         let argument = if members.is_empty() { "_value" } else { "value" };
-        let _ = writeln!(out, "    }}\n    impl {name} {{\n        pub(crate) fn read({argument}: Value) -> Self {{");
+        let _ = writeln!(out, "    impl {name} {{\n        pub(crate) fn read({argument}: Value) -> Self {{");
         // Locals are named by number: a member may be called `value`.
-        for (index, _) in &members {
+        for (index, _) in members {
             let _ = writeln!(out, "            let mut m{index} = None;");
         }
         if !members.is_empty() {
             out.push_str("            for (index, value) in value.into_set() {\n                match index {\n");
-            for (index, member) in &members {
+            for (index, member) in members {
                 let read = self.read_expression(&member.shape, Some(member), Some(&shape.name));
                 let _ = writeln!(out, "                    {index} => m{index} = Some({read}),");
             }
@@ -335,7 +356,7 @@ impl Emit<'_> {
             .iter()
             .map(|(index, m)| {
                 let field = snake(&m.name);
-                if required(m) {
+                if shape.required.contains(&m.name) {
                     format!("{field}: m{index}.unwrap_or_default()")
                 } else {
                     format!("{field}: m{index}")
@@ -346,25 +367,25 @@ impl Emit<'_> {
     }
 
     fn output(&self, shape: &Shape, out: &mut String) {
-        let name = self.type_name(&shape.name);
-        if shape.members.is_empty() && self.reach.output_of.contains_key(shape.name.as_str()) {
+        let whole = self.reach.output_of.contains_key(shape.name.as_str());
+        if shape.members.is_empty() && whole {
             return;
         }
-        let cloned = if self.reach.output_of.contains_key(shape.name.as_str()) { "" } else { ", Clone" };
-        let _ = writeln!(out, "    #[derive(Debug, Default{cloned})]\n    pub(crate) struct {name} {{");
-        for member in &shape.members {
-            let inner = self.rust_type(&member.shape, Some(member), Some(&shape.name));
-            let inner = if shape.required.contains(&member.name) { inner } else { format!("Option<{inner}>") };
-            let _ = writeln!(out, "        pub(crate) {}: {inner},", snake(&member.name));
-        }
+        let members: Vec<(usize, &Member)> = shape.members.iter().enumerate().collect();
+        self.fields(shape, &members, if whole { "Debug, Default" } else { "Debug, Default, Clone" }, false, out);
+        self.write(shape, &members, out);
+    }
+
+    fn write(&self, shape: &Shape, members: &[(usize, &Member)], out: &mut String) {
         let _ = writeln!(
             out,
-            "    }}\n    impl Write for {name} {{\n        fn write(&self, w: &mut dyn Writer) {{\n            w.structure(&S_{});",
+            "    impl Write for {} {{\n        fn write(&self, w: &mut dyn Writer) {{\n            w.structure(&S_{});",
+            self.type_name(&shape.name),
             constant(&shape.name)
         );
         // XML attributes stand in the start tag, so they come before all elements.
         let (attributes, elements): (Vec<_>, Vec<_>) =
-            shape.members.iter().enumerate().partition(|(_, m)| m.flag("xmlAttribute"));
+            members.iter().copied().partition(|(_, m)| m.flag("xmlAttribute"));
         for (index, member) in attributes.into_iter().chain(elements) {
             let field = snake(&member.name);
             let write = self.write_statement(&member.shape, "v", Some(member));

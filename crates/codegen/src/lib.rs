@@ -2,7 +2,8 @@
 //!
 //! Knows: the models' form, what `api.toml` may say, the tables of the wire crate. Must not know: any service by name.
 //!
-//! A service's `build.rs` is `undercast_codegen::service("sqs")`; its `lib.rs` includes `$OUT_DIR/api.rs`. Generated are:
+//! A service's `build.rs` is `undercast_codegen::service("sqs")`; its `lib.rs` includes `$OUT_DIR/api.rs`. A crate of two
+//! APIs says `part` for the second one. Generated are:
 //! the static tables of every shape that a listed operation reaches; an input struct an input shape, each with a `read`
 //! that ends in one literal (so that the compiler names every member that no handler reads); an output struct an output
 //! shape, each with a `write`; constructors of the documented errors; the trait `Operations` with one method a listed
@@ -67,20 +68,29 @@ pub fn generate(service: &str, model: &str, config: &str, cases: &Path) -> Resul
     Ok(emit::service(&model, &config))
 }
 
-/// For `build.rs`: writes `$OUT_DIR/api.rs` for the service whose model is called `name`.
+/// For `build.rs`: writes `$OUT_DIR/api.rs` for the service whose model is called `name`, as its `api.toml` says.
 ///
 /// # Errors
 /// As [`generate`], and when a file cannot be read or written.
 pub fn service(name: &str) -> Result<(), Error> {
+    part(name, "api")
+}
+
+/// The same for one API of a crate that has several: `part("dynamodbstreams", "streams")` reads `streams.toml` and writes
+/// `$OUT_DIR/streams.rs`.
+///
+/// # Errors
+/// As [`service`].
+pub fn part(name: &str, file: &str) -> Result<(), Error> {
     let here = build_variable("CARGO_MANIFEST_DIR")?;
-    let config_path = Path::new(&here).join("api.toml");
+    let config_path = Path::new(&here).join(format!("{file}.toml"));
     let model_path = Path::new(&here).join("../../models").join(format!("{name}.json"));
     let cases = Path::new(&here).join(CASES);
     for path in [&config_path, &model_path, &cases] {
         write_line(&format!("cargo::rerun-if-changed={}", path.display()))?;
     }
     let code = generate(name, &read(&model_path)?, &read(&config_path)?, &cases)?;
-    let out = Path::new(&build_variable("OUT_DIR")?).join("api.rs");
+    let out = Path::new(&build_variable("OUT_DIR")?).join(format!("{file}.rs"));
     std::fs::write(&out, code).map_err(|source| Error::File { path: out, source })
 }
 

@@ -44,6 +44,8 @@ pub struct Operation {
     pub anonymous: bool,
     /// Changes nothing.
     pub readonly: bool,
+    /// A request must say a checksum of its body.
+    pub checksum_required: bool,
 }
 
 /// One shape.
@@ -133,6 +135,7 @@ fn operation(name: &str, v: &Json) -> Operation {
         anonymous: text("/authtype").is_some_and(|t| t == "none"),
         readonly: v.get("readonly").and_then(Json::as_bool).unwrap_or(false)
             || reads.iter().any(|r| name.starts_with(r)),
+        checksum_required: v.pointer("/httpChecksum/requestChecksumRequired").and_then(Json::as_bool).unwrap_or(false),
     }
 }
 

@@ -9,10 +9,13 @@ use crate::{Config, Model};
 pub(crate) struct Reach<'a> {
     /// Shapes of inputs that handlers read.
     pub(crate) inputs: BTreeSet<&'a str>,
-    /// Shapes of inputs, those behind ignored and refused members too: readers need their tables.
+    /// Shapes of inputs, those behind ignored and refused members too, and of outputs behind those that the service writes
+    /// itself: readers and writers need their tables.
     pub(crate) described: BTreeSet<&'a str>,
     /// Shapes of outputs.
     pub(crate) outputs: BTreeSet<&'a str>,
+    /// Shapes that are one type on both sides, with all that they hold.
+    pub(crate) kept: BTreeSet<&'a str>,
     /// The operations whose input a shape is.
     pub(crate) input_of: BTreeMap<&'a str, Vec<&'a str>>,
     /// The operations whose output a shape is.
@@ -29,17 +32,22 @@ impl<'a> Reach<'a> {
             }
             if let Some(output) = &operation.output {
                 reach.output_of.entry(output).or_default().push(&operation.name);
-                walk(model, output, &|_, _| true, &mut reach.outputs);
+                // What is behind a shape that the service writes itself needs tables, and no types.
+                walk(model, output, &|shape, _| !config.external.contains_key(shape), &mut reach.outputs);
+                walk(model, output, &|_, _| true, &mut reach.described);
             }
         }
         for (input, operations) in &reach.input_of {
             let read = |shape: &str, member: &str| {
                 let operations: &[&str] = if shape == *input { operations } else { &[] };
-                config.ignored(shape, member, operations).is_none()
-                    && config.refused(shape, member, operations).is_none()
+                config.is_read(shape, member, operations)
             };
             walk(model, input, &read, &mut reach.inputs);
             walk(model, input, &|_, _| true, &mut reach.described);
+        }
+        for shape in config.kept.iter().filter_map(|name| model.shapes.get(name)) {
+            let read = |shape: &str, member: &str| config.is_read(shape, member, &[]);
+            walk(model, &shape.name, &read, &mut reach.kept);
         }
         reach
     }

@@ -57,13 +57,31 @@ impl Tables<'_> {
         for name in self.reach.all() {
             let Some(shape) = self.model.shapes.get(name) else { continue };
             match shape.kind.as_str() {
-                "string" | "character" => text(shape, self.config.open_enums.contains_key(name), out),
+                "string" | "character" => self.text(shape, out),
                 "list" => self.list(shape, out),
                 "map" => self.map(shape, out),
                 "structure" if !shape.flag("document") => self.structure(shape, out),
                 _ => {}
             }
         }
+    }
+
+    fn text(&self, shape: &Shape, out: &mut String) {
+        let open = self.config.open_enums.contains_key(&shape.name);
+        let listed = shape.raw.get("enum").and_then(serde_json::Value::as_array).filter(|_| !open);
+        let values = listed.cloned().unwrap_or_default();
+        let values: Vec<String> = values.iter().filter_map(|v| v.as_str()).map(lit).collect();
+        let any_form = self.config.open_patterns.contains_key(&shape.name);
+        let _ = writeln!(
+            out,
+            "pub(crate) static T_{}: Text = Text {{ name: {}, size: {}, pattern: {}, values: &[{}], sensitive: {}, compiled: ::std::sync::OnceLock::new() }};",
+            constant(&shape.name),
+            lit(&shape.name),
+            size(shape),
+            opt(shape.text("pattern").filter(|_| !any_form)),
+            values.join(", "),
+            shape.flag("sensitive"),
+        );
     }
 
     fn list(&self, shape: &Shape, out: &mut String) {
@@ -255,20 +273,4 @@ fn range(shape: &Shape) -> String {
 fn bounds(shape: &Shape) -> String {
     let bound = |key: &str| shape.raw.get(key).and_then(serde_json::Value::as_f64);
     format!("Bounds {{ min: {:?}, max: {:?} }}", bound("min"), bound("max"))
-}
-
-fn text(shape: &Shape, open: bool, out: &mut String) {
-    let listed = shape.raw.get("enum").and_then(serde_json::Value::as_array).filter(|_| !open);
-    let values = listed.cloned().unwrap_or_default();
-    let values: Vec<String> = values.iter().filter_map(|v| v.as_str()).map(lit).collect();
-    let _ = writeln!(
-        out,
-        "pub(crate) static T_{}: Text = Text {{ name: {}, size: {}, pattern: {}, values: &[{}], sensitive: {}, compiled: ::std::sync::OnceLock::new() }};",
-        constant(&shape.name),
-        lit(&shape.name),
-        size(shape),
-        opt(shape.text("pattern")),
-        values.join(", "),
-        shape.flag("sensitive"),
-    );
 }

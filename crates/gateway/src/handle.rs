@@ -7,7 +7,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use undercast_kernel::auth::{self, Caller, Refusal};
-use undercast_kernel::{Failure, Origin};
+use undercast_kernel::{CrossOrigin, Failure, Origin, Signed, SignedIn};
 use undercast_wire::http::names;
 use undercast_wire::schema::Protocol;
 use undercast_wire::sigv4::chunked::{ChunkSigner, ChunkedDecoder};
@@ -35,26 +35,44 @@ pub(crate) async fn handle(
         return Some(refuse(403, "The Host header names neither a loopback address nor a configured name."));
     };
     let origin = request.header(names::ORIGIN).map(ToOwned::to_owned);
+    let labels: Vec<String> = name.labels.iter().map(|l| (*l).to_owned()).collect();
+    let scheme = if tls { "https" } else { "http" };
+    let door = Door { gateway, labels, host: host_header, peer, scheme };
+    let rules = origin.as_ref().and_then(|_| door.cross_origin(&request));
     if let Some(origin) = &origin {
-        if !cors::allowed(origin, &gateway.settings.origins) {
+        if request.method == "OPTIONS"
+            && let Some(rules) = rules
+        {
+            return Some(door.preflight(rules));
+        }
+        let own = matches!(rules, Some(CrossOrigin::Allowed(_)));
+        if !own && !cors::allowed(origin, &gateway.settings.origins) {
             return Some(refuse(403, "Pages of this origin are not allowed to call; add it to UNDERCAST_ORIGINS."));
         }
         if request.method == "OPTIONS" {
             return Some(cors::preflight(origin, &request.headers));
         }
     }
-    let labels: Vec<String> = name.labels.iter().map(|l| (*l).to_owned()).collect();
-    let scheme = if tls { "https" } else { "http" };
-    let door = Door { gateway, labels, host: host_header, peer, scheme };
     let mut response = door.answer(request).await?;
     // As S3 does: a client that is refused before it has sent everything must not take the connection for a good one.
     if left.is_something() && !shared {
         response.set("connection", "close");
     }
-    if let Some(origin) = &origin {
-        cors::add(&mut response, origin);
+    match (&origin, rules) {
+        (Some(_), Some(CrossOrigin::Allowed(headers))) => {
+            headers.iter().for_each(|(name, value)| response.set(name, value));
+        }
+        // The rules of what it is for do not let the page read the answer.
+        (Some(_), Some(CrossOrigin::Refused(_))) | (None, _) => {}
+        (Some(origin), None) => cors::add(&mut response, origin),
     }
     Some(response)
+}
+
+/// The region in a label that has one behind the site: `s3-website-us-east-1`.
+fn region_in<'a>(label: &'a str, site: &str) -> Option<&'a str> {
+    let region = label.strip_prefix(site)?.strip_prefix('-')?;
+    undercast_kernel::regions::exists(region).then_some(region)
 }
 
 fn refuse(status: u16, why: &str) -> Response {
@@ -125,6 +143,41 @@ impl Door<'_> {
         Some(response)
     }
 
+    /// What the rules of what a page's request is for come to.
+    fn cross_origin(&self, request: &Request) -> Option<CrossOrigin> {
+        let kernel = &self.gateway.kernel;
+        let signed = sigv4::read(request).ok().flatten();
+        let mut asked = Request {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: String::new(),
+            headers: request.headers.clone(),
+            body: Body::empty(),
+        };
+        self.unfold_bucket(&mut asked, signed.as_ref());
+        let from = kernel.database().read();
+        let mut services = kernel.services().iter();
+        services.find_map(|service| {
+            let meant = signed.as_ref().is_none_or(|s| s.service == service.api().signing_name);
+            if meant { service.cross_origin(&from, &asked) } else { None }
+        })
+    }
+
+    /// The answer to a page that asks beforehand.
+    fn preflight(&self, rules: CrossOrigin) -> Response {
+        match rules {
+            CrossOrigin::Allowed(headers) => {
+                let mut response = Response::new(200, Vec::new());
+                headers.iter().for_each(|(name, value)| response.set(name, value));
+                response
+            }
+            CrossOrigin::Refused(error) => {
+                let id = self.gateway.kernel.random().uuid();
+                protocol::encode_error(Protocol::RestXml, &BARE, &error, &id)
+            }
+        }
+    }
+
     fn request_id(&self, api: &Service) -> String {
         let random = self.gateway.kernel.random();
         if api.s3_signing { random.text(16, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") } else { random.uuid() }
@@ -137,6 +190,7 @@ impl Door<'_> {
             address: Some(self.peer),
             user_agent: request.header(names::USER_AGENT).unwrap_or_default().to_owned(),
             access_key,
+            signed: None,
             service: None,
         }
     }
@@ -148,7 +202,8 @@ impl Door<'_> {
         }
         self.gateway.kernel.services().iter().enumerate().find_map(|(index, service)| {
             let found = service.sites().iter().find_map(|site| {
-                let at = self.labels.iter().position(|l| l == site).filter(|at| *at > 0)?;
+                let names = |label: &String| label == site || region_in(label, site).is_some();
+                let at = self.labels.iter().position(names).filter(|at| *at > 0)?;
                 Some((at, *site))
             });
             found.map(|(at, site)| (index, at, site))
@@ -157,9 +212,9 @@ impl Door<'_> {
 
     async fn serve(&self, (index, at, site): (usize, usize, &'static str), request: Request) -> Option<Response> {
         let service = self.gateway.kernel.services().get(index)?;
-        let region = self.labels.get(at + 1).map_or(undercast_kernel::regions::DEFAULT, String::as_str);
-        let caller =
-            Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None };
+        let region = region_in(&self.labels[at], site).or(self.labels.get(at + 1).map(String::as_str));
+        let region = region.unwrap_or(undercast_kernel::regions::DEFAULT);
+        let caller = anonymous();
         let request_id = self.gateway.kernel.random().uuid();
         let cx = self.gateway.kernel.cx(caller, region, &request_id, self.origin(&request, None));
         let name = self.labels[..at].join(".");
@@ -180,11 +235,14 @@ impl Door<'_> {
 
     /// A bucket in the host name becomes the first part of the path. Returns the path that was signed, if it was another.
     fn unfold_bucket(&self, request: &mut Request, signature: Option<&Signature>) -> Option<String> {
-        let at = self.labels.iter().position(|l| l == "s3" || l.starts_with("s3-"));
-        let s3 = signature.is_none_or(|s| s.service == "s3");
-        let at = at.filter(|at| *at > 0 && s3)?;
-        let bucket = self.labels[..at].join(".");
-        let path = format!("/{bucket}{}", request.path);
+        if signature.is_some_and(|s| s.service != "s3") {
+            return None;
+        }
+        let region = signature.map(|s| s.region.as_str()).filter(|r| undercast_kernel::regions::exists(r));
+        let bucket = host::bucket(&self.labels, region)?;
+        let mut path = "/".to_owned();
+        text::percent_encode(&bucket, false, &mut path);
+        path.push_str(&request.path);
         Some(std::mem::replace(&mut request.path, path))
     }
 
@@ -219,7 +277,11 @@ static NOBODY: Service = Service {
     operations: &[],
     unbuilt: &[],
     global: true,
+    told_by: None,
 };
+
+/// The same for APIs whose XML errors stand alone.
+static BARE: Service = Service { bare_errors: true, s3_signing: true, ..NOBODY };
 
 /// What every answer of a service carries.
 fn finish(response: &mut Response, api: &Service, protocol: Protocol, request_id: &str) {
@@ -267,6 +329,9 @@ impl Call<'_> {
         let kernel = &self.door.gateway.kernel;
         let service = kernel.services().get(self.target.service);
         let service = service.ok_or_else(|| Failure::broken("the router named a service that is not there"))?;
+        if matches!(self.target.operation, Asked::Form) {
+            return self.form(service, request).await;
+        }
         let streams = match &self.target.operation {
             Asked::Built(index, _) => self.api.operations.get(*index).is_some_and(|o| o.streams_input()),
             _ => false,
@@ -286,17 +351,22 @@ impl Call<'_> {
             Asked::Built(index, labels) => (index, labels),
             Asked::Unbuilt(name) => return Err(Failure::not_built(format!("{}.{name}", self.api.name))),
             Asked::Unknown(name) => return Err(unknown_operation(self.target.protocol, self.api, &name).into()),
-            Asked::InForm => return Err(Failure::broken("the form was not read")),
+            Asked::InForm | Asked::Form => return Err(Failure::broken("the form was not read")),
         };
         let Some(operation) = self.api.operations.get(index).copied() else {
             return Err(Failure::no_such_operation(self.api, index));
         };
+        if !streams {
+            service.check_body(operation, &request, &bytes)?;
+        }
         let protocol = self.target.protocol;
         let decoded =
             protocol::decode(protocol, operation, &request, &bytes, &labels).map_err(|e| e.into_error(protocol))?;
         let access_key = caller.access_key.clone();
-        let cx = kernel.cx(caller, &region, self.request_id, self.door.origin(&request, access_key));
+        let origin = Origin { signed: self.signed(), ..self.door.origin(&request, access_key) };
+        let cx = kernel.cx(caller, &region, self.request_id, origin);
         let outcome = kernel.dispatch(&cx, service, index, decoded).await;
+        let error = outcome.result.as_ref().err().and_then(|e| e.code().map(ToOwned::to_owned));
         let mut response = match outcome.result {
             Ok(output) => protocol::encode(protocol, self.api, operation, &*output, self.request_id),
             Err(failure @ Failure::Cut) => return Err(failure),
@@ -304,6 +374,7 @@ impl Call<'_> {
                 protocol::encode_error(protocol, self.api, &failure.into_error(self.request_id), self.request_id)
             }
         };
+        service.answered(&cx, operation, &request, &response, error.as_deref());
         if !outcome.ignored.is_empty() {
             let names: Vec<&str> = outcome.ignored.iter().map(|(name, _)| *name).collect();
             response.set("x-undercast-ignored", &names.join(", "));
@@ -312,6 +383,24 @@ impl Call<'_> {
             response.set("x-undercast-unknown", &outcome.unknown.join(", "));
         }
         Ok(response)
+    }
+
+    fn signed(&self) -> Option<Signed> {
+        let signature = self.signature.as_ref()?;
+        let place = if signature.expires.is_some() { SignedIn::Query } else { SignedIn::Header };
+        Some(Signed { place, version: signature.algorithm.clone(), at: signature.signed_at })
+    }
+
+    /// A browser's form, which says inside who sends it.
+    async fn form(
+        &self,
+        service: &std::sync::Arc<dyn undercast_kernel::Service>,
+        request: Request,
+    ) -> Result<Response, Failure> {
+        let caller = anonymous();
+        let region = self.region()?;
+        let cx = self.door.gateway.kernel.cx(caller, &region, self.request_id, self.door.origin(&request, None));
+        service.form(&cx, request).await
     }
 
     /// The region of the call: the one that was signed for, or that the host names.
@@ -407,25 +496,25 @@ impl Call<'_> {
     }
 
     fn unsigned(&self, request: &mut Request) -> Result<Caller, Failure> {
-        let anonymous = match &self.target.operation {
+        let open = match &self.target.operation {
             Asked::Built(index, _) => self.api.operations.get(*index).is_some_and(|o| o.anonymous),
             _ => true,
         };
-        if !anonymous && !self.api.s3_signing {
+        if !open && !self.api.s3_signing {
             return Err(auth::refusal(Refusal::Missing, self.target.protocol, false, None).into());
         }
         if is_chunked(request) {
-            let caller = Caller {
-                principal: std::sync::Arc::new(auth::anonymous()),
-                session: None,
-                access_key: None,
-                chunks: None,
-            };
+            let caller = anonymous();
             let hash = request.header("x-amz-content-sha256").unwrap_or_default().to_owned();
             self.unchunk(request, &hash, &caller);
         }
-        Ok(Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None })
+        Ok(anonymous())
     }
+}
+
+/// Who says nothing of who it is.
+fn anonymous() -> Caller {
+    Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None }
 }
 
 fn is_chunked(request: &Request) -> bool {

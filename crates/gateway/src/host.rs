@@ -55,9 +55,68 @@ pub(crate) fn parse<'a>(host: &'a str, extra: &[String]) -> Option<HostName<'a>>
     Some(HostName { labels: rest.trim_end_matches('.').split('.').filter(|l| !l.is_empty()).collect() })
 }
 
+/// The bucket that the labels before the domain name, as the path would name it: a bucket's name, the alias of a
+/// multi-region access point, or the ARN of an access point. `region` is that of the signature.
+///
+/// Source: "Virtual hosting of general purpose buckets", "Referencing access points" and "Making requests through a
+/// Multi-Region Access Point" in the S3 user guide. SDKs that are told an endpoint put `name-account.` before it.
+pub(crate) fn bucket(labels: &[String], region: Option<&str>) -> Option<String> {
+    let Some(at) = labels.iter().position(|l| l == "s3" || l.starts_with("s3-")) else {
+        let [label] = labels else { return None };
+        return access_point(label, region.unwrap_or(undercast_kernel::regions::DEFAULT));
+    };
+    match labels.get(at).map(String::as_str) {
+        _ if at == 0 => None,
+        Some("s3-control" | "s3-control-fips") => None,
+        Some("s3-accesspoint" | "s3-accesspoint-fips") => {
+            let named = labels.iter().skip(at).find(|l| undercast_kernel::regions::exists(l));
+            access_point(&labels[..at].join("."), named.map(String::as_str).or(region)?)
+        }
+        Some("s3-global") if labels[at - 1] == "accesspoint" => Some(labels[..at - 1].join(".")),
+        _ => Some(labels[..at].join(".")),
+    }
+}
+
+/// `name-123456789012` as the ARN of an access point.
+fn access_point(label: &str, region: &str) -> Option<String> {
+    let (name, account) = label.rsplit_once('-')?;
+    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    let partition = undercast_kernel::regions::partition(region);
+    (is_account && !name.is_empty()).then(|| format!("arn:{partition}:s3:{region}:{account}:accesspoint/{name}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buckets_stand_before_the_domain() {
+        let named = |host: &str| {
+            let labels: Vec<String> = host.split('.').filter(|l| !l.is_empty()).map(ToOwned::to_owned).collect();
+            bucket(&labels, Some("eu-west-1"))
+        };
+        for (host, wanted) in [
+            ("", None),
+            ("s3", None),
+            ("s3.us-east-1", None),
+            ("sqs.us-east-1", None),
+            ("b.s3", Some("b")),
+            ("my.bucket.s3.us-east-1", Some("my.bucket")),
+            ("b.s3-website-us-east-1", Some("b")),
+            ("000000000000", None),
+            ("000000000000.s3-control.us-east-1", None),
+            ("ap-000000000000", Some("arn:aws:s3:eu-west-1:000000000000:accesspoint/ap")),
+            ("a-b-000000000000.s3-accesspoint.us-west-2", Some("arn:aws:s3:us-west-2:000000000000:accesspoint/a-b")),
+            (
+                "ap-000000000000.s3-accesspoint.dualstack.cn-north-1",
+                Some("arn:aws-cn:s3:cn-north-1:000000000000:accesspoint/ap"),
+            ),
+            ("m1a2b3.mrap.accesspoint.s3-global", Some("m1a2b3.mrap")),
+            ("some-name", None),
+        ] {
+            assert_eq!(named(host).as_deref(), wanted, "{host}");
+        }
+    }
 
     #[test]
     fn hosts_are_taken_apart() {

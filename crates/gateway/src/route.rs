@@ -33,6 +33,8 @@ pub(crate) enum Asked {
     Unknown(String),
     /// It stands in the body's form, which has not been read yet.
     InForm,
+    /// It is the upload of a browser's form.
+    Form,
 }
 
 /// Finds services and operations.
@@ -165,9 +167,16 @@ impl Router {
             return Some(self.named(*service, Protocol::Cbor, operation.trim_end_matches('/')));
         }
         let candidates = self.candidates(signature, host.as_ref());
+        if let Some(target) = candidates.iter().find_map(|service| self.told(*service, request)) {
+            return Some(target);
+        }
         let form = is_form(request) || request.query.split('&').any(|p| p.starts_with("Action="));
         for service in candidates {
-            let protocols = self.services.get(*service)?.api().protocols;
+            let api = self.services.get(*service)?.api();
+            if api.told_by.is_some() && candidates.len() > 1 {
+                continue;
+            }
+            let protocols = api.protocols;
             if let Some(protocol) = protocols.iter().find(|p| matches!(p, Protocol::Query | Protocol::Ec2))
                 && (form || protocols.len() == 1)
             {
@@ -191,8 +200,20 @@ impl Router {
         if let Some(found) = signature.and_then(|s| self.by_signing_name.get(s.service.as_str())) {
             return found;
         }
-        let found = host.or_else(|| if signature.is_none() { self.by_host.get("s3") } else { None });
-        found.map_or(&[], std::slice::from_ref)
+        match host {
+            Some(host) => std::slice::from_ref(host),
+            None if signature.is_none() => self.by_signing_name.get("s3").map_or(&[], Vec::as_slice),
+            None => &[],
+        }
+    }
+
+    /// A request with the header that tells those of this service, for something that the service has.
+    fn told(&self, service: usize, request: &Request) -> Option<Target> {
+        let api = self.services.get(service)?.api();
+        api.told_by.filter(|name| request.headers.contains_key(*name))?;
+        let protocol = *api.protocols.iter().find(|p| matches!(p, Protocol::RestJson | Protocol::RestXml))?;
+        let operation = self.by_uri(service, request);
+        (!matches!(operation, Asked::Unknown(_))).then_some(Target { service, protocol, operation })
     }
 
     /// The service whose API a host label names.
@@ -227,7 +248,7 @@ impl Router {
         match best {
             Some((_, asked)) => asked,
             // What a browser's form uploads is in S3's reference, and not in its model.
-            None if s3 && request.method == "POST" && is_upload(request) => Asked::Unbuilt("PostObject"),
+            None if s3 && request.method == "POST" && is_upload(request) => Asked::Form,
             None => Asked::Unknown(format!("{} {}", request.method, request.path)),
         }
     }

@@ -27,6 +27,19 @@ pub struct Access {
     pub rule: ResourceRule,
     /// Condition keys of the service: `dynamodb:LeadingKeys`, `aws:ResourceTag/team`.
     pub context: MapContext,
+    /// What lies behind the resource and must allow the same as well: the bucket behind an access point.
+    pub behind: Vec<Behind>,
+}
+
+/// A resource behind the one that a call names. The action and the condition keys are those of the call.
+#[derive(Debug, Clone)]
+pub struct Behind {
+    /// Its ARN.
+    pub resource: String,
+    /// The account that owns it.
+    pub account: String,
+    /// Its policies.
+    pub policies: Vec<NamedPolicy>,
 }
 
 impl Access {
@@ -39,6 +52,7 @@ impl Access {
             policies: Vec::new(),
             rule: ResourceRule::EitherAllows,
             context: MapContext::new(),
+            behind: Vec::new(),
         }
     }
 
@@ -120,12 +134,13 @@ impl Context for CallContext<'_> {
             "aws:securetransport" => owned((origin.scheme == "https").to_string()),
             "aws:sourceip" => origin.address.and_then(|a| owned(a.to_string())),
             "aws:useragent" => Some(Values::one(&origin.user_agent)),
-            "aws:viaawsservice" => owned(is_forwarded(self.cx).to_string()),
-            "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" if is_forwarded(self.cx) => {
-                origin.service.as_ref().map(|(name, _)| Values::one(name))
-            }
+            "aws:viaawsservice" => owned(self.cx.forwarded_by().is_some().to_string()),
+            "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" => self.cx.forwarded_by().map(Values::one),
             "aws:sourcearn" => origin.service.as_ref().and_then(|(_, source)| source.as_deref()).map(Values::one),
-            "aws:sourceaccount" if origin.service.is_some() => Some(Values::one(self.cx.account())),
+            // Services tell for whom they act when they act in their own name only.
+            "aws:sourceaccount" if matches!(self.cx.principal().kind, PrincipalKind::Service { .. }) => {
+                Some(Values::one(self.cx.account()))
+            }
             "aws:resourceaccount" => Some(Values::one(self.owner)),
             _ => {
                 let name = key.strip_prefix("aws:principaltag/")?;
@@ -134,11 +149,6 @@ impl Context for CallContext<'_> {
             }
         }
     }
-}
-
-/// A service makes the call with somebody's credentials rather than on its own behalf.
-fn is_forwarded(cx: &Cx) -> bool {
-    cx.origin().service.is_some() && !matches!(cx.principal().kind, PrincipalKind::Service { .. })
 }
 
 /// The decision on one permission, and AWS's sentence where it is no.
@@ -151,9 +161,10 @@ pub(crate) struct Verdict {
 /// Decides whether the principal of `cx` may do what `access` says.
 pub(crate) fn weigh(cx: &Cx, identities: Option<&dyn Identities>, access: &Access, explain: bool) -> Result<Verdict> {
     let owner = access.resource_account.as_deref().unwrap_or(cx.account());
+    let own = |account: &str, policies: &[NamedPolicy]| account == cx.principal().account && policies.is_empty();
     let simple_root = matches!(cx.principal().kind, PrincipalKind::Root)
-        && owner == cx.principal().account
-        && access.policies.is_empty();
+        && own(owner, &access.policies)
+        && access.behind.iter().all(|b| own(&b.account, &b.policies));
     if simple_root && cx.session.is_none() && access.rule == ResourceRule::EitherAllows && !explain {
         return Ok(Verdict { allowed: true, message: String::new(), explanation: Json::Null });
     }
@@ -161,30 +172,56 @@ pub(crate) fn weigh(cx: &Cx, identities: Option<&dyn Identities>, access: &Acces
         Some(known) => known.policies(&cx.read(), cx.principal())?,
         None => Arc::default(),
     };
-    let context = CallContext { cx, access: &access.context, owner, tags: &facts.tags };
-    let request =
-        Request { action: &access.action, resource: &access.resource, principal: cx.principal(), context: &context };
-    let levels: Vec<&[NamedPolicy]> = facts.service_control.iter().map(Vec::as_slice).collect();
-    let inputs = Inputs {
-        resource_account: Some(owner),
-        identity: &facts.identity,
-        boundary: facts.boundary.as_ref(),
-        session: cx.session.as_deref(),
-        resource: &access.policies,
-        resource_rule: access.rule,
-        service_control: &levels,
-        explain,
-        ..Inputs::new(&request)
-    };
-    let decision = decide(&inputs);
-    if decision.allowed && !explain {
-        return Ok(Verdict { allowed: true, message: String::new(), explanation: Json::Null });
+    let side = Side { resource: &access.resource, owner, policies: &access.policies };
+    let mut verdict = side.weigh(cx, &facts, access, explain);
+    for behind in &access.behind {
+        if !verdict.allowed {
+            break;
+        }
+        let side = Side { resource: &behind.resource, owner: &behind.account, policies: &behind.policies };
+        let before = std::mem::replace(&mut verdict, side.weigh(cx, &facts, access, explain));
+        if explain && let Some(steps) = verdict.explanation.as_object_mut() {
+            steps.insert("before".to_owned(), before.explanation);
+        }
     }
-    let message = denied_message(&request, &decision.reason).unwrap_or_default();
-    Ok(Verdict { allowed: decision.allowed, message, explanation: explanation(access, &decision) })
+    Ok(verdict)
 }
 
-fn explanation(access: &Access, decision: &Decision) -> Json {
+/// One resource of a permission, with what decides over it.
+struct Side<'a> {
+    resource: &'a str,
+    owner: &'a str,
+    policies: &'a [NamedPolicy],
+}
+
+impl Side<'_> {
+    fn weigh(&self, cx: &Cx, facts: &IdentityPolicies, access: &Access, explain: bool) -> Verdict {
+        let context = CallContext { cx, access: &access.context, owner: self.owner, tags: &facts.tags };
+        let request =
+            Request { action: &access.action, resource: self.resource, principal: cx.principal(), context: &context };
+        let levels: Vec<&[NamedPolicy]> = facts.service_control.iter().map(Vec::as_slice).collect();
+        let inputs = Inputs {
+            resource_account: Some(self.owner),
+            identity: &facts.identity,
+            boundary: facts.boundary.as_ref(),
+            session: cx.session.as_deref(),
+            resource: self.policies,
+            resource_rule: access.rule,
+            service_control: &levels,
+            explain,
+            ..Inputs::new(&request)
+        };
+        let decision = decide(&inputs);
+        if decision.allowed && !explain {
+            return Verdict { allowed: true, message: String::new(), explanation: Json::Null };
+        }
+        let message = denied_message(&request, &decision.reason).unwrap_or_default();
+        let explanation = explanation(&access.action, self.resource, &decision);
+        Verdict { allowed: decision.allowed, message, explanation }
+    }
+}
+
+fn explanation(action: &str, resource: &str, decision: &Decision) -> Json {
     let steps: Vec<Json> = decision
         .trace
         .iter()
@@ -193,7 +230,7 @@ fn explanation(access: &Access, decision: &Decision) -> Json {
                    "effect": s.effect.as_str(), "outcome": format!("{:?}", s.outcome)})
         })
         .collect();
-    json!({"action": access.action, "resource": access.resource, "allowed": decision.allowed,
+    json!({"action": action, "resource": resource, "allowed": decision.allowed,
            "reason": format!("{:?}", decision.reason), "steps": steps})
 }
 

@@ -103,6 +103,50 @@ impl Kernel {
         api: &Service,
     ) -> Result<Caller> {
         let s3 = api.s3_signing;
+        if let Some(why) = misplaced(signature, api)
+            && self.is_issued(signature)?
+        {
+            return Err(out_of_scope(why, protocol, s3).into());
+        }
+        self.authenticate_by(signature, protocol, api, |secret, key| {
+            if signature.algorithm == sigv4::v2::ALGORITHM {
+                sigv4::same(&sigv4::v2::sign(request, signature, secret), &signature.signature)
+            } else {
+                sigv4::verify(request, signature, payload_hash, s3, key)
+            }
+        })
+    }
+
+    /// The caller whose signature a text bears: the policy of a browser's form.
+    ///
+    /// # Errors
+    /// As [`Kernel::authenticate`].
+    pub fn authenticate_text(
+        &self,
+        text: &str,
+        signature: &Signature,
+        protocol: Protocol,
+        api: &Service,
+    ) -> Result<Caller> {
+        self.authenticate_by(signature, protocol, api, |_, key| key.signed(text, &signature.signature))
+    }
+
+    /// Whether the key of a signature was issued here.
+    fn is_issued(&self, signature: &Signature) -> Result<bool> {
+        let key = &signature.access_key;
+        Ok(looks_real(key) && self.inner.callers.known(&self.inner.database.read(), key)?.is_some())
+    }
+
+    /// Finds whose key a signature names, and whether it is good: `good` is asked with the secret and what was derived
+    /// from it.
+    fn authenticate_by(
+        &self,
+        signature: &Signature,
+        protocol: Protocol,
+        api: &Service,
+        good: impl FnOnce(&str, &Key) -> bool,
+    ) -> Result<Caller> {
+        let s3 = api.s3_signing;
         let refuse = |why: Refusal| Err(refusal(why, protocol, s3, Some(signature)).into());
         let inner = &self.inner;
         // Only keys that look like AWS's are issued; for any other one there is no row to look for.
@@ -125,9 +169,6 @@ impl Kernel {
         if !credential.active {
             return refuse(Refusal::UnknownKey);
         }
-        if let Some(why) = misplaced(signature, api) {
-            return Err(out_of_scope(why, protocol, s3).into());
-        }
         if let Some(token) = &credential.token
             && !signature.token.as_deref().is_some_and(|given| sigv4::same(given, token))
         {
@@ -141,12 +182,7 @@ impl Kernel {
             return refuse(why);
         }
         let key = inner.signing_keys.get(signature, &credential.secret);
-        let good = if signature.algorithm == sigv4::v2::ALGORITHM {
-            sigv4::same(&sigv4::v2::sign(request, signature, &credential.secret), &signature.signature)
-        } else {
-            sigv4::verify(request, signature, payload_hash, s3, &key)
-        };
-        if !good {
+        if !good(&credential.secret, &key) {
             return refuse(Refusal::Mismatch);
         }
         Ok(Caller {

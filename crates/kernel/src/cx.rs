@@ -24,6 +24,28 @@ pub struct Cx {
     pub(crate) origin: Arc<Origin>,
 }
 
+/// How a request was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Where the signature stood.
+    pub place: SignedIn,
+    /// `AWS4-HMAC-SHA256`
+    pub version: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// Where a signature stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedIn {
+    /// In a header.
+    Header,
+    /// In the query string: a presigned URL.
+    Query,
+    /// In a field of a browser's form.
+    Form,
+}
+
 /// Where a call came from.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -37,6 +59,8 @@ pub struct Origin {
     pub user_agent: String,
     /// The access key id.
     pub access_key: Option<String>,
+    /// How it was signed, if it was.
+    pub signed: Option<Signed>,
     /// The service that makes the call on somebody's behalf, and the resource for which it does.
     pub service: Option<(String, Option<String>)>,
 }
@@ -190,6 +214,24 @@ impl Cx {
         self.inside(principal, service, source)
     }
 
+    /// The same call made by a service with the rights of whoever called it (AWS's forward access session): S3 that asks KMS
+    /// for a data key, say. `aws:ViaAWSService` is true of it, and `kms:ViaService` names the service; what a service that
+    /// called in its own name acts for (`aws:SourceArn`) stays.
+    #[must_use]
+    pub fn through(&self, service: &str) -> Self {
+        let source = self.origin.service.as_ref().and_then(|(_, source)| source.clone());
+        let session = self.session.clone();
+        Self { session, ..self.inside((*self.principal).clone(), service, source.as_deref()) }
+    }
+
+    /// The service that makes the call with the rights of somebody else, if one does.
+    pub fn forwarded_by(&self) -> Option<&str> {
+        let (service, _) = self.origin.service.as_ref()?;
+        // Who calls in its own name forwards nothing.
+        let own = matches!(&self.principal.kind, PrincipalKind::Service { name } if name == service);
+        (!own).then_some(service.as_str())
+    }
+
     /// The same call made by a service with a role that it was given. The role's own policies decide.
     #[must_use]
     pub fn as_role(&self, service: &str, role_arn: &str, session_name: &str) -> Self {
@@ -229,6 +271,7 @@ impl Cx {
             address: None,
             user_agent: service.to_owned(),
             access_key: None,
+            signed: None,
             service: Some((service.to_owned(), source.map(ToOwned::to_owned))),
             ..(*self.origin).clone()
         };

@@ -267,6 +267,7 @@ impl Kernel {
             address: None,
             user_agent: "undercast".to_owned(),
             access_key: None,
+            signed: None,
             service: None,
         };
         let caller = Caller { principal: Arc::new(auth::root(account)), session: None, access_key: None, chunks: None };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
-use undercast_store::{Owners, Shared};
+use undercast_store::{Owners, Shared, Snapshot};
 use undercast_wire::check::{self, Violation};
 use undercast_wire::schema::Operation;
 use undercast_wire::{AwsError, Fields, Request, Response, Value, Write};
@@ -13,6 +13,15 @@ use crate::{Access, Cx, Failure, Kernel, Next, Result, Task};
 
 /// The answer of a handler.
 pub type Answer<'a> = BoxFuture<'a, Result<Box<dyn Write>>>;
+
+/// What a browser's page of another origin may do with what its request is for, by rules that its owner set.
+#[derive(Debug)]
+pub enum CrossOrigin {
+    /// It may: the headers that say so.
+    Allowed(Vec<(&'static str, String)>),
+    /// It may not: the answer to those who ask beforehand.
+    Refused(AwsError),
+}
 
 /// One AWS service.
 pub trait Service: Send + Sync + 'static {
@@ -44,6 +53,25 @@ pub trait Service: Send + Sync + 'static {
         }
     }
 
+    /// A request from outside was answered, for services that keep logs of their own. `error`: the code, if it was one.
+    fn answered(
+        &self,
+        _cx: &Cx,
+        _operation: &'static Operation,
+        _request: &Request,
+        _response: &Response,
+        _error: Option<&str>,
+    ) {
+    }
+
+    /// Holds a body that is not a stream against what the request's headers say of it.
+    ///
+    /// # Errors
+    /// When they say something else.
+    fn check_body(&self, _operation: &'static Operation, _request: &Request, _body: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
     /// The largest body of a request that is not a stream, in bytes.
     fn body_limit(&self) -> usize {
         16 * 1024 * 1024
@@ -53,6 +81,16 @@ pub trait Service: Send + Sync + 'static {
     /// `<anything>.lambda-url.<region>.<domain>`.
     fn sites(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Answers the upload of a browser's form, which is bound to no operation of a model.
+    fn form<'a>(&'a self, _cx: &'a Cx, _request: Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async { Err(Failure::not_built("uploads by forms")) })
+    }
+
+    /// What a page may do with what a request without a body is for; `None`: its owner can set no rules for it.
+    fn cross_origin(&self, _from: &Snapshot, _request: &Request) -> Option<CrossOrigin> {
+        None
     }
 
     /// Answers a request to one of its sites. `name` is what stands before the site's label.

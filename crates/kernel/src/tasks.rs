@@ -105,6 +105,28 @@ impl Tasks {
         self.put(tx, &task)
     }
 
+    /// The same, unless it is to come sooner anyway. Work that is due by now may be running, and may have looked already at
+    /// what this call changes: it comes again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn schedule_sooner(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        service: &str,
+        id: &str,
+        kind: &str,
+        payload: String,
+        due: Timestamp,
+    ) -> Result<()> {
+        let there = BY_ID.get(tx, &(service, id))?.map(|(due, _)| due);
+        if there.is_some_and(|there| cx.now_millis() < there && there <= due.as_millisecond()) {
+            return Ok(());
+        }
+        self.schedule(cx, tx, service, id, kind, payload, due)
+    }
+
     fn put(&self, tx: &mut Tx<'_>, task: &Task) -> Result<()> {
         self.cancel(tx, &task.service, &task.id)?;
         DUE.put(tx, &(task.due, &task.service, &task.id), task);

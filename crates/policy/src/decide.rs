@@ -48,6 +48,9 @@ pub enum ResourceRule {
     EitherAllows,
     /// Role trust policies and KMS key policies: without an allow here nothing else helps.
     MustAllow,
+    /// The same, where among the resource's policies one is a KMS grant to the caller: whom it names needs no policy of
+    /// their own, not even from another account.
+    Granted,
 }
 
 /// All that bears on one request. Slices are empty where there is no such policy.
@@ -98,7 +101,11 @@ impl<'a> Inputs<'a> {
 
     fn crosses_accounts(&self) -> bool {
         let caller = &self.request.principal.account;
-        self.resource_account.is_some_and(|owner| owner != caller)
+        self.resource_rule != ResourceRule::Granted && self.resource_account.is_some_and(|owner| owner != caller)
+    }
+
+    fn resource_must_allow(&self) -> bool {
+        self.resource_rule != ResourceRule::EitherAllows
     }
 
     fn resource_type(&self) -> PolicyType {
@@ -204,7 +211,7 @@ fn grant(inputs: &Inputs<'_>, subject: &Subject<'_>) -> Result<AllowedBy, Policy
             grade.map(|_| AllowedBy::Resource).ok_or(no_resource_allow)
         }
         PrincipalKind::Root => {
-            let needs_resource = inputs.crosses_accounts() || inputs.resource_rule == ResourceRule::MustAllow;
+            let needs_resource = inputs.crosses_accounts() || inputs.resource_must_allow();
             match grade {
                 None if needs_resource => Err(no_resource_allow),
                 _ => Ok(AllowedBy::Root),
@@ -230,7 +237,7 @@ fn within_account(inputs: &Inputs<'_>, subject: &Subject<'_>, grade: Option<Grad
         Some(Grade::Behind) => own_side(inputs, subject, false).map(|()| AllowedBy::Resource),
         // Named is the account, which leaves the matter to its own policies.
         Some(Grade::Account) => own_side(inputs, subject, true).map(|()| AllowedBy::Both),
-        None if inputs.resource_rule == ResourceRule::MustAllow => Err(inputs.resource_type()),
+        None if inputs.resource_must_allow() => Err(inputs.resource_type()),
         None => own_side(inputs, subject, true).map(|()| AllowedBy::Identity),
     }
 }

@@ -296,3 +296,28 @@ fn a_denial_is_explained() {
         ["Tagged: Condition { operator: \"StringEquals\", key: \"aws:ResourceTag/team\" }", "Other: Resource"]
     );
 }
+
+/// A grant of KMS stands beside the key policy: whom it names needs nothing else, whichever account is theirs.
+#[test]
+fn whom_a_grant_names_needs_no_policy_in_another_account() {
+    let alice = user("alice");
+    let run = |resource: &[NamedPolicy], identity: &[NamedPolicy], rule: ResourceRule| {
+        send(&request(&alice, &NoContext), |inputs| {
+            inputs.identity = identity;
+            inputs.resource = resource;
+            inputs.resource_account = Some("999999999999");
+            inputs.resource_rule = rule;
+        })
+        .reason
+    };
+    let to_alice = on_resource("Allow", r#"{"AWS":"arn:aws:iam::111122223333:user/alice"}"#, "sqs:*");
+    let to_account = on_resource("Allow", r#"{"AWS":"111122223333"}"#, "sqs:*");
+    let to_nobody = on_resource("Allow", r#"{"AWS":"arn:aws:iam::111122223333:user/bob"}"#, "sqs:*");
+    let granted = ResourceRule::Granted;
+    assert_eq!(run(std::slice::from_ref(&to_alice), &[], ResourceRule::MustAllow), implicit(PolicyType::Identity));
+    assert_eq!(run(std::slice::from_ref(&to_alice), &[], granted), Reason::Allowed(AllowedBy::Resource));
+    assert_eq!(run(std::slice::from_ref(&to_account), &[], granted), implicit(PolicyType::Identity));
+    assert_eq!(run(&[to_account], &[allow()], granted), Reason::Allowed(AllowedBy::Both));
+    assert_eq!(run(&[to_nobody], &[allow()], granted), implicit(PolicyType::Resource));
+    assert!(matches!(run(&[to_alice], &[deny()], granted), Reason::ExplicitDeny { .. }));
+}

@@ -33,12 +33,21 @@ fn named(key: [u8; KEY]) -> ([u8; 4], [u8; KEY]) {
     ([hash[0], hash[1], hash[2], hash[3]], key)
 }
 
-/// The key stream of one piece, at some place.
-pub(crate) struct KeyStream(Ctr128BE<Aes256>);
+/// A key stream: AES-256 in counter mode, from some place on.
+pub struct KeyStream(Ctr128BE<Aes256>);
 
 impl KeyStream {
+    /// The stream of a key and a nonce, from `offset` bytes on.
+    pub fn new(key: &[u8; KEY], nonce: &[u8; NONCE], offset: u64) -> Self {
+        let mut stream = Ctr128BE::<Aes256>::new(key.into(), nonce.into());
+        if offset > 0 {
+            stream.seek(offset);
+        }
+        Self(stream)
+    }
+
     /// Turns bytes into ciphertext, and back.
-    pub(crate) fn apply(&mut self, bytes: &mut [u8]) {
+    pub fn apply(&mut self, bytes: &mut [u8]) {
         self.0.apply_keystream(bytes);
     }
 }
@@ -89,11 +98,7 @@ impl Cipher {
         let found = self.keys.iter().find(|(name, _)| nonce.starts_with(name));
         let missing = || std::io::Error::new(std::io::ErrorKind::InvalidData, "the key of these bytes is not here");
         let (_, key) = found.ok_or_else(missing)?;
-        let mut stream = Ctr128BE::<Aes256>::new(key.into(), &(*nonce).into());
-        if offset > 0 {
-            stream.seek(offset);
-        }
-        Ok(KeyStream(stream))
+        Ok(KeyStream::new(key, nonce, offset))
     }
 }
 

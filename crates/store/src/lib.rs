@@ -19,6 +19,7 @@ mod snapshots;
 mod table;
 
 pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Unreferenced, Written};
+pub use cipher::KeyStream;
 pub use database::{Database, Snapshot, Tx};
 pub use durable::Durable;
 pub use key::{Key, KeyDecode, Part, PartDecode, Passed, prefix_end};

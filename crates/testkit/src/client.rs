@@ -123,6 +123,7 @@ impl Client {
         let call = Call { api, operation, protocol };
         let input = inprocess::decode(input, operation.input).expect("an input of the operation").input;
         let mut request = call.encode(&input, body);
+        call.say_checksum(&mut request);
         self.sign(&mut request, api);
         (call, request)
     }
@@ -273,6 +274,21 @@ fn events(mut rest: &[u8]) -> Json {
 }
 
 impl Call {
+    /// As SDKs do, says a checksum where the operation demands one and the input says none.
+    fn say_checksum(&self, request: &mut Request) {
+        let said = request.headers.keys().any(|k| k == "content-md5" || k.as_str().starts_with("x-amz-checksum-"));
+        if self.operation.checksum_required && !said {
+            let body = request.body.take().into_parts().unwrap_or_default();
+            let announced = request.header("x-amz-sdk-checksum-algorithm").map(ToOwned::to_owned);
+            match announced.as_deref() {
+                Some("SHA256") => set(request, "x-amz-checksum-sha256", &text::base64(&Sha256::digest(&body))),
+                Some(other) => panic!("the test client has no checksum {other}"),
+                None => set(request, "content-md5", &text::base64(&md5::Md5::digest(&body))),
+            }
+            request.body = body.into();
+        }
+    }
+
     fn answer(&self, status: u16, headers: http::HeaderMap, body: Bytes) -> Answer {
         let json = if status < 300 { self.decode(status, &headers, &body) } else { self.decode_error(&headers, &body) };
         Answer { status, headers, body, json }

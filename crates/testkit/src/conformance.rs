@@ -30,7 +30,7 @@ pub struct Case {
     pub then: Then,
 }
 
-/// A call before, of which parts of the answer are kept.
+/// A call before or after, with what it is answered; without a word on that it succeeds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -39,7 +39,16 @@ pub struct Step {
     /// Its input.
     #[serde(default)]
     pub input: Json,
-    /// Name to the path of a member of its answer.
+    /// Members of its output.
+    #[serde(default)]
+    pub output: Option<Json>,
+    /// Code of its error.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// Message of its error, or a part of it.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Name to the path of a member of its answer, for what comes later.
     #[serde(default)]
     pub save: BTreeMap<String, String>,
 }
@@ -69,26 +78,9 @@ pub struct Then {
     /// Message of an error.
     #[serde(default)]
     pub message: Option<String>,
-    /// A call after it, and members of its output: the effect.
+    /// Calls after it: the effect.
     #[serde(default)]
-    pub and: Vec<Effect>,
-}
-
-/// A call that shows an effect.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Effect {
-    /// `sqs.ReceiveMessage`
-    pub call: String,
-    /// Its input.
-    #[serde(default)]
-    pub input: Json,
-    /// Members of its output.
-    #[serde(default)]
-    pub output: Option<Json>,
-    /// Code of its error.
-    #[serde(default)]
-    pub error: Option<String>,
+    pub and: Vec<Step>,
 }
 
 /// What the cases of a service exercised.
@@ -150,36 +142,47 @@ async fn call(clients: &(Client, Client, String), name: &str, input: Json) -> An
 async fn check(clients: &(Client, Client, String), case: &Case) -> Result<(), String> {
     let mut saved: BTreeMap<String, Json> = BTreeMap::new();
     for step in &case.given {
-        let answer = call(clients, &step.call, fill(&step.input, &saved)).await;
-        if answer.status >= 300 {
-            return Err(format!("the given {} failed: {}", step.call, answer.json));
-        }
-        for (name, path) in &step.save {
-            let found = answer.json.pointer(&format!("/{}", path.replace('.', "/")));
-            saved.insert(name.clone(), found.cloned().ok_or_else(|| format!("{} has no {path}", step.call))?);
-        }
+        take(clients, step, &mut saved).await.map_err(|why| format!("the given {}: {why}", step.call))?;
     }
     let answer = call(clients, &case.operation, fill(&case.when.input, &saved)).await;
     compare(&answer, case.then.error.as_deref(), case.then.output.as_ref().map(|o| fill(o, &saved)).as_ref())?;
     if let Some(status) = case.then.status.filter(|s| *s != answer.status) {
         return Err(format!("status {} instead of {status}", answer.status));
     }
-    if let Some(message) = &case.then.message {
-        let message = fill(&Json::String(message.clone()), &saved);
-        if !answer.json["message"]
-            .as_str()
-            .is_some_and(|m| Some(m) == message.as_str() || m.contains(message.as_str().unwrap_or("\0")))
-        {
-            return Err(format!("message {} instead of {message}", answer.json["message"]));
-        }
-    }
-    for effect in &case.then.and {
-        let answer = call(clients, &effect.call, fill(&effect.input, &saved)).await;
-        let output = effect.output.as_ref().map(|o| fill(o, &saved));
-        compare(&answer, effect.error.as_deref(), output.as_ref())
-            .map_err(|why| format!("then {}: {why}", effect.call))?;
+    says(&answer, case.then.message.as_deref(), &saved)?;
+    for step in &case.then.and {
+        take(clients, step, &mut saved).await.map_err(|why| format!("then {}: {why}", step.call))?;
     }
     Ok(())
+}
+
+/// Makes a call, holds its answer against what is wanted of it, and keeps what is to be kept.
+async fn take(
+    clients: &(Client, Client, String),
+    step: &Step,
+    saved: &mut BTreeMap<String, Json>,
+) -> Result<(), String> {
+    let answer = call(clients, &step.call, fill(&step.input, saved)).await;
+    let output = step.output.as_ref().map(|o| fill(o, saved));
+    compare(&answer, step.error.as_deref(), output.as_ref())?;
+    says(&answer, step.message.as_deref(), saved)?;
+    for (name, path) in &step.save {
+        let found = answer.json.pointer(&format!("/{}", path.replace('.', "/")));
+        saved.insert(name.clone(), found.cloned().ok_or_else(|| format!("it has no {path}"))?);
+    }
+    Ok(())
+}
+
+/// The message of an error is the one that is wanted, or has it in it.
+fn says(answer: &Answer, wanted: Option<&str>, saved: &BTreeMap<String, Json>) -> Result<(), String> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let wanted = fill(&Json::String(wanted.to_owned()), saved);
+    let found = answer.json["message"].as_str().unwrap_or_default();
+    if found.contains(wanted.as_str().unwrap_or("\0")) {
+        Ok(())
+    } else {
+        Err(format!("message {found} instead of {wanted}"))
+    }
 }
 
 fn compare(answer: &Answer, error: Option<&str>, output: Option<&Json>) -> Result<(), String> {

@@ -15,9 +15,11 @@ pub(crate) fn all(wanted: &[String], environment: &Environment) -> Vec<Arc<dyn S
         Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_dynamodb::DynamoDbStreams),
         Arc::new(undercast_iam::Iam),
+        Arc::new(undercast_kms::Kms),
         Arc::new(undercast_lambda::Lambda::new(interpreters)),
         Arc::new(undercast_logs::Logs),
         Arc::new(undercast_s3::S3::default()),
+        Arc::new(undercast_s3::S3Control),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_sts::Sts),
@@ -25,9 +27,9 @@ pub(crate) fn all(wanted: &[String], environment: &Environment) -> Vec<Arc<dyn S
     if wanted.is_empty() {
         return all;
     }
-    // STS is asked by every SDK that assumes a role, and costs nothing. The streams of tables are a part of them.
-    let chosen = |name: &str| {
-        name == "sts" || wanted.iter().any(|w| w == name || (w == "dynamodb" && name == "dynamodbstreams"))
-    };
+    // STS is asked by every SDK that assumes a role, and costs nothing. The streams of tables are a part of them, and so
+    // is what S3 has by account.
+    let parts = [("dynamodb", "dynamodbstreams"), ("s3", "s3control")];
+    let chosen = |name: &str| name == "sts" || wanted.iter().any(|w| w == name || parts.contains(&(w.as_str(), name)));
     all.into_iter().filter(|s| chosen(s.api().name)).collect()
 }

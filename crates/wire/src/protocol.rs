@@ -91,7 +91,12 @@ pub fn encode(
             xml_response(200, body)
         }
         Protocol::RestJson | Protocol::RestXml => {
-            let mut w = RestWriter::new(protocol, operation.http.code, operation.output, service.xml_namespace);
+            let mut w = RestWriter::new(
+                protocol,
+                output.status().unwrap_or(operation.http.code),
+                operation.output,
+                service.xml_namespace,
+            );
             output.write(&mut w);
             w.finish()
         }

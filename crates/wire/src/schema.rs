@@ -43,6 +43,8 @@ pub struct Service {
     pub unbuilt: &'static [Unbuilt],
     /// A stateless API without accounts, or one whose state is stored once for all regions.
     pub global: bool,
+    /// A header that all its requests carry, which tells them from those of an API with the same signing name.
+    pub told_by: Option<&'static str>,
 }
 
 /// An operation that the API has and that is not built.
@@ -115,6 +117,8 @@ pub struct Operation {
     pub anonymous: bool,
     /// It changes nothing (the model says so, or its name begins with Get, List, Describe, …).
     pub readonly: bool,
+    /// A request must say a checksum of its body.
+    pub checksum_required: bool,
     /// How many conformance cases stand behind it. Each runs on every protocol of its service.
     pub cases: u32,
 }

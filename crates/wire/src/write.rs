@@ -9,6 +9,12 @@ use crate::value::{Body, Fields, Timestamp, Value};
 pub trait Write: Send + Sync {
     /// Puts it down, once, as one value.
     fn write(&self, w: &mut dyn Writer);
+
+    /// The HTTP status, where it is not the one that the operation is bound to: S3 tells a restoration that was begun
+    /// from one that was there.
+    fn status(&self) -> Option<u16> {
+        None
+    }
 }
 
 /// A protocol that puts values down in the order they are given.

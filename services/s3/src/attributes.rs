@@ -7,7 +7,7 @@ use crate::api::{self, output};
 use crate::checksum::{self, Checksum};
 use crate::list_objects::some;
 use crate::rows::{Bucket, Object};
-use crate::{bucket, buckets, content, error, listing, objects};
+use crate::{bucket, buckets, content, encryption, error, listing, objects, permission};
 
 /// What can be asked for.
 const ATTRIBUTES: &[&str] = &["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
@@ -21,6 +21,7 @@ pub(crate) fn get(cx: &Cx, input: &api::GetObjectAttributesInput) -> Result<api:
         );
     }
     let object = objects::existing(&from, &bucket, &input.key, input.version_id.as_deref())?;
+    encryption::check_customer(object.sealed.as_ref(), &encryption::customer!(input))?;
     let asked = |name: &str| input.object_attributes.iter().any(|a| a == name);
     let most = listing::most(input.max_parts, "x-amz-max-parts")?;
     let parts = if asked("ObjectParts") {
@@ -31,6 +32,7 @@ pub(crate) fn get(cx: &Cx, input: &api::GetObjectAttributesInput) -> Result<api:
     Ok(api::GetObjectAttributesOutput {
         last_modified: Some(buckets::shown(object.modified)),
         version_id: object.shown_version(&bucket),
+        request_charged: permission::charged(cx, &bucket),
         e_tag: asked("ETag").then(|| object.etag.clone()),
         checksum: object.checksum.as_ref().filter(|_| asked("Checksum")).map(whole),
         object_parts: parts,

@@ -6,7 +6,7 @@ use undercast_kernel::store::{Read, is_account};
 use undercast_kernel::{AwsError, Cx, Failure, Result};
 
 use crate::rows::{BUCKETS, Bucket};
-use crate::{S3, error};
+use crate::{S3, control, error};
 
 /// Longest key in bytes.
 const KEY_BYTES: usize = 1024;
@@ -20,12 +20,20 @@ pub(crate) fn open(cx: &Cx, from: &(impl Read + ?Sized), name: &str, owner: Opti
 
 /// The same for calls that S3 answers in every region.
 pub(crate) fn anywhere(from: &(impl Read + ?Sized), name: &str, owner: Option<&str>) -> Result<Bucket> {
-    let bucket = BUCKETS.get(from, &(name,))?.ok_or_else(|| missing(name))?;
+    let bucket = match control::via::find(from, name)? {
+        Some(bucket) => bucket,
+        None => BUCKETS.get(from, &(name,))?.ok_or_else(|| missing(name))?,
+    };
     check_owner(&bucket, owner)?;
     Ok(bucket)
 }
 
 impl S3 {
+    /// The bucket of that name as it was last taken apart.
+    pub(crate) fn remembered(&self, from: &(impl Read + ?Sized), name: &str) -> Result<Option<Arc<Bucket>>> {
+        self.buckets.get(&BUCKETS, from, &(name,), Ok::<_, Failure>)
+    }
+
     /// The bucket as it was last taken apart, for readings: they are many, and all of them ask for it twice.
     pub(crate) fn bucket(
         &self,
@@ -34,8 +42,10 @@ impl S3 {
         name: &str,
         owner: Option<&str>,
     ) -> Result<Arc<Bucket>> {
-        let found = self.buckets.get(&BUCKETS, from, &(name,), Ok::<_, Failure>)?;
-        let bucket = found.ok_or_else(|| missing(name))?;
+        let bucket = match control::via::find(from, name)? {
+            Some(bucket) => Arc::new(bucket),
+            None => self.remembered(from, name)?.ok_or_else(|| missing(name))?,
+        };
         check_owner(&bucket, owner)?;
         check_region(cx, &bucket)?;
         Ok(bucket)
@@ -47,7 +57,7 @@ fn missing(name: &str) -> AwsError {
 }
 
 fn check_region(cx: &Cx, bucket: &Bucket) -> Result<()> {
-    if bucket.region == cx.region() {
+    if bucket.region == cx.region() || bucket.via.as_ref().is_some_and(|via| via.everywhere) {
         return Ok(());
     }
     wrong_region(cx, bucket).map_or(Ok(()), |error| Err(error.into()))

@@ -2,15 +2,22 @@
 
 use undercast_kernel::store::{Order, Read};
 use undercast_kernel::tags::Tags;
-use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp, auth, paging, regions};
+use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp, paging, regions};
 
 use crate::api::{self, output};
-use crate::policy::check_acl;
-use crate::rows::{BUCKETS, Block, Bucket, LISTED, LISTED_VERSIONS, OWNED, PARTS, SETTINGS, UPLOADS, Versioning};
-use crate::{bucket, error, intake, listing, tagging};
+use crate::logging::LINES;
+use crate::replicate::WAYS;
+use crate::rows::{
+    BUCKETS, Bucket, LISTED, LISTED_VERSIONS, Lock, OWNED, Ownership, PARTS, SETTINGS, UPLOADS, Versioning,
+};
+use crate::settings::Setting;
+use crate::{acl, bucket, control, error, intake, listing, replication, tagging};
 
 /// The setting that holds a bucket's tags.
 pub(crate) const TAGS: &str = "tags";
+
+/// The bit of [`Bucket::has`] that says that ownership controls were deleted.
+const OWNERSHIP_GONE: u32 = 1;
 
 /// `ListBuckets` gives so many at a time at most.
 const MOST_BUCKETS: i32 = 10_000;
@@ -20,37 +27,22 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateBucketInput) -> Result<api
     if !bucket::is_valid(name) {
         return Err(error::invalid_bucket_name(name).into());
     }
-    check_ownership(input.object_ownership.as_deref())?;
+    let ownership = input.object_ownership.as_deref().map(Ownership::parse).transpose()?.unwrap_or_default();
     if input.bucket_namespace.as_deref().is_some_and(|n| n != "global") {
         return Err(Failure::not_built("s3.CreateBucket with `BucketNamespace` account-regional"));
     }
-    let grants = [
-        &input.grant_full_control,
-        &input.grant_read,
-        &input.grant_read_acp,
-        &input.grant_write,
-        &input.grant_write_acp,
-    ];
-    if check_acl(input.acl.as_deref(), &grants.map(Option::as_ref)).is_err() {
-        let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
-        return Err(AwsError::new("InvalidBucketAclWithObjectOwnership", 400, message).into());
-    }
+    let asked = acl::asked!(input);
     let (constraint, tags) =
         input.create_bucket_configuration.map_or((None, None), |c| (c.location_constraint, c.tags));
     let region = location_of(cx, constraint.as_deref())?;
     let tags =
         tags.map(|t| tagging::of_set(t.into_iter().map(|t| (t.key, t.value)), tagging::Of::Bucket)).transpose()?;
-    let made = Bucket {
-        name: name.to_owned(),
-        account: cx.account().to_owned(),
-        region: region.to_owned(),
-        created: cx.now_millis(),
-        versioning: Versioning::Off,
-        policy: None,
-        public: false,
-        block: Some(Block::ALL),
-        notifies: false,
-    };
+    let mut made = Bucket { ownership, ..Bucket::new(name, cx.account(), region, cx.now_millis()) };
+    made.acl = acl::of_new_bucket(&made, &asked)?;
+    if input.object_lock_enabled_for_bucket == Some(true) {
+        made.lock = Some(Lock { default: None });
+        made.versioning = Versioning::Enabled;
+    }
     cx.write(|tx| {
         if let Some(there) = BUCKETS.get(tx, &(name,))? {
             return taken(&made, &there);
@@ -104,11 +96,25 @@ fn location_of<'a>(cx: &'a Cx, constraint: Option<&'a str>) -> Result<&'a str> {
     }
 }
 
-/// Only BucketOwnerEnforced is built, which is what new buckets have.
-fn check_ownership(ownership: Option<&str>) -> Result<()> {
-    match ownership {
-        None | Some("BucketOwnerEnforced") => Ok(()),
-        Some(other) => Err(Failure::not_built(format!("ObjectOwnership {other}: buckets with ACLs"))),
+impl Ownership {
+    fn parse(name: &str) -> Result<Self> {
+        match name {
+            "BucketOwnerEnforced" => Ok(Self::Enforced),
+            "BucketOwnerPreferred" => Ok(Self::Preferred),
+            "ObjectWriter" => Ok(Self::Writer),
+            other => {
+                Err(error::invalid_argument("Invalid x-amz-object-ownership header", "x-amz-object-ownership", other)
+                    .into())
+            }
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Enforced => "BucketOwnerEnforced",
+            Self::Preferred => "BucketOwnerPreferred",
+            Self::Writer => "ObjectWriter",
+        }
     }
 }
 
@@ -117,7 +123,7 @@ pub(crate) fn head(cx: &Cx, input: &api::HeadBucketInput) -> Result<api::HeadBuc
     Ok(api::HeadBucketOutput {
         bucket_arn: Some(bucket.arn()),
         bucket_region: Some(bucket.region),
-        access_point_alias: Some(false),
+        access_point_alias: Some(bucket.via.as_ref().is_some_and(|via| via.alias)),
         ..Default::default()
     })
 }
@@ -134,6 +140,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         if !is_empty(tx, &bucket)? {
             return Err(error::bucket_not_empty(&bucket.name).into());
         }
+        control::points::refuse_attached(tx, &bucket)?;
         // Uploads that are going on end with their bucket.
         for part in PARTS.all(tx, &bucket.all())? {
             intake::release(tx, &bucket, &part.row.stored)?;
@@ -141,6 +148,8 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         PARTS.clear(tx, &bucket.all())?;
         UPLOADS.clear(tx, &bucket.all())?;
         SETTINGS.clear(tx, &bucket.all())?;
+        WAYS.clear(tx, &bucket.all())?;
+        LINES.clear(tx, &bucket.all())?;
         OWNED.delete(tx, &(&bucket.account, &bucket.name));
         BUCKETS.delete(tx, &(&bucket.name,));
         Ok(())
@@ -155,9 +164,9 @@ fn is_empty(from: &(impl Read + ?Sized), bucket: &Bucket) -> Result<bool> {
     Ok(!any(&LISTED)? && !any(&LISTED_VERSIONS)?)
 }
 
-/// The owner of an account's buckets, as lists and ACLs show it.
+/// The owner of an account's buckets and objects, as lists and ACLs show it.
 pub(crate) fn owner(account: &str) -> output::Owner {
-    output::Owner { display_name: None, id: Some(auth::canonical_user(account)) }
+    output::Owner { display_name: None, id: Some(acl::user(account)) }
 }
 
 /// A moment as S3 shows it: whole seconds.
@@ -224,6 +233,12 @@ pub(crate) async fn put_versioning(cx: &Cx, input: api::PutBucketVersioningInput
     };
     cx.write(|tx| {
         let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        if bucket.lock.is_some() && versioning != Versioning::Enabled {
+            let message =
+                "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
+            return Err(AwsError::new("InvalidBucketState", 409, message).into());
+        }
+        replication::check_versioning(&bucket, versioning)?;
         bucket.versioning = versioning;
         BUCKETS.put(tx, &(&bucket.name,), &bucket);
         Ok(())
@@ -277,50 +292,104 @@ pub(crate) async fn delete_tagging(cx: &Cx, input: api::DeleteBucketTaggingInput
     .await
 }
 
-pub(crate) fn put_ownership(cx: &Cx, input: &api::PutBucketOwnershipControlsInput) -> Result<()> {
-    bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
-    match input.ownership_controls.rules.as_slice() {
-        // It is what every bucket has, so there is nothing to write.
-        [rule] => check_ownership(Some(&rule.object_ownership)),
-        _ => Err(error::malformed_xml().into()),
-    }
+pub(crate) async fn put_ownership(cx: &Cx, input: api::PutBucketOwnershipControlsInput) -> Result<()> {
+    let [rule] = input.ownership_controls.rules.as_slice() else { return Err(error::malformed_xml().into()) };
+    let ownership = Ownership::parse(&rule.object_ownership).map_err(|_| error::malformed_xml())?;
+    cx.write(|tx| {
+        let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        if ownership == Ownership::Enforced && bucket.acl.is_some() {
+            let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+            return Err(AwsError::new("InvalidBucketAclWithObjectOwnership", 400, message).into());
+        }
+        bucket.ownership = ownership;
+        bucket.has &= !OWNERSHIP_GONE;
+        BUCKETS.put(tx, &(&bucket.name,), &bucket);
+        Ok(())
+    })
+    .await
 }
 
 pub(crate) fn get_ownership(
     cx: &Cx,
     input: &api::GetBucketOwnershipControlsInput,
 ) -> Result<api::GetBucketOwnershipControlsOutput> {
-    bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
-    let rules = vec![output::OwnershipControlsRule { object_ownership: "BucketOwnerEnforced".to_owned() }];
+    let bucket = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    if bucket.has & OWNERSHIP_GONE != 0 {
+        let message = "The bucket ownership controls were not found";
+        let error = AwsError::new("OwnershipControlsNotFoundError", 404, message);
+        return Err(error.with("BucketName", bucket.name.as_str()).into());
+    }
+    let rules = vec![output::OwnershipControlsRule { object_ownership: bucket.ownership.name().to_owned() }];
     Ok(api::GetBucketOwnershipControlsOutput { ownership_controls: Some(output::OwnershipControls { rules }) })
 }
 
-/// The one grant that everything here has: all to the owner of the bucket.
-pub(crate) fn grants(bucket: &Bucket) -> Vec<output::Grant> {
-    let grantee = output::Grantee {
-        id: Some(auth::canonical_user(&bucket.account)),
-        type_: "CanonicalUser".to_owned(),
-        ..Default::default()
-    };
-    vec![output::Grant { grantee: Some(grantee), permission: Some("FULL_CONTROL".to_owned()) }]
+/// Without controls a bucket is as buckets were before there were any: whoever writes an object owns it.
+pub(crate) async fn delete_ownership(cx: &Cx, input: api::DeleteBucketOwnershipControlsInput) -> Result<()> {
+    cx.write(|tx| {
+        let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        bucket.ownership = Ownership::Writer;
+        bucket.has |= OWNERSHIP_GONE;
+        BUCKETS.put(tx, &(&bucket.name,), &bucket);
+        Ok(())
+    })
+    .await
 }
 
 pub(crate) fn get_acl(cx: &Cx, input: &api::GetBucketAclInput) -> Result<api::GetBucketAclOutput> {
     let bucket = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
-    Ok(api::GetBucketAclOutput { owner: Some(owner(&bucket.account)), grants: Some(grants(&bucket)) })
+    let counts = bucket.acl.as_ref().filter(|_| bucket.ownership != Ownership::Enforced);
+    Ok(api::GetBucketAclOutput {
+        owner: Some(owner(&bucket.account)),
+        grants: Some(acl::shown(counts, &bucket.account)),
+    })
 }
 
-pub(crate) fn put_acl(cx: &Cx, input: &api::PutBucketAclInput) -> Result<()> {
-    bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
-    if input.access_control_policy.is_some() {
-        return Err(error::acl_not_supported().into());
+pub(crate) async fn put_acl(cx: &Cx, input: api::PutBucketAclInput) -> Result<()> {
+    cx.write(|tx| {
+        let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        let body = input.access_control_policy.as_ref();
+        bucket.acl = acl::of_change(tx, &bucket, &bucket.account, &acl::asked!(input), body)?;
+        BUCKETS.put(tx, &(&bucket.name,), &bucket);
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) async fn put_payment(cx: &Cx, input: api::PutBucketRequestPaymentInput) -> Result<()> {
+    let requester = input.request_payment_configuration.payer == "Requester";
+    cx.write(|tx| {
+        let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        bucket.requester_pays = requester;
+        BUCKETS.put(tx, &(&bucket.name,), &bucket);
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) fn get_payment(
+    cx: &Cx,
+    input: &api::GetBucketRequestPaymentInput,
+) -> Result<api::GetBucketRequestPaymentOutput> {
+    let bucket = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    let payer = if bucket.requester_pays { "Requester" } else { "BucketOwner" };
+    Ok(api::GetBucketRequestPaymentOutput { payer: Some(payer.to_owned()) })
+}
+
+/// A word that requests by the accelerated endpoint wait for: here they go the same way as all others.
+pub(crate) async fn put_accelerate(cx: &Cx, input: api::PutBucketAccelerateConfigurationInput) -> Result<()> {
+    let status = input.accelerate_configuration.status.ok_or_else(error::malformed_xml)?;
+    if input.bucket.contains('.') {
+        let message = "S3 Transfer Acceleration is not supported for buckets with periods (.) in their names";
+        return Err(error::invalid_request(message).into());
     }
-    let grants = [
-        &input.grant_full_control,
-        &input.grant_read,
-        &input.grant_read_acp,
-        &input.grant_write,
-        &input.grant_write_acp,
-    ];
-    check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))
+    Setting::Accelerate.set(cx, &input.bucket, input.expected_bucket_owner.as_deref(), &status).await
+}
+
+pub(crate) fn get_accelerate(
+    cx: &Cx,
+    input: &api::GetBucketAccelerateConfigurationInput,
+) -> Result<api::GetBucketAccelerateConfigurationOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let (_, status) = Setting::Accelerate.of_call::<String>(cx, &input.bucket, owner)?;
+    Ok(api::GetBucketAccelerateConfigurationOutput { status, request_charged: None })
 }

@@ -2,12 +2,15 @@
 //!
 //! Source: "Checking object integrity in Amazon S3" in the user guide.
 
+use std::hash::Hasher as _;
+
 use crc_fast::CrcAlgorithm;
 use md5::Md5;
 use minicbor::{Decode, Encode};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
-use undercast_kernel::{Failure, Result};
+use twox_hash::{XxHash64, xxhash3_64, xxhash3_128};
+use undercast_kernel::{AwsError, Result};
 use undercast_wire::text::{base64, unbase64};
 
 use crate::error;
@@ -30,6 +33,20 @@ pub(crate) enum Algorithm {
     Sha512,
     #[n(6)]
     Md5,
+    #[n(7)]
+    XxHash64,
+    #[n(8)]
+    XxHash3,
+    #[n(9)]
+    XxHash128,
+}
+
+/// The answer to an algorithm that is none of S3's.
+pub(crate) fn unsupported() -> AwsError {
+    let names = Algorithm::ALL.map(Algorithm::name).join(", ");
+    error::invalid_request(format!(
+        "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [{names}]"
+    ))
 }
 
 /// The checksum of an object or part.
@@ -45,8 +62,18 @@ pub(crate) struct Checksum {
 }
 
 impl Algorithm {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256, Self::Sha512, Self::Md5];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Crc32,
+        Self::Crc32c,
+        Self::Crc64Nvme,
+        Self::Sha1,
+        Self::Sha256,
+        Self::Sha512,
+        Self::Md5,
+        Self::XxHash64,
+        Self::XxHash3,
+        Self::XxHash128,
+    ];
 
     /// As S3 writes it.
     pub(crate) fn name(self) -> &'static str {
@@ -58,13 +85,15 @@ impl Algorithm {
             Self::Sha256 => "SHA256",
             Self::Sha512 => "SHA512",
             Self::Md5 => "MD5",
+            Self::XxHash64 => "XXHASH64",
+            Self::XxHash3 => "XXHASH3",
+            Self::XxHash128 => "XXHASH128",
         }
     }
 
-    /// From what a request says; XXHash is not built.
+    /// From what a request says.
     pub(crate) fn parse(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|a| a.name() == name);
-        found.ok_or_else(|| Failure::not_built(format!("checksums with {name}")))
+        Self::ALL.into_iter().find(|a| a.name() == name).ok_or_else(|| unsupported().into())
     }
 
     /// The algorithm whose header or trailer this is.
@@ -77,11 +106,11 @@ impl Algorithm {
     fn width(self) -> usize {
         match self {
             Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64Nvme => 8,
+            Self::Crc64Nvme | Self::XxHash64 | Self::XxHash3 => 8,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
             Self::Sha512 => 64,
-            Self::Md5 => 16,
+            Self::Md5 | Self::XxHash128 => 16,
         }
     }
 
@@ -90,7 +119,7 @@ impl Algorithm {
             Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
             Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
             Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
-            Self::Sha1 | Self::Sha256 | Self::Sha512 | Self::Md5 => None,
+            _ => None,
         }
     }
 
@@ -142,6 +171,9 @@ pub(crate) enum Hasher {
     Sha256(Sha256),
     Sha512(Sha512),
     Md5(Md5),
+    XxHash64(XxHash64),
+    XxHash3(Box<xxhash3_64::Hasher>),
+    XxHash128(Box<xxhash3_128::Hasher>),
 }
 
 impl Hasher {
@@ -151,6 +183,9 @@ impl Hasher {
             (Algorithm::Sha1, None) => Self::Sha1(Sha1::new()),
             (Algorithm::Sha256, None) => Self::Sha256(Sha256::new()),
             (Algorithm::Sha512, None) => Self::Sha512(Sha512::new()),
+            (Algorithm::XxHash64, None) => Self::XxHash64(XxHash64::with_seed(0)),
+            (Algorithm::XxHash3, None) => Self::XxHash3(Box::default()),
+            (Algorithm::XxHash128, None) => Self::XxHash128(Box::default()),
             (_, None) => Self::Md5(Md5::new()),
         }
     }
@@ -162,6 +197,9 @@ impl Hasher {
             Self::Sha256(h) => h.update(bytes),
             Self::Sha512(h) => h.update(bytes),
             Self::Md5(h) => h.update(bytes),
+            Self::XxHash64(h) => h.write(bytes),
+            Self::XxHash3(h) => h.write(bytes),
+            Self::XxHash128(h) => h.write(bytes),
         }
     }
 
@@ -172,6 +210,10 @@ impl Hasher {
             Self::Sha256(h) => (Algorithm::Sha256, base64(&h.finalize())),
             Self::Sha512(h) => (Algorithm::Sha512, base64(&h.finalize())),
             Self::Md5(h) => (Algorithm::Md5, base64(&h.finalize())),
+            // XXHash's canonical form is its number with the big end first.
+            Self::XxHash64(h) => (Algorithm::XxHash64, base64(&h.finish().to_be_bytes())),
+            Self::XxHash3(h) => (Algorithm::XxHash3, base64(&h.finish().to_be_bytes())),
+            Self::XxHash128(h) => (Algorithm::XxHash128, base64(&h.finish_128().to_be_bytes())),
         };
         Checksum { algorithm, value, composite: false }
     }
@@ -214,7 +256,7 @@ pub(crate) fn combine<'a>(
 }
 
 /// The one checksum among those that a request's headers give.
-pub(crate) fn single(values: [(Algorithm, Option<&String>); 7]) -> Result<Option<(Algorithm, String)>> {
+pub(crate) fn single(values: [(Algorithm, Option<&String>); 10]) -> Result<Option<(Algorithm, String)>> {
     let mut set = values.into_iter().filter_map(|(algorithm, value)| value.map(|v| (algorithm, v.clone())));
     match (set.next(), set.next()) {
         (found, None) => Ok(found),
@@ -237,6 +279,9 @@ macro_rules! given {
             (A::Sha256, $input.checksum_sha256.as_ref()),
             (A::Sha512, $input.checksum_sha512.as_ref()),
             (A::Md5, $input.checksum_md5.as_ref()),
+            (A::XxHash64, $input.checksum_xxhash64.as_ref()),
+            (A::XxHash3, $input.checksum_xxhash3.as_ref()),
+            (A::XxHash128, $input.checksum_xxhash128.as_ref()),
         ]
     }};
 }
@@ -253,6 +298,9 @@ macro_rules! show {
             $output.checksum_sha256 = checksum.of(A::Sha256);
             $output.checksum_sha512 = checksum.of(A::Sha512);
             $output.checksum_md5 = checksum.of(A::Md5);
+            $output.checksum_xxhash64 = checksum.of(A::XxHash64);
+            $output.checksum_xxhash3 = checksum.of(A::XxHash3);
+            $output.checksum_xxhash128 = checksum.of(A::XxHash128);
         }
     };
 }
@@ -278,6 +326,10 @@ mod tests {
             (Algorithm::Crc64Nvme, "rosUhgp5mIg="),
             (Algorithm::Sha1, "98O8HYCOBHMq32eZZczDTKeuNEE="),
             (Algorithm::Md5, "JfnnlDI7RTiF9RgfG2JNCw=="),
+            // From the reference implementation's command: xxhsum -H0|-H3|-H2.
+            (Algorithm::XxHash64, "jLhB20DmroM="),
+            (Algorithm::XxHash3, "ctyxi2ehff8="),
+            (Algorithm::XxHash128, "MxGUd+3l3NXpcWQnaB1YYA=="),
         ] {
             assert_eq!(sum(algorithm, b"123456789").value, wanted, "{algorithm:?}");
         }

@@ -12,7 +12,7 @@ use crate::events::{self, Event};
 use crate::rows::{Bucket, Content, Object, PARTS, Part, SEGMENTS, Segment, Upload};
 use crate::uploads::{self, part_key};
 use crate::versions::{self, Moment};
-use crate::{LEAST_PART, bucket, conditions, encryption, error};
+use crate::{LEAST_PART, bucket, conditions, encryption, error, lock, permission};
 
 /// A part as the request names it.
 struct Named {
@@ -130,9 +130,10 @@ pub(crate) async fn complete(
 ) -> Result<api::CompleteMultipartUploadOutput> {
     let said = Said {
         checksum: checksum::single(checksum::given!(input))?,
-        kind: input.checksum_type,
+        kind: input.checksum_type.clone(),
         size: input.mpu_object_size,
     };
+    let customer = encryption::customer!(input);
     let named = named(input.multipart_upload.and_then(|m| m.parts))?;
     let (key, id) = (input.key.as_str(), input.upload_id.as_str());
     let (if_match, if_none_match) = (input.if_match.as_deref(), input.if_none_match.as_deref());
@@ -141,6 +142,8 @@ pub(crate) async fn complete(
         .write(|tx| {
             let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
             let upload = uploads::open(tx, &bucket, key, id)?;
+            // A key is not needed, but one that is given must be the upload's.
+            encryption::check_customer_if_given(upload.sealed.as_ref(), &customer)?;
             conditions::check_write(tx, &bucket, key, if_match, if_none_match)?;
             let object = assemble(cx, tx, &bucket, id, upload, &named, &said)?;
             let numbers: Vec<u32> = named.iter().filter_map(|n| u32::try_from(n.number).ok()).collect();
@@ -156,13 +159,16 @@ pub(crate) async fn complete(
         location: Some(format!("{}/{}/{path}", cx.endpoint(), bucket.name)),
         e_tag: Some(format!("\"{}\"", object.etag)),
         version_id: object.shown_version(&bucket),
-        bucket: Some(bucket.name),
-        key: Some(input.key),
-        server_side_encryption: encryption::shown(),
+        request_charged: permission::charged(cx, &bucket),
         checksum_type: object.checksum.as_ref().map(|c| c.kind().to_owned()),
         ..Default::default()
     };
     checksum::show!(output, &object.checksum);
+    let shown = encryption::Shown::of(object.sealed.as_ref(), customer);
+    output.server_side_encryption = shown.method;
+    output.ssekms_key_id = shown.key;
+    output.bucket_key_enabled = shown.bucket_key;
+    (output.bucket, output.key) = (Some(bucket.name), Some(input.key.clone()));
     Ok(output)
 }
 
@@ -200,17 +206,17 @@ fn assemble(
         .collect();
     SEGMENTS.put(tx, &bucket.key(id), &segments);
     Ok(Object {
-        rank: 0,
-        version: None,
-        marker: false,
-        modified: cx.now_millis(),
         size,
         etag,
         checksum: Some(checksum),
         storage_class: upload.storage_class,
-        content: Content::Many(id.to_owned()),
         headers: upload.headers,
         tags: upload.tags,
         parts: Some(count),
+        owner: upload.owner,
+        acl: upload.acl,
+        sealed: upload.sealed,
+        locked: lock::of_new(bucket, upload.locked, cx.now_millis()),
+        ..Object::new(cx.now_millis(), Content::Many(id.to_owned()))
     })
 }

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use undercast_kernel::store::{BlobId, BlobReader, Read};
+use undercast_kernel::store::{BlobId, BlobReader, KeyStream, Read};
 use undercast_kernel::{Body, Bytes, Cx, Failure, Result};
 use undercast_wire::value::BodyError;
 
 use crate::checksum::{Algorithm, Checksum};
+use crate::encryption::DataKey;
 use crate::rows::{Bucket, Content, Object, SEGMENTS, Segment, Stored};
 use crate::{error, intake};
 
@@ -84,12 +85,13 @@ pub(crate) async fn open(
     bucket: &Bucket,
     object: Object,
     span: Span,
+    key: Option<&DataKey>,
 ) -> Result<Body> {
     if span.length == 0 {
         return Ok(Body::empty());
     }
     match object.content {
-        Content::One(stored) => one(cx, stored, span).await,
+        Content::One(stored) => one(cx, stored, span, key).await,
         Content::Many(_) => {
             let mut sources = VecDeque::new();
             let mut at = 0;
@@ -103,26 +105,43 @@ pub(crate) async fn open(
                 }
                 at += segment.size;
             }
-            stream(cx, sources, span.length).await
+            stream(cx, sources, span.length, key).await
         }
     }
 }
 
-async fn one(cx: &Cx, stored: Stored, span: Span) -> Result<Body> {
+/// What takes the key of its object off a piece, from `offset` on. `None`: it has none.
+pub(crate) fn unsealer(stored: &Stored, offset: u64, key: Option<&DataKey>) -> Result<Option<KeyStream>> {
+    match (stored.nonce(), key) {
+        (None, _) => Ok(None),
+        (Some(nonce), Some(key)) => key.stream(nonce, offset).map(Some),
+        (Some(_), None) => Err(Failure::broken("bytes that are encrypted are read without their key")),
+    }
+}
+
+fn unsealed(stream: Option<KeyStream>, bytes: Bytes) -> Bytes {
+    let Some(mut stream) = stream else { return bytes };
+    let mut plain = Vec::from(bytes);
+    stream.apply(&mut plain);
+    plain.into()
+}
+
+async fn one(cx: &Cx, stored: Stored, span: Span, key: Option<&DataKey>) -> Result<Body> {
+    let unsealer = unsealer(&stored, span.start, key)?;
     match stored {
-        Stored::Inline(bytes) => {
+        Stored::Inline(bytes, _) => {
             let bytes = cx.blobs().unseal(Vec::from(bytes))?;
-            Ok(slice(&bytes, span).into())
+            Ok(unsealed(unsealer, slice(&bytes, span)).into())
         }
-        Stored::Blob(id) if span.length <= PIECE as u64 => {
+        Stored::Blob(id, _) if span.length <= PIECE as u64 => {
             let length = usize::try_from(span.length).unwrap_or(PIECE);
             let bytes = cx.blobs().read(&BlobId(id), span.start, length).await?;
             if bytes.len() != length {
                 return Err(Failure::broken("a blob is shorter than its object"));
             }
-            Ok(bytes.into())
+            Ok(unsealed(unsealer, bytes).into())
         }
-        stored @ Stored::Blob(_) => stream(cx, VecDeque::from([Source { stored, span }]), span.length).await,
+        stored @ Stored::Blob(..) => stream(cx, VecDeque::from([Source { stored, span }]), span.length, key).await,
     }
 }
 
@@ -135,15 +154,27 @@ fn slice(bytes: &Bytes, span: Span) -> Bytes {
 /// The state of a body that is being given.
 struct Giving {
     sources: VecDeque<Source>,
-    file: Option<(BlobReader, u64)>,
+    file: Option<File>,
     blobs: undercast_kernel::store::Blobs,
+    key: Option<DataKey>,
 }
 
-async fn stream(cx: &Cx, sources: VecDeque<Source>, length: u64) -> Result<Body> {
-    let mut giving = Giving { sources, file: None, blobs: cx.blobs().clone() };
+/// A blob that is being read.
+struct File {
+    reader: BlobReader,
+    left: u64,
+    unsealer: Option<KeyStream>,
+}
+
+async fn stream(cx: &Cx, sources: VecDeque<Source>, length: u64, key: Option<&DataKey>) -> Result<Body> {
+    let mut giving = Giving { sources, file: None, blobs: cx.blobs().clone(), key: key.cloned() };
     // The first file is opened before the answer begins, so that a failure is an answer and not a cut connection.
-    if let Some(Source { stored: Stored::Blob(id), span }) = giving.sources.front() {
-        giving.file = Some((giving.blobs.reader(&BlobId(id.clone()), span.start).await?, span.length));
+    if let Some(Source { stored, span }) = giving.sources.front()
+        && let Stored::Blob(id, _) = stored
+    {
+        let unsealer = unsealer(stored, span.start, key)?;
+        let reader = giving.blobs.reader(&BlobId(id.clone()), span.start).await?;
+        giving.file = Some(File { reader, left: span.length, unsealer });
         giving.sources.pop_front();
     }
     let stream = futures_util::stream::unfold(giving, |mut giving| async move {
@@ -156,23 +187,27 @@ async fn stream(cx: &Cx, sources: VecDeque<Source>, length: u64) -> Result<Body>
 impl Giving {
     async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
         loop {
-            if let Some((file, left)) = &mut self.file {
-                if *left == 0 {
+            if let Some(file) = &mut self.file {
+                if file.left == 0 {
                     self.file = None;
                     continue;
                 }
-                let piece = read(file, *left).await;
-                *left = left.saturating_sub(piece.as_ref().map_or(*left, |p| p.len() as u64));
+                let piece = file.next().await;
+                file.left = file.left.saturating_sub(piece.as_ref().map_or(file.left, |p| p.len() as u64));
                 return Some(piece);
             }
             let source = self.sources.pop_front()?;
+            let unsealer = match unsealer(&source.stored, source.span.start, self.key.as_ref()) {
+                Ok(unsealer) => unsealer,
+                Err(error) => return Some(Err(std::io::Error::other(error))),
+            };
             match source.stored {
-                Stored::Inline(bytes) => {
+                Stored::Inline(bytes, _) => {
                     let opened = self.blobs.unseal(Vec::from(bytes)).map_err(std::io::Error::other);
-                    return Some(opened.map(|bytes| slice(&bytes, source.span)));
+                    return Some(opened.map(|bytes| unsealed(unsealer, slice(&bytes, source.span))));
                 }
-                Stored::Blob(id) => match self.blobs.reader(&BlobId(id), source.span.start).await {
-                    Ok(reader) => self.file = Some((reader, source.span.length)),
+                Stored::Blob(id, _) => match self.blobs.reader(&BlobId(id), source.span.start).await {
+                    Ok(reader) => self.file = Some(File { reader, left: source.span.length, unsealer }),
                     Err(error) => return Some(Err(std::io::Error::other(error))),
                 },
             }
@@ -180,19 +215,32 @@ impl Giving {
     }
 }
 
-async fn read(reader: &mut BlobReader, left: u64) -> std::io::Result<Bytes> {
-    let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-    let piece = reader.next(wanted).await?;
-    if piece.len() == wanted { Ok(piece) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+impl File {
+    async fn next(&mut self) -> std::io::Result<Bytes> {
+        let wanted = usize::try_from(self.left).unwrap_or(PIECE).min(PIECE);
+        let piece = self.reader.next(wanted).await?;
+        if piece.len() != wanted {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let Some(unsealer) = &mut self.unsealer else { return Ok(piece) };
+        let mut plain = Vec::from(piece);
+        unsealer.apply(&mut plain);
+        Ok(plain.into())
+    }
 }
 
 /// The checksum of bytes that were just kept.
-pub(crate) async fn checksum(cx: &Cx, stored: &Stored, algorithm: Algorithm) -> Result<Checksum> {
+pub(crate) async fn checksum(
+    cx: &Cx,
+    stored: &Stored,
+    key: Option<&DataKey>,
+    algorithm: Algorithm,
+) -> Result<Checksum> {
     let length = match stored {
-        Stored::Inline(bytes) => cx.blobs().unseal(Vec::from(bytes.clone()))?.len() as u64,
-        Stored::Blob(id) => cx.blobs().length(&BlobId(id.clone())).await?,
+        Stored::Inline(bytes, _) => cx.blobs().unseal(Vec::from(bytes.clone()))?.len() as u64,
+        Stored::Blob(id, _) => cx.blobs().length(&BlobId(id.clone())).await?,
     };
-    let body = one(cx, stored.clone(), Span::whole(length)).await?;
+    let body = one(cx, stored.clone(), Span::whole(length), key).await?;
     Ok(intake::hash(body, algorithm).await?.1)
 }
 

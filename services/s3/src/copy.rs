@@ -7,10 +7,15 @@ use crate::api::{self, output};
 use crate::checksum::{self, Algorithm};
 use crate::conditions::{self, Reading};
 use crate::content::{self, Span};
+use crate::encryption::DataKey;
 use crate::events::{self, Event};
-use crate::rows::{Bucket, Content, Headers, Object, SEGMENTS, Segment};
+use crate::intake::Taken;
+use crate::rows::{Acl, Bucket, Content, Headers, Locked, Object, SEGMENTS, Sealed, Segment};
 use crate::versions::{self, Moment};
-use crate::{MOST_BYTES, bucket, buckets, encryption, error, headers, intake, objects, policy, tagging};
+use crate::{
+    MOST_BYTES, S3, acl, archive, bucket, buckets, control, encryption, error, headers, intake, lock, objects,
+    permission, tagging,
+};
 
 /// `x-amz-copy-source`: a bucket, a key, and maybe a version.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +38,8 @@ impl CopySource {
         };
         let path = percent_decode(path, false).ok_or_else(wrong)?;
         if path.starts_with("arn:") {
-            return Err(undercast_kernel::Failure::not_built("x-amz-copy-source with the ARN of an access point"));
+            let (bucket, key) = control::via::object(&path).ok_or_else(wrong)?;
+            return Ok(Self { bucket, key, version });
         }
         let path = path.strip_prefix('/').unwrap_or(&path);
         match path.split_once('/') {
@@ -73,28 +79,51 @@ impl Source {
     }
 }
 
-/// The bytes of a copy: those of the source, referred to once more, with the hashes that they have as one piece.
+/// The bytes of a copy, with the hashes that they have as one piece.
 struct Copied {
     etag: String,
     checksum: checksum::Checksum,
-    segments: Vec<Segment>,
+    bytes: Bytes,
 }
 
-/// A copy of a plain object has its hashes already; others are read once for them.
-async fn copied(cx: &Cx, source: &Source, algorithm: Option<Algorithm>) -> Result<Copied> {
+/// Where the bytes of a copy are.
+enum Bytes {
+    /// Where the source's are, referred to once more.
+    Shared(Vec<Segment>),
+    /// Encrypted anew.
+    Own(Taken),
+}
+
+/// A copy of a plain object has its hashes already; others are read once for them. Bytes that a key of their object
+/// encrypts, before or after, are written anew.
+async fn copied(
+    cx: &Cx,
+    source: &Source,
+    algorithm: Option<Algorithm>,
+    source_key: Option<&DataKey>,
+    key: Option<&DataKey>,
+) -> Result<Copied> {
     let from = cx.read();
     let object = &source.object;
     let segments = content::segments(&from, &source.bucket, object)?;
     // Without a word the copy has the source's algorithm; a checksum of parts is replaced by one of the whole.
     let wanted = algorithm.or(object.checksum.as_ref().map(|c| c.algorithm)).unwrap_or(Algorithm::Crc64Nvme);
-    if object.parts.is_none()
+    let anew = source_key.is_some() || key.is_some();
+    if !anew
+        && object.parts.is_none()
         && let Some(known) = object.checksum.clone().filter(|c| c.algorithm == wanted && !c.composite)
     {
-        return Ok(Copied { etag: object.etag.clone(), checksum: known, segments });
+        return Ok(Copied { etag: object.etag.clone(), checksum: known, bytes: Bytes::Shared(segments) });
     }
-    let body = content::open(cx, &from, &source.bucket, object.clone(), Span::whole(object.size)).await?;
+    let whole = Span::whole(object.size);
+    let body = content::open(cx, &from, &source.bucket, object.clone(), whole, source_key).await?;
+    if anew {
+        let taken = intake::copy(cx, body, wanted, key).await?;
+        let (etag, checksum) = (taken.etag.clone(), taken.checksum.clone());
+        return Ok(Copied { etag, checksum, bytes: Bytes::Own(taken) });
+    }
     let (etag, checksum) = intake::hash(body, wanted).await?;
-    Ok(Copied { etag, checksum, segments })
+    Ok(Copied { etag, checksum, bytes: Bytes::Shared(segments) })
 }
 
 /// What the copy has besides its bytes.
@@ -102,6 +131,10 @@ struct Dress {
     headers: Headers,
     tags: undercast_kernel::tags::Tags,
     storage_class: Option<String>,
+    owner: Option<String>,
+    acl: Option<Acl>,
+    sealed: Option<Sealed>,
+    locked: Locked,
 }
 
 fn directive(value: Option<&str>, what: &str, header: &str) -> Result<bool> {
@@ -112,7 +145,16 @@ fn directive(value: Option<&str>, what: &str, header: &str) -> Result<bool> {
     }
 }
 
-fn dress(input: &mut api::CopyObjectInput, source: &Source) -> Result<Dress> {
+fn dress(
+    cx: &Cx,
+    input: &mut api::CopyObjectInput,
+    bucket: &Bucket,
+    source: &Source,
+    sealed: Option<Sealed>,
+) -> Result<Dress> {
+    // ACLs and locks are not copied.
+    let (owner, acl) = acl::of_new_object(&cx.read(), bucket, &cx.principal().account, &acl::asked_of_object!(input))?;
+    let locked = lock::asked!(input).read(bucket, cx.now())?;
     let replace = directive(input.metadata_directive.as_deref(), "metadata", "x-amz-metadata-directive")?;
     let replace_tags = directive(input.tagging_directive.as_deref(), "tagging", "x-amz-tagging-directive")?;
     let own = headers::kept(headers::kept_from!(input), input.metadata.take())?;
@@ -128,7 +170,8 @@ fn dress(input: &mut api::CopyObjectInput, source: &Source) -> Result<Dress> {
         source.object.tags.clone()
     };
     // The class is not copied either: without a word it is STANDARD.
-    Ok(Dress { headers, tags, storage_class: objects::storage_class(input.storage_class.clone())? })
+    let storage_class = objects::storage_class(input.storage_class.clone())?;
+    Ok(Dress { headers, tags, storage_class, owner, acl, sealed, locked })
 }
 
 /// A copy onto itself must change something.
@@ -138,7 +181,9 @@ fn check_change(input: &api::CopyObjectInput, source: &CopySource) -> Result<()>
         || input.tagging_directive.as_deref() == Some("REPLACE")
         || input.storage_class.is_some()
         || input.website_redirect_location.is_some()
-        || input.checksum_algorithm.is_some();
+        || input.checksum_algorithm.is_some()
+        || input.server_side_encryption.is_some()
+        || input.sse_customer_algorithm.is_some();
     if !same || changes {
         return Ok(());
     }
@@ -146,14 +191,10 @@ fn check_change(input: &api::CopyObjectInput, source: &CopySource) -> Result<()>
     Err(error::invalid_request(message).into())
 }
 
-pub(crate) async fn object(cx: &Cx, mut input: api::CopyObjectInput) -> Result<api::CopyObjectOutput> {
-    let owner = input.expected_bucket_owner.clone();
+pub(crate) async fn object(s3: &S3, cx: &Cx, mut input: api::CopyObjectInput) -> Result<api::CopyObjectOutput> {
     let source_name = CopySource::parse(&input.copy_source)?;
-    bucket::open(cx, &cx.read(), &input.bucket, owner.as_deref())?;
+    let target = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
     bucket::check_key(&input.key)?;
-    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
-    encryption::check(input.server_side_encryption.as_deref())?;
-    policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
     check_change(&input, &source_name)?;
     let algorithm = input.checksum_algorithm.as_deref().map(Algorithm::parse).transpose()?;
     let reading = Reading {
@@ -169,8 +210,11 @@ pub(crate) async fn object(cx: &Cx, mut input: api::CopyObjectInput) -> Result<a
         );
         return Err(error::invalid_request(message).into());
     }
-    let dress = dress(&mut input, &source)?;
-    let copied = copied(cx, &source, algorithm).await?;
+    archive::check_readable(&source.object, cx.now_millis())?;
+    let source_key = s3.opening(cx, source.object.sealed.as_ref(), &encryption::source_customer!(input)).await?;
+    let sealing = s3.sealing(cx, &target, &input.key, &encryption::asked!(input)).await?;
+    let dress = dress(cx, &mut input, &target, &source, sealing.sealed)?;
+    let copied = copied(cx, &source, algorithm, source_key.as_ref(), sealing.key.as_ref()).await?;
     let (bucket, object) = place(cx, &input, &source_name, &source, &copied, &dress).await?;
     let mut result = output::CopyObjectResult {
         e_tag: Some(format!("\"{}\"", object.etag)),
@@ -179,13 +223,16 @@ pub(crate) async fn object(cx: &Cx, mut input: api::CopyObjectInput) -> Result<a
         ..Default::default()
     };
     checksum::show!(result, &object.checksum);
-    Ok(api::CopyObjectOutput {
+    let mut output = api::CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: source.object.shown_version(&source.bucket),
         version_id: object.shown_version(&bucket),
-        server_side_encryption: encryption::shown(),
+        request_charged: permission::charged(cx, &bucket),
         ..Default::default()
-    })
+    };
+    encryption::show!(output, object.sealed.as_ref(), encryption::customer!(input));
+    output.ssekms_encryption_context = input.ssekms_encryption_context;
+    Ok(output)
 }
 
 async fn place(
@@ -208,32 +255,31 @@ async fn place(
                 "A conflicting conditional operation is currently in progress against this resource. Please try again.";
             return Err(AwsError::new("OperationAborted", 409, message).into());
         }
-        let content = match &source.object.content {
-            Content::One(stored) => {
+        let content = match (&copied.bytes, &source.object.content) {
+            (Bytes::Own(Taken { stored, .. }), _) | (Bytes::Shared(_), Content::One(stored)) => {
                 intake::retain(tx, &bucket, stored)?;
                 Content::One(stored.clone())
             }
-            Content::Many(_) => {
-                for segment in &copied.segments {
+            (Bytes::Shared(segments), Content::Many(_)) => {
+                for segment in segments {
                     intake::retain(tx, &bucket, &segment.stored)?;
                 }
-                SEGMENTS.put(tx, &bucket.key(&id), &copied.segments);
+                SEGMENTS.put(tx, &bucket.key(&id), segments);
                 Content::Many(id.clone())
             }
         };
         let object = Object {
-            rank: 0,
-            version: None,
-            marker: false,
-            modified: cx.now_millis(),
             size: source.object.size,
             etag: copied.etag.clone(),
             checksum: Some(copied.checksum.clone()),
             storage_class: dress.storage_class.clone(),
-            content,
             headers: dress.headers.clone(),
             tags: dress.tags.clone(),
-            parts: None,
+            owner: dress.owner.clone(),
+            acl: dress.acl.clone(),
+            sealed: dress.sealed.clone(),
+            locked: lock::of_new(&bucket, dress.locked, cx.now_millis()),
+            ..Object::new(cx.now_millis(), content)
         };
         let object = versions::place(tx, &bucket, &input.key, object, moment)?;
         events::emit(cx, tx, &bucket, Event::Copy, &input.key, Some(&object), moment)?;

@@ -7,18 +7,10 @@ use crate::api::{self, output};
 use crate::events::{self, Event};
 use crate::rows::{Bucket, OBJECTS, Object};
 use crate::versions::{self, Deleted, Moment};
-use crate::{S3, bucket, error, permission};
+use crate::{S3, bucket, error, lock, permission};
 
 /// `DeleteObjects` takes so many keys.
 const MOST_KEYS: usize = 1000;
-
-fn check_bypass(bypass: Option<bool>) -> Result<()> {
-    if bypass != Some(true) {
-        return Ok(());
-    }
-    let message = "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.";
-    Err(error::invalid_argument(message, "x-amz-bypass-governance-retention", "true").into())
-}
 
 /// `If-Match` of a deletion: the object must be there and have that entity tag.
 fn check_match(if_match: Option<&str>, key: &str, current: Option<&Object>) -> Result<()> {
@@ -30,16 +22,18 @@ fn check_match(if_match: Option<&str>, key: &str, current: Option<&Object>) -> R
     }
 }
 
+/// What one deletion is asked for.
+struct Order<'a> {
+    key: &'a str,
+    version: Option<&'a str>,
+    if_match: Option<&'a str>,
+    /// Governance does not hold this caller.
+    bypass: bool,
+}
+
 /// Deletes one key or version, and tells whom it concerns.
-fn one(
-    cx: &Cx,
-    tx: &mut Tx<'_>,
-    bucket: &Bucket,
-    key: &str,
-    version: Option<&str>,
-    if_match: Option<&str>,
-    moment: Moment,
-) -> Result<Deleted> {
+fn one(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, order: &Order<'_>, moment: Moment) -> Result<Deleted> {
+    let Order { key, version, if_match, bypass } = *order;
     let Some(version) = version else {
         if if_match.is_some() {
             check_match(if_match, key, OBJECTS.get(tx, &bucket.key(key))?.as_ref())?;
@@ -53,12 +47,15 @@ fn one(
         }
         return Ok(deleted);
     };
-    if if_match.is_some() {
+    if if_match.is_some() || bucket.lock.is_some() {
         let found = match versions::find(tx, bucket, key, Some(version))? {
             versions::Found::Object(object) => Some(object),
             _ => None,
         };
         check_match(if_match, key, found.as_deref())?;
+        if found.is_some_and(|object| lock::keeps(&object.locked, moment.now_millis, bypass)) {
+            return Err(lock::protected().into());
+        }
     }
     let removed = versions::delete_version(tx, bucket, key, version)?;
     if let Some(object) = &removed {
@@ -67,13 +64,16 @@ fn one(
     Ok(Deleted { removed, marker: None })
 }
 
-pub(crate) async fn object(cx: &Cx, input: api::DeleteObjectInput) -> Result<api::DeleteObjectOutput> {
-    check_bypass(input.bypass_governance_retention)?;
+pub(crate) async fn object(s3: &S3, cx: &Cx, input: api::DeleteObjectInput) -> Result<api::DeleteObjectOutput> {
+    let found = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    let bypass = s3.bypasses(cx, &found, &input.key, input.bypass_governance_retention)?;
+    let (version, if_match) = (input.version_id.as_deref(), input.if_match.as_deref());
+    let order = Order { key: &input.key, version, if_match, bypass };
     let moment = Moment::of(cx);
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        let deleted = one(cx, tx, &bucket, &input.key, input.version_id.as_deref(), input.if_match.as_deref(), moment)?;
-        let output = match (&deleted.marker, &input.version_id) {
+        let deleted = one(cx, tx, &bucket, &order, moment)?;
+        let mut output = match (&deleted.marker, &input.version_id) {
             (Some(marker), _) => api::DeleteObjectOutput {
                 delete_marker: Some(true),
                 version_id: marker.shown_version(&bucket),
@@ -86,6 +86,7 @@ pub(crate) async fn object(cx: &Cx, input: api::DeleteObjectInput) -> Result<api
             },
             (None, None) => api::DeleteObjectOutput::default(),
         };
+        output.request_charged = permission::charged(cx, &bucket);
         Ok(output)
     })
     .await
@@ -96,11 +97,11 @@ struct Wish {
     key: String,
     version: Option<String>,
     etag: Option<String>,
+    bypass: bool,
     refused: Option<(String, String)>,
 }
 
 pub(crate) async fn objects(s3: &S3, cx: &Cx, input: api::DeleteObjectsInput) -> Result<api::DeleteObjectsOutput> {
-    check_bypass(input.bypass_governance_retention)?;
     let quiet = input.delete.quiet == Some(true);
     if input.delete.objects.is_empty() || input.delete.objects.len() > MOST_KEYS {
         return Err(error::malformed_xml().into());
@@ -116,12 +117,14 @@ pub(crate) async fn objects(s3: &S3, cx: &Cx, input: api::DeleteObjectsInput) ->
             let error = permission::denied(&access, &message);
             (error.code.into_owned(), error.message)
         });
-        wishes.push(Wish { key: object.key, version: object.version_id, etag: object.e_tag, refused });
+        let bypass = s3.bypasses(cx, &guarded.bucket, &object.key, input.bypass_governance_retention)?;
+        wishes.push(Wish { key: object.key, version: object.version_id, etag: object.e_tag, bypass, refused });
     }
     let moments: Vec<Moment> = wishes.iter().map(|_| Moment::of(cx)).collect();
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        let mut output = api::DeleteObjectsOutput::default();
+        let charged = permission::charged(cx, &bucket);
+        let mut output = api::DeleteObjectsOutput { request_charged: charged, ..Default::default() };
         for (wish, moment) in wishes.iter().zip(&moments) {
             match fulfil(cx, tx, &bucket, wish, *moment)? {
                 Ok(_) if quiet => {}
@@ -150,7 +153,8 @@ fn fulfil(
     if let Some((code, message)) = &wish.refused {
         return Ok(Err(refusal(code, message)));
     }
-    match one(cx, tx, bucket, &wish.key, wish.version.as_deref(), wish.etag.as_deref(), moment) {
+    let (version, if_match) = (wish.version.as_deref(), wish.etag.as_deref());
+    match one(cx, tx, bucket, &Order { key: &wish.key, version, if_match, bypass: wish.bypass }, moment) {
         Ok(deleted) => {
             let marker = deleted.marker.as_ref().or(deleted.removed.as_ref().filter(|o| o.marker));
             Ok(Ok(output::DeletedObject {

@@ -13,8 +13,9 @@ use undercast_wire::protocol::host_id;
 use undercast_wire::text::base64;
 
 use crate::notifications::{self, To};
-use crate::rows::{Bucket, Object};
+use crate::rows::{Bucket, Object, Restoration};
 use crate::versions::Moment;
+use crate::{lifecycle, replicate};
 
 /// The principal that S3 is to the destinations.
 const PRINCIPAL: &str = "s3.amazonaws.com";
@@ -26,24 +27,67 @@ const ATTEMPTS: u32 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     Put,
+    Post,
     Copy,
     Complete,
     Delete,
     MarkerCreated,
     TaggingPut,
     TaggingDelete,
+    AclPut,
+    RestorePost,
+    RestoreCompleted,
+    RestoreDelete,
+    LifecycleTransition,
+    LifecycleDelete,
+    LifecycleMarkerCreated,
+    RetentionPut,
+    /// S3 tells nobody of it; replication takes it along.
+    HoldPut,
+    ReplicationFailed,
+    ReplicationMissed,
+    ReplicationLate,
 }
 
 impl Event {
     fn name(self) -> &'static str {
         match self {
             Self::Put => "ObjectCreated:Put",
+            Self::Post => "ObjectCreated:Post",
             Self::Copy => "ObjectCreated:Copy",
             Self::Complete => "ObjectCreated:CompleteMultipartUpload",
             Self::Delete => "ObjectRemoved:Delete",
             Self::MarkerCreated => "ObjectRemoved:DeleteMarkerCreated",
             Self::TaggingPut => "ObjectTagging:Put",
             Self::TaggingDelete => "ObjectTagging:Delete",
+            Self::AclPut => "ObjectAcl:Put",
+            Self::RestorePost => "ObjectRestore:Post",
+            Self::RestoreCompleted => "ObjectRestore:Completed",
+            Self::RestoreDelete => "ObjectRestore:Delete",
+            Self::LifecycleTransition => "LifecycleTransition",
+            Self::LifecycleDelete => "LifecycleExpiration:Delete",
+            Self::LifecycleMarkerCreated => "LifecycleExpiration:DeleteMarkerCreated",
+            Self::RetentionPut => "ObjectRetention:Put",
+            Self::HoldPut => "ObjectLegalHold:Put",
+            Self::ReplicationFailed => "Replication:OperationFailedReplication",
+            Self::ReplicationMissed => "Replication:OperationMissedThreshold",
+            Self::ReplicationLate => "Replication:OperationReplicatedAfterThreshold",
+        }
+    }
+}
+
+impl Event {
+    /// The version of the structure that its records have.
+    fn version(self) -> &'static str {
+        match self {
+            Self::ReplicationFailed | Self::ReplicationMissed | Self::ReplicationLate => "2.2",
+            Self::TaggingPut
+            | Self::TaggingDelete
+            | Self::AclPut
+            | Self::LifecycleTransition
+            | Self::LifecycleDelete
+            | Self::LifecycleMarkerCreated => "2.3",
+            _ => "2.1",
         }
     }
 }
@@ -57,8 +101,8 @@ struct Delivery {
     message: String,
 }
 
-/// Schedules the notifications of an event with the writing that made it. `object`: what the event is about, as it is
-/// now, or the version that went.
+/// Something happened: what follows from it is stored with the writing that made it. `object`: what the event is about, as
+/// it is now, or the version that went.
 pub(crate) fn emit(
     cx: &Cx,
     tx: &mut Tx<'_>,
@@ -68,13 +112,37 @@ pub(crate) fn emit(
     object: Option<&Object>,
     moment: Moment,
 ) -> Result<()> {
+    lifecycle::notice(cx, tx, bucket)?;
+    if let Some(object) = object {
+        replicate::notice(cx, tx, bucket, event, key, object)?;
+    }
+    tell(cx, tx, bucket, event, key, object, moment, None)
+}
+
+/// Schedules the notifications of an event. `more`: what its record has besides what all have.
+#[expect(clippy::too_many_arguments, reason = "an event has many sides")]
+pub(crate) fn tell(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    event: Event,
+    key: &str,
+    object: Option<&Object>,
+    moment: Moment,
+    more: Option<(&str, Json)>,
+) -> Result<()> {
     if !bucket.notifies {
         return Ok(());
     }
     let name = event.name();
     let owner = cx.elsewhere(&bucket.account, &bucket.region);
     for rule in notifications::rules(tx, bucket)?.into_iter().filter(|r| r.wants(name, key)) {
-        let message = record(cx, bucket, event, &rule.id, key, object, moment).to_string();
+        let mut record = record(cx, bucket, event, &rule.id, key, object, moment);
+        let besides = more.clone().or_else(|| besides(event, object));
+        if let (Some((name, data)), Json::Object(record)) = (besides, &mut record["Records"][0]) {
+            record.insert(name.to_owned(), data);
+        }
+        let message = record.to_string();
         let delivery = Delivery { bucket: bucket.name.clone(), to: rule.to, arn: rule.arn, message };
         let payload = serde_json::to_string(&delivery).map_err(Failure::broken)?;
         cx.tasks().schedule(&owner, tx, "s3", &cx.random().uuid(), "notify", payload, cx.now())?;
@@ -82,8 +150,28 @@ pub(crate) fn emit(
     Ok(())
 }
 
+/// What the records of some events have besides what all have.
+///
+/// Source: "Event message structure" in the user guide: `glacierEventData`, `lifecycleEventData`.
+fn besides(event: Event, object: Option<&Object>) -> Option<(&'static str, Json)> {
+    let object = object?;
+    let class = object.storage_class.as_deref().unwrap_or("STANDARD");
+    match (event, object.restoration) {
+        (Event::RestoreCompleted, Some(Restoration::Until(until))) => {
+            let until = Timestamp::from_millisecond(until).unwrap_or(Timestamp::UNIX_EPOCH);
+            let data = json!({"lifecycleRestorationExpiryTime": iso(until), "lifecycleRestoreStorageClass": class});
+            Some(("glacierEventData", json!({"restoreEventData": data})))
+        }
+        (Event::LifecycleTransition, _) => {
+            let data = json!({"transitionEventData": {"destinationStorageClass": class}});
+            Some(("lifecycleEventData", data))
+        }
+        _ => None,
+    }
+}
+
 /// A moment with milliseconds, always.
-fn iso(at: Timestamp) -> String {
+pub(crate) fn iso(at: Timestamp) -> String {
     let text = at.to_string();
     let seconds = text.split(['.', 'Z']).next().unwrap_or(&text).to_owned();
     format!("{seconds}.{:03}Z", at.as_millisecond().rem_euclid(1000))
@@ -116,7 +204,7 @@ fn record(
     let mut what = serde_json::Map::new();
     what.insert("key".to_owned(), encoded(key).into());
     if let Some(object) = object {
-        let created = matches!(event, Event::Put | Event::Copy | Event::Complete);
+        let created = matches!(event, Event::Put | Event::Post | Event::Copy | Event::Complete);
         if created {
             what.insert("size".to_owned(), object.size.into());
         }
@@ -137,7 +225,7 @@ fn record(
         .address
         .map_or_else(|| cx.origin().service.as_ref().map_or_else(String::new, |s| s.0.clone()), |a| a.to_string());
     json!({"Records": [{
-        "eventVersion": "2.1",
+        "eventVersion": event.version(),
         "eventSource": "aws:s3",
         "awsRegion": bucket.region,
         "eventTime": iso(cx.now()),
@@ -207,17 +295,7 @@ pub(crate) async fn send(cx: &Cx, bucket: &Bucket, to: To, arn: &str, message: &
 pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
     let delivery: Delivery = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
     // The bucket may have gone since; what it told has happened all the same.
-    let bucket = Bucket {
-        name: delivery.bucket,
-        account: task.account.clone(),
-        region: task.region.clone(),
-        created: 0,
-        versioning: crate::rows::Versioning::Off,
-        policy: None,
-        public: false,
-        block: None,
-        notifies: true,
-    };
+    let bucket = Bucket::new(&delivery.bucket, &task.account, &task.region, 0);
     match send(cx, &bucket, delivery.to, &delivery.arn, &delivery.message).await {
         Ok(()) => Ok(Next::Done),
         Err(failure @ (Failure::Aws(_) | Failure::NotBuilt { .. })) if task.attempts >= ATTEMPTS => {

@@ -3,11 +3,13 @@
 use md5::Md5;
 use sha2::Digest as _;
 use std::sync::PoisonError;
-use undercast_kernel::store::{BlobId, BlobWriter, Blobs, Tx, Written};
-use undercast_kernel::{Body, Bytes, Cx, Result};
-use undercast_wire::text::{hex_encode, unbase64};
+use undercast_kernel::store::{BlobId, BlobWriter, Blobs, KeyStream, Tx, Written};
+use undercast_kernel::{Body, Bytes, Cx, Result, SignedIn};
+use undercast_wire::text::hex_encode;
 
 use crate::checksum::{Algorithm, Checksum, Hasher};
+use crate::encryption::DataKey;
+use crate::integrity::{announced_in_vain, bad_digest, content_md5};
 use crate::rows::{Bucket, Stored};
 use crate::{INLINE_BYTES, MOST_BYTES, content, error};
 
@@ -28,8 +30,11 @@ pub(crate) struct Said {
 pub(crate) struct Taken {
     pub(crate) stored: Stored,
     pub(crate) size: u64,
-    /// MD5 in hexadecimal.
+    /// MD5 in hexadecimal, of the bytes as they are kept: of those that are encrypted with a key of their own it tells
+    /// nothing, as AWS's does not either.
     pub(crate) etag: String,
+    /// MD5 in hexadecimal, of the bytes as they came.
+    md5: String,
     pub(crate) checksum: Checksum,
     /// The sender named the checksum's algorithm.
     pub(crate) asked: bool,
@@ -47,18 +52,40 @@ struct Intake {
     buffer: Vec<u8>,
     writer: Option<BlobWriter>,
     size: u64,
+    sealer: Option<Sealer>,
+}
+
+/// Encrypts bytes with the key of their object.
+struct Sealer {
+    stream: KeyStream,
+    nonce: [u8; 16],
+    /// Of what it makes.
+    md5: Md5,
+}
+
+impl Sealer {
+    fn new(cx: &Cx, key: &DataKey) -> Result<Self> {
+        let nonce = cx.random().bytes();
+        Ok(Self { stream: key.stream(&nonce, 0)?, nonce, md5: Md5::new() })
+    }
+
+    fn seal(&mut self, bytes: &mut [u8]) {
+        self.stream.apply(bytes);
+        self.md5.update(bytes);
+    }
 }
 
 impl Intake {
-    fn new(algorithm: Algorithm, length: Option<u64>) -> Self {
+    fn new(cx: &Cx, algorithm: Algorithm, length: Option<u64>, key: Option<&DataKey>) -> Result<Self> {
         let capacity = length.and_then(|l| usize::try_from(l).ok()).unwrap_or(INLINE_BYTES).min(PIECE);
-        Self {
+        Ok(Self {
             md5: Md5::new(),
             hasher: Hasher::new(algorithm),
             buffer: Vec::with_capacity(capacity),
             writer: None,
             size: 0,
-        }
+            sealer: key.map(|key| Sealer::new(cx, key)).transpose()?,
+        })
     }
 
     async fn push(&mut self, cx: &Cx, bytes: &[u8]) -> Result<()> {
@@ -68,7 +95,11 @@ impl Intake {
         }
         self.md5.update(bytes);
         self.hasher.update(bytes);
+        let before = self.buffer.len();
         self.buffer.extend_from_slice(bytes);
+        if let Some(sealer) = &mut self.sealer {
+            sealer.seal(&mut self.buffer[before..]);
+        }
         if self.buffer.len() >= PIECE { self.flush(cx).await } else { Ok(()) }
     }
 
@@ -87,23 +118,28 @@ impl Intake {
         if self.writer.is_some() || self.buffer.len() > INLINE_BYTES {
             self.flush(cx).await?;
         }
+        let nonce = self.sealer.as_ref().map(|s| s.nonce.to_vec().into());
         let (stored, written) = match self.writer {
             Some(writer) => {
                 let written = writer.finish().await?;
-                (Stored::Blob(written.id.0.clone()), Some(written))
+                (Stored::Blob(written.id.0.clone(), nonce), Some(written))
             }
-            None => (Stored::Inline(cx.blobs().seal(&self.buffer)?.into()), None),
+            None => (Stored::Inline(cx.blobs().seal(&self.buffer)?.into(), nonce), None),
         };
-        let etag = hex_encode(&self.md5.finalize());
-        Ok(Taken { stored, size: self.size, etag, checksum: self.hasher.finish(), asked: false, _written: written })
+        let md5 = hex_encode(&self.md5.finalize());
+        let etag = self.sealer.map_or_else(|| md5.clone(), |s| hex_encode(&s.md5.finalize()));
+        let checksum = self.hasher.finish();
+        Ok(Taken { stored, size: self.size, etag, md5, checksum, asked: false, _written: written })
     }
 }
 
 /// Takes a body in and holds it against what the sender says of it. Without a word from the sender the checksum is a
 /// CRC-64/NVME.
-pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said) -> Result<Taken> {
+pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said, key: Option<&DataKey>) -> Result<Taken> {
     let length = body.length().or(said.length.and_then(|l| u64::try_from(l).ok()));
-    if length.is_none() {
+    // A form says how long it is as a whole.
+    let form = cx.origin().signed.as_ref().is_some_and(|s| s.place == SignedIn::Form);
+    if length.is_none() && !form {
         return Err(undercast_kernel::AwsError::new(
             "MissingContentLength",
             411,
@@ -120,13 +156,13 @@ pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said) -> Result<Taken> {
     let md5 = said.md5.as_deref().map(content_md5).transpose()?;
     let announced = said.algorithm.as_deref().map(Algorithm::parse).transpose()?;
     let algorithm = said.checksum.as_ref().map(|c| c.0).or(announced);
-    let mut intake = Intake::new(algorithm.unwrap_or(Algorithm::Crc64Nvme), length);
+    let mut intake = Intake::new(cx, algorithm.unwrap_or(Algorithm::Crc64Nvme), length, key)?;
     let trailers = body.trailers();
     while let Some(piece) = body.next().await {
         intake.push(cx, &piece.map_err(|e| error::body(&e))?).await?;
     }
     let mut taken = intake.finish(cx).await?;
-    if md5.is_some_and(|wanted| hex_encode(&wanted) != taken.etag) {
+    if md5.is_some_and(|wanted| hex_encode(&wanted) != taken.md5) {
         return Err(bad_digest("Content-MD5", "what we received").into());
     }
     let trailer = trailing(&trailers.lock().unwrap_or_else(PoisonError::into_inner));
@@ -137,15 +173,14 @@ pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said) -> Result<Taken> {
             Some((algorithm, value))
         }
         (None, None) if announced.is_some() && cx.origin().address.is_some() => {
-            let message = "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.";
-            return Err(error::invalid_request(message).into());
+            return Err(announced_in_vain().into());
         }
         (None, None) => None,
     };
     if let Some((algorithm, value)) = given {
         if taken.checksum.algorithm != algorithm {
             // Only the trailer named it, so it is computed from what was kept.
-            taken.checksum = content::checksum(cx, &taken.stored, algorithm).await?;
+            taken.checksum = content::checksum(cx, &taken.stored, key, algorithm).await?;
         }
         if taken.checksum.value != value {
             return Err(bad_digest(algorithm.name(), "the calculated checksum").into());
@@ -156,8 +191,8 @@ pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said) -> Result<Taken> {
 }
 
 /// Takes in bytes that are here already.
-pub(crate) async fn copy(cx: &Cx, mut body: Body, algorithm: Algorithm) -> Result<Taken> {
-    let mut intake = Intake::new(algorithm, body.length());
+pub(crate) async fn copy(cx: &Cx, mut body: Body, algorithm: Algorithm, key: Option<&DataKey>) -> Result<Taken> {
+    let mut intake = Intake::new(cx, algorithm, body.length(), key)?;
     while let Some(piece) = body.next().await {
         intake.push(cx, &piece.map_err(|e| error::body(&e))?).await?;
     }
@@ -179,21 +214,9 @@ fn trailing(trailers: &[(String, String)]) -> Option<(Algorithm, String)> {
     trailers.iter().find_map(|(name, value)| Some((Algorithm::of_header(name)?, value.clone())))
 }
 
-fn content_md5(text: &str) -> Result<Vec<u8>> {
-    let bytes = unbase64(text).filter(|b| b.len() == 16);
-    bytes.ok_or_else(|| {
-        let error = undercast_kernel::AwsError::new("InvalidDigest", 400, "The Content-MD5 you specified was invalid.");
-        error.with("Content-MD5", text).into()
-    })
-}
-
-fn bad_digest(what: &str, other: &str) -> undercast_kernel::AwsError {
-    undercast_kernel::AwsError::new("BadDigest", 400, format!("The {what} you specified did not match {other}."))
-}
-
 /// One more row of the bucket refers to these bytes.
 pub(crate) fn retain(tx: &mut Tx<'_>, bucket: &Bucket, stored: &Stored) -> Result<()> {
-    if let Stored::Blob(id) = stored {
+    if let Stored::Blob(id, _) = stored {
         Blobs::retain(tx, &bucket.account, &BlobId(id.clone()))?;
     }
     Ok(())
@@ -201,7 +224,7 @@ pub(crate) fn retain(tx: &mut Tx<'_>, bucket: &Bucket, stored: &Stored) -> Resul
 
 /// One row less of the bucket refers to these bytes.
 pub(crate) fn release(tx: &mut Tx<'_>, bucket: &Bucket, stored: &Stored) -> Result<()> {
-    if let Stored::Blob(id) = stored {
+    if let Stored::Blob(id, _) = stored {
         Blobs::release(tx, &bucket.account, &BlobId(id.clone()))?;
     }
     Ok(())

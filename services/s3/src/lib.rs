@@ -7,13 +7,24 @@
 //! Limits: 5 GiB a body, 10,000 parts of at least 5 MiB (but the last), keys of 1,024 bytes, 2 KiB of user metadata.
 //! Buckets are what new ones on AWS are: BucketOwnerEnforced (no ACLs), all public access blocked.
 //!
+//! Beside it stands S3 Control (`control`): what is set for an account.
+//!
 //! Start with `objects.rs` (put and get), `versions.rs` (which version of a key is which) and `permission.rs`.
 
 pub mod api {
     //! The API, generated from its model.
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
+
+    /// What `RestoreObject` answers, as the wire sees it.
+    pub(crate) fn restored() -> &'static undercast_wire::schema::Structure {
+        SERVICE.operations.iter().find(|o| o.name == "RestoreObject").map_or(&UNIT, |o| o.output)
+    }
+
+    static UNIT: undercast_wire::schema::Structure = undercast_wire::schema::Structure::EMPTY;
 }
 
+mod acl;
+mod archive;
 mod attributes;
 mod bucket;
 mod buckets;
@@ -22,35 +33,50 @@ mod checksum;
 mod complete;
 mod conditions;
 mod content;
+pub mod control;
 mod copy;
+mod cors;
 mod delete;
 mod encryption;
+mod encryption_configuration;
 mod error;
 mod events;
+mod form_policy;
+mod forms;
 mod headers;
 mod intake;
+mod integrity;
+mod lifecycle;
+mod lifecycle_rules;
 mod list_objects;
 mod list_uploads;
 mod list_versions;
 mod listing;
+mod lock;
+mod logging;
 mod notifications;
 mod objects;
 mod operations;
 mod permission;
 mod policy;
+mod replicate;
+mod replication;
 mod rows;
 mod select;
+mod settings;
 mod tagging;
 mod uploads;
 mod versions;
+mod website;
 
+pub use control::S3Control;
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::store::{Remembered, Shared};
-use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_kernel::store::{Remembered, Shared, Snapshot};
+use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Next, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
+use undercast_wire::{Fields, Request, Response, Value};
 
 /// Bodies up to this size stand in the row of their object.
 const INLINE_BYTES: usize = 4 * 1024;
@@ -65,6 +91,7 @@ const LEAST_PART: u64 = 5 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct S3 {
     policies: policy::Compiled,
+    bucket_keys: encryption::BucketKeys,
     buckets: Remembered<rows::Bucket>,
 }
 
@@ -74,6 +101,9 @@ impl Service for S3 {
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        if let Some(refusal) = control::via::refusal(operation, &input) {
+            return Box::pin(async { Err(refusal.into()) });
+        }
         api::call(self, cx, operation, input)
     }
 
@@ -102,8 +132,13 @@ impl Service for S3 {
             "ListObjectsV2",
             "ListParts",
             "PutObject",
+            "GetObjectLegalHold",
+            "GetObjectRetention",
             "PutObjectAcl",
+            "PutObjectLegalHold",
+            "PutObjectRetention",
             "PutObjectTagging",
+            "RestoreObject",
             "SelectObjectContent",
             "UploadPart",
             "UploadPartCopy",
@@ -118,12 +153,58 @@ impl Service for S3 {
         invalid(operation, violations)
     }
 
+    fn answered(
+        &self,
+        cx: &Cx,
+        operation: &'static Operation,
+        request: &Request,
+        response: &Response,
+        error: Option<&str>,
+    ) {
+        self.log(cx, operation, request, response, error);
+    }
+
+    fn check_body(&self, operation: &'static Operation, request: &Request, body: &[u8]) -> Result<()> {
+        integrity::check(operation, request, body)
+    }
+
+    fn cross_origin(&self, from: &Snapshot, request: &Request) -> Option<CrossOrigin> {
+        cors::decide(from, request)
+    }
+
+    fn form<'a>(&'a self, cx: &'a Cx, request: Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(forms::post(cx, request))
+    }
+
+    fn sites(&self) -> &'static [&'static str] {
+        &["s3-website"]
+    }
+
+    fn serve<'a>(
+        &'a self,
+        cx: &'a Cx,
+        _site: &'a str,
+        name: &'a str,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move { Ok(website::serve(cx, name, &request).await) })
+    }
+
     fn denied(&self, access: &Access, message: String) -> AwsError {
         permission::denied(access, &message)
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
-        Box::pin(events::run(cx, task))
+        Box::pin(async move {
+            match task.kind.as_str() {
+                "restore" => archive::run(cx, task).await,
+                "lifecycle" => lifecycle::run(cx, task).await,
+                "replicate" => replicate::run(self, cx, task).await,
+                "log" => logging::deliver(cx, task).await,
+                "replicate-late" => replicate::late(cx, task).await,
+                _ => events::run(cx, task).await,
+            }
+        })
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
@@ -148,10 +229,7 @@ fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError 
         (_, "encodingType") => error::invalid_argument("Invalid Encoding Method specified in Request", header, &value),
         (_, "metadataDirective") => error::invalid_argument("Unknown metadata directive.", header, &value),
         (_, "taggingDirective") => error::invalid_argument("Unknown tagging directive.", header, &value),
-        (_, "checksumAlgorithm") => {
-            let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
-            error::invalid_request(message)
-        }
+        (_, "checksumAlgorithm") => checksum::unsupported(),
         (_, "createBucketConfiguration") if first.path.ends_with("locationConstraint") => {
             let error =
                 AwsError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid");

@@ -4,9 +4,9 @@ use undercast_kernel::store::Snapshot;
 use undercast_kernel::{Cx, Result, paging};
 
 use crate::api::{self, output};
-use crate::buckets;
 use crate::listing::{self, Asked, Cursor, Item, Listing, Names, Plain, Rows};
 use crate::rows::{Bucket, LISTED, Listed};
+use crate::{archive, buckets, permission};
 
 /// The current versions of a bucket's objects.
 struct Objects<'a>(Cursor<'a, Listed, Plain>);
@@ -39,7 +39,19 @@ fn given<'a>(marker: Option<&'a str>, prefix: &str, delimiter: Option<&str>) -> 
     marker.filter(|m| delimiter.is_some_and(|d| m.len() > prefix.len() && m.starts_with(prefix) && m.ends_with(d)))
 }
 
-fn shown(bucket: &Bucket, names: Names, key: &str, row: Listed, owner: bool) -> output::Object {
+/// What a list shows besides what all lists do.
+#[derive(Clone, Copy)]
+struct Besides {
+    owner: bool,
+    restoration: bool,
+}
+
+/// Whether a list shows what became of archived objects.
+pub(crate) fn shows_restorations(attributes: Option<&[String]>) -> bool {
+    attributes.is_some_and(|all| all.iter().any(|a| a == "RestoreStatus"))
+}
+
+fn shown(bucket: &Bucket, names: Names, key: &str, row: Listed, besides: Besides) -> output::Object {
     output::Object {
         key: Some(names.show(key)),
         last_modified: Some(buckets::shown(row.modified)),
@@ -48,8 +60,8 @@ fn shown(bucket: &Bucket, names: Names, key: &str, row: Listed, owner: bool) -> 
         checksum_type: row.checksum.as_ref().map(|c| c.kind().to_owned()),
         size: i64::try_from(row.size).ok(),
         storage_class: Some(row.storage_class.unwrap_or_else(|| "STANDARD".to_owned())),
-        owner: owner.then(|| buckets::owner(&bucket.account)),
-        restore_status: None,
+        owner: besides.owner.then(|| buckets::owner(row.owner.as_deref().unwrap_or(&bucket.account))),
+        restore_status: archive::status(row.restoration.filter(|_| besides.restoration)),
     }
 }
 
@@ -58,12 +70,12 @@ fn split(
     bucket: &Bucket,
     names: Names,
     listing: Listing<Listed>,
-    owner: bool,
+    besides: Besides,
 ) -> (Vec<output::Object>, Vec<output::CommonPrefix>) {
     let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
     for item in listing.items {
         match item {
-            Item::Row(key, row) => objects.push(shown(bucket, names, &key, row, owner)),
+            Item::Row(key, row) => objects.push(shown(bucket, names, &key, row, besides)),
             Item::Prefix(prefix) => prefixes.push(output::CommonPrefix { prefix: Some(names.show(&prefix)) }),
         }
     }
@@ -80,6 +92,7 @@ pub(crate) fn v1(cx: &Cx, input: api::ListObjectsInput) -> Result<api::ListObjec
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
     let most = listing::most(input.max_keys, "maxKeys")?;
+    let restoration = shows_restorations(input.optional_object_attributes.as_deref());
     let prefix = input.prefix.as_deref().unwrap_or("");
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let marker = input.marker.as_deref().filter(|m| !m.is_empty());
@@ -88,7 +101,8 @@ pub(crate) fn v1(cx: &Cx, input: api::ListObjectsInput) -> Result<api::ListObjec
     let truncated = listing.truncated;
     // Without a delimiter the last key is the next marker, and S3 leaves it to the caller to see that.
     let next = listing.items.last().filter(|_| truncated && delimiter.is_some()).map(|i| names.show(i.name()));
-    let (contents, prefixes) = split(&bucket, names, listing, true);
+    let charged = permission::charged(cx, &bucket);
+    let (contents, prefixes) = split(&bucket, names, listing, Besides { owner: true, restoration });
     Ok(api::ListObjectsOutput {
         is_truncated: Some(truncated),
         marker: Some(names.show(marker.unwrap_or(""))),
@@ -100,7 +114,7 @@ pub(crate) fn v1(cx: &Cx, input: api::ListObjectsInput) -> Result<api::ListObjec
         max_keys: listing::shown_most(most),
         common_prefixes: some(prefixes),
         encoding_type: input.encoding_type,
-        ..Default::default()
+        request_charged: charged,
     })
 }
 
@@ -109,6 +123,7 @@ pub(crate) fn v2(cx: &Cx, input: api::ListObjectsV2Input) -> Result<api::ListObj
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
     let most = listing::most(input.max_keys, "maxKeys")?;
+    let restoration = shows_restorations(input.optional_object_attributes.as_deref());
     let prefix = input.prefix.as_deref().unwrap_or("");
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let scope = format!("s3.ListObjectsV2 {}", bucket.name);
@@ -120,7 +135,9 @@ pub(crate) fn v2(cx: &Cx, input: api::ListObjectsV2Input) -> Result<api::ListObj
     let truncated = listing.truncated;
     let next = listing.items.last().filter(|_| truncated).map(|i| paging::token(&scope, i.name()));
     let count = i32::try_from(listing.items.len()).ok();
-    let (contents, prefixes) = split(&bucket, names, listing, input.fetch_owner == Some(true));
+    let charged = permission::charged(cx, &bucket);
+    let (contents, prefixes) =
+        split(&bucket, names, listing, Besides { owner: input.fetch_owner == Some(true), restoration });
     Ok(api::ListObjectsV2Output {
         is_truncated: Some(truncated),
         contents: some(contents),
@@ -130,10 +147,10 @@ pub(crate) fn v2(cx: &Cx, input: api::ListObjectsV2Input) -> Result<api::ListObj
         max_keys: listing::shown_most(most),
         common_prefixes: some(prefixes),
         encoding_type: input.encoding_type,
+        request_charged: charged,
         key_count: count,
         continuation_token: input.continuation_token,
         next_continuation_token: next,
         start_after: input.start_after.map(|a| names.show(&a)),
-        ..Default::default()
     })
 }

@@ -5,10 +5,11 @@ use undercast_kernel::{Cx, Result, auth};
 
 use crate::api::{self, output};
 use crate::checksum;
+use crate::lifecycle::End;
 use crate::list_objects::some;
 use crate::listing::{self, Asked, Cursor, Item, Names, Rows, Uploading};
 use crate::rows::{Bucket, Part, UPLOADS, Upload};
-use crate::{buckets, error, uploads};
+use crate::{buckets, encryption, error, lifecycle, permission, uploads};
 
 /// Uploads by key, and by id (which is by age) under the same key.
 struct Uploads<'a> {
@@ -125,6 +126,7 @@ pub(crate) fn parts(cx: &Cx, input: api::ListPartsInput) -> Result<api::ListPart
     let from = cx.read();
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let upload = uploads::open(&from, &bucket, &input.key, &input.upload_id)?;
+    encryption::check_customer_if_given(upload.sealed.as_ref(), &encryption::customer!(input))?;
     let most = listing::most(input.max_parts, "maxParts")?;
     let marker = input.part_number_marker.unwrap_or(0);
     let Ok(after) = u64::try_from(marker) else {
@@ -135,6 +137,7 @@ pub(crate) fn parts(cx: &Cx, input: api::ListPartsInput) -> Result<api::ListPart
     let truncated = found.len() > most && most > 0;
     found.truncate(most);
     let next = found.last().map(|(number, _)| *number);
+    let abort = lifecycle::abortion(&from, &bucket, &input.key, upload.initiated)?;
     Ok(api::ListPartsOutput {
         bucket: Some(bucket.name.clone()),
         key: Some(input.key),
@@ -145,8 +148,11 @@ pub(crate) fn parts(cx: &Cx, input: api::ListPartsInput) -> Result<api::ListPart
         is_truncated: Some(truncated),
         parts: some(found.into_iter().map(|(number, part)| shown(&upload, number, &part)).collect()),
         initiator: Some(initiator(&bucket, &upload)),
-        owner: Some(buckets::owner(&bucket.account)),
+        owner: Some(buckets::owner(upload.owner.as_deref().unwrap_or(&bucket.account))),
         storage_class: class(&upload),
+        request_charged: permission::charged(cx, &bucket),
+        abort_date: abort.as_ref().and_then(End::at),
+        abort_rule_id: abort.map(|a| a.rule),
         checksum_algorithm: upload.algorithm.map(|a| a.name().to_owned()),
         checksum_type: upload.algorithm.map(|_| if upload.composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
         ..Default::default()

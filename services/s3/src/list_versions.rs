@@ -4,11 +4,11 @@ use undercast_kernel::store::Snapshot;
 use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, output};
-use crate::list_objects::some;
+use crate::list_objects::{shows_restorations, some};
 use crate::listing::{self, Asked, Cursor, Item, Names, Plain, Ranked, Rows};
 use crate::rows::{Bucket, LISTED, LISTED_VERSIONS, Listed};
 use crate::versions::NULL;
-use crate::{buckets, error};
+use crate::{archive, buckets, error, permission};
 
 /// Current and old versions, merged.
 struct Versions<'a> {
@@ -102,6 +102,7 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::
     let bucket = listing::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let names = Names::new(input.encoding_type.as_deref())?;
     let most = listing::most(input.max_keys, "maxKeys")?;
+    let restoration = shows_restorations(input.optional_object_attributes.as_deref());
     let prefix = input.prefix.as_deref().unwrap_or("");
     let delimiter = listing::delimiter(input.delimiter.as_ref());
     let key_marker = input.key_marker.as_deref().filter(|m| !m.is_empty());
@@ -141,13 +142,14 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::
         delimiter: delimiter.map(|d| names.show(d)),
         max_keys: listing::shown_most(most),
         encoding_type: input.encoding_type,
+        request_charged: permission::charged(cx, &bucket),
         ..Default::default()
     };
     let (mut versions, mut markers, mut prefixes) = (Vec::new(), Vec::new(), Vec::new());
     for item in listing.items {
         match item {
             Item::Row(key, version) if version.row.marker => markers.push(marker(&bucket, names, &key, &version)),
-            Item::Row(key, version) => versions.push(shown(&bucket, names, &key, version)),
+            Item::Row(key, version) => versions.push(shown(&bucket, names, &key, version, restoration)),
             Item::Prefix(prefix) => prefixes.push(output::CommonPrefix { prefix: Some(names.show(&prefix)) }),
         }
     }
@@ -167,7 +169,7 @@ fn marker(bucket: &Bucket, names: Names, key: &str, version: &Version) -> output
     }
 }
 
-fn shown(bucket: &Bucket, names: Names, key: &str, version: Version) -> output::ObjectVersion {
+fn shown(bucket: &Bucket, names: Names, key: &str, version: Version, restoration: bool) -> output::ObjectVersion {
     let row = version.row;
     output::ObjectVersion {
         e_tag: Some(format!("\"{}\"", row.etag)),
@@ -179,7 +181,7 @@ fn shown(bucket: &Bucket, names: Names, key: &str, version: Version) -> output::
         storage_class: Some(row.storage_class.unwrap_or_else(|| "STANDARD".to_owned())),
         is_latest: Some(version.latest),
         last_modified: Some(buckets::shown(row.modified)),
-        owner: Some(buckets::owner(&bucket.account)),
-        restore_status: None,
+        owner: Some(buckets::owner(row.owner.as_deref().unwrap_or(&bucket.account))),
+        restore_status: archive::status(row.restoration.filter(|_| restoration)),
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use undercast_kernel::store::Read;
-use undercast_kernel::{AwsError, Body, Cx, Failure, Result};
+use undercast_kernel::tags::Tags;
+use undercast_kernel::{AwsError, Body, Cx, Result, SignedIn};
 use undercast_wire::schema::TimestampFormat;
 use undercast_wire::text::timestamp;
 
@@ -13,9 +14,9 @@ use crate::conditions::{self, Reading};
 use crate::content::{self, Span};
 use crate::events::{self, Event};
 use crate::intake::{self, Said};
-use crate::rows::{Bucket, Content, Headers, Object};
+use crate::rows::{Acl, Bucket, Content, Headers, Locked, Object, Ownership};
 use crate::versions::{self, Found, Moment};
-use crate::{S3, bucket, buckets, encryption, error, headers, policy, tagging};
+use crate::{S3, acl, archive, bucket, buckets, encryption, error, headers, lifecycle, lock, permission, tagging};
 
 /// The object under a key that must be there, for calls that say nothing of delete markers.
 pub(crate) fn existing(
@@ -120,7 +121,7 @@ macro_rules! wanted {
 /// Puts what is known of an object into the members of an answer.
 macro_rules! describe {
     ($output:expr, $bucket:expr, $described:expr) => {{
-        let Described { object, headers, span, parts, ranged, checksum, .. } = $described;
+        let Described { object, headers, span, parts, ranged, checksum, locked, charged, expiration } = $described;
         checksum::show!($output, checksum);
         $output.checksum_type = checksum.as_ref().map(|c| c.kind().to_owned());
         $output.accept_ranges = Some("bytes".to_owned());
@@ -138,7 +139,11 @@ macro_rules! describe {
         $output.website_redirect_location = headers.redirect.clone();
         $output.metadata = headers::shown_metadata(&headers.metadata);
         $output.storage_class = object.storage_class.clone();
-        $output.server_side_encryption = encryption::shown();
+        $output.restore = object.restoration.as_ref().map(archive::shown);
+        $output.replication_status = object.replication.map(|r| r.name().to_owned());
+        $output.request_charged = charged.clone();
+        $output.expiration = expiration.clone();
+        lock::show!($output, locked);
         $output.parts_count = *parts;
         $output.tag_count = i32::try_from(object.tags.len()).ok().filter(|n| *n > 0);
     }};
@@ -166,10 +171,23 @@ struct Described {
     ranged: bool,
     parts: Option<i32>,
     checksum: Option<Checksum>,
+    locked: Locked,
+    /// `requester`, where who asks pays.
+    charged: Option<String>,
+    /// When and why it expires.
+    expiration: Option<String>,
 }
 
 impl Wanted<'_> {
-    fn of(self, cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, mut object: Object) -> Result<Described> {
+    fn of(
+        self,
+        s3: &S3,
+        cx: &Cx,
+        from: &(impl Read + ?Sized),
+        bucket: &Bucket,
+        key: &str,
+        mut object: Object,
+    ) -> Result<Described> {
         self.reading.check(&object, cx.now())?;
         if self.overrides.any && cx.origin().access_key.is_none() && cx.origin().address.is_some() {
             let message = "Request specific response headers cannot be used for anonymous GET requests.";
@@ -193,7 +211,10 @@ impl Wanted<'_> {
         let checksum = if self.checksum && whole { object.checksum.clone() } else { None };
         let mut headers = std::mem::take(&mut object.headers);
         headers::overlay(&mut headers, self.overrides.headers);
-        Ok(Described { object, headers, span, ranged, parts, checksum })
+        let locked = s3.shown_lock(cx, bucket, key, &object.locked)?;
+        let charged = permission::charged(cx, bucket);
+        let expiration = lifecycle::expiration(from, bucket, key, &object)?;
+        Ok(Described { object, headers, span, ranged, parts, checksum, locked, charged, expiration })
     }
 }
 
@@ -233,10 +254,15 @@ pub(crate) async fn get(s3: &S3, cx: &Cx, input: api::GetObjectInput) -> Result<
     let from = cx.read();
     let bucket = s3.bucket(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let object = s3.readable(cx, &from, &bucket, &input.key, input.version_id.as_deref())?;
-    let described = wanted!(input).of(cx, &from, &bucket, object)?;
+    let customer = encryption::customer!(input);
+    encryption::check_customer(object.sealed.as_ref(), &customer)?;
+    let described = wanted!(input).of(s3, cx, &from, &bucket, &input.key, object)?;
+    archive::check_readable(&described.object, cx.now_millis())?;
+    let key = s3.opening(cx, described.object.sealed.as_ref(), &customer).await?;
     let mut output = api::GetObjectOutput::default();
     describe!(output, &bucket, &described);
-    output.body = Some(content::open(cx, &from, &bucket, described.object, described.span).await?);
+    encryption::show!(output, described.object.sealed.as_ref(), customer);
+    output.body = Some(content::open(cx, &from, &bucket, described.object, described.span, key.as_ref()).await?);
     Ok(output)
 }
 
@@ -244,21 +270,29 @@ pub(crate) fn head(s3: &S3, cx: &Cx, input: &api::HeadObjectInput) -> Result<api
     let from = cx.read();
     let bucket = s3.bucket(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let object = s3.readable(cx, &from, &bucket, &input.key, input.version_id.as_deref())?;
-    let described = wanted!(input).of(cx, &from, &bucket, object)?;
+    let customer = encryption::customer!(input);
+    encryption::check_customer(object.sealed.as_ref(), &customer)?;
+    let described = wanted!(input).of(s3, cx, &from, &bucket, &input.key, object)?;
     let mut output = api::HeadObjectOutput::default();
     describe!(output, &bucket, &described);
+    encryption::show!(output, described.object.sealed.as_ref(), customer);
     Ok(output)
 }
 
-/// A storage class as rows keep it. Those whose objects are read like any other's are kept and shown; the others need
-/// restoring, which is not built, or are not for buckets like these.
+/// A storage class as rows keep it.
 pub(crate) fn storage_class(asked: Option<String>) -> Result<Option<String>> {
     match asked.as_deref() {
         None | Some("STANDARD") => Ok(None),
-        Some("REDUCED_REDUNDANCY" | "STANDARD_IA" | "ONEZONE_IA" | "INTELLIGENT_TIERING" | "GLACIER_IR") => Ok(asked),
-        Some(class @ ("GLACIER" | "DEEP_ARCHIVE")) => {
-            Err(Failure::not_built(format!("storage class {class}: archived objects")))
-        }
+        Some(
+            "REDUCED_REDUNDANCY"
+            | "STANDARD_IA"
+            | "ONEZONE_IA"
+            | "INTELLIGENT_TIERING"
+            | "GLACIER_IR"
+            | "GLACIER"
+            | "DEEP_ARCHIVE",
+        ) => Ok(asked),
+        // The others are for other kinds of buckets.
         Some(class) => {
             let error = AwsError::new("InvalidStorageClass", 400, "The storage class you specified is not valid");
             Err(error.with("StorageClassRequested", class).into())
@@ -266,48 +300,77 @@ pub(crate) fn storage_class(asked: Option<String>) -> Result<Option<String>> {
     }
 }
 
-pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutObjectOutput> {
-    let (name, key, owner) = (input.bucket.as_str(), input.key.as_str(), input.expected_bucket_owner.as_deref());
-    let found = bucket::open(cx, &cx.read(), name, owner)?;
-    bucket::check_key(key)?;
-    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
-    policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
-    let (if_match, if_none_match) = (input.if_match.as_deref(), input.if_none_match.as_deref());
-    encryption::check(input.server_side_encryption.as_deref())?;
+/// What a new object has besides its bytes, as the request says it.
+struct Dress {
+    headers: Headers,
+    tags: Tags,
+    storage_class: Option<String>,
+    owner: Option<String>,
+    acl: Option<Acl>,
+    locked: Locked,
+}
+
+fn dress(cx: &Cx, bucket: &Bucket, input: &mut api::PutObjectInput) -> Result<Dress> {
+    let (owner, acl) = acl::of_new_object(&cx.read(), bucket, &cx.principal().account, &acl::asked_of_object!(input))?;
+    let locked = lock::asked!(input);
+    let (checked, said) = (input.content_md5.is_some(), checksum::single(checksum::given!(input))?);
+    if locked.is_given() && !checked && said.is_none() && input.checksum_algorithm.is_none() {
+        let message = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters";
+        return Err(error::invalid_request(message).into());
+    }
+    let locked = locked.read(bucket, cx.now())?;
+    Ok(Dress {
+        headers: headers::kept(headers::kept_from!(input), input.metadata.take())?,
+        tags: input.tagging.as_deref().map(tagging::of_header).transpose()?.into_iter().flatten().collect(),
+        storage_class: storage_class(input.storage_class.take())?,
+        owner,
+        acl,
+        locked,
+    })
+}
+
+pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Result<api::PutObjectOutput> {
+    let found = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    bucket::check_key(&input.key)?;
     // Told before the body is read, and decided when it is there.
-    conditions::check_write(&cx.read(), &found, key, if_match, if_none_match)?;
-    let headers = headers::kept(headers::kept_from!(input), input.metadata)?;
-    let tags = input.tagging.as_deref().map(tagging::of_header).transpose()?.into_iter().flatten().collect();
-    let storage_class = storage_class(input.storage_class)?;
+    let (if_match, if_none_match) = (input.if_match.clone(), input.if_none_match.clone());
+    let check = |tx: &dyn Read, bucket: &Bucket, key: &str| {
+        conditions::check_write(tx, bucket, key, if_match.as_deref(), if_none_match.as_deref())
+    };
+    check(&cx.read(), &found, &input.key)?;
+    let dress = dress(cx, &found, &mut input)?;
+    let sealing = s3.sealing(cx, &found, &input.key, &encryption::asked!(input)).await?;
     let said = Said {
         checksum: checksum::single(checksum::given!(input))?,
-        md5: input.content_md5,
-        algorithm: input.checksum_algorithm,
+        md5: input.content_md5.take(),
+        algorithm: input.checksum_algorithm.take(),
         length: input.content_length,
     };
-    let taken = intake::take(cx, input.body.unwrap_or_else(Body::empty), said).await?;
+    let body = input.body.take().unwrap_or_else(Body::empty);
+    let taken = intake::take(cx, body, said, sealing.key.as_ref()).await?;
     let moment = Moment::of(cx);
+    let form = cx.origin().signed.as_ref().is_some_and(|s| s.place == SignedIn::Form);
+    let event = if form { Event::Post } else { Event::Put };
     let object = Object {
-        rank: 0,
-        version: None,
-        marker: false,
-        modified: cx.now_millis(),
         size: taken.size,
         etag: taken.etag.clone(),
         checksum: Some(taken.checksum.clone()),
-        storage_class,
-        content: Content::One(taken.stored.clone()),
-        headers,
-        tags,
-        parts: None,
+        storage_class: dress.storage_class,
+        headers: dress.headers,
+        tags: dress.tags,
+        owner: dress.owner,
+        acl: dress.acl,
+        sealed: sealing.sealed,
+        locked: lock::of_new(&found, dress.locked, cx.now_millis()),
+        ..Object::new(cx.now_millis(), Content::One(taken.stored.clone()))
     };
     let (bucket, object) = cx
         .write(|tx| {
-            let bucket = bucket::open(cx, tx, name, owner)?;
-            conditions::check_write(tx, &bucket, key, if_match, if_none_match)?;
+            let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+            check(tx, &bucket, &input.key)?;
             intake::retain(tx, &bucket, &taken.stored)?;
-            let object = versions::place(tx, &bucket, key, object.clone(), moment)?;
-            events::emit(cx, tx, &bucket, Event::Put, key, Some(&object), moment)?;
+            let object = versions::place(tx, &bucket, &input.key, object.clone(), moment)?;
+            events::emit(cx, tx, &bucket, event, &input.key, Some(&object), moment)?;
             Ok((bucket, object))
         })
         .await?;
@@ -315,39 +378,53 @@ pub(crate) async fn put(cx: &Cx, input: api::PutObjectInput) -> Result<api::PutO
     let mut output = api::PutObjectOutput {
         e_tag: Some(format!("\"{}\"", object.etag)),
         version_id: object.shown_version(&bucket),
-        server_side_encryption: encryption::shown(),
+        request_charged: permission::charged(cx, &bucket),
+        expiration: lifecycle::expiration(&cx.read(), &bucket, &input.key, &object)?,
         ..Default::default()
     };
+    encryption::show!(output, object.sealed.as_ref(), encryption::customer!(input));
+    output.ssekms_encryption_context = input.ssekms_encryption_context;
     checksum::show!(output, &object.checksum);
     output.checksum_type = object.checksum.as_ref().map(|c| c.kind().to_owned());
     Ok(output)
 }
 
+/// The account that owns an object.
+pub(crate) fn owner<'a>(bucket: &'a Bucket, object: &'a Object) -> &'a str {
+    object.owner.as_deref().unwrap_or(&bucket.account)
+}
+
 pub(crate) fn get_acl(cx: &Cx, input: &api::GetObjectAclInput) -> Result<api::GetObjectAclOutput> {
     let from = cx.read();
     let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
-    existing(&from, &bucket, &input.key, input.version_id.as_deref())?;
+    let object = existing(&from, &bucket, &input.key, input.version_id.as_deref())?;
+    let (owner, counts) = match bucket.ownership {
+        Ownership::Enforced => (bucket.account.as_str(), None),
+        _ => (owner(&bucket, &object), object.acl.as_ref()),
+    };
     Ok(api::GetObjectAclOutput {
-        owner: Some(buckets::owner(&bucket.account)),
-        grants: Some(buckets::grants(&bucket)),
-        ..Default::default()
+        owner: Some(buckets::owner(owner)),
+        grants: Some(acl::shown(counts, owner)),
+        request_charged: permission::charged(cx, &bucket),
     })
 }
 
-pub(crate) fn put_acl(cx: &Cx, input: &api::PutObjectAclInput) -> Result<api::PutObjectAclOutput> {
-    let from = cx.read();
-    let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
-    existing(&from, &bucket, &input.key, input.version_id.as_deref())?;
-    if input.access_control_policy.is_some() {
-        return Err(error::acl_not_supported().into());
-    }
-    let grants = [
-        &input.grant_full_control,
-        &input.grant_read,
-        &input.grant_read_acp,
-        &input.grant_write,
-        &input.grant_write_acp,
-    ];
-    policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
-    Ok(api::PutObjectAclOutput::default())
+pub(crate) async fn put_acl(cx: &Cx, input: api::PutObjectAclInput) -> Result<api::PutObjectAclOutput> {
+    let moment = Moment::of(cx);
+    let charged = cx
+        .write(|tx| {
+            let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+            let mut object = existing(tx, &bucket, &input.key, input.version_id.as_deref())?;
+            let owner = owner(&bucket, &object).to_owned();
+            let asked = acl::asked!(input);
+            let acl = acl::of_change(tx, &bucket, &owner, &asked, input.access_control_policy.as_ref())?;
+            if bucket.ownership != Ownership::Enforced {
+                object.acl = acl;
+                versions::put_back(tx, &bucket, &input.key, &object)?;
+                events::emit(cx, tx, &bucket, Event::AclPut, &input.key, Some(&object), moment)?;
+            }
+            Ok(permission::charged(cx, &bucket))
+        })
+        .await?;
+    Ok(api::PutObjectAclOutput { request_charged: charged })
 }

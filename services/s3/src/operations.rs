@@ -2,9 +2,11 @@
 
 use undercast_kernel::{Cx, Result};
 
+use crate::settings::Setting;
 use crate::{
-    S3, api, attributes, buckets, complete, copy, delete, list_objects, list_uploads, list_versions, notifications,
-    objects, policy, tagging, uploads,
+    S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, lifecycle,
+    list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication, select,
+    tagging, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -25,7 +27,7 @@ impl api::Operations for S3 {
     }
 
     async fn copy_object(&self, cx: &Cx, input: api::CopyObjectInput) -> Result<api::CopyObjectOutput> {
-        copy::object(cx, input).await
+        copy::object(self, cx, input).await
     }
 
     async fn create_bucket(&self, cx: &Cx, input: api::CreateBucketInput) -> Result<api::CreateBucketOutput> {
@@ -37,23 +39,51 @@ impl api::Operations for S3 {
         cx: &Cx,
         input: api::CreateMultipartUploadInput,
     ) -> Result<api::CreateMultipartUploadOutput> {
-        uploads::create(cx, input).await
+        uploads::create(self, cx, input).await
     }
 
     async fn delete_bucket(&self, cx: &Cx, input: api::DeleteBucketInput) -> Result<()> {
         buckets::delete(cx, input).await
     }
 
+    async fn delete_bucket_cors(&self, cx: &Cx, input: api::DeleteBucketCorsInput) -> Result<()> {
+        Setting::Cors.delete(cx, &input.bucket, input.expected_bucket_owner.as_deref()).await
+    }
+
+    async fn delete_bucket_encryption(&self, cx: &Cx, input: api::DeleteBucketEncryptionInput) -> Result<()> {
+        encryption_configuration::delete(cx, input).await
+    }
+
+    async fn delete_bucket_lifecycle(&self, cx: &Cx, input: api::DeleteBucketLifecycleInput) -> Result<()> {
+        lifecycle::delete(cx, input).await
+    }
+
+    async fn delete_bucket_ownership_controls(
+        &self,
+        cx: &Cx,
+        input: api::DeleteBucketOwnershipControlsInput,
+    ) -> Result<()> {
+        buckets::delete_ownership(cx, input).await
+    }
+
     async fn delete_bucket_policy(&self, cx: &Cx, input: api::DeleteBucketPolicyInput) -> Result<()> {
         policy::delete(cx, input).await
+    }
+
+    async fn delete_bucket_replication(&self, cx: &Cx, input: api::DeleteBucketReplicationInput) -> Result<()> {
+        Setting::Replication.delete(cx, &input.bucket, input.expected_bucket_owner.as_deref()).await
     }
 
     async fn delete_bucket_tagging(&self, cx: &Cx, input: api::DeleteBucketTaggingInput) -> Result<()> {
         buckets::delete_tagging(cx, input).await
     }
 
+    async fn delete_bucket_website(&self, cx: &Cx, input: api::DeleteBucketWebsiteInput) -> Result<()> {
+        Setting::Website.delete(cx, &input.bucket, input.expected_bucket_owner.as_deref()).await
+    }
+
     async fn delete_object(&self, cx: &Cx, input: api::DeleteObjectInput) -> Result<api::DeleteObjectOutput> {
-        delete::object(cx, input).await
+        delete::object(self, cx, input).await
     }
 
     async fn delete_object_tagging(
@@ -72,8 +102,36 @@ impl api::Operations for S3 {
         policy::delete_block(cx, input).await
     }
 
+    async fn get_bucket_accelerate_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketAccelerateConfigurationInput,
+    ) -> Result<api::GetBucketAccelerateConfigurationOutput> {
+        buckets::get_accelerate(cx, &input)
+    }
+
     async fn get_bucket_acl(&self, cx: &Cx, input: api::GetBucketAclInput) -> Result<api::GetBucketAclOutput> {
         buckets::get_acl(cx, &input)
+    }
+
+    async fn get_bucket_cors(&self, cx: &Cx, input: api::GetBucketCorsInput) -> Result<api::GetBucketCorsOutput> {
+        cors::get(cx, &input)
+    }
+
+    async fn get_bucket_encryption(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketEncryptionInput,
+    ) -> Result<api::GetBucketEncryptionOutput> {
+        encryption_configuration::get(cx, &input)
+    }
+
+    async fn get_bucket_lifecycle_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketLifecycleConfigurationInput,
+    ) -> Result<api::GetBucketLifecycleConfigurationOutput> {
+        lifecycle::get(cx, &input)
     }
 
     async fn get_bucket_location(
@@ -82,6 +140,14 @@ impl api::Operations for S3 {
         input: api::GetBucketLocationInput,
     ) -> Result<api::GetBucketLocationOutput> {
         buckets::location(cx, &input)
+    }
+
+    async fn get_bucket_logging(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketLoggingInput,
+    ) -> Result<api::GetBucketLoggingOutput> {
+        logging::get(cx, &input)
     }
 
     async fn get_bucket_notification_configuration(
@@ -112,6 +178,22 @@ impl api::Operations for S3 {
         policy::status(cx, &input)
     }
 
+    async fn get_bucket_replication(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketReplicationInput,
+    ) -> Result<api::GetBucketReplicationOutput> {
+        replication::get(cx, &input)
+    }
+
+    async fn get_bucket_request_payment(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketRequestPaymentInput,
+    ) -> Result<api::GetBucketRequestPaymentOutput> {
+        buckets::get_payment(cx, &input)
+    }
+
     async fn get_bucket_tagging(
         &self,
         cx: &Cx,
@@ -128,6 +210,14 @@ impl api::Operations for S3 {
         buckets::get_versioning(cx, &input)
     }
 
+    async fn get_bucket_website(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketWebsiteInput,
+    ) -> Result<api::GetBucketWebsiteOutput> {
+        website::get(cx, &input)
+    }
+
     async fn get_object(&self, cx: &Cx, input: api::GetObjectInput) -> Result<api::GetObjectOutput> {
         objects::get(self, cx, input).await
     }
@@ -142,6 +232,30 @@ impl api::Operations for S3 {
         input: api::GetObjectAttributesInput,
     ) -> Result<api::GetObjectAttributesOutput> {
         attributes::get(cx, &input)
+    }
+
+    async fn get_object_legal_hold(
+        &self,
+        cx: &Cx,
+        input: api::GetObjectLegalHoldInput,
+    ) -> Result<api::GetObjectLegalHoldOutput> {
+        lock::get_hold(cx, &input)
+    }
+
+    async fn get_object_lock_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetObjectLockConfigurationInput,
+    ) -> Result<api::GetObjectLockConfigurationOutput> {
+        lock::get_configuration(cx, &input)
+    }
+
+    async fn get_object_retention(
+        &self,
+        cx: &Cx,
+        input: api::GetObjectRetentionInput,
+    ) -> Result<api::GetObjectRetentionOutput> {
+        lock::get_retention(cx, &input)
     }
 
     async fn get_object_tagging(
@@ -200,8 +314,36 @@ impl api::Operations for S3 {
         list_uploads::parts(cx, input)
     }
 
+    async fn put_bucket_accelerate_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketAccelerateConfigurationInput,
+    ) -> Result<()> {
+        buckets::put_accelerate(cx, input).await
+    }
+
     async fn put_bucket_acl(&self, cx: &Cx, input: api::PutBucketAclInput) -> Result<()> {
-        buckets::put_acl(cx, &input)
+        buckets::put_acl(cx, input).await
+    }
+
+    async fn put_bucket_cors(&self, cx: &Cx, input: api::PutBucketCorsInput) -> Result<()> {
+        cors::put(cx, input).await
+    }
+
+    async fn put_bucket_encryption(&self, cx: &Cx, input: api::PutBucketEncryptionInput) -> Result<()> {
+        encryption_configuration::put(cx, input).await
+    }
+
+    async fn put_bucket_lifecycle_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketLifecycleConfigurationInput,
+    ) -> Result<api::PutBucketLifecycleConfigurationOutput> {
+        lifecycle::put(cx, input).await
+    }
+
+    async fn put_bucket_logging(&self, cx: &Cx, input: api::PutBucketLoggingInput) -> Result<()> {
+        logging::put(cx, input).await
     }
 
     async fn put_bucket_notification_configuration(
@@ -213,11 +355,19 @@ impl api::Operations for S3 {
     }
 
     async fn put_bucket_ownership_controls(&self, cx: &Cx, input: api::PutBucketOwnershipControlsInput) -> Result<()> {
-        buckets::put_ownership(cx, &input)
+        buckets::put_ownership(cx, input).await
     }
 
     async fn put_bucket_policy(&self, cx: &Cx, input: api::PutBucketPolicyInput) -> Result<()> {
         policy::put(cx, input).await
+    }
+
+    async fn put_bucket_replication(&self, cx: &Cx, input: api::PutBucketReplicationInput) -> Result<()> {
+        replication::put(cx, input).await
+    }
+
+    async fn put_bucket_request_payment(&self, cx: &Cx, input: api::PutBucketRequestPaymentInput) -> Result<()> {
+        buckets::put_payment(cx, input).await
     }
 
     async fn put_bucket_tagging(&self, cx: &Cx, input: api::PutBucketTaggingInput) -> Result<()> {
@@ -228,12 +378,40 @@ impl api::Operations for S3 {
         buckets::put_versioning(cx, input).await
     }
 
+    async fn put_bucket_website(&self, cx: &Cx, input: api::PutBucketWebsiteInput) -> Result<()> {
+        website::put(cx, input).await
+    }
+
     async fn put_object(&self, cx: &Cx, input: api::PutObjectInput) -> Result<api::PutObjectOutput> {
-        objects::put(cx, input).await
+        objects::put(self, cx, input).await
     }
 
     async fn put_object_acl(&self, cx: &Cx, input: api::PutObjectAclInput) -> Result<api::PutObjectAclOutput> {
-        objects::put_acl(cx, &input)
+        objects::put_acl(cx, input).await
+    }
+
+    async fn put_object_legal_hold(
+        &self,
+        cx: &Cx,
+        input: api::PutObjectLegalHoldInput,
+    ) -> Result<api::PutObjectLegalHoldOutput> {
+        lock::put_hold(cx, input).await
+    }
+
+    async fn put_object_lock_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutObjectLockConfigurationInput,
+    ) -> Result<api::PutObjectLockConfigurationOutput> {
+        lock::put_configuration(cx, input).await
+    }
+
+    async fn put_object_retention(
+        &self,
+        cx: &Cx,
+        input: api::PutObjectRetentionInput,
+    ) -> Result<api::PutObjectRetentionOutput> {
+        lock::put_retention(self, cx, input).await
     }
 
     async fn put_object_tagging(
@@ -248,19 +426,23 @@ impl api::Operations for S3 {
         policy::put_block(cx, input).await
     }
 
+    async fn restore_object(&self, cx: &Cx, input: api::RestoreObjectInput) -> Result<api::RestoreObjectOutput> {
+        archive::restore(cx, input).await
+    }
+
     async fn select_object_content(
         &self,
         cx: &Cx,
         input: api::SelectObjectContentInput,
     ) -> Result<api::SelectObjectContentOutput> {
-        crate::select::content(self, cx, input).await
+        select::content(self, cx, input).await
     }
 
     async fn upload_part(&self, cx: &Cx, input: api::UploadPartInput) -> Result<api::UploadPartOutput> {
-        uploads::part(cx, input).await
+        uploads::part(self, cx, input).await
     }
 
     async fn upload_part_copy(&self, cx: &Cx, input: api::UploadPartCopyInput) -> Result<api::UploadPartCopyOutput> {
-        uploads::part_copy(cx, input).await
+        uploads::part_copy(self, cx, input).await
     }
 }

@@ -5,59 +5,145 @@
 
 use std::sync::Arc;
 
-use undercast_kernel::policy::{Policy, PrincipalKind};
+use serde_json::json;
+use undercast_kernel::policy::{Policy, PolicyKind, PrincipalKind};
 use undercast_kernel::store::Read;
-use undercast_kernel::{Access, AwsError, Cx, Result};
+use undercast_kernel::{Access, AwsError, Cx, Result, SignedIn};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
+use crate::acl::Opened;
 use crate::copy::CopySource;
-use crate::rows::Bucket;
+use crate::rows::{Acl, Block, Bucket, Object, Ownership};
 use crate::versions::{self, Found};
-use crate::{S3, bucket, tagging};
+use crate::{S3, acl, bucket, control, error, logging, tagging};
 
 /// A bucket with what decides over it.
 pub(crate) struct Guarded {
     pub(crate) bucket: Arc<Bucket>,
     policy: Option<Arc<Policy>>,
+    /// What of ACLs is blocked.
+    block: Block,
+    /// Who asks: the account, its canonical user id, and whether it is S3 that delivers logs.
+    caller: (String, Option<String>, bool),
+    via: Option<control::via::Guard>,
 }
 
 impl S3 {
     pub(crate) fn guarded(&self, cx: &Cx, from: &(impl Read + ?Sized), bucket: Arc<Bucket>) -> Result<Guarded> {
         let mut policy = self.policies.of(from, &bucket)?;
         // RestrictPublicBuckets leaves a public policy to the owner's account and to services.
-        let restricted = bucket.public && bucket.block.is_some_and(|b| b.restrict);
+        let restricted = bucket.public && control::block::of(from, &bucket)?.restrict;
         let service = matches!(cx.principal().kind, PrincipalKind::Service { .. });
         if restricted && !service && cx.principal().account != bucket.account {
             policy = None;
         }
-        Ok(Guarded { bucket, policy })
+        let principal = cx.principal();
+        let logs = matches!(&principal.kind, PrincipalKind::Service { name } if name == logging::PRINCIPAL);
+        let via = control::via::Guard::of(cx, from, &bucket)?;
+        let block = match bucket.ownership {
+            // No ACL counts, so nothing of it is blocked.
+            Ownership::Enforced => Block::ALL,
+            _ => control::block::of(from, &bucket)?,
+        };
+        Ok(Guarded {
+            bucket,
+            policy,
+            block,
+            via,
+            caller: (principal.account.clone(), principal.canonical_user.clone(), logs),
+        })
     }
 }
 
 impl Guarded {
     fn access(&self, action: &'static str, resource: String) -> Access {
         let access = Access::new(action, resource).in_account(self.bucket.account.as_str());
-        match &self.policy {
+        let access = match &self.policy {
             Some(policy) => access.with_policy(&format!("bucket policy of {}", self.bucket.name), policy.clone()),
+            None => access,
+        };
+        match &self.via {
+            Some(via) => via.before(access, &self.bucket),
             None => access,
         }
     }
 
     pub(crate) fn on_bucket(&self, action: &'static str) -> Access {
-        self.access(action, self.bucket.arn())
+        let access = self.access(action, self.bucket.arn());
+        self.with_acl(access, action, self.bucket.acl.as_ref(), acl::On::Bucket)
     }
 
+    /// What a new object gets besides its bytes. Where an ACL lets somebody write, it lets them write that too.
+    fn on_new_object(&self, action: &'static str, key: &str) -> Access {
+        let access = self.access(action, format!("{}/{key}", self.bucket.arn()));
+        self.with_acl(access, "s3:PutObject", self.bucket.acl.as_ref(), acl::On::Bucket)
+    }
+
+    /// On a key, whatever it holds: the bucket's ACL counts.
     pub(crate) fn on_object(&self, action: &'static str, key: &str) -> Access {
-        self.access(action, format!("{}/{key}", self.bucket.arn()))
+        let access = self.access(action, format!("{}/{key}", self.bucket.arn()));
+        self.with_acl(access, action, self.bucket.acl.as_ref(), acl::On::Bucket)
+    }
+
+    /// Lets what an ACL says of an action count as the policy that it amounts to.
+    fn with_acl(&self, access: Access, action: &str, acl: Option<&Acl>, on: acl::On) -> Access {
+        if self.bucket.ownership == Ownership::Enforced {
+            return access;
+        }
+        let (account, user, logs) = &self.caller;
+        let principal = match acl::opens(self.block, acl, on, action, user.as_deref(), *logs) {
+            Opened::Nobody => return access,
+            Opened::Everybody => "*",
+            Opened::Account => account,
+        };
+        let text = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": access.action, "Resource": "*"}
+        ]});
+        match Policy::parse(PolicyKind::Resource, &text.to_string()) {
+            Ok(policy) => access.with_policy("ACL", Arc::new(policy)),
+            // An account is always a principal.
+            Err(_) => access,
+        }
+    }
+
+    /// Lets the object's own ACL and owner count, where there are such.
+    fn of_version(&self, mut access: Access, object: &Object) -> Access {
+        if self.bucket.ownership == Ownership::Enforced {
+            return access;
+        }
+        if let Some(owner) = &object.owner {
+            // The bucket's policy says nothing of what others own in it.
+            access.resource_account = Some(owner.clone());
+            access.policies.clear();
+        }
+        let action = access.action.clone();
+        self.with_acl(access, &action, object.acl.as_ref(), acl::On::Object)
     }
 
     /// Condition keys count: somebody's policies are asked.
     fn is_asked(&self, cx: &Cx) -> bool {
         self.policy.is_some()
+            || self.via.is_some()
             || !matches!(cx.principal().kind, PrincipalKind::Root)
             || cx.principal().account != self.bucket.account
+            || self.bucket.ownership != Ownership::Enforced
     }
+}
+
+/// `requester`, where who asks is charged for it.
+pub(crate) fn charged(cx: &Cx, bucket: &Bucket) -> Option<String> {
+    (bucket.requester_pays && cx.principal().account != bucket.account).then(|| "requester".to_owned())
+}
+
+/// Of a Requester Pays bucket others get nothing unless they say that they pay.
+///
+/// Source: "Using Requester Pays buckets" in the user guide.
+fn check_payer(cx: &Cx, bucket: &Bucket, input: &Fields) -> Result<()> {
+    let anonymous = matches!(cx.principal().kind, PrincipalKind::Anonymous);
+    let pays = input.text("RequestPayer") == Some("requester") && !anonymous;
+    let service = matches!(cx.principal().kind, PrincipalKind::Service { .. });
+    if charged(cx, bucket).is_none() || pays || service { Ok(()) } else { Err(error::access_denied().into()) }
 }
 
 /// The action of an operation: on a version that the request names it has another name.
@@ -110,6 +196,31 @@ fn action(operation: &str, version: bool) -> Option<&'static str> {
         ("PutBucketNotificationConfiguration", _) => "s3:PutBucketNotification",
         ("GetBucketAcl", _) => "s3:GetBucketAcl",
         ("PutBucketAcl", _) => "s3:PutBucketAcl",
+        ("DeleteBucketOwnershipControls", _) => "s3:PutBucketOwnershipControls",
+        ("GetBucketEncryption", _) => "s3:GetEncryptionConfiguration",
+        ("PutBucketEncryption" | "DeleteBucketEncryption", _) => "s3:PutEncryptionConfiguration",
+        ("GetObjectLockConfiguration", _) => "s3:GetBucketObjectLockConfiguration",
+        ("PutObjectLockConfiguration", _) => "s3:PutBucketObjectLockConfiguration",
+        ("GetObjectRetention", _) => "s3:GetObjectRetention",
+        ("PutObjectRetention", _) => "s3:PutObjectRetention",
+        ("GetObjectLegalHold", _) => "s3:GetObjectLegalHold",
+        ("PutObjectLegalHold", _) => "s3:PutObjectLegalHold",
+        ("GetBucketRequestPayment", _) => "s3:GetBucketRequestPayment",
+        ("PutBucketRequestPayment", _) => "s3:PutBucketRequestPayment",
+        ("RestoreObject", _) => "s3:RestoreObject",
+        ("GetBucketLifecycleConfiguration", _) => "s3:GetLifecycleConfiguration",
+        ("PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle", _) => "s3:PutLifecycleConfiguration",
+        ("GetBucketReplication", _) => "s3:GetReplicationConfiguration",
+        ("PutBucketReplication" | "DeleteBucketReplication", _) => "s3:PutReplicationConfiguration",
+        ("GetBucketLogging", _) => "s3:GetBucketLogging",
+        ("PutBucketLogging", _) => "s3:PutBucketLogging",
+        ("GetBucketCors", _) => "s3:GetBucketCORS",
+        ("PutBucketCors" | "DeleteBucketCors", _) => "s3:PutBucketCORS",
+        ("GetBucketWebsite", _) => "s3:GetBucketWebsite",
+        ("PutBucketWebsite", _) => "s3:PutBucketWebsite",
+        ("DeleteBucketWebsite", _) => "s3:DeleteBucketWebsite",
+        ("GetBucketAccelerateConfiguration", _) => "s3:GetAccelerateConfiguration",
+        ("PutBucketAccelerateConfiguration", _) => "s3:PutAccelerateConfiguration",
         _ => return None,
     })
 }
@@ -126,6 +237,7 @@ pub(crate) fn access(s3: &S3, cx: &Cx, operation: &'static Operation, input: &Fi
         "GetBucketLocation" => Arc::new(bucket::anywhere(&from, name, owner)?),
         _ => s3.bucket(cx, &from, name, owner)?,
     };
+    check_payer(cx, &found, input)?;
     // Decided key by key, in the answer.
     if operation.name == "DeleteObjects" {
         return Ok(Vec::new());
@@ -142,10 +254,10 @@ pub(crate) fn access(s3: &S3, cx: &Cx, operation: &'static Operation, input: &Fi
     further(s3, cx, &from, &guarded, operation.name, input, &mut needed)?;
     if guarded.is_asked(cx) {
         for access in &mut needed {
-            conditions(access, operation.name, input);
+            conditions(access, cx, operation.name, input);
         }
         if let Some(key) = input.text("Key") {
-            existing_tags(&from, &guarded.bucket, key, version, operation.name, &mut needed)?;
+            existing(&from, &guarded, key, version, operation.name, &mut needed)?;
         }
     }
     Ok(needed)
@@ -158,15 +270,28 @@ fn create(cx: &Cx, name: &str, input: &Fields) -> Vec<Access> {
     if let Some(region) = configuration.and_then(|c| c.text("LocationConstraint")) {
         access.context.set("s3:LocationConstraint", region);
     }
-    conditions(&mut access, "CreateBucket", input);
+    conditions(&mut access, cx, "CreateBucket", input);
     let mut needed = vec![access];
     if matches!(configuration.and_then(|c| c.get("Tags")), Some(Value::List(tags)) if !tags.is_empty()) {
         needed.push(Access::new("s3:TagResource", arn.clone()));
     }
     if input.get("ObjectOwnership").is_some() {
-        needed.push(Access::new("s3:PutBucketOwnershipControls", arn));
+        needed.push(Access::new("s3:PutBucketOwnershipControls", arn.clone()));
+    }
+    if says_acl(input) {
+        needed.push(Access::new("s3:PutBucketAcl", arn.clone()));
+    }
+    if matches!(input.get("ObjectLockEnabledForBucket"), Some(Value::Boolean(true))) {
+        needed.push(Access::new("s3:PutBucketObjectLockConfiguration", arn.clone()));
+        needed.push(Access::new("s3:PutBucketVersioning", arn));
     }
     needed
+}
+
+/// Whether a request sets an ACL; private is what there is anyway.
+fn says_acl(input: &Fields) -> bool {
+    const HEADERS: &[&str] = &["GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP"];
+    input.text("ACL").is_some_and(|acl| acl != "private") || HEADERS.iter().any(|h| input.get(h).is_some())
 }
 
 /// Permissions besides the first one.
@@ -180,13 +305,28 @@ fn further(
     needed: &mut Vec<Access>,
 ) -> Result<()> {
     let key = input.text("Key").unwrap_or("");
+    if let Some(role) = input.get("ReplicationConfiguration").and_then(|c| c.text("Role")) {
+        let account = undercast_kernel::arn::Arn::parse(role).map_or_else(|| cx.account().to_owned(), |a| a.account);
+        let mut pass = Access::new("iam:PassRole", role).in_account(account);
+        pass.context.set("iam:PassedToService", "s3.amazonaws.com");
+        needed.push(pass);
+    }
     if operation == "GetObjectAttributes" {
         let action =
             if input.get("VersionId").is_some() { "s3:GetObjectVersionAttributes" } else { "s3:GetObjectAttributes" };
         needed.push(guarded.on_object(action, key));
     }
-    if input.get("Tagging").is_some() && matches!(operation, "PutObject" | "CopyObject" | "CreateMultipartUpload") {
-        needed.push(guarded.on_object("s3:PutObjectTagging", key));
+    if matches!(operation, "PutObject" | "CopyObject" | "CreateMultipartUpload") {
+        for (said, action) in [
+            (input.get("Tagging").is_some(), "s3:PutObjectTagging"),
+            (input.get("ObjectLockMode").is_some(), "s3:PutObjectRetention"),
+            (input.get("ObjectLockLegalHoldStatus").is_some(), "s3:PutObjectLegalHold"),
+            (says_acl(input), "s3:PutObjectAcl"),
+        ] {
+            if said {
+                needed.push(guarded.on_new_object(action, key));
+            }
+        }
     }
     if let Some(text) = input.text("CopySource") {
         let source = CopySource::parse(text)?;
@@ -195,7 +335,7 @@ fn further(
         let action = if source.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         let mut reading = vec![found.on_object(action, &source.key)];
         if found.is_asked(cx) {
-            existing_tags(from, &found.bucket, &source.key, source.version.as_deref(), "GetObject", &mut reading)?;
+            existing(from, &found, &source.key, source.version.as_deref(), "GetObject", &mut reading)?;
         }
         needed.append(&mut reading);
     }
@@ -203,7 +343,7 @@ fn further(
 }
 
 /// Condition keys that stand in the request.
-fn conditions(access: &mut Access, operation: &str, input: &Fields) {
+fn conditions(access: &mut Access, cx: &Cx, operation: &str, input: &Fields) {
     const KEYS: &[(&str, &str)] = &[
         ("Prefix", "s3:prefix"),
         ("Delimiter", "s3:delimiter"),
@@ -219,11 +359,35 @@ fn conditions(access: &mut Access, operation: &str, input: &Fields) {
         ("GrantReadACP", "s3:x-amz-grant-read-acp"),
         ("GrantWrite", "s3:x-amz-grant-write"),
         ("GrantWriteACP", "s3:x-amz-grant-write-acp"),
+        ("ServerSideEncryption", "s3:x-amz-server-side-encryption"),
+        ("SSEKMSKeyId", "s3:x-amz-server-side-encryption-aws-kms-key-id"),
+        ("SSECustomerAlgorithm", "s3:x-amz-server-side-encryption-customer-algorithm"),
+        ("ObjectLockMode", "s3:object-lock-mode"),
+        ("ObjectLockLegalHoldStatus", "s3:object-lock-legal-hold"),
     ];
     for (member, key) in KEYS {
         if let Some(value) = input.text(member) {
             access.context.set(key, value);
         }
+    }
+    if let Some(signed) = &cx.origin().signed {
+        let place = match signed.place {
+            SignedIn::Header => "REST-HEADER",
+            SignedIn::Query => "REST-QUERY-STRING",
+            SignedIn::Form => "POST",
+        };
+        access.context.set("s3:authType", place);
+        access.context.set("s3:signatureversion", signed.version.as_str());
+        // Of presigned URLs and forms alone it is told how old they are, in milliseconds.
+        if signed.place != SignedIn::Header {
+            let age = cx.now_millis().saturating_sub(signed.at.as_millisecond());
+            access.context.set("s3:signatureAge", age.to_string());
+        }
+    }
+    if let Some(Value::Timestamp(until)) = input.get("ObjectLockRetainUntilDate") {
+        access.context.set("s3:object-lock-retain-until-date", until.to_string());
+        let days = (until.as_second() - cx.now().as_second()).div_euclid(24 * 60 * 60);
+        access.context.set("s3:object-lock-remaining-retention-days", days.to_string());
     }
     if let Some(Value::Integer(most)) = input.get("MaxKeys") {
         access.context.set("s3:max-keys", most.to_string());
@@ -268,10 +432,10 @@ fn request_tags(fields: &Fields) -> Vec<(String, String)> {
     tags.iter().filter_map(pair).collect()
 }
 
-/// `s3:ExistingObjectTag`: the tags of the object as it is.
-fn existing_tags(
+/// What the object as it is adds: `s3:ExistingObjectTag`, its ACL and its owner.
+fn existing(
     from: &(impl Read + ?Sized),
-    bucket: &Bucket,
+    guarded: &Guarded,
     key: &str,
     version: Option<&str>,
     operation: &str,
@@ -285,10 +449,13 @@ fn existing_tags(
     if !reads {
         return Ok(());
     }
-    if let Found::Object(object) = versions::find(from, bucket, key, version)? {
+    if let Found::Object(object) = versions::find(from, &guarded.bucket, key, version)? {
         for access in needed {
             for (name, value) in &object.tags {
                 access.context.set(&format!("s3:ExistingObjectTag/{name}"), value.as_str());
+            }
+            if operation != "DeleteObject" {
+                *access = guarded.of_version(access.clone(), &object);
             }
         }
     }

@@ -13,7 +13,7 @@ use undercast_kernel::{AwsError, Cx, Failure, Result};
 use crate::api;
 use crate::api::{input, output};
 use crate::bucket;
-use crate::error;
+use crate::control;
 use crate::rows::{BUCKETS, Block, Bucket, SETTINGS};
 
 /// The setting that holds a bucket's policy.
@@ -70,6 +70,11 @@ fn fault(error: &MalformedPolicy) -> AwsError {
 
 /// Checks what S3 demands of a bucket's policy beyond the language.
 fn check(bucket: &Bucket, text: &str) -> Result<Policy> {
+    check_for(&bucket.arn(), "/", text)
+}
+
+/// The same for what has this ARN, and after it `inside` before the keys of objects: a bucket or an access point.
+pub(crate) fn check_for(arn: &str, inside: &str, text: &str) -> Result<Policy> {
     if text.len() > MOST_BYTES {
         return Err(AwsError::new("PolicyTooLarge", 400, "Policy exceeds the maximum allowed size").into());
     }
@@ -77,15 +82,14 @@ fn check(bucket: &Bucket, text: &str) -> Result<Policy> {
         return Err(malformed("Policies must be valid JSON and the first byte must be '{'").into());
     }
     let policy = Policy::parse(PolicyKind::Resource, text).map_err(|e| fault(&e))?;
-    let arn = bucket.arn();
     for statement in &policy.document().statements {
         let resource = statement.resource.as_ref().ok_or_else(|| malformed("Missing required field Resource"))?;
         // Resources are this bucket and what is in it; wildcards may stand for both.
         let own = |r: &String| {
             r == "*"
-                || r.strip_prefix(&arn)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest.starts_with('*'))
-                || (r.starts_with("arn:") && may_be(r, &arn))
+                || r.strip_prefix(arn)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(inside) || rest.starts_with('*'))
+                || (r.starts_with("arn:") && may_be(r, arn))
         };
         if !resource.patterns.iter().all(own) {
             return Err(malformed("Policy has invalid resource").into());
@@ -94,7 +98,7 @@ fn check(bucket: &Bucket, text: &str) -> Result<Policy> {
         if !actions.iter().all(|a| a == "*" || a.get(..3).is_some_and(|p| p.eq_ignore_ascii_case("s3:"))) {
             return Err(malformed("Policy has invalid action").into());
         }
-        applies(statement, &arn)?;
+        applies(statement, arn, inside)?;
     }
     Ok(policy)
 }
@@ -106,15 +110,17 @@ fn may_be(pattern: &str, arn: &str) -> bool {
 }
 
 /// Actions on objects need a resource inside the bucket, and those on buckets the bucket.
-fn applies(statement: &Statement, arn: &str) -> Result<()> {
+fn applies(statement: &Statement, arn: &str, inside: &str) -> Result<()> {
     let Some(resource) = &statement.resource else { return Ok(()) };
     if statement.action.negated || resource.negated {
         return Ok(());
     }
     let wild = |r: &str| r.contains(['*', '?', '$']);
-    let has_object = resource.patterns.iter().any(|r| r.contains('/') || wild(r));
-    let has_bucket =
-        resource.patterns.iter().any(|r| r == arn || (!r.contains('/') || wild(r.split('/').next().unwrap_or(r))));
+    let has_object = resource.patterns.iter().any(|r| r.contains(inside) || wild(r));
+    let has_bucket = resource
+        .patterns
+        .iter()
+        .any(|r| r == arn || (!r.contains(inside) || wild(r.split(inside).next().unwrap_or(r))));
     let fits = |action: &String| {
         let name = action.get(3..).unwrap_or("*");
         if wild(name) {
@@ -193,7 +199,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutBucketPolicyInput) -> Result<()>
     cx.write(|tx| {
         let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         let public = is_public(&check(&bucket, &input.policy)?);
-        if public && bucket.block.is_some_and(|b| b.public_policy) {
+        if public && control::block::of(tx, &bucket)?.public_policy {
             let message = format!(
                 "User: {} is not authorized to perform: s3:PutBucketPolicy on resource: \"{}\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
                 cx.principal().arn,
@@ -293,32 +299,12 @@ pub(crate) fn get_block(cx: &Cx, input: &api::GetPublicAccessBlockInput) -> Resu
     })
 }
 
-/// Canned ACLs and grants on buckets and objects: every bucket here is owned whole by its owner (BucketOwnerEnforced),
-/// so only those are taken that change nothing.
-pub(crate) fn check_acl(canned: Option<&str>, grants: &[Option<&String>]) -> Result<()> {
-    let fine = matches!(canned, None | Some("private" | "bucket-owner-full-control"));
-    if fine && grants.iter().all(Option::is_none) {
-        return Ok(());
-    }
-    Err(error::acl_not_supported().into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn bucket() -> Bucket {
-        Bucket {
-            name: "b".into(),
-            account: "000000000000".into(),
-            region: "us-east-1".into(),
-            created: 0,
-            versioning: crate::rows::Versioning::Off,
-            policy: None,
-            public: false,
-            block: None,
-            notifies: false,
-        }
+        Bucket::new("b", "000000000000", "us-east-1", 0)
     }
 
     fn statement(rest: &str) -> String {

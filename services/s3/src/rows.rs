@@ -1,12 +1,14 @@
 //! The tables, and what their rows hold.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use undercast_kernel::store::Table;
 
 use crate::checksum::{Algorithm, Checksum};
+use crate::control::via::Via;
 
 /// Name → bucket. Names are shared by all accounts and regions.
 pub(crate) static BUCKETS: Table<Bucket> = Table::new("s3.buckets");
@@ -22,6 +24,10 @@ pub(crate) static LISTED: Table<Listed> = Table::new("s3.objects");
 pub(crate) static VERSIONS: Table<Object> = Table::new("s3.versions");
 /// The same rows without what listings do not show.
 pub(crate) static LISTED_VERSIONS: Table<Listed> = Table::new("s3.versions");
+/// The rows of [`OBJECTS`] as lifecycle rules see them.
+pub(crate) static AGED: Table<Aged> = Table::new("s3.objects");
+/// Those of [`VERSIONS`].
+pub(crate) static AGED_VERSIONS: Table<Aged> = Table::new("s3.versions");
 /// Account, region, bucket, key, upload → a multipart upload that is going on.
 pub(crate) static UPLOADS: Table<Upload> = Table::new("s3.uploads");
 /// Account, region, bucket, upload, part number → a part of it.
@@ -55,6 +61,249 @@ pub(crate) struct Bucket {
     /// It has a notification configuration.
     #[n(8)]
     pub(crate) notifies: bool,
+    #[n(9)]
+    #[cbor(default)]
+    pub(crate) ownership: Ownership,
+    /// `None`: all to the owner.
+    #[n(10)]
+    pub(crate) acl: Option<Acl>,
+    /// What new objects are encrypted with. `None`: S3's own keys, and no keys of customers.
+    #[n(11)]
+    pub(crate) encryption: Option<DefaultEncryption>,
+    /// Object Lock, where it is on.
+    #[n(12)]
+    pub(crate) lock: Option<Lock>,
+    /// Who asks pays.
+    #[n(13)]
+    #[cbor(default)]
+    pub(crate) requester_pays: bool,
+    /// Which settings it has, one bit each, so that calls need not look for what is not there.
+    #[n(14)]
+    #[cbor(default)]
+    pub(crate) has: u32,
+    /// Where it has lifecycle rules: after how many days at the earliest one may act on what is written now.
+    #[n(15)]
+    pub(crate) lifecycle: Option<i32>,
+    /// The access point through which it was reached. It is not kept.
+    #[cbor(skip)]
+    pub(crate) via: Option<Arc<Via>>,
+}
+
+/// Who owns the objects of a bucket, and whether ACLs count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Ownership {
+    /// BucketOwnerEnforced: the bucket's owner, and no ACL counts.
+    #[default]
+    #[n(0)]
+    Enforced,
+    /// BucketOwnerPreferred: the bucket's owner, where the writer says so in a canned ACL.
+    #[n(1)]
+    Preferred,
+    /// ObjectWriter: who wrote them.
+    #[n(2)]
+    Writer,
+}
+
+/// Grants, in the order in which they were given.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Acl {
+    #[n(0)]
+    pub(crate) grants: Vec<Grant>,
+}
+
+/// Who may do what.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Grant {
+    #[n(0)]
+    pub(crate) grantee: Grantee,
+    #[n(1)]
+    pub(crate) permission: Permission,
+}
+
+/// To whom something is granted.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Grantee {
+    /// The account with this canonical user id.
+    #[n(0)]
+    User(#[n(0)] String),
+    /// Everybody, with or without credentials.
+    #[n(1)]
+    Everybody,
+    /// Everybody who has an account.
+    #[n(2)]
+    Authenticated,
+    /// S3, when it delivers logs.
+    #[n(3)]
+    LogDelivery,
+}
+
+/// What an ACL can grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Permission {
+    #[n(0)]
+    FullControl,
+    #[n(1)]
+    Read,
+    #[n(2)]
+    Write,
+    #[n(3)]
+    ReadAcp,
+    #[n(4)]
+    WriteAcp,
+}
+
+/// What new objects are encrypted with.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct DefaultEncryption {
+    #[n(0)]
+    pub(crate) method: Method,
+    /// The key as it was given; `None`: the one that AWS manages for S3.
+    #[n(1)]
+    pub(crate) key: Option<String>,
+    #[n(2)]
+    pub(crate) bucket_key: bool,
+    /// Keys of customers may be used.
+    #[n(3)]
+    pub(crate) customer_keys: bool,
+}
+
+/// How S3 encrypts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Method {
+    /// AES256: with keys of S3's own.
+    #[n(0)]
+    Own,
+    /// aws:kms
+    #[n(1)]
+    Kms,
+    /// aws:kms:dsse
+    #[n(2)]
+    Dual,
+}
+
+/// With what the bytes of an object or upload are encrypted, beside what the store does with all bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Sealed {
+    /// With a key of a customer, which is not kept: only what recognises it.
+    #[n(0)]
+    Customer {
+        #[n(0)]
+        salt: ByteVec,
+        /// HMAC-SHA256 of the key under the salt.
+        #[n(1)]
+        mac: ByteVec,
+    },
+    /// With a data key that KMS gave.
+    #[n(1)]
+    Kms {
+        /// ARN of the KMS key.
+        #[n(0)]
+        key: String,
+        /// The data key, encrypted by that key.
+        #[n(1)]
+        data_key: ByteVec,
+        /// The encryption context that goes with it.
+        #[n(2)]
+        context: BTreeMap<String, String>,
+        #[n(3)]
+        bucket_key: bool,
+        /// aws:kms:dsse
+        #[n(4)]
+        dual: bool,
+    },
+}
+
+/// Object Lock of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Lock {
+    /// What new objects are retained by.
+    #[n(0)]
+    pub(crate) default: Option<DefaultRetention>,
+}
+
+/// How long new objects are retained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct DefaultRetention {
+    #[n(0)]
+    pub(crate) mode: Mode,
+    #[n(1)]
+    pub(crate) period: Period,
+}
+
+/// A span of retention, as it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Period {
+    #[n(0)]
+    Days(#[n(0)] i32),
+    #[n(1)]
+    Years(#[n(0)] i32),
+}
+
+/// How strict a retention is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Mode {
+    /// Who has `s3:BypassGovernanceRetention` may end it.
+    #[n(0)]
+    Governance,
+    /// Nobody may.
+    #[n(1)]
+    Compliance,
+}
+
+/// Until when a version is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Retention {
+    #[n(0)]
+    pub(crate) mode: Mode,
+    /// Milliseconds since 1970.
+    #[n(1)]
+    pub(crate) until: i64,
+}
+
+/// What protects a version from being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub(crate) struct Locked {
+    #[n(0)]
+    pub(crate) retention: Option<Retention>,
+    /// A legal hold is on; `None`: nothing was ever said of one.
+    #[n(1)]
+    pub(crate) hold: Option<bool>,
+}
+
+/// What becomes of an archived version that was asked back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Restoration {
+    /// It is on its way, and stays so many days.
+    #[n(0)]
+    Ongoing {
+        /// Milliseconds since 1970 at which it will be there.
+        #[n(0)]
+        ready: i64,
+        #[n(1)]
+        days: i32,
+    },
+    /// It is there until that moment (milliseconds since 1970).
+    #[n(1)]
+    Until(#[n(0)] i64),
+}
+
+/// How far the replication of a version is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Replication {
+    #[n(0)]
+    Pending,
+    #[n(1)]
+    Completed,
+    #[n(2)]
+    Failed,
+    /// It is a copy that replication made.
+    #[n(3)]
+    Replica,
 }
 
 /// Whether a bucket keeps old versions.
@@ -83,19 +332,19 @@ pub(crate) struct Block {
     pub(crate) restrict: bool,
 }
 
-/// Where bytes are.
-#[derive(Debug, Clone, Encode, Decode)]
+/// Where bytes are. Those that are encrypted with a key of their object have the nonce of that beside them.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum Stored {
     /// In the row.
     #[n(0)]
-    Inline(#[n(0)] ByteVec),
+    Inline(#[n(0)] ByteVec, #[n(1)] Option<ByteVec>),
     /// In the blob of that name.
     #[n(1)]
-    Blob(#[n(0)] String),
+    Blob(#[n(0)] String, #[n(1)] Option<ByteVec>),
 }
 
 /// What an object is made of.
-#[derive(Debug, Clone, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum Content {
     /// One piece.
     #[n(0)]
@@ -174,6 +423,22 @@ pub(crate) struct Object {
     /// How many parts it was uploaded in.
     #[n(11)]
     pub(crate) parts: Option<u32>,
+    /// The account that owns it, where it is not the bucket's.
+    #[n(12)]
+    pub(crate) owner: Option<String>,
+    /// `None`: all to the owner.
+    #[n(13)]
+    pub(crate) acl: Option<Acl>,
+    /// `None`: with S3's own keys.
+    #[n(14)]
+    pub(crate) sealed: Option<Sealed>,
+    #[n(15)]
+    #[cbor(default)]
+    pub(crate) locked: Locked,
+    #[n(16)]
+    pub(crate) restoration: Option<Restoration>,
+    #[n(17)]
+    pub(crate) replication: Option<Replication>,
 }
 
 /// An [`Object`] as listings show it: the same numbers.
@@ -195,6 +460,27 @@ pub(crate) struct Listed {
     pub(crate) checksum: Option<Checksum>,
     #[n(7)]
     pub(crate) storage_class: Option<String>,
+    #[n(12)]
+    pub(crate) owner: Option<String>,
+    #[n(16)]
+    pub(crate) restoration: Option<Restoration>,
+}
+
+/// An [`Object`] as lifecycle rules see it: the same numbers.
+#[derive(Debug, Clone, Encode, Decode)]
+pub(crate) struct Aged {
+    #[n(0)]
+    pub(crate) rank: u64,
+    #[n(2)]
+    pub(crate) marker: bool,
+    #[n(3)]
+    pub(crate) modified: i64,
+    #[n(4)]
+    pub(crate) size: u64,
+    #[n(7)]
+    pub(crate) storage_class: Option<String>,
+    #[n(10)]
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 /// A multipart upload that is going on.
@@ -218,6 +504,16 @@ pub(crate) struct Upload {
     /// ARN of who began it.
     #[n(6)]
     pub(crate) initiator: String,
+    #[n(7)]
+    pub(crate) owner: Option<String>,
+    #[n(8)]
+    pub(crate) acl: Option<Acl>,
+    #[n(9)]
+    pub(crate) sealed: Option<Sealed>,
+    /// What the request says of retention; the bucket's default counts when the upload is completed.
+    #[n(10)]
+    #[cbor(default)]
+    pub(crate) locked: Locked,
 }
 
 /// A part of an upload.
@@ -236,7 +532,89 @@ pub(crate) struct Part {
     pub(crate) checksum: Checksum,
 }
 
+impl Replication {
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Replica => "REPLICA",
+        }
+        .to_owned()
+    }
+}
+
+impl Object {
+    /// A version that is put now; its rank and id are filled in where it is placed.
+    pub(crate) fn new(modified: i64, content: Content) -> Self {
+        Self {
+            rank: 0,
+            version: None,
+            marker: false,
+            modified,
+            size: 0,
+            etag: String::new(),
+            checksum: None,
+            storage_class: None,
+            content,
+            headers: Headers::default(),
+            tags: BTreeMap::new(),
+            parts: None,
+            owner: None,
+            acl: None,
+            sealed: None,
+            locked: Locked::default(),
+            restoration: None,
+            replication: None,
+        }
+    }
+
+    /// A delete marker.
+    pub(crate) fn marker(modified: i64) -> Self {
+        Self { marker: true, ..Self::new(modified, Content::nothing()) }
+    }
+}
+
+impl Stored {
+    /// What the key stream of its object's key begins with here.
+    pub(crate) fn nonce(&self) -> Option<&[u8]> {
+        match self {
+            Self::Inline(_, nonce) | Self::Blob(_, nonce) => nonce.as_ref().map(|n| n.as_slice()),
+        }
+    }
+}
+
+impl Content {
+    /// No bytes.
+    pub(crate) fn nothing() -> Self {
+        Self::One(Stored::Inline(Vec::new().into(), None))
+    }
+}
+
 impl Bucket {
+    /// A new bucket, as AWS makes them since April 2023: no ACLs, nothing public.
+    pub(crate) fn new(name: &str, account: &str, region: &str, created: i64) -> Self {
+        Self {
+            name: name.to_owned(),
+            account: account.to_owned(),
+            region: region.to_owned(),
+            created,
+            versioning: Versioning::Off,
+            policy: None,
+            public: false,
+            block: Some(Block::ALL),
+            notifies: false,
+            ownership: Ownership::Enforced,
+            acl: None,
+            encryption: None,
+            lock: None,
+            requester_pays: false,
+            has: 0,
+            lifecycle: None,
+            via: None,
+        }
+    }
+
     /// The beginning of the keys of all that is in it, with what follows.
     pub(crate) fn key<'a>(&'a self, rest: &'a str) -> (&'a str, &'a str, &'a str, &'a str) {
         (&self.account, &self.region, &self.name, rest)

@@ -20,8 +20,9 @@ use undercast_wire::value::BodyError;
 use undercast_wire::write::Write;
 
 use crate::api::{input, output};
+use crate::encryption::{self, DataKey};
 use crate::rows::{Bucket, Content, Object, Stored};
-use crate::{S3, api, content, error};
+use crate::{S3, api, archive, content, error};
 
 /// So many events wait for a slow reader.
 const WAITING: usize = 4;
@@ -45,8 +46,10 @@ pub(crate) async fn content(
     let bucket = s3.bucket(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let object = s3.readable(cx, &from, &bucket, &input.key, None)?;
     check_class(&object)?;
+    archive::check_readable(&object, cx.now_millis())?;
+    let key = s3.opening(cx, object.sealed.as_ref(), &encryption::customer!(input)).await?;
     let query = Query {
-        source: Arc::new(Whole::of(cx, &from, &bucket, &object)?),
+        source: Arc::new(Whole::of(cx, &from, &bucket, &object, key)?),
         expression: input.expression,
         input: read_input(input.input_serialization, input.scan_range).map_err(|e| refused(&e))?,
         output: read_output(input.output_serialization).map_err(|e| refused(&e))?,
@@ -305,10 +308,18 @@ struct Whole {
     blobs: Blobs,
     runtime: tokio::runtime::Handle,
     open: Mutex<Option<Open>>,
+    /// Where it is encrypted with one of its own.
+    key: Option<DataKey>,
 }
 
 impl Whole {
-    fn of(cx: &Cx, from: &(impl Read + ?Sized), bucket: &Bucket, object: &Object) -> Result<Self> {
+    fn of(
+        cx: &Cx,
+        from: &(impl Read + ?Sized),
+        bucket: &Bucket,
+        object: &Object,
+        key: Option<DataKey>,
+    ) -> Result<Self> {
         let mut parts = Vec::new();
         match &object.content {
             Content::One(stored) => parts.push(Part { start: 0, length: object.size, stored: stored.clone() }),
@@ -326,6 +337,7 @@ impl Whole {
             blobs: cx.blobs().clone(),
             runtime: tokio::runtime::Handle::current(),
             open: Mutex::default(),
+            key,
         })
     }
 
@@ -360,14 +372,19 @@ impl Source for Whole {
         let within = offset - part.start;
         let wanted = usize::try_from(part.length - within).unwrap_or(usize::MAX).min(buffer.len());
         let piece = match &part.stored {
-            Stored::Blob(id) => self.read_blob(number, id, offset, wanted)?,
-            Stored::Inline(sealed) => {
+            Stored::Blob(id, _) => self.read_blob(number, id, offset, wanted)?,
+            Stored::Inline(sealed, _) => {
                 let bytes = self.blobs.unseal(Vec::from(sealed.clone())).map_err(io::Error::other)?;
                 let start = usize::try_from(within).unwrap_or(usize::MAX).min(bytes.len());
                 bytes.slice(start..(start + wanted).min(bytes.len()))
             }
         };
-        buffer[..piece.len()].copy_from_slice(&piece);
+        let given = &mut buffer[..piece.len()];
+        given.copy_from_slice(&piece);
+        let unsealer = content::unsealer(&part.stored, within, self.key.as_ref()).map_err(io::Error::other)?;
+        if let Some(mut unsealer) = unsealer {
+            unsealer.apply(given);
+        }
         Ok(piece.len())
     }
 }

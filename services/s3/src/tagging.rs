@@ -2,7 +2,9 @@
 
 use undercast_kernel::tags::{self, BadTag, Tags};
 use undercast_kernel::{AwsError, Cx, Failure, Result};
-use undercast_wire::text::pairs;
+use undercast_wire::Value;
+use undercast_wire::schema::Shape;
+use undercast_wire::text::{pairs, percent_encode};
 
 use crate::api::{self, output};
 use crate::events::{self, Event};
@@ -61,6 +63,27 @@ pub(crate) fn of_header(header: &str) -> Result<Tags> {
         }
     }
     check(tags, Of::Object)
+}
+
+/// The `x-amz-tagging` header of the XML that a form's field has.
+pub(crate) fn header_of_xml(xml: &str) -> Result<String> {
+    let operation = api::SERVICE.operations.iter().find(|o| o.name == "PutObjectTagging");
+    let schema = operation.and_then(|o| o.input.payload()).and_then(|m| match m.shape {
+        Shape::Structure(schema) => Some(schema),
+        _ => None,
+    });
+    let schema = schema.ok_or_else(|| Failure::broken("PutObjectTagging has no body"))?;
+    let read = undercast_wire::xml_read::structure(xml.as_bytes(), schema, &mut Vec::new());
+    let fields = read.map_err(|_| error::malformed_xml())?;
+    let Some(Value::List(tags)) = fields.get("TagSet") else { return Err(error::malformed_xml().into()) };
+    let encode = |text: Option<&str>| {
+        let mut out = String::new();
+        percent_encode(text.unwrap_or(""), false, &mut out);
+        out
+    };
+    let pairs: Vec<String> =
+        tags.iter().map(|t| format!("{}={}", encode(t.text("Key")), encode(t.text("Value")))).collect();
+    Ok(pairs.join("&"))
 }
 
 /// Tags as a setting keeps them.

@@ -7,9 +7,11 @@ use crate::api::{self, output};
 use crate::checksum::{self, Algorithm, Checksum};
 use crate::content::{self, Span};
 use crate::copy::{self, CopySource, Source};
+use crate::encryption::{Customer, DataKey};
 use crate::intake::{self, Said, Taken};
-use crate::rows::{Bucket, PARTS, Part, UPLOADS, Upload};
-use crate::{bucket, buckets, encryption, error, headers, objects, policy, tagging};
+use crate::lifecycle::End;
+use crate::rows::{Bucket, PARTS, Part, Sealed, UPLOADS, Upload};
+use crate::{S3, acl, bucket, buckets, encryption, error, headers, lifecycle, lock, objects, permission, tagging};
 
 /// Parts have numbers up to this one.
 const MOST_PARTS: i32 = 10_000;
@@ -54,13 +56,15 @@ fn checksum_of(algorithm: Option<&str>, kind: Option<&str>) -> Result<(Option<Al
 }
 
 pub(crate) async fn create(
+    s3: &S3,
     cx: &Cx,
     input: api::CreateMultipartUploadInput,
 ) -> Result<api::CreateMultipartUploadOutput> {
+    let found = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
     bucket::check_key(&input.key)?;
-    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
-    encryption::check(input.server_side_encryption.as_deref())?;
-    policy::check_acl(input.acl.as_deref(), &grants.map(Option::as_ref))?;
+    let sealing = s3.sealing(cx, &found, &input.key, &encryption::asked!(input)).await?;
+    let (owner, acl) = acl::of_new_object(&cx.read(), &found, &cx.principal().account, &acl::asked_of_object!(input))?;
+    let locked = lock::asked!(input).read(&found, cx.now())?;
     let (algorithm, composite) = checksum_of(input.checksum_algorithm.as_deref(), input.checksum_type.as_deref())?;
     let upload = Upload {
         initiated: cx.now_millis(),
@@ -70,6 +74,10 @@ pub(crate) async fn create(
         algorithm,
         composite,
         initiator: cx.principal().arn.clone(),
+        owner,
+        acl,
+        sealed: sealing.sealed,
+        locked,
     };
     // Ids sort by the moment at which their uploads began, as lists of uploads do.
     let id = format!(
@@ -80,17 +88,33 @@ pub(crate) async fn create(
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         UPLOADS.put(tx, &upload_key(&bucket, &input.key, &id), &upload);
-        Ok(())
+        lifecycle::notice(cx, tx, &bucket)
     })
     .await?;
-    Ok(api::CreateMultipartUploadOutput {
-        bucket: Some(input.bucket),
-        key: Some(input.key),
+    let abort = lifecycle::abortion(&cx.read(), &found, &input.key, upload.initiated)?;
+    let mut output = api::CreateMultipartUploadOutput {
         upload_id: Some(id),
-        server_side_encryption: encryption::shown(),
+        request_charged: permission::charged(cx, &found),
+        abort_date: abort.as_ref().and_then(End::at),
+        abort_rule_id: abort.map(|a| a.rule),
         checksum_algorithm: algorithm.map(|a| a.name().to_owned()),
         checksum_type: algorithm.map(|_| if composite { "COMPOSITE" } else { "FULL_OBJECT" }.to_owned()),
         ..Default::default()
+    };
+    encryption::show!(output, upload.sealed.as_ref(), encryption::customer!(input));
+    output.ssekms_encryption_context = input.ssekms_encryption_context;
+    (output.bucket, output.key) = (Some(input.bucket), Some(input.key));
+    Ok(output)
+}
+
+/// The key of an upload that is encrypted with one of its own: the customer's, which each part brings, or KMS's.
+async fn key_of(s3: &S3, cx: &Cx, upload: &Upload, customer: &Customer<'_>) -> Result<Option<DataKey>> {
+    s3.opening(cx, upload.sealed.as_ref(), customer).await.map_err(|failure| match failure.code() {
+        Some("InvalidRequest") => error::invalid_request("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.").into(),
+        Some("AccessDenied") if matches!(upload.sealed, Some(Sealed::Customer { .. })) => {
+            error::invalid_request("The provided encryption parameters did not match the ones used originally.").into()
+        }
+        _ => failure,
     })
 }
 
@@ -121,50 +145,48 @@ fn check_algorithm(upload: &Upload, said: &Said) -> Result<Option<Algorithm>> {
     }
 }
 
-pub(crate) async fn part(cx: &Cx, input: api::UploadPartInput) -> Result<api::UploadPartOutput> {
-    let (name, key, id, owner) =
-        (input.bucket.as_str(), input.key.as_str(), input.upload_id.as_str(), input.expected_bucket_owner.as_deref());
+pub(crate) async fn part(s3: &S3, cx: &Cx, mut input: api::UploadPartInput) -> Result<api::UploadPartOutput> {
+    let (name, key, id) = (input.bucket.as_str(), input.key.as_str(), input.upload_id.as_str());
+    let owner = input.expected_bucket_owner.as_deref();
     let from = cx.read();
     let found = bucket::open(cx, &from, name, owner)?;
     let number = check_number(input.part_number)?;
     let upload = open(&from, &found, key, id)?;
-    let mut said = Said {
+    let said = Said {
         checksum: checksum::single(checksum::given!(input))?,
-        md5: input.content_md5,
-        algorithm: input.checksum_algorithm,
+        md5: input.content_md5.take(),
+        algorithm: input.checksum_algorithm.take(),
         length: input.content_length,
     };
     let wanted = check_algorithm(&upload, &said)?;
-    let quiet = said.checksum.is_none() && said.algorithm.is_none();
-    let mut taken = if let (true, Some(algorithm)) = (quiet, wanted) {
-        // Nothing said of this part: it is hashed as the upload demands.
-        let md5 = said.md5.take();
-        let mut taken = intake::take(
-            cx,
-            input.body.unwrap_or_else(Body::empty),
-            Said { md5, length: said.length, ..Said::default() },
-        )
-        .await?;
-        if taken.checksum.algorithm != algorithm {
-            taken.checksum = content::checksum(cx, &taken.stored, algorithm).await?;
-        }
-        taken
-    } else {
-        intake::take(cx, input.body.unwrap_or_else(Body::empty), said).await?
-    };
+    let customer = encryption::customer!(input);
+    let data_key = key_of(s3, cx, &upload, &customer).await?;
+    let body = input.body.take().unwrap_or_else(Body::empty);
+    let mut taken = take_part(cx, body, said, wanted, data_key.as_ref()).await?;
     let shown = taken.checksum.clone();
     // An upload without an algorithm of its own keeps CRC-64/NVME of its parts, from which that of the whole is made.
     if upload.algorithm.is_none() && taken.checksum.algorithm != Algorithm::Crc64Nvme {
-        taken.checksum = content::checksum(cx, &taken.stored, Algorithm::Crc64Nvme).await?;
+        taken.checksum = content::checksum(cx, &taken.stored, data_key.as_ref(), Algorithm::Crc64Nvme).await?;
     }
     let etag = keep(cx, name, owner, key, id, number, taken).await?;
     let mut output = api::UploadPartOutput {
         e_tag: Some(format!("\"{etag}\"")),
-        server_side_encryption: encryption::shown(),
+        request_charged: permission::charged(cx, &found),
         ..Default::default()
     };
+    encryption::show!(output, upload.sealed.as_ref(), customer);
     checksum::show!(output, Some(&shown));
     Ok(output)
+}
+
+/// Takes a part in; one of which nothing is said is hashed as its upload demands.
+async fn take_part(cx: &Cx, body: Body, said: Said, wanted: Option<Algorithm>, key: Option<&DataKey>) -> Result<Taken> {
+    let quiet = said.checksum.is_none() && said.algorithm.is_none();
+    let mut taken = intake::take(cx, body, said, key).await?;
+    if let Some(algorithm) = wanted.filter(|a| quiet && taken.checksum.algorithm != *a) {
+        taken.checksum = content::checksum(cx, &taken.stored, key, algorithm).await?;
+    }
+    Ok(taken)
 }
 
 /// Puts a part into its upload, in the place of one with the same number, and gives back its entity tag.
@@ -217,7 +239,7 @@ fn copy_range(text: &str, size: u64) -> Result<Span> {
     Ok(Span { start: first, length: last - first + 1 })
 }
 
-pub(crate) async fn part_copy(cx: &Cx, input: api::UploadPartCopyInput) -> Result<api::UploadPartCopyOutput> {
+pub(crate) async fn part_copy(s3: &S3, cx: &Cx, input: api::UploadPartCopyInput) -> Result<api::UploadPartCopyOutput> {
     let from = cx.read();
     let owner = input.expected_bucket_owner.as_deref();
     let found = bucket::open(cx, &from, &input.bucket, owner)?;
@@ -225,6 +247,9 @@ pub(crate) async fn part_copy(cx: &Cx, input: api::UploadPartCopyInput) -> Resul
     let upload = open(&from, &found, &input.key, &input.upload_id)?;
     let source = CopySource::parse(&input.copy_source)?;
     let source = Source::find(cx, &source, input.expected_source_bucket_owner.as_deref(), &copy::reading_of(&input))?;
+    let source_key = s3.opening(cx, source.object.sealed.as_ref(), &encryption::source_customer!(input)).await?;
+    let customer = encryption::customer!(input);
+    let data_key = key_of(s3, cx, &upload, &customer).await?;
     let size = source.object.size;
     let span = input.copy_source_range.as_deref().map_or(Ok(Span::whole(size)), |text| copy_range(text, size))?;
     if span.length > crate::MOST_BYTES {
@@ -235,8 +260,8 @@ pub(crate) async fn part_copy(cx: &Cx, input: api::UploadPartCopyInput) -> Resul
         return Err(error::invalid_request(message).into());
     }
     let version = source.object.shown_version(&source.bucket);
-    let body = content::open(cx, &from, &source.bucket, source.object, span).await?;
-    let taken = intake::copy(cx, body, upload.algorithm.unwrap_or(Algorithm::Crc64Nvme)).await?;
+    let body = content::open(cx, &from, &source.bucket, source.object, span, source_key.as_ref()).await?;
+    let taken = intake::copy(cx, body, upload.algorithm.unwrap_or(Algorithm::Crc64Nvme), data_key.as_ref()).await?;
     let shown: Checksum = taken.checksum.clone();
     let etag = keep(cx, &input.bucket, owner, &input.key, &input.upload_id, number, taken).await?;
     let mut result = output::CopyPartResult {
@@ -247,12 +272,14 @@ pub(crate) async fn part_copy(cx: &Cx, input: api::UploadPartCopyInput) -> Resul
     if upload.algorithm.is_some() {
         checksum::show!(result, Some(&shown));
     }
-    Ok(api::UploadPartCopyOutput {
+    let mut output = api::UploadPartCopyOutput {
         copy_part_result: Some(result),
         copy_source_version_id: version,
-        server_side_encryption: encryption::shown(),
+        request_charged: permission::charged(cx, &found),
         ..Default::default()
-    })
+    };
+    encryption::show!(output, upload.sealed.as_ref(), customer);
+    Ok(output)
 }
 
 /// Removes an upload and those of its parts that `kept` does not name.
@@ -270,13 +297,15 @@ pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, id: &str, kept
 }
 
 pub(crate) async fn abort(cx: &Cx, input: api::AbortMultipartUploadInput) -> Result<api::AbortMultipartUploadOutput> {
-    cx.write(|tx| {
-        let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        open(tx, &bucket, &input.key, &input.upload_id)?;
-        forget(tx, &bucket, &input.key, &input.upload_id, &[])
-    })
-    .await?;
-    Ok(api::AbortMultipartUploadOutput::default())
+    let charged = cx
+        .write(|tx| {
+            let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+            open(tx, &bucket, &input.key, &input.upload_id)?;
+            forget(tx, &bucket, &input.key, &input.upload_id, &[])?;
+            Ok(permission::charged(cx, &bucket))
+        })
+        .await?;
+    Ok(api::AbortMultipartUploadOutput { request_charged: charged, ..Default::default() })
 }
 
 /// The parts of an upload by number.

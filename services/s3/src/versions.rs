@@ -148,6 +148,39 @@ pub(crate) fn place(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, mut object: Obj
     Ok(object)
 }
 
+/// Puts a version that has its rank and id already where it stands among those of the key, in the place of itself if it
+/// was there.
+pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: Object, moment: Moment) -> Result<Object> {
+    if let Some(before) = ranked(tx, bucket, key, object.rank)? {
+        if before.version != object.version {
+            // Another version was made here at the same moment, so this one gets another id.
+            return place(tx, bucket, key, object, moment);
+        }
+        release(tx, bucket, &before)?;
+        put_back(tx, bucket, key, &object)?;
+        return Ok(object);
+    }
+    let current = OBJECTS.get(tx, &bucket.key(key))?;
+    let newest = match &current {
+        Some(current) => Some(current.rank),
+        None => newest_old(tx, bucket, key)?.map(|o| o.rank),
+    };
+    if newest.is_some_and(|newest| newest < object.rank) {
+        VERSIONS.put(tx, &old(bucket, key, object.rank), &object);
+        return Ok(object);
+    }
+    if let Some(current) = current {
+        OBJECTS.delete(tx, &bucket.key(key));
+        VERSIONS.put(tx, &old(bucket, key, current.rank), &current);
+    }
+    if object.marker {
+        VERSIONS.put(tx, &old(bucket, key, object.rank), &object);
+    } else {
+        OBJECTS.put(tx, &bucket.key(key), &object);
+    }
+    Ok(object)
+}
+
 /// Removes or moves what a new version takes the place of, and says what the newest rank was.
 fn make_room(tx: &mut Tx<'_>, bucket: &Bucket, key: &str) -> Result<Option<u64>> {
     let current = OBJECTS.get(tx, &bucket.key(key))?;
@@ -196,20 +229,8 @@ pub(crate) fn delete(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, moment: Moment
     }
     let newest = make_room(tx, bucket, key)?;
     let rank = moment.rank(newest);
-    let marker = Object {
-        rank,
-        version: (bucket.versioning == Versioning::Enabled).then(|| moment.id(rank)),
-        marker: true,
-        modified: moment.now_millis,
-        size: 0,
-        etag: String::new(),
-        checksum: None,
-        storage_class: None,
-        content: Content::One(crate::rows::Stored::Inline(Vec::new().into())),
-        headers: Default::default(),
-        tags: Default::default(),
-        parts: None,
-    };
+    let version = (bucket.versioning == Versioning::Enabled).then(|| moment.id(rank));
+    let marker = Object { rank, version, ..Object::marker(moment.now_millis) };
     VERSIONS.put(tx, &old(bucket, key, rank), &marker);
     Ok(Deleted { removed: None, marker: Some(marker) })
 }
@@ -239,6 +260,21 @@ fn promote(tx: &mut Tx<'_>, bucket: &Bucket, key: &str) -> Result<()> {
         VERSIONS.delete(tx, &old(bucket, key, object.rank));
         OBJECTS.put(tx, &bucket.key(key), &object);
     }
+    Ok(())
+}
+
+/// The version of a key with that rank.
+pub(crate) fn ranked(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, rank: u64) -> Result<Option<Object>> {
+    match OBJECTS.get(from, &bucket.key(key))?.filter(|o| o.rank == rank) {
+        Some(object) => Ok(Some(object)),
+        None => Ok(VERSIONS.get(from, &old(bucket, key, rank))?),
+    }
+}
+
+/// Deletes a version that is not current for good.
+pub(crate) fn delete_ranked(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object) -> Result<()> {
+    release(tx, bucket, object)?;
+    VERSIONS.delete(tx, &old(bucket, key, object.rank));
     Ok(())
 }
 

@@ -28,6 +28,7 @@ fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_iam::Iam),
+        Arc::new(undercast_kms::Kms),
         Arc::new(undercast_lambda::Lambda::new(Vec::new())),
         Arc::new(undercast_logs::Logs),
         Arc::new(undercast_s3::S3::default()),

@@ -10,5 +10,6 @@ mod crash;
 mod events;
 mod faults;
 mod hooks;
+mod keys;
 mod snapshots;
 mod stopping;

@@ -66,6 +66,11 @@ impl Key {
         }
     }
 
+    /// Whether `given`, in hexadecimal, is a signature of `text`.
+    pub fn signed(&self, text: &str, given: &str) -> bool {
+        self.verifies(given, |out| out.put(text))
+    }
+
     /// Whether `given`, in hexadecimal, is a signature of the text that `write` writes.
     pub(super) fn verifies(&self, given: &str, write: impl Fn(&mut dyn Sink)) -> bool {
         match &self.0 {

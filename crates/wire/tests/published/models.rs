@@ -189,6 +189,7 @@ fn operation(name: &str, members: &str, uri: &str, code: u16) -> &'static Operat
         errors: &[],
         anonymous: false,
         readonly: false,
+        checksum_required: false,
         cases: 0,
     })
 }

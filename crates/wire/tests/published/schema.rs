@@ -188,6 +188,7 @@ fn service(protocol: Protocol, json_version: &str, query_compatible: bool) -> &'
         operations: &[],
         unbuilt: &[],
         global: false,
+        told_by: None,
     })
 }
 
@@ -235,6 +236,7 @@ impl Api {
             errors: &[],
             anonymous: false,
             readonly: false,
+            checksum_required: false,
             cases: 0,
         });
         let json_version = metadata["jsonVersion"].as_str().unwrap_or("1.1");

@@ -155,6 +155,7 @@ const fn operation(input: &'static Structure, output: &'static Structure) -> Ope
         errors: &[],
         anonymous: false,
         readonly: false,
+        checksum_required: false,
         cases: 0,
     }
 }
@@ -183,4 +184,5 @@ pub(super) static SERVICE: Service = Service {
     operations: &[&READS_OUTSIDE, &SAYS_BACK],
     unbuilt: &[],
     global: false,
+    told_by: None,
 };

@@ -2,7 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod ages;
+mod browsers;
+mod control;
+mod jobs;
+mod logs;
+mod multi_region;
+mod replicas;
 mod select;
+mod sharing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +19,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use undercast_iam::Iam;
 use undercast_kernel::Service;
-use undercast_s3::S3;
+use undercast_s3::{S3, S3Control};
 use undercast_sns::Sns;
 use undercast_sqs::Sqs;
 use undercast_sts::Sts;
@@ -19,7 +27,7 @@ use undercast_testkit::{Answer, Client, Cloud, Credentials, conformance};
 use undercast_wire::{Bytes, Request, text};
 
 fn services() -> Vec<Arc<dyn Service>> {
-    vec![Arc::new(S3::default()), Arc::new(Sns), Arc::new(Sqs), Arc::new(Iam), Arc::new(Sts)]
+    vec![Arc::new(S3::default()), Arc::new(S3Control), Arc::new(Sns), Arc::new(Sqs), Arc::new(Iam), Arc::new(Sts)]
 }
 
 async fn call(client: &Client, operation: &str, input: Json) -> Answer {
@@ -312,20 +320,6 @@ fn unsigned(method: &str, path: &str) -> Request {
         headers: [("host".parse().unwrap(), "localhost".parse().unwrap())].into_iter().collect(),
         body: Bytes::new().into(),
     }
-}
-
-#[tokio::test]
-async fn a_form_of_a_browser_is_refused_by_name() {
-    let cloud = Cloud::start(services()).await;
-    let owner = cloud.client();
-    bucket(&owner, "forms").await;
-    assert_eq!(owner.send(unsigned("POST", "/forms")).await.0, 405);
-    let mut form = unsigned("POST", "/forms");
-    form.headers.insert("content-type", "multipart/form-data; boundary=x".parse().unwrap());
-    let (status, _, body) = owner.send(form).await;
-    let body = String::from_utf8_lossy(&body).into_owned();
-    assert_eq!(status, 501, "{body}");
-    assert!(body.contains("<Code>NotImplemented</Code>") && body.contains("s3.PostObject"), "{body}");
 }
 
 #[tokio::test]

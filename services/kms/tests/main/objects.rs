@@ -1,0 +1,64 @@
+//! Objects of S3 under keys of KMS: what S3 asks for its callers.
+
+use super::*;
+use undercast_s3::S3;
+use undercast_testkit::Answer;
+
+fn services() -> Vec<Arc<dyn Service>> {
+    vec![Arc::new(Kms), Arc::new(Iam), Arc::new(Sts), Arc::new(S3::default())]
+}
+
+async fn put(client: &Client, name: &str, more: Json) -> Answer {
+    let mut input = json!({"Bucket": "sealed", "Key": name, "ServerSideEncryption": "aws:kms"});
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    client.call_with_body("s3", "PutObject", input, Some("hello".into())).await
+}
+
+async fn get(client: &Client, name: &str) -> Answer {
+    client.call("s3", "GetObject", json!({"Bucket": "sealed", "Key": name})).await
+}
+
+#[tokio::test]
+async fn without_a_key_the_services_own_is_made_and_used() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    client.call("s3", "CreateBucket", json!({"Bucket": "sealed"})).await.ok();
+    let made = put(&client, "o", json!({})).await.ok();
+    let told = call(&client, "DescribeKey", json!({"KeyId": "alias/aws/s3"})).await["KeyMetadata"].clone();
+    assert_eq!((&made["SSEKMSKeyId"], &told["KeyManager"]), (&told["Arn"], &json!("AWS")));
+    let got = get(&client, "o").await;
+    assert_eq!((got.body.as_ref(), got.status), (b"hello".as_slice(), 200));
+    // Whoever may read objects needs no permission of their own on this key; its policy lets them come through S3.
+    let read = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"});
+    let reader = user(&cloud, ACCOUNT, "reader", Some(read)).await;
+    assert_eq!(get(&reader, "o").await.body.as_ref(), b"hello");
+    let used = json!({"KeyId": told["Arn"], "KeySpec": "AES_256"});
+    assert_eq!(refused(&client, "GenerateDataKey", used).await.0, "AccessDeniedException");
+}
+
+#[tokio::test]
+async fn a_key_of_ones_own_decides_who_reads() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    client.call("s3", "CreateBucket", json!({"Bucket": "sealed"})).await.ok();
+    let (id, arn) = key(&client, json!({})).await;
+    let made = put(&client, "o", json!({"SSEKMSKeyId": id})).await.ok();
+    assert_eq!(made["SSEKMSKeyId"], json!(arn));
+    let read = json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    let through = json!({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": arn,
+        "Condition": {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com", "kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::sealed/o"}}});
+    let without = user(&cloud, ACCOUNT, "without", Some(read.clone())).await;
+    let with = user(&cloud, ACCOUNT, "with", Some(json!([read, through]))).await;
+    let denied = get(&without, "o").await;
+    assert_eq!((denied.status, denied.code()), (403, "AccessDenied"));
+    assert_eq!(get(&with, "o").await.body.as_ref(), b"hello");
+    assert_eq!(put(&with, "p", json!({"SSEKMSKeyId": id})).await.code(), "AccessDenied");
+    call(&client, "DisableKey", json!({"KeyId": id})).await;
+    let disabled = get(&client, "o").await;
+    assert_eq!(
+        (disabled.code(), &disabled.json["message"]),
+        ("KMS.DisabledException", &json!(format!("{arn} is disabled.")))
+    );
+    call(&client, "ScheduleKeyDeletion", json!({"KeyId": id})).await;
+    assert_eq!(put(&client, "o", json!({"SSEKMSKeyId": id})).await.code(), "KMS.KMSInvalidStateException");
+}

@@ -1,0 +1,75 @@
+//! Amazon S3 Control: what S3 has by account rather than by bucket.
+//!
+//! Tables (`rows.rs`): `s3.accounts`, the Block Public Access of an account; `s3.points`, access points, with their aliases
+//! in `s3.aliases` and what a bucket has of them in `s3.attached`. [`via`] is how calls of S3 go through them.
+//! `s3.multi` and its like are multi-region access points. Batch jobs have tables of their own ([`jobs`]).
+//!
+//! Limits: Storage Lens, Access Grants, Object Lambda, Outposts and directory buckets are not built, and are refused.
+
+pub mod api;
+pub(crate) mod block;
+mod cfn;
+mod error;
+mod jobs;
+mod multi_region;
+mod operations;
+mod permission;
+pub(crate) mod points;
+mod requests;
+mod rows;
+mod tags;
+pub(crate) mod via;
+
+use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
+use undercast_kernel::store::Shared;
+use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_wire::check::Violation;
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+/// The service. [`crate::S3`] obeys what is set here.
+#[derive(Debug, Default)]
+pub struct S3Control;
+
+impl Service for S3Control {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        permission::access(cx, operation, input)
+    }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(async move {
+            match task.kind.as_str() {
+                requests::KIND => requests::run(cx, task).await,
+                _ => jobs::run::run(cx, task).await,
+            }
+        })
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![
+            Box::new(cfn::AccessPoint),
+            Box::new(cfn::MultiRegionAccessPoint),
+            Box::new(cfn::MultiRegionAccessPointPolicy),
+        ]
+    }
+
+    fn shared(&self) -> Vec<Shared> {
+        vec![
+            Shared::by_row(&rows::ALIASES, |(account, _, _)| account),
+            Shared::by_row(&rows::MULTI_ALIASES, |(account, _)| account),
+        ]
+    }
+
+    fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        error::invalid(operation, violations)
+    }
+}

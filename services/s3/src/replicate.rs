@@ -1,0 +1,449 @@
+//! Replication at work: each version that a rule meets makes its way to each destination, by a task of its own.
+//!
+//! A way is a row, made with the writing that it is about, so that nothing is lost: a destination that cannot be reached is
+//! tried again, one that refuses makes the version's status FAILED. The bytes of a replica are those of the source,
+//! referred to once more, unless it is encrypted with another key.
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use undercast_kernel::store::{Table, Tx};
+use undercast_kernel::{Access, AwsError, Cx, Failure, Next, Result, Task, Timestamp};
+
+use crate::api::kept::ReplicationRule;
+use crate::content::{self, Span};
+use crate::encryption::{Asked, Customer};
+use crate::events::{self, Event};
+use crate::intake::{self, Taken};
+use crate::replication::{Configuration, Rule, bucket_of};
+use crate::rows::{
+    BUCKETS, Bucket, Content, Method, Object, Ownership, Replication, SEGMENTS, Sealed, Segment, Stored,
+};
+use crate::settings::Setting;
+use crate::versions::{self, Moment};
+use crate::{S3, error};
+
+/// Account, region, bucket, key, rank, destination → a version on its way there.
+pub(crate) static WAYS: Table<Way> = Table::new("s3.replications");
+
+/// What Replication Time Control promises, in milliseconds.
+const IN_TIME: i64 = 15 * 60 * 1000;
+
+/// A version on its way.
+#[derive(Debug, Clone, Encode, Decode)]
+pub(crate) struct Way {
+    #[n(0)]
+    rule: String,
+    /// When it was sent off, in milliseconds since 1970.
+    #[n(1)]
+    since: i64,
+    /// It was told that it takes too long.
+    #[n(2)]
+    told: bool,
+}
+
+/// What makes its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum What {
+    Version,
+    Marker,
+    /// Tags, ACL and locks of a version that is there.
+    Change,
+}
+
+/// What a task has to do.
+#[derive(Debug, Serialize, Deserialize)]
+struct Work {
+    bucket: String,
+    key: String,
+    rank: u64,
+    /// ARN of the destination.
+    destination: String,
+    rule: String,
+    what: What,
+}
+
+fn way<'a>(bucket: &'a Bucket, work: &'a Work) -> (&'a str, &'a str, &'a str, &'a str, u64, &'a str) {
+    (&bucket.account, &bucket.region, &bucket.name, &work.key, work.rank, &work.destination)
+}
+
+fn what_of(event: Event, object: &Object) -> Option<What> {
+    match event {
+        // What replication made is not replicated on.
+        Event::Put | Event::Post | Event::Copy | Event::Complete => {
+            (object.replication != Some(Replication::Replica)).then_some(What::Version)
+        }
+        Event::MarkerCreated => Some(What::Marker),
+        Event::TaggingPut | Event::TaggingDelete | Event::AclPut | Event::RetentionPut | Event::HoldPut => {
+            object.replication.map(|_| What::Change)
+        }
+        _ => None,
+    }
+}
+
+fn wants(rule: &ReplicationRule, what: What, object: &Object) -> bool {
+    match what {
+        What::Version => !matches!(object.sealed, Some(Sealed::Kms { .. })) || rule.copies_kms(),
+        What::Marker => rule.copies_markers(),
+        What::Change if object.replication == Some(Replication::Replica) => rule.copies_changes_of_replicas(),
+        What::Change => true,
+    }
+}
+
+/// Something happened to a version: where rules say so, it is sent on its way.
+pub(crate) fn notice(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    event: Event,
+    key: &str,
+    object: &Object,
+) -> Result<()> {
+    if !Setting::Replication.is_on(bucket) {
+        return Ok(());
+    }
+    let Some(what) = what_of(event, object) else { return Ok(()) };
+    send(cx, tx, bucket, key, object, what).map(drop)
+}
+
+fn send(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object, what: What) -> Result<bool> {
+    let Some(configuration) = Setting::Replication.get::<Configuration>(tx, bucket)? else { return Ok(false) };
+    let mut sent = false;
+    for rule in configuration.rules_for(key, &object.tags).into_iter().filter(|r| wants(r, what, object)) {
+        let work = Work {
+            bucket: bucket.name.clone(),
+            key: key.to_owned(),
+            rank: object.rank,
+            destination: rule.destination.bucket.clone(),
+            rule: rule.id.clone().unwrap_or_else(String::new),
+            what,
+        };
+        schedule(cx, tx, bucket, &work, rule.is_timed())?;
+        sent = true;
+    }
+    if sent && what == What::Version {
+        let pending = Object { replication: Some(Replication::Pending), ..object.clone() };
+        versions::put_back(tx, bucket, key, &pending)?;
+    }
+    Ok(sent)
+}
+
+fn schedule(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, work: &Work, timed: bool) -> Result<()> {
+    let text = serde_json::to_string(work).map_err(Failure::broken)?;
+    let owner = cx.elsewhere(&bucket.account, &bucket.region);
+    WAYS.put(tx, &way(bucket, work), &Way { rule: work.rule.clone(), since: cx.now_millis(), told: false });
+    if timed && work.what == What::Version {
+        let late = Timestamp::from_millisecond(cx.now_millis() + IN_TIME).map_err(Failure::broken)?;
+        cx.tasks().schedule(&owner, tx, "s3", &cx.random().uuid(), "replicate-late", text.clone(), late)?;
+    }
+    cx.tasks().schedule(&owner, tx, "s3", &cx.random().uuid(), "replicate", text, cx.now())
+}
+
+/// What a task works with, as it is now.
+struct Job {
+    work: Work,
+    source: Bucket,
+    object: Object,
+    rule: ReplicationRule,
+    target: Bucket,
+    /// The role of the configuration, at the destination.
+    cx: Cx,
+}
+
+/// A way that leads nowhere: the version, its bucket or its rule has gone.
+enum Found {
+    Job(Box<Job>),
+    Nothing,
+    /// The destination has gone.
+    NoTarget(Bucket),
+}
+
+fn find(cx: &Cx, work: Work) -> Result<(Found, Work)> {
+    let from = cx.read();
+    let Some(source) = BUCKETS.get(&from, &(&work.bucket,))? else { return Ok((Found::Nothing, work)) };
+    let Some(configuration) = Setting::Replication.get::<Configuration>(&from, &source)? else {
+        return Ok((Found::Nothing, work));
+    };
+    let Some(rule) = configuration.rule(&work.rule).cloned() else { return Ok((Found::Nothing, work)) };
+    let Some(object) = versions::ranked(&from, &source, &work.key, work.rank)? else {
+        return Ok((Found::Nothing, work));
+    };
+    let name = bucket_of(&work.destination).unwrap_or("");
+    let Some(target) = BUCKETS.get(&from, &(name,))? else { return Ok((Found::NoTarget(source), work)) };
+    let role = cx.as_role("s3.amazonaws.com", &configuration.role, "s3-replication");
+    let cx = role.elsewhere(&target.account, &target.region);
+    let copy = Work {
+        bucket: work.bucket.clone(),
+        key: work.key.clone(),
+        destination: work.destination.clone(),
+        rule: work.rule.clone(),
+        ..work
+    };
+    Ok((Found::Job(Box::new(Job { work: copy, source, object, rule, target, cx })), work))
+}
+
+/// Brings a version to its destination.
+pub(crate) async fn run(s3: &S3, cx: &Cx, task: &Task) -> Result<Next> {
+    let work: Work = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
+    let (found, work) = find(cx, work)?;
+    let job = match found {
+        Found::Job(job) => job,
+        Found::Nothing => return Ok(Next::Done),
+        Found::NoTarget(source) => {
+            settle(cx, &source, &work, Some("DstBucketNotFound")).await?;
+            return Ok(Next::Done);
+        }
+    };
+    match job.deliver(s3).await {
+        Ok(()) => settle(cx, &job.source, &work, None).await?,
+        // Who refuses will refuse again; what cannot be reached, or answers that it is overloaded, is tried again.
+        Err(Failure::Aws(error)) if error.status < 500 && error.code != "ThrottlingException" => {
+            tracing::warn!(bucket = work.bucket, key = work.key, error = %error, "a version cannot be replicated");
+            settle(cx, &job.source, &work, Some(reason(&error))).await?;
+        }
+        Err(failure) => return Err(failure),
+    }
+    Ok(Next::Done)
+}
+
+/// S3's word for why it failed.
+fn reason(error: &AwsError) -> &'static str {
+    match error.code.as_ref() {
+        "AccessDenied" => "AssumeRoleNotPermitted",
+        code if code.starts_with("KMS.") => "DstKmsKeyInvalid",
+        "InvalidRequest" => "DstObjectHardDeleted",
+        _ => "DstPutObjNotPermitted",
+    }
+}
+
+impl Job {
+    /// The role may do it: read at the source, write at the destination.
+    fn check(&self, s3: &S3) -> Result<()> {
+        let from = self.cx.read();
+        let source = s3.guarded(&self.cx, &from, self.source.clone().into())?;
+        let target = s3.guarded(&self.cx, &from, self.target.clone().into())?;
+        let key = self.work.key.as_str();
+        let mut needed = match self.work.what {
+            What::Marker => vec![target.on_object("s3:ReplicateDelete", key)],
+            What::Version | What::Change => vec![
+                source.on_object("s3:GetObjectVersionForReplication", key),
+                target.on_object("s3:ReplicateObject", key),
+            ],
+        };
+        if !self.object.tags.is_empty() {
+            needed.push(source.on_object("s3:GetObjectVersionTagging", key));
+            needed.push(target.on_object("s3:ReplicateTags", key));
+        }
+        if self.rule.destination.access_control_translation.is_some() {
+            needed.push(target.on_object("s3:ObjectOwnerOverrideToBucketOwner", key));
+        }
+        needed.iter().try_for_each(|access| self.allowed(access))
+    }
+
+    fn allowed(&self, access: &Access) -> Result<()> {
+        match self.cx.denied(access)? {
+            Some(message) => Err(AwsError::new("AccessDenied", 403, message).into()),
+            None => Ok(()),
+        }
+    }
+
+    async fn deliver(&self, s3: &S3) -> Result<()> {
+        let operation = if self.work.what == What::Marker { "ReplicateDelete" } else { "ReplicateObject" };
+        let faults = self.cx.kernel().faults();
+        if faults.is_dead_region(&self.target.region) {
+            return Err(Failure::Cut);
+        }
+        faults.strike(&self.cx, "s3", operation).await?;
+        self.check(s3)?;
+        match self.work.what {
+            What::Version => self.deliver_version(s3).await,
+            What::Marker => self.place(self.object.clone(), &[], None).await,
+            What::Change => self.change().await,
+        }
+    }
+
+    /// What a replica is encrypted with: as the destination says for what S3's own keys encrypt, with the rule's key for
+    /// what KMS does; a customer's key stays.
+    fn asked(&self) -> Option<Asked<'_>> {
+        match &self.object.sealed {
+            Some(Sealed::Customer { .. }) => None,
+            Some(Sealed::Kms { dual, .. }) => {
+                let key = self.rule.destination.encryption_configuration.as_ref();
+                let method = if *dual { Method::Dual } else { Method::Kms };
+                Some(Asked {
+                    method: Some(method.name()),
+                    key: key.and_then(|k| k.replica_kms_key_id.as_deref()),
+                    ..Asked::default()
+                })
+            }
+            None => self.target.encryption.as_ref().filter(|e| e.method != Method::Own).map(|_| Asked::default()),
+        }
+    }
+
+    async fn deliver_version(&self, s3: &S3) -> Result<()> {
+        let from = self.cx.read();
+        let mut replica = self.object.clone();
+        let destination = &self.rule.destination;
+        replica.replication = Some(Replication::Replica);
+        replica.storage_class =
+            destination.storage_class.clone().filter(|c| c != "STANDARD").or(match destination.storage_class {
+                Some(_) => None,
+                None => replica.storage_class,
+            });
+        let source_owner = replica.owner.take().unwrap_or_else(|| self.source.account.clone());
+        let given = destination.access_control_translation.is_some() || self.target.ownership == Ownership::Enforced;
+        if given {
+            replica.acl = None;
+        } else if source_owner != self.target.account {
+            replica.owner = Some(source_owner);
+        }
+        if self.target.lock.is_none() {
+            replica.locked = Default::default();
+        }
+        let Some(asked) = self.asked() else {
+            let segments = content::segments(&from, &self.source, &self.object)?;
+            return self.place(replica, &segments, None).await;
+        };
+        let source_cx = self.cx.elsewhere(&self.source.account, &self.source.region);
+        let source_key = s3.opening(&source_cx, self.object.sealed.as_ref(), &Customer::default()).await?;
+        let sealing = s3.sealing(&self.cx, &self.target, &self.work.key, &asked).await?;
+        let algorithm = replica.checksum.as_ref().map_or(crate::checksum::Algorithm::Crc64Nvme, |c| c.algorithm);
+        let whole = Span::whole(self.object.size);
+        let body =
+            content::open(&self.cx, &from, &self.source, self.object.clone(), whole, source_key.as_ref()).await?;
+        let taken = intake::copy(&self.cx, body, algorithm, sealing.key.as_ref()).await?;
+        replica.etag.clone_from(&taken.etag);
+        replica.sealed = sealing.sealed;
+        replica.parts = None;
+        replica.checksum = Some(taken.checksum.clone());
+        self.place(replica, &[], Some(&taken)).await
+    }
+
+    /// Puts a replica where its version stands among those of the key.
+    async fn place(&self, replica: Object, segments: &[Segment], taken: Option<&Taken>) -> Result<()> {
+        let cx = &self.cx;
+        let (moment, id) = (Moment::of(cx), cx.random().hex(32));
+        cx.write(|tx| {
+            let target =
+                BUCKETS.get(tx, &(&self.target.name,))?.ok_or_else(|| error::no_such_bucket(&self.target.name))?;
+            let mut replica = replica.clone();
+            let retain = |tx: &mut Tx<'_>, stored: &Stored| intake::retain(tx, &target, stored);
+            replica.content = match (taken, &replica.content) {
+                (Some(taken), _) => {
+                    retain(tx, &taken.stored)?;
+                    Content::One(taken.stored.clone())
+                }
+                (None, Content::One(stored)) => {
+                    retain(tx, stored)?;
+                    Content::One(stored.clone())
+                }
+                (None, Content::Many(_)) => {
+                    segments.iter().try_for_each(|s| retain(tx, &s.stored))?;
+                    SEGMENTS.put(tx, &target.key(&id), &segments.to_vec());
+                    Content::Many(id.clone())
+                }
+            };
+            let event = if replica.marker { Event::MarkerCreated } else { Event::Put };
+            let placed = versions::insert(tx, &target, &self.work.key, replica, moment)?;
+            // A marker is sent on by no rule that it came by.
+            if placed.marker {
+                return events::tell(cx, tx, &target, event, &self.work.key, Some(&placed), moment, None);
+            }
+            events::emit(cx, tx, &target, event, &self.work.key, Some(&placed), moment)
+        })
+        .await
+    }
+
+    /// Brings what was changed at a version to the one at the other end.
+    async fn change(&self) -> Result<()> {
+        let moment = Moment::of(&self.cx);
+        let Some(id) = self.object.version.as_deref() else { return Ok(()) };
+        self.cx
+            .write(|tx| {
+                let found = versions::find(tx, &self.target, &self.work.key, Some(id))?;
+                let versions::Found::Object(mut there) = found else { return Ok(()) };
+                let same = there.tags == self.object.tags
+                    && there.acl == self.object.acl
+                    && there.locked == self.object.locked;
+                if same {
+                    return Ok(());
+                }
+                there.tags.clone_from(&self.object.tags);
+                if self.rule.destination.access_control_translation.is_none()
+                    && self.target.ownership != Ownership::Enforced
+                {
+                    there.acl.clone_from(&self.object.acl);
+                }
+                if self.target.lock.is_some() {
+                    there.locked = self.object.locked;
+                }
+                versions::put_back(tx, &self.target, &self.work.key, &there)?;
+                events::tell(&self.cx, tx, &self.target, Event::TaggingPut, &self.work.key, Some(&there), moment, None)
+            })
+            .await
+    }
+}
+
+/// What an event of replication tells besides.
+fn told(work: &Work, since: i64, why: Option<&str>) -> (&'static str, Json) {
+    let at = Timestamp::from_millisecond(since).unwrap_or(Timestamp::UNIX_EPOCH);
+    let mut data = json!({
+        "replicationRuleId": work.rule,
+        "destinationBucket": work.destination,
+        "s3Operation": "OBJECT_PUT",
+        "requestTime": at.to_string(),
+    });
+    if let (Some(why), Json::Object(data)) = (why, &mut data) {
+        data.insert("failureReason".to_owned(), why.into());
+    }
+    ("replicationEventData", data)
+}
+
+/// The end of a way. `failed`: why it led nowhere.
+async fn settle(cx: &Cx, source: &Bucket, work: &Work, failed: Option<&str>) -> Result<()> {
+    let moment = Moment::of(cx);
+    cx.write(|tx| {
+        let place = way(source, work);
+        let Some(gone) = WAYS.get(tx, &place)? else { return Ok(()) };
+        WAYS.delete(tx, &place);
+        let Some(mut object) = versions::ranked(tx, source, &work.key, work.rank)? else { return Ok(()) };
+        let event = match failed {
+            Some(_) => Some(Event::ReplicationFailed),
+            None => gone.told.then_some(Event::ReplicationLate),
+        };
+        if let Some(event) = event {
+            let more = Some(told(work, gone.since, failed));
+            events::tell(cx, tx, source, event, &work.key, Some(&object), moment, more)?;
+        }
+        if work.what != What::Version {
+            return Ok(());
+        }
+        let (account, region, name, key, rank, _) = way(source, work);
+        let more = !WAYS.all(tx, &(account, region, name, key, rank))?.is_empty();
+        object.replication = match (failed, object.replication) {
+            (Some(_), _) | (_, Some(Replication::Failed)) => Some(Replication::Failed),
+            (None, _) if more => Some(Replication::Pending),
+            (None, _) => Some(Replication::Completed),
+        };
+        versions::put_back(tx, source, &work.key, &object)
+    })
+    .await
+}
+
+/// Fifteen minutes have gone: it is told of what has not arrived.
+pub(crate) async fn late(cx: &Cx, task: &Task) -> Result<Next> {
+    let work: Work = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
+    let moment = Moment::of(cx);
+    cx.write(|tx| {
+        let Some(source) = BUCKETS.get(tx, &(&work.bucket,))? else { return Ok(()) };
+        let place = way(&source, &work);
+        let Some(mut underway) = WAYS.get(tx, &place)? else { return Ok(()) };
+        underway.told = true;
+        WAYS.put(tx, &place, &underway);
+        let object = versions::ranked(tx, &source, &work.key, work.rank)?;
+        let more = Some(told(&work, underway.since, None));
+        events::tell(cx, tx, &source, Event::ReplicationMissed, &work.key, object.as_ref(), moment, more)
+    })
+    .await?;
+    Ok(Next::Done)
+}
