@@ -6,6 +6,7 @@ use undercast_kernel::store::{Read, is_account};
 use undercast_kernel::{AwsError, Cx, Failure, Result};
 
 use crate::rows::{BUCKETS, Bucket};
+use crate::settings::Setting;
 use crate::{S3, control, error};
 
 /// Longest key in bytes.
@@ -57,10 +58,23 @@ fn missing(name: &str) -> AwsError {
 }
 
 fn check_region(cx: &Cx, bucket: &Bucket) -> Result<()> {
+    check_acceleration(cx, bucket)?;
     if bucket.region == cx.region() || bucket.via.as_ref().is_some_and(|via| via.everywhere) {
         return Ok(());
     }
     wrong_region(cx, bucket).map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The accelerated endpoint is for buckets that are accelerated.
+fn check_acceleration(cx: &Cx, bucket: &Bucket) -> Result<()> {
+    if !cx.origin().host.contains(".s3-accelerate") {
+        return Ok(());
+    }
+    let enabled = Setting::Accelerate.get::<String>(&cx.read(), bucket)?.is_some_and(|status| status == "Enabled");
+    if enabled {
+        return Ok(());
+    }
+    Err(error::invalid_request("S3 Transfer Acceleration is not configured on this bucket").into())
 }
 
 /// `x-amz-expected-bucket-owner`
