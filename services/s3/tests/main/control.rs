@@ -292,3 +292,29 @@ async fn policies_of_users_decide_over_access_points_and_jobs() {
     let untagging = control(&ruled, "CreateJob", job(json!({"S3DeleteObjectTagging": {}}))).await;
     assert_eq!((untagging.status, untagging.code()), (403, "AccessDenied"));
 }
+
+#[tokio::test]
+async fn an_acl_opens_the_bucket_and_not_the_access_point_before_it() {
+    let cloud = Cloud::start(services()).await;
+    let (owner, other) = (cloud.client(), cloud.client_of(Credentials::new("111111111111", "x")));
+    call(&owner, "CreateBucket", json!({"Bucket": "listed", "ObjectOwnership": "ObjectWriter"})).await.ok();
+    call(&owner, "DeletePublicAccessBlock", json!({"Bucket": "listed"})).await.ok();
+    call(&owner, "PutObject", json!({"Bucket": "listed", "Key": "k", "ACL": "public-read"})).await.ok();
+    call(&other, "GetObject", json!({"Bucket": "listed", "Key": "k"})).await.ok();
+    let input =
+        json!({"Name": "listed-ap", "Bucket": "listed", "PublicAccessBlockConfiguration": {"BlockPublicAcls": true}});
+    let arn = control(&owner, "CreateAccessPoint", input).await.ok()["AccessPointArn"].as_str().unwrap().to_owned();
+    let get = async || call(&other, "GetObject", json!({"Bucket": arn, "Key": "k"})).await;
+    assert_eq!(get().await.code(), "AccessDenied");
+    let policy = allow(&json!({"AWS": "111111111111"}), "s3:GetObject", &format!("{arn}/object/*"));
+    control(&owner, "PutAccessPointPolicy", json!({"Name": "listed-ap", "Policy": policy})).await.ok();
+    get().await.ok();
+    // Its own settings join those of the bucket: through it nothing is made public by an ACL.
+    let public = json!({"Bucket": arn, "Key": "k", "ACL": "public-read"});
+    assert_eq!(call(&owner, "PutObjectAcl", public).await.code(), "AccessDenied");
+    call(&owner, "PutObjectAcl", json!({"Bucket": "listed", "Key": "k", "ACL": "public-read"})).await.ok();
+    // And so do those of the account.
+    let ignore = json!({"PublicAccessBlockConfiguration": {"IgnorePublicAcls": true}});
+    control(&owner, "PutPublicAccessBlock", ignore).await.ok();
+    assert_eq!(call(&other, "GetObject", json!({"Bucket": "listed", "Key": "k"})).await.code(), "AccessDenied");
+}
