@@ -323,6 +323,94 @@ async fn the_higher_priority_goes_first() {
     assert_eq!(keys.iter().position(|k| k == "low"), Some(keys.len() - 1), "{keys:?}");
 }
 
+/// A role that S3 may assume to replicate.
+async fn replicating(client: &Client) {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "s3.amazonaws.com"}}]});
+    let input = json!({"RoleName": "replicate", "AssumeRolePolicyDocument": trust.to_string()});
+    client.call("iam", "CreateRole", input).await.ok();
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]});
+    let input = json!({"RoleName": "replicate", "PolicyName": "own", "PolicyDocument": policy.to_string()});
+    client.call("iam", "PutRolePolicy", input).await.ok();
+}
+
+#[tokio::test]
+async fn what_was_there_before_the_rule_is_replicated_by_a_job() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:ListBucketVersions", "s3:PutObject", "s3:InitiateReplication"]).await;
+    replicating(&client).await;
+    bucket(&client, "reports").await;
+    for name in ["source", "target"] {
+        bucket(&client, name).await;
+        let on = json!({"Bucket": name, "VersioningConfiguration": {"Status": "Enabled"}});
+        call(&client, "PutBucketVersioning", on).await.ok();
+    }
+    let first = put(&client, "source", "docs/1", b"first").await["VersionId"].clone();
+    put(&client, "source", "docs/1", b"second").await;
+    put(&client, "source", "other", b"x").await;
+    let rule = json!({"ID": "docs", "Priority": 1, "Status": "Enabled", "Filter": {"Prefix": "docs/"},
+        "DeleteMarkerReplication": {"Status": "Disabled"}, "Destination": {"Bucket": "arn:aws:s3:::target"}});
+    let input = json!({"Bucket": "source", "ReplicationConfiguration": {"Role": format!("arn:aws:iam::{ME}:role/replicate"), "Rules": [rule]}});
+    call(&client, "PutBucketReplication", input).await.ok();
+    let generator = |filter: Json| json!({"S3JobManifestGenerator": {"SourceBucket": "arn:aws:s3:::source", "EnableManifestOutput": false, "Filter": filter}});
+    let operation = json!({"S3ReplicateObject": {}});
+    let eligible = json!({"EligibleForReplication": true, "ObjectReplicationStatuses": ["NONE", "FAILED"]});
+    let more = json!({"ManifestGenerator": generator(eligible.clone()), "Report": report("AllTasks"), "ClientRequestToken": "eligible"});
+    let id = job(&client, &operation, more).await;
+    let done = until(&client, &id, "Complete").await;
+    let (_, lines) = reported(&client, &id).await;
+    assert_eq!(done["ProgressSummary"]["NumberOfTasksSucceeded"], 2, "{lines:?}");
+    assert!(lines.iter().any(|(_, l)| l.contains(first.as_str().unwrap())), "{lines:?}");
+    let replica =
+        call(&client, "HeadObject", json!({"Bucket": "target", "Key": "docs/1", "VersionId": first})).await.ok();
+    assert_eq!(replica["ReplicationStatus"], "REPLICA");
+    assert_eq!(text_of(&client, "target", "docs/1").await, "second");
+    let source = call(&client, "HeadObject", json!({"Bucket": "source", "Key": "docs/1"})).await.ok();
+    assert_eq!(source["ReplicationStatus"], "COMPLETED");
+    // Now nothing is left to replicate.
+    let more = json!({"ManifestGenerator": generator(eligible), "ClientRequestToken": "again"});
+    let id = job(&client, &operation, more).await;
+    assert_eq!(until(&client, &id, "Failed").await["FailureReasons"][0]["FailureCode"], "EmptyManifest");
+    // What no rule is about is told.
+    let all = json!({"ManifestGenerator": generator(json!({})), "Report": report("FailedTasksOnly"), "ClientRequestToken": "all"});
+    let id = job(&client, &operation, all).await;
+    until(&client, &id, "Complete").await;
+    let (_, lines) = reported(&client, &id).await;
+    assert!(lines.len() == 1 && lines[0].1.starts_with("source,other,"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn generators_choose_by_encryption() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:*"]).await;
+    bucket(&client, "sealed").await;
+    put(&client, "sealed", "own", b"x").await;
+    let rules = json!({"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+        "BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}]});
+    let input = json!({"Bucket": "sealed", "ServerSideEncryptionConfiguration": rules});
+    call(&client, "PutBucketEncryption", input).await.ok();
+    let key = text::base64(&[7; 32]);
+    let sum = text::base64(&Md5::digest([7; 32]));
+    let input = json!({"Bucket": "sealed", "Key": "customer", "SSECustomerAlgorithm": "AES256", "SSECustomerKey": key, "SSECustomerKeyMD5": sum});
+    call(&client, "PutObject", input).await.ok();
+    let operation = json!({"S3PutObjectTagging": {"TagSet": [{"Key": "found", "Value": ""}]}});
+    for (encryption, found) in [("SSEC", Some("customer")), ("SSES3", Some("own")), ("SSEKMS", None), ("NOTSSE", None)]
+    {
+        let generator = json!({"S3JobManifestGenerator": {"SourceBucket": "arn:aws:s3:::sealed", "EnableManifestOutput": false,
+            "Filter": {"MatchAnyObjectEncryption": [{encryption: {}}]}}});
+        let id =
+            job(&client, &operation, json!({"ManifestGenerator": generator, "ClientRequestToken": encryption})).await;
+        let Some(found) = found else {
+            until(&client, &id, "Failed").await;
+            continue;
+        };
+        assert_eq!(until(&client, &id, "Complete").await["ProgressSummary"]["TotalNumberOfTasks"], 1);
+        assert_eq!(tags(&client, "sealed", found).await, json!([{"Key": "found", "Value": ""}]));
+    }
+}
+
 /// A kernel whose tasks nobody runs but the test.
 fn kernel(folder: &Folder) -> Kernel {
     let settings = Settings {
