@@ -213,6 +213,12 @@ def selects():
     rows, _, _ = ask("log.json", "SELECT r.bytes FROM S3Object[*].Records[*] r WHERE r.eventName = 'Put'",
                      {"JSON": {"Type": "DOCUMENT"}}, {"JSON": {"RecordDelimiter": ";"}})
     same("records inside of a document", rows, '{"bytes":1};{"bytes":2.5};')
+    s3.put_object(Bucket="boto-select", Key="windows.txt", Body=b"# no record\r\na b\tc\r\n'd\r\ne'\tf\r\n")
+    rows, _, _ = ask("windows.txt", "SELECT _2, _1 FROM S3Object",
+                     {"CSV": {"RecordDelimiter": "\r\n", "FieldDelimiter": "\t", "QuoteCharacter": "'",
+                              "QuoteEscapeCharacter": "\\", "AllowQuotedRecordDelimiter": True}},
+                     {"CSV": {"RecordDelimiter": "\r\n", "FieldDelimiter": " "}})
+    same("delimiters that are blanks", rows, 'c "a b"\r\nf "d\r\ne"\r\n')
     with refused("a column that is not there", "MissingHeaders", 400, "Some headers in the query are missing"):
         ask("people.csv", "SELECT s.age FROM S3Object s", named, {"CSV": {}})
     try:
@@ -220,7 +226,7 @@ def selects():
         same("an error in the middle", "no error", "ExternalEvalException")
     except EventStreamError as error:
         same("an error in the middle", error.response["Error"]["Code"], "ExternalEvalException")
-    for key in ["people.csv", "people.csv.gz", "log.json"]:
+    for key in ["people.csv", "people.csv.gz", "log.json", "windows.txt"]:
         s3.delete_object(Bucket="boto-select", Key=key)
     s3.delete_bucket(Bucket="boto-select")
 

@@ -32,6 +32,7 @@ mod cfn;
 mod checksum;
 mod complete;
 mod conditions;
+mod configurations;
 mod content;
 pub mod control;
 mod copy;
@@ -46,6 +47,7 @@ mod forms;
 mod headers;
 mod intake;
 mod integrity;
+mod inventory;
 mod lifecycle;
 mod lifecycle_rules;
 mod list_objects;
@@ -200,6 +202,7 @@ impl Service for S3 {
                 "restore" => archive::run(cx, task).await,
                 "lifecycle" => lifecycle::run(cx, task).await,
                 "replicate" => replicate::run(self, cx, task).await,
+                "inventory" => inventory::run(cx, task).await,
                 "log" => logging::deliver(cx, task).await,
                 "replicate-late" => replicate::late(cx, task).await,
                 _ => events::run(cx, task).await,

@@ -4,9 +4,9 @@ use undercast_kernel::{Cx, Result};
 
 use crate::settings::Setting;
 use crate::{
-    S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, lifecycle,
-    list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication, select,
-    tagging, uploads, website,
+    S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, inventory,
+    lifecycle, list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication,
+    select, tagging, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -52,6 +52,14 @@ impl api::Operations for S3 {
 
     async fn delete_bucket_encryption(&self, cx: &Cx, input: api::DeleteBucketEncryptionInput) -> Result<()> {
         encryption_configuration::delete(cx, input).await
+    }
+
+    async fn delete_bucket_inventory_configuration(
+        &self,
+        cx: &Cx,
+        input: api::DeleteBucketInventoryConfigurationInput,
+    ) -> Result<()> {
+        inventory::delete(cx, input).await
     }
 
     async fn delete_bucket_lifecycle(&self, cx: &Cx, input: api::DeleteBucketLifecycleInput) -> Result<()> {
@@ -124,6 +132,14 @@ impl api::Operations for S3 {
         input: api::GetBucketEncryptionInput,
     ) -> Result<api::GetBucketEncryptionOutput> {
         encryption_configuration::get(cx, &input)
+    }
+
+    async fn get_bucket_inventory_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketInventoryConfigurationInput,
+    ) -> Result<api::GetBucketInventoryConfigurationOutput> {
+        inventory::get(cx, &input)
     }
 
     async fn get_bucket_lifecycle_configuration(
@@ -282,6 +298,14 @@ impl api::Operations for S3 {
         objects::head(self, cx, &input)
     }
 
+    async fn list_bucket_inventory_configurations(
+        &self,
+        cx: &Cx,
+        input: api::ListBucketInventoryConfigurationsInput,
+    ) -> Result<api::ListBucketInventoryConfigurationsOutput> {
+        inventory::list(cx, input)
+    }
+
     async fn list_buckets(&self, cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBucketsOutput> {
         buckets::list(cx, input)
     }
@@ -332,6 +356,14 @@ impl api::Operations for S3 {
 
     async fn put_bucket_encryption(&self, cx: &Cx, input: api::PutBucketEncryptionInput) -> Result<()> {
         encryption_configuration::put(cx, input).await
+    }
+
+    async fn put_bucket_inventory_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketInventoryConfigurationInput,
+    ) -> Result<()> {
+        inventory::put(cx, input).await
     }
 
     async fn put_bucket_lifecycle_configuration(

@@ -227,6 +227,8 @@ fn action(operation: &str, version: bool) -> Option<&'static str> {
         ("PutBucketReplication" | "DeleteBucketReplication", _) => "s3:PutReplicationConfiguration",
         ("GetBucketLogging", _) => "s3:GetBucketLogging",
         ("PutBucketLogging", _) => "s3:PutBucketLogging",
+        ("GetBucketInventoryConfiguration" | "ListBucketInventoryConfigurations", _) => "s3:GetInventoryConfiguration",
+        ("PutBucketInventoryConfiguration" | "DeleteBucketInventoryConfiguration", _) => "s3:PutInventoryConfiguration",
         ("GetBucketCors", _) => "s3:GetBucketCORS",
         ("PutBucketCors" | "DeleteBucketCors", _) => "s3:PutBucketCORS",
         ("GetBucketWebsite", _) => "s3:GetBucketWebsite",

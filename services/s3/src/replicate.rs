@@ -490,8 +490,8 @@ async fn settle(cx: &Cx, source: &Bucket, work: &Work, failed: Option<&str>) -> 
             None => gone.told.then_some(Event::ReplicationLate),
         };
         if let Some(event) = event {
-            let more = Some(told(work, gone.since, failed));
-            events::tell(cx, tx, source, event, &work.key, Some(&object), moment, more)?;
+            let more = told(work, gone.since, failed);
+            events::tell(cx, tx, source, event, &work.key, Some(&object), moment, Some(&more))?;
         }
         if work.what != What::Version {
             return Ok(());
@@ -519,8 +519,8 @@ pub(crate) async fn late(cx: &Cx, task: &Task) -> Result<Next> {
         underway.told = true;
         WAYS.put(tx, &place, &underway);
         let object = versions::ranked(tx, &source, &work.key, work.rank)?;
-        let more = Some(told(&work, underway.since, None));
-        events::tell(cx, tx, &source, Event::ReplicationMissed, &work.key, object.as_ref(), moment, more)
+        let more = told(&work, underway.since, None);
+        events::tell(cx, tx, &source, Event::ReplicationMissed, &work.key, object.as_ref(), moment, Some(&more))
     })
     .await?;
     Ok(Next::Done)

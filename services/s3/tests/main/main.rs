@@ -6,6 +6,7 @@ mod ages;
 mod browsers;
 mod control;
 mod jobs;
+mod lists;
 mod logs;
 mod multi_region;
 mod replicas;
