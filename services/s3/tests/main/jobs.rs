@@ -381,6 +381,38 @@ async fn what_was_there_before_the_rule_is_replicated_by_a_job() {
 }
 
 #[tokio::test]
+async fn a_job_works_on_what_an_inventory_lists() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:GetObject", "s3:PutObjectTagging"]).await;
+    bucket(&client, "stock").await;
+    bucket(&client, "lists").await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "s3:PutObject", "Resource": "arn:aws:s3:::lists/*"}]});
+    call(&client, "PutBucketPolicy", json!({"Bucket": "lists", "Policy": policy.to_string()})).await.ok();
+    for key in ["a b", "c+d"] {
+        put(&client, "stock", key, b"x").await;
+    }
+    let configuration = json!({"Id": "all", "IsEnabled": true, "IncludedObjectVersions": "Current", "Schedule": {"Frequency": "Daily"},
+        "OptionalFields": ["Size"], "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::lists", "Format": "CSV"}}});
+    let input = json!({"Bucket": "stock", "Id": "all", "InventoryConfiguration": configuration});
+    call(&client, "PutBucketInventoryConfiguration", input).await.ok();
+    cloud.kernel.advance(Duration::from_secs(24 * 3600)).await.unwrap();
+    let page = call(&client, "ListObjectsV2", json!({"Bucket": "lists"})).await.ok();
+    let manifest =
+        page["Contents"].as_array().unwrap().iter().find(|o| o["Key"].as_str().unwrap().ends_with("/manifest.json"));
+    let manifest = manifest.unwrap();
+    let location = json!({"ObjectArn": format!("arn:aws:s3:::lists/{}", manifest["Key"].as_str().unwrap()), "ETag": manifest["ETag"]});
+    let inventory = json!({"Spec": {"Format": "S3InventoryReport_CSV_20161130"}, "Location": location});
+    let operation = json!({"S3PutObjectTagging": {"TagSet": [{"Key": "seen", "Value": ""}]}});
+    let id = job(&client, &operation, json!({"Manifest": inventory})).await;
+    assert_eq!(until(&client, &id, "Complete").await["ProgressSummary"]["NumberOfTasksSucceeded"], 2);
+    for key in ["a b", "c+d"] {
+        assert_eq!(tags(&client, "stock", key).await, json!([{"Key": "seen", "Value": ""}]));
+    }
+}
+
+#[tokio::test]
 async fn generators_choose_by_encryption() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
