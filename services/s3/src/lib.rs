@@ -63,6 +63,7 @@ mod permission;
 mod policy;
 mod replicate;
 mod replication;
+mod reseal;
 mod rows;
 mod select;
 mod settings;
@@ -142,6 +143,7 @@ impl Service for S3 {
             "PutObjectTagging",
             "RestoreObject",
             "SelectObjectContent",
+            "UpdateObjectEncryption",
             "UploadPart",
             "UploadPartCopy",
         ]

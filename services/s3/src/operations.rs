@@ -6,7 +6,7 @@ use crate::settings::Setting;
 use crate::{
     S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, inventory,
     lifecycle, list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication,
-    select, tagging, uploads, website,
+    reseal, select, tagging, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -108,6 +108,10 @@ impl api::Operations for S3 {
 
     async fn delete_public_access_block(&self, cx: &Cx, input: api::DeletePublicAccessBlockInput) -> Result<()> {
         policy::delete_block(cx, input).await
+    }
+
+    async fn get_bucket_abac(&self, cx: &Cx, input: api::GetBucketAbacInput) -> Result<api::GetBucketAbacOutput> {
+        buckets::get_abac(cx, &input)
     }
 
     async fn get_bucket_accelerate_configuration(
@@ -338,6 +342,10 @@ impl api::Operations for S3 {
         list_uploads::parts(cx, input)
     }
 
+    async fn put_bucket_abac(&self, cx: &Cx, input: api::PutBucketAbacInput) -> Result<()> {
+        buckets::put_abac(cx, input).await
+    }
+
     async fn put_bucket_accelerate_configuration(
         &self,
         cx: &Cx,
@@ -468,6 +476,14 @@ impl api::Operations for S3 {
         input: api::SelectObjectContentInput,
     ) -> Result<api::SelectObjectContentOutput> {
         select::content(self, cx, input).await
+    }
+
+    async fn update_object_encryption(
+        &self,
+        cx: &Cx,
+        input: api::UpdateObjectEncryptionInput,
+    ) -> Result<api::UpdateObjectEncryptionOutput> {
+        reseal::update(self, cx, input).await
     }
 
     async fn upload_part(&self, cx: &Cx, input: api::UploadPartInput) -> Result<api::UploadPartOutput> {

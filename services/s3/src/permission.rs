@@ -15,8 +15,9 @@ use undercast_wire::{Fields, Value};
 use crate::acl::Opened;
 use crate::copy::CopySource;
 use crate::rows::{Acl, Block, Bucket, Object, Ownership};
+use crate::settings::Setting;
 use crate::versions::{self, Found};
-use crate::{S3, acl, bucket, control, error, logging, tagging};
+use crate::{S3, acl, bucket, buckets, control, error, logging, tagging};
 
 /// A bucket with what decides over it.
 pub(crate) struct Guarded {
@@ -229,6 +230,9 @@ fn action(operation: &str, version: bool) -> Option<&'static str> {
         ("PutBucketLogging", _) => "s3:PutBucketLogging",
         ("GetBucketInventoryConfiguration" | "ListBucketInventoryConfigurations", _) => "s3:GetInventoryConfiguration",
         ("PutBucketInventoryConfiguration" | "DeleteBucketInventoryConfiguration", _) => "s3:PutInventoryConfiguration",
+        ("GetBucketAbac", _) => "s3:GetBucketAbac",
+        ("PutBucketAbac", _) => "s3:PutBucketAbac",
+        ("UpdateObjectEncryption", _) => "s3:UpdateObjectEncryption",
         ("GetBucketCors", _) => "s3:GetBucketCORS",
         ("PutBucketCors" | "DeleteBucketCors", _) => "s3:PutBucketCORS",
         ("GetBucketWebsite", _) => "s3:GetBucketWebsite",
@@ -268,6 +272,14 @@ pub(crate) fn access(s3: &S3, cx: &Cx, operation: &'static Operation, input: &Fi
     };
     further(s3, cx, &from, &guarded, operation.name, input, &mut needed)?;
     if guarded.is_asked(cx) {
+        if Setting::Abac.is_on(&guarded.bucket) {
+            let tags = buckets::tags(&from, &guarded.bucket)?.unwrap_or_default();
+            for access in &mut needed {
+                for (name, value) in &tags {
+                    access.context.set(&format!("aws:ResourceTag/{name}"), value.as_str());
+                }
+            }
+        }
         for access in &mut needed {
             conditions(access, cx, operation.name, input);
         }

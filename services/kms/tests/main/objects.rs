@@ -62,3 +62,42 @@ async fn a_key_of_ones_own_decides_who_reads() {
     call(&client, "ScheduleKeyDeletion", json!({"KeyId": id})).await;
     assert_eq!(put(&client, "o", json!({"SSEKMSKeyId": id})).await.code(), "KMS.KMSInvalidStateException");
 }
+
+#[tokio::test]
+async fn an_object_gets_another_key_and_stays_what_it_is() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    client.call("s3", "CreateBucket", json!({"Bucket": "sealed"})).await.ok();
+    let (first, second) = (key(&client, json!({})).await.1, key(&client, json!({})).await.1);
+    let before = put(&client, "o", json!({"SSEKMSKeyId": first})).await.ok();
+    let update = |arn: &str| {
+        let encryption = json!({"SSEKMS": {"KMSKeyArn": arn, "BucketKeyEnabled": true}});
+        client.call(
+            "s3",
+            "UpdateObjectEncryption",
+            json!({"Bucket": "sealed", "Key": "o", "ObjectEncryption": encryption}),
+        )
+    };
+    update(&second).await.ok();
+    call(&client, "DisableKey", json!({"KeyId": first})).await;
+    let got = get(&client, "o").await;
+    assert_eq!(got.body.as_ref(), b"hello");
+    assert_eq!(got.headers["x-amz-server-side-encryption-aws-kms-key-id"], second.as_str());
+    assert_eq!(got.headers["x-amz-server-side-encryption-bucket-key-enabled"], "true");
+    assert_eq!(got.headers["etag"], before["ETag"].as_str().unwrap());
+    // Parts stay parts.
+    let plain = json!({"Bucket": "sealed", "Key": "o"});
+    let begun = client.call("s3", "CreateMultipartUpload", plain).await.ok();
+    let mut parts = Vec::new();
+    for (number, length) in [(1, 5 * 1024 * 1024), (2, 9)] {
+        let input = json!({"Bucket": "sealed", "Key": "o", "UploadId": begun["UploadId"], "PartNumber": number});
+        let part = client.call_with_body("s3", "UploadPart", input, Some(vec![7; length].into())).await.ok();
+        parts.push(json!({"PartNumber": number, "ETag": part["ETag"]}));
+    }
+    let done =
+        json!({"Bucket": "sealed", "Key": "o", "UploadId": begun["UploadId"], "MultipartUpload": {"Parts": parts}});
+    client.call("s3", "CompleteMultipartUpload", done).await.ok();
+    update(&second).await.ok();
+    let part = client.call("s3", "GetObject", json!({"Bucket": "sealed", "Key": "o", "PartNumber": 2})).await;
+    assert_eq!((part.status, part.body.as_ref()), (206, [7; 9].as_slice()));
+}
