@@ -9,7 +9,7 @@ use undercast_kernel::store::{Blobs, Database, Memory};
 use undercast_kernel::{AuthMode, Cx, IamMode, Kernel, Random, Service, Settings, Task};
 use undercast_s3::{S3, S3Control};
 use undercast_testkit::{Client, Cloud, Folder};
-use undercast_wire::text;
+use undercast_wire::{Bytes, text};
 
 use super::control::{ME, control};
 use super::{bucket, call, put, services};
@@ -409,6 +409,47 @@ async fn a_job_works_on_what_an_inventory_lists() {
     assert_eq!(until(&client, &id, "Complete").await["ProgressSummary"]["NumberOfTasksSucceeded"], 2);
     for key in ["a b", "c+d"] {
         assert_eq!(tags(&client, "stock", key).await, json!([{"Key": "seen", "Value": ""}]));
+    }
+}
+
+#[tokio::test]
+async fn checksums_are_computed_where_objects_are() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:GetObject", "s3:PutObject", "s3:ListBucket"]).await;
+    bucket(&client, "summed").await;
+    bucket(&client, "reports").await;
+    put(&client, "summed", "k", b"123456789").await;
+    let body = Bytes::from_static(b"123456789");
+    client
+        .call_with_body(
+            "s3",
+            "PutObject",
+            json!({"Bucket": "summed", "Key": "cold", "StorageClass": "GLACIER"}),
+            Some(body),
+        )
+        .await
+        .ok();
+    let manifest = list(&client, "summed", "summed,k\nsummed,cold\nsummed,gone\n").await;
+    for (algorithm, kind, sum, hex) in [
+        ("CRC32", "FULL_OBJECT", "y/Q5Jg==", "CBF43926"),
+        ("SHA1", "FULL_OBJECT", "98O8HYCOBHMq32eZZczDTKeuNEE=", "F7C3BC1D808E04732ADF679965CCC34CA7AE3441"),
+        ("CRC32", "COMPOSITE", "7kxlUA==-1", "EE4C6550"),
+    ] {
+        let operation = json!({"S3ComputeObjectChecksum": {"ChecksumAlgorithm": algorithm, "ChecksumType": kind}});
+        let more = json!({"Manifest": manifest, "Report": report("AllTasks"), "ClientRequestToken": format!("{algorithm} {kind}")});
+        let id = job(&client, &operation, more).await;
+        until(&client, &id, "Complete").await;
+        let (_, lines) = reported(&client, &id).await;
+        for (line, key) in lines.iter().zip(["k", "cold"]) {
+            let wanted = format!(
+                "summed,{key},,succeeded,200,,\"{{\"\"checksum_base64\"\":\"\"{sum}\"\",\"\"etag\"\":\"\"25f9e794323b453885f5181f1b624d0b\"\",\"\"checksumAlgorithm\"\":\"\"{algorithm}\"\",\"\"checksumType\"\":\"\"{kind}\"\",\"\"checksum_hex\"\":\"\"{hex}\"\"}}\""
+            );
+            assert_eq!(line.1, wanted);
+        }
+        let failed = &lines[2].1;
+        assert!(failed.starts_with("summed,gone,,failed,200,PermanentFailure,\"error details: "), "{failed}");
+        assert!(failed.contains("Key not found\"\", \"\"errorCode\"\": \"\"404\"\"}"), "{failed}");
     }
 }
 

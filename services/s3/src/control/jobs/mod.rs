@@ -14,6 +14,7 @@ mod report;
 mod request;
 mod rows;
 pub(crate) mod run;
+mod sums;
 mod work;
 
 pub(crate) use manage::{

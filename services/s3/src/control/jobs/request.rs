@@ -56,6 +56,8 @@ fn operation_of(operation: &input::JobOperation) -> Result<Json> {
         ("S3PutObjectLegalHold", operation.s3_put_object_legal_hold.as_ref().map(legal_hold)),
         ("S3PutObjectRetention", operation.s3_put_object_retention.as_ref().map(retention)),
         ("S3ReplicateObject", operation.s3_replicate_object.as_ref().map(|_| json!({}))),
+        ("S3ComputeObjectChecksum", operation.s3_compute_object_checksum.as_ref().map(checksum)),
+        ("S3UpdateObjectEncryption", operation.s3_update_object_encryption.as_ref().map(other_key)),
     ];
     let mut set = all.into_iter().filter_map(|(name, operation)| Some((name, operation?)));
     match (set.next(), set.next()) {
@@ -149,6 +151,18 @@ fn acl(o: &input::S3SetObjectAclOperation) -> Json {
 
 fn restore(o: &input::S3InitiateRestoreObjectOperation) -> Json {
     object([("ExpirationInDays", json!(o.expiration_in_days)), ("GlacierJobTier", json!(o.glacier_job_tier))])
+}
+
+fn checksum(o: &input::S3ComputeObjectChecksumOperation) -> Json {
+    object([("ChecksumAlgorithm", json!(o.checksum_algorithm)), ("ChecksumType", json!(o.checksum_type))])
+}
+
+fn other_key(o: &input::S3UpdateObjectEncryptionOperation) -> Json {
+    let kms = |k: &input::S3UpdateObjectEncryptionSSEKMS| {
+        object([("KMSKeyArn", json!(k.kms_key_arn)), ("BucketKeyEnabled", json!(k.bucket_key_enabled))])
+    };
+    let kms = o.object_encryption.as_ref().map(|e| object([("SSEKMS", e.ssekms.as_ref().map_or(Json::Null, kms))]));
+    object([("ObjectEncryption", kms.unwrap_or_default())])
 }
 
 fn legal_hold(o: &input::S3SetObjectLegalHoldOperation) -> Json {
