@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use undercast_kernel::policy::{Policy, PolicyKind, PrincipalFacts, PrincipalKind};
+use undercast_kernel::policy::{NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::Read;
 use undercast_kernel::{Access, AwsError, Cx, Result, SignedIn};
 use undercast_wire::schema::Operation;
@@ -79,8 +79,9 @@ impl Guarded {
         self.with_acl(access, action, self.bucket.acl.as_ref(), acl::On::Bucket)
     }
 
-    /// Lets what an ACL says of an action count as the policy that it amounts to.
-    fn with_acl(&self, access: Access, action: &str, acl: Option<&Acl>, on: acl::On) -> Access {
+    /// Lets what an ACL says of an action count as the policy that it amounts to: of the bucket, also where an access point
+    /// stands before it.
+    fn with_acl(&self, mut access: Access, action: &str, acl: Option<&Acl>, on: acl::On) -> Access {
         if self.bucket.ownership == Ownership::Enforced {
             return access;
         }
@@ -94,11 +95,15 @@ impl Guarded {
         let text = json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": access.action, "Resource": "*"}
         ]});
-        match Policy::parse(PolicyKind::Resource, &text.to_string()) {
-            Ok(policy) => access.with_policy("ACL", Arc::new(policy)),
-            // An account is always a principal.
-            Err(_) => access,
+        // An account is always a principal.
+        if let Ok(policy) = Policy::parse(PolicyKind::Resource, &text.to_string()) {
+            let policy = NamedPolicy { name: "ACL".into(), policy: Arc::new(policy) };
+            match access.behind.last_mut() {
+                Some(bucket) => bucket.policies.push(policy),
+                None => access.policies.push(policy),
+            }
         }
+        access
     }
 
     /// Lets the object's own ACL and owner count, where there are such.
@@ -108,8 +113,16 @@ impl Guarded {
         }
         if let Some(owner) = &object.owner {
             // The bucket's policy says nothing of what others own in it.
-            access.resource_account = Some(owner.clone());
-            access.policies.clear();
+            match access.behind.last_mut() {
+                Some(bucket) => {
+                    bucket.account.clone_from(owner);
+                    bucket.policies.clear();
+                }
+                None => {
+                    access.resource_account = Some(owner.clone());
+                    access.policies.clear();
+                }
+            }
         }
         let action = access.action.clone();
         self.with_acl(access, &action, object.acl.as_ref(), acl::On::Object)
