@@ -1,10 +1,16 @@
-//! The fuzz targets' bodies, which are those of the tests of `crates/wire`.
+//! The fuzz targets' bodies, which are those of the tests of `crates/wire` and `crates/select`.
 
 #[path = "../../crates/wire/tests/corpus/targets/mod.rs"]
 mod targets;
 
+#[path = "../../crates/select/tests/fuzzed.rs"]
+mod fuzzed;
+
 /// Runs the target called `name` with an input.
 pub fn run(name: &str, bytes: &[u8]) {
+    if name == "select" {
+        return fuzzed::select(bytes);
+    }
     for (target, body) in targets::TARGETS {
         if *target == name {
             return body(bytes);

@@ -9,7 +9,7 @@
 //! Start with [`Scan`]. Memory is bounded by the longest record (1 MB) and what decompression needs; of a Parquet file
 //! the pages that are read. Work is done by whoever calls [`Scan::next`], on their thread.
 //!
-//! The parser is our own. `sqlparser` 0.60 was tried with four of its dialects: none takes `IS MISSING` or `.*` in a
+//! The parser is our own. `sqlparser` 0.64 was tried with four of its dialects: none takes `IS MISSING` or `.*` in a
 //! `FROM` path, which are this dialect's own, literals of Ion in backticks are names to all of them, and S3's messages
 //! name the kind of a word and its place. JSON is read by our own reader, because the records of one document
 //! (`FROM S3Object[*].Records[*]`) are given out before the document has been read, and numbers keep their digits.

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use undercast_select::{Compression, FileHeaderInfo, Format, Input, JsonType};
 
+use crate::formats::{bzip2, gzip};
+use crate::parquet::file;
 use crate::support::{answer, csv_input, json_input, json_output, value, whole};
 
 fn inputs() -> Vec<Input> {
@@ -35,6 +37,25 @@ proptest! {
         }
     }
 
+    /// Files that were good until some of their bytes were changed, or the end was cut off.
+    #[test]
+    fn spoilt_files(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4), cut in proptest::option::of(any::<prop::sample::Index>())) {
+        static FILES: std::sync::LazyLock<Vec<(Input, Vec<u8>)>> = std::sync::LazyLock::new(files);
+        for (input, bytes) in FILES.iter() {
+            let mut bytes = bytes.clone();
+            for (at, value) in &changes {
+                let at = at.index(bytes.len());
+                bytes[at] ^= value;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            for query in ["SELECT * FROM S3Object", "SELECT MAX(s.name) FROM S3Object s WHERE s.price > 1"] {
+                answer(whole(bytes.clone()), query, input, json_output());
+            }
+        }
+    }
+
     #[test]
     fn words(words in proptest::collection::vec(prop::sample::select(vec![
         "SELECT", "*", "FROM", "S3Object", "[", "]", "(", ")", ",", ".", "a", "\"b\"", "'c'", "1", "1.5", "`2010T`", "-", "+", "||",
@@ -55,6 +76,22 @@ proptest! {
         let wanted = regex(&pattern).map(|parts| like(&text.chars().collect::<Vec<_>>(), &parts));
         prop_assert_eq!(found.ok(), wanted.map(|w| w.to_string()));
     }
+}
+
+fn files() -> Vec<(Input, Vec<u8>)> {
+    let text = "name,price\na,1\n\"b\",2.5\n".repeat(20);
+    let compressed = |compression| Input { compression, ..csv_input(FileHeaderInfo::Use) };
+    let parquet = || Input { format: Format::Parquet, compression: Compression::None, range: None };
+    vec![
+        (compressed(Compression::Gzip), gzip(text.as_bytes())),
+        (compressed(Compression::Bzip2), bzip2(text.as_bytes())),
+        (
+            json_input(JsonType::Document),
+            br#"{"name": "a\u00e9", "price": [1.5e3, {"x": null}]} {"price": -2}"#.to_vec(),
+        ),
+        (parquet(), file(::parquet::basic::Compression::SNAPPY)),
+        (parquet(), file(::parquet::basic::Compression::UNCOMPRESSED)),
+    ]
 }
 
 /// A pattern in parts, `None` for one that ends in its escape or escapes what needs none.

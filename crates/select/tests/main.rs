@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod corpus;
 mod formats;
+mod fuzzed;
 mod hostile;
 mod parquet;
 mod properties;

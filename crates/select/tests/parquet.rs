@@ -36,7 +36,7 @@ fn column<T: DataType>(
 }
 
 /// Two groups of two rows each.
-fn file(compression: Compression) -> Vec<u8> {
+pub(crate) fn file(compression: Compression) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
     let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
     let mut file = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();

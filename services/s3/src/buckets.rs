@@ -266,6 +266,7 @@ pub(crate) async fn put_tagging(cx: &Cx, input: api::PutBucketTaggingInput) -> R
     let text = tagging::text(&tags)?;
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        check_tagging(&bucket)?;
         SETTINGS.put(tx, &bucket.key(TAGS), &text);
         Ok(())
     })
@@ -286,6 +287,7 @@ pub(crate) fn get_tagging(cx: &Cx, input: &api::GetBucketTaggingInput) -> Result
 pub(crate) async fn delete_tagging(cx: &Cx, input: api::DeleteBucketTaggingInput) -> Result<()> {
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        check_tagging(&bucket)?;
         SETTINGS.delete(tx, &bucket.key(TAGS));
         Ok(())
     })
@@ -392,4 +394,31 @@ pub(crate) fn get_accelerate(
     let owner = input.expected_bucket_owner.as_deref();
     let (_, status) = Setting::Accelerate.of_call::<String>(cx, &input.bucket, owner)?;
     Ok(api::GetBucketAccelerateConfigurationOutput { status, request_charged: None })
+}
+
+/// Access by tags: whether a bucket's tags count as `aws:ResourceTag` where it is decided who may.
+///
+/// Source: "Using tags for attribute-based access control with general purpose buckets" in the user guide.
+pub(crate) async fn put_abac(cx: &Cx, input: api::PutBucketAbacInput) -> Result<()> {
+    let status = input.abac_status.status.ok_or_else(error::malformed_xml)?;
+    let (name, owner) = (input.bucket.as_str(), input.expected_bucket_owner.as_deref());
+    if status == "Enabled" {
+        return Setting::Abac.set(cx, name, owner, &status).await;
+    }
+    Setting::Abac.delete(cx, name, owner).await
+}
+
+pub(crate) fn get_abac(cx: &Cx, input: &api::GetBucketAbacInput) -> Result<api::GetBucketAbacOutput> {
+    let bucket = bucket::open(cx, &cx.read(), &input.bucket, input.expected_bucket_owner.as_deref())?;
+    let status = if Setting::Abac.is_on(&bucket) { "Enabled" } else { "Disabled" };
+    Ok(api::GetBucketAbacOutput { abac_status: Some(output::AbacStatus { status: Some(status.to_owned()) }) })
+}
+
+/// Where tags decide who may, they are changed by who may tag, with S3 Control's operations.
+fn check_tagging(bucket: &Bucket) -> Result<()> {
+    if !Setting::Abac.is_on(bucket) {
+        return Ok(());
+    }
+    let message = "ABAC is enabled on this bucket. Use TagResource and UntagResource to change its tags.";
+    Err(error::invalid_request(message).into())
 }

@@ -135,7 +135,6 @@ pub(crate) fn emit(
 }
 
 /// Schedules the notifications of an event. `more`: what its record has besides what all have.
-#[expect(clippy::too_many_arguments, reason = "an event has many sides")]
 pub(crate) fn tell(
     cx: &Cx,
     tx: &mut Tx<'_>,
@@ -144,7 +143,7 @@ pub(crate) fn tell(
     key: &str,
     object: Option<&Object>,
     moment: Moment,
-    more: Option<(&str, Json)>,
+    more: Option<&(&'static str, Json)>,
 ) -> Result<()> {
     if !bucket.notifies {
         return Ok(());
@@ -153,7 +152,7 @@ pub(crate) fn tell(
     let owner = cx.elsewhere(&bucket.account, &bucket.region);
     for rule in notifications::rules(tx, bucket)?.into_iter().filter(|r| r.wants(name, key)) {
         let mut record = record(cx, bucket, event, &rule.id, key, object, moment);
-        let besides = more.clone().or_else(|| besides(event, object));
+        let besides = more.cloned().or_else(|| besides(event, object));
         if let (Some((name, data)), Json::Object(record)) = (besides, &mut record["Records"][0]) {
             record.insert(name.to_owned(), data);
         }

@@ -4,9 +4,9 @@ use undercast_kernel::{Cx, Result};
 
 use crate::settings::Setting;
 use crate::{
-    S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, lifecycle,
-    list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication, select,
-    tagging, uploads, website,
+    S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, inventory,
+    lifecycle, list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication,
+    reseal, select, tagging, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -52,6 +52,14 @@ impl api::Operations for S3 {
 
     async fn delete_bucket_encryption(&self, cx: &Cx, input: api::DeleteBucketEncryptionInput) -> Result<()> {
         encryption_configuration::delete(cx, input).await
+    }
+
+    async fn delete_bucket_inventory_configuration(
+        &self,
+        cx: &Cx,
+        input: api::DeleteBucketInventoryConfigurationInput,
+    ) -> Result<()> {
+        inventory::delete(cx, input).await
     }
 
     async fn delete_bucket_lifecycle(&self, cx: &Cx, input: api::DeleteBucketLifecycleInput) -> Result<()> {
@@ -102,6 +110,10 @@ impl api::Operations for S3 {
         policy::delete_block(cx, input).await
     }
 
+    async fn get_bucket_abac(&self, cx: &Cx, input: api::GetBucketAbacInput) -> Result<api::GetBucketAbacOutput> {
+        buckets::get_abac(cx, &input)
+    }
+
     async fn get_bucket_accelerate_configuration(
         &self,
         cx: &Cx,
@@ -124,6 +136,14 @@ impl api::Operations for S3 {
         input: api::GetBucketEncryptionInput,
     ) -> Result<api::GetBucketEncryptionOutput> {
         encryption_configuration::get(cx, &input)
+    }
+
+    async fn get_bucket_inventory_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketInventoryConfigurationInput,
+    ) -> Result<api::GetBucketInventoryConfigurationOutput> {
+        inventory::get(cx, &input)
     }
 
     async fn get_bucket_lifecycle_configuration(
@@ -282,6 +302,14 @@ impl api::Operations for S3 {
         objects::head(self, cx, &input)
     }
 
+    async fn list_bucket_inventory_configurations(
+        &self,
+        cx: &Cx,
+        input: api::ListBucketInventoryConfigurationsInput,
+    ) -> Result<api::ListBucketInventoryConfigurationsOutput> {
+        inventory::list(cx, input)
+    }
+
     async fn list_buckets(&self, cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBucketsOutput> {
         buckets::list(cx, input)
     }
@@ -314,6 +342,10 @@ impl api::Operations for S3 {
         list_uploads::parts(cx, input)
     }
 
+    async fn put_bucket_abac(&self, cx: &Cx, input: api::PutBucketAbacInput) -> Result<()> {
+        buckets::put_abac(cx, input).await
+    }
+
     async fn put_bucket_accelerate_configuration(
         &self,
         cx: &Cx,
@@ -332,6 +364,14 @@ impl api::Operations for S3 {
 
     async fn put_bucket_encryption(&self, cx: &Cx, input: api::PutBucketEncryptionInput) -> Result<()> {
         encryption_configuration::put(cx, input).await
+    }
+
+    async fn put_bucket_inventory_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketInventoryConfigurationInput,
+    ) -> Result<()> {
+        inventory::put(cx, input).await
     }
 
     async fn put_bucket_lifecycle_configuration(
@@ -436,6 +476,14 @@ impl api::Operations for S3 {
         input: api::SelectObjectContentInput,
     ) -> Result<api::SelectObjectContentOutput> {
         select::content(self, cx, input).await
+    }
+
+    async fn update_object_encryption(
+        &self,
+        cx: &Cx,
+        input: api::UpdateObjectEncryptionInput,
+    ) -> Result<api::UpdateObjectEncryptionOutput> {
+        reseal::update(self, cx, input).await
     }
 
     async fn upload_part(&self, cx: &Cx, input: api::UploadPartInput) -> Result<api::UploadPartOutput> {

@@ -355,7 +355,7 @@ pub(crate) enum Content {
 }
 
 /// A piece of an object that was uploaded in parts.
-#[derive(Debug, Clone, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Segment {
     #[n(0)]
     pub(crate) number: u32,

@@ -22,7 +22,7 @@ use undercast_wire::write::Write;
 use crate::api::{input, output};
 use crate::encryption::{self, DataKey};
 use crate::rows::{Bucket, Content, Object, Stored};
-use crate::{S3, api, archive, content, error};
+use crate::{S3, api, content, error};
 
 /// So many events wait for a slow reader.
 const WAITING: usize = 4;
@@ -46,7 +46,6 @@ pub(crate) async fn content(
     let bucket = s3.bucket(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let object = s3.readable(cx, &from, &bucket, &input.key, None)?;
     check_class(&object)?;
-    archive::check_readable(&object, cx.now_millis())?;
     let key = s3.opening(cx, object.sealed.as_ref(), &encryption::customer!(input)).await?;
     let query = Query {
         source: Arc::new(Whole::of(cx, &from, &bucket, &object, key)?),
@@ -96,10 +95,10 @@ fn required(name: &str) -> Error {
 }
 
 /// "You cannot specify the S3 Glacier Flexible Retrieval, S3 Glacier Deep Archive, or REDUCED_REDUNDANCY storage
-/// classes."
+/// classes." That an object was restored changes nothing of its class.
 fn check_class(object: &Object) -> Result<()> {
     match object.storage_class.as_deref() {
-        Some(class @ "REDUCED_REDUNDANCY") => {
+        Some(class @ ("REDUCED_REDUNDANCY" | "GLACIER" | "DEEP_ARCHIVE")) => {
             let message = format!(
                 "We do not support {class} storage class. Please check the service documentation and try again."
             );

@@ -12,6 +12,8 @@ use crate::rows::{BUCKETS, Bucket, SETTINGS};
 /// What a bucket can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Setting {
+    /// Tags of the bucket decide who may.
+    Abac,
     Accelerate,
     Cors,
     Lifecycle,
@@ -24,6 +26,7 @@ impl Setting {
     /// The last part of its row's key.
     fn name(self) -> &'static str {
         match self {
+            Self::Abac => "abac",
             Self::Accelerate => "accelerate",
             Self::Cors => "cors",
             Self::Lifecycle => "lifecycle",
@@ -36,6 +39,7 @@ impl Setting {
     /// Its bit. They are in rows, so they stay what they are.
     fn bit(self) -> u32 {
         match self {
+            Self::Abac => 1 << 7,
             Self::Accelerate => 1 << 1,
             Self::Cors => 1 << 2,
             Self::Lifecycle => 1 << 3,

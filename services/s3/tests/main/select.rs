@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use undercast_testkit::{Client, Cloud};
-use undercast_wire::{Bytes, Request};
+use undercast_wire::{Bytes, Request, text};
 
 use crate::{bucket, call, put, services, statement, unsigned, user};
 
@@ -140,6 +140,39 @@ async fn what_everybody_may_get_not_everybody_may_query() {
     let answer = String::from_utf8_lossy(&answer).into_owned();
     assert!(status == 403 && answer.contains("<Code>AccessDenied</Code>"), "{status} {answer}");
     assert_eq!(records(&events(&owner, query("public", "k", "SELECT _1 FROM S3Object")).await), "a\n");
+}
+
+#[tokio::test]
+async fn what_a_customers_key_encrypts_is_queried_with_it() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    bucket(&client, "sealed").await;
+    let rule = json!({"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}});
+    let open = json!({"Bucket": "sealed", "ServerSideEncryptionConfiguration": {"Rules": [rule]}});
+    call(&client, "PutBucketEncryption", open).await.ok();
+    let with_key = |mut input: Json, letter: char| {
+        let key = letter.to_string().repeat(32);
+        let md5 = if letter == 'k' { "mT2HRsMGJ5IX5C+0rreZ8Q==" } else { "3I/h1kl+vSP1l12NKhxegQ==" };
+        input["SSECustomerAlgorithm"] = json!("AES256");
+        input["SSECustomerKey"] = json!(text::base64(key.as_bytes()));
+        input["SSECustomerKeyMD5"] = json!(md5);
+        input
+    };
+    // In a file, and in a row.
+    for (key, object) in [("large", lines(0..20_000)), ("small", lines(0..50))] {
+        let body = Bytes::from(object.clone());
+        let sealed = with_key(json!({"Bucket": "sealed", "Key": key}), 'k');
+        client.call_with_body("s3", "PutObject", sealed, Some(body)).await.ok();
+        let asked = query("sealed", key, "SELECT * FROM S3Object");
+        assert!(records(&events(&client, with_key(asked.clone(), 'k')).await) == object);
+        let mut some = asked.clone();
+        let half = object.len() / 2;
+        some["ScanRange"] = json!({"Start": half});
+        let rest = object[half..].split_once('\n').unwrap().1;
+        assert!(records(&events(&client, with_key(some, 'k')).await) == rest);
+        assert_eq!(call(&client, "SelectObjectContent", with_key(asked.clone(), 'x')).await.code(), "AccessDenied");
+        assert_eq!(call(&client, "SelectObjectContent", asked).await.code(), "InvalidRequest");
+    }
 }
 
 /// How many queries are going on in this process.

@@ -116,3 +116,21 @@ async fn bytes_under_a_customers_key_are_not_those_that_were_sent() {
         }
     }
 }
+
+#[tokio::test]
+async fn tags_of_a_bucket_decide_where_they_may() {
+    let cloud = Cloud::start(services()).await;
+    let (root, ann) = (cloud.client(), user(&cloud, "ann").await);
+    bucket(&root, "tagged").await;
+    put(&root, "tagged", "k", b"x").await;
+    let tags = json!({"Bucket": "tagged", "Tagging": {"TagSet": [{"Key": "team", "Value": "red"}]}});
+    call(&root, "PutBucketTagging", tags).await.ok();
+    let may = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*",
+        "Condition": {"StringEquals": {"aws:ResourceTag/team": "red"}}}]});
+    let input = json!({"UserName": "ann", "PolicyName": "p", "PolicyDocument": may.to_string()});
+    root.call("iam", "PutUserPolicy", input).await.ok();
+    let read = || call(&ann, "GetObject", json!({"Bucket": "tagged", "Key": "k"}));
+    assert_eq!(read().await.code(), "AccessDenied", "tags count only where that is said");
+    call(&root, "PutBucketAbac", json!({"Bucket": "tagged", "AbacStatus": {"Status": "Enabled"}})).await.ok();
+    assert_eq!(read().await.status, 200);
+}
