@@ -147,11 +147,11 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectVersionsInput) -> Result<api::
         (Some(key), None) => listing::after(key),
         (None, _) => Vec::new(),
     };
-    let marker = match key_marker.zip(id_marker) {
+    let given_up_to = match key_marker.zip(id_marker) {
         Some((key, id)) => UpTo::of(&from, &bucket, key, id)?.map(|up_to| (key, up_to)),
         None => None,
     };
-    let mut rows = Behind { versions: Versions::new(&from, &bucket, prefix, &start), marker };
+    let mut rows = Behind { versions: Versions::new(&from, &bucket, prefix, &start), marker: given_up_to };
     let listing = listing::walk(&mut rows, &Asked { prefix, delimiter, given, most })?;
     let next = listing.items.last().filter(|_| listing.truncated);
     let next_key = next.map(|i| names.show(i.name()));
