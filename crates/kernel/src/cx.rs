@@ -160,9 +160,10 @@ impl Cx {
     /// `abc.lambda-url.us-east-1.localhost:4566`.
     pub fn site_host(&self, site: &str) -> String {
         // `localhost` has names below it, an address has none.
-        match self.origin.host.strip_prefix("127.0.0.1") {
+        let host = &self.origin.host;
+        match host.strip_prefix("127.0.0.1").or(host.strip_prefix("[::1]")) {
             Some(port) => format!("{site}.localhost{port}"),
-            None => format!("{site}.{}", self.origin.host),
+            None => format!("{site}.{host}"),
         }
     }
 

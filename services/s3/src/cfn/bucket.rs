@@ -42,9 +42,14 @@ fn resource(cx: &Cx, name: &str) -> Resource {
     Resource::new(name, attributes.map(|(attribute, value)| (attribute, Json::from(value))))
 }
 
+async fn one(cx: &Cx, call: Call) -> Result<()> {
+    // An inventory that somebody has deleted need not be deleted.
+    unless_gone(cx.call("s3", call.operation, call.input).await, &["NoSuchConfiguration"])
+}
+
 async fn apply(cx: &Cx, calls: Vec<Call>) -> Result<()> {
     for call in calls {
-        cx.call("s3", call.operation, call.input).await?;
+        one(cx, call).await?;
     }
     Ok(())
 }
@@ -53,8 +58,8 @@ async fn apply(cx: &Cx, calls: Vec<Call>) -> Result<()> {
 async fn revert(cx: &Cx, calls: Vec<Call>) {
     for call in calls {
         let operation = call.operation;
-        if let Err(failure) = cx.call("s3", operation, call.input).await {
-            tracing::debug!(operation, %failure, "there was nothing to take back");
+        if let Err(failure) = one(cx, call).await {
+            tracing::warn!(operation, %failure, "a change that failed could not be taken back");
         }
     }
 }
