@@ -11,9 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use sha2::{Digest, Sha256};
 use undercast_wire::sigv4::chunked::ChunkedDecoder;
-use undercast_wire::text;
 use undercast_wire::value::{Body, BodyError, ByteStream, Trailers};
 
 /// A sender that says nothing for so long has gone.
@@ -142,54 +140,11 @@ impl Stream for Unchunk {
     }
 }
 
-/// A body whose SHA-256 the signer has named: pieces pass as they come, and the stream ends with an error unless the
-/// hash agrees. So nothing may be kept before its end.
-pub(crate) fn hashed(body: Body, expected: String) -> Body {
-    let length = body.length();
-    let hashed = Hashed { stream: pieces(body), hasher: Sha256::new(), expected, done: false };
-    Body::stream(Box::pin(hashed), length)
-}
-
 /// The bytes of a body, however it came.
 fn pieces(body: Body) -> ByteStream {
     match body.into_parts() {
         Ok(bytes) => Box::pin(futures_util::stream::once(async move { Ok(bytes) })),
         Err((stream, _)) => stream,
-    }
-}
-
-struct Hashed {
-    stream: ByteStream,
-    hasher: Sha256,
-    expected: String,
-    done: bool,
-}
-
-impl Stream for Hashed {
-    type Item = Result<Bytes, BodyError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.done {
-            return Poll::Ready(None);
-        }
-        match self.stream.as_mut().poll_next(cx) {
-            Poll::Ready(Some(Ok(bytes))) => {
-                self.hasher.update(&bytes);
-                Poll::Ready(Some(Ok(bytes)))
-            }
-            Poll::Ready(None) => {
-                self.done = true;
-                let hash = text::hex_encode(&std::mem::take(&mut self.hasher).finalize());
-                if hash == self.expected {
-                    return Poll::Ready(None);
-                }
-                Poll::Ready(Some(Err(BodyError::Refused {
-                    code: "XAmzContentSHA256Mismatch",
-                    message: "The provided 'x-amz-content-sha256' header does not match what was computed.".to_owned(),
-                })))
-            }
-            other => other,
-        }
     }
 }
 
@@ -239,6 +194,9 @@ impl HttpBody for Outgoing {
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
+
+    use sha2::{Digest, Sha256};
+    use undercast_wire::text;
 
     use super::*;
 
@@ -290,7 +248,7 @@ mod tests {
             [("a body", "a body", true), ("a body", "another", false), ("", "", true), ("", "a", false)]
         {
             let expected = text::hex_encode(&Sha256::digest(wanted.as_bytes()));
-            let body = hashed(Body::from(text.as_bytes().to_vec()), expected);
+            let body = Body::from(text.as_bytes().to_vec()).expecting(expected);
             let collected = body.collect(1 << 20).await;
             assert_eq!(collected.is_ok(), good, "{text:?} as {wanted:?}: {collected:?}");
         }

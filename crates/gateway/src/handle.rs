@@ -15,21 +15,32 @@ use undercast_wire::sigv4::{self, Signature, asymmetric};
 use undercast_wire::value::BodyError;
 use undercast_wire::{AwsError, Body, Request, Response, Service, protocol, text};
 
+use crate::lingering::Unread;
 use crate::listen::Gateway;
 use crate::route::{Asked, Target};
 use crate::{body, cors, host, internal};
 
-/// A request's answer; `None`: the connection is cut.
+/// A request's answer; `None`: the connection is cut. `unread` is set where the client is still sending.
 pub(crate) async fn handle(
     gateway: &Gateway,
     request: http::Request<Incoming>,
     peer: IpAddr,
     tls: bool,
+    unread: &Unread,
 ) -> Option<Response> {
     let (parts, incoming) = request.into_parts();
     let shared = parts.version >= http::Version::HTTP_2;
     let (body, left) = body::incoming(incoming);
-    let request = convert(parts, body);
+    let mut response = reply(gateway, convert(parts, body), peer, tls).await?;
+    // As S3 does: a client that is refused before it has sent everything must not take the connection for a good one.
+    if left.is_something() && !shared {
+        response.set("connection", "close");
+        unread.set();
+    }
+    Some(response)
+}
+
+async fn reply(gateway: &Gateway, request: Request, peer: IpAddr, tls: bool) -> Option<Response> {
     let host_header = request.header(names::HOST).unwrap_or_default().to_owned();
     let Some(name) = host::parse(&host_header, &gateway.settings.hosts) else {
         return Some(refuse(403, "The Host header names neither a loopback address nor a configured name."));
@@ -54,10 +65,6 @@ pub(crate) async fn handle(
         }
     }
     let mut response = door.answer(request).await?;
-    // As S3 does: a client that is refused before it has sent everything must not take the connection for a good one.
-    if left.is_something() && !shared {
-        response.set("connection", "close");
-    }
     match (&origin, rules) {
         (Some(_), Some(CrossOrigin::Allowed(headers))) => {
             headers.iter().for_each(|(name, value)| response.set(name, value));
@@ -476,7 +483,7 @@ impl Call<'_> {
             self.unchunk(request, &hash, &caller);
         } else if is_hash(&hash) && !computed {
             match whole {
-                None => request.body = body::hashed(request.body.take(), hash),
+                None => request.body = request.body.take().expecting(hash),
                 Some(bytes) if caller.chunks.is_some() && hash_of(bytes) != hash => {
                     return Err(mismatched_body(protocol, s3).into());
                 }

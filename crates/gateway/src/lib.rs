@@ -10,6 +10,7 @@ mod handle;
 mod host;
 mod init;
 mod internal;
+mod lingering;
 mod listen;
 mod patience;
 mod route;

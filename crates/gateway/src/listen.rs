@@ -20,6 +20,7 @@ use undercast_wire::Response;
 use undercast_wire::http::names;
 
 use crate::body::Outgoing;
+use crate::lingering::{Lingering, Unread};
 use crate::patience::Patience;
 use crate::route::Router;
 use crate::{DoorSettings, handle, host, tls};
@@ -169,11 +170,13 @@ async fn serve<S>(gateway: Arc<Gateway>, watcher: Watcher, stream: S, peer: IpAd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let unread = Unread::default();
+    let stream = Lingering::new(stream, unread.clone());
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let gateway = gateway.clone();
+        let (gateway, unread) = (gateway.clone(), unread.clone());
         async move {
             let answer = if host::is_clear(&request) {
-                handle::handle(&gateway, request, peer, tls).await
+                handle::handle(&gateway, request, peer, tls, &unread).await
             } else {
                 Some(Response::new(400, b"The request names more than one host.\n".to_vec()))
             };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use crate::cipher::{Cipher, KeyStream, NONCE};
 use crate::{Entry, Error, Read, Result, Shared, Table, Tx};
@@ -111,11 +111,23 @@ impl Blobs {
     pub async fn writer(&self) -> Result<BlobWriter> {
         let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let path = self.inner.folder.join("writing").join(number.to_string());
-        let mut file = tokio::fs::File::create(&path).await.map_err(failed(&path))?;
         let nonce = self.inner.cipher.nonce().map_err(failed(&path))?;
-        file.write_all(&nonce).await.map_err(failed(&path))?;
         let stream = self.inner.cipher.stream(&nonce, 0).map_err(failed(&path))?;
-        Ok(BlobWriter { blobs: self.clone(), path, file: Some(file), stream, hasher: Sha256::new(), length: 0 })
+        let making = path.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            use std::io::Write as _;
+            let mut file = std::fs::File::create(&making)?;
+            file.write_all(&nonce).map(|()| file)
+        });
+        let file = made.await.map_err(Error::engine)?.map_err(failed(&path))?;
+        Ok(BlobWriter {
+            blobs: self.clone(),
+            path,
+            file: Writing::Idle(file),
+            stream,
+            hasher: Sha256::new(),
+            length: 0,
+        })
     }
 
     /// Keeps bytes that are all here.
@@ -124,7 +136,7 @@ impl Blobs {
     /// When the file cannot be written.
     pub async fn put(&self, bytes: &[u8]) -> Result<Written> {
         let mut writer = self.writer().await?;
-        writer.push(bytes).await?;
+        writer.push(bytes.to_vec()).await?;
         writer.finish().await
     }
 
@@ -325,28 +337,50 @@ impl BlobReader {
 pub struct BlobWriter {
     blobs: Blobs,
     path: PathBuf,
-    file: Option<tokio::fs::File>,
+    file: Writing,
     stream: KeyStream,
     hasher: Sha256,
     length: u64,
 }
 
+/// The file of a blob, which is written beside what makes its next bytes.
+enum Writing {
+    Idle(std::fs::File),
+    Busy(tokio::task::JoinHandle<std::io::Result<std::fs::File>>),
+    /// Finished, or failed.
+    Gone,
+}
+
+impl Writing {
+    /// The file, once all is written that was given to it.
+    async fn idle(&mut self) -> std::io::Result<std::fs::File> {
+        match std::mem::replace(self, Self::Gone) {
+            Self::Idle(file) => Ok(file),
+            Self::Busy(work) => work.await.map_err(std::io::Error::other)?,
+            Self::Gone => Err(std::io::Error::other("the file was given up")),
+        }
+    }
+}
+
 impl BlobWriter {
-    /// Appends bytes.
+    /// Appends bytes. They are on their way to the disk when it returns, and those before them are there.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub async fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hasher.update(bytes);
+    pub async fn push(&mut self, mut bytes: Vec<u8>) -> Result<()> {
+        use std::io::Write as _;
+        self.hasher.update(&bytes);
         self.length += bytes.len() as u64;
-        match &mut self.file {
-            Some(file) => {
-                let mut sealed = bytes.to_vec();
-                self.stream.apply(&mut sealed);
-                file.write_all(&sealed).await.map_err(failed(&self.path))
-            }
-            None => Ok(()),
-        }
+        self.stream.apply(&mut bytes);
+        let mut file = self.file.idle().await.map_err(failed(&self.path))?;
+        let work = tokio::task::spawn_blocking(move || file.write_all(&bytes).map(|()| file));
+        self.file = Writing::Busy(work);
+        Ok(())
+    }
+
+    /// The SHA-256 of what was pushed so far, in hexadecimal: the name that the blob will have.
+    pub fn hash(&self) -> String {
+        self.hasher.clone().finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
 
     /// Gives the blob its name, once its bytes are on the disk.
@@ -354,32 +388,38 @@ impl BlobWriter {
     /// # Errors
     /// When the file cannot be written or renamed.
     pub async fn finish(mut self) -> Result<Written> {
-        let hash = std::mem::take(&mut self.hasher).finalize();
-        let id = BlobId(hash.iter().map(|b| format!("{b:02x}")).collect());
+        let id = BlobId(self.hash());
         let target = self.blobs.path(&id);
         *self.blobs.pins().entry(id.0.clone()).or_insert(0) += 1;
         let written = Written { id, length: self.length, blobs: self.blobs.clone() };
-        if let Some(mut file) = self.file.take() {
-            file.flush().await.map_err(failed(&self.path))?;
-            if self.blobs.inner.durable {
-                file.sync_all().await.map_err(failed(&self.path))?;
-            }
-        }
-        let folder = target.parent().map_or_else(|| self.blobs.inner.folder.clone(), Path::to_owned);
-        tokio::fs::create_dir_all(&folder).await.map_err(failed(&folder))?;
-        tokio::fs::rename(&self.path, &target).await.map_err(failed(&target))?;
-        if self.blobs.inner.durable {
-            let handle = tokio::fs::File::open(&folder).await.map_err(failed(&folder))?;
-            handle.sync_all().await.map_err(failed(&folder))?;
-        }
+        let file = self.file.idle().await.map_err(failed(&self.path))?;
+        let durable = self.blobs.inner.durable;
+        let (path, inner) = (self.path.clone(), self.blobs.inner.clone());
+        let work = tokio::task::spawn_blocking(move || settle(&file, &path, &target, &inner.folder, durable));
+        work.await.map_err(Error::engine)??;
         Ok(written)
     }
+}
+
+/// Sees to it that a file's bytes are on the disk, and then gives it its name.
+fn settle(file: &std::fs::File, path: &Path, target: &Path, root: &Path, durable: bool) -> Result<()> {
+    if durable {
+        file.sync_all().map_err(failed(path))?;
+    }
+    let folder = target.parent().unwrap_or(root);
+    std::fs::create_dir_all(folder).map_err(failed(folder))?;
+    std::fs::rename(path, target).map_err(failed(target))?;
+    if durable {
+        let handle = std::fs::File::open(folder).map_err(failed(folder))?;
+        handle.sync_all().map_err(failed(folder))?;
+    }
+    Ok(())
 }
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
         // After `finish` the file has another name, and there is nothing to remove.
-        if self.file.take().is_some() {
+        if !matches!(self.file, Writing::Gone) {
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
 pub use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use crate::schema::Structure;
+use crate::text::hex_encode;
 
 /// One value of a request or answer.
 #[derive(Debug, Default)]
@@ -192,6 +195,17 @@ impl Value {
 /// The stream inside a [`Body`]: chunks, or the reason why the sender stopped.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
+/// One piece, and no more.
+struct Once(Option<Bytes>);
+
+impl Stream for Once {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(Ok))
+    }
+}
+
 /// Why a body could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
@@ -221,6 +235,61 @@ pub type Trailers = Arc<Mutex<Vec<(String, String)>>>;
 enum Inner {
     Whole(Bytes),
     Stream(ByteStream, Option<u64>),
+    /// The same, of which the sender said the SHA-256.
+    Hashed(ByteStream, Option<u64>, String),
+}
+
+impl Inner {
+    /// A stream that is held against its hash as it is read.
+    fn held(self) -> Self {
+        match self {
+            Self::Hashed(stream, length, expected) => {
+                Self::Stream(Box::pin(Hashed { stream, hasher: Sha256::new(), expected, done: false }), length)
+            }
+            other => other,
+        }
+    }
+}
+
+/// Bytes whose last piece is followed by an error if they are not those whose SHA-256 was said.
+struct Hashed {
+    stream: ByteStream,
+    hasher: Sha256,
+    expected: String,
+    done: bool,
+}
+
+impl Stream for Hashed {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        match self.stream.as_mut().poll_next(cx) {
+            Poll::Ready(Some(Ok(bytes))) => {
+                self.hasher.update(&bytes);
+                Poll::Ready(Some(Ok(bytes)))
+            }
+            Poll::Ready(None) => {
+                self.done = true;
+                let hash = hex_encode(&std::mem::take(&mut self.hasher).finalize());
+                let good = hash == self.expected;
+                Poll::Ready((!good).then(|| Err(BodyError::other_hash())))
+            }
+            other => other,
+        }
+    }
+}
+
+impl BodyError {
+    /// The bytes are not those that were signed.
+    pub fn other_hash() -> Self {
+        Self::Refused {
+            code: "XAmzContentSHA256Mismatch",
+            message: "The provided 'x-amz-content-sha256' header does not match what was computed.".to_owned(),
+        }
+    }
 }
 
 impl Body {
@@ -239,6 +308,37 @@ impl Body {
         Self { inner: Mutex::new(Inner::Stream(stream, length)), trailers: Some(trailers) }
     }
 
+    /// The same body, of which the sender said the SHA-256, in hexadecimal: who reads it gets an error behind the last byte
+    /// if it is another.
+    #[must_use]
+    pub fn expecting(self, hash: String) -> Self {
+        let trailers = self.trailers.clone();
+        let inner = match self.inner.into_inner().unwrap_or_else(PoisonError::into_inner).held() {
+            Inner::Whole(bytes) => {
+                let length = Some(bytes.len() as u64);
+                Inner::Hashed(Box::pin(Once(Some(bytes))), length, hash)
+            }
+            Inner::Stream(stream, length) | Inner::Hashed(stream, length, _) => Inner::Hashed(stream, length, hash),
+        };
+        Self { inner: Mutex::new(inner), trailers }
+    }
+
+    /// The SHA-256 that the sender said, for who computes one anyway: whoever takes it holds the bytes against it, and
+    /// nobody else does.
+    pub fn take_expected(&mut self) -> Option<String> {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(inner, Inner::Whole(Bytes::new())) {
+            Inner::Hashed(stream, length, expected) => {
+                *inner = Inner::Stream(stream, length);
+                Some(expected)
+            }
+            other => {
+                *inner = other;
+                None
+            }
+        }
+    }
+
     /// What the sender says behind the body. Complete once the body has been read to its end.
     pub fn trailers(&self) -> Trailers {
         self.trailers.clone().unwrap_or_else(Trailers::default)
@@ -252,7 +352,7 @@ impl Body {
     pub fn length(&self) -> Option<u64> {
         match &*self.inner() {
             Inner::Whole(b) => Some(b.len() as u64),
-            Inner::Stream(_, length) => *length,
+            Inner::Stream(_, length) | Inner::Hashed(_, length, _) => *length,
         }
     }
 
@@ -264,19 +364,22 @@ impl Body {
 
     /// The bytes, if they are all here; else the stream.
     pub fn into_parts(self) -> Result<Bytes, (ByteStream, Option<u64>)> {
-        match self.inner.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match self.inner.into_inner().unwrap_or_else(PoisonError::into_inner).held() {
             Inner::Whole(b) => Ok(b),
-            Inner::Stream(s, length) => Err((s, length)),
+            Inner::Stream(s, length) | Inner::Hashed(s, length, _) => Err((s, length)),
         }
     }
 
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if matches!(inner, Inner::Hashed(..)) {
+            *inner = std::mem::replace(inner, Inner::Whole(Bytes::new())).held();
+        }
         match inner {
             Inner::Whole(b) if b.is_empty() => None,
             Inner::Whole(b) => Some(Ok(std::mem::take(b))),
-            Inner::Stream(s, _) => std::future::poll_fn(|cx| s.as_mut().poll_next(cx)).await,
+            Inner::Stream(s, _) | Inner::Hashed(s, ..) => std::future::poll_fn(|cx| s.as_mut().poll_next(cx)).await,
         }
     }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use undercast_kernel::store::{Read, is_account};
 
-use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_kernel::{AwsError, Cx, Failure, Result, SignedIn};
+use undercast_wire::sigv4::asymmetric;
 
 use crate::rows::{BUCKETS, Bucket};
+use crate::settings::Setting;
 use crate::{S3, control, error};
 
 /// Longest key in bytes.
@@ -57,10 +59,25 @@ fn missing(name: &str) -> AwsError {
 }
 
 fn check_region(cx: &Cx, bucket: &Bucket) -> Result<()> {
-    if bucket.region == cx.region() || bucket.via.as_ref().is_some_and(|via| via.everywhere) {
+    check_acceleration(cx, bucket)?;
+    // What was signed for one region is held against the bucket's, also where a multi-region access point led to it.
+    let for_all = || cx.origin().signed.as_ref().is_none_or(|s| s.version == asymmetric::ALGORITHM);
+    if bucket.region == cx.region() || (bucket.via.as_ref().is_some_and(|via| via.everywhere) && for_all()) {
         return Ok(());
     }
     wrong_region(cx, bucket).map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The accelerated endpoint is for buckets that are accelerated.
+fn check_acceleration(cx: &Cx, bucket: &Bucket) -> Result<()> {
+    if !cx.origin().host.contains(".s3-accelerate") {
+        return Ok(());
+    }
+    let enabled = Setting::Accelerate.get::<String>(&cx.read(), bucket)?.is_some_and(|status| status == "Enabled");
+    if enabled {
+        return Ok(());
+    }
+    Err(error::invalid_request("S3 Transfer Acceleration is not configured on this bucket").into())
 }
 
 /// `x-amz-expected-bucket-owner`
@@ -81,12 +98,14 @@ fn check_owner(bucket: &Bucket, owner: Option<&str>) -> Result<()> {
 /// of AWS do; so do unsigned requests, unless their host names a region.
 fn wrong_region(cx: &Cx, bucket: &Bucket) -> Option<AwsError> {
     if cx.origin().access_key.is_some() {
-        let message = format!(
-            "The authorization header is malformed; the region '{}' is wrong; expecting '{}'",
-            cx.region(),
-            bucket.region
-        );
-        let error = AwsError::new("AuthorizationHeaderMalformed", 400, message).with("Region", bucket.region.as_str());
+        let (code, what) = match cx.origin().signed.as_ref().map(|s| s.place) {
+            Some(SignedIn::Query) => {
+                ("AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter")
+            }
+            _ => ("AuthorizationHeaderMalformed", "The authorization header is malformed"),
+        };
+        let message = format!("{what}; the region '{}' is wrong; expecting '{}'", cx.region(), bucket.region);
+        let error = AwsError::new(code, 400, message).with("Region", bucket.region.as_str());
         return Some(error.with_header("x-amz-bucket-region", bucket.region.as_str()));
     }
     let host = &cx.origin().host;

@@ -9,7 +9,7 @@ use crate::api;
 use crate::api::input::CompletedPart;
 use crate::checksum::{self, Algorithm, Checksum};
 use crate::events::{self, Event};
-use crate::rows::{Bucket, Content, Object, PARTS, Part, SEGMENTS, Segment, Upload};
+use crate::rows::{Bucket, Content, OBJECTS, Object, PARTS, Part, SEGMENTS, Segment, Upload, VERSIONS};
 use crate::uploads::{self, part_key};
 use crate::versions::{self, Moment};
 use crate::{LEAST_PART, bucket, conditions, encryption, error, lock, permission};
@@ -69,12 +69,25 @@ fn found(tx: &Tx<'_>, bucket: &Bucket, id: &str, upload: &Upload, named: &Named,
 }
 
 /// The entity tag of an object made of parts: the MD5 of their MD5s, and how many they are.
-fn etag(parts: &[Part]) -> String {
-    let mut md5 = Md5::new();
+fn etag<'a>(parts: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let (mut md5, count) = (Md5::new(), parts.len());
     for part in parts {
-        md5.update(unhex(&part.etag));
+        md5.update(unhex(part));
     }
-    format!("{}-{}", hex_encode(&md5.finalize()), parts.len())
+    format!("{}-{count}", hex_encode(&md5.finalize()))
+}
+
+/// What an upload became that was completed with these parts before.
+fn completed(tx: &Tx<'_>, bucket: &Bucket, key: &str, id: &str, named: &[Named]) -> Result<Option<Object>> {
+    let wanted = etag(named.iter().map(|n| n.etag.as_str()));
+    let is_it = |object: &Object| {
+        // The segments of an object have the id of its upload.
+        matches!(&object.content, Content::Many(segments) if segments == id) && object.etag == wanted
+    };
+    match OBJECTS.get(tx, &bucket.key(key))?.filter(is_it) {
+        Some(object) => Ok(Some(object)),
+        None => Ok(VERSIONS.all(tx, &bucket.key(key))?.into_iter().map(|e| e.row).find(is_it)),
+    }
 }
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -141,7 +154,14 @@ pub(crate) async fn complete(
     let (bucket, object) = cx
         .write(|tx| {
             let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-            let upload = uploads::open(tx, &bucket, key, id)?;
+            let upload = match uploads::open(tx, &bucket, key, id) {
+                Ok(upload) => upload,
+                // Who was not answered asks again, and is told what became of it.
+                Err(failure) => match completed(tx, &bucket, key, id, &named)? {
+                    Some(object) => return Ok((bucket, object)),
+                    None => return Err(failure),
+                },
+            };
             // A key is not needed, but one that is given must be the upload's.
             encryption::check_customer_if_given(upload.sealed.as_ref(), &customer)?;
             conditions::check_write(tx, &bucket, key, if_match, if_none_match)?;
@@ -192,7 +212,7 @@ fn assemble(
     let checksum = checksum::combine(algorithm, upload.composite, sums)
         .ok_or_else(|| Failure::broken("a part has a checksum that is none"))?;
     said.check(&upload, &checksum, size)?;
-    let etag = etag(&parts);
+    let etag = etag(parts.iter().map(|p| p.etag.as_str()));
     let count = u32::try_from(parts.len()).map_err(Failure::broken)?;
     let segments: Vec<Segment> = named
         .iter()

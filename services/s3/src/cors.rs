@@ -8,9 +8,9 @@ use undercast_wire::Request;
 use undercast_wire::text::percent_decode;
 
 use crate::api::{self, kept::CORSRule};
-use crate::error;
 use crate::rows::{BUCKETS, Bucket};
 use crate::settings::{Setting, missing};
+use crate::{control, error};
 
 /// A bucket has so many rules at most.
 const MOST_RULES: usize = 100;
@@ -117,9 +117,11 @@ fn refused(message: &str, asked: &Asked<'_>, object: bool) -> AwsError {
 /// The bucket that a request's path names, and whether it names a key too.
 fn named(from: &(impl Read + ?Sized), path: &str) -> Option<(Bucket, bool)> {
     let (bucket, key) = path.strip_prefix('/')?.split_once('/').unwrap_or((path.get(1..)?, ""));
-    let name = percent_decode(bucket, false)?;
     // A store that cannot be read says so when the request itself is answered.
-    let found = BUCKETS.get(from, &(&name,)).ok().flatten()?;
+    let found = match control::via::of_path(from, bucket) {
+        Some(bucket) => bucket,
+        None => BUCKETS.get(from, &(percent_decode(bucket, false)?,)).ok().flatten()?,
+    };
     Some((found, !key.is_empty()))
 }
 

@@ -1,11 +1,14 @@
 //! Taking bytes in: hashed as they arrive, small ones into the row, large ones into a blob, never all in memory.
 
 use md5::Md5;
-use sha2::Digest as _;
+use sha2::{Digest as _, Sha256};
 use std::sync::PoisonError;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use undercast_kernel::store::{BlobId, BlobWriter, Blobs, KeyStream, Tx, Written};
-use undercast_kernel::{Body, Bytes, Cx, Result, SignedIn};
+use undercast_kernel::{Body, Bytes, Cx, Failure, Result, SignedIn};
 use undercast_wire::text::hex_encode;
+use undercast_wire::value::BodyError;
 
 use crate::checksum::{Algorithm, Checksum, Hasher};
 use crate::encryption::DataKey;
@@ -45,14 +48,80 @@ pub(crate) struct Taken {
 /// Bytes to the store go in pieces of at least so many.
 const PIECE: usize = 256 * 1024;
 
+/// So many pieces wait to be hashed beside the writing.
+const WAITING: usize = 8;
+
+/// The hashes that an object has.
+struct Hashes {
+    md5: Md5,
+    checksum: Hasher,
+}
+
+impl Hashes {
+    fn update(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        self.checksum.update(bytes);
+    }
+}
+
+/// Where bytes are hashed: small bodies here, large ones on a thread beside what writes them.
+enum Hashing {
+    Here(Box<Hashes>),
+    Beside { bytes: mpsc::Sender<Bytes>, done: JoinHandle<Box<Hashes>> },
+}
+
+impl Hashing {
+    fn new(algorithm: Algorithm) -> Self {
+        Self::Here(Box::new(Hashes { md5: Md5::new(), checksum: Hasher::new(algorithm) }))
+    }
+
+    async fn update(&mut self, piece: &Bytes) -> Result<()> {
+        match self {
+            Self::Here(hashes) => hashes.update(piece),
+            Self::Beside { bytes, .. } => bytes.send(piece.clone()).await.map_err(Failure::broken)?,
+        }
+        Ok(())
+    }
+
+    /// Goes on beside.
+    fn beside(self) -> Self {
+        let Self::Here(mut hashes) = self else { return self };
+        let (bytes, mut given) = mpsc::channel::<Bytes>(WAITING);
+        let done = tokio::task::spawn_blocking(move || {
+            while let Some(piece) = given.blocking_recv() {
+                hashes.update(&piece);
+            }
+            hashes
+        });
+        Self::Beside { bytes, done }
+    }
+
+    async fn finish(self) -> Result<Hashes> {
+        match self {
+            Self::Here(hashes) => Ok(*hashes),
+            Self::Beside { bytes, done } => {
+                drop(bytes);
+                done.await.map(|hashes| *hashes).map_err(Failure::broken)
+            }
+        }
+    }
+}
+
 /// Bytes on their way in.
 struct Intake {
-    md5: Md5,
-    hasher: Hasher,
+    hashing: Hashing,
     buffer: Vec<u8>,
     writer: Option<BlobWriter>,
     size: u64,
     sealer: Option<Sealer>,
+    expected: Option<Expected>,
+}
+
+/// The SHA-256 that the sender signed.
+struct Expected {
+    hash: String,
+    /// Of the bytes as they came, where what is kept of them is something else.
+    own: Option<Sha256>,
 }
 
 /// Encrypts bytes with the key of their object.
@@ -76,25 +145,30 @@ impl Sealer {
 }
 
 impl Intake {
-    fn new(cx: &Cx, algorithm: Algorithm, length: Option<u64>, key: Option<&DataKey>) -> Result<Self> {
+    fn new(cx: &Cx, algorithm: Algorithm, body: &mut Body, key: Option<&DataKey>) -> Result<Self> {
+        let length = body.length();
         let capacity = length.and_then(|l| usize::try_from(l).ok()).unwrap_or(INLINE_BYTES).min(PIECE);
+        let expected = body.take_expected();
         Ok(Self {
-            md5: Md5::new(),
-            hasher: Hasher::new(algorithm),
+            hashing: Hashing::new(algorithm),
             buffer: Vec::with_capacity(capacity),
             writer: None,
             size: 0,
             sealer: key.map(|key| Sealer::new(cx, key)).transpose()?,
+            // The blob's name is the hash of its bytes, so those that stay as they are need no second one.
+            expected: expected.map(|hash| Expected { hash, own: key.map(|_| Sha256::new()) }),
         })
     }
 
-    async fn push(&mut self, cx: &Cx, bytes: &[u8]) -> Result<()> {
+    async fn push(&mut self, cx: &Cx, bytes: &Bytes) -> Result<()> {
         self.size += bytes.len() as u64;
         if self.size > MOST_BYTES {
             return Err(error::entity_too_large(self.size).into());
         }
-        self.md5.update(bytes);
-        self.hasher.update(bytes);
+        self.hashing.update(bytes).await?;
+        if let Some(own) = self.expected.as_mut().and_then(|e| e.own.as_mut()) {
+            own.update(bytes);
+        }
         let before = self.buffer.len();
         self.buffer.extend_from_slice(bytes);
         if let Some(sealer) = &mut self.sealer {
@@ -106,18 +180,33 @@ impl Intake {
     async fn flush(&mut self, cx: &Cx) -> Result<()> {
         if self.writer.is_none() {
             self.writer = Some(cx.blobs().writer().await?);
+            if self.size >= PIECE as u64 {
+                let hashing = std::mem::replace(&mut self.hashing, Hashing::new(Algorithm::Md5));
+                self.hashing = hashing.beside();
+            }
         }
         if let Some(writer) = &mut self.writer {
-            writer.push(&self.buffer).await?;
+            writer.push(std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE))).await?;
         }
-        self.buffer.clear();
         Ok(())
+    }
+
+    /// The bytes must be those that the sender signed.
+    fn check_expected(&mut self) -> Result<()> {
+        let Some(Expected { hash, own }) = self.expected.take() else { return Ok(()) };
+        let found = match (own, &self.writer) {
+            (Some(own), _) => hex_encode(&own.finalize()),
+            (None, Some(writer)) => writer.hash(),
+            (None, None) => hex_encode(&Sha256::digest(&self.buffer)),
+        };
+        if found == hash { Ok(()) } else { Err(error::body(&BodyError::other_hash())) }
     }
 
     async fn finish(mut self, cx: &Cx) -> Result<Taken> {
         if self.writer.is_some() || self.buffer.len() > INLINE_BYTES {
             self.flush(cx).await?;
         }
+        self.check_expected()?;
         let nonce = self.sealer.as_ref().map(|s| s.nonce.to_vec().into());
         let (stored, written) = match self.writer {
             Some(writer) => {
@@ -126,9 +215,10 @@ impl Intake {
             }
             None => (Stored::Inline(cx.blobs().seal(&self.buffer)?.into(), nonce), None),
         };
-        let md5 = hex_encode(&self.md5.finalize());
+        let hashes = self.hashing.finish().await?;
+        let md5 = hex_encode(&hashes.md5.finalize());
         let etag = self.sealer.map_or_else(|| md5.clone(), |s| hex_encode(&s.md5.finalize()));
-        let checksum = self.hasher.finish();
+        let checksum = hashes.checksum.finish();
         Ok(Taken { stored, size: self.size, etag, md5, checksum, asked: false, _written: written })
     }
 }
@@ -156,10 +246,11 @@ pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said, key: Option<&DataK
     let md5 = said.md5.as_deref().map(content_md5).transpose()?;
     let announced = said.algorithm.as_deref().map(Algorithm::parse).transpose()?;
     let algorithm = said.checksum.as_ref().map(|c| c.0).or(announced);
-    let mut intake = Intake::new(cx, algorithm.unwrap_or(Algorithm::Crc64Nvme), length, key)?;
+    let mut intake = Intake::new(cx, algorithm.unwrap_or(Algorithm::Crc64Nvme), &mut body, key)?;
     let trailers = body.trailers();
     while let Some(piece) = body.next().await {
-        intake.push(cx, &piece.map_err(|e| error::body(&e))?).await?;
+        let piece: Bytes = piece.map_err(|e| error::body(&e))?;
+        intake.push(cx, &piece).await?;
     }
     let mut taken = intake.finish(cx).await?;
     if md5.is_some_and(|wanted| hex_encode(&wanted) != taken.md5) {
@@ -192,9 +283,10 @@ pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said, key: Option<&DataK
 
 /// Takes in bytes that are here already.
 pub(crate) async fn copy(cx: &Cx, mut body: Body, algorithm: Algorithm, key: Option<&DataKey>) -> Result<Taken> {
-    let mut intake = Intake::new(cx, algorithm, body.length(), key)?;
+    let mut intake = Intake::new(cx, algorithm, &mut body, key)?;
     while let Some(piece) = body.next().await {
-        intake.push(cx, &piece.map_err(|e| error::body(&e))?).await?;
+        let piece: Bytes = piece.map_err(|e| error::body(&e))?;
+        intake.push(cx, &piece).await?;
     }
     intake.finish(cx).await
 }

@@ -2,12 +2,16 @@
 //!
 //! Tables (`rows.rs`): `s3.buckets` by name, for names are shared by all accounts and regions; everything inside a bucket
 //! by account, region, bucket: `s3.objects` (the current version of each key), `s3.versions` (older ones and delete
-//! markers), `s3.uploads`, `s3.parts`, `s3.segments` (what an object of several parts is made of), `s3.settings`.
-//! Small bodies stand in the row, large ones in the blob store; a copy and a completed upload move no bytes.
+//! markers), `s3.uploads`, `s3.parts`, `s3.segments` (what an object of several parts is made of), `s3.settings` (policy,
+//! tags, and what is in `settings.rs` and `configurations.rs`), `s3.replications`, `s3.log_lines`.
+//! Small bodies stand in the row, large ones in the blob store; a copy and a completed upload move no bytes, unless a key of
+//! KMS or of a customer encrypts them.
+//! Tasks: notifications (`events.rs`), lifecycles, restorations (`archive.rs`), replication, access logs, inventories. What a
+//! writing has for consequence is stored with it: `events::emit` is where all of that begins.
 //! Limits: 5 GiB a body, 10,000 parts of at least 5 MiB (but the last), keys of 1,024 bytes, 2 KiB of user metadata.
-//! Buckets are what new ones on AWS are: BucketOwnerEnforced (no ACLs), all public access blocked.
+//! New buckets are what they are on AWS: BucketOwnerEnforced (no ACLs), all public access blocked, no keys of customers.
 //!
-//! Beside it stands S3 Control (`control`): what is set for an account.
+//! Beside it stands S3 Control (`control`): what is set for an account, access points, batch jobs.
 //!
 //! Start with `objects.rs` (put and get), `versions.rs` (which version of a key is which) and `permission.rs`.
 

@@ -19,7 +19,7 @@ use crate::api;
 use crate::api::kept::{LoggingEnabled, PartitionedPrefix};
 use crate::rows::{BUCKETS, Bucket, Ownership};
 use crate::settings::Setting;
-use crate::{S3, bucket, error};
+use crate::{S3, bucket, control, error};
 
 /// Account, region, bucket, time and id → a line that is to be delivered.
 pub(crate) static LINES: Table<Line> = Table::new("s3.log_lines");
@@ -195,7 +195,7 @@ impl Seen<'_> {
             or_dash(auth),
             or_dash(Some(&origin.host)),
             "-".to_owned(),
-            "-".to_owned(),
+            or_dash(bucket.via.as_ref().map(|via| via.arn.as_str())),
             "-".to_owned(),
         ];
         fields.join(" ")
@@ -217,7 +217,11 @@ impl S3 {
         };
         let from = cx.read();
         // What a store that cannot be read has to say it says in the answer.
-        let Ok(Some(bucket)) = self.remembered(&from, name) else { return };
+        let found = match control::via::of_path(&from, name) {
+            Some(bucket) => Ok(Some(bucket.into())),
+            None => self.remembered(&from, name),
+        };
+        let Ok(Some(bucket)) = found else { return };
         if !Setting::Logging.is_on(&bucket) {
             return;
         }

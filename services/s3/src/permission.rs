@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use undercast_kernel::policy::{Policy, PolicyKind, PrincipalKind};
+use undercast_kernel::policy::{NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::Read;
 use undercast_kernel::{Access, AwsError, Cx, Result, SignedIn};
 use undercast_wire::schema::Operation;
@@ -25,8 +25,8 @@ pub(crate) struct Guarded {
     policy: Option<Arc<Policy>>,
     /// What of ACLs is blocked.
     block: Block,
-    /// Who asks: the account, its canonical user id, and whether it is S3 that delivers logs.
-    caller: (String, Option<String>, bool),
+    /// Who asks.
+    caller: Arc<PrincipalFacts>,
     via: Option<control::via::Guard>,
 }
 
@@ -39,21 +39,13 @@ impl S3 {
         if restricted && !service && cx.principal().account != bucket.account {
             policy = None;
         }
-        let principal = cx.principal();
-        let logs = matches!(&principal.kind, PrincipalKind::Service { name } if name == logging::PRINCIPAL);
         let via = control::via::Guard::of(cx, from, &bucket)?;
         let block = match bucket.ownership {
             // No ACL counts, so nothing of it is blocked.
             Ownership::Enforced => Block::ALL,
             _ => control::block::of(from, &bucket)?,
         };
-        Ok(Guarded {
-            bucket,
-            policy,
-            block,
-            via,
-            caller: (principal.account.clone(), principal.canonical_user.clone(), logs),
-        })
+        Ok(Guarded { bucket, policy, block, via, caller: cx.principal().clone() })
     }
 }
 
@@ -87,13 +79,15 @@ impl Guarded {
         self.with_acl(access, action, self.bucket.acl.as_ref(), acl::On::Bucket)
     }
 
-    /// Lets what an ACL says of an action count as the policy that it amounts to.
-    fn with_acl(&self, access: Access, action: &str, acl: Option<&Acl>, on: acl::On) -> Access {
+    /// Lets what an ACL says of an action count as the policy that it amounts to: of the bucket, also where an access point
+    /// stands before it.
+    fn with_acl(&self, mut access: Access, action: &str, acl: Option<&Acl>, on: acl::On) -> Access {
         if self.bucket.ownership == Ownership::Enforced {
             return access;
         }
-        let (account, user, logs) = &self.caller;
-        let principal = match acl::opens(self.block, acl, on, action, user.as_deref(), *logs) {
+        let PrincipalFacts { account, canonical_user, kind, .. } = &*self.caller;
+        let logs = matches!(kind, PrincipalKind::Service { name } if name == logging::PRINCIPAL);
+        let principal = match acl::opens(self.block, acl, on, action, canonical_user.as_deref(), logs) {
             Opened::Nobody => return access,
             Opened::Everybody => "*",
             Opened::Account => account,
@@ -101,11 +95,15 @@ impl Guarded {
         let text = json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": access.action, "Resource": "*"}
         ]});
-        match Policy::parse(PolicyKind::Resource, &text.to_string()) {
-            Ok(policy) => access.with_policy("ACL", Arc::new(policy)),
-            // An account is always a principal.
-            Err(_) => access,
+        // An account is always a principal.
+        if let Ok(policy) = Policy::parse(PolicyKind::Resource, &text.to_string()) {
+            let policy = NamedPolicy { name: "ACL".into(), policy: Arc::new(policy) };
+            match access.behind.last_mut() {
+                Some(bucket) => bucket.policies.push(policy),
+                None => access.policies.push(policy),
+            }
         }
+        access
     }
 
     /// Lets the object's own ACL and owner count, where there are such.
@@ -115,8 +113,16 @@ impl Guarded {
         }
         if let Some(owner) = &object.owner {
             // The bucket's policy says nothing of what others own in it.
-            access.resource_account = Some(owner.clone());
-            access.policies.clear();
+            match access.behind.last_mut() {
+                Some(bucket) => {
+                    bucket.account.clone_from(owner);
+                    bucket.policies.clear();
+                }
+                None => {
+                    access.resource_account = Some(owner.clone());
+                    access.policies.clear();
+                }
+            }
         }
         let action = access.action.clone();
         self.with_acl(access, &action, object.acl.as_ref(), acl::On::Object)
@@ -259,6 +265,9 @@ pub(crate) fn access(s3: &S3, cx: &Cx, operation: &'static Operation, input: &Fi
     };
     further(s3, cx, &from, &guarded, operation.name, input, &mut needed)?;
     if guarded.is_asked(cx) {
+        for access in &mut needed {
+            access.context.set("s3:ResourceAccount", guarded.bucket.account.as_str());
+        }
         if Setting::Abac.is_on(&guarded.bucket) {
             let tags = buckets::tags(&from, &guarded.bucket)?.unwrap_or_default();
             for access in &mut needed {

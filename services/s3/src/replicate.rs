@@ -7,7 +7,7 @@
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use undercast_kernel::store::{Table, Tx};
+use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::{Access, AwsError, Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::api::kept::ReplicationRule;
@@ -106,26 +106,104 @@ pub(crate) fn notice(
     send(cx, tx, bucket, key, object, what).map(drop)
 }
 
+/// What the rules of a bucket make of something that happened to a version, and whether that is timed.
+fn work_of(
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    key: &str,
+    object: &Object,
+    what: What,
+) -> Result<Vec<(Work, bool)>> {
+    let Some(configuration) = Setting::Replication.get::<Configuration>(from, bucket)? else { return Ok(Vec::new()) };
+    let rules = configuration.rules_for(key, &object.tags).into_iter().filter(|r| wants(r, what, object));
+    let work = |rule: &ReplicationRule| Work {
+        bucket: bucket.name.clone(),
+        key: key.to_owned(),
+        rank: object.rank,
+        destination: rule.destination.bucket.clone(),
+        rule: rule.id.clone().unwrap_or_else(String::new),
+        what,
+    };
+    Ok(rules.map(|rule| (work(rule), rule.is_timed())).collect())
+}
+
 fn send(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object, what: What) -> Result<bool> {
-    let Some(configuration) = Setting::Replication.get::<Configuration>(tx, bucket)? else { return Ok(false) };
-    let mut sent = false;
-    for rule in configuration.rules_for(key, &object.tags).into_iter().filter(|r| wants(r, what, object)) {
-        let work = Work {
-            bucket: bucket.name.clone(),
-            key: key.to_owned(),
-            rank: object.rank,
-            destination: rule.destination.bucket.clone(),
-            rule: rule.id.clone().unwrap_or_else(String::new),
-            what,
-        };
-        schedule(cx, tx, bucket, &work, rule.is_timed())?;
-        sent = true;
+    let all = work_of(tx, bucket, key, object, what)?;
+    for (work, timed) in &all {
+        schedule(cx, tx, bucket, work, *timed)?;
     }
-    if sent && what == What::Version {
+    if !all.is_empty() && what == What::Version {
         let pending = Object { replication: Some(Replication::Pending), ..object.clone() };
         versions::put_back(tx, bucket, key, &pending)?;
     }
-    Ok(sent)
+    Ok(!all.is_empty())
+}
+
+/// Whether a rule says that a version that is there be replicated.
+pub(crate) fn is_eligible(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, object: &Object) -> Result<bool> {
+    Ok(!work_of(from, bucket, key, object, What::Version)?.is_empty())
+}
+
+/// Replicates a version that is there, to each destination that a rule names for it, and says whether all have it now.
+/// `None`: no rule does.
+///
+/// Source: "Replicating existing objects with Batch Replication" in the user guide. The caller needs
+/// `s3:InitiateReplication`, the role of the configuration what it needs of any version.
+pub(crate) async fn existing(s3: &S3, cx: &Cx, name: &str, key: &str, version: Option<&str>) -> Result<Option<bool>> {
+    let from = cx.read();
+    let bucket = crate::bucket::anywhere(&from, name, None)?;
+    let access = s3.guarded(cx, &from, bucket.clone().into())?.on_object("s3:InitiateReplication", key);
+    if let Some(message) = cx.denied(&access)? {
+        return Err(crate::permission::denied(&access, &message).into());
+    }
+    let (all, rank, before) = cx
+        .write(|tx| {
+            let object = crate::objects::existing(tx, &bucket, key, version)?;
+            let all = work_of(tx, &bucket, key, &object, What::Version)?;
+            for (work, _) in &all {
+                let underway = Way { rule: work.rule.clone(), since: cx.now_millis(), told: false };
+                WAYS.put(tx, &way(&bucket, work), &underway);
+            }
+            if !all.is_empty() {
+                let pending = Object { replication: Some(Replication::Pending), ..object.clone() };
+                versions::put_back(tx, &bucket, key, &pending)?;
+            }
+            Ok((all, object.rank, object.replication))
+        })
+        .await?;
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let owner = cx.kernel().cx_for(&bucket.account, &bucket.region);
+    for (work, _) in all {
+        let task = Task {
+            service: "s3".to_owned(),
+            id: String::new(),
+            kind: "replicate".to_owned(),
+            payload: serde_json::to_string(&work).map_err(Failure::broken)?,
+            account: bucket.account.clone(),
+            region: bucket.region.clone(),
+            due: 0,
+            attempts: 0,
+        };
+        match run(s3, &owner, &task).await {
+            Err(failure @ Failure::Broken(_)) => return Err(failure),
+            // Nobody comes again for what cannot be reached: the job tells of it.
+            Err(_) => settle(&owner, &bucket, &work, Some("DstPutObjNotPermitted")).await?,
+            Ok(_) => {}
+        }
+    }
+    cx.write(|tx| {
+        let Some(mut object) = versions::ranked(tx, &bucket, key, rank)? else { return Ok(None) };
+        let arrived = object.replication == Some(Replication::Completed);
+        // What replication brought here stays a replica.
+        if before == Some(Replication::Replica) {
+            object.replication = before;
+            versions::put_back(tx, &bucket, key, &object)?;
+        }
+        Ok(Some(arrived))
+    })
+    .await
 }
 
 fn schedule(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, work: &Work, timed: bool) -> Result<()> {

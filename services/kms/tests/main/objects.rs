@@ -1,11 +1,11 @@
 //! Objects of S3 under keys of KMS: what S3 asks for its callers.
 
 use super::*;
-use undercast_s3::S3;
+use undercast_s3::{S3, S3Control};
 use undercast_testkit::Answer;
 
 fn services() -> Vec<Arc<dyn Service>> {
-    vec![Arc::new(Kms), Arc::new(Iam), Arc::new(Sts), Arc::new(S3::default())]
+    vec![Arc::new(Kms), Arc::new(Iam), Arc::new(Sts), Arc::new(S3::default()), Arc::new(S3Control)]
 }
 
 async fn put(client: &Client, name: &str, more: Json) -> Answer {
@@ -100,4 +100,49 @@ async fn an_object_gets_another_key_and_stays_what_it_is() {
     update(&second).await.ok();
     let part = client.call("s3", "GetObject", json!({"Bucket": "sealed", "Key": "o", "PartNumber": 2})).await;
     assert_eq!((part.status, part.body.as_ref()), (206, [7; 9].as_slice()));
+}
+
+#[tokio::test]
+async fn a_batch_job_gives_objects_other_keys_and_chooses_them_by_their_keys() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    client.call("s3", "CreateBucket", json!({"Bucket": "sealed"})).await.ok();
+    let (first, second) = (key(&client, json!({})).await.1, key(&client, json!({})).await.1);
+    put(&client, "mine", json!({"SSEKMSKeyId": first})).await.ok();
+    put(&client, "other", json!({"SSEKMSKeyId": second})).await.ok();
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "batchoperations.s3.amazonaws.com"}}]});
+    let role = json!({"RoleName": "batch", "AssumeRolePolicyDocument": trust.to_string()});
+    client.call("iam", "CreateRole", role).await.ok();
+    let may = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}]});
+    let policy = json!({"RoleName": "batch", "PolicyName": "own", "PolicyDocument": may.to_string()});
+    client.call("iam", "PutRolePolicy", policy).await.ok();
+    let generator = json!({"S3JobManifestGenerator": {"SourceBucket": "arn:aws:s3:::sealed", "EnableManifestOutput": true,
+        "ManifestOutputLocation": {"Bucket": "arn:aws:s3:::sealed", "ManifestPrefix": "lists", "ManifestFormat": "S3InventoryReport_CSV_20211130",
+            "ManifestEncryption": {"SSEKMS": {"KeyId": second}}},
+        "Filter": {"MatchAnyObjectEncryption": [{"SSEKMS": {"KmsKeyArn": first}}]}}});
+    let input = json!({"AccountId": ACCOUNT, "Priority": 1, "RoleArn": format!("arn:aws:iam::{ACCOUNT}:role/batch"), "Report": {"Enabled": false},
+        "ClientRequestToken": "t", "ManifestGenerator": generator,
+        "Operation": {"S3UpdateObjectEncryption": {"ObjectEncryption": {"SSEKMS": {"KMSKeyArn": second, "BucketKeyEnabled": true}}}}});
+    let id = client.call("s3control", "CreateJob", input).await.ok()["JobId"].clone();
+    let mut job = Json::Null;
+    for _ in 0..400 {
+        job = client.call("s3control", "DescribeJob", json!({"AccountId": ACCOUNT, "JobId": id})).await.ok()["Job"]
+            .clone();
+        if job["Status"] == "Complete" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(
+        (&job["Status"], &job["ProgressSummary"]["NumberOfTasksSucceeded"]),
+        (&json!("Complete"), &json!(1)),
+        "{job}"
+    );
+    let got = get(&client, "mine").await;
+    assert_eq!(got.headers["x-amz-server-side-encryption-aws-kms-key-id"], second.as_str());
+    let made = job["GeneratedManifestDescriptor"]["Location"]["ObjectArn"]
+        .as_str()
+        .unwrap()
+        .replace("arn:aws:s3:::sealed/", "");
+    assert_eq!(get(&client, &made).await.headers["x-amz-server-side-encryption-aws-kms-key-id"], second.as_str());
 }

@@ -4,7 +4,8 @@
 //! in `s3.aliases` and what a bucket has of them in `s3.attached`. [`via`] is how calls of S3 go through them.
 //! `s3.multi` and its like are multi-region access points. Batch jobs have tables of their own ([`jobs`]).
 //!
-//! Limits: Storage Lens, Access Grants, Object Lambda, Outposts and directory buckets are not built, and are refused.
+//! Limits: nothing here is in a VPC, so nobody reaches an access point of one; a generator's list has the current versions,
+//! and all of them where it is about replication. Storage Lens, Access Grants, Object Lambda, Outposts and directory buckets are not built, and are refused.
 
 pub mod api;
 pub(crate) mod block;

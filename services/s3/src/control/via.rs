@@ -13,6 +13,7 @@ use undercast_kernel::policy::{Policy, PolicyKind, PrincipalKind};
 use undercast_kernel::store::Read;
 use undercast_kernel::{Access, AwsError, Behind, Cx, Failure, Result};
 use undercast_wire::Value;
+use undercast_wire::text::percent_decode;
 
 use super::rows::{ACCOUNTS, ALIASES, MULTI, MULTI_ALIASES, Multi, POINTS, Point};
 use super::{block, error};
@@ -76,7 +77,7 @@ const ALIAS: &str = "-s3alias";
 /// The access point through which a bucket was reached.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Via {
-    arn: String,
+    pub(crate) arn: String,
     account: String,
     /// It was called by its alias.
     pub(crate) alias: bool,
@@ -130,6 +131,12 @@ pub(crate) fn find(from: &(impl Read + ?Sized), name: &str) -> Result<Option<Buc
         return Err(error::access_denied().into());
     }
     behind(from, point, alias).map(Some)
+}
+
+/// The bucket behind an access point that a path names, as it was sent. `None`: it names none that is there.
+pub(crate) fn of_path(from: &(impl Read + ?Sized), name: &str) -> Option<Bucket> {
+    let name = percent_decode(name, false).filter(|name| is_point(name))?;
+    find(from, &name).ok().flatten()
 }
 
 /// The bucket behind a multi-region access point that is the nearest of the active ones.

@@ -229,3 +229,18 @@ async fn a_form_of_a_browser_uploads_what_its_policy_allows() {
     assert_eq!(status, 403, "{}", String::from_utf8_lossy(&body));
     assert_eq!(root.send(unsigned("POST", "/forms")).await.0, 405);
 }
+
+#[tokio::test]
+async fn the_accelerated_endpoint_is_for_buckets_that_are() {
+    let cloud = Cloud::start(services()).await;
+    let owner = cloud.client();
+    public(&owner, "quick").await;
+    put(&owner, "quick", "k", b"x").await;
+    let fetch = || owner.send(visit("GET", "quick.s3-accelerate.localhost", "/k", &[]));
+    let (status, _, body) = fetch().await;
+    assert_eq!(status, 400);
+    assert!(String::from_utf8_lossy(&body).contains("S3 Transfer Acceleration is not configured on this bucket"));
+    let on = json!({"Bucket": "quick", "AccelerateConfiguration": {"Status": "Enabled"}});
+    call(&owner, "PutBucketAccelerateConfiguration", on).await.ok();
+    assert_eq!(fetch().await.0, 200);
+}

@@ -1,5 +1,7 @@
 //! S3 Control through a real socket.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 use undercast_testkit::{Answer, Client, Cloud, Credentials};
 use undercast_wire::{Bytes, Request};
@@ -291,4 +293,75 @@ async fn policies_of_users_decide_over_access_points_and_jobs() {
     control(&ruled, "CreateJob", tagging).await.ok();
     let untagging = control(&ruled, "CreateJob", job(json!({"S3DeleteObjectTagging": {}}))).await;
     assert_eq!((untagging.status, untagging.code()), (403, "AccessDenied"));
+}
+
+#[tokio::test]
+async fn an_acl_opens_the_bucket_and_not_the_access_point_before_it() {
+    let cloud = Cloud::start(services()).await;
+    let (owner, other) = (cloud.client(), cloud.client_of(Credentials::new("111111111111", "x")));
+    call(&owner, "CreateBucket", json!({"Bucket": "listed", "ObjectOwnership": "ObjectWriter"})).await.ok();
+    call(&owner, "DeletePublicAccessBlock", json!({"Bucket": "listed"})).await.ok();
+    call(&owner, "PutObject", json!({"Bucket": "listed", "Key": "k", "ACL": "public-read"})).await.ok();
+    call(&other, "GetObject", json!({"Bucket": "listed", "Key": "k"})).await.ok();
+    let input =
+        json!({"Name": "listed-ap", "Bucket": "listed", "PublicAccessBlockConfiguration": {"BlockPublicAcls": true}});
+    let arn = control(&owner, "CreateAccessPoint", input).await.ok()["AccessPointArn"].as_str().unwrap().to_owned();
+    let get = async || call(&other, "GetObject", json!({"Bucket": arn, "Key": "k"})).await;
+    assert_eq!(get().await.code(), "AccessDenied");
+    let policy = allow(&json!({"AWS": "111111111111"}), "s3:GetObject", &format!("{arn}/object/*"));
+    control(&owner, "PutAccessPointPolicy", json!({"Name": "listed-ap", "Policy": policy})).await.ok();
+    get().await.ok();
+    // Its own settings join those of the bucket: through it nothing is made public by an ACL.
+    let public = json!({"Bucket": arn, "Key": "k", "ACL": "public-read"});
+    assert_eq!(call(&owner, "PutObjectAcl", public).await.code(), "AccessDenied");
+    call(&owner, "PutObjectAcl", json!({"Bucket": "listed", "Key": "k", "ACL": "public-read"})).await.ok();
+    // And so do those of the account.
+    let ignore = json!({"PublicAccessBlockConfiguration": {"IgnorePublicAcls": true}});
+    control(&owner, "PutPublicAccessBlock", ignore).await.ok();
+    assert_eq!(call(&other, "GetObject", json!({"Bucket": "listed", "Key": "k"})).await.code(), "AccessDenied");
+}
+
+#[tokio::test]
+async fn logs_tell_of_the_access_point() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let (arn, _) = with_point(&client, "seen").await;
+    bucket(&client, "logs").await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"},
+        "Action": "s3:PutObject", "Resource": "arn:aws:s3:::logs/*"}]});
+    call(&client, "PutBucketPolicy", json!({"Bucket": "logs", "Policy": policy.to_string()})).await.ok();
+    let status = json!({"LoggingEnabled": {"TargetBucket": "logs", "TargetPrefix": ""}});
+    call(&client, "PutBucketLogging", json!({"Bucket": "seen", "BucketLoggingStatus": status})).await.ok();
+    call(&client, "GetObject", json!({"Bucket": arn, "Key": "k"})).await.ok();
+    call(&client, "HeadObject", json!({"Bucket": "seen", "Key": "k"})).await.ok();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    cloud.kernel.advance(Duration::from_secs(120)).await.unwrap();
+    let page = call(&client, "ListObjectsV2", json!({"Bucket": "logs"})).await.ok();
+    let (_, body) = super::get(&client, json!({"Bucket": "logs", "Key": page["Contents"][0]["Key"]})).await;
+    let text = String::from_utf8(body).unwrap();
+    let line =
+        |operation: &str| text.lines().find(|l| l.contains(operation)).unwrap_or_else(|| panic!("{operation}: {text}"));
+    assert!(line("REST.GET.OBJECT k ").ends_with(&format!(" {arn} -")), "{text}");
+    assert!(line("REST.HEAD.OBJECT k ").ends_with(" - -"), "{text}");
+}
+
+#[tokio::test]
+async fn pages_reach_an_access_point_as_its_bucket_says() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let (_, alias) = with_point(&client, "paged").await;
+    let rules = json!({"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["https://page.example"]}]});
+    call(&client, "PutBucketCors", json!({"Bucket": "paged", "CORSConfiguration": rules})).await.ok();
+    let port = cloud.address.port();
+    for host in [format!("paged-ap-{ME}.localhost:{port}"), format!("{alias}.s3.localhost:{port}")] {
+        for (origin, status) in [("https://page.example", 200), ("https://other.example", 403)] {
+            let mut asked = request("OPTIONS", &host, "/k", b"");
+            asked.headers.insert("origin", origin.parse().unwrap());
+            asked.headers.insert("access-control-request-method", "GET".parse().unwrap());
+            let (found, headers, _) = client.send(asked).await;
+            assert_eq!(found, status, "{host} {origin}");
+            let allowed = headers.get("access-control-allow-origin").and_then(|v| v.to_str().ok());
+            assert_eq!(allowed, (status == 200).then_some(origin), "{host}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use undercast_kernel::store::{Blobs, Database, Memory};
 use undercast_kernel::{AuthMode, Cx, IamMode, Kernel, Random, Service, Settings, Task};
 use undercast_s3::{S3, S3Control};
 use undercast_testkit::{Client, Cloud, Folder};
-use undercast_wire::text;
+use undercast_wire::{Bytes, text};
 
 use super::control::{ME, control};
 use super::{bucket, call, put, services};
@@ -321,6 +321,167 @@ async fn the_higher_priority_goes_first() {
         }
     }
     assert_eq!(keys.iter().position(|k| k == "low"), Some(keys.len() - 1), "{keys:?}");
+}
+
+/// A role that S3 may assume to replicate.
+async fn replicating(client: &Client) {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "s3.amazonaws.com"}}]});
+    let input = json!({"RoleName": "replicate", "AssumeRolePolicyDocument": trust.to_string()});
+    client.call("iam", "CreateRole", input).await.ok();
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]});
+    let input = json!({"RoleName": "replicate", "PolicyName": "own", "PolicyDocument": policy.to_string()});
+    client.call("iam", "PutRolePolicy", input).await.ok();
+}
+
+#[tokio::test]
+async fn what_was_there_before_the_rule_is_replicated_by_a_job() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:ListBucketVersions", "s3:PutObject", "s3:InitiateReplication"]).await;
+    replicating(&client).await;
+    bucket(&client, "reports").await;
+    for name in ["source", "target"] {
+        bucket(&client, name).await;
+        let on = json!({"Bucket": name, "VersioningConfiguration": {"Status": "Enabled"}});
+        call(&client, "PutBucketVersioning", on).await.ok();
+    }
+    let first = put(&client, "source", "docs/1", b"first").await["VersionId"].clone();
+    put(&client, "source", "docs/1", b"second").await;
+    put(&client, "source", "other", b"x").await;
+    let rule = json!({"ID": "docs", "Priority": 1, "Status": "Enabled", "Filter": {"Prefix": "docs/"},
+        "DeleteMarkerReplication": {"Status": "Disabled"}, "Destination": {"Bucket": "arn:aws:s3:::target"}});
+    let input = json!({"Bucket": "source", "ReplicationConfiguration": {"Role": format!("arn:aws:iam::{ME}:role/replicate"), "Rules": [rule]}});
+    call(&client, "PutBucketReplication", input).await.ok();
+    let generator = |filter: Json| json!({"S3JobManifestGenerator": {"SourceBucket": "arn:aws:s3:::source", "EnableManifestOutput": false, "Filter": filter}});
+    let operation = json!({"S3ReplicateObject": {}});
+    let eligible = json!({"EligibleForReplication": true, "ObjectReplicationStatuses": ["NONE", "FAILED"]});
+    let more = json!({"ManifestGenerator": generator(eligible.clone()), "Report": report("AllTasks"), "ClientRequestToken": "eligible"});
+    let id = job(&client, &operation, more).await;
+    let done = until(&client, &id, "Complete").await;
+    let (_, lines) = reported(&client, &id).await;
+    assert_eq!(done["ProgressSummary"]["NumberOfTasksSucceeded"], 2, "{lines:?}");
+    assert!(lines.iter().any(|(_, l)| l.contains(first.as_str().unwrap())), "{lines:?}");
+    let replica =
+        call(&client, "HeadObject", json!({"Bucket": "target", "Key": "docs/1", "VersionId": first})).await.ok();
+    assert_eq!(replica["ReplicationStatus"], "REPLICA");
+    assert_eq!(text_of(&client, "target", "docs/1").await, "second");
+    let source = call(&client, "HeadObject", json!({"Bucket": "source", "Key": "docs/1"})).await.ok();
+    assert_eq!(source["ReplicationStatus"], "COMPLETED");
+    // Now nothing is left to replicate.
+    let more = json!({"ManifestGenerator": generator(eligible), "ClientRequestToken": "again"});
+    let id = job(&client, &operation, more).await;
+    assert_eq!(until(&client, &id, "Failed").await["FailureReasons"][0]["FailureCode"], "EmptyManifest");
+    // What no rule is about is told.
+    let all = json!({"ManifestGenerator": generator(json!({})), "Report": report("FailedTasksOnly"), "ClientRequestToken": "all"});
+    let id = job(&client, &operation, all).await;
+    until(&client, &id, "Complete").await;
+    let (_, lines) = reported(&client, &id).await;
+    assert!(lines.len() == 1 && lines[0].1.starts_with("source,other,"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_job_works_on_what_an_inventory_lists() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:GetObject", "s3:PutObjectTagging"]).await;
+    bucket(&client, "stock").await;
+    bucket(&client, "lists").await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "s3:PutObject", "Resource": "arn:aws:s3:::lists/*"}]});
+    call(&client, "PutBucketPolicy", json!({"Bucket": "lists", "Policy": policy.to_string()})).await.ok();
+    for key in ["a b", "c+d"] {
+        put(&client, "stock", key, b"x").await;
+    }
+    let configuration = json!({"Id": "all", "IsEnabled": true, "IncludedObjectVersions": "Current", "Schedule": {"Frequency": "Daily"},
+        "OptionalFields": ["Size"], "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::lists", "Format": "CSV"}}});
+    let input = json!({"Bucket": "stock", "Id": "all", "InventoryConfiguration": configuration});
+    call(&client, "PutBucketInventoryConfiguration", input).await.ok();
+    cloud.kernel.advance(Duration::from_secs(24 * 3600)).await.unwrap();
+    let page = call(&client, "ListObjectsV2", json!({"Bucket": "lists"})).await.ok();
+    let manifest =
+        page["Contents"].as_array().unwrap().iter().find(|o| o["Key"].as_str().unwrap().ends_with("/manifest.json"));
+    let manifest = manifest.unwrap();
+    let location = json!({"ObjectArn": format!("arn:aws:s3:::lists/{}", manifest["Key"].as_str().unwrap()), "ETag": manifest["ETag"]});
+    let inventory = json!({"Spec": {"Format": "S3InventoryReport_CSV_20161130"}, "Location": location});
+    let operation = json!({"S3PutObjectTagging": {"TagSet": [{"Key": "seen", "Value": ""}]}});
+    let id = job(&client, &operation, json!({"Manifest": inventory})).await;
+    assert_eq!(until(&client, &id, "Complete").await["ProgressSummary"]["NumberOfTasksSucceeded"], 2);
+    for key in ["a b", "c+d"] {
+        assert_eq!(tags(&client, "stock", key).await, json!([{"Key": "seen", "Value": ""}]));
+    }
+}
+
+#[tokio::test]
+async fn checksums_are_computed_where_objects_are() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:GetObject", "s3:PutObject", "s3:ListBucket"]).await;
+    bucket(&client, "summed").await;
+    bucket(&client, "reports").await;
+    put(&client, "summed", "k", b"123456789").await;
+    let body = Bytes::from_static(b"123456789");
+    client
+        .call_with_body(
+            "s3",
+            "PutObject",
+            json!({"Bucket": "summed", "Key": "cold", "StorageClass": "GLACIER"}),
+            Some(body),
+        )
+        .await
+        .ok();
+    let manifest = list(&client, "summed", "summed,k\nsummed,cold\nsummed,gone\n").await;
+    for (algorithm, kind, sum, hex) in [
+        ("CRC32", "FULL_OBJECT", "y/Q5Jg==", "CBF43926"),
+        ("SHA1", "FULL_OBJECT", "98O8HYCOBHMq32eZZczDTKeuNEE=", "F7C3BC1D808E04732ADF679965CCC34CA7AE3441"),
+        ("CRC32", "COMPOSITE", "7kxlUA==-1", "EE4C6550"),
+    ] {
+        let operation = json!({"S3ComputeObjectChecksum": {"ChecksumAlgorithm": algorithm, "ChecksumType": kind}});
+        let more = json!({"Manifest": manifest, "Report": report("AllTasks"), "ClientRequestToken": format!("{algorithm} {kind}")});
+        let id = job(&client, &operation, more).await;
+        until(&client, &id, "Complete").await;
+        let (_, lines) = reported(&client, &id).await;
+        for (line, key) in lines.iter().zip(["k", "cold"]) {
+            let wanted = format!(
+                "summed,{key},,succeeded,200,,\"{{\"\"checksum_base64\"\":\"\"{sum}\"\",\"\"etag\"\":\"\"25f9e794323b453885f5181f1b624d0b\"\",\"\"checksumAlgorithm\"\":\"\"{algorithm}\"\",\"\"checksumType\"\":\"\"{kind}\"\",\"\"checksum_hex\"\":\"\"{hex}\"\"}}\""
+            );
+            assert_eq!(line.1, wanted);
+        }
+        let failed = &lines[2].1;
+        assert!(failed.starts_with("summed,gone,,failed,200,PermanentFailure,\"error details: "), "{failed}");
+        assert!(failed.contains("Key not found\"\", \"\"errorCode\"\": \"\"404\"\"}"), "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn generators_choose_by_encryption() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:*"]).await;
+    bucket(&client, "sealed").await;
+    put(&client, "sealed", "own", b"x").await;
+    let rules = json!({"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+        "BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}]});
+    let input = json!({"Bucket": "sealed", "ServerSideEncryptionConfiguration": rules});
+    call(&client, "PutBucketEncryption", input).await.ok();
+    let key = text::base64(&[7; 32]);
+    let sum = text::base64(&Md5::digest([7; 32]));
+    let input = json!({"Bucket": "sealed", "Key": "customer", "SSECustomerAlgorithm": "AES256", "SSECustomerKey": key, "SSECustomerKeyMD5": sum});
+    call(&client, "PutObject", input).await.ok();
+    let operation = json!({"S3PutObjectTagging": {"TagSet": [{"Key": "found", "Value": ""}]}});
+    for (encryption, found) in [("SSEC", Some("customer")), ("SSES3", Some("own")), ("SSEKMS", None), ("NOTSSE", None)]
+    {
+        let generator = json!({"S3JobManifestGenerator": {"SourceBucket": "arn:aws:s3:::sealed", "EnableManifestOutput": false,
+            "Filter": {"MatchAnyObjectEncryption": [{encryption: {}}]}}});
+        let id =
+            job(&client, &operation, json!({"ManifestGenerator": generator, "ClientRequestToken": encryption})).await;
+        let Some(found) = found else {
+            until(&client, &id, "Failed").await;
+            continue;
+        };
+        assert_eq!(until(&client, &id, "Complete").await["ProgressSummary"]["TotalNumberOfTasks"], 1);
+        assert_eq!(tags(&client, "sealed", found).await, json!([{"Key": "found", "Value": ""}]));
+    }
 }
 
 /// A kernel whose tasks nobody runs but the test.

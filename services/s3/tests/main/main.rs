@@ -115,6 +115,11 @@ async fn an_upload_in_parts_is_one_object() {
     let input = json!({"Bucket": "parts", "Key": "big", "UploadId": id, "MultipartUpload": {"Parts": named}});
     let done = call(&client, "CompleteMultipartUpload", input).await.ok();
     assert!(done["ETag"].as_str().unwrap().ends_with("-2\""));
+    // Who was not answered asks again, and gets the same answer.
+    let again = json!({"Bucket": "parts", "Key": "big", "UploadId": id, "MultipartUpload": {"Parts": named}});
+    assert_eq!(call(&client, "CompleteMultipartUpload", again).await.ok(), done);
+    let other = json!({"Bucket": "parts", "Key": "big", "UploadId": id, "MultipartUpload": {"Parts": named[..1]}});
+    assert_eq!(call(&client, "CompleteMultipartUpload", other).await.code(), "NoSuchUpload");
     let whole: Vec<u8> = first.iter().chain(&second).copied().collect();
     let (answer, body) = get(&client, json!({"Bucket": "parts", "Key": "big"})).await;
     assert!(body == whole);

@@ -85,6 +85,10 @@ async fn the_nearest_active_region_answers() {
     };
     submit(json!([{"Region": "us-east-1", "TrafficDialPercentage": 0}])).await.ok();
     assert_eq!(ask(&client, &host, "*").await, (200, "there".to_owned()));
+    // A signature of version 4 is for one region, and has to be for the one that answers.
+    let one = call(&client, "GetObject", json!({"Bucket": arn, "Key": "where"})).await;
+    assert_eq!((one.status, one.code()), (400, "AuthorizationHeaderMalformed"));
+    call(&client.in_region("eu-west-1"), "GetObject", json!({"Bucket": arn, "Key": "where"})).await.ok();
     for wrong in [
         json!([{"Bucket": "there", "TrafficDialPercentage": 0}]),
         json!([{"Bucket": "there", "TrafficDialPercentage": 50}]),

@@ -7,12 +7,16 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use md5::{Digest as _, Md5};
 use serde_json::{Value as Json, json};
-use undercast_kernel::{Cx, Failure, Timestamp};
+use undercast_kernel::store::Read;
+use undercast_kernel::{Cx, Failure, Result, Timestamp};
 use undercast_wire::{Bytes, text};
 
 use super::rows::{Entry, Job};
 use super::run::{Step, Stop};
 use super::{csv, work};
+use crate::replicate;
+use crate::rows::{Bucket, Replication, Sealed};
+use crate::versions::{self, Found};
 
 /// A list may have so many bytes: 256 MiB.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
@@ -180,29 +184,101 @@ fn wanted(filter: Option<&Json>, object: &Json) -> bool {
         && any("/MatchAnyStorageClass", &|c| c == class)
 }
 
+/// What is in a bucket, as lists show it: its objects, or all their versions.
+async fn listed(cx: &Cx, bucket: &str, owner: Option<&Json>, versions: bool) -> Step<Vec<Json>> {
+    let mut all = Vec::new();
+    let (operation, list) = if versions { ("ListObjectVersions", "Versions") } else { ("ListObjectsV2", "Contents") };
+    let places = if versions {
+        [("KeyMarker", "NextKeyMarker"), ("VersionIdMarker", "NextVersionIdMarker")].as_slice()
+    } else {
+        &[("ContinuationToken", "NextContinuationToken")]
+    };
+    let mut input = json!({"Bucket": bucket, "ExpectedBucketOwner": owner});
+    loop {
+        let mut page = match cx.call("s3", operation, input.clone()).await {
+            Ok(page) => page,
+            Err(failure) => return Ok(Err(Stop::of(failure, "Error listing the source bucket")?)),
+        };
+        if let Some(Json::Array(some)) = page.get_mut(list).map(Json::take) {
+            all.extend(some);
+        }
+        if page.get("IsTruncated").and_then(Json::as_bool) != Some(true) {
+            return Ok(Ok(all));
+        }
+        for (place, next) in places {
+            input[*place] = page.get(*next).cloned().unwrap_or_default();
+        }
+    }
+}
+
+/// The filter asks for what each version has of its own.
+fn is_of_replication(filter: &Json) -> bool {
+    filter.get("EligibleForReplication").and_then(Json::as_bool) == Some(true)
+        || filter.get("ObjectReplicationStatuses").is_some()
+}
+
+/// What a generator's filter says of what lists do not show.
+fn fits(
+    from: &(impl Read + ?Sized),
+    bucket: &Bucket,
+    filter: Option<&Json>,
+    key: &str,
+    version: Option<&str>,
+) -> Result<bool> {
+    let Some(filter) = filter else { return Ok(true) };
+    let encryptions = filter.get("MatchAnyObjectEncryption").and_then(Json::as_array);
+    if encryptions.is_none() && !is_of_replication(filter) {
+        return Ok(true);
+    }
+    let Found::Object(object) = versions::find(from, bucket, key, version)? else { return Ok(false) };
+    let status = match object.replication {
+        None => "NONE",
+        Some(Replication::Pending) => "PENDING",
+        Some(Replication::Completed) => "COMPLETED",
+        Some(Replication::Failed) => "FAILED",
+        Some(Replication::Replica) => "REPLICA",
+    };
+    let statuses = filter.get("ObjectReplicationStatuses").and_then(Json::as_array);
+    let eligible = filter.get("EligibleForReplication").and_then(Json::as_bool) != Some(true)
+        || replicate::is_eligible(from, bucket, key, &object)?;
+    Ok(eligible
+        && statuses.is_none_or(|all| all.iter().any(|s| s == status))
+        && encryptions.is_none_or(|all| all.iter().any(|e| is_encrypted(e, object.sealed.as_ref()))))
+}
+
+/// Whether an object is encrypted as a filter names it. All of them are, with S3's own key at least.
+fn is_encrypted(filter: &Json, sealed: Option<&Sealed>) -> bool {
+    let (name, key, bucket_key) = match sealed {
+        None => ("SSES3", None, false),
+        Some(Sealed::Customer { .. }) => ("SSEC", None, false),
+        Some(Sealed::Kms { key, dual: true, .. }) => ("DSSEKMS", Some(key), false),
+        Some(Sealed::Kms { key, bucket_key, .. }) => ("SSEKMS", Some(key), *bucket_key),
+    };
+    let Some(said) = filter.get(name) else { return false };
+    said.get("KmsKeyArn").and_then(Json::as_str).is_none_or(|arn| key.is_some_and(|k| k == arn))
+        && said.get("BucketKeyEnabled").and_then(Json::as_bool).is_none_or(|on| on == bucket_key)
+}
+
 /// Makes the list from what is in a bucket, and writes it down where that is wanted.
 async fn made(cx: &Cx, job: &Job, generator: &Json) -> Step<Listed> {
     let source = generator.get("SourceBucket").and_then(Json::as_str).unwrap_or_default();
     let bucket = work::bucket_of(source);
-    let owner = generator.get("ExpectedBucketOwner");
+    let filter = generator.get("Filter");
+    let versions = job.operation().as_deref() == Some("S3ReplicateObject") || filter.is_some_and(is_of_replication);
+    let found = match listed(cx, &bucket, generator.get("ExpectedBucketOwner"), versions).await? {
+        Ok(found) => found,
+        Err(why) => return Ok(Err(why)),
+    };
+    let from = cx.read();
+    let there = crate::bucket::anywhere(&from, &bucket, None)?;
     let mut entries = Vec::new();
-    let mut token = Json::Null;
-    loop {
-        let input = json!({"Bucket": bucket, "ExpectedBucketOwner": owner, "ContinuationToken": token});
-        let page = match cx.call("s3", "ListObjectsV2", input).await {
-            Ok(page) => page,
-            Err(failure) => return Ok(Err(Stop::of(failure, "Error listing the source bucket")?)),
-        };
-        for object in page.get("Contents").and_then(Json::as_array).into_iter().flatten() {
-            if let Some(key) =
-                object.get("Key").and_then(Json::as_str).filter(|_| wanted(generator.get("Filter"), object))
-            {
-                entries.push(Entry { bucket: bucket.clone(), key: key.to_owned(), version: None });
-            }
-        }
-        token = page.get("NextContinuationToken").cloned().unwrap_or_default();
-        if token.is_null() {
-            break;
+    for object in found.iter().filter(|object| wanted(filter, object)) {
+        let text = |name: &str| object.get(name).and_then(Json::as_str);
+        let Some(key) = text("Key") else { continue };
+        let version = text("VersionId").filter(|_| versions);
+        if fits(&from, &there, filter, key, version)? {
+            let version = version.map(ToOwned::to_owned);
+            entries.push(Entry { bucket: bucket.clone(), key: key.to_owned(), version });
         }
     }
     if entries.is_empty() {
@@ -223,7 +299,8 @@ async fn write(cx: &Cx, job: &Job, source: &str, output: &Json, entries: &[Entry
     let bucket = work::bucket_of(target);
     let prefix = output.get("ManifestPrefix").and_then(Json::as_str).map_or(String::new(), |p| format!("{p}/"));
     let folder = format!("{prefix}job-{}", job.id);
-    let lines: String = entries.iter().map(|e| format!("{}\n", line(e))).collect();
+    let versions = entries.iter().any(|e| e.version.is_some());
+    let lines: String = entries.iter().map(|e| line(e, versions)).collect();
     let packed = zipped(lines.as_bytes()).map_err(Failure::broken)?;
     let sum = md5_of(&packed);
     let (file, manifest) = (format!("{folder}/manifests/{sum}.csv.gz"), format!("{folder}/manifest.json"));
@@ -233,13 +310,15 @@ async fn write(cx: &Cx, job: &Job, source: &str, output: &Json, entries: &[Entry
         "version": "2021-11-30",
         "creationTimestamp": job.created.to_string(),
         "fileFormat": "CSV",
-        "fileSchema": "Bucket, Key",
+        "fileSchema": if versions { "Bucket, Key, VersionId" } else { "Bucket, Key" },
         "files": [{"key": file, "size": packed.len(), "MD5checksum": sum}],
     });
     let owner = output.get("ExpectedManifestBucketOwner");
+    let kms = output.pointer("/ManifestEncryption/SSEKMS/KeyId");
     let mut tag = String::new();
     for (key, bytes) in [(&file, packed), (&manifest, described.to_string().into_bytes())] {
-        let input = json!({"Bucket": bucket, "Key": key, "ExpectedBucketOwner": owner});
+        let input = json!({"Bucket": bucket, "Key": key, "ExpectedBucketOwner": owner,
+            "ServerSideEncryption": if kms.is_some() { "aws:kms" } else { "AES256" }, "SSEKMSKeyId": kms});
         match cx.call_with_body("s3", "PutObject", input, Some(bytes.into())).await {
             Ok((answer, _)) => tag = answer.get("ETag").and_then(Json::as_str).unwrap_or_default().to_owned(),
             Err(failure) => return Ok(Err(Stop::of(failure, "Error writing the manifest")?)),
@@ -248,8 +327,13 @@ async fn write(cx: &Cx, job: &Job, source: &str, output: &Json, entries: &[Entry
     Ok(Ok((format!("arn:{}:s3:::{bucket}/{manifest}", cx.partition()), tag.trim_matches('"').to_owned())))
 }
 
-fn line(entry: &Entry) -> String {
-    format!("{},{}", csv::quoted(&entry.bucket), csv::quoted(&encoded(&entry.key)))
+fn line(entry: &Entry, versions: bool) -> String {
+    let mut line = format!("{},{}", csv::quoted(&entry.bucket), csv::quoted(&encoded(&entry.key)));
+    if versions {
+        line.push(',');
+        line.push_str(&csv::quoted(entry.version.as_deref().unwrap_or_default()));
+    }
+    line + "\n"
 }
 
 /// A key as lists and reports have it.

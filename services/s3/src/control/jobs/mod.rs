@@ -3,7 +3,7 @@
 //! A job is a row and a task of the kernel that goes from status to status ([`run`]): it reads its list into rows
 //! ([`manifest`]), works on them a few at a time under the job's role ([`work`]), and each time commits what was done with
 //! the lines of the report, so that a crash repeats at most the few that were being worked on. At the end the lines
-//! become a report ([`report`]).
+//! become a report ([`report`]). Of two jobs of an account in a region the one of higher priority goes first.
 //!
 //! Source: "Performing object operations in bulk with Batch Operations" in the S3 user guide.
 
@@ -14,6 +14,7 @@ mod report;
 mod request;
 mod rows;
 pub(crate) mod run;
+mod sums;
 mod work;
 
 pub(crate) use manage::{

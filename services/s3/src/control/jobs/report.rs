@@ -83,9 +83,11 @@ pub(crate) async fn write(cx: &Cx, job: &Job) -> Step<()> {
     let sum = md5_of(manifest.as_bytes());
     files.push((format!("{folder}/manifest.json"), manifest));
     files.push((format!("{folder}/manifest.json.md5"), sum));
+    // Reports are encrypted with S3's own key, whatever the bucket's default is.
     let as_role = work::as_role(cx, job);
     for (key, content) in files {
-        let input = json!({"Bucket": bucket, "Key": key, "ExpectedBucketOwner": text("ExpectedBucketOwner")});
+        let input = json!({"Bucket": bucket, "Key": key, "ExpectedBucketOwner": text("ExpectedBucketOwner"),
+            "ServerSideEncryption": "AES256"});
         if let Err(failure) = as_role.call_with_body("s3", "PutObject", input, Some(content.into_bytes().into())).await
         {
             return Ok(Err(Stop::of(failure, "Error writing the report")?));

@@ -55,6 +55,9 @@ fn operation_of(operation: &input::JobOperation) -> Result<Json> {
         ("S3InitiateRestoreObject", operation.s3_initiate_restore_object.as_ref().map(restore)),
         ("S3PutObjectLegalHold", operation.s3_put_object_legal_hold.as_ref().map(legal_hold)),
         ("S3PutObjectRetention", operation.s3_put_object_retention.as_ref().map(retention)),
+        ("S3ReplicateObject", operation.s3_replicate_object.as_ref().map(|_| json!({}))),
+        ("S3ComputeObjectChecksum", operation.s3_compute_object_checksum.as_ref().map(checksum)),
+        ("S3UpdateObjectEncryption", operation.s3_update_object_encryption.as_ref().map(other_key)),
     ];
     let mut set = all.into_iter().filter_map(|(name, operation)| Some((name, operation?)));
     match (set.next(), set.next()) {
@@ -150,6 +153,18 @@ fn restore(o: &input::S3InitiateRestoreObjectOperation) -> Json {
     object([("ExpirationInDays", json!(o.expiration_in_days)), ("GlacierJobTier", json!(o.glacier_job_tier))])
 }
 
+fn checksum(o: &input::S3ComputeObjectChecksumOperation) -> Json {
+    object([("ChecksumAlgorithm", json!(o.checksum_algorithm)), ("ChecksumType", json!(o.checksum_type))])
+}
+
+fn other_key(o: &input::S3UpdateObjectEncryptionOperation) -> Json {
+    let kms = |k: &input::S3UpdateObjectEncryptionSSEKMS| {
+        object([("KMSKeyArn", json!(k.kms_key_arn)), ("BucketKeyEnabled", json!(k.bucket_key_enabled))])
+    };
+    let kms = o.object_encryption.as_ref().map(|e| object([("SSEKMS", e.ssekms.as_ref().map_or(Json::Null, kms))]));
+    object([("ObjectEncryption", kms.unwrap_or_default())])
+}
+
 fn legal_hold(o: &input::S3SetObjectLegalHoldOperation) -> Json {
     json!({"LegalHold": {"Status": o.legal_hold.status}})
 }
@@ -206,10 +221,11 @@ fn generator_of(g: &input::JobManifestGenerator) -> Result<Json> {
         return Err(error::invalid_request(message).into());
     }
     let output = |o: &input::S3ManifestOutputLocation| {
-        let encryption = o
-            .manifest_encryption
-            .as_ref()
-            .map(|e| object([("SSES3", e.sses3.as_ref().map_or(Json::Null, |_| json!({})))]));
+        let encryption = o.manifest_encryption.as_ref().map(|e| {
+            let kms = e.ssekms.as_ref().map(|k| json!({"KeyId": k.key_id}));
+            let own = e.sses3.as_ref().map(|_| json!({}));
+            object([("SSES3", own.unwrap_or_default()), ("SSEKMS", kms.unwrap_or_default())])
+        });
         object([
             ("ExpectedManifestBucketOwner", json!(o.expected_manifest_bucket_owner)),
             ("Bucket", json!(o.bucket)),
@@ -236,6 +252,7 @@ fn filter(f: &input::JobManifestGeneratorFilter) -> Json {
             ("MatchAnySubstring", json!(n.match_any_substring)),
         ])
     };
+    let encryptions = f.match_any_object_encryption.as_deref().map(|all| all.iter().map(encryption).collect());
     object([
         ("CreatedAfter", time(f.created_after)),
         ("CreatedBefore", time(f.created_before)),
@@ -243,6 +260,24 @@ fn filter(f: &input::JobManifestGeneratorFilter) -> Json {
         ("ObjectSizeGreaterThanBytes", json!(f.object_size_greater_than_bytes)),
         ("ObjectSizeLessThanBytes", json!(f.object_size_less_than_bytes)),
         ("MatchAnyStorageClass", json!(f.match_any_storage_class)),
+        ("EligibleForReplication", json!(f.eligible_for_replication)),
+        ("ObjectReplicationStatuses", json!(f.object_replication_statuses)),
+        ("MatchAnyObjectEncryption", encryptions.unwrap_or_default()),
+    ])
+}
+
+/// How objects are encrypted, as a filter names it.
+fn encryption(e: &input::ObjectEncryptionFilter) -> Json {
+    let empty = |set: bool| if set { json!({}) } else { Json::Null };
+    let kms = |k: &input::SSEKMSFilter| {
+        object([("KmsKeyArn", json!(k.kms_key_arn)), ("BucketKeyEnabled", json!(k.bucket_key_enabled))])
+    };
+    object([
+        ("SSES3", empty(e.sses3.is_some())),
+        ("SSEKMS", e.ssekms.as_ref().map_or(Json::Null, kms)),
+        ("DSSEKMS", e.dssekms.as_ref().map_or(Json::Null, |k| object([("KmsKeyArn", json!(k.kms_key_arn))]))),
+        ("SSEC", empty(e.ssec.is_some())),
+        ("NOTSSE", empty(e.notsse.is_some())),
     ])
 }
 

@@ -8,9 +8,10 @@ use undercast_kernel::{Cx, Failure, Result, Timestamp};
 use undercast_wire::schema::TimestampFormat;
 use undercast_wire::text::{base64, percent_encode, timestamp, unbase64};
 
-use super::PRINCIPAL;
 use super::manifest::encoded;
 use super::rows::{Entry, Job};
+use super::{PRINCIPAL, sums};
+use crate::{S3, replicate};
 
 /// So many objects of a job are worked on at the same time.
 const AT_ONCE: usize = 8;
@@ -29,11 +30,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn done(message: impl Into<String>) -> Self {
+    pub(crate) fn done(message: impl Into<String>) -> Self {
         Self { succeeded: true, status: 200, code: String::new(), message: message.into() }
     }
 
-    fn failed(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn failed(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self { succeeded: false, status, code: code.to_owned(), message: message.into() }
     }
 
@@ -86,12 +87,28 @@ async fn patiently(cx: &Cx, job: &Job, name: &str, operation: &Json, entry: &Ent
     loop {
         let outcome = match name {
             "LambdaInvoke" => invoke(cx, job, operation, entry).await?,
+            "S3ReplicateObject" => replicate(cx, entry).await?,
+            "S3ComputeObjectChecksum" => sums::compute(cx, operation, entry).await?,
             _ => call(cx, name, operation, entry).await?,
         };
         if attempt == ATTEMPTS || !(outcome.may_pass() || outcome.code == "TemporaryFailure") {
             return Ok(outcome);
         }
         attempt += 1;
+    }
+}
+
+/// Replicates an object that is there. It is no call of the API, but a permission of its own.
+async fn replicate(cx: &Cx, entry: &Entry) -> Result<Outcome> {
+    let version = entry.version.as_deref();
+    match replicate::existing(&S3::default(), cx, &entry.bucket, &entry.key, version).await {
+        Ok(Some(true)) => Ok(Outcome::done("Successful")),
+        Ok(Some(false)) => Ok(Outcome::failed(400, "ReplicationFailed", "A destination did not take the version")),
+        Ok(None) => {
+            let message = "No rule of the bucket's replication configuration applies to the version";
+            Ok(Outcome::failed(400, "InvalidRequest", message))
+        }
+        Err(failure) => Outcome::of(failure),
     }
 }
 
@@ -104,6 +121,7 @@ async fn call(cx: &Cx, name: &str, operation: &Json, entry: &Entry) -> Result<Ou
         "S3InitiateRestoreObject" => ("RestoreObject", restore(operation)),
         "S3PutObjectLegalHold" => ("PutObjectLegalHold", json!({"LegalHold": operation.get("LegalHold")})),
         "S3PutObjectRetention" => ("PutObjectRetention", operation.clone()),
+        "S3UpdateObjectEncryption" => ("UpdateObjectEncryption", operation.clone()),
         other => return Err(cx.broken(format!("a job has the operation {other}"))),
     };
     if name != "S3PutObjectCopy"
