@@ -655,6 +655,49 @@ def keys():
         same("it is the exception NotFoundException", True, True)
 
 
+def bucket_of_a_stack():
+    """What a template says of a bucket is what S3 says of it, and saying it again is no change."""
+    rule = {"Id": "old", "Status": "Enabled", "Prefix": "old/", "ExpirationInDays": 400,
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
+    properties = {
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "LifecycleConfiguration": {"Rules": [rule]},
+        "BucketEncryption": {"ServerSideEncryptionConfiguration": [
+            {"BucketKeyEnabled": True, "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]},
+        "WebsiteConfiguration": {"IndexDocument": "index.html"},
+    }
+    template = {"Resources": {"Kept": {"Type": "AWS::S3::Bucket", "Properties": properties}},
+                "Outputs": {"Name": {"Value": {"Ref": "Kept"}}, "Site": {"Value": {"Fn::GetAtt": ["Kept", "WebsiteURL"]}}}}
+    arguments = dict(StackName="boto-kept", TemplateBody=json.dumps(template))
+    quick = {"Delay": 1, "MaxAttempts": 30}
+    stacks.create_stack(**arguments)
+    stacks.get_waiter("stack_create_complete").wait(StackName="boto-kept", WaiterConfig=quick)
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks.describe_stacks(StackName="boto-kept")["Stacks"][0]["Outputs"]}
+    name = outputs["Name"]
+    same("a stack's bucket keeps versions", s3.get_bucket_versioning(Bucket=name)["Status"], "Enabled")
+    found = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"][0]
+    same("its lifecycle", (found["Expiration"], found["NoncurrentVersionExpiration"], found["Filter"]),
+         ({"Days": 400}, {"NoncurrentDays": 30}, {"Prefix": "old/"}))
+    found = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"][0]
+    same("its encryption", (found["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"], found["BucketKeyEnabled"]),
+         ("aws:kms", True))
+    s3.put_object(Bucket=name, Key="k", Body=b"1")
+    same("what is put is encrypted by it", s3.head_object(Bucket=name, Key="k")["ServerSideEncryption"], "aws:kms")
+    same("its website, which nobody may read, is there", fetch(outputs["Site"])[0], 403)
+    with refused("the same template again", "ValidationError", 400, "No updates are to be performed."):
+        stacks.update_stack(**arguments)
+    stacks.create_change_set(**arguments, ChangeSetName="again")
+    eventually("a change set of it has nothing to do",
+               lambda: stacks.describe_change_set(StackName="boto-kept", ChangeSetName="again")["Status"], "FAILED")
+    for version in s3.list_object_versions(Bucket=name)["Versions"]:
+        s3.delete_object(Bucket=name, Key=version["Key"], VersionId=version["VersionId"])
+    stacks.delete_stack(StackName="boto-kept")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="boto-kept", WaiterConfig=quick)
+    with refused("a bucket whose stack is gone", "404", 404):
+        s3.head_bucket(Bucket=name)
+
+
 def stacks_stand():
     template = {
         "Parameters": {"Seconds": {"Type": "Number"}},
@@ -703,6 +746,7 @@ def stacks_stand():
 find_local_names()
 for part in [
     buckets, access_points, batch_job, selects, queues, topics, tables, roles, functions_run, keys, stacks_stand,
+    bucket_of_a_stack,
 ]:
     # All parts, or those that are named.
     if not sys.argv[1:] or part.__name__ in sys.argv[1:]:

@@ -137,7 +137,8 @@ pub(crate) fn show(plan: &Plan, crash: bool) -> Result<(Cloud, String, String), 
     run_command(python.program("python", &["examples/search/wait.py", text(&outputs, "Index")?, &count], plan.port))?;
     say(&format!("Indexed ({} s after the last upload).", started.elapsed().as_secs()));
     let page = text(&outputs, "Page")?.to_owned();
-    let mut answer = check(plan, &python, &page, &folder)?;
+    let buckets = [text(&outputs, "Documents")?, text(&outputs, "Copies")?];
+    let mut answer = check(plan, &python, &page, &folder, buckets)?;
     if crash {
         run_command(python.program(
             "python",
@@ -147,7 +148,7 @@ pub(crate) fn show(plan: &Plan, crash: bool) -> Result<(Cloud, String, String), 
         say("Killing the cloud without warning, and starting it again …");
         cloud.kill()?;
         cloud = Cloud::start(plan, &python)?;
-        answer = check(plan, &python, &page, &folder)?;
+        answer = check(plan, &python, &page, &folder, buckets)?;
     }
     Ok((cloud, answer, page))
 }
@@ -209,8 +210,14 @@ fn text<'a>(outputs: &'a Json, key: &str) -> Result<&'a str, Failed> {
     found.ok_or_else(|| Failed::Check(format!("the stack has no output {key}")))
 }
 
-/// Searches with curl and by program, and compares with a direct computation.
-fn check(plan: &Plan, python: &Python, page: &str, documents: &str) -> Result<String, Failed> {
+/// Searches with curl and by program, and compares with a direct computation; looks at the versions and copies of documents.
+fn check(
+    plan: &Plan,
+    python: &Python,
+    page: &str,
+    documents: &str,
+    [bucket, copies]: [&str; 2],
+) -> Result<String, Failed> {
     let host = page.trim_start_matches("http://").trim_end_matches('/');
     let header = format!("Host: {host}");
     let url = format!("http://127.0.0.1:{}/search?q=parse+xml", plan.port);
@@ -224,12 +231,15 @@ fn check(plan: &Plan, python: &Python, page: &str, documents: &str) -> Result<St
             result["name"].as_str().unwrap_or_default()
         ));
     }
-    let mut arguments = vec!["examples/search/check.py", page, documents];
+    let mut arguments = vec!["examples/search/check.py", page, documents, bucket, copies];
     arguments.extend(QUERIES);
     let checked = output(python.program("python", &arguments, plan.port))?;
     say(&format!(
         "The top results of {} queries are those of a direct computation over the same documents.",
         QUERIES.len()
     ));
+    say(
+        "Each document has its copy in a second bucket, and one that was overwritten keeps its first version there and here.",
+    );
     Ok(checked.trim().to_owned())
 }

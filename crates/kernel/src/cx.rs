@@ -156,6 +156,17 @@ impl Cx {
         format!("{}://{}", self.origin.scheme, self.origin.host)
     }
 
+    /// The host of a site ([`crate::Service::sites`]) under the one at which the caller reached us:
+    /// `abc.lambda-url.us-east-1.localhost:4566`.
+    pub fn site_host(&self, site: &str) -> String {
+        // `localhost` has names below it, an address has none.
+        let host = &self.origin.host;
+        match host.strip_prefix("127.0.0.1").or(host.strip_prefix("[::1]")) {
+            Some(port) => format!("{site}.localhost{port}"),
+            None => format!("{site}.{host}"),
+        }
+    }
+
     /// Committed state.
     pub fn read(&self) -> Snapshot {
         self.kernel.inner.database.read()

@@ -13,10 +13,8 @@ use crate::site;
 pub(crate) static URLS: Table<(String, String, String)> = Table::new("lambda.urls");
 
 fn address(cx: &Cx, function: &Function, url: &Url) -> String {
-    // `localhost` has names below it, an address has none.
-    let host = cx.origin().host.clone();
-    let host = host.strip_prefix("127.0.0.1").map_or(host.clone(), |port| format!("localhost{port}"));
-    format!("{}://{}.{}.{}.{host}/", cx.origin().scheme, url.id, site::URLS_SITE, function.region)
+    let host = cx.site_host(&format!("{}.{}.{}", url.id, site::URLS_SITE, function.region));
+    format!("{}://{host}/", cx.origin().scheme)
 }
 
 fn show(cx: &Cx, function: &Function, url: &Url) -> output::FunctionUrlConfig {

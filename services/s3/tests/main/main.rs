@@ -15,6 +15,7 @@ mod multi_region;
 mod replicas;
 mod select;
 mod sharing;
+mod templates;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -637,43 +638,6 @@ async fn answers_are_xml_that_strict_readers_take() {
         let body = String::from_utf8(answer.body.to_vec()).unwrap();
         assert!(body.starts_with(&format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=")), "{body}");
     }
-}
-
-#[tokio::test]
-async fn a_template_makes_buckets() {
-    let cloud = Cloud::start(services()).await;
-    let client = cloud.client();
-    let cx = cloud.kernel.cx_for("000000000000", "eu-west-1");
-    let s3 = cloud.kernel.service("s3").unwrap();
-    let types = s3.resource_types();
-    let properties = json!({"Tags": [{"Key": "a", "Value": "1"}], "VersioningConfiguration": {"Status": "Enabled"},
-        "PublicAccessBlockConfiguration": {"BlockPublicAcls": true}});
-    let request = |properties: Json| undercast_kernel::resources::ResourceRequest {
-        stack: "My-Stack".to_owned(),
-        stack_id: "arn:aws:cloudformation:eu-west-1:000000000000:stack/My-Stack/1".to_owned(),
-        logical_id: "Bucket".to_owned(),
-        properties: properties.as_object().unwrap().clone(),
-        tags: vec![("stack".to_owned(), "yes".to_owned())],
-    };
-    let before = request(properties);
-    let made = types[0].create(&cx, &before).await.unwrap();
-    assert!(made.id.starts_with("my-stack-bucket-"), "{}", made.id);
-    assert_eq!(made.attributes["RegionalDomainName"], format!("{}.s3.eu-west-1.amazonaws.com", made.id));
-    let there = client.in_region("eu-west-1");
-    let tags = call(&there, "GetBucketTagging", json!({"Bucket": made.id})).await.ok();
-    assert_eq!(tags["TagSet"], json!([{"Key": "a", "Value": "1"}, {"Key": "stack", "Value": "yes"}]));
-    assert_eq!(call(&there, "GetBucketVersioning", json!({"Bucket": made.id})).await.ok()["Status"], "Enabled");
-    types[0].update(&cx, &made.id, &before.properties, &request(json!({}))).await.unwrap();
-    assert_eq!(call(&there, "GetBucketVersioning", json!({"Bucket": made.id})).await.ok()["Status"], "Suspended");
-    let block = call(&there, "GetPublicAccessBlock", json!({"Bucket": made.id})).await.ok();
-    assert_eq!(block["PublicAccessBlockConfiguration"]["RestrictPublicBuckets"], true);
-    let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": format!("arn:aws:s3:::{}/x", made.id)}]});
-    types[1].create(&cx, &request(json!({"Bucket": made.id, "PolicyDocument": document}))).await.unwrap();
-    let denied =
-        there.call_with_body("s3", "PutObject", json!({"Bucket": made.id, "Key": "x"}), Some(Bytes::new())).await;
-    assert_eq!(denied.code(), "AccessDenied");
-    types[0].delete(&cx, &made.id, &before.properties).await.unwrap();
-    assert_eq!(call(&there, "HeadBucket", json!({"Bucket": made.id})).await.status, 404);
 }
 
 #[tokio::test]

@@ -1,0 +1,13 @@
+//! The CloudFormation resource types of S3: `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`.
+//!
+//! A bucket's properties are read by their forms (`forms.rs`, `lifecycle.rs`) and become calls of S3 (`settings.rs`).
+
+mod bucket;
+mod form;
+mod forms;
+mod lifecycle;
+mod policy;
+mod settings;
+
+pub(crate) use bucket::Bucket;
+pub(crate) use policy::BucketPolicy;
