@@ -18,7 +18,7 @@ use undercast_wire::{AwsError, Body, Request, Response, Service, protocol, text}
 use crate::lingering::Unread;
 use crate::listen::Gateway;
 use crate::route::{Asked, Target};
-use crate::{body, cors, host, internal};
+use crate::{body, cors, host, internal, payload};
 
 /// A request's answer; `None`: the connection is cut. `unread` is set where the client is still sending.
 pub(crate) async fn handle(
@@ -432,10 +432,10 @@ impl Call<'_> {
     }
 
     async fn buffer(&self, request: &mut Request, limit: usize) -> Result<Bytes, Failure> {
-        let collected = request.body.take().collect(limit).await.map_err(|e| body_error(&e))?;
+        let collected = request.body.take().collect(limit).await.map_err(|e| payload::error(&e))?;
         let bytes = collected.ok_or_else(|| too_large(self.target.protocol))?;
         if request.header(names::CONTENT_ENCODING).is_some_and(|e| e.eq_ignore_ascii_case("gzip")) {
-            return unzip(&bytes, limit)
+            return payload::unzip(&bytes, limit)
                 .ok_or_else(|| AwsError::new("SerializationException", 400, "The body is not gzip").into());
         }
         Ok(bytes)
@@ -466,7 +466,7 @@ impl Call<'_> {
         let signature = self.signature.as_ref().filter(|s| s.algorithm != sigv4::v2::ALGORITHM);
         let presigned = self.signature.as_ref().is_some_and(|s| s.expires.is_some());
         match said {
-            Some(said) if signature.is_some() && !is_payload(&said) => Err(unknown_payload(&said).into()),
+            Some(said) if signature.is_some() && !payload::is_said(&said) => Err(payload::unknown(&said).into()),
             Some(said) => Ok(Some(said)),
             None if presigned => Ok(Some("UNSIGNED-PAYLOAD".to_owned())),
             None if signature.is_some() => {
@@ -483,7 +483,7 @@ impl Call<'_> {
         let (protocol, s3) = (self.target.protocol, self.api.s3_signing);
         let Some(signature) = &self.signature else { return self.unsigned(request) };
         let computed = payload.is_none();
-        let hash = payload.unwrap_or_else(|| hash_of(whole.map_or(&[], |bytes| bytes)));
+        let hash = payload.unwrap_or_else(|| payload::hash_of(whole.map_or(&[], |bytes| bytes)));
         // Version 2 signs the path with the bucket in it, version 4 the path as it was sent.
         let signed_path = self.signed_path.clone().filter(|_| signature.algorithm != sigv4::v2::ALGORITHM);
         let path = signed_path.map(|signed| std::mem::replace(&mut request.path, signed));
@@ -493,13 +493,13 @@ impl Call<'_> {
         }
         let caller = caller?;
         self.door.gateway.notice_real_key(&signature.access_key, caller.chunks.is_some());
-        if hash.starts_with("STREAMING-") || is_chunked(request) {
+        if hash.starts_with("STREAMING-") || payload::is_chunked(request) {
             self.unchunk(request, &hash, &caller);
-        } else if is_hash(&hash) && !computed {
+        } else if payload::is_hash(&hash) && !computed {
             match whole {
                 None => request.body = request.body.take().expecting(hash),
-                Some(bytes) if caller.chunks.is_some() && hash_of(bytes) != hash => {
-                    return Err(mismatched_body(protocol, s3).into());
+                Some(bytes) if caller.chunks.is_some() && payload::hash_of(bytes) != hash => {
+                    return Err(payload::mismatch(protocol, s3).into());
                 }
                 Some(_) => {}
             }
@@ -524,7 +524,7 @@ impl Call<'_> {
         if !open && !self.api.s3_signing {
             return Err(auth::refusal(Refusal::Missing, self.target.protocol, false, None).into());
         }
-        if is_chunked(request) {
+        if payload::is_chunked(request) {
             let caller = anonymous();
             let hash = request.header("x-amz-content-sha256").unwrap_or_default().to_owned();
             self.unchunk(request, &hash, &caller);
@@ -538,43 +538,6 @@ fn anonymous() -> Caller {
     Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None }
 }
 
-fn is_chunked(request: &Request) -> bool {
-    request
-        .header(names::CONTENT_ENCODING)
-        .is_some_and(|e| e.split(',').any(|p| p.trim().eq_ignore_ascii_case("aws-chunked")))
-}
-
-/// The SHA-256 of a body. That of none is known.
-fn hash_of(bytes: &[u8]) -> String {
-    if bytes.is_empty() { sigv4::EMPTY_SHA256.to_owned() } else { text::hex_encode(&Sha256::digest(bytes)) }
-}
-
-fn is_hash(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-/// What a signer may say of the body besides its hash.
-///
-/// Source: "Signature Calculations for the Authorization Header" in the S3 API reference.
-const PAYLOADS: [&str; 6] = [
-    "UNSIGNED-PAYLOAD",
-    "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
-    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
-];
-
-fn is_payload(said: &str) -> bool {
-    is_hash(said) || PAYLOADS.contains(&said)
-}
-
-fn unknown_payload(said: &str) -> AwsError {
-    let message = format!("x-amz-content-sha256 must be {}, or a valid sha256 value.", PAYLOADS.join(", "));
-    let error = AwsError::new("InvalidArgument", 400, message);
-    error.with("ArgumentName", "x-amz-content-sha256").with("ArgumentValue", said)
-}
-
 /// S3 takes no request whose path or query string is not UTF-8 behind its escapes, whatever it is for.
 fn check_uri(api: &Service, request: &Request) -> Result<(), Failure> {
     let bad = |part: &str| part.contains('%') && text::percent_decode(part, false).is_none();
@@ -584,36 +547,11 @@ fn check_uri(api: &Service, request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-fn mismatched_body(protocol: Protocol, s3: bool) -> AwsError {
-    if s3 {
-        return AwsError::new(
-            "XAmzContentSHA256Mismatch",
-            400,
-            "The provided 'x-amz-content-sha256' header does not match what was computed.",
-        );
-    }
-    auth::refusal(Refusal::Mismatch, protocol, s3, None)
-}
-
-fn body_error(error: &BodyError) -> AwsError {
-    match error {
-        BodyError::Refused { code, message } => AwsError::new(*code, 400, message.clone()),
-        BodyError::Incomplete(_) => AwsError::new("IncompleteBody", 400, "The request body terminated unexpectedly"),
-    }
-}
-
 fn too_large(protocol: Protocol) -> AwsError {
     match protocol {
         Protocol::RestXml => AwsError::new("MaxMessageLengthExceeded", 400, "Your request was too big."),
         _ => AwsError::new("RequestEntityTooLargeException", 413, "Request entity is too large"),
     }
-}
-
-fn unzip(bytes: &[u8], limit: usize) -> Option<Bytes> {
-    use std::io::Read as _;
-    let mut out = Vec::new();
-    flate2::read::GzDecoder::new(bytes).take(limit as u64 + 1).read_to_end(&mut out).ok()?;
-    (out.len() <= limit).then(|| out.into())
 }
 
 /// The error for an operation that the API does not have, as each protocol's services word it.

@@ -13,6 +13,7 @@ mod internal;
 mod lingering;
 mod listen;
 mod patience;
+mod payload;
 mod route;
 mod snapshots;
 pub mod tls;
