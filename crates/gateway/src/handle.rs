@@ -5,14 +5,12 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::request::Parts;
 use hyper::body::Incoming;
-use sha2::{Digest, Sha256};
 use undercast_kernel::auth::{self, Caller, Refusal};
 use undercast_kernel::{CrossOrigin, Failure, Origin, Signed, SignedIn};
 use undercast_wire::http::names;
 use undercast_wire::schema::Protocol;
 use undercast_wire::sigv4::chunked::{ChunkSigner, ChunkedDecoder};
 use undercast_wire::sigv4::{self, Signature, asymmetric};
-use undercast_wire::value::BodyError;
 use undercast_wire::{AwsError, Body, Request, Response, Service, protocol, text};
 
 use crate::lingering::Unread;

@@ -80,11 +80,11 @@ impl Player {
                 steps::expect(&self.world.call("AbortMultipartUpload", input, None), Ok(()))?;
             }
             for (key, version) in bucket.keys.iter().flat_map(|(key, all)| all.iter().map(move |v| (key, v))) {
-                let mut input = json!({"Bucket": bucket.name, "Key": key, "VersionId": version.shown_id()});
+                let input = json!({"Bucket": bucket.name, "Key": key, "VersionId": version.shown_id()});
                 if version.dress.hold == Some(true) {
-                    input["LegalHold"] = json!({"Status": "OFF"});
-                    steps::expect(&self.world.call("PutObjectLegalHold", input.clone(), None), Ok(()))?;
-                    input["LegalHold"].take();
+                    let mut off = input.clone();
+                    off["LegalHold"] = json!({"Status": "OFF"});
+                    steps::expect(&self.world.call("PutObjectLegalHold", off, None), Ok(()))?;
                 }
                 steps::expect(&self.world.call("DeleteObject", input, None), Ok(()))?;
             }

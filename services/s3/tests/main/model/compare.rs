@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::bucket::{Bucket, Restored, Version};
-use super::steps::{add_key, equal, expect, mode};
+use super::steps::{add_key, equal, expect, mode, wanted_of};
 use super::{Held, Player};
 
 /// An entry of a list of versions, in words.
@@ -231,7 +231,8 @@ impl Player {
         expect(&heard, Ok(()))?;
         let mut found = texts(&heard.json, "Uploads", "UploadId");
         let mut wanted: Vec<String> = bucket.uploads.iter().map(|u| u.id.clone()).collect();
-        (found.sort(), wanted.sort());
+        found.sort();
+        wanted.sort();
         equal("uploads", &found, &wanted)?;
         if wanted.is_empty() {
             return Ok(());
@@ -260,10 +261,7 @@ impl Player {
         let found = bucket.find(key, id);
         let Ok(version) = found else {
             let code = found.map(drop);
-            expect(
-                &self.world.call("GetObject", input.clone(), None),
-                code.as_ref().map(|()| ()).map_err(std::slice::from_ref),
-            )?;
+            expect(&self.world.call("GetObject", input.clone(), None), wanted_of(&code))?;
             let wanted = if code == Err("MethodNotAllowed") { 405 } else { 404 };
             return equal("status of HEAD", &self.world.call("HeadObject", input, None).status, &wanted);
         };

@@ -33,6 +33,11 @@ fn encoded(tags: &BTreeMap<String, String>) -> String {
     tags.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("&")
 }
 
+/// What is to come of a call, as [`expect`] takes it.
+pub(super) fn wanted_of<T>(found: &Result<T, Refusal>) -> Result<(), &[Refusal]> {
+    found.as_ref().map(drop).map_err(std::slice::from_ref)
+}
+
 /// The answer must be that of a success, or one of these refusals.
 pub(super) fn expect(heard: &Heard, wanted: Result<(), &[Refusal]>) -> Held {
     match wanted {
@@ -182,7 +187,7 @@ impl Player {
         let wanted = bucket.condition(key, condition.as_ref());
         self.say(format!("put {} bytes: {input}", body.len()));
         let heard = self.world.call("PutObject", input, Some(&body));
-        expect(&heard, wanted.as_ref().map(|()| ()).map_err(std::slice::from_ref))?;
+        expect(&heard, wanted_of(&wanted))?;
         if wanted.is_err() {
             return Ok(());
         }
@@ -228,7 +233,7 @@ impl Player {
         } else {
             (source_dress.kind, source_dress.tags)
         };
-        let mut wanted = source.as_ref().map(|_| ()).map_err(|code| vec![*code]);
+        let mut wanted = source.as_ref().map(drop).map_err(|code| vec![*code]);
         let changes = replaces || input.get("StorageClass").is_some() || dress.key.is_some();
         if from == at && source_key == key && id.is_none() && !changes {
             let mut codes = wanted.err().unwrap_or_default();
@@ -237,7 +242,7 @@ impl Player {
         }
         self.say(format!("copy: {input}"));
         let heard = self.world.call("CopyObject", input, None);
-        expect(&heard, wanted.as_ref().map(|()| ()).map_err(Vec::as_slice))?;
+        expect(&heard, wanted.as_ref().map(drop).map_err(Vec::as_slice))?;
         let (Ok(()), Ok(source)) = (wanted, source) else { return Ok(()) };
         let etag = heard.json["CopyObjectResult"]["ETag"].as_str().unwrap_or_default().trim_matches('"').to_owned();
         if dress.key.is_none() {
@@ -277,7 +282,7 @@ impl Player {
             let (.., source) = self.source(&mut input);
             self.say(format!("part by copy: {input}"));
             let heard = self.world.call("UploadPartCopy", input, None);
-            expect(&heard, source.as_ref().map(|_| ()).map_err(std::slice::from_ref))?;
+            expect(&heard, wanted_of(&source))?;
             let Ok(source) = source else { return Ok(()) };
             let etag = heard.json["CopyPartResult"]["ETag"].as_str().unwrap_or_default().to_owned();
             (heard, source.body, etag)
@@ -355,7 +360,7 @@ impl Player {
         }
         self.say(format!("delete: {input}"));
         let heard = self.world.call("DeleteObject", input, None);
-        expect(&heard, wanted.as_ref().map(|()| ()).map_err(std::slice::from_ref))?;
+        expect(&heard, wanted_of(&wanted))?;
         if wanted.is_ok() {
             self.delete_one(at, key, None, heard.json["VersionId"].as_str())?;
             let marks = self.buckets[at].versioning != Versioning::Off;
@@ -478,7 +483,7 @@ impl Player {
         };
         self.say(format!("{operation}: {input}"));
         let heard = self.world.call(operation, input, None);
-        expect(&heard, found.as_ref().map(|_| ()).map_err(std::slice::from_ref))?;
+        expect(&heard, wanted_of(&found))?;
         if let Some(version) = found.ok().and_then(|id| self.buckets[at].find_mut(key, &id)) {
             version.dress.tags = tags;
         }
@@ -505,7 +510,7 @@ impl Player {
         let (key, found) = self.existing(at, &mut input);
         self.say(format!("hold: {input}"));
         let heard = self.world.call("PutObjectLegalHold", input, None);
-        expect(&heard, found.as_ref().map(|_| ()).map_err(std::slice::from_ref))?;
+        expect(&heard, wanted_of(&found))?;
         if let Some(version) = found.ok().and_then(|id| self.buckets[at].find_mut(key, &id)) {
             version.dress.hold = Some(on);
         }
@@ -548,7 +553,7 @@ impl Player {
         let wanted = found.clone().and_then(|id| if denied { Err("AccessDenied") } else { Ok(id) });
         self.say(format!("retain: {input}"));
         let heard = self.world.call("PutObjectRetention", input, None);
-        expect(&heard, wanted.as_ref().map(|_| ()).map_err(std::slice::from_ref))?;
+        expect(&heard, wanted_of(&wanted))?;
         if let Some(version) = wanted.ok().and_then(|id| self.buckets[at].find_mut(key, &id)) {
             version.dress.retention = retention;
         }
