@@ -18,7 +18,7 @@ const HELP: &str = "usage: ./x COMMAND
 
   demo [--once] [--debug]   build, start a cloud, deploy examples/search, feed it, search; --once checks the answer and stops
   build                     build the release binary
-  bench                     how fast the release binary is, beside what could not be faster; takes a minute
+  bench [s3]                how fast the release binary is, beside what could not be faster; takes a minute or two
   test                      everything that CI runs
   clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
   promises                  run all tests and strike out of uncovered-*.txt what they see
@@ -55,7 +55,7 @@ fn run(words: &[&str]) -> Result<(), Failed> {
     match words {
         ["demo", flags @ ..] => demo::run(flags),
         ["build"] => tools::build(true).map(|path| say(&format!("built {}", path.display()))),
-        ["bench"] => tools::bench(),
+        ["bench", what @ ..] => tools::bench(what),
         ["test"] => test::run(),
         ["sim", options @ ..] => tools::sim(options),
         ["mutants", options @ ..] => tools::mutants(options),

@@ -26,12 +26,12 @@ pub(crate) fn build(release: bool) -> Result<PathBuf, Failed> {
     Ok(target().join(if release { "release" } else { "debug" }).join("undercast"))
 }
 
-/// Measures the release binary.
-pub(crate) fn bench() -> Result<(), Failed> {
+/// Measures the release binary; `what`: a service whose own table is wanted.
+pub(crate) fn bench(what: &[&str]) -> Result<(), Failed> {
     let binary = build(true)?.display().to_string();
     shell::run("cargo", &["build", "--release", "-p", "undercast-bench"])?;
     let mut bench = Command::new(target().join("release/undercast-bench"));
-    bench.arg(binary);
+    bench.args(what).arg(binary);
     shell::run_command(bench)
 }
 

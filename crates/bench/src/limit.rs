@@ -17,6 +17,8 @@ use crate::load::CONNECTIONS;
 pub(crate) enum Shape {
     /// `PutItem`: the item in its place, and the table's counts.
     Item,
+    /// `PutObject`: the version with its body.
+    Object,
     /// `SendMessage`: the queue's next number, the body, where it stands, its place in the order.
     Message,
 }
@@ -64,6 +66,7 @@ fn put(tx: &mut Tx<'_>, shape: Shape, writer: usize, fresh: u64) -> Result<(), E
             tx.put(key("items", &writer.to_be_bytes()), Bytes::from_static(&[b'i'; 1040]));
             tx.put(key("counts", b""), Bytes::from_static(&[0; 16]));
         }
+        Shape::Object => tx.put(key("objects", &writer.to_be_bytes()), Bytes::from_static(&[b'o'; 1300])),
         Shape::Message => {
             tx.put(key("next", b""), Bytes::from_static(&[0; 9]));
             tx.put(key("bodies", &fresh.to_be_bytes()), Bytes::from_static(&[b'm'; 1150]));

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -16,7 +17,7 @@ pub(crate) const CONNECTIONS: usize = 64;
 
 /// Where the load goes, over connections that stay open between the rounds.
 pub(crate) struct Load {
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Bytes>,
     streams: Vec<TcpStream>,
 }
 
@@ -28,10 +29,16 @@ struct Done {
 }
 
 impl Load {
-    /// Connects. Connection `n` sends request `n`, or the only one.
+    /// Connects so many times as usual. Connection `n` sends request `n`, or the only one.
     pub(crate) async fn connect(address: SocketAddr, requests: Vec<Vec<u8>>) -> Result<Self, Failed> {
+        Self::over(CONNECTIONS, address, requests).await
+    }
+
+    /// Connects so many times.
+    pub(crate) async fn over(connections: usize, address: SocketAddr, requests: Vec<Vec<u8>>) -> Result<Self, Failed> {
+        let requests = requests.into_iter().map(Bytes::from).collect();
         let mut streams = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..connections {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             streams.push(stream);
@@ -39,7 +46,7 @@ impl Load {
         Ok(Self { requests, streams })
     }
 
-    /// Sends for `span`, and says how many answers came in how long.
+    /// Sends for `span`, at least once, and says how many answers came in how long.
     pub(crate) async fn run(&mut self, span: Duration) -> Result<(u64, Duration), Failed> {
         let started = Instant::now();
         let until = started + span;
@@ -60,32 +67,39 @@ impl Load {
     }
 }
 
-async fn ask_until(mut stream: TcpStream, index: usize, request: Vec<u8>, until: Instant) -> Result<Done, Failed> {
+async fn ask_until(mut stream: TcpStream, index: usize, request: Bytes, until: Instant) -> Result<Done, Failed> {
     let mut answers = 0;
-    let mut buffer = vec![0; 16 * 1024];
-    while Instant::now() < until {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
         stream.write_all(&request).await?;
         let mut filled = 0;
-        loop {
-            let got = stream.read(&mut buffer[filled..]).await?;
-            if got == 0 {
-                return Err(Failed::Said("the server closed a connection".to_owned()));
-            }
-            filled += got;
+        let length = loop {
+            filled += some(stream.read(&mut buffer[filled..]).await?)?;
             match whole(&buffer[..filled]) {
-                Some(length) if filled >= length => break,
-                _ if filled == buffer.len() => return Err(Failed::Said("an answer is too long".to_owned())),
-                _ => {}
+                Some(length) => break length,
+                None if filled == buffer.len() => return Err(Failed::Said("an answer has no end".to_owned())),
+                None => {}
             }
-        }
+        };
         // Anything but success would be fast for the wrong reason.
         if buffer.get(9..12) != Some(b"200") {
             let shown = String::from_utf8_lossy(&buffer[..filled]).into_owned();
             return Err(Failed::Said(format!("the load was refused: {shown}")));
         }
+        let mut left = length.saturating_sub(filled);
+        while left > 0 {
+            left = left.saturating_sub(some(stream.read(&mut buffer).await?)?);
+        }
         answers += 1;
+        if Instant::now() >= until {
+            return Ok(Done { stream, index, answers });
+        }
     }
-    Ok(Done { stream, index, answers })
+}
+
+/// What was read, of a server that is still there.
+fn some(got: usize) -> Result<usize, Failed> {
+    if got == 0 { Err(Failed::Said("the server closed a connection".to_owned())) } else { Ok(got) }
 }
 
 /// The length of the answer that `bytes` begin with, once its head is there.

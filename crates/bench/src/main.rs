@@ -7,6 +7,7 @@ mod bare;
 mod cloud;
 mod limit;
 mod load;
+mod objects;
 mod plan;
 mod python;
 mod server;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
-    #[error("usage: undercast-bench PATH-OF-UNDERCAST")]
+    #[error("usage: undercast-bench [s3] PATH-OF-UNDERCAST")]
     Usage,
     #[error("{0} could not be started")]
     Start(PathBuf, #[source] std::io::Error),
@@ -35,10 +36,15 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["bare" | "raw", address] => match address.parse() {
-            Ok(parsed) => bare::serve(parsed, words[0] == "raw"),
+        ["bare" | "raw", address, length] => match (address.parse(), length.parse()) {
+            (Ok(address), Ok(length)) => bare::serve(address, words[0] == "raw", length),
+            _ => Err(Failed::Usage),
+        },
+        ["file", address, path] => match address.parse() {
+            Ok(address) => bare::serve_file(address, Path::new(path)),
             Err(_) => Err(Failed::Usage),
         },
+        ["s3", binary] => objects::run(Path::new(binary)),
         [binary] => plan::run(Path::new(binary)),
         _ => Err(Failed::Usage),
     };

@@ -12,11 +12,20 @@ use crate::signed::Key;
 use crate::table::{self, Measured, say};
 
 /// Rounds of each row, and how long one is.
-const ROUNDS: usize = 6;
-const ROUND: Duration = Duration::from_millis(500);
+pub(crate) const ROUNDS: usize = 6;
+pub(crate) const ROUND: Duration = Duration::from_millis(500);
 
 /// A folder that goes with the run.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    /// Makes it beside the binary rather than in the system's temporary directory, which may be no disk.
+    pub(crate) fn new() -> Result<Self, Failed> {
+        let folder = Self(std::env::current_exe()?.with_file_name(format!("bench-{}", std::process::id())));
+        std::fs::create_dir_all(&folder.0)?;
+        Ok(folder)
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -26,19 +35,41 @@ impl Drop for Folder {
 }
 
 /// A row of readings: what is asked of whom.
-struct Row<'a> {
-    name: &'static str,
-    server: &'a Server,
-    load: Load,
-    measured: Measured,
+pub(crate) struct Row<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) server: &'a Server,
+    pub(crate) load: Load,
+    pub(crate) measured: Measured,
+}
+
+/// Measures rows in rounds, one after the other.
+pub(crate) async fn rounds(rows: &mut [Row<'_>]) -> Result<(), Failed> {
+    for round in 0..=ROUNDS {
+        for row in &mut *rows {
+            // The first round warms caches, and counts for nothing.
+            let span = if round == 0 { ROUND / 5 } else { ROUND };
+            let before = row.server.cpu()?;
+            let done = row.load.run(span).await?;
+            if round > 0 {
+                row.measured.add(done, row.server.cpu()?.saturating_sub(before));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A server of this program that does nothing but answer.
+pub(crate) fn beside(mode: &str, argument: &str) -> Result<Server, Failed> {
+    Server::start(
+        &std::env::current_exe()?,
+        |address| vec![mode.to_owned(), address.to_string(), argument.to_owned()],
+        |_| b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".to_vec(),
+    )
 }
 
 /// Measures everything and prints the table.
 pub(crate) fn run(binary: &Path) -> Result<(), Failed> {
-    let own = std::env::current_exe()?;
-    // Beside the binary rather than in the system's temporary directory, which may be no disk.
-    let folder = Folder(own.with_file_name(format!("bench-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0)?;
+    let folder = Folder::new()?;
     let cores = std::thread::available_parallelism()?;
     say(&format!(
         "{} connections, {ROUNDS} rounds of {} ms, {cores} cores\n",
@@ -48,7 +79,7 @@ pub(crate) fn run(binary: &Path) -> Result<(), Failed> {
     let ephemeral = Cloud::start(binary, None)?;
     let durable = Cloud::start(binary, Some(&folder.0.join("data")))?;
     let sender = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    sender.block_on(readings(&own, &ephemeral, &durable))?;
+    sender.block_on(readings(&ephemeral, &durable))?;
     let workers = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     writes(&sender, &workers, &durable, &folder.0)?;
     drop((ephemeral, durable));
@@ -56,16 +87,8 @@ pub(crate) fn run(binary: &Path) -> Result<(), Failed> {
     crate::python::measure(binary)
 }
 
-async fn readings(own: &Path, ephemeral: &Cloud, durable: &Cloud) -> Result<(), Failed> {
-    let beside = |mode: &str| {
-        let mode = mode.to_owned();
-        Server::start(
-            own,
-            move |a| vec![mode.clone(), a.to_string()],
-            |_| b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".to_vec(),
-        )
-    };
-    let (raw, bare) = (beside("raw")?, beside("bare")?);
+async fn readings(ephemeral: &Cloud, durable: &Cloud) -> Result<(), Failed> {
+    let (raw, bare) = (beside("raw", "1024")?, beside("bare", "1024")?);
     let nothing = vec![Cloud::get_object(ephemeral, &Key::test())?.concat()];
     let test = Key::test();
     let mut rows = Vec::new();
@@ -84,17 +107,7 @@ async fn readings(own: &Path, ephemeral: &Cloud, durable: &Cloud) -> Result<(), 
         let load = Load::connect(server.address, requests).await?;
         rows.push(Row { name, server, load, measured: Measured::default() });
     }
-    for round in 0..=ROUNDS {
-        for row in &mut rows {
-            // The first round warms caches, and counts for nothing.
-            let span = if round == 0 { ROUND / 5 } else { ROUND };
-            let before = row.server.cpu()?;
-            let done = row.load.run(span).await?;
-            if round > 0 {
-                row.measured.add(done, row.server.cpu()?.saturating_sub(before));
-            }
-        }
-    }
+    rounds(&mut rows).await?;
     table::head();
     let bare = rows[1].measured;
     for row in &rows[..2] {

@@ -99,3 +99,22 @@ pub(crate) fn writing(name: &str, measured: &Measured, limit: &Measured) {
 pub(crate) fn single(name: &str, value: &str, verdict: &str) {
     say(&format!("{name:<42}{value:>20}   {verdict}"));
 }
+
+/// The head of the rows of objects.
+pub(crate) fn head_of_objects() {
+    say(&format!("{:<42}{:>11}{:>9}{:>11}", "", "", "share", "CPU µs"));
+}
+
+/// A row of objects: `shown` is what was reached, in its unit; `share` of what could not be faster.
+pub(crate) fn object(name: &str, shown: &str, share: Option<(f64, f64)>, cost: Option<(f64, Option<f64>)>) {
+    let of = share.map_or(String::new(), |(reached, _)| format!("{reached:.2}"));
+    let spent = cost.map_or(String::new(), |(micros, _)| format!("{micros:.1}"));
+    let mut said = Vec::new();
+    if let Some((reached, least)) = share {
+        said.push(format!("limit ≥ {least}: {}", at_least(reached, least, "")));
+    }
+    if let Some((micros, Some(most))) = cost {
+        said.push(format!("limit ≤ {most:.1} µs: {}", at_most(micros, most, " µs")));
+    }
+    say(&format!("{name:<42}{shown:>11}{of:>9}{spent:>11}   {}", said.join(" / ")));
+}

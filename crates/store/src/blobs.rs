@@ -127,6 +127,7 @@ impl Blobs {
             stream,
             hasher: Sha256::new(),
             length: 0,
+            named: false,
         })
     }
 
@@ -341,13 +342,15 @@ pub struct BlobWriter {
     stream: KeyStream,
     hasher: Sha256,
     length: u64,
+    /// Set once the file has the blob's name.
+    named: bool,
 }
 
 /// The file of a blob, which is written beside what makes its next bytes.
 enum Writing {
     Idle(std::fs::File),
     Busy(tokio::task::JoinHandle<std::io::Result<std::fs::File>>),
-    /// Finished, or failed.
+    /// It is closed, or could not be written.
     Gone,
 }
 
@@ -397,6 +400,7 @@ impl BlobWriter {
         let (path, inner) = (self.path.clone(), self.blobs.inner.clone());
         let work = tokio::task::spawn_blocking(move || settle(&file, &path, &target, &inner.folder, durable));
         work.await.map_err(Error::engine)??;
+        self.named = true;
         Ok(written)
     }
 }
@@ -418,8 +422,8 @@ fn settle(file: &std::fs::File, path: &Path, target: &Path, root: &Path, durable
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
-        // After `finish` the file has another name, and there is nothing to remove.
-        if !matches!(self.file, Writing::Gone) {
+        // What was given up, or could not be written, takes no room.
+        if !self.named {
             let _ = std::fs::remove_file(&self.path);
         }
     }
