@@ -7,26 +7,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value as Json;
-use undercast_kernel::{Keeper, Kernel, Record};
+use undercast_kernel::{Keeper, Kernel, Record, Service};
 use undercast_wire::schema::{Operation, Shape, Structure};
 
 /// The folder that takes what is seen, one file a process.
 const FOLDER: &str = "UNDERCAST_SEEN";
 
+/// It is kept by the kernel, and so must not keep the kernel in turn: a cloud that has gone lets go of its directory.
 struct Seen {
-    kernel: Kernel,
+    services: Vec<Arc<dyn Service>>,
 }
 
 /// Has what is called in this cloud written down, if somebody asks for it.
 pub fn watch(kernel: &Kernel) {
     if std::env::var_os(FOLDER).is_some() {
-        kernel.trail().tell(Arc::new(Seen { kernel: kernel.clone() }));
+        kernel.trail().tell(Arc::new(Seen { services: kernel.services().to_vec() }));
     }
 }
 
 impl Keeper for Seen {
     fn keep(&self, record: &Record) {
-        let Some(service) = self.kernel.service(record.service) else { return };
+        let Some(service) = self.services.iter().find(|s| s.api().name == record.service) else { return };
         let Some(operation) = service.api().operations.iter().find(|o| o.name == record.operation) else { return };
         let mut lines = Vec::new();
         match &record.error {

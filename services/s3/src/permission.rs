@@ -182,57 +182,63 @@ fn action(operation: &str, version: bool) -> Option<&'static str> {
         ("PutObjectAcl", true) => "s3:PutObjectVersionAcl",
         ("AbortMultipartUpload", _) => "s3:AbortMultipartUpload",
         ("ListParts", _) => "s3:ListMultipartUploadParts",
-        ("HeadBucket" | "ListObjects" | "ListObjectsV2", _) => "s3:ListBucket",
-        ("ListObjectVersions", _) => "s3:ListBucketVersions",
-        ("ListMultipartUploads", _) => "s3:ListBucketMultipartUploads",
-        ("DeleteBucket", _) => "s3:DeleteBucket",
-        ("GetBucketLocation", _) => "s3:GetBucketLocation",
-        ("GetBucketTagging", _) => "s3:GetBucketTagging",
-        ("PutBucketTagging" | "DeleteBucketTagging", _) => "s3:PutBucketTagging",
-        ("GetBucketVersioning", _) => "s3:GetBucketVersioning",
-        ("PutBucketVersioning", _) => "s3:PutBucketVersioning",
-        ("GetBucketPolicy", _) => "s3:GetBucketPolicy",
-        ("GetBucketPolicyStatus", _) => "s3:GetBucketPolicyStatus",
-        ("PutBucketPolicy", _) => "s3:PutBucketPolicy",
-        ("DeleteBucketPolicy", _) => "s3:DeleteBucketPolicy",
-        ("GetPublicAccessBlock", _) => "s3:GetBucketPublicAccessBlock",
-        ("PutPublicAccessBlock" | "DeletePublicAccessBlock", _) => "s3:PutBucketPublicAccessBlock",
-        ("GetBucketOwnershipControls", _) => "s3:GetBucketOwnershipControls",
-        ("PutBucketOwnershipControls", _) => "s3:PutBucketOwnershipControls",
-        ("GetBucketNotificationConfiguration", _) => "s3:GetBucketNotification",
-        ("PutBucketNotificationConfiguration", _) => "s3:PutBucketNotification",
-        ("GetBucketAcl", _) => "s3:GetBucketAcl",
-        ("PutBucketAcl", _) => "s3:PutBucketAcl",
-        ("DeleteBucketOwnershipControls", _) => "s3:PutBucketOwnershipControls",
-        ("GetBucketEncryption", _) => "s3:GetEncryptionConfiguration",
-        ("PutBucketEncryption" | "DeleteBucketEncryption", _) => "s3:PutEncryptionConfiguration",
-        ("GetObjectLockConfiguration", _) => "s3:GetBucketObjectLockConfiguration",
-        ("PutObjectLockConfiguration", _) => "s3:PutBucketObjectLockConfiguration",
         ("GetObjectRetention", _) => "s3:GetObjectRetention",
         ("PutObjectRetention", _) => "s3:PutObjectRetention",
         ("GetObjectLegalHold", _) => "s3:GetObjectLegalHold",
         ("PutObjectLegalHold", _) => "s3:PutObjectLegalHold",
-        ("GetBucketRequestPayment", _) => "s3:GetBucketRequestPayment",
-        ("PutBucketRequestPayment", _) => "s3:PutBucketRequestPayment",
         ("RestoreObject", _) => "s3:RestoreObject",
-        ("GetBucketLifecycleConfiguration", _) => "s3:GetLifecycleConfiguration",
-        ("PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle", _) => "s3:PutLifecycleConfiguration",
-        ("GetBucketReplication", _) => "s3:GetReplicationConfiguration",
-        ("PutBucketReplication" | "DeleteBucketReplication", _) => "s3:PutReplicationConfiguration",
-        ("GetBucketLogging", _) => "s3:GetBucketLogging",
-        ("PutBucketLogging", _) => "s3:PutBucketLogging",
-        ("GetBucketInventoryConfiguration" | "ListBucketInventoryConfigurations", _) => "s3:GetInventoryConfiguration",
-        ("PutBucketInventoryConfiguration" | "DeleteBucketInventoryConfiguration", _) => "s3:PutInventoryConfiguration",
-        ("GetBucketAbac", _) => "s3:GetBucketAbac",
-        ("PutBucketAbac", _) => "s3:PutBucketAbac",
         ("UpdateObjectEncryption", _) => "s3:UpdateObjectEncryption",
-        ("GetBucketCors", _) => "s3:GetBucketCORS",
-        ("PutBucketCors" | "DeleteBucketCors", _) => "s3:PutBucketCORS",
-        ("GetBucketWebsite", _) => "s3:GetBucketWebsite",
-        ("PutBucketWebsite", _) => "s3:PutBucketWebsite",
-        ("DeleteBucketWebsite", _) => "s3:DeleteBucketWebsite",
-        ("GetBucketAccelerateConfiguration", _) => "s3:GetAccelerateConfiguration",
-        ("PutBucketAccelerateConfiguration", _) => "s3:PutAccelerateConfiguration",
+        _ => return bucket_action(operation),
+    })
+}
+
+fn bucket_action(operation: &str) -> Option<&'static str> {
+    Some(match operation {
+        "HeadBucket" | "ListObjects" | "ListObjectsV2" => "s3:ListBucket",
+        "ListObjectVersions" => "s3:ListBucketVersions",
+        "ListMultipartUploads" => "s3:ListBucketMultipartUploads",
+        "DeleteBucket" => "s3:DeleteBucket",
+        "GetBucketLocation" => "s3:GetBucketLocation",
+        "GetBucketTagging" => "s3:GetBucketTagging",
+        "PutBucketTagging" | "DeleteBucketTagging" => "s3:PutBucketTagging",
+        "GetBucketVersioning" => "s3:GetBucketVersioning",
+        "PutBucketVersioning" => "s3:PutBucketVersioning",
+        "GetBucketPolicy" => "s3:GetBucketPolicy",
+        "GetBucketPolicyStatus" => "s3:GetBucketPolicyStatus",
+        "PutBucketPolicy" => "s3:PutBucketPolicy",
+        "DeleteBucketPolicy" => "s3:DeleteBucketPolicy",
+        "GetPublicAccessBlock" => "s3:GetBucketPublicAccessBlock",
+        "PutPublicAccessBlock" | "DeletePublicAccessBlock" => "s3:PutBucketPublicAccessBlock",
+        "GetBucketOwnershipControls" => "s3:GetBucketOwnershipControls",
+        "PutBucketOwnershipControls" => "s3:PutBucketOwnershipControls",
+        "GetBucketNotificationConfiguration" => "s3:GetBucketNotification",
+        "PutBucketNotificationConfiguration" => "s3:PutBucketNotification",
+        "GetBucketAcl" => "s3:GetBucketAcl",
+        "PutBucketAcl" => "s3:PutBucketAcl",
+        "DeleteBucketOwnershipControls" => "s3:PutBucketOwnershipControls",
+        "GetBucketEncryption" => "s3:GetEncryptionConfiguration",
+        "PutBucketEncryption" | "DeleteBucketEncryption" => "s3:PutEncryptionConfiguration",
+        "GetObjectLockConfiguration" => "s3:GetBucketObjectLockConfiguration",
+        "PutObjectLockConfiguration" => "s3:PutBucketObjectLockConfiguration",
+        "GetBucketRequestPayment" => "s3:GetBucketRequestPayment",
+        "PutBucketRequestPayment" => "s3:PutBucketRequestPayment",
+        "GetBucketLifecycleConfiguration" => "s3:GetLifecycleConfiguration",
+        "PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle" => "s3:PutLifecycleConfiguration",
+        "GetBucketReplication" => "s3:GetReplicationConfiguration",
+        "PutBucketReplication" | "DeleteBucketReplication" => "s3:PutReplicationConfiguration",
+        "GetBucketLogging" => "s3:GetBucketLogging",
+        "PutBucketLogging" => "s3:PutBucketLogging",
+        "GetBucketInventoryConfiguration" | "ListBucketInventoryConfigurations" => "s3:GetInventoryConfiguration",
+        "PutBucketInventoryConfiguration" | "DeleteBucketInventoryConfiguration" => "s3:PutInventoryConfiguration",
+        "GetBucketAbac" => "s3:GetBucketAbac",
+        "PutBucketAbac" => "s3:PutBucketAbac",
+        "GetBucketCors" => "s3:GetBucketCORS",
+        "PutBucketCors" | "DeleteBucketCors" => "s3:PutBucketCORS",
+        "GetBucketWebsite" => "s3:GetBucketWebsite",
+        "PutBucketWebsite" => "s3:PutBucketWebsite",
+        "DeleteBucketWebsite" => "s3:DeleteBucketWebsite",
+        "GetBucketAccelerateConfiguration" => "s3:GetAccelerateConfiguration",
+        "PutBucketAccelerateConfiguration" => "s3:PutAccelerateConfiguration",
         _ => return None,
     })
 }
@@ -393,6 +399,20 @@ fn conditions(access: &mut Access, cx: &Cx, operation: &str, input: &Fields) {
             access.context.set(key, value);
         }
     }
+    signature_conditions(access, cx);
+    if let Some(Value::Timestamp(until)) = input.get("ObjectLockRetainUntilDate") {
+        access.context.set("s3:object-lock-retain-until-date", until.to_string());
+        let days = (until.as_second() - cx.now().as_second()).div_euclid(24 * 60 * 60);
+        access.context.set("s3:object-lock-remaining-retention-days", days.to_string());
+    }
+    if let Some(Value::Integer(most)) = input.get("MaxKeys") {
+        access.context.set("s3:max-keys", most.to_string());
+    }
+    writing_conditions(access, operation, input);
+}
+
+/// How and when the request was signed.
+fn signature_conditions(access: &mut Access, cx: &Cx) {
     if let Some(signed) = &cx.origin().signed {
         let place = match signed.place {
             SignedIn::Header => "REST-HEADER",
@@ -407,14 +427,10 @@ fn conditions(access: &mut Access, cx: &Cx, operation: &str, input: &Fields) {
             access.context.set("s3:signatureAge", age.to_string());
         }
     }
-    if let Some(Value::Timestamp(until)) = input.get("ObjectLockRetainUntilDate") {
-        access.context.set("s3:object-lock-retain-until-date", until.to_string());
-        let days = (until.as_second() - cx.now().as_second()).div_euclid(24 * 60 * 60);
-        access.context.set("s3:object-lock-remaining-retention-days", days.to_string());
-    }
-    if let Some(Value::Integer(most)) = input.get("MaxKeys") {
-        access.context.set("s3:max-keys", most.to_string());
-    }
+}
+
+/// What is written, and on which conditions.
+fn writing_conditions(access: &mut Access, operation: &str, input: &Fields) {
     if matches!(operation, "PutObject" | "CopyObject" | "CompleteMultipartUpload") {
         for (member, key) in [("IfMatch", "s3:if-match"), ("IfNoneMatch", "s3:if-none-match")] {
             if let Some(value) = input.text(member) {
