@@ -50,11 +50,7 @@ pub(crate) fn unknown(said: &str) -> AwsError {
 
 pub(crate) fn mismatch(protocol: Protocol, s3: bool) -> AwsError {
     if s3 {
-        return AwsError::new(
-            "XAmzContentSHA256Mismatch",
-            400,
-            "The provided 'x-amz-content-sha256' header does not match what was computed.",
-        );
+        return error(&BodyError::other_hash());
     }
     auth::refusal(Refusal::Mismatch, protocol, s3, None)
 }

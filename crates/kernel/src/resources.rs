@@ -152,7 +152,7 @@ pub trait ResourceType: Send + Sync {
     /// Makes it, and returns when it can be used.
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>>;
 
-    /// Changes it from `before` to what the request says.
+    /// Changes it from `before` to what the request says. What can only be changed by replacement is the same in both.
     fn update<'a>(
         &'a self,
         cx: &'a Cx,

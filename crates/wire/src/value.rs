@@ -236,19 +236,7 @@ enum Inner {
     Whole(Bytes),
     Stream(ByteStream, Option<u64>),
     /// The same, of which the sender said the SHA-256.
-    Hashed(ByteStream, Option<u64>, String),
-}
-
-impl Inner {
-    /// A stream that is held against its hash as it is read.
-    fn held(self) -> Self {
-        match self {
-            Self::Hashed(stream, length, expected) => {
-                Self::Stream(Box::pin(Hashed { stream, hasher: Sha256::new(), expected, done: false }), length)
-            }
-            other => other,
-        }
-    }
+    Hashed(Box<Hashed>, Option<u64>),
 }
 
 /// Bytes whose last piece is followed by an error if they are not those whose SHA-256 was said.
@@ -312,15 +300,13 @@ impl Body {
     /// if it is another.
     #[must_use]
     pub fn expecting(self, hash: String) -> Self {
-        let trailers = self.trailers.clone();
-        let inner = match self.inner.into_inner().unwrap_or_else(PoisonError::into_inner).held() {
-            Inner::Whole(bytes) => {
-                let length = Some(bytes.len() as u64);
-                Inner::Hashed(Box::pin(Once(Some(bytes))), length, hash)
-            }
-            Inner::Stream(stream, length) | Inner::Hashed(stream, length, _) => Inner::Hashed(stream, length, hash),
+        let (length, trailers) = (self.length(), self.trailers.clone());
+        let stream = match self.into_parts() {
+            Ok(bytes) => Box::pin(Once(Some(bytes))),
+            Err((stream, _)) => stream,
         };
-        Self { inner: Mutex::new(inner), trailers }
+        let hashed = Hashed { stream, hasher: Sha256::new(), expected: hash, done: false };
+        Self { inner: Mutex::new(Inner::Hashed(Box::new(hashed), length)), trailers }
     }
 
     /// The SHA-256 that the sender said, for who computes one anyway: whoever takes it holds the bytes against it, and
@@ -328,9 +314,9 @@ impl Body {
     pub fn take_expected(&mut self) -> Option<String> {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(inner, Inner::Whole(Bytes::new())) {
-            Inner::Hashed(stream, length, expected) => {
-                *inner = Inner::Stream(stream, length);
-                Some(expected)
+            Inner::Hashed(hashed, length) => {
+                *inner = Inner::Stream(hashed.stream, length);
+                Some(hashed.expected)
             }
             other => {
                 *inner = other;
@@ -352,7 +338,7 @@ impl Body {
     pub fn length(&self) -> Option<u64> {
         match &*self.inner() {
             Inner::Whole(b) => Some(b.len() as u64),
-            Inner::Stream(_, length) | Inner::Hashed(_, length, _) => *length,
+            Inner::Stream(_, length) | Inner::Hashed(_, length) => *length,
         }
     }
 
@@ -364,22 +350,21 @@ impl Body {
 
     /// The bytes, if they are all here; else the stream.
     pub fn into_parts(self) -> Result<Bytes, (ByteStream, Option<u64>)> {
-        match self.inner.into_inner().unwrap_or_else(PoisonError::into_inner).held() {
+        match self.inner.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Inner::Whole(b) => Ok(b),
-            Inner::Stream(s, length) | Inner::Hashed(s, length, _) => Err((s, length)),
+            Inner::Stream(s, length) => Err((s, length)),
+            Inner::Hashed(s, length) => Err((Box::into_pin(s), length)),
         }
     }
 
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if matches!(inner, Inner::Hashed(..)) {
-            *inner = std::mem::replace(inner, Inner::Whole(Bytes::new())).held();
-        }
         match inner {
             Inner::Whole(b) if b.is_empty() => None,
             Inner::Whole(b) => Some(Ok(std::mem::take(b))),
-            Inner::Stream(s, _) | Inner::Hashed(s, ..) => std::future::poll_fn(|cx| s.as_mut().poll_next(cx)).await,
+            Inner::Stream(s, _) => std::future::poll_fn(|cx| s.as_mut().poll_next(cx)).await,
+            Inner::Hashed(s, _) => std::future::poll_fn(|cx| Pin::new(&mut **s).poll_next(cx)).await,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Taking bytes in: hashed as they arrive, small ones into the row, large ones into a blob, never all in memory.
 
+use std::sync::PoisonError;
+
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
-use std::sync::PoisonError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use undercast_kernel::store::{BlobId, BlobWriter, Blobs, KeyStream, Tx, Written};
@@ -58,6 +59,10 @@ struct Hashes {
 }
 
 impl Hashes {
+    fn new(algorithm: Algorithm) -> Self {
+        Self { md5: Md5::new(), checksum: Hasher::new(algorithm) }
+    }
+
     fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
         self.checksum.update(bytes);
@@ -72,7 +77,7 @@ enum Hashing {
 
 impl Hashing {
     fn new(algorithm: Algorithm) -> Self {
-        Self::Here(Box::new(Hashes { md5: Md5::new(), checksum: Hasher::new(algorithm) }))
+        Self::Here(Box::new(Hashes::new(algorithm)))
     }
 
     async fn update(&mut self, piece: &Bytes) -> Result<()> {
@@ -225,7 +230,7 @@ impl Intake {
 
 /// Takes a body in and holds it against what the sender says of it. Without a word from the sender the checksum is a
 /// CRC-64/NVME.
-pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said, key: Option<&DataKey>) -> Result<Taken> {
+pub(crate) async fn take(cx: &Cx, body: Body, said: Said, key: Option<&DataKey>) -> Result<Taken> {
     let length = body.length().or(said.length.and_then(|l| u64::try_from(l).ok()));
     // A form says how long it is as a whole.
     let form = cx.origin().signed.as_ref().is_some_and(|s| s.place == SignedIn::Form);
@@ -246,13 +251,8 @@ pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said, key: Option<&DataK
     let md5 = said.md5.as_deref().map(content_md5).transpose()?;
     let announced = said.algorithm.as_deref().map(Algorithm::parse).transpose()?;
     let algorithm = said.checksum.as_ref().map(|c| c.0).or(announced);
-    let mut intake = Intake::new(cx, algorithm.unwrap_or(Algorithm::Crc64Nvme), &mut body, key)?;
     let trailers = body.trailers();
-    while let Some(piece) = body.next().await {
-        let piece: Bytes = piece.map_err(|e| error::body(&e))?;
-        intake.push(cx, &piece).await?;
-    }
-    let mut taken = intake.finish(cx).await?;
+    let mut taken = copy(cx, body, algorithm.unwrap_or(Algorithm::Crc64Nvme), key).await?;
     if md5.is_some_and(|wanted| hex_encode(&wanted) != taken.md5) {
         return Err(bad_digest("Content-MD5", "what we received").into());
     }
@@ -281,7 +281,7 @@ pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said, key: Option<&DataK
     Ok(taken)
 }
 
-/// Takes in bytes that are here already.
+/// Takes bytes in of which nobody says anything more: those of a copy are here already.
 pub(crate) async fn copy(cx: &Cx, mut body: Body, algorithm: Algorithm, key: Option<&DataKey>) -> Result<Taken> {
     let mut intake = Intake::new(cx, algorithm, &mut body, key)?;
     while let Some(piece) = body.next().await {
@@ -293,13 +293,11 @@ pub(crate) async fn copy(cx: &Cx, mut body: Body, algorithm: Algorithm, key: Opt
 
 /// Hashes bytes that stay where they are: the MD5 in hexadecimal, and the checksum.
 pub(crate) async fn hash(mut body: Body, algorithm: Algorithm) -> Result<(String, Checksum)> {
-    let (mut md5, mut hasher) = (Md5::new(), Hasher::new(algorithm));
+    let mut hashes = Hashes::new(algorithm);
     while let Some(piece) = body.next().await {
-        let piece: Bytes = piece.map_err(|e| error::body(&e))?;
-        md5.update(&piece);
-        hasher.update(&piece);
+        hashes.update(&piece.map_err(|e| error::body(&e))?);
     }
-    Ok((hex_encode(&md5.finalize()), hasher.finish()))
+    Ok((hex_encode(&hashes.md5.finalize()), hashes.checksum.finish()))
 }
 
 fn trailing(trailers: &[(String, String)]) -> Option<(Algorithm, String)> {

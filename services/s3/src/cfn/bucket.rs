@@ -100,9 +100,6 @@ async fn furnish(cx: &Cx, name: &str, tags: &ResourceTags, calls: Vec<Call>) -> 
 
 async fn update(cx: &Cx, id: &str, before: &Properties, request: &ResourceRequest) -> Result<Updated> {
     let after = &request.properties;
-    if Bucket.create_only().iter().any(|name| before.get(*name) != after.get(*name)) {
-        return Ok(Updated::NeedsReplacement);
-    }
     let (forth, back) = (settings::calls(id, before, after)?, settings::calls(id, after, before)?);
     let tags = request.all_tags()?;
     let mut done = apply(cx, forth).await;

@@ -2,16 +2,17 @@
 
 use futures_core::future::BoxFuture;
 use serde_json::json;
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated, text, unless_gone};
-use undercast_kernel::{AwsError, Cx, Result};
+use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated, unless_gone};
+use undercast_kernel::{Cx, Result};
+
+use crate::control::cfn::required;
 
 /// `AWS::S3::BucketPolicy`
 pub(crate) struct BucketPolicy;
 
 async fn put_policy(cx: &Cx, bucket: &str, request: &ResourceRequest) -> Result<Resource> {
-    let missing = || AwsError::new("ValidationError", 400, "PolicyDocument is required");
-    let document = request.properties.get("PolicyDocument").ok_or_else(missing)?;
-    cx.call("s3", "PutBucketPolicy", json!({"Bucket": bucket, "Policy": text(document)})).await?;
+    let document = required(request, "PolicyDocument")?;
+    cx.call("s3", "PutBucketPolicy", json!({"Bucket": bucket, "Policy": document})).await?;
     Ok(Resource::new(bucket, []))
 }
 
@@ -29,11 +30,7 @@ impl ResourceType for BucketPolicy {
     }
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
-        Box::pin(async move {
-            let bucket =
-                request.text("Bucket").ok_or_else(|| AwsError::new("ValidationError", 400, "Bucket is required"))?;
-            put_policy(cx, &bucket, request).await
-        })
+        Box::pin(async move { put_policy(cx, &required(request, "Bucket")?, request).await })
     }
 
     fn update<'a>(
@@ -43,12 +40,7 @@ impl ResourceType for BucketPolicy {
         _before: &'a Properties,
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
-        Box::pin(async move {
-            if request.text("Bucket").is_none_or(|bucket| bucket != id) {
-                return Ok(Updated::NeedsReplacement);
-            }
-            put_policy(cx, id, request).await.map(Updated::InPlace)
-        })
+        Box::pin(async move { put_policy(cx, id, request).await.map(Updated::InPlace) })
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {

@@ -25,14 +25,10 @@ async fn call(cx: &Cx, operation: &str, mut input: Json) -> Result<Json> {
     cx.call("s3control", operation, input).await
 }
 
-fn required(request: &ResourceRequest, name: &str) -> Result<String> {
+/// A property without which nothing can be made.
+pub(crate) fn required(request: &ResourceRequest, name: &str) -> Result<String> {
     let missing = || AwsError::new("ValidationError", 400, format!("{name} is required"));
     Ok(request.text(name).ok_or_else(missing)?)
-}
-
-/// The same properties were given before.
-fn unchanged(before: &Properties, request: &ResourceRequest, names: &[&str]) -> bool {
-    names.iter().all(|name| before.get(*name) == request.properties.get(*name))
 }
 
 async fn point(cx: &Cx, name: &str) -> Result<Resource> {
@@ -67,10 +63,7 @@ async fn create_point(cx: &Cx, request: &ResourceRequest) -> Result<Resource> {
     point(cx, &name).await
 }
 
-async fn update_point(cx: &Cx, id: &str, before: &Properties, request: &ResourceRequest) -> Result<Updated> {
-    if !unchanged(before, request, AccessPoint.create_only()) {
-        return Ok(Updated::NeedsReplacement);
-    }
+async fn update_point(cx: &Cx, id: &str, request: &ResourceRequest) -> Result<Updated> {
     match request.properties.get("Policy").filter(|p| !p.is_null()) {
         Some(policy) => drop(call(cx, "PutAccessPointPolicy", json!({"Name": id, "Policy": text(policy)})).await?),
         None => drop(call(cx, "DeleteAccessPointPolicy", json!({"Name": id})).await?),
@@ -110,10 +103,10 @@ impl ResourceType for AccessPoint {
         &'a self,
         cx: &'a Cx,
         id: &'a str,
-        before: &'a Properties,
+        _before: &'a Properties,
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
-        Box::pin(update_point(cx, id, before, request))
+        Box::pin(update_point(cx, id, request))
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
@@ -170,15 +163,10 @@ impl ResourceType for MultiRegionAccessPoint {
         &'a self,
         cx: &'a Cx,
         id: &'a str,
-        before: &'a Properties,
-        request: &'a ResourceRequest,
+        _before: &'a Properties,
+        _request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
-        Box::pin(async move {
-            if !unchanged(before, request, self.create_only()) {
-                return Ok(Updated::NeedsReplacement);
-            }
-            multi_region(cx, id).await.map(Updated::InPlace)
-        })
+        Box::pin(async move { multi_region(cx, id).await.map(Updated::InPlace) })
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
@@ -221,12 +209,7 @@ impl ResourceType for MultiRegionAccessPointPolicy {
         _before: &'a Properties,
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
-        Box::pin(async move {
-            if request.text("MrapName").is_none_or(|name| name != id) {
-                return Ok(Updated::NeedsReplacement);
-            }
-            put_policy(cx, id, request).await.map(Updated::InPlace)
-        })
+        Box::pin(async move { put_policy(cx, id, request).await.map(Updated::InPlace) })
     }
 
     /// The policy of a multi-region access point cannot be taken away: it ends with it, as on AWS.

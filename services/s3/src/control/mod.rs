@@ -9,7 +9,7 @@
 
 pub mod api;
 pub(crate) mod block;
-mod cfn;
+pub(crate) mod cfn;
 mod error;
 mod jobs;
 mod multi_region;

@@ -135,17 +135,25 @@ pub(crate) fn find(from: &(impl Read + ?Sized), name: &str) -> Result<Option<Buc
 
 /// The bucket behind an access point that a path names, as it was sent. `None`: it names none that is there.
 pub(crate) fn of_path(from: &(impl Read + ?Sized), name: &str) -> Option<Bucket> {
+    // Most names are those of buckets, which are told without taking them apart.
+    if !(name.contains('%') || is_point(name)) {
+        return None;
+    }
     let name = percent_decode(name, false).filter(|name| is_point(name))?;
     find(from, &name).ok().flatten()
+}
+
+/// The bucket that was there when its access point was made: another one may have its name by now.
+fn reached(from: &(impl Read + ?Sized), name: &str, account: &str, region: &str) -> Result<Bucket> {
+    let found = BUCKETS.get(from, &(name,))?.filter(|b| b.account == account && b.region == region);
+    Ok(found.ok_or_else(|| crate::error::no_such_bucket(name))?)
 }
 
 /// The bucket behind a multi-region access point that is the nearest of the active ones.
 fn nearest(from: &(impl Read + ?Sized), multi: Multi, alias: bool) -> Result<Bucket> {
     let missing = || crate::error::no_such_bucket(&multi.name);
     let route = multi.nearest().ok_or_else(missing)?;
-    let bucket = BUCKETS.get(from, &(&route.bucket,))?;
-    let bucket = bucket.filter(|b| b.account == route.account && b.region == route.region);
-    let bucket = bucket.ok_or_else(|| crate::error::no_such_bucket(&route.bucket))?;
+    let bucket = reached(from, &route.bucket, &route.account, &route.region)?;
     let via = Via {
         arn: multi.arn(),
         alias,
@@ -161,9 +169,7 @@ fn nearest(from: &(impl Read + ?Sized), multi: Multi, alias: bool) -> Result<Buc
 }
 
 fn behind(from: &(impl Read + ?Sized), point: Point, alias: bool) -> Result<Bucket> {
-    let bucket = BUCKETS.get(from, &(&point.bucket,))?;
-    let bucket = bucket.filter(|b| b.account == point.bucket_account && b.region == point.region);
-    let bucket = bucket.ok_or_else(|| crate::error::no_such_bucket(&point.bucket))?;
+    let bucket = reached(from, &point.bucket, &point.bucket_account, &point.region)?;
     let via = Via {
         arn: point.arn(),
         alias,

@@ -12,7 +12,7 @@ pub(crate) static JOBS: Table<Job> = Table::new("s3.jobs");
 /// Account, region, id → priority, of jobs that are ready to run or run.
 pub(crate) static LIVE: Table<i32> = Table::new("s3.jobs.live");
 /// Account, region, job, number → an object that is still to be worked on.
-pub(crate) static TODO: Table<Entry> = Table::new("s3.jobs.todo");
+pub(crate) static LEFT: Table<Entry> = Table::new("s3.jobs.todo");
 /// Account, region, job, 1 if it failed, number → a line of the report.
 pub(crate) static RESULTS: Table<String> = Table::new("s3.jobs.results");
 

@@ -4,7 +4,7 @@ use undercast_kernel::policy::{NamedPolicy, ResourceRule};
 use undercast_kernel::store::{Read, Tx};
 use undercast_kernel::{Access, Cx, Failure, IamMode, Next, Result, Task, Timestamp};
 
-use super::rows::{Entry, JOBS, Job, LIVE, RESULTS, Status, TODO};
+use super::rows::{Entry, JOBS, Job, LEFT, LIVE, RESULTS, Status};
 use super::work::{self, Outcome};
 use super::{PRINCIPAL, manifest, report};
 
@@ -137,14 +137,14 @@ async fn prepare(cx: &Cx, job: &Job) -> Result<()> {
         Err(why) => return stop(cx, &job.id, Status::Preparing, Status::Failing, &why).await,
     };
     cx.write(|tx| {
-        TODO.clear(tx, &cx.key(&job.id))?;
+        LEFT.clear(tx, &cx.key(&job.id))?;
         Ok(())
     })
     .await?;
     for (n, some) in listed.entries.chunks(ROWS).enumerate() {
         cx.write(|tx| {
             for (number, entry) in (n * ROWS..).zip(some) {
-                TODO.put(tx, &(cx.key(&job.id), number as u64), entry);
+                LEFT.put(tx, &(cx.key(&job.id), number as u64), entry);
             }
             Ok(())
         })
@@ -202,7 +202,7 @@ async fn go_on(cx: &Cx, job: &Job) -> Result<Next> {
         return Ok(later(cx));
     }
     let first =
-        TODO.page(&cx.read(), &cx.key(&job.id), None::<&()>, undercast_kernel::store::Order::Ascending, CHUNK)?;
+        LEFT.page(&cx.read(), &cx.key(&job.id), None::<&()>, undercast_kernel::store::Order::Ascending, CHUNK)?;
     let some: Vec<(u64, Entry)> = first
         .into_iter()
         .filter_map(|entry| entry.key::<(String, String, String, u64)>().map(|key| (key.3, entry.row)))
@@ -223,7 +223,7 @@ async fn settle(cx: &Cx, job: &Job, done: &[(u64, &Entry, Outcome)]) -> Result<(
     cx.write(|tx| {
         let Some(mut job) = JOBS.get(tx, &cx.key(&job.id))? else { return Ok(()) };
         for (number, entry, outcome) in done {
-            TODO.delete(tx, &(cx.key(&job.id), *number));
+            LEFT.delete(tx, &(cx.key(&job.id), *number));
             if let Some(line) = wanted.line(entry, outcome) {
                 RESULTS.put(tx, &(cx.key(&job.id), u64::from(!outcome.succeeded), *number), &line);
             }
@@ -262,7 +262,7 @@ async fn finish(cx: &Cx, job: &Job) -> Result<()> {
     let forgotten = refreshed.now().checked_add(KEPT).unwrap_or(Timestamp::MAX);
     cx.write(|tx| {
         let Some(mut job) = JOBS.get(tx, &cx.key(&job.id))? else { return Ok(()) };
-        TODO.clear(tx, &cx.key(&job.id))?;
+        LEFT.clear(tx, &cx.key(&job.id))?;
         RESULTS.clear(tx, &cx.key(&job.id))?;
         job.failures.clone_from(&failures);
         job.become_(end, refreshed.now_millis());
