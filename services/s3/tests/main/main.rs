@@ -5,6 +5,7 @@
 mod ages;
 mod browsers;
 mod control;
+mod everywhere;
 mod fuzzed;
 mod hostile;
 mod jobs;
