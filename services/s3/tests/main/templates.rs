@@ -461,6 +461,48 @@ async fn a_bucket_without_a_name_gets_one() {
     assert_eq!(call(&client, "HeadBucket", json!({"Bucket": name})).await.status, 404);
 }
 
+/// A bucket of this name, with a policy and an access point of another that is not of the stack.
+fn fixed(name: &str, other: &str) -> Json {
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "000000000000"},
+        "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{other}/*")}]});
+    json!({
+        "All": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}},
+        "Policy": {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": other, "PolicyDocument": policy}},
+        "Point": {"Type": "AWS::S3::AccessPoint", "Properties": {"Bucket": other}},
+        "Wide": {"Type": "AWS::S3::MultiRegionAccessPoint", "Properties": {"Regions": [{"Bucket": other}]}},
+    })
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_is_replaced() {
+    let (_cloud, client) = start().await;
+    for name in ["one", "two"] {
+        bucket(&client, &format!("fixed-{name}")).await;
+    }
+    let ids = async || {
+        let found = client.call("cloudformation", "DescribeStackResources", json!({"StackName": "Stack"})).await.ok();
+        let all = found["StackResources"].as_array().unwrap().clone();
+        let id = |r: &Json| (r["LogicalResourceId"].to_string(), r["PhysicalResourceId"].to_string());
+        all.iter().map(id).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    make(&client, "CreateStack", &fixed("replaced-one", "fixed-one")).await;
+    let before = ids().await;
+    make(&client, "UpdateStack", &fixed("replaced-two", "fixed-two")).await;
+    let after = ids().await;
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    assert!(before.iter().all(|(logical, id)| after[logical] != *id), "{before:?} {after:?}");
+    let status = async |name: &str| call(&client, "HeadBucket", json!({"Bucket": name})).await.status;
+    assert_eq!((status("replaced-one").await, status("replaced-two").await), (404, 200));
+    let policy = async |name: &str| call(&client, "GetBucketPolicy", json!({"Bucket": name})).await.status;
+    assert_eq!((policy("fixed-one").await, policy("fixed-two").await), (404, 200));
+    let points = client.call("s3control", "ListAccessPoints", json!({"AccountId": "000000000000"})).await.ok();
+    let points = points["AccessPointList"].as_array().unwrap().clone();
+    assert_eq!(points.iter().map(|p| p["Bucket"].as_str().unwrap()).collect::<Vec<_>>(), ["fixed-two"]);
+    let wide = client.call("s3control", "ListMultiRegionAccessPoints", json!({"AccountId": "000000000000"})).await.ok();
+    let wide = wide["AccessPoints"].as_array().unwrap().clone();
+    assert_eq!(wide.iter().map(|p| p["Regions"][0]["Bucket"].as_str().unwrap()).collect::<Vec<_>>(), ["fixed-two"]);
+}
+
 #[tokio::test]
 async fn tags_go_with_the_property() {
     let (_cloud, client) = start().await;
