@@ -44,7 +44,7 @@ pub use meter::Meter;
 pub use metrics::Metric;
 pub use policies::Policies;
 pub use random::Random;
-pub use service::{Answer, CrossOrigin, Service, owners};
+pub use service::{Answer, CrossOrigin, Exchange, Service, owners};
 pub use signals::Signals;
 pub use tasks::{Next, Task, Tasks};
 pub use trail::{Keeper, Record, Trail};

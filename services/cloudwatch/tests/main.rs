@@ -48,7 +48,7 @@ async fn put(client: &Client, data: Json) -> Answer {
     client.call("cloudwatch", "PutMetricData", json!({"Namespace": "Shop", "MetricData": data})).await
 }
 
-fn question(start: i64, end: i64, period: i64, statistics: Json) -> Json {
+fn question(start: i64, end: i64, period: i64, statistics: &Json) -> Json {
     json!({"Namespace": "Shop", "MetricName": "Sales", "StartTime": noon(start).as_second(), "EndTime": noon(end).as_second(),
         "Period": period, "Statistics": statistics})
 }
@@ -74,7 +74,7 @@ async fn values_come_back_by_the_minute_on_every_protocol() {
         ]);
         put(&client, data).await.ok();
         let all = json!(["SampleCount", "Average", "Sum", "Minimum", "Maximum"]);
-        let points = statistics(&client, question(-120, 0, 60, all.clone())).await;
+        let points = statistics(&client, question(-120, 0, 60, &all)).await;
         let figures =
             |p: &Json| ["SampleCount", "Average", "Sum", "Minimum", "Maximum"].map(|n| p[n].as_f64().unwrap());
         assert_eq!(points.len(), 2, "{protocol:?} {points:?}");
@@ -82,7 +82,7 @@ async fn values_come_back_by_the_minute_on_every_protocol() {
         assert_eq!(figures(&points[1]), [8.0, 53.0 / 8.0, 53.0, 1.0, 20.0]);
         assert_eq!((points[0]["Unit"].as_str(), seconds(&points[0]["Timestamp"])), (Some("Count"), at(-120)));
         // Both in one period, which begins where the request does.
-        let both = statistics(&client, question(-120, 0, 120, json!(["Sum"]))).await;
+        let both = statistics(&client, question(-120, 0, 120, &json!(["Sum"]))).await;
         assert_eq!((both.len(), both[0]["Sum"].as_f64()), (1, Some(61.0)));
         assert!(both[0].get("Average").is_none_or(Json::is_null));
     }
@@ -93,7 +93,7 @@ async fn percentiles_need_the_values() {
     let cloud = at_noon().await;
     let client = cloud.client();
     put(&client, json!([{"MetricName": "Sales", "Values": [1, 2, 3, 4, 100]}])).await.ok();
-    let mut asked = question(0, 60, 60, json!(null));
+    let mut asked = question(0, 60, 60, &json!(null));
     asked["ExtendedStatistics"] = json!(["p50", "p80", "p99.9"]);
     let points = statistics(&client, asked.clone()).await;
     assert_eq!(points[0]["ExtendedStatistics"], json!({"p50": 3.0, "p80": 4.0, "p99.9": 100.0}));
@@ -124,7 +124,7 @@ async fn dimensions_and_units_make_another_series() {
     .await
     .ok();
     let sum = async |dimensions: Json, unit: Json| {
-        let mut asked = question(0, 60, 60, json!(["Sum"]));
+        let mut asked = question(0, 60, 60, &json!(["Sum"]));
         asked["Dimensions"] = dimensions;
         asked["Unit"] = unit;
         let points = statistics(&client, asked).await;
@@ -175,7 +175,7 @@ fn query(id: &str, stat: &str) -> Json {
     json!({"Id": id, "MetricStat": {"Metric": metric, "Period": 60, "Stat": stat}})
 }
 
-fn data(queries: Json) -> Json {
+fn data(queries: &Json) -> Json {
     json!({"MetricDataQueries": queries, "StartTime": noon(-600).as_second(), "EndTime": noon(0).as_second()})
 }
 
@@ -193,7 +193,7 @@ async fn several_questions_are_answered_at_once_and_in_pages() {
     quiet["ReturnData"] = json!(false);
     let mut named = query("b_2", "Maximum");
     named["Label"] = json!("most");
-    let asked = data(json!([query("a", "Minimum"), named, quiet]));
+    let asked = data(&json!([query("a", "Minimum"), named, quiet]));
     let found = get(asked.clone()).await;
     assert_eq!(found.as_array().unwrap().len(), 2);
     assert_eq!(
@@ -293,43 +293,43 @@ async fn what_cannot_be_is_refused_and_nothing_is_kept() {
 
     for (asked, wanted, message) in [
         (
-            question(0, 0, 60, json!(["Sum"])),
+            question(0, 0, 60, &json!(["Sum"])),
             "InvalidParameterValue",
             "The parameter StartTime must be less than the parameter EndTime.",
         ),
         (
-            question(-86400, 0, 1, json!(["Sum"])),
+            question(-86400, 0, 1, &json!(["Sum"])),
             "InvalidParameterCombination",
             "You have requested up to 86400 datapoints, which exceeds the limit of 1440. You may reduce the datapoints requested by increasing Period, or decreasing the time range.",
         ),
-        (question(-600, 0, 61, json!(["Sum"])), "InvalidParameterValue", ""),
-        (question(-600, 0, 60, json!(null)), "MissingParameter", ""),
-        (question(-600, 0, 60, json!(["Median"])), "InvalidParameterValue", ""),
+        (question(-600, 0, 61, &json!(["Sum"])), "InvalidParameterValue", ""),
+        (question(-600, 0, 60, &json!(null)), "MissingParameter", ""),
+        (question(-600, 0, 60, &json!(["Median"])), "InvalidParameterValue", ""),
     ] {
         let answer = client.call("cloudwatch", "GetMetricStatistics", asked).await;
         assert_eq!(code(&answer), wanted);
         assert!(message.is_empty() || answer.json["message"] == message, "{:?}", answer.json);
     }
-    let (mut reversed, mut empty) = (data(json!([query("a", "Sum")])), data(json!([query("a", "Sum")])));
+    let (mut reversed, mut empty) = (data(&json!([query("a", "Sum")])), data(&json!([query("a", "Sum")])));
     reversed["StartTime"] = json!(at(1));
     empty["StartTime"] = json!(at(0));
     let refused = [
         (reversed, "The parameter StartTime must be less than the parameter EndTime."),
         (empty, "The parameter StartTime must not equal parameter EndTime."),
-        (data(json!([])), "The collection MetricDataQueries must not be empty."),
-        (data(json!([query("A", "Sum")])), "The value A for parameter Id is invalid."),
+        (data(&json!([])), "The collection MetricDataQueries must not be empty."),
+        (data(&json!([query("A", "Sum")])), "The value A for parameter Id is invalid."),
         (
-            data(json!([query("a", "Sum"), query("a", "Sum")])),
+            data(&json!([query("a", "Sum"), query("a", "Sum")])),
             "The values for parameter id in MetricDataQueries are not unique.",
         ),
-        (data(json!([query("a", "Median")])), "The value Median for parameter Stat is invalid."),
-        (data(json!([{"Id": "a"}])), "Either MetricStat or Expression must be specified."),
+        (data(&json!([query("a", "Median")])), "The value Median for parameter Stat is invalid."),
+        (data(&json!([{"Id": "a"}])), "Either MetricStat or Expression must be specified."),
     ];
     for (asked, message) in refused {
         let answer = client.call("cloudwatch", "GetMetricData", asked).await;
         assert_eq!((answer.code(), answer.json["message"].as_str()), ("ValidationError", Some(message)));
     }
-    let math = data(json!([{"Id": "a", "Expression": "SUM(METRICS())"}]));
+    let math = data(&json!([{"Id": "a", "Expression": "SUM(METRICS())"}]));
     assert_eq!(client.call("cloudwatch", "GetMetricData", math).await.status, 501);
 }
 
@@ -374,7 +374,7 @@ async fn the_older_the_coarser() {
     put(&client, json!(data)).await.ok();
     // When the points that are still there begin, before noon.
     let points = async |start: i64, period: i64| {
-        let found = statistics(&client, question(start, 1, period, json!(["Sum"]))).await;
+        let found = statistics(&client, question(start, 1, period, &json!(["Sum"]))).await;
         assert_eq!(found.iter().map(|p| p["Sum"].as_f64().unwrap()).sum::<f64>(), 1770.0);
         found.iter().map(|p| noon(0).as_second() - seconds(&p["Timestamp"])).collect::<Vec<_>>()
     };
@@ -387,7 +387,7 @@ async fn the_older_the_coarser() {
     }
     cloud.kernel.clock().set(noon(456 * 86400));
     cloud.kernel.thin_metrics().await.unwrap();
-    assert!(statistics(&client, question(-7200, 1, 3600, json!(["Sum"]))).await.is_empty());
+    assert!(statistics(&client, question(-7200, 1, 3600, &json!(["Sum"]))).await.is_empty());
 }
 
 #[tokio::test]
@@ -395,5 +395,5 @@ async fn a_put_survives_and_time_is_the_clouds() {
     let cloud = at_noon().await;
     cloud.kernel.advance(Duration::from_secs(3600)).await.unwrap();
     put(&cloud.client(), json!([{"MetricName": "Sales", "Value": 1}])).await.ok();
-    assert_eq!(statistics(&cloud.client(), question(3600, 3660, 60, json!(["Sum"]))).await.len(), 1);
+    assert_eq!(statistics(&cloud.client(), question(3600, 3660, 60, &json!(["Sum"]))).await.len(), 1);
 }

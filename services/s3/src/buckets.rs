@@ -11,7 +11,7 @@ use crate::rows::{
     BUCKETS, Bucket, LISTED, LISTED_VERSIONS, Lock, OWNED, Ownership, PARTS, SETTINGS, UPLOADS, Versioning,
 };
 use crate::settings::Setting;
-use crate::{acl, bucket, control, error, intake, listing, replication, tagging};
+use crate::{acl, bucket, control, error, intake, listing, replication, storage, tagging};
 
 /// The setting that holds a bucket's tags.
 pub(crate) const TAGS: &str = "tags";
@@ -49,6 +49,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateBucketInput) -> Result<api
         }
         BUCKETS.put(tx, &(name,), &made);
         OWNED.put(tx, &(&made.account, name), &made.region);
+        storage::begin(cx, tx, &made)?;
         if let Some(tags) = &tags {
             SETTINGS.put(tx, &made.key(TAGS), &tagging::text(tags)?);
         }
@@ -150,6 +151,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         SETTINGS.clear(tx, &bucket.all())?;
         WAYS.clear(tx, &bucket.all())?;
         LINES.clear(tx, &bucket.all())?;
+        storage::changed(tx, &bucket)?;
         OWNED.delete(tx, &(&bucket.account, &bucket.name));
         BUCKETS.delete(tx, &(&bucket.name,));
         Ok(())

@@ -13,7 +13,7 @@ use crate::intake::Taken;
 use crate::rows::{Acl, Bucket, Content, Headers, Locked, Object, SEGMENTS, Sealed, Segment};
 use crate::versions::{self, Moment};
 use crate::{
-    MOST_BYTES, S3, acl, archive, bucket, buckets, control, encryption, error, headers, intake, lock, objects,
+    MOST_BYTES, S3, acl, archive, bucket, buckets, control, encryption, error, headers, intake, lock, metrics, objects,
     permission, tagging,
 };
 
@@ -75,6 +75,8 @@ impl Source {
             }
         };
         conditions.check_source(&object, cx.now())?;
+        // A copy gets its source.
+        metrics::observe_object(cx, &from, &bucket, (&source.key, &object), &[("GetRequests", "Count", 1.0)])?;
         Ok(Self { bucket, object })
     }
 }

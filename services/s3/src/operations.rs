@@ -5,8 +5,8 @@ use undercast_kernel::{Cx, Result};
 use crate::settings::Setting;
 use crate::{
     S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, inventory,
-    lifecycle, list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication,
-    reseal, select, tagging, uploads, website,
+    lifecycle, list_objects, list_uploads, list_versions, lock, logging, metrics, notifications, objects, policy,
+    replication, reseal, select, tagging, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -60,6 +60,14 @@ impl api::Operations for S3 {
         input: api::DeleteBucketInventoryConfigurationInput,
     ) -> Result<()> {
         inventory::delete(cx, input).await
+    }
+
+    async fn delete_bucket_metrics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::DeleteBucketMetricsConfigurationInput,
+    ) -> Result<()> {
+        metrics::delete(cx, input).await
     }
 
     async fn delete_bucket_lifecycle(&self, cx: &Cx, input: api::DeleteBucketLifecycleInput) -> Result<()> {
@@ -144,6 +152,14 @@ impl api::Operations for S3 {
         input: api::GetBucketInventoryConfigurationInput,
     ) -> Result<api::GetBucketInventoryConfigurationOutput> {
         inventory::get(cx, &input)
+    }
+
+    async fn get_bucket_metrics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketMetricsConfigurationInput,
+    ) -> Result<api::GetBucketMetricsConfigurationOutput> {
+        metrics::get(cx, &input)
     }
 
     async fn get_bucket_lifecycle_configuration(
@@ -310,6 +326,14 @@ impl api::Operations for S3 {
         inventory::list(cx, input)
     }
 
+    async fn list_bucket_metrics_configurations(
+        &self,
+        cx: &Cx,
+        input: api::ListBucketMetricsConfigurationsInput,
+    ) -> Result<api::ListBucketMetricsConfigurationsOutput> {
+        metrics::list(cx, input)
+    }
+
     async fn list_buckets(&self, cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBucketsOutput> {
         buckets::list(cx, input)
     }
@@ -372,6 +396,14 @@ impl api::Operations for S3 {
         input: api::PutBucketInventoryConfigurationInput,
     ) -> Result<()> {
         inventory::put(cx, input).await
+    }
+
+    async fn put_bucket_metrics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketMetricsConfigurationInput,
+    ) -> Result<()> {
+        metrics::put(cx, input).await
     }
 
     async fn put_bucket_lifecycle_configuration(

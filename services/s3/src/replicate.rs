@@ -21,7 +21,7 @@ use crate::rows::{
 };
 use crate::settings::Setting;
 use crate::versions::{self, Moment};
-use crate::{S3, error};
+use crate::{S3, error, replication_metrics};
 
 /// Account, region, bucket, key, rank, destination → a version on its way there.
 pub(crate) static WAYS: Table<Way> = Table::new("s3.replications");
@@ -33,10 +33,10 @@ const IN_TIME: i64 = 15 * 60 * 1000;
 #[derive(Debug, Clone, Encode, Decode)]
 pub(crate) struct Way {
     #[n(0)]
-    rule: String,
+    pub(crate) rule: String,
     /// When it was sent off, in milliseconds since 1970.
     #[n(1)]
-    since: i64,
+    pub(crate) since: i64,
     /// It was told that it takes too long.
     #[n(2)]
     told: bool,
@@ -106,14 +106,21 @@ pub(crate) fn notice(
     send(cx, tx, bucket, key, object, what).map(drop)
 }
 
-/// What the rules of a bucket make of something that happened to a version, and whether that is timed.
+/// How a way is watched.
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    timed: bool,
+    measured: bool,
+}
+
+/// What the rules of a bucket make of something that happened to a version.
 fn work_of(
     from: &(impl Read + ?Sized),
     bucket: &Bucket,
     key: &str,
     object: &Object,
     what: What,
-) -> Result<Vec<(Work, bool)>> {
+) -> Result<Vec<(Work, Watched)>> {
     let Some(configuration) = Setting::Replication.get::<Configuration>(from, bucket)? else { return Ok(Vec::new()) };
     let rules = configuration.rules_for(key, &object.tags).into_iter().filter(|r| wants(r, what, object));
     let work = |rule: &ReplicationRule| Work {
@@ -124,13 +131,14 @@ fn work_of(
         rule: rule.id.clone().unwrap_or_else(String::new),
         what,
     };
-    Ok(rules.map(|rule| (work(rule), rule.is_timed())).collect())
+    let watched = |rule: &ReplicationRule| Watched { timed: rule.is_timed(), measured: rule.is_measured() };
+    Ok(rules.map(|rule| (work(rule), watched(rule))).collect())
 }
 
 fn send(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object, what: What) -> Result<bool> {
     let all = work_of(tx, bucket, key, object, what)?;
-    for (work, timed) in &all {
-        schedule(cx, tx, bucket, work, *timed)?;
+    for (work, watched) in &all {
+        schedule(cx, tx, bucket, work, *watched)?;
     }
     if !all.is_empty() && what == What::Version {
         let pending = Object { replication: Some(Replication::Pending), ..object.clone() };
@@ -206,11 +214,14 @@ pub(crate) async fn existing(s3: &S3, cx: &Cx, name: &str, key: &str, version: O
     .await
 }
 
-fn schedule(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, work: &Work, timed: bool) -> Result<()> {
+fn schedule(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, work: &Work, watched: Watched) -> Result<()> {
     let text = serde_json::to_string(work).map_err(Failure::broken)?;
     let owner = cx.elsewhere(&bucket.account, &bucket.region);
     WAYS.put(tx, &way(bucket, work), &Way { rule: work.rule.clone(), since: cx.now_millis(), told: false });
-    if timed && work.what == What::Version {
+    if watched.measured {
+        replication_metrics::begin(cx, tx, bucket)?;
+    }
+    if watched.timed && work.what == What::Version {
         let late = Timestamp::from_millisecond(cx.now_millis() + IN_TIME).map_err(Failure::broken)?;
         cx.tasks().schedule(&owner, tx, "s3", &cx.random().uuid(), "replicate-late", text.clone(), late)?;
     }
@@ -480,6 +491,9 @@ fn told(work: &Work, since: i64, why: Option<&str>) -> (&'static str, Json) {
 /// The end of a way. `failed`: why it led nowhere.
 async fn settle(cx: &Cx, source: &Bucket, work: &Work, failed: Option<&str>) -> Result<()> {
     let moment = Moment::of(cx);
+    if failed.is_some() {
+        replication_metrics::failed(cx, &cx.read(), source, &work.rule)?;
+    }
     cx.write(|tx| {
         let place = way(source, work);
         let Some(gone) = WAYS.get(tx, &place)? else { return Ok(()) };

@@ -22,7 +22,7 @@ use undercast_wire::write::Write;
 use crate::api::{input, output};
 use crate::encryption::{self, DataKey};
 use crate::rows::{Bucket, Content, Object, Stored};
-use crate::{S3, api, content, error};
+use crate::{S3, api, content, error, metrics};
 
 /// So many events wait for a slow reader.
 const WAITING: usize = 4;
@@ -54,6 +54,7 @@ pub(crate) async fn content(
         output: read_output(input.output_serialization).map_err(|e| refused(&e))?,
         now: cx.now(),
         progress: input.request_progress.is_some_and(|p| p.enabled == Some(true)),
+        metered: Metered { cx: cx.clone(), bucket, key: input.key, object },
     };
     let (give, mut events) = mpsc::channel(WAITING);
     // Not one of the runtime's threads: those are waited for here, when files are read.
@@ -116,6 +117,28 @@ struct Query {
     output: Output,
     now: undercast_wire::Timestamp,
     progress: bool,
+    metered: Metered,
+}
+
+/// What the metrics of a query are of.
+struct Metered {
+    cx: Cx,
+    bucket: Arc<Bucket>,
+    key: String,
+    object: Object,
+}
+
+impl Metered {
+    fn observe(&self, all: Statistics) {
+        let figures = [
+            ("SelectBytesScanned", "Bytes", all.scanned as f64),
+            ("SelectBytesReturned", "Bytes", all.returned as f64),
+        ];
+        let (from, object) = (self.cx.read(), (self.key.as_str(), &self.object));
+        if let Err(failure) = metrics::observe_object(&self.cx, &from, &self.bucket, object, &figures) {
+            tracing::warn!(error = &failure as &dyn std::error::Error, "a query is not in the metrics");
+        }
+    }
 }
 
 /// Nobody reads the answer any more.
@@ -153,6 +176,7 @@ impl Query {
         if self.progress {
             give(Ok(Event::progress(scan.statistics())))?;
         }
+        self.metered.observe(scan.statistics());
         give(Ok(Event::stats(scan.statistics())))?;
         give(Ok(Event::End(output::EndEvent {})))
     }

@@ -12,7 +12,8 @@ use crate::intake::{self, Said, Taken};
 use crate::lifecycle::{Ages, End};
 use crate::rows::{Bucket, PARTS, Part, Sealed, UPLOADS, Upload};
 use crate::{
-    S3, acl, archive, bucket, buckets, encryption, error, headers, lifecycle, lock, objects, permission, tagging,
+    S3, acl, archive, bucket, buckets, encryption, error, headers, lifecycle, lock, objects, permission, storage,
+    tagging,
 };
 
 /// Parts have numbers up to this one.
@@ -218,6 +219,7 @@ async fn keep(
         }
         intake::retain(tx, &bucket, &part.stored)?;
         PARTS.put(tx, &place, &part);
+        storage::changed(tx, &bucket)?;
         Ok(())
     })
     .await?;
@@ -296,6 +298,7 @@ pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, id: &str, kept
         }
     }
     PARTS.clear(tx, &bucket.key(id))?;
+    storage::changed(tx, bucket)?;
     UPLOADS.delete(tx, &upload_key(bucket, key, id));
     Ok(())
 }

@@ -50,6 +50,10 @@ fn calls() -> Vec<(&'static str, Json, &'static str)> {
         ("GetBucketInventoryConfiguration", json!({"Id": "i"}), ""),
         ("ListBucketInventoryConfigurations", json!({}), ""),
         ("DeleteBucketInventoryConfiguration", json!({"Id": "i"}), ""),
+        ("PutBucketMetricsConfiguration", json!({"Id": "m", "MetricsConfiguration": {"Id": "m"}}), ""),
+        ("GetBucketMetricsConfiguration", json!({"Id": "m"}), ""),
+        ("ListBucketMetricsConfigurations", json!({}), ""),
+        ("DeleteBucketMetricsConfiguration", json!({"Id": "m"}), ""),
         (
             "PutBucketLifecycleConfiguration",
             json!({"LifecycleConfiguration": {"Rules": [rule(json!({"Days": 900}))]}}),

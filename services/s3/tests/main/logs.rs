@@ -43,6 +43,11 @@ async fn requests_become_lines_in_another_bucket() {
     let line = lines[0];
     assert!(line.contains(" REST.GET.OBJECT a%20b \"GET /seen/a%20b HTTP/1.1\" 200 - 5 5 "), "{line}");
     assert!(line.contains(" SigV4 - AuthHeader "), "{line}");
+    let (total, turn_around) = {
+        let mut times = line.split(" - 5 5 ").nth(1).unwrap().split(' ').map(|f| f.parse::<u64>().unwrap());
+        (times.next().unwrap(), times.next().unwrap())
+    };
+    assert!(turn_around <= total && total < 60_000, "{line}");
     assert!(lines[1].contains(" REST.PUT.OBJECT a%20b "), "{}", lines[1]);
     assert!(lines[2].contains(" REST.GET.OBJECT none \"GET /seen/none HTTP/1.1\" 404 NoSuchKey "), "{}", lines[2]);
 }

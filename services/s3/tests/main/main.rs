@@ -11,6 +11,7 @@ mod hostile;
 mod jobs;
 mod lists;
 mod logs;
+mod measures;
 mod model;
 mod multi_region;
 mod replicas;

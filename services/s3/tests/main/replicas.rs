@@ -184,3 +184,48 @@ async fn what_takes_too_long_is_told() {
     let message = receive(&here, &url).await.to_string();
     assert!(message.contains("Replication:OperationReplicatedAfterThreshold"), "{message}");
 }
+
+#[tokio::test]
+async fn what_is_on_its_way_is_measured() {
+    let mut all = services();
+    all.push(Arc::new(undercast_cloudwatch::CloudWatch));
+    let cloud = Cloud::start(all).await;
+    let (here, there) = (cloud.client(), cloud.client().in_region("eu-west-1"));
+    role(&cloud, &json!(["s3:GetObjectVersionForReplication", "s3:ReplicateObject"])).await;
+    versioned(&here, "from").await;
+    versioned(&there, "into").await;
+    let mut measured = rule("measured", 1, "", "into");
+    measured["Destination"]["Metrics"] = json!({"Status": "Enabled"});
+    replicate(&here, "from", &json!([measured])).await;
+    let start = cloud.kernel.clock().now().as_second() - 60;
+    let values = async |name: &str, statistic: &str| {
+        let dimensions = json!([{"Name": "SourceBucket", "Value": "from"}, {"Name": "DestinationBucket", "Value": "into"},
+            {"Name": "RuleId", "Value": "measured"}]);
+        let metric = json!({"Namespace": "AWS/S3", "MetricName": name, "Dimensions": dimensions});
+        let input = json!({"MetricDataQueries": [{"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": statistic}}],
+            "StartTime": start, "EndTime": start + 7200, "ScanBy": "TimestampAscending"});
+        let answer = here.call("cloudwatch", "GetMetricData", input).await.ok();
+        let values = answer["MetricDataResults"][0]["Values"].as_array().unwrap().clone();
+        values.iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    kill(&cloud, "eu-west-1");
+    put(&here, "from", "one", &[1; 100]).await;
+    put(&here, "from", "two", &[1; 50]).await;
+    cloud.kernel.advance(Duration::from_secs(5 * 60)).await.unwrap();
+    let operations = values("OperationsPendingReplication", "Maximum").await;
+    assert!(operations.len() >= 4 && operations.iter().all(|n| *n == 2.0), "{operations:?}");
+    assert_eq!(values("BytesPendingReplication", "Maximum").await[0], 150.0);
+    let behind = values("ReplicationLatency", "Maximum").await;
+    assert!(behind.is_sorted() && *behind.last().unwrap() > 180.0, "{behind:?}");
+    assert!(values("OperationsFailedReplication", "Sum").await.is_empty());
+    cloud.kernel.faults().remove(None);
+    cloud.kernel.advance(Duration::from_secs(10 * 60)).await.unwrap();
+    assert_eq!(settled(&here, "from", "one").await, "COMPLETED");
+    call(&here, "PutObject", json!({"Bucket": "from", "Key": "tagged", "Tagging": "a=1"})).await.ok();
+    assert_eq!(settled(&here, "from", "tagged").await, "FAILED");
+    cloud.kernel.advance(Duration::from_secs(2 * 60)).await.unwrap();
+    for name in ["OperationsPendingReplication", "BytesPendingReplication", "ReplicationLatency"] {
+        assert_eq!(values(name, "Maximum").await.last(), Some(&0.0), "{name}");
+    }
+    assert_eq!(values("OperationsFailedReplication", "Sum").await, [1.0]);
+}
