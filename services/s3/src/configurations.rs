@@ -67,6 +67,12 @@ impl Kind {
         Ok(())
     }
 
+    /// All of a bucket.
+    pub(crate) fn all<T: DeserializeOwned>(self, from: &(impl Read + ?Sized), bucket: &Bucket) -> Result<Vec<T>> {
+        let found = self.ids(from, bucket, "", MOST)?;
+        found.iter().map(|(_, text)| serde_json::from_str(text).map_err(Failure::broken)).collect()
+    }
+
     fn ids(
         self,
         from: &(impl Read + ?Sized),

@@ -6,7 +6,8 @@
 //! tags, and what is in `settings.rs` and `configurations.rs`), `s3.replications`, `s3.log_lines`.
 //! Small bodies stand in the row, large ones in the blob store; a copy and a completed upload move no bytes, unless a key of
 //! KMS or of a customer encrypts them.
-//! Tasks: notifications (`events.rs`), lifecycles, restorations (`archive.rs`), replication, access logs, inventories. What a
+//! Tasks: notifications (`events.rs`), lifecycles, restorations (`archive.rs`), replication, access logs, inventories, access
+//! tiers (`tiering.rs`, `tiers.rs`). What a
 //! writing has for consequence is stored with it: `events::emit` is where all of that begins.
 //! Limits: 5 GiB a body, 10,000 parts of at least 5 MiB (but the last), keys of 1,024 bytes, 2 KiB of user metadata.
 //! New buckets are what they are on AWS: BucketOwnerEnforced (no ACLs), all public access blocked, no keys of customers.
@@ -46,6 +47,7 @@ mod encryption;
 mod encryption_configuration;
 mod error;
 mod events;
+mod filter;
 mod form_policy;
 mod forms;
 mod headers;
@@ -72,6 +74,8 @@ mod rows;
 mod select;
 mod settings;
 mod tagging;
+mod tiering;
+mod tiers;
 mod uploads;
 mod versions;
 mod website;
@@ -214,6 +218,7 @@ impl Service for S3 {
                 "lifecycle" => lifecycle::run(cx, task).await,
                 "replicate" => replicate::run(self, cx, task).await,
                 "inventory" => inventory::run(cx, task).await,
+                "tiering" => tiering::run(cx, task).await,
                 "log" => logging::deliver(cx, task).await,
                 "replicate-late" => replicate::late(cx, task).await,
                 _ => events::run(cx, task).await,

@@ -15,6 +15,7 @@ use crate::content::{self, Span};
 use crate::events::{self, Event};
 use crate::intake::{self, Said};
 use crate::rows::{Acl, Bucket, Content, Headers, Locked, Object, Ownership};
+use crate::tiers::{self, Note, Touch};
 use crate::versions::{self, Found, Moment};
 use crate::{S3, acl, archive, bucket, buckets, encryption, error, headers, lifecycle, lock, permission, tagging};
 
@@ -259,10 +260,14 @@ pub(crate) async fn get(s3: &S3, cx: &Cx, input: api::GetObjectInput) -> Result<
     let described = wanted!(input).of(s3, cx, &from, &bucket, &input.key, object)?;
     archive::check_readable(&described.object, cx.now_millis())?;
     let key = s3.opening(cx, described.object.sealed.as_ref(), &customer).await?;
+    let note = Note::of(&described.object, Touch::Read, cx.now_millis());
     let mut output = api::GetObjectOutput::default();
     describe!(output, &bucket, &described);
     encryption::show!(output, described.object.sealed.as_ref(), customer);
     output.body = Some(content::open(cx, &from, &bucket, described.object, described.span, key.as_ref()).await?);
+    if let Some(note) = note {
+        note.keep(cx, &bucket, &input.key).await;
+    }
     Ok(output)
 }
 
@@ -275,6 +280,7 @@ pub(crate) fn head(s3: &S3, cx: &Cx, input: &api::HeadObjectInput) -> Result<api
     let described = wanted!(input).of(s3, cx, &from, &bucket, &input.key, object)?;
     let mut output = api::HeadObjectOutput::default();
     describe!(output, &bucket, &described);
+    output.archive_status = tiers::archive(&described.object).map(|tier| tier.name().to_owned());
     encryption::show!(output, described.object.sealed.as_ref(), customer);
     Ok(output)
 }

@@ -6,7 +6,7 @@ use crate::settings::Setting;
 use crate::{
     S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, inventory,
     lifecycle, list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication,
-    reseal, select, tagging, uploads, website,
+    reseal, select, tagging, tiering, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -52,6 +52,14 @@ impl api::Operations for S3 {
 
     async fn delete_bucket_encryption(&self, cx: &Cx, input: api::DeleteBucketEncryptionInput) -> Result<()> {
         encryption_configuration::delete(cx, input).await
+    }
+
+    async fn delete_bucket_intelligent_tiering_configuration(
+        &self,
+        cx: &Cx,
+        input: api::DeleteBucketIntelligentTieringConfigurationInput,
+    ) -> Result<()> {
+        tiering::delete(cx, input).await
     }
 
     async fn delete_bucket_inventory_configuration(
@@ -136,6 +144,14 @@ impl api::Operations for S3 {
         input: api::GetBucketEncryptionInput,
     ) -> Result<api::GetBucketEncryptionOutput> {
         encryption_configuration::get(cx, &input)
+    }
+
+    async fn get_bucket_intelligent_tiering_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketIntelligentTieringConfigurationInput,
+    ) -> Result<api::GetBucketIntelligentTieringConfigurationOutput> {
+        tiering::get(cx, &input)
     }
 
     async fn get_bucket_inventory_configuration(
@@ -302,6 +318,14 @@ impl api::Operations for S3 {
         objects::head(self, cx, &input)
     }
 
+    async fn list_bucket_intelligent_tiering_configurations(
+        &self,
+        cx: &Cx,
+        input: api::ListBucketIntelligentTieringConfigurationsInput,
+    ) -> Result<api::ListBucketIntelligentTieringConfigurationsOutput> {
+        tiering::list(cx, input)
+    }
+
     async fn list_bucket_inventory_configurations(
         &self,
         cx: &Cx,
@@ -364,6 +388,14 @@ impl api::Operations for S3 {
 
     async fn put_bucket_encryption(&self, cx: &Cx, input: api::PutBucketEncryptionInput) -> Result<()> {
         encryption_configuration::put(cx, input).await
+    }
+
+    async fn put_bucket_intelligent_tiering_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketIntelligentTieringConfigurationInput,
+    ) -> Result<()> {
+        tiering::put(cx, input).await
     }
 
     async fn put_bucket_inventory_configuration(

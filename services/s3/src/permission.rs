@@ -230,6 +230,12 @@ fn bucket_action(operation: &str) -> Option<&'static str> {
         "PutBucketLogging" => "s3:PutBucketLogging",
         "GetBucketInventoryConfiguration" | "ListBucketInventoryConfigurations" => "s3:GetInventoryConfiguration",
         "PutBucketInventoryConfiguration" | "DeleteBucketInventoryConfiguration" => "s3:PutInventoryConfiguration",
+        "GetBucketIntelligentTieringConfiguration" | "ListBucketIntelligentTieringConfigurations" => {
+            "s3:GetIntelligentTieringConfiguration"
+        }
+        "PutBucketIntelligentTieringConfiguration" | "DeleteBucketIntelligentTieringConfiguration" => {
+            "s3:PutIntelligentTieringConfiguration"
+        }
         "GetBucketAbac" => "s3:GetBucketAbac",
         "PutBucketAbac" => "s3:PutBucketAbac",
         "GetBucketCors" => "s3:GetBucketCORS",

@@ -17,6 +17,7 @@ mod replicas;
 mod select;
 mod sharing;
 mod templates;
+mod tiers;
 
 use std::path::Path;
 use std::sync::Arc;
