@@ -206,6 +206,7 @@ pub(crate) fn iso(at: Timestamp) -> String {
 fn principal(cx: &Cx) -> String {
     match &cx.principal().kind {
         PrincipalKind::Anonymous => "Anonymous".to_owned(),
+        PrincipalKind::Service { name } if name == PRINCIPAL => name.clone(),
         PrincipalKind::Service { name } => format!("AWS:{name}"),
         _ => format!("AWS:{}", cx.principal().user_id),
     }

@@ -43,6 +43,13 @@ impl<'a> Filter<'a> {
         self.tag.into_iter().chain(self.and.into_iter().flat_map(|(_, tags)| tags))
     }
 
+    /// In one line: the prefix, and the tags behind it.
+    pub(crate) fn text(self) -> String {
+        let tags = self.tags().map(|t| format!("{}={}", t.key, t.value));
+        let prefix = Some(self.prefix().to_owned()).filter(|p| !p.is_empty());
+        prefix.into_iter().chain(tags).collect::<Vec<_>>().join("&")
+    }
+
     /// Whether an object passes it.
     pub(crate) fn matches(self, key: &str, tags: &BTreeMap<String, String>) -> bool {
         key.starts_with(self.prefix()) && self.tags().all(|t| tags.get(&t.key) == Some(&t.value))

@@ -29,6 +29,7 @@ pub mod api {
 }
 
 mod acl;
+mod analytics;
 mod archive;
 mod attributes;
 mod bucket;
@@ -42,6 +43,7 @@ mod content;
 pub mod control;
 mod copy;
 mod cors;
+mod counts;
 mod delete;
 mod encryption;
 mod encryption_configuration;
@@ -80,6 +82,8 @@ mod uploads;
 mod versions;
 mod website;
 
+use std::sync::Arc;
+
 pub use control::S3Control;
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
@@ -105,6 +109,7 @@ pub struct S3 {
     policies: policy::Compiled,
     bucket_keys: encryption::BucketKeys,
     buckets: Remembered<rows::Bucket>,
+    counts: Arc<counts::Counts>,
 }
 
 impl Service for S3 {
@@ -218,6 +223,7 @@ impl Service for S3 {
                 "lifecycle" => lifecycle::run(cx, task).await,
                 "replicate" => replicate::run(self, cx, task).await,
                 "inventory" => inventory::run(cx, task).await,
+                "analytics" => analytics::run(self, cx, task).await,
                 "tiering" => tiering::run(cx, task).await,
                 "log" => logging::deliver(cx, task).await,
                 "replicate-late" => replicate::late(cx, task).await,

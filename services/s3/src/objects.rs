@@ -12,6 +12,7 @@ use crate::api;
 use crate::checksum::{self, Checksum};
 use crate::conditions::{self, Reading};
 use crate::content::{self, Span};
+use crate::counts::{Counted, Figures};
 use crate::events::{self, Event};
 use crate::intake::{self, Said};
 use crate::rows::{Acl, Bucket, Content, Headers, Locked, Object, Ownership};
@@ -261,10 +262,15 @@ pub(crate) async fn get(s3: &S3, cx: &Cx, input: api::GetObjectInput) -> Result<
     archive::check_readable(&described.object, cx.now_millis())?;
     let key = s3.opening(cx, described.object.sealed.as_ref(), &customer).await?;
     let note = Note::of(&described.object, Touch::Read, cx.now_millis());
+    let counted = Counted::of(&from, &bucket, &input.key, &described.object, cx.now_millis())?;
     let mut output = api::GetObjectOutput::default();
     describe!(output, &bucket, &described);
     encryption::show!(output, described.object.sealed.as_ref(), customer);
-    output.body = Some(content::open(cx, &from, &bucket, described.object, described.span, key.as_ref()).await?);
+    let body = content::open(cx, &from, &bucket, described.object, described.span, key.as_ref()).await?;
+    output.body = Some(match counted {
+        Some(counted) => s3.counts.watch(cx, counted, body),
+        None => body,
+    });
     if let Some(note) = note {
         note.keep(cx, &bucket, &input.key).await;
     }
@@ -381,6 +387,9 @@ pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Res
         })
         .await?;
     drop(taken);
+    if let Some(counted) = Counted::of(&cx.read(), &bucket, &input.key, &object, cx.now_millis())? {
+        s3.counts.add(cx, &counted, Figures { uploaded: object.size, ..Figures::default() });
+    }
     let mut output = api::PutObjectOutput {
         e_tag: Some(format!("\"{}\"", object.etag)),
         version_id: object.shown_version(&bucket),

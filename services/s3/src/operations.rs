@@ -4,9 +4,9 @@ use undercast_kernel::{Cx, Result};
 
 use crate::settings::Setting;
 use crate::{
-    S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, inventory,
-    lifecycle, list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication,
-    reseal, select, tagging, tiering, uploads, website,
+    S3, analytics, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration,
+    inventory, lifecycle, list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy,
+    replication, reseal, select, tagging, tiering, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -44,6 +44,14 @@ impl api::Operations for S3 {
 
     async fn delete_bucket(&self, cx: &Cx, input: api::DeleteBucketInput) -> Result<()> {
         buckets::delete(cx, input).await
+    }
+
+    async fn delete_bucket_analytics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::DeleteBucketAnalyticsConfigurationInput,
+    ) -> Result<()> {
+        analytics::delete(self, cx, input).await
     }
 
     async fn delete_bucket_cors(&self, cx: &Cx, input: api::DeleteBucketCorsInput) -> Result<()> {
@@ -132,6 +140,14 @@ impl api::Operations for S3 {
 
     async fn get_bucket_acl(&self, cx: &Cx, input: api::GetBucketAclInput) -> Result<api::GetBucketAclOutput> {
         buckets::get_acl(cx, &input)
+    }
+
+    async fn get_bucket_analytics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketAnalyticsConfigurationInput,
+    ) -> Result<api::GetBucketAnalyticsConfigurationOutput> {
+        analytics::get(cx, &input)
     }
 
     async fn get_bucket_cors(&self, cx: &Cx, input: api::GetBucketCorsInput) -> Result<api::GetBucketCorsOutput> {
@@ -318,6 +334,14 @@ impl api::Operations for S3 {
         objects::head(self, cx, &input)
     }
 
+    async fn list_bucket_analytics_configurations(
+        &self,
+        cx: &Cx,
+        input: api::ListBucketAnalyticsConfigurationsInput,
+    ) -> Result<api::ListBucketAnalyticsConfigurationsOutput> {
+        analytics::list(cx, input)
+    }
+
     async fn list_bucket_intelligent_tiering_configurations(
         &self,
         cx: &Cx,
@@ -380,6 +404,14 @@ impl api::Operations for S3 {
 
     async fn put_bucket_acl(&self, cx: &Cx, input: api::PutBucketAclInput) -> Result<()> {
         buckets::put_acl(cx, input).await
+    }
+
+    async fn put_bucket_analytics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketAnalyticsConfigurationInput,
+    ) -> Result<()> {
+        analytics::put(cx, input).await
     }
 
     async fn put_bucket_cors(&self, cx: &Cx, input: api::PutBucketCorsInput) -> Result<()> {

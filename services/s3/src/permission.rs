@@ -236,6 +236,8 @@ fn bucket_action(operation: &str) -> Option<&'static str> {
         "PutBucketIntelligentTieringConfiguration" | "DeleteBucketIntelligentTieringConfiguration" => {
             "s3:PutIntelligentTieringConfiguration"
         }
+        "GetBucketAnalyticsConfiguration" | "ListBucketAnalyticsConfigurations" => "s3:GetAnalyticsConfiguration",
+        "PutBucketAnalyticsConfiguration" | "DeleteBucketAnalyticsConfiguration" => "s3:PutAnalyticsConfiguration",
         "GetBucketAbac" => "s3:GetBucketAbac",
         "PutBucketAbac" => "s3:PutBucketAbac",
         "GetBucketCors" => "s3:GetBucketCORS",

@@ -214,6 +214,7 @@ async fn put_away(cx: &Cx, name: &str, moves: Vec<Move>) -> Result<()> {
     let moments: Vec<Moment> = moves.iter().map(|_| Moment::of(cx)).collect();
     cx.write(|tx| {
         let Some(bucket) = BUCKETS.get(tx, &(name,))? else { return Ok(()) };
+        let s3 = events::as_s3(cx, &bucket);
         for (one, moment) in moves.iter().zip(&moments) {
             let Some(mut object) = versions::ranked(tx, &bucket, &one.key, one.rank)? else { continue };
             // It may have been read meanwhile, or be on its way back.
@@ -222,7 +223,7 @@ async fn put_away(cx: &Cx, name: &str, moves: Vec<Move>) -> Result<()> {
             }
             tiers::put_away(&mut object, one.to);
             versions::put_back(tx, &bucket, &one.key, &object)?;
-            events::tell(cx, tx, &bucket, Event::Tiered, &one.key, Some(&object), *moment, None)?;
+            events::tell(&s3, tx, &bucket, Event::Tiered, &one.key, Some(&object), *moment, None)?;
         }
         Ok(())
     })

@@ -13,6 +13,7 @@ fn calls() -> Vec<(&'static str, Json, &'static str)> {
     let inventory = json!({"Id": "i", "IsEnabled": false, "IncludedObjectVersions": "All", "Schedule": {"Frequency": "Daily"},
         "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::whole", "Format": "CSV"}}});
     let tiering = json!({"Id": "t", "Status": "Disabled", "Tierings": [{"AccessTier": "ARCHIVE_ACCESS", "Days": 90}]});
+    let analysis = json!({"Id": "a", "StorageClassAnalysis": {}});
     let until = "2099-01-01T00:00:00Z";
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Principal": {"AWS": OTHER},
         "Resource": ["arn:aws:s3:::whole", "arn:aws:s3:::whole/*"]}]});
@@ -51,6 +52,10 @@ fn calls() -> Vec<(&'static str, Json, &'static str)> {
         ("GetBucketInventoryConfiguration", json!({"Id": "i"}), ""),
         ("ListBucketInventoryConfigurations", json!({}), ""),
         ("DeleteBucketInventoryConfiguration", json!({"Id": "i"}), ""),
+        ("PutBucketAnalyticsConfiguration", json!({"Id": "a", "AnalyticsConfiguration": analysis}), ""),
+        ("GetBucketAnalyticsConfiguration", json!({"Id": "a"}), ""),
+        ("ListBucketAnalyticsConfigurations", json!({}), ""),
+        ("DeleteBucketAnalyticsConfiguration", json!({"Id": "a"}), ""),
         (
             "PutBucketIntelligentTieringConfiguration",
             json!({"Id": "t", "IntelligentTieringConfiguration": tiering}),

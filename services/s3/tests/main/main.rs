@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod ages;
+mod analyses;
 mod browsers;
 mod control;
 mod everywhere;

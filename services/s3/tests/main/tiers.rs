@@ -171,6 +171,10 @@ async fn a_queue_is_told_of_tiers_and_of_what_is_back() {
         (json!("IntelligentTiering"), json!("2.3"))
     );
     assert_eq!(record["intelligentTieringEventData"], json!({"destinationAccessTier": "ARCHIVE_ACCESS"}));
+    assert_eq!(
+        (record["userIdentity"]["principalId"].clone(), record["requestParameters"]["sourceIPAddress"].clone()),
+        (json!("s3.amazonaws.com"), json!("s3.amazonaws.com"))
+    );
     let object = &record["s3"]["object"];
     assert_eq!(
         (object["key"].clone(), object["size"].clone(), object["eTag"].clone()),
