@@ -373,7 +373,6 @@ pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Res
         owner: dress.owner,
         acl: dress.acl,
         sealed: sealing.sealed,
-        locked: lock::of_new(&found, dress.locked, cx.now_millis()),
         ..Object::new(cx.now_millis(), Content::One(taken.stored.clone()))
     };
     let (bucket, object) = cx
@@ -381,7 +380,9 @@ pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Res
             let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
             check(tx, &bucket, &input.key)?;
             intake::retain(tx, &bucket, &taken.stored)?;
-            let object = versions::place(tx, &bucket, &input.key, object.clone(), moment)?;
+            // The default that counts is that of the moment at which the object comes to be, not of that before its body.
+            let object = Object { locked: lock::of_new(&bucket, dress.locked, cx.now_millis()), ..object.clone() };
+            let object = versions::place(tx, &bucket, &input.key, object, moment)?;
             events::emit(cx, tx, &bucket, event, &input.key, Some(&object), moment)?;
             Ok((bucket, object))
         })
