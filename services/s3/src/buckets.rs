@@ -5,6 +5,7 @@ use undercast_kernel::tags::Tags;
 use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp, paging, regions};
 
 use crate::api::{self, output};
+use crate::counts::DAYS;
 use crate::logging::LINES;
 use crate::replicate::WAYS;
 use crate::rows::{
@@ -152,6 +153,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         WAYS.clear(tx, &bucket.all())?;
         LINES.clear(tx, &bucket.all())?;
         storage::changed(tx, &bucket)?;
+        DAYS.clear(tx, &bucket.all())?;
         OWNED.delete(tx, &(&bucket.account, &bucket.name));
         BUCKETS.delete(tx, &(&bucket.name,));
         Ok(())

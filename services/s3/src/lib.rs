@@ -7,8 +7,9 @@
 //! `s3.counted`.
 //! Small bodies stand in the row, large ones in the blob store; a copy and a completed upload move no bytes, unless a key of
 //! KMS or of a customer encrypts them.
-//! Tasks: notifications (`events.rs`), lifecycles, restorations (`archive.rs`), replication, access logs, inventories, and what
-//! CloudWatch is told once a day (`storage.rs`); of requests it is told when they are answered (`metrics.rs`). What a
+//! Tasks: notifications (`events.rs`), lifecycles, restorations (`archive.rs`), replication, access logs, inventories, access
+//! tiers (`tiering.rs`, `tiers.rs`), analyses, and what CloudWatch is told once a day (`storage.rs`); of requests it is told
+//! when they are answered (`metrics.rs`). What a
 //! writing has for consequence is stored with it: `events::emit` is where all of that begins.
 //! Limits: 5 GiB a body, 10,000 parts of at least 5 MiB (but the last), keys of 1,024 bytes, 2 KiB of user metadata.
 //! New buckets are what they are on AWS: BucketOwnerEnforced (no ACLs), all public access blocked, no keys of customers.
@@ -30,6 +31,7 @@ pub mod api {
 }
 
 mod acl;
+mod analytics;
 mod archive;
 mod attributes;
 mod bucket;
@@ -43,11 +45,13 @@ mod content;
 pub mod control;
 mod copy;
 mod cors;
+mod counts;
 mod delete;
 mod encryption;
 mod encryption_configuration;
 mod error;
 mod events;
+mod filter;
 mod form_policy;
 mod forms;
 mod headers;
@@ -77,9 +81,13 @@ mod select;
 mod settings;
 mod storage;
 mod tagging;
+mod tiering;
+mod tiers;
 mod uploads;
 mod versions;
 mod website;
+
+use std::sync::Arc;
 
 pub use control::S3Control;
 use futures_core::future::BoxFuture;
@@ -109,6 +117,7 @@ pub struct S3 {
     policies: policy::Compiled,
     bucket_keys: encryption::BucketKeys,
     buckets: Remembered<rows::Bucket>,
+    counts: Arc<counts::Counts>,
 }
 
 impl Service for S3 {
@@ -228,6 +237,8 @@ impl Service for S3 {
                 "lifecycle" => lifecycle::run(cx, task).await,
                 "replicate" => replicate::run(self, cx, task).await,
                 "inventory" => inventory::run(cx, task).await,
+                "analytics" => analytics::run(self, cx, task).await,
+                "tiering" => tiering::run(cx, task).await,
                 "log" => logging::deliver(cx, task).await,
                 "replication-metrics" => replication_metrics::run(cx, task).await,
                 "storage" => storage::run(cx, task).await,

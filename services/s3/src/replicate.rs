@@ -20,8 +20,9 @@ use crate::rows::{
     BUCKETS, Bucket, Content, Method, Object, Ownership, Replication, SEGMENTS, Sealed, Segment, Stored,
 };
 use crate::settings::Setting;
+use crate::tiers::{self, Note, Touch};
 use crate::versions::{self, Moment};
-use crate::{S3, error, replication_metrics};
+use crate::{S3, error, replication_metrics, tiering};
 
 /// Account, region, bucket, key, rank, destination → a version on its way there.
 pub(crate) static WAYS: Table<Way> = Table::new("s3.replications");
@@ -166,8 +167,14 @@ pub(crate) async fn existing(s3: &S3, cx: &Cx, name: &str, key: &str, version: O
     }
     let (all, rank, before) = cx
         .write(|tx| {
-            let object = crate::objects::existing(tx, &bucket, key, version)?;
+            let mut object = crate::objects::existing(tx, &bucket, key, version)?;
             let all = work_of(tx, &bucket, key, &object, What::Version)?;
+            // Batch Replication counts as access, live replication does not.
+            let note = Note::of(&object, Touch::Read, cx.now_millis()).filter(|_| !all.is_empty());
+            if let Some(note) = note {
+                note.put(tx, &bucket, key, cx.now_millis())?;
+                object = crate::objects::existing(tx, &bucket, key, version)?;
+            }
             for (work, _) in &all {
                 let underway = Way { rule: work.rule.clone(), since: cx.now_millis(), told: false };
                 WAYS.put(tx, &way(&bucket, work), &underway);
@@ -379,6 +386,8 @@ impl Job {
                 Some(_) => None,
                 None => replica.storage_class,
             });
+        replica.restoration = None;
+        replica.tiered = tiers::begun(replica.storage_class.as_deref(), self.cx.now_millis());
         let source_owner = replica.owner.take().unwrap_or_else(|| self.source.account.clone());
         let given = destination.access_control_translation.is_some() || self.target.ownership == Ownership::Enforced;
         if given {
@@ -467,6 +476,7 @@ impl Job {
                     there.locked = self.object.locked;
                 }
                 versions::put_back(tx, &self.target, &self.work.key, &there)?;
+                tiering::notice(&self.cx, tx, &self.target, &there)?;
                 events::tell(&self.cx, tx, &self.target, Event::TaggingPut, &self.work.key, Some(&there), moment, None)
             })
             .await

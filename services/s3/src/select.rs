@@ -22,7 +22,8 @@ use undercast_wire::write::Write;
 use crate::api::{input, output};
 use crate::encryption::{self, DataKey};
 use crate::rows::{Bucket, Content, Object, Stored};
-use crate::{S3, api, content, error, metrics};
+use crate::tiers::{Note, Touch};
+use crate::{S3, api, archive, content, error, metrics};
 
 /// So many events wait for a slow reader.
 const WAITING: usize = 4;
@@ -46,6 +47,7 @@ pub(crate) async fn content(
     let bucket = s3.bucket(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let object = s3.readable(cx, &from, &bucket, &input.key, None)?;
     check_class(&object)?;
+    archive::check_readable(&object, cx.now_millis())?;
     let key = s3.opening(cx, object.sealed.as_ref(), &encryption::customer!(input)).await?;
     let query = Query {
         source: Arc::new(Whole::of(cx, &from, &bucket, &object, key)?),
@@ -54,7 +56,7 @@ pub(crate) async fn content(
         output: read_output(input.output_serialization).map_err(|e| refused(&e))?,
         now: cx.now(),
         progress: input.request_progress.is_some_and(|p| p.enabled == Some(true)),
-        metered: Metered { cx: cx.clone(), bucket, key: input.key, object },
+        metered: Metered { cx: cx.clone(), bucket: bucket.clone(), key: input.key.clone(), object: object.clone() },
     };
     let (give, mut events) = mpsc::channel(WAITING);
     // Not one of the runtime's threads: those are waited for here, when files are read.
@@ -66,6 +68,9 @@ pub(crate) async fn content(
         Some(Err(error)) => return Err(refused(&error).into()),
         None => return Err(cx.broken("a query ended without a word")),
     };
+    if let Some(note) = Note::of(&object, Touch::Query, cx.now_millis()) {
+        note.keep(cx, &bucket, &input.key).await;
+    }
     let stream = futures_util::stream::unfold((Some(first), events), |(next, mut events)| async move {
         let event = match next {
             Some(event) => Ok(event),

@@ -13,6 +13,7 @@ use undercast_kernel::{Cx, Failure, Metric, Next, Result, Task, Timestamp};
 use crate::lifecycle_rules::midnight_behind;
 use crate::listing::{Cursor, InBucket, Plain, Ranked};
 use crate::rows::{AGED, AGED_VERSIONS, Aged, BUCKETS, Bucket, OWNED, PARTS};
+use crate::tiers;
 
 /// Account, region, bucket → what was in it when it was counted. The row goes with the next change.
 static COUNTED: Table<Counted> = Table::new("s3.counted");
@@ -36,6 +37,9 @@ pub(crate) struct Counted {
     /// CloudWatch's name of a kind of storage → bytes.
     #[n(2)]
     bytes: BTreeMap<String, u64>,
+    /// There are objects whose tier changes by itself, with time.
+    #[n(3)]
+    tiered: bool,
 }
 
 /// Something in the bucket changes.
@@ -54,12 +58,30 @@ pub(crate) fn begin(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket) -> Result<()> {
     cx.tasks().schedule_sooner(&owner, tx, "s3", &id, "storage", String::new(), due)
 }
 
-/// The kinds of storage that an object takes, with how much of each.
+/// The kinds of storage that an object of INTELLIGENT_TIERING takes, with how much of each.
+fn kinds_of_tier(tier: &str, size: u64) -> Vec<(&'static str, u64)> {
+    match tier {
+        "INFREQUENT" => vec![("IntelligentTieringIAStorage", size)],
+        "ARCHIVE_INSTANT_ACCESS" => vec![("IntelligentTieringAIAStorage", size)],
+        "ARCHIVE" => vec![
+            ("IntelligentTieringAAStorage", size),
+            ("IntAAObjectOverhead", OVERHEAD),
+            ("IntAAS3ObjectOverhead", NAME_OVERHEAD),
+        ],
+        "DEEP_ARCHIVE" => vec![
+            ("IntelligentTieringDAAStorage", size),
+            ("IntDAAObjectOverhead", OVERHEAD),
+            ("IntDAAS3ObjectOverhead", NAME_OVERHEAD),
+        ],
+        _ => vec![("IntelligentTieringFAStorage", size)],
+    }
+}
+
+/// The kinds of storage that an object of another class takes, with how much of each.
 fn kinds(class: Option<&str>, size: u64) -> Vec<(&'static str, u64)> {
     let small = SMALLEST.saturating_sub(size);
     match class.unwrap_or("STANDARD") {
         "REDUCED_REDUNDANCY" => vec![("ReducedRedundancyStorage", size)],
-        "INTELLIGENT_TIERING" => vec![("IntelligentTieringFAStorage", size)],
         "STANDARD_IA" => vec![("StandardIAStorage", size), ("StandardIASizeOverhead", small)],
         "ONEZONE_IA" => vec![("OneZoneIAStorage", size), ("OneZoneIASizeOverhead", small)],
         "GLACIER_IR" => vec![("GlacierInstantRetrievalStorage", size), ("GlacierInstantRetrievalSizeOverhead", small)],
@@ -78,8 +100,8 @@ fn kinds(class: Option<&str>, size: u64) -> Vec<(&'static str, u64)> {
 }
 
 impl Counted {
-    fn add(&mut self, class: Option<&str>, size: u64) {
-        for (kind, bytes) in kinds(class, size).into_iter().filter(|(_, bytes)| *bytes > 0) {
+    fn add(&mut self, kinds: Vec<(&'static str, u64)>) {
+        for (kind, bytes) in kinds.into_iter().filter(|(_, bytes)| *bytes > 0) {
             match self.bytes.get_mut(kind) {
                 Some(sum) => *sum += bytes,
                 None => drop(self.bytes.insert(kind.to_owned(), bytes)),
@@ -87,13 +109,24 @@ impl Counted {
         }
     }
 
-    fn rows<K: InBucket>(&mut self, from: &Snapshot, bucket: &Bucket, table: &'static Table<Aged>) -> Result<()> {
+    fn rows<K: InBucket>(
+        &mut self,
+        now: i64,
+        from: &Snapshot,
+        bucket: &Bucket,
+        table: &'static Table<Aged>,
+    ) -> Result<()> {
         let mut rows: Cursor<'_, Aged, K> = Cursor::new(table, from, bucket, "", Vec::new());
         while rows.peek()?.is_some() {
             for (_, object) in std::iter::from_fn(|| rows.take()) {
                 self.objects += 1;
-                if !object.marker {
-                    self.add(object.storage_class.as_deref(), object.size);
+                match tiers::access_tier_of_row(&object, now) {
+                    _ if object.marker => {}
+                    Some(tier) => {
+                        self.tiered = true;
+                        self.add(kinds_of_tier(tier, object.size));
+                    }
+                    None => self.add(kinds(object.storage_class.as_deref(), object.size)),
                 }
             }
         }
@@ -103,7 +136,7 @@ impl Counted {
 
 /// What is in a bucket: as it was counted last, or counted now.
 async fn count(cx: &Cx, bucket: &Bucket) -> Result<Counted> {
-    if let Some(counted) = COUNTED.get(&cx.read(), &bucket.all())?.filter(|c| c.done.is_some()) {
+    if let Some(counted) = COUNTED.get(&cx.read(), &bucket.all())?.filter(|c| c.done.is_some() && !c.tiered) {
         return Ok(counted);
     }
     // Whoever changes something from here on takes the row away.
@@ -114,11 +147,11 @@ async fn count(cx: &Cx, bucket: &Bucket) -> Result<Counted> {
     cx.write(write).await?;
     let from = cx.read();
     let mut counted = Counted { done: Some(()), ..Counted::default() };
-    counted.rows::<Plain>(&from, bucket, &AGED)?;
-    counted.rows::<Ranked>(&from, bucket, &AGED_VERSIONS)?;
+    counted.rows::<Plain>(cx.now_millis(), &from, bucket, &AGED)?;
+    counted.rows::<Ranked>(cx.now_millis(), &from, bucket, &AGED_VERSIONS)?;
     for part in PARTS.all(&from, &bucket.all())? {
         counted.objects += 1;
-        counted.add(None, part.row.size);
+        counted.add(kinds(None, part.row.size));
     }
     cx.write(|tx| {
         if COUNTED.has(tx, &bucket.all())? {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod ages;
+mod analyses;
 mod browsers;
 mod control;
 mod everywhere;
@@ -18,6 +19,7 @@ mod replicas;
 mod select;
 mod sharing;
 mod templates;
+mod tiers;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -198,3 +198,23 @@ async fn what_is_stored_is_told_at_midnight() {
     assert_eq!(stored("BucketSizeBytes", "StandardStorage").await, Some(11_200.0));
     assert_eq!(stored("NumberOfObjects", "AllStorageTypes").await, Some(6.0));
 }
+
+#[tokio::test]
+async fn access_tiers_are_told_as_time_makes_them() {
+    let cloud = Cloud::start(with_cloudwatch()).await;
+    let client = cloud.client();
+    bucket(&client, "seen").await;
+    for (key, size) in [("large", 200_000), ("small", 100)] {
+        let input = json!({"Bucket": "seen", "Key": key, "StorageClass": "INTELLIGENT_TIERING"});
+        client.call_with_body("s3", "PutObject", input, Some(Bytes::from(vec![1; size]))).await.ok();
+    }
+    for (days, kind, bytes) in [
+        (1, "IntelligentTieringFAStorage", 200_100.0),
+        (35, "IntelligentTieringIAStorage", 200_000.0),
+        (60, "IntelligentTieringAIAStorage", 200_000.0),
+    ] {
+        cloud.kernel.advance(Duration::from_secs(days * 24 * 3600)).await.unwrap();
+        let found = figures(&cloud, "BucketSizeBytes", &[("BucketName", "seen"), ("StorageType", kind)]).await;
+        assert_eq!(found.map(|(_, _, most)| most), Some(bytes), "{kind}");
+    }
+}
