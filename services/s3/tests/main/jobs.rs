@@ -175,6 +175,7 @@ async fn the_role_decides_what_a_job_may_do() {
     let failed = until(&client, &id, "Failed").await;
     let reason = failed["FailureReasons"][0]["FailureReason"].as_str().unwrap();
     assert!(reason.contains("ETag mismatch. Expected ETag: 0123."), "{reason}");
+    assert_eq!(failed["FailureReasons"][0]["FailureCode"], "InvalidManifestContent");
 }
 
 #[tokio::test]
@@ -378,6 +379,7 @@ async fn what_was_there_before_the_rule_is_replicated_by_a_job() {
     until(&client, &id, "Complete").await;
     let (_, lines) = reported(&client, &id).await;
     assert!(lines.len() == 1 && lines[0].1.starts_with("source,other,"), "{lines:?}");
+    assert!(lines[0].1.contains("SrcObjectNotEligible"), "{lines:?}");
 }
 
 #[tokio::test]
