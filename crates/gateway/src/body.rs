@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
+use undercast_kernel::{Arrival, Kernel};
 use undercast_wire::sigv4::chunked::ChunkedDecoder;
 use undercast_wire::value::{Body, BodyError, ByteStream, Trailers};
 
@@ -28,13 +29,14 @@ impl Left {
 }
 
 /// A request's body as it arrives.
-pub(crate) fn incoming(body: Incoming) -> (Body, Left) {
+pub(crate) fn incoming(body: Incoming, kernel: Kernel, arrival: Arrival) -> (Body, Left) {
     let length = body.size_hint().exact();
     let left = Arc::new(AtomicBool::new(length != Some(0)));
     if length == Some(0) {
         return (Body::empty(), Left(left));
     }
-    let arriving = Arriving { body, left: left.clone(), patience: SILENCE, silence: None };
+    let came = Some((kernel, arrival));
+    let arriving = Arriving { body, left: left.clone(), patience: SILENCE, silence: None, came };
     (Body::stream(Box::pin(arriving), length), Left(left))
 }
 
@@ -45,6 +47,8 @@ struct Arriving<B> {
     /// How long a sender may say nothing.
     patience: Duration,
     silence: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// Where it is noted when each piece came.
+    came: Option<(Kernel, Arrival)>,
 }
 
 impl<B> Stream for Arriving<B>
@@ -63,6 +67,9 @@ where
                         self.left.store(false, Ordering::Release);
                     }
                     if let Ok(data) = frame.into_data() {
+                        if let Some((kernel, arrival)) = &self.came {
+                            arrival.go_on(kernel.clock().now());
+                        }
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }
@@ -231,8 +238,10 @@ mod tests {
     async fn a_sender_may_be_slow_and_not_silent() {
         let patience = Duration::from_millis(200);
         let sender = Slow { pieces: 8, pause: patience / 4, sleeping: None };
-        let mut body =
-            Body::stream(Box::pin(Arriving { body: sender, left: Arc::default(), patience, silence: None }), None);
+        let mut body = Body::stream(
+            Box::pin(Arriving { body: sender, left: Arc::default(), patience, silence: None, came: None }),
+            None,
+        );
         let began = Instant::now();
         for _ in 0..8 {
             assert_eq!(body.next().await.map(Result::unwrap), Some(Bytes::from_static(b"piece")));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use hyper::body::Incoming;
 use undercast_kernel::auth::{self, Caller, Refusal};
-use undercast_kernel::{CrossOrigin, Failure, Origin, Signed, SignedIn};
+use undercast_kernel::{Arrival, CrossOrigin, Failure, Origin, Signed, SignedIn};
 use undercast_wire::http::names;
 use undercast_wire::schema::Protocol;
 use undercast_wire::sigv4::chunked::{ChunkSigner, ChunkedDecoder};
@@ -28,8 +28,9 @@ pub(crate) async fn handle(
 ) -> Option<Response> {
     let (parts, incoming) = request.into_parts();
     let shared = parts.version >= http::Version::HTTP_2;
-    let (body, left) = body::incoming(incoming);
-    let mut response = reply(gateway, convert(parts, body), peer, tls).await?;
+    let arrival = Arrival::new(gateway.kernel.clock().now());
+    let (body, left) = body::incoming(incoming, gateway.kernel.clone(), arrival.clone());
+    let mut response = reply(gateway, convert(parts, body), peer, tls, arrival).await?;
     // As S3 does: a client that is refused before it has sent everything must not take the connection for a good one.
     if left.is_something() && !shared {
         response.set("connection", "close");
@@ -38,7 +39,7 @@ pub(crate) async fn handle(
     Some(response)
 }
 
-async fn reply(gateway: &Gateway, request: Request, peer: IpAddr, tls: bool) -> Option<Response> {
+async fn reply(gateway: &Gateway, request: Request, peer: IpAddr, tls: bool, arrival: Arrival) -> Option<Response> {
     let host_header = request.header(names::HOST).unwrap_or_default().to_owned();
     let Some(name) = host::parse(&host_header, &gateway.settings.hosts) else {
         return Some(refuse(403, "The Host header names neither a loopback address nor a configured name."));
@@ -46,7 +47,7 @@ async fn reply(gateway: &Gateway, request: Request, peer: IpAddr, tls: bool) -> 
     let origin = request.header(names::ORIGIN).map(ToOwned::to_owned);
     let labels: Vec<String> = name.labels.iter().map(|l| (*l).to_owned()).collect();
     let scheme = if tls { "https" } else { "http" };
-    let door = Door { gateway, labels, host: host_header, peer, scheme };
+    let door = Door { gateway, labels, host: host_header, peer, scheme, arrival };
     let rules = origin.as_ref().and_then(|_| door.cross_origin(&request));
     if let Some(origin) = &origin {
         if request.method == "OPTIONS"
@@ -111,6 +112,7 @@ struct Door<'a> {
     host: String,
     peer: IpAddr,
     scheme: &'static str,
+    arrival: Arrival,
 }
 
 impl Door<'_> {
@@ -197,6 +199,7 @@ impl Door<'_> {
             access_key,
             signed: None,
             service: None,
+            arrival: Some(self.arrival.clone()),
         }
     }
 
@@ -380,7 +383,7 @@ impl Call<'_> {
                 protocol::encode_error(protocol, self.api, &failure.into_error(self.request_id), self.request_id)
             }
         };
-        service.answered(&cx, operation, &request, &response, error.as_deref());
+        service.answered(&cx, operation, &request, &mut response, error.as_deref());
         if !outcome.ignored.is_empty() {
             let names: Vec<&str> = outcome.ignored.iter().map(|(name, _)| *name).collect();
             response.set("x-undercast-ignored", &names.join(", "));

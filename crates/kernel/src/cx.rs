@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::Value as Json;
 use undercast_policy::{NamedPolicy, PrincipalFacts, PrincipalKind};
@@ -63,6 +64,38 @@ pub struct Origin {
     pub signed: Option<Signed>,
     /// The service that makes the call on somebody's behalf, and the resource for which it does.
     pub service: Option<(String, Option<String>)>,
+    /// When the request came; `None` for a call from inside.
+    pub arrival: Option<Arrival>,
+}
+
+/// When a request came: its head, and what of its body has been taken in so far.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    head: Timestamp,
+    /// Milliseconds since 1970.
+    last: Arc<AtomicI64>,
+}
+
+impl Arrival {
+    /// The head of a request has come.
+    pub fn new(now: Timestamp) -> Self {
+        Self { head: now, last: Arc::new(AtomicI64::new(now.as_millisecond())) }
+    }
+
+    /// A piece of its body has come.
+    pub fn go_on(&self, now: Timestamp) {
+        self.last.store(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// When its head came.
+    pub fn head(&self) -> Timestamp {
+        self.head
+    }
+
+    /// When the last piece came, in milliseconds since 1970.
+    pub fn last_millis(&self) -> i64 {
+        self.last.load(Ordering::Relaxed)
+    }
 }
 
 impl Cx {
@@ -284,6 +317,7 @@ impl Cx {
             access_key: None,
             signed: None,
             service: Some((service.to_owned(), source.map(ToOwned::to_owned))),
+            arrival: None,
             ..(*self.origin).clone()
         };
         Self {

@@ -285,6 +285,7 @@ impl Kernel {
             access_key: None,
             signed: None,
             service: None,
+            arrival: None,
         };
         let caller = Caller { principal: Arc::new(auth::root(account)), session: None, access_key: None, chunks: None };
         let mut cx = self.cx(caller, region, &self.inner.random.uuid(), origin);

@@ -34,7 +34,7 @@ mod upkeep;
 pub use access::{Access, Behind, Identities, IdentityPolicies, RoleFacts};
 pub use clock::Clock;
 pub use credentials::{CREDENTIALS, Credential, OwnerKind};
-pub use cx::{Cx, Origin, Signed, SignedIn};
+pub use cx::{Arrival, Cx, Origin, Signed, SignedIn};
 pub use dispatch::{AuthMode, IamMode, Kernel, Outcome, Settings};
 pub use failure::{Failure, Result};
 pub use faults::{BadRule, Effect, FaultRule, Faults};

@@ -54,13 +54,14 @@ pub trait Service: Send + Sync + 'static {
         }
     }
 
-    /// A request from outside was answered, for services that keep logs of their own. `error`: the code, if it was one.
+    /// A request from outside was answered, for services that keep logs of their own. `error`: the code, if it was one. Of
+    /// a body that is a stream nothing has been sent yet.
     fn answered(
         &self,
         _cx: &Cx,
         _operation: &'static Operation,
         _request: &Request,
-        _response: &Response,
+        _response: &mut Response,
         _error: Option<&str>,
     ) {
     }

@@ -178,7 +178,7 @@ impl Service for S3 {
         cx: &Cx,
         operation: &'static Operation,
         request: &Request,
-        response: &Response,
+        response: &mut Response,
         error: Option<&str>,
     ) {
         self.log(cx, operation, request, response, error);

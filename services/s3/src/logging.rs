@@ -4,12 +4,17 @@
 //!
 //! Source: "Logging requests with server access logging" and "Amazon S3 server access log format" in the user guide.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::StreamExt as _;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::oneshot;
 use undercast_kernel::policy::PrincipalKind;
 use undercast_kernel::store::{Order, Table};
-use undercast_kernel::{AwsError, Body, Cx, Failure, Next, Result, SignedIn, Task, Timestamp};
+use undercast_kernel::{Arrival, AwsError, Body, Cx, Failure, Next, Result, SignedIn, Task, Timestamp};
 use undercast_wire::protocol::host_id;
 use undercast_wire::schema::Operation;
 use undercast_wire::{Request, Response};
@@ -148,14 +153,18 @@ impl Seen<'_> {
         }
     }
 
-    fn line(&self, bucket: &Bucket) -> String {
+    /// The line but for what is known at the end of the answer.
+    fn begun(&self, bucket: &Bucket) -> Begun {
         let (cx, origin) = (self.cx, self.cx.origin());
-        let time = cx.now().strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
+        let received = origin.arrival.as_ref().map_or(cx.now(), Arrival::head);
+        let answered = cx.kernel().clock().now().as_millisecond();
+        let taken = origin.arrival.as_ref().map_or(answered, Arrival::last_millis);
+        let time = received.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
         let query = if self.request.query.is_empty() { String::new() } else { format!("?{}", self.request.query) };
         let uri = format!("{} {}{query} HTTP/1.1", self.request.method, self.request.path);
         let whole = self.operation.name == "GetObject" || self.operation.name == "HeadObject";
         let length = self.header("content-length").map(ToOwned::to_owned);
-        let sent = length.clone().or_else(|| self.response.body.length().map(|l| l.to_string()));
+        let length = length.or_else(|| self.response.body.length().map(|l| l.to_string()));
         let total = self.header("content-range").and_then(|r| r.rsplit('/').next()).map(ToOwned::to_owned);
         let size = total.or(length).filter(|_| whole);
         let (version, auth) = match &origin.signed {
@@ -169,7 +178,7 @@ impl Seen<'_> {
             ),
             None => (None, None),
         };
-        let fields = [
+        let before = [
             acl::user(&bucket.account),
             bucket.name.clone(),
             format!("[{time}]"),
@@ -181,11 +190,8 @@ impl Seen<'_> {
             quoted(Some(&uri)),
             self.response.status.to_string(),
             or_dash(self.error),
-            or_dash(sent.as_deref().filter(|s| *s != "0")),
-            or_dash(size.as_deref()),
-            // How long it took, and how long until the first byte: not kept.
-            "-".to_owned(),
-            "-".to_owned(),
+        ];
+        let behind = [
             quoted(self.request.header("referer")),
             quoted(Some(&origin.user_agent)),
             or_dash(self.header("x-amz-version-id")),
@@ -198,7 +204,55 @@ impl Seen<'_> {
             or_dash(bucket.via.as_ref().map(|via| via.arn.as_str())),
             "-".to_owned(),
         ];
-        fields.join(" ")
+        Begun {
+            before: before.join(" "),
+            size: or_dash(size.as_deref()),
+            received: received.as_millisecond(),
+            turned: (answered - taken).max(0),
+            behind: behind.join(" "),
+        }
+    }
+}
+
+/// A line whose answer may still be on its way.
+struct Begun {
+    before: String,
+    /// The size of the object.
+    size: String,
+    /// Milliseconds since 1970 at which the head of the request came.
+    received: i64,
+    /// Milliseconds from the last byte of the request to the first one of the answer.
+    turned: i64,
+    behind: String,
+}
+
+impl Begun {
+    /// So many bytes were sent, the last of them now.
+    fn end(self, sent: u64, now_millis: i64) -> Line {
+        let sent = if sent == 0 { "-".to_owned() } else { sent.to_string() };
+        let (total, Self { before, size, received, turned, behind }) = ((now_millis - self.received).max(0), self);
+        Line { text: format!("{before} {sent} {size} {total} {turned} {behind}"), at: received }
+    }
+}
+
+/// Counts what is sent of an answer. The channel closes when its last byte has gone, or its connection.
+fn counted(body: Body, sent: Arc<AtomicU64>, ended: oneshot::Sender<()>) -> Body {
+    let length = body.length();
+    match body.into_parts() {
+        Ok(bytes) => {
+            sent.store(bytes.len() as u64, Ordering::Relaxed);
+            bytes.into()
+        }
+        Err((stream, _)) => {
+            let stream = stream.inspect(move |piece| {
+                // It goes with the stream.
+                let _ended = &ended;
+                if let Ok(piece) = piece {
+                    sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                }
+            });
+            Body::stream(Box::pin(stream), length)
+        }
     }
 }
 
@@ -209,7 +263,7 @@ impl S3 {
         cx: &Cx,
         operation: &'static Operation,
         request: &Request,
-        response: &Response,
+        response: &mut Response,
         error: Option<&str>,
     ) {
         let Some(name) = request.path.get(1..).and_then(|p| p.split('/').next()).filter(|n| !n.is_empty()) else {
@@ -225,10 +279,14 @@ impl S3 {
         if !Setting::Logging.is_on(&bucket) {
             return;
         }
-        let text = Seen { cx, operation, request, response, error }.line(&bucket);
-        let (cx, line) = (cx.clone(), Line { text, at: cx.now_millis() });
+        let begun = Seen { cx, operation, request, response, error }.begun(&bucket);
+        let (sent, (ended, end)) = (Arc::<AtomicU64>::default(), oneshot::channel());
+        response.body = counted(response.body.take(), sent.clone(), ended);
         let work = cx.clone();
         cx.spawn(async move {
+            // Nothing is ever sent: it closes.
+            let _ = end.await;
+            let line = begun.end(sent.load(Ordering::Relaxed), work.kernel().clock().now().as_millisecond());
             if let Err(failure) = keep(&work, &bucket, line).await {
                 tracing::warn!(
                     bucket = bucket.name,
