@@ -561,3 +561,28 @@ async fn steps_that_are_cut_short_lose_nothing_and_count_nothing_twice() {
     let lines: std::collections::BTreeSet<&str> = std::str::from_utf8(&lines).unwrap().lines().collect();
     assert_eq!(lines.len(), OBJECTS);
 }
+
+#[tokio::test]
+async fn a_job_asks_back_what_nobody_read_for_long() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:*"]).await;
+    bucket(&client, "data").await;
+    let tierings = json!([{"AccessTier": "ARCHIVE_ACCESS", "Days": 90}]);
+    let configuration = json!({"Id": "all", "Status": "Enabled", "Tierings": tierings});
+    let input = json!({"Bucket": "data", "Id": "all", "IntelligentTieringConfiguration": configuration});
+    call(&client, "PutBucketIntelligentTieringConfiguration", input).await.ok();
+    let input = json!({"Bucket": "data", "Key": "k", "StorageClass": "INTELLIGENT_TIERING"});
+    client.call_with_body("s3", "PutObject", input, Some(super::bytes(128 * 1024).into())).await.ok();
+    cloud.kernel.advance(Duration::from_secs(92 * 24 * 3600)).await.unwrap();
+    let manifest = list(&client, "data", "data,k\n").await;
+    let operation = json!({"S3InitiateRestoreObject": {"GlacierJobTier": "BULK"}});
+    let id = job(&client, &operation, json!({"Manifest": manifest})).await;
+    let done = until(&client, &id, "Complete").await;
+    assert_eq!(done["ProgressSummary"]["NumberOfTasksSucceeded"], 1);
+    let head = call(&client, "HeadObject", json!({"Bucket": "data", "Key": "k"})).await.ok();
+    assert_eq!(
+        (&head["ArchiveStatus"], &head["Restore"]),
+        (&json!("ARCHIVE_ACCESS"), &json!("ongoing-request=\"true\""))
+    );
+}
