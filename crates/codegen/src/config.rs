@@ -125,7 +125,9 @@ impl Config {
         for (former, name) in &self.former {
             let sent = |name: &String| model.operations.get(name).map(|o| (&o.method, &o.uri));
             if sent(former).is_none() || sent(former) != sent(name) || !self.operations.contains(name) {
-                return Err(Error::Unknown(format!("`{former}` is not a former name of `{name}`, or that is not built")));
+                return Err(Error::Unknown(format!(
+                    "`{former}` is not a former name of `{name}`, or that is not built"
+                )));
             }
         }
         let keys = self.ignored.keys().chain(self.refused.keys()).chain(self.elsewhere.keys());

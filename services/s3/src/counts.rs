@@ -1,7 +1,8 @@
 //! What is counted for storage class analysis: objects read and put, by configuration, day, class and age.
 //!
-//! Only buckets with a configuration that exports are counted. Counts are kept in memory and folded into the store a minute
-//! after the first of them, and when a day's figures are made: so a crash loses the counts of one minute at most.
+//! Only buckets with a configuration that exports are counted. Counts are kept in memory and folded into the store a minute,
+//! by the clock of the cloud, after the first of them, and when a day's figures are made: so a crash, or the end of the
+//! program, loses the counts of one such minute at most.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -19,7 +19,7 @@ use crate::versions::Moment;
 use crate::{lifecycle, replicate, tiering};
 
 /// The principal that S3 is to the destinations.
-const PRINCIPAL: &str = "s3.amazonaws.com";
+pub(crate) const PRINCIPAL: &str = "s3.amazonaws.com";
 
 /// A destination that refuses is asked so often, then the notification is given up.
 const ATTEMPTS: u32 = 10;

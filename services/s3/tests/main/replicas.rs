@@ -229,3 +229,59 @@ async fn what_is_on_its_way_is_measured() {
     }
     assert_eq!(values("OperationsFailedReplication", "Sum").await, [1.0]);
 }
+
+/// Changes what the role of a test may do.
+async fn may(client: &Client, actions: &[&str]) {
+    let may = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]});
+    let input = json!({"RoleName": "replicate", "PolicyName": "p", "PolicyDocument": may.to_string()});
+    client.call("iam", "PutRolePolicy", input).await.ok();
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_s3s_words() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&cloud, &json!("s3:*")).await;
+    versioned(&client, "from").await;
+    versioned(&client, "into").await;
+    replicate(&client, "from", &json!([rule("all", 1, "", "into")])).await;
+    let policy = statement(&json!({"Service": "s3.amazonaws.com"}), &json!("sqs:SendMessage"), &json!("*"));
+    let made =
+        client.call("sqs", "CreateQueue", json!({"QueueName": "q", "Attributes": {"Policy": policy}})).await.ok();
+    let url = made["QueueUrl"].as_str().unwrap();
+    let told = json!({"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:us-east-1:000000000000:q",
+        "Events": ["s3:Replication:OperationFailedReplication"]}]});
+    call(&client, "PutBucketNotificationConfiguration", json!({"Bucket": "from", "NotificationConfiguration": told}))
+        .await
+        .ok();
+    receive(&client, url).await;
+    let failed = async |key: &str, wanted: &str| {
+        call(&client, "PutObject", json!({"Bucket": "from", "Key": key, "Tagging": "a=1"})).await.ok();
+        let record = receive(&client, url).await["Records"][0].clone();
+        assert_eq!(record["s3"]["object"]["key"], key);
+        assert_eq!(record["replicationEventData"]["failureReason"], wanted, "{record}");
+        assert_eq!(settled(&client, "from", key).await, "FAILED");
+    };
+    let (get, put) = ("s3:GetObjectVersionForReplication", "s3:ReplicateObject");
+    may(&client, &[put]).await;
+    failed("get", "SrcGetObjectNotPermitted").await;
+    may(&client, &[get]).await;
+    failed("put", "DstPutObjectNotPermitted").await;
+    may(&client, &[get, put]).await;
+    failed("read-tags", "SrcGetTaggingNotPermitted").await;
+    may(&client, &[get, put, "s3:GetObjectVersionTagging"]).await;
+    failed("tags", "DstPutTaggingNotPermitted").await;
+    call(&client, "DeleteObject", json!({"Bucket": "from", "Key": "tags"})).await.ok();
+    let record = receive(&client, url).await["Records"][0].clone();
+    assert_eq!(record["replicationEventData"]["failureReason"], "DstDelObjNotPermitted");
+    may(&client, &["s3:*"]).await;
+    let off = json!({"Bucket": "into", "VersioningConfiguration": {"Status": "Suspended"}});
+    call(&client, "PutBucketVersioning", off).await.ok();
+    failed("unversioned", "DstBucketUnversioned").await;
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    let input = json!({"RoleName": "replicate", "PolicyDocument": trust.to_string()});
+    client.call("iam", "UpdateAssumeRolePolicy", input).await.ok();
+    failed("role", "AssumeRoleNotPermitted").await;
+    call(&client, "DeleteBucket", json!({"Bucket": "into"})).await.ok();
+    failed("gone", "DstBucketNotFound").await;
+}
