@@ -13,6 +13,7 @@ mod lists;
 mod logs;
 mod model;
 mod multi_region;
+mod orc;
 mod replicas;
 mod select;
 mod sharing;
