@@ -533,7 +533,7 @@ impl Call<'_> {
 
 /// Who says nothing of who it is.
 fn anonymous() -> Caller {
-    Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None }
+    Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, temporary: None, access_key: None, chunks: None }
 }
 
 /// S3 takes no request whose path or query string is not UTF-8 behind its escapes, whatever it is for.

@@ -200,6 +200,7 @@ fn as_form(cx: &Cx, caller: Option<Caller>, signature: Option<&Signature>) -> Cx
     let caller = caller.unwrap_or_else(|| Caller {
         principal: cx.principal().clone(),
         session: None,
+        temporary: None,
         access_key: None,
         chunks: None,
     });
