@@ -60,6 +60,7 @@ mod list_versions;
 mod listing;
 mod lock;
 mod logging;
+mod mfa;
 mod notifications;
 mod objects;
 mod operations;
@@ -72,6 +73,7 @@ mod rows;
 mod select;
 mod settings;
 mod tagging;
+mod transport;
 mod uploads;
 mod versions;
 mod website;
@@ -109,7 +111,7 @@ impl Service for S3 {
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
-        if let Some(refusal) = control::via::refusal(operation, &input) {
+        if let Some(refusal) = control::via::refusal(operation, &input).or_else(|| transport::refusal(cx, &input)) {
             return Box::pin(async { Err(refusal.into()) });
         }
         api::call(self, cx, operation, input)

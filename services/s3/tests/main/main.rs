@@ -11,6 +11,7 @@ mod hostile;
 mod jobs;
 mod lists;
 mod logs;
+mod mfa;
 mod model;
 mod multi_region;
 mod orc;
