@@ -68,6 +68,7 @@ async fn a_device_is_made_enabled_listed_and_taken_away() {
     assert_eq!(listed["MFADevices"][0]["SerialNumber"], serial);
     assert_eq!(listed["MFADevices"][0]["UserName"], "ann");
     assert!(root.call("iam", "ListMFADevices", json!({"UserName": "bob"})).await.ok()["MFADevices"][0].is_null());
+    assert_eq!(root.call("iam", "ListMFADevices", json!({"UserName": "eve"})).await.code(), "NoSuchEntityException");
     let virtual_ones = |status: &'static str| {
         let root = cloud.client();
         async move {
