@@ -35,6 +35,8 @@ pub struct Signed {
     pub version: String,
     /// When it was made.
     pub at: Timestamp,
+    /// What the request says of its body in `x-amz-content-sha256`: a hash, or why there is none.
+    pub content: Option<String>,
 }
 
 /// Where a signature stands.
@@ -53,6 +55,8 @@ pub enum SignedIn {
 pub struct Origin {
     /// `http` or `https`.
     pub scheme: &'static str,
+    /// The version of TLS: `1.3`. `None`: there is none.
+    pub tls: Option<&'static str>,
     /// The Host header of the request, port and all: what URLs in answers are built from.
     pub host: String,
     /// The caller's address; `None` for a call from inside.

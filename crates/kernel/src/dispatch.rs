@@ -280,6 +280,7 @@ impl Kernel {
     pub fn cx_for(&self, account: &str, region: &str) -> Cx {
         let origin = Origin {
             scheme: "http",
+            tls: None,
             host: self.inner.settings.host.clone(),
             address: None,
             user_agent: "undercast".to_owned(),

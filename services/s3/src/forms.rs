@@ -190,6 +190,7 @@ fn as_form(cx: &Cx, caller: Option<Caller>, signature: Option<&Signature>) -> Cx
         place: SignedIn::Form,
         version: signature.map_or_else(String::new, |s| s.algorithm.clone()),
         at: signature.map_or(cx.now(), |s| s.signed_at),
+        content: None,
     };
     let origin = Origin {
         signed: Some(signed),

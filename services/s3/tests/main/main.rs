@@ -4,6 +4,7 @@
 
 mod ages;
 mod browsers;
+mod conditions;
 mod control;
 mod everywhere;
 mod fuzzed;
