@@ -293,7 +293,8 @@ impl Cx {
             },
             user_id: format!("{name}:{session_name}"),
         };
-        self.inside(principal, service, None)
+        // The session of a service begins without a code.
+        Self { temporary: Some(Temporary { mfa: None }), ..self.inside(principal, service, None) }
     }
 
     /// The same call made by a service with the rights of whoever holds an access key, or held it when the work began.

@@ -423,6 +423,25 @@ async fn a_job_works_on_what_an_inventory_lists() {
 }
 
 #[tokio::test]
+async fn a_role_that_demands_a_code_is_of_no_use_to_a_job() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:*"]).await;
+    let strict = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:PutObjectTagging", "Resource": "*",
+        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}]});
+    let input = json!({"RoleName": "batch", "PolicyName": "strict", "PolicyDocument": strict.to_string()});
+    client.call("iam", "PutRolePolicy", input).await.ok();
+    bucket(&client, "data").await;
+    put(&client, "data", "k", b"x").await;
+    let manifest = list(&client, "data", "data,k\n").await;
+    let operation = json!({"S3PutObjectTagging": {"TagSet": [{"Key": "done", "Value": "yes"}]}});
+    let id = job(&client, &operation, json!({"Manifest": manifest})).await;
+    let done = until(&client, &id, "Complete").await;
+    assert_eq!(done["ProgressSummary"]["NumberOfTasksFailed"], 1, "{done}");
+    assert_eq!(tags(&client, "data", "k").await, json!([]));
+}
+
+#[tokio::test]
 async fn checksums_are_computed_where_objects_are() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
