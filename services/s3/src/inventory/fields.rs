@@ -82,16 +82,17 @@ static OF_VERSIONS: [Column; 3] = [
     identity("IsDeleteMarker", "is_delete_marker", Kind::Truth, |l| Value::Truth(l.object.marker)),
 ];
 
-/// The optional ones. What is not here is not built.
+/// The optional ones, in the order in which lists have them: that of the user guide's manifests, and of those that AWS
+/// delivered. What is not here is not built.
 static OPTIONAL: [Column; 15] = [
     told("Size", "size", Kind::Number, |l| Value::Number(i64::try_from(l.object.size).unwrap_or(i64::MAX))),
     told("LastModifiedDate", "last_modified_date", Kind::Moment, |l| {
         Value::Moment(l.object.modified.div_euclid(1000) * 1000)
     }),
+    told("ETag", "e_tag", Kind::Text, |l| Value::text(&l.object.etag)),
     told("StorageClass", "storage_class", Kind::Text, |l| {
         Value::text(l.object.storage_class.as_deref().unwrap_or("STANDARD"))
     }),
-    told("ETag", "e_tag", Kind::Text, |l| Value::text(&l.object.etag)),
     told("IsMultipartUploaded", "is_multipart_uploaded", Kind::Truth, |l| Value::Truth(l.object.parts.is_some())),
     told("ReplicationStatus", "replication_status", Kind::Text, |l| {
         Value::of(l.object.replication.map(Replication::name))
@@ -104,11 +105,6 @@ static OPTIONAL: [Column; 15] = [
             Some(Sealed::Kms { dual: true, .. }) => "DSSE-KMS",
         })
     }),
-    told("BucketKeyStatus", "bucket_key_status", Kind::Text, |l| match &l.object.sealed {
-        Some(Sealed::Kms { bucket_key: true, .. }) => Value::text("ENABLED"),
-        Some(Sealed::Kms { bucket_key: false, .. }) => Value::text("DISABLED"),
-        _ => Value::None,
-    }),
     told("ObjectLockRetainUntilDate", "object_lock_retain_until_date", Kind::Moment, |l| {
         l.object.locked.retention.map_or(Value::None, |r| Value::Moment(r.until))
     }),
@@ -117,6 +113,11 @@ static OPTIONAL: [Column; 15] = [
     }),
     told("ObjectLockLegalHoldStatus", "object_lock_legal_hold_status", Kind::Text, |l| {
         Value::of(l.object.locked.hold.map(|on| if on { "On" } else { "Off" }))
+    }),
+    told("BucketKeyStatus", "bucket_key_status", Kind::Text, |l| match &l.object.sealed {
+        Some(Sealed::Kms { bucket_key: true, .. }) => Value::text("ENABLED"),
+        Some(Sealed::Kms { bucket_key: false, .. }) => Value::text("DISABLED"),
+        _ => Value::None,
     }),
     told("ChecksumAlgorithm", "checksum_algorithm", Kind::Text, |l| {
         Value::of(l.object.checksum.as_ref().map(|c| c.algorithm.name()))
@@ -147,22 +148,18 @@ fn acl_of(line: &Line<'_>) -> Json {
     json!({"version": "2022-11-10", "status": "AVAILABLE", "grants": grants})
 }
 
-fn optional(field: &str) -> Option<Column> {
-    OPTIONAL.iter().find(|c| c.name == field).copied()
-}
-
 /// The first field of a configuration that is not built.
 pub(super) fn missing(configuration: &InventoryConfiguration) -> Option<&str> {
     let fields = configuration.optional_fields.as_deref().unwrap_or_default();
-    fields.iter().map(String::as_str).find(|f| optional(f).is_none())
+    fields.iter().map(String::as_str).find(|f| OPTIONAL.iter().all(|column| column.name != *f))
 }
 
-/// The columns that a configuration asks for, in the order of the list.
+/// The columns that a configuration asks for, in whatever order it does.
 pub(super) fn columns(configuration: &InventoryConfiguration) -> Vec<Column> {
     let versions: &[Column] = if lists_versions(configuration) { &OF_VERSIONS } else { &[] };
     let asked = configuration.optional_fields.as_deref().unwrap_or_default();
-    let asked = asked.iter().filter_map(|f| optional(f));
-    ALWAYS.iter().chain(versions).copied().chain(asked).collect()
+    let asked = OPTIONAL.iter().filter(|column| asked.iter().any(|field| field == column.name));
+    ALWAYS.iter().chain(versions).chain(asked).copied().collect()
 }
 
 /// Whether old versions and delete markers are listed too.

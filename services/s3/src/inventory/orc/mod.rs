@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(
             schema(&columns),
             "struct<bucket:string,key:string,version_id:string,is_latest:boolean,is_delete_marker:boolean,size:bigint,\
-             e_tag:string,last_modified_date:timestamp>"
+             last_modified_date:timestamp,e_tag:string>"
         );
     }
 }
