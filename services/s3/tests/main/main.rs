@@ -5,6 +5,7 @@
 mod ages;
 mod analyses;
 mod browsers;
+mod conditions;
 mod control;
 mod everywhere;
 mod fuzzed;
@@ -13,8 +14,10 @@ mod jobs;
 mod lists;
 mod logs;
 mod measures;
+mod mfa;
 mod model;
 mod multi_region;
+mod orc;
 mod replicas;
 mod select;
 mod sharing;
