@@ -510,7 +510,7 @@ impl Call<'_> {
         let key = caller.chunks.clone().filter(|_| hash.starts_with("STREAMING-AWS4-"));
         let signer = key.zip(self.signature.as_ref()).map(|(key, signature)| ChunkSigner::new(key, signature));
         let trailer = hash.ends_with("-TRAILER");
-        let decoder = ChunkedDecoder::new(signer, trailer, length);
+        let decoder = ChunkedDecoder::new(signer, trailer, length).announcing(request.header("x-amz-trailer"));
         request.body = body::unchunked(request.body.take(), decoder, length);
     }
 
