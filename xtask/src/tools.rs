@@ -1,4 +1,4 @@
-//! What the commands need: the binary, a Python environment with the AWS CLI, Node.
+//! What the commands need: the binary, a Python environment with the AWS CLI, Node, Java.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -152,6 +152,11 @@ pub(crate) fn node_runtime() -> Result<String, Failed> {
     Ok(format!("nodejs{major}.x"))
 }
 
+/// Installs a JDK and Maven where there are none.
+pub(crate) fn java() -> Result<(), Failed> {
+    if has("javac") && has("mvn") { Ok(()) } else { install(&["default-jdk-headless", "maven"]) }
+}
+
 /// Installs what the lock file in `folder` names.
 pub(crate) fn npm_ci(folder: &Path) -> Result<(), Failed> {
     let mut install = command("npm", &["ci", "--silent", "--no-audit", "--no-fund"]);
@@ -165,6 +170,7 @@ pub(crate) fn doctor() -> Result<(), Failed> {
         ("cargo", "builds the project", "./x installs it"),
         ("python3", "runs Python functions and the AWS CLI", "apt-get install python3 python3-venv"),
         ("node", "runs Node functions", "apt-get install nodejs npm"),
+        ("mvn", "builds the client in Java", "apt-get install default-jdk-headless maven"),
         ("psql", "talks to PostgreSQL", "apt-get install postgresql"),
         ("redis-server", "is a Redis", "apt-get install redis-server"),
     ] {
