@@ -17,6 +17,7 @@ const SUITES: &[Suite] = &[
     ("boto3", "boto3", || Ok(command("python", &["clients/boto3_client.py"]))),
     ("js", "SDK for JavaScript", javascript),
     ("java", "SDK for Java", java),
+    ("rust", "SDK for Rust", rust),
 ];
 
 /// Runs each suite, or those that are named. It prints a line for each thing that holds, and ends at the first that does not.
@@ -120,6 +121,15 @@ fn java() -> Result<Command, Failed> {
     let classes = format!("{}:{}/*", path("target/classes"), path("target/lib"));
     let names = format!("-Djdk.net.hosts.file={}", hosts.display());
     Ok(command("java", &["-XX:TieredStopAtLevel=1", &names, "-cp", &classes, "undercast.Main"]))
+}
+
+/// The Rust suite, which is a workspace of its own with a folder of its own for what is built.
+fn rust() -> Result<Command, Failed> {
+    let folder = tools::cache().join("clients-rust");
+    let mut cargo = command("cargo", &["build", "--quiet", "--locked", "--manifest-path", "clients/rust/Cargo.toml"]);
+    cargo.env("CARGO_TARGET_DIR", &folder);
+    shell::run_command(cargo)?;
+    Ok(Command::new(folder.join("debug/undercast-client")))
 }
 
 /// The files below a folder and what is in them, in the order of their paths.
