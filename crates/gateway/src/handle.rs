@@ -244,7 +244,8 @@ impl Door<'_> {
             return None;
         }
         let region = signature.map(|s| s.region.as_str()).filter(|r| undercast_kernel::regions::exists(r));
-        let bucket = host::bucket(&self.labels, region)?;
+        let is_service = |label: &str| self.gateway.router.by_label(label).is_some();
+        let bucket = host::bucket(&self.labels, region, is_service)?;
         let mut path = "/".to_owned();
         text::percent_encode(&bucket, false, &mut path);
         path.push_str(&request.path);
