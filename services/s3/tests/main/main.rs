@@ -4,6 +4,7 @@
 
 mod ages;
 mod browsers;
+mod by_hand;
 mod control;
 mod everywhere;
 mod fuzzed;
