@@ -111,3 +111,21 @@ async fn some_configurations_need_no_checksum() {
         assert_eq!((said.status, said.code.as_str()), (400, "InvalidRequest"), "{target}: {}", said.text);
     }
 }
+
+#[tokio::test]
+async fn a_region_that_is_none_is_said_to_be_wrong() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    bucket(&client, "bkt").await;
+    let signed =
+        "AWS4-HMAC-SHA256 Credential=test/20260101/US/s3/aws4_request, SignedHeaders=host, Signature=00".to_owned();
+    for (method, target) in [("PUT", "/new"), ("GET", "/"), ("GET", "/bkt")] {
+        let asked = String::from_utf8(request(method, target, &[], b"")).unwrap();
+        let asked = asked.replace("us-east-1/s3", "US/s3");
+        assert!(asked.contains(&signed), "{asked}");
+        let said = say(&cloud, asked.as_bytes()).await;
+        assert_eq!((said.status, said.code.as_str()), (400, "AuthorizationHeaderMalformed"), "{target}: {}", said.text);
+        let told = "the region 'US' is wrong; expecting 'us-east-1'</Message><Region>us-east-1</Region>";
+        assert!(said.text.contains(told), "{target}: {}", said.text);
+    }
+}
