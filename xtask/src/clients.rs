@@ -18,6 +18,7 @@ const SUITES: &[Suite] = &[
     ("js", "SDK for JavaScript", javascript),
     ("java", "SDK for Java", java),
     ("rust", "SDK for Rust", rust),
+    ("second", "rclone, s5cmd, s3cmd, MinIO's client and s3fs", second),
 ];
 
 /// Runs each suite, or those that are named. It prints a line for each thing that holds, and ends at the first that does not.
@@ -130,6 +131,13 @@ fn rust() -> Result<Command, Failed> {
     cargo.env("CARGO_TARGET_DIR", &folder);
     shell::run_command(cargo)?;
     Ok(Command::new(folder.join("debug/undercast-client")))
+}
+
+/// Other people's clients, from an environment of their own.
+fn second() -> Result<Command, Failed> {
+    let mut suite = command("bash", &["clients/second.sh"]);
+    suite.env("PATH", Python::second()?.path());
+    Ok(suite)
 }
 
 /// The files below a folder and what is in them, in the order of their paths.

@@ -20,8 +20,8 @@ const HELP: &str = "usage: ./x COMMAND
   build                     build the release binary
   bench [s3]                how fast the release binary is, beside what could not be faster; takes a minute or two
   test                      everything that CI runs
-  clients [cli|boto3|js|java|rust…]
-                            of that, the AWS CLI and the SDKs against a cloud of their own
+  clients [cli|boto3|js|java|rust|second…]
+                            of that, the AWS CLI, the SDKs and other people's clients against a cloud of their own
   promises                  run all tests and strike out of uncovered-*.txt what they see
   sim [--seed N] [--seeds COUNT] [--steps K]
                             simulate SQS over the kernel with faults and crashes, against a model; a seed replays
