@@ -13,7 +13,7 @@ import urllib.request
 
 import minio
 import s3fs
-from minio import commonconfig, deleteobjects, lifecycleconfig, sse, versioningconfig
+from minio import commonconfig, deleteobjects, lifecycleconfig, objectlockconfig, retention, select, sseconfig, versioningconfig
 from minio.error import S3Error
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
@@ -92,7 +92,9 @@ def by_minio():
     client.compose_object(bucket_name=bucket, object_name="composed", sources=pieces)
     same("one out of two", client.get_object(bucket_name=bucket, object_name="composed").data == body + b"c d", True)
     configured(client, bucket)
+    selected(client, bucket)
     signed(client, bucket)
+    locked(client)
     with refused("a missing key", "NoSuchKey"):
         client.get_object(bucket_name=bucket, object_name="none")
     with refused("a missing bucket", "NoSuchBucket"):
@@ -129,7 +131,47 @@ def configured(client, bucket):
         client.get_bucket_policy(bucket_name=bucket)
     same("no events", client.get_bucket_notification(bucket_name=bucket).queue_config_list, [])
     same("no versions", client.get_bucket_versioning(bucket_name=bucket).status_string, "Off")
+    client.set_bucket_encryption(bucket_name=bucket, config=sseconfig.SSEConfig(sseconfig.Rule.new_sse_kms_rule()))
+    same("by KMS", client.get_bucket_encryption(bucket_name=bucket).rule.sse_algorithm, "aws:kms")
+    client.delete_bucket_encryption(bucket_name=bucket)
     same("its encryption", client.get_bucket_encryption(bucket_name=bucket).rule.sse_algorithm, "AES256")
+
+
+def selected(client, bucket):
+    """It takes the stream of events apart by itself."""
+    table = b"id,name\n" + b"".join(b"%d,name %d\n" % (n, n) for n in range(20_000))
+    client.put_object(bucket_name=bucket, object_name="people.csv", data=io.BytesIO(table), length=len(table))
+    asked = select.SelectRequest("SELECT s.name FROM S3Object s WHERE CAST(s.id AS INT) >= 5000",
+                                 select.CSVInputSerialization(file_header_info=select.FILE_HEADER_INFO_USE),
+                                 select.CSVOutputSerialization(), request_progress=True)
+    with client.select_object_content(bucket_name=bucket, object_name="people.csv", request=asked) as answer:
+        rows = b"".join(answer.stream())
+        same("15,000 records", rows, b"".join(b"name %d\n" % n for n in range(5000, 20_000)))
+        same("what was read for them", int(answer.stats().bytes_scanned), len(table))
+
+
+def locked(client):
+    bucket = "minio-locked"
+    client.make_bucket(bucket_name=bucket, object_lock=True)
+    client.set_object_lock_config(bucket_name=bucket,
+                                  config=objectlockconfig.ObjectLockConfig(commonconfig.GOVERNANCE, 1, objectlockconfig.DAYS))
+    found = client.get_object_lock_config(bucket_name=bucket)
+    same("a bucket that locks", (found.mode, found.duration, found.duration_unit), ("GOVERNANCE", 1, "Days"))
+    client.put_object(bucket_name=bucket, object_name="k", data=io.BytesIO(b"x"), length=1)
+    kept = client.get_object_retention(bucket_name=bucket, object_name="k")
+    same("what comes is kept for a day", (kept.mode, kept.retain_until_date > datetime.datetime.now(datetime.timezone.utc)),
+         ("GOVERNANCE", True))
+    until = datetime.datetime(2099, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    client.set_object_retention(bucket_name=bucket, object_name="k", config=retention.Retention(commonconfig.GOVERNANCE, until))
+    kept = client.get_object_retention(bucket_name=bucket, object_name="k")
+    same("or for long", (kept.mode, kept.retain_until_date), ("GOVERNANCE", until))
+    client.enable_object_legal_hold(bucket_name=bucket, object_name="k")
+    same("held", client.is_object_legal_hold_enabled(bucket_name=bucket, object_name="k"), True)
+    client.disable_object_legal_hold(bucket_name=bucket, object_name="k")
+    same("and let go", client.is_object_legal_hold_enabled(bucket_name=bucket, object_name="k"), False)
+    version = next(iter(client.list_objects(bucket_name=bucket, include_version=True))).version_id
+    with refused("what is kept is not removed", "AccessDenied"):
+        client.remove_object(bucket_name=bucket, object_name="k", version_id=version)
 
 
 def signed(client, bucket):

@@ -115,9 +115,9 @@ fn java() -> Result<Command, Failed> {
         shell::write(&mark, &all)?;
     }
     // Names under `localhost` lead to this machine (RFC 6761), which not every system's resolver knows.
-    let names = ["s3", "s3.us-east-1"].map(|host| format!("{host}.localhost java-host.{host}.localhost"));
+    let names = ["localhost", "s3.localhost", "s3.us-east-1.localhost"].map(|host| format!("{host} java-host.{host}"));
     let hosts = folder.join("hosts");
-    shell::write(&hosts, &format!("127.0.0.1 localhost {}\n", names.join(" ")))?;
+    shell::write(&hosts, &format!("127.0.0.1 {}\n", names.join(" ")))?;
     let path = |name: &str| folder.join(name).display().to_string();
     let classes = format!("{}:{}/*", path("target/classes"), path("target/lib"));
     let names = format!("-Djdk.net.hosts.file={}", hosts.display());

@@ -9,7 +9,10 @@ use crate::{clients, promises, tidy, tools};
 pub(crate) fn run() -> Result<(), Failed> {
     let started = Instant::now();
     step("tidy", tidy::run)?;
-    step("format", || shell::run("cargo", &["fmt", "--all", "--check"]))?;
+    step("format", || {
+        shell::run("cargo", &["fmt", "--all", "--check"])?;
+        shell::run("cargo", &["fmt", "--manifest-path", "clients/rust/Cargo.toml", "--check"])
+    })?;
     step("clippy", || {
         shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
     })?;

@@ -449,7 +449,7 @@ final class Buckets {
 
     /** The bucket in the name of the host. These names lead here by the file that the JVM was told to read. */
     private static void virtualHosts() throws Exception {
-        for (var host : List.of("s3.localhost", "s3.us-east-1.localhost")) {
+        for (var host : List.of("localhost", "s3.localhost", "s3.us-east-1.localhost")) {
             var name = "java-host";
             var client = S3Client.builder().endpointOverride(Cloud.named(host)).region(Cloud.REGION)
                 .credentialsProvider(Cloud.keys(Cloud.ROOT)).build();
