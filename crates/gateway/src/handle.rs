@@ -247,7 +247,8 @@ impl Door<'_> {
             return None;
         }
         let region = signature.map(|s| s.region.as_str()).filter(|r| undercast_kernel::regions::exists(r));
-        let bucket = host::bucket(&self.labels, region)?;
+        let is_service = |label: &str| self.gateway.router.by_label(label).is_some();
+        let bucket = host::bucket(&self.labels, region, is_service)?;
         let mut path = "/".to_owned();
         text::percent_encode(&bucket, false, &mut path);
         path.push_str(&request.path);
@@ -537,7 +538,7 @@ impl Call<'_> {
         let key = caller.chunks.clone().filter(|_| hash.starts_with("STREAMING-AWS4-"));
         let signer = key.zip(self.signature.as_ref()).map(|(key, signature)| ChunkSigner::new(key, signature));
         let trailer = hash.ends_with("-TRAILER");
-        let decoder = ChunkedDecoder::new(signer, trailer, length);
+        let decoder = ChunkedDecoder::new(signer, trailer, length).announcing(request.header("x-amz-trailer"));
         request.body = body::unchunked(request.body.take(), decoder, length);
     }
 

@@ -24,6 +24,7 @@ const OWNERSHIP_GONE: u32 = 1;
 const MOST_BUCKETS: i32 = 10_000;
 
 pub(crate) async fn create(cx: &Cx, input: api::CreateBucketInput) -> Result<api::CreateBucketOutput> {
+    bucket::check_signed_region(cx)?;
     let name = input.bucket.as_str();
     if !bucket::is_valid(name) {
         return Err(error::invalid_bucket_name(name).into());
@@ -179,6 +180,7 @@ pub(crate) fn shown(millis: i64) -> Timestamp {
 }
 
 pub(crate) fn list(cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBucketsOutput> {
+    bucket::check_signed_region(cx)?;
     let most = input.max_buckets.unwrap_or(MOST_BUCKETS);
     if !(1..=MOST_BUCKETS).contains(&most) {
         let message = format!("Argument max-buckets must be an integer between 1 and {MOST_BUCKETS}");

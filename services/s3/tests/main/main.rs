@@ -5,6 +5,7 @@
 mod ages;
 mod analyses;
 mod browsers;
+mod by_hand;
 mod conditions;
 mod control;
 mod everywhere;
