@@ -148,6 +148,45 @@ def buckets():
         s3.list_objects_v2(Bucket="boto-bucket")
 
 
+def former_names():
+    s3.create_bucket(Bucket="boto-former")
+    rule = {"ID": "old", "Prefix": "logs/", "Status": "Enabled", "Expiration": {"Days": 7}}
+    s3.put_bucket_lifecycle(Bucket="boto-former", LifecycleConfiguration={"Rules": [rule]})
+    same("a lifecycle by its former name", s3.get_bucket_lifecycle(Bucket="boto-former")["Rules"][0]["Expiration"], {"Days": 7})
+    topic = sns.create_topic(Name="boto-former")["TopicArn"]
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy(
+        {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sns:Publish", "Resource": topic}))
+    told = {"TopicConfiguration": {"Id": "t", "Events": ["s3:ObjectCreated:*"], "Topic": topic}}
+    s3.put_bucket_notification(Bucket="boto-former", NotificationConfiguration=told)
+    found = s3.get_bucket_notification(Bucket="boto-former")["TopicConfiguration"]
+    same("notifications by their former name", (found["Id"], found["Topic"]), ("t", topic))
+    sns.delete_topic(TopicArn=topic)
+    s3.delete_bucket(Bucket="boto-former")
+
+
+def measures():
+    watch, now = client("cloudwatch"), datetime.datetime.now(datetime.timezone.utc)
+    # Large enough to be sent packed.
+    data = [{"MetricName": "Sales", "Dimensions": [{"Name": "Till", "Value": f"number {n}"}], "Value": n, "Unit": "Count"}
+            for n in range(300)]
+    watch.put_metric_data(Namespace="Boto/Shop", MetricData=data)
+    found = watch.get_metric_statistics(
+        Namespace="Boto/Shop", MetricName="Sales", Dimensions=data[7]["Dimensions"], Period=60, Statistics=["Sum", "Maximum"],
+        StartTime=now - datetime.timedelta(minutes=5), EndTime=now + datetime.timedelta(minutes=5))["Datapoints"]
+    same("a metric that was put", [(p["Sum"], p["Maximum"], p["Unit"]) for p in found], [(7.0, 7.0, "Count")])
+    pages = watch.get_paginator("list_metrics").paginate(Namespace="Boto/Shop")
+    same("list_metrics", sum(len(p["Metrics"]) for p in pages), 300)
+    query = {"Id": "all", "MetricStat": {"Period": 60, "Stat": "p99", "Metric": {
+        "Namespace": "Boto/Shop", "MetricName": "Sales", "Dimensions": data[9]["Dimensions"]}}}
+    found = watch.get_metric_data(MetricDataQueries=[query], StartTime=now - datetime.timedelta(minutes=5),
+                                  EndTime=now + datetime.timedelta(minutes=5))["MetricDataResults"][0]
+    same("get_metric_data", (found["Values"], found["StatusCode"]), ([9.0], "Complete"))
+    with refused("a namespace of AWS", "InvalidParameterValue", 400):
+        watch.put_metric_data(Namespace="AWS/S3", MetricData=data[:1])
+    with refused("metric math", "NotImplemented", 501):
+        watch.get_metric_data(MetricDataQueries=[{"Id": "e", "Expression": "SUM(METRICS())"}], StartTime=now, EndTime=now)
+
+
 def signed_urls():
     """Keys that are issued here are verified, in headers and in URLs, by both of S3's signatures."""
     keys = user("boto-signer", {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::boto-bucket/n/*"})
@@ -745,7 +784,7 @@ def stacks_stand():
 
 find_local_names()
 for part in [
-    buckets, access_points, batch_job, selects, queues, topics, tables, roles, functions_run, keys, stacks_stand,
+    buckets, former_names, measures, access_points, batch_job, selects, queues, topics, tables, roles, functions_run, keys, stacks_stand,
     bucket_of_a_stack,
 ]:
     # All parts, or those that are named.

@@ -31,7 +31,11 @@ pub(crate) fn bench(what: &[&str]) -> Result<(), Failed> {
     let binary = build(true)?.display().to_string();
     shell::run("cargo", &["build", "--release", "-p", "undercast-bench"])?;
     let mut bench = Command::new(target().join("release/undercast-bench"));
-    bench.args(what).arg(binary);
+    bench.args(what);
+    if what == ["s3"] {
+        bench.arg(Python::ensure()?.place("aws"));
+    }
+    bench.arg(binary);
     shell::run_command(bench)
 }
 
@@ -107,9 +111,14 @@ impl Python {
         Ok(Self(folder))
     }
 
+    /// Where a program of the environment is.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.0.join("bin").join(name)
+    }
+
     /// A program of the environment, pointed at the cloud on `port`.
     pub(crate) fn program(&self, name: &str, arguments: &[&str], port: u16) -> Command {
-        pointed(command(self.0.join("bin").join(name), arguments), port)
+        pointed(command(self.place(name), arguments), port)
     }
 
     /// The search path for programs, on which those of the environment come first.

@@ -111,7 +111,7 @@ fn issue(root: &Client<'_>) -> Result<Key, Failed> {
 }
 
 /// What stands between two texts.
-fn between(text: &str, from: &str, to: &str) -> Result<String, Failed> {
+pub(crate) fn between(text: &str, from: &str, to: &str) -> Result<String, Failed> {
     let found = text.split_once(from).and_then(|(_, rest)| rest.split_once(to)).map(|(found, _)| found.to_owned());
     found.ok_or_else(|| Failed::Said(format!("an answer lacks {from}: {text}")))
 }

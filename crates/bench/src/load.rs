@@ -112,9 +112,15 @@ fn whole(bytes: &[u8]) -> Option<usize> {
 
 /// Sends one request over a connection of its own. Gives back the status and the body.
 pub(crate) fn ask(address: SocketAddr, request: &[u8]) -> Result<(u16, Vec<u8>), Failed> {
+    let mut answer = answer(address, request)?;
+    let head = memmem::find(&answer, b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+    Ok((status(&answer), answer.split_off(head)))
+}
+
+fn answer(address: SocketAddr, request: &[u8]) -> Result<Vec<u8>, Failed> {
     let mut stream = std::net::TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.write_all(request)?;
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
@@ -124,12 +130,22 @@ pub(crate) fn ask(address: SocketAddr, request: &[u8]) -> Result<(u16, Vec<u8>),
             got => answer.extend_from_slice(&piece[..got]),
         }
     }
-    let status = answer.get(9..12).and_then(|s| std::str::from_utf8(s).ok()).and_then(|s| s.parse().ok());
-    let head = memmem::find(&answer, b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
-    Ok((status.unwrap_or(0), answer.split_off(head)))
+    Ok(answer)
 }
 
-/// The same for a request that must succeed.
+fn status(answer: &[u8]) -> u16 {
+    let digits = answer.get(9..12).and_then(|s| std::str::from_utf8(s).ok());
+    digits.and_then(|s| s.parse().ok()).unwrap_or(0)
+}
+
+/// Sends a request that must succeed, and gives back the head of the answer.
+pub(crate) fn head_of(address: SocketAddr, request: &[u8]) -> Result<String, Failed> {
+    let answer = answer(address, request)?;
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    if status(&answer) == 200 { Ok(text) } else { Err(Failed::Said(text)) }
+}
+
+/// The same as [`ask`] for a request that must succeed.
 pub(crate) fn must(address: SocketAddr, request: &[u8]) -> Result<String, Failed> {
     let (status, body) = ask(address, request)?;
     let text = String::from_utf8_lossy(&body).into_owned();

@@ -7,6 +7,7 @@ mod bare;
 mod cloud;
 mod limit;
 mod load;
+mod many;
 mod objects;
 mod plan;
 mod python;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
-    #[error("usage: undercast-bench [s3] PATH-OF-UNDERCAST")]
+    #[error("usage: undercast-bench [s3 PATH-OF-AWS] PATH-OF-UNDERCAST")]
     Usage,
     #[error("{0} could not be started")]
     Start(PathBuf, #[source] std::io::Error),
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
             Ok(address) => bare::serve_file(address, Path::new(path)),
             Err(_) => Err(Failed::Usage),
         },
-        ["s3", binary] => objects::run(Path::new(binary)),
+        ["s3", aws, binary] => objects::run(Path::new(binary), Path::new(aws)),
         [binary] => plan::run(Path::new(binary)),
         _ => Err(Failed::Usage),
     };

@@ -13,6 +13,7 @@ use crate::Failed;
 use crate::cloud::Cloud;
 use crate::limit::{Limit, Shape};
 use crate::load::{CONNECTIONS, Load, must};
+use crate::many;
 use crate::plan::{Folder, ROUND, ROUNDS, Row, beside, rounds};
 use crate::server::Server;
 use crate::signed::{Client, Key};
@@ -24,7 +25,7 @@ const FEW: usize = 16;
 const HUGE: usize = 1 << 30;
 
 /// Measures everything and prints the table.
-pub(crate) fn run(binary: &Path) -> Result<(), Failed> {
+pub(crate) fn run(binary: &Path, aws: &Path) -> Result<(), Failed> {
     let folder = Folder::new()?;
     let ephemeral = Cloud::start(binary, None)?;
     let durable = Cloud::start(binary, Some(&folder.0.join("data")))?;
@@ -34,7 +35,11 @@ pub(crate) fn run(binary: &Path) -> Result<(), Failed> {
     small_writes(&sender, &ephemeral, &durable, &folder.0)?;
     sender.block_on(large_reads(&ephemeral, &durable))?;
     large_writes(&sender, &durable, &folder.0)?;
-    sender.block_on(huge(&durable, &folder.0))
+    sender.block_on(huge(&durable, &folder.0))?;
+    drop((ephemeral, durable));
+    many::sync(binary, aws, &folder.0)?;
+    many::uploads(binary, &folder.0)?;
+    many::listings(&sender, binary, &folder.0)
 }
 
 async fn small_reads(ephemeral: &Cloud, durable: &Cloud) -> Result<(), Failed> {
@@ -234,7 +239,7 @@ fn speed(measured: &Measured, size: usize) -> String {
 }
 
 /// Bytes that no two seeds share, and that nothing makes smaller.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let words = std::iter::repeat_with(move || {
         state ^= state << 13;
@@ -245,7 +250,8 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
     words.take(length / 8).flatten().collect()
 }
 
-fn test(address: SocketAddr) -> Client<'static> {
+/// The client with the key that was issued by nobody.
+pub(crate) fn test(address: SocketAddr) -> Client<'static> {
     static KEY: std::sync::LazyLock<Key> = std::sync::LazyLock::new(Key::test);
     Client { address, key: &KEY }
 }

@@ -63,8 +63,17 @@ impl Server {
 
     /// Memory that it holds, in bytes.
     pub(crate) fn memory(&self) -> Result<u64, Failed> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that it has held, in bytes.
+    pub(crate) fn most_memory(&self) -> Result<u64, Failed> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> Result<u64, Failed> {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
+        let line = text.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap_or(0);
         Ok(kilobytes * 1024)
     }

@@ -54,7 +54,7 @@ impl Client<'_> {
         self.signed(service, "POST", "/", &headers, body.as_bytes())
     }
 
-    /// Any request.
+    /// Any request; `path` with its query.
     pub(crate) fn signed(
         &self,
         service: &str,
@@ -82,10 +82,11 @@ impl Client<'_> {
             headers.keys().map(http::HeaderName::as_str).filter(|n| *n != "user-agent").collect();
         names.sort_unstable();
         let signed_headers = names.join(";");
+        let (bare, query) = path.split_once('?').unwrap_or((path, ""));
         let request = Request {
             method: method.to_owned(),
-            path: path.to_owned(),
-            query: String::new(),
+            path: bare.to_owned(),
+            query: query.to_owned(),
             headers,
             body: Body::empty(),
         };

@@ -12,6 +12,9 @@ use crate::{Error, Model};
 pub struct Config {
     /// Operations that are built.
     pub operations: Vec<String>,
+    /// Former names of operations: the request on the wire is that of the operation which is built.
+    #[serde(default)]
+    pub former: BTreeMap<String, String>,
     /// `Operation.Member` or `Shape.Member` that is not honoured, and the reason.
     #[serde(default)]
     pub ignored: BTreeMap<String, String>,
@@ -116,6 +119,14 @@ impl Config {
             if !model.operations.contains_key(name) {
                 return Err(Error::Unknown(format!(
                     "api.toml lists the operation `{name}`, which the API does not have"
+                )));
+            }
+        }
+        for (former, name) in &self.former {
+            let sent = |name: &String| model.operations.get(name).map(|o| (&o.method, &o.uri));
+            if sent(former).is_none() || sent(former) != sent(name) || !self.operations.contains(name) {
+                return Err(Error::Unknown(format!(
+                    "`{former}` is not a former name of `{name}`, or that is not built"
                 )));
             }
         }

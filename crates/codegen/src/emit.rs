@@ -100,7 +100,7 @@ impl Emit<'_> {
         let unbuilt: Vec<String> = model
             .operations
             .values()
-            .filter(|o| !self.config.operations.contains(&o.name))
+            .filter(|o| !self.config.operations.contains(&o.name) && !self.config.former.contains_key(&o.name))
             .map(|o| format!("Unbuilt {{ name: {}, http: {} }}", lit(&o.name), http(o)))
             .collect();
         let compatible = model.metadata.get("awsQueryCompatible").is_some();

@@ -1,6 +1,7 @@
 //! One request: from its head to its answer.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -15,6 +16,7 @@ use undercast_wire::{AwsError, Body, Request, Response, Service, protocol, text}
 
 use crate::lingering::Unread;
 use crate::listen::Gateway;
+use crate::observed::{self, Observed};
 use crate::route::{Asked, Target};
 use crate::{body, cors, host, internal, payload};
 
@@ -335,8 +337,9 @@ impl Call<'_> {
         let kernel = &self.door.gateway.kernel;
         let service = kernel.services().get(self.target.service);
         let service = service.ok_or_else(|| Failure::broken("the router named a service that is not there"))?;
+        let observed = service.observes(&kernel.database().read(), &request).map(Observed::begin);
         if matches!(self.target.operation, Asked::Form) {
-            return self.form(service, request).await;
+            return self.form(service, request, observed).await;
         }
         let streams = match &self.target.operation {
             Asked::Built(index, _) => self.api.operations.get(*index).is_some_and(|o| o.streams_input()),
@@ -347,12 +350,18 @@ impl Call<'_> {
         let mut bytes = Bytes::new();
         if !streams {
             bytes = self.buffer(&mut request, service.body_limit()).await?;
+            if let Some(observed) = &observed {
+                observed.heard(bytes.len());
+            }
         }
         if let Asked::InForm = self.target.operation {
             self.target = self.read_form(&request, &bytes)?;
         }
         let body = if streams { None } else { Some(&bytes) };
         let caller = self.caller(&mut request, body, payload)?;
+        if let Some(observed) = observed.as_ref().filter(|_| streams) {
+            request.body = observed.request(request.body.take());
+        }
         let region = self.region()?;
         let (index, labels) = match std::mem::replace(&mut self.target.operation, Asked::InForm) {
             Asked::Built(index, labels) => (index, labels),
@@ -381,7 +390,9 @@ impl Call<'_> {
                 protocol::encode_error(protocol, self.api, &failure.into_error(self.request_id), self.request_id)
             }
         };
-        service.answered(&cx, operation, &request, &response, error.as_deref());
+        if let Some(observed) = observed {
+            observed.answer((&cx, service), Some(operation), observed::head_of(&request), &mut response, error);
+        }
         if !outcome.ignored.is_empty() {
             let names: Vec<&str> = outcome.ignored.iter().map(|(name, _)| *name).collect();
             response.set("x-undercast-ignored", &names.join(", "));
@@ -402,13 +413,27 @@ impl Call<'_> {
     /// A browser's form, which says inside who sends it.
     async fn form(
         &self,
-        service: &std::sync::Arc<dyn undercast_kernel::Service>,
-        request: Request,
+        service: &Arc<dyn undercast_kernel::Service>,
+        mut request: Request,
+        observed: Option<Arc<Observed>>,
     ) -> Result<Response, Failure> {
         let caller = anonymous();
         let region = self.region()?;
         let cx = self.door.gateway.kernel.cx(caller, &region, self.request_id, self.door.origin(&request, None));
-        service.form(&cx, request).await
+        let Some(observed) = observed else { return service.form(&cx, request).await };
+        let head = observed::head_of(&request);
+        request.body = observed.request(request.body.take());
+        let (mut response, error) = match service.form(&cx, request).await {
+            Ok(response) => (response, None),
+            Err(failure @ Failure::Cut) => return Err(failure),
+            Err(failure) => {
+                let error = failure.into_error(self.request_id);
+                let code = error.code.to_string();
+                (protocol::encode_error(self.target.protocol, self.api, &error, self.request_id), Some(code))
+            }
+        };
+        observed.answer((&cx, service), None, head, &mut response, error);
+        Ok(response)
     }
 
     /// The region of the call: the one that was signed for, or that the host names.

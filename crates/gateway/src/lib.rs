@@ -12,6 +12,8 @@ mod init;
 mod internal;
 mod lingering;
 mod listen;
+mod observed;
+
 mod patience;
 mod payload;
 mod route;

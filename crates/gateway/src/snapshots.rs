@@ -64,6 +64,7 @@ async fn save(gateway: &Gateway, name: &str, account: Option<String>) -> Answer 
         return Err((400, format!("the name of a snapshot has {rule}")));
     }
     let kernel = gateway.kernel.clone();
+    kernel.keep_metrics().await.map_err(|e| (500, e.to_string()))?;
     let (snapshots, name) = (gateway.settings.snapshots.clone(), name.to_owned());
     let work = move || {
         let owners = kernel.owners();

@@ -17,6 +17,7 @@ use undercast_wire::{AwsError, Body, Protocol, Value, Write};
 
 use crate::auth::{self, Caller};
 use crate::callers::Callers;
+use crate::metrics::Metrics;
 use crate::trail::Entry;
 use crate::{
     Clock, Cx, Failure, Faults, Identities, Meter, Origin, Policies, Random, Result, Service, Signals, Tasks, Trail,
@@ -99,6 +100,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     pub(crate) signals: Signals,
     pub(crate) meter: Meter,
+    pub(crate) metrics: Metrics,
     pub(crate) policies: Policies,
     pub(crate) signing_keys: SigningKeys,
     pub(crate) callers: Callers,
@@ -142,6 +144,7 @@ impl Kernel {
             tasks: Tasks::default(),
             signals: Signals::default(),
             meter: Meter::default(),
+            metrics: Metrics::default(),
             policies: Policies::default(),
             signing_keys: SigningKeys::default(),
             callers: Callers::default(),
@@ -170,7 +173,8 @@ impl Kernel {
         self.inner.services.iter().for_each(|s| s.start(self));
         let kernel = self.clone();
         self.spawn(kernel.clone().run_tasks());
-        self.spawn(kernel.sweep_blobs());
+        self.spawn(kernel.clone().sweep_blobs());
+        self.spawn(kernel.tend_metrics());
     }
 
     /// Runs something beside the calls. The one place where tasks begin.

@@ -1,6 +1,7 @@
 //! What a service is to the kernel.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use undercast_store::{Owners, Shared, Snapshot};
@@ -22,6 +23,28 @@ pub enum CrossOrigin {
     Allowed(Vec<(&'static str, String)>),
     /// It may not: the answer to those who ask beforehand.
     Refused(AwsError),
+}
+
+/// A request from outside, and what became of it.
+pub struct Exchange {
+    /// Which operation. `None`: the upload of a browser's form.
+    pub operation: Option<&'static Operation>,
+    /// What the service wanted to be reminded of.
+    pub note: String,
+    /// The request, without its body.
+    pub request: Request,
+    /// The answer, without its body.
+    pub response: Response,
+    /// The code, if it was an error.
+    pub error: Option<String>,
+    /// Bytes of the request's body that were read.
+    pub received: u64,
+    /// Bytes of the answer's body that were sent.
+    pub sent: u64,
+    /// From the last byte of the request to the first one of the answer.
+    pub processing: Duration,
+    /// From the first byte of the request to the last one of the answer.
+    pub total: Duration,
 }
 
 /// One AWS service.
@@ -54,16 +77,14 @@ pub trait Service: Send + Sync + 'static {
         }
     }
 
-    /// A request from outside was answered, for services that keep logs of their own. `error`: the code, if it was one.
-    fn answered(
-        &self,
-        _cx: &Cx,
-        _operation: &'static Operation,
-        _request: &Request,
-        _response: &Response,
-        _error: Option<&str>,
-    ) {
+    /// For services that keep logs or measure: whether it wants to be told what becomes of this request from outside, and
+    /// what it wants to be reminded of then.
+    fn observes(&self, _from: &Snapshot, _request: &Request) -> Option<String> {
+        None
     }
+
+    /// A request that it observes was answered, to the last byte or as far as the client stayed for it.
+    fn answered(&self, _cx: &Cx, _exchange: &Exchange) {}
 
     /// Holds a body that is not a stream against what the request's headers say of it.
     ///

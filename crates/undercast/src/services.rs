@@ -12,6 +12,7 @@ pub(crate) fn all(wanted: &[String], environment: &Environment) -> Vec<Arc<dyn S
     let interpreters = runtimes::usual_places(environment.path.as_deref(), environment.home.as_deref());
     let all: Vec<Arc<dyn Service>> = vec![
         Arc::new(undercast_cloudformation::CloudFormation),
+        Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_dynamodb::DynamoDbStreams),
         Arc::new(undercast_iam::Iam),

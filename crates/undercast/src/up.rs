@@ -141,6 +141,9 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
     }
     // Nobody sends: it ends with the last door.
     let _ = closed.recv().await;
+    if let Err(error) = kernel.keep_metrics().await {
+        tracing::error!(error = &error as &dyn std::error::Error, "the last metrics could not be kept");
+    }
     kernel.database().close();
     if Beginning::ordered(&place.files)?.is_some() {
         return Err(begin_again(place));

@@ -239,6 +239,35 @@ enum Inner {
     Hashed(Box<Hashed>, Option<u64>),
 }
 
+/// Is told of the pieces of a body. It is dropped at the end of the body, or with it.
+pub trait Counter: Send {
+    /// So many bytes went by.
+    fn count(&mut self, bytes: usize);
+}
+
+struct Counted<C> {
+    stream: ByteStream,
+    counter: Option<C>,
+}
+
+fn counted(stream: ByteStream, counter: impl Counter + Unpin + 'static) -> ByteStream {
+    Box::pin(Counted { stream, counter: Some(counter) })
+}
+
+impl<C: Counter + Unpin> Stream for Counted<C> {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = self.stream.as_mut().poll_next(cx);
+        match (&polled, &mut self.counter) {
+            (Poll::Ready(Some(Ok(bytes))), Some(counter)) => counter.count(bytes.len()),
+            (Poll::Ready(None | Some(Err(_))), counter) => *counter = None,
+            _ => {}
+        }
+        polled
+    }
+}
+
 /// Bytes whose last piece is followed by an error if they are not those whose SHA-256 was said.
 struct Hashed {
     stream: ByteStream,
@@ -307,6 +336,23 @@ impl Body {
         };
         let hashed = Hashed { stream, hasher: Sha256::new(), expected: hash, done: false };
         Self { inner: Mutex::new(Inner::Hashed(Box::new(hashed), length)), trailers }
+    }
+
+    /// The same body, whose pieces are counted as they go by.
+    #[must_use]
+    pub fn counted(self, by: impl Counter + Unpin + 'static) -> Self {
+        let trailers = self.trailers;
+        let inner = match self.inner.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Inner::Whole(bytes) => {
+                let length = bytes.len() as u64;
+                Inner::Stream(counted(Box::pin(Once(Some(bytes).filter(|b| !b.is_empty()))), by), Some(length))
+            }
+            Inner::Stream(stream, length) => Inner::Stream(counted(stream, by), length),
+            Inner::Hashed(hashed, length) => {
+                Inner::Hashed(Box::new(Hashed { stream: counted(hashed.stream, by), ..*hashed }), length)
+            }
+        };
+        Self { inner: Mutex::new(inner), trailers }
     }
 
     /// The SHA-256 that the sender said, for who computes one anyway: whoever takes it holds the bytes against it, and

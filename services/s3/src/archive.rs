@@ -13,7 +13,7 @@ use crate::events::{self, Event};
 use crate::objects::existing;
 use crate::rows::{Bucket, Object, Restoration};
 use crate::versions::{self, Moment};
-use crate::{bucket, error, permission};
+use crate::{bucket, error, permission, tiers};
 
 const HOUR: i64 = 60 * 60 * 1000;
 const DAY: i64 = 24 * HOUR;
@@ -21,13 +21,18 @@ const DAY: i64 = 24 * HOUR;
 /// The longest that a restored copy may stay, in days: more than 68 years would not be a date.
 const MOST_DAYS: i32 = 24_855;
 
-/// The two classes whose objects must be asked back.
+/// The two classes whose objects must be asked back, for a while.
 fn is_archived(object: &Object) -> bool {
     matches!(object.storage_class.as_deref(), Some("GLACIER" | "DEEP_ARCHIVE"))
 }
 
 /// Whether its bytes can be had now.
 pub(crate) fn check_readable(object: &Object, now_millis: i64) -> Result<()> {
+    if let Some(tier) = tiers::archive(object) {
+        let message = "The operation is not valid for the object's access tier";
+        let error = AwsError::new("InvalidObjectState", 403, message);
+        return Err(error.with("StorageClass", tiers::CLASS).with("AccessTier", tier.name()).into());
+    }
     let there = matches!(object.restoration, Some(Restoration::Until(until)) if until > now_millis);
     if !is_archived(object) || there {
         return Ok(());
@@ -62,16 +67,16 @@ pub(crate) fn status(restoration: Option<Restoration>) -> Option<output::Restore
     Some(status)
 }
 
-/// How long a retrieval takes. `None`: the class does not have that tier.
+/// How long a retrieval takes from a class or an access tier. `None`: it does not have that option.
 ///
 /// Source: the table of "Archive retrieval options": the longest of each span.
-fn retrieval(class: &str, tier: &str) -> Option<i64> {
-    Some(match (class, tier) {
-        ("GLACIER", "Expedited") => 5 * HOUR / 60,
-        ("GLACIER", "Standard") => 5 * HOUR,
-        ("GLACIER", "Bulk") => 12 * HOUR,
-        ("DEEP_ARCHIVE", "Standard") => 12 * HOUR,
-        ("DEEP_ARCHIVE", "Bulk") => 48 * HOUR,
+fn retrieval(place: &str, option: &str) -> Option<i64> {
+    Some(match (place, option) {
+        ("GLACIER" | "ARCHIVE_ACCESS", "Expedited") => 5 * HOUR / 60,
+        ("GLACIER" | "ARCHIVE_ACCESS", "Standard") => 5 * HOUR,
+        ("GLACIER" | "ARCHIVE_ACCESS", "Bulk") => 12 * HOUR,
+        ("DEEP_ARCHIVE" | "DEEP_ARCHIVE_ACCESS", "Standard") => 12 * HOUR,
+        ("DEEP_ARCHIVE" | "DEEP_ARCHIVE_ACCESS", "Bulk") => 48 * HOUR,
         _ => return None,
     })
 }
@@ -83,19 +88,53 @@ fn until(from_millis: i64, days: i32) -> i64 {
 
 /// What a request asks for.
 struct Wish {
-    days: i32,
+    days: Option<i32>,
     tier: String,
 }
 
 fn wish(given: Option<crate::api::input::RestoreRequest>) -> Result<Wish> {
     let given = given.ok_or_else(error::malformed_xml)?;
-    let days = given.days.ok_or_else(error::malformed_xml)?;
-    if !(1..=MOST_DAYS).contains(&days) {
+    if let Some(days) = given.days.filter(|days| !(1..=MOST_DAYS).contains(days)) {
         let message = "restoration days should be a positive integer";
         return Err(error::invalid_argument(message, "Days", &days.to_string()).into());
     }
     let tier = given.glacier_job_parameters.map(|g| g.tier).or(given.tier);
-    Ok(Wish { days, tier: tier.unwrap_or_else(|| "Standard".to_owned()) })
+    Ok(Wish { days: given.days, tier: tier.unwrap_or_else(|| "Standard".to_owned()) })
+}
+
+/// A wish that fits an object.
+struct Fitting {
+    /// How long a copy stays; of INTELLIGENT_TIERING no copy is made: the object itself comes back.
+    days: i32,
+    takes: i64,
+}
+
+impl Wish {
+    fn fit(&self, object: &Object) -> Result<Fitting> {
+        let class = object.storage_class.as_deref().unwrap_or("STANDARD");
+        let archive = tiers::archive(object);
+        if class == tiers::CLASS && archive.is_none() {
+            let message = "This action is not allowed against this storage tier.";
+            return Err(AwsError::new("ObjectAlreadyInActiveTierError", 403, message).into());
+        }
+        if archive.is_none() && !is_archived(object) {
+            let message = "Restore is not allowed for the object's current storage class";
+            return Err(AwsError::new("InvalidObjectState", 403, message).with("StorageClass", class).into());
+        }
+        let days = match (archive, self.days) {
+            (Some(_), Some(days)) => {
+                let message = "INTELLIGENT_TIERING objects are not subject to restore expiry. Do not specify Days when restoring this object";
+                return Err(error::invalid_argument(message, "Days", &days.to_string()).into());
+            }
+            (Some(_), None) => 0,
+            (None, days) => days.ok_or_else(error::malformed_xml)?,
+        };
+        let takes = retrieval(archive.map_or(class, |a| a.name()), &self.tier).ok_or_else(|| {
+            let message = "Retrieval option is not supported by this storage class";
+            error::invalid_argument(message, "Tier", &self.tier)
+        })?;
+        Ok(Fitting { days, takes })
+    }
 }
 
 fn task_id(bucket: &Bucket, key: &str, object: &Object) -> String {
@@ -130,15 +169,7 @@ pub(crate) async fn restore(cx: &Cx, input: api::RestoreObjectInput) -> Result<R
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, owner)?;
         let mut object = existing(tx, &bucket, key, input.version_id.as_deref())?;
-        let class = object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned());
-        if !is_archived(&object) {
-            let message = "Restore is not allowed for the object's current storage class";
-            return Err(AwsError::new("InvalidObjectState", 403, message).with("StorageClass", class).into());
-        }
-        let takes = retrieval(&class, &wish.tier).ok_or_else(|| {
-            let message = "Retrieval option is not supported by this storage class";
-            error::invalid_argument(message, "Tier", &wish.tier)
-        })?;
+        let Fitting { days: wished, takes } = wish.fit(&object)?;
         let (restoration, due, fresh) = match object.restoration {
             Some(Restoration::Ongoing { ready, days }) => {
                 let faster = now + takes;
@@ -150,10 +181,10 @@ pub(crate) async fn restore(cx: &Cx, input: api::RestoreObjectInput) -> Result<R
             }
             // It is there: only the end of its stay moves.
             Some(Restoration::Until(end)) if end > now => {
-                let end = until(now, wish.days);
+                let end = until(now, wished);
                 (Restoration::Until(end), end, false)
             }
-            _ => (Restoration::Ongoing { ready: now + takes, days: wish.days }, now + takes, true),
+            _ => (Restoration::Ongoing { ready: now + takes, days: wished }, now + takes, true),
         };
         object.restoration = Some(restoration);
         versions::put_back(tx, &bucket, key, &object)?;
@@ -206,6 +237,11 @@ pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
         .write(|tx| {
             let Some((bucket, mut object)) = found(tx, &pending)? else { return Ok(None) };
             let (restoration, event) = match object.restoration {
+                Some(Restoration::Ongoing { ready, .. }) if ready <= now && tiers::archive(&object).is_some() => {
+                    // Back in the Frequent Access tier, until nobody accesses it again for long enough.
+                    object.tiered = tiers::begun(object.storage_class.as_deref(), ready);
+                    (None, Event::RestoreCompleted)
+                }
                 Some(Restoration::Ongoing { ready, days }) if ready <= now => {
                     (Some(Restoration::Until(until(ready, days))), Event::RestoreCompleted)
                 }
@@ -241,5 +277,7 @@ mod tests {
     fn tiers() {
         assert_eq!(retrieval("GLACIER", "Expedited"), Some(5 * 60 * 1000));
         assert_eq!(retrieval("DEEP_ARCHIVE", "Expedited"), None);
+        assert_eq!(retrieval("ARCHIVE_ACCESS", "Bulk"), Some(12 * HOUR));
+        assert_eq!(retrieval("DEEP_ARCHIVE_ACCESS", "Expedited"), None);
     }
 }

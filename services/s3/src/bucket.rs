@@ -4,6 +4,7 @@ use std::sync::Arc;
 use undercast_kernel::store::{Read, is_account};
 
 use undercast_kernel::{AwsError, Cx, Failure, Result, SignedIn};
+use undercast_wire::Request;
 use undercast_wire::sigv4::asymmetric;
 
 use crate::rows::{BUCKETS, Bucket};
@@ -34,6 +35,16 @@ impl S3 {
     /// The bucket of that name as it was last taken apart.
     pub(crate) fn remembered(&self, from: &(impl Read + ?Sized), name: &str) -> Result<Option<Arc<Bucket>>> {
         self.buckets.get(&BUCKETS, from, &(name,), Ok::<_, Failure>)
+    }
+
+    /// The bucket that a request's path names, itself or by an access point.
+    pub(crate) fn named(&self, from: &(impl Read + ?Sized), request: &Request) -> Result<Option<Arc<Bucket>>> {
+        let name = request.path.get(1..).and_then(|p| p.split('/').next()).filter(|n| !n.is_empty());
+        let Some(name) = name else { return Ok(None) };
+        match control::via::of_path(from, name) {
+            Some(bucket) => Ok(Some(bucket.into())),
+            None => self.remembered(from, name),
+        }
     }
 
     /// The bucket as it was last taken apart, for readings: they are many, and all of them ask for it twice.

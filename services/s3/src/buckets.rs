@@ -5,13 +5,14 @@ use undercast_kernel::tags::Tags;
 use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp, paging, regions};
 
 use crate::api::{self, output};
+use crate::counts::DAYS;
 use crate::logging::LINES;
 use crate::replicate::WAYS;
 use crate::rows::{
     BUCKETS, Bucket, LISTED, LISTED_VERSIONS, Lock, OWNED, Ownership, PARTS, SETTINGS, UPLOADS, Versioning,
 };
 use crate::settings::Setting;
-use crate::{acl, bucket, control, error, intake, listing, mfa, replication, tagging};
+use crate::{acl, bucket, control, error, intake, listing, mfa, replication, storage, tagging};
 
 /// The setting that holds a bucket's tags.
 pub(crate) const TAGS: &str = "tags";
@@ -49,6 +50,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateBucketInput) -> Result<api
         }
         BUCKETS.put(tx, &(name,), &made);
         OWNED.put(tx, &(&made.account, name), &made.region);
+        storage::begin(cx, tx, &made)?;
         if let Some(tags) = &tags {
             SETTINGS.put(tx, &made.key(TAGS), &tagging::text(tags)?);
         }
@@ -150,6 +152,8 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteBucketInput) -> Result<()>
         SETTINGS.clear(tx, &bucket.all())?;
         WAYS.clear(tx, &bucket.all())?;
         LINES.clear(tx, &bucket.all())?;
+        storage::changed(tx, &bucket)?;
+        DAYS.clear(tx, &bucket.all())?;
         OWNED.delete(tx, &(&bucket.account, &bucket.name));
         BUCKETS.delete(tx, &(&bucket.name,));
         Ok(())

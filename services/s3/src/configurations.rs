@@ -67,6 +67,17 @@ impl Kind {
         Ok(())
     }
 
+    /// All of a bucket's.
+    pub(crate) fn all<T: DeserializeOwned>(self, from: &(impl Read + ?Sized), bucket: &Bucket) -> Result<Vec<T>> {
+        let texts = self.ids(from, bucket, "", MOST)?.into_iter();
+        texts.map(|(_, text)| serde_json::from_str(&text).map_err(Failure::broken)).collect()
+    }
+
+    /// Whether a bucket has one.
+    pub(crate) fn has_any(self, from: &(impl Read + ?Sized), bucket: &Bucket) -> Result<bool> {
+        Ok(!self.ids(from, bucket, "", 1)?.is_empty())
+    }
+
     fn ids(
         self,
         from: &(impl Read + ?Sized),

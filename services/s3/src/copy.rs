@@ -11,9 +11,10 @@ use crate::encryption::DataKey;
 use crate::events::{self, Event};
 use crate::intake::Taken;
 use crate::rows::{Acl, Bucket, Content, Headers, Locked, Object, SEGMENTS, Sealed, Segment};
+use crate::tiers::{Note, Touch};
 use crate::versions::{self, Moment};
 use crate::{
-    MOST_BYTES, S3, acl, archive, bucket, buckets, control, encryption, error, headers, intake, lock, objects,
+    MOST_BYTES, S3, acl, archive, bucket, buckets, control, encryption, error, headers, intake, lock, metrics, objects,
     permission, tagging,
 };
 
@@ -75,6 +76,8 @@ impl Source {
             }
         };
         conditions.check_source(&object, cx.now())?;
+        // A copy gets its source.
+        metrics::observe_object(cx, &from, &bucket, (&source.key, &object), &[("GetRequests", "Count", 1.0)])?;
         Ok(Self { bucket, object })
     }
 }
@@ -254,6 +257,9 @@ async fn place(
             let message =
                 "A conflicting conditional operation is currently in progress against this resource. Please try again.";
             return Err(AwsError::new("OperationAborted", 409, message).into());
+        }
+        if let Some(note) = Note::of(&source.object, Touch::Read, moment.now_millis) {
+            note.put(tx, &source.bucket, &name.key, moment.now_millis)?;
         }
         let content = match (&copied.bytes, &source.object.content) {
             (Bytes::Own(Taken { stored, .. }), _) | (Bytes::Shared(_), Content::One(stored)) => {

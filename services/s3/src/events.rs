@@ -16,10 +16,10 @@ use crate::lifecycle::Ages;
 use crate::notifications::{self, To};
 use crate::rows::{Bucket, Object, Restoration};
 use crate::versions::Moment;
-use crate::{lifecycle, replicate};
+use crate::{lifecycle, replicate, tiering};
 
 /// The principal that S3 is to the destinations.
-const PRINCIPAL: &str = "s3.amazonaws.com";
+pub(crate) const PRINCIPAL: &str = "s3.amazonaws.com";
 
 /// A destination that refuses is asked so often, then the notification is given up.
 const ATTEMPTS: u32 = 10;
@@ -42,6 +42,8 @@ pub(crate) enum Event {
     LifecycleTransition,
     LifecycleDelete,
     LifecycleMarkerCreated,
+    /// It was moved into an archive of INTELLIGENT_TIERING.
+    Tiered,
     RetentionPut,
     /// S3 tells nobody of it; replication takes it along.
     HoldPut,
@@ -68,6 +70,7 @@ impl Event {
             Self::LifecycleTransition => "LifecycleTransition",
             Self::LifecycleDelete => "LifecycleExpiration:Delete",
             Self::LifecycleMarkerCreated => "LifecycleExpiration:DeleteMarkerCreated",
+            Self::Tiered => "IntelligentTiering",
             Self::RetentionPut => "ObjectRetention:Put",
             Self::HoldPut => "ObjectLegalHold:Put",
             Self::ReplicationFailed => "Replication:OperationFailedReplication",
@@ -101,7 +104,8 @@ impl Event {
             | Self::AclPut
             | Self::LifecycleTransition
             | Self::LifecycleDelete
-            | Self::LifecycleMarkerCreated => "2.3",
+            | Self::LifecycleMarkerCreated
+            | Self::Tiered => "2.3",
             _ => "2.1",
         }
     }
@@ -129,6 +133,9 @@ pub(crate) fn emit(
 ) -> Result<()> {
     lifecycle::notice(cx, tx, bucket, event.ages())?;
     if let Some(object) = object {
+        if matches!(event, Event::TaggingPut | Event::TaggingDelete) {
+            tiering::notice(cx, tx, bucket, object)?;
+        }
         replicate::notice(cx, tx, bucket, event, key, object)?;
     }
     tell(cx, tx, bucket, event, key, object, moment, None)
@@ -166,7 +173,8 @@ pub(crate) fn tell(
 
 /// What the records of some events have besides what all have.
 ///
-/// Source: "Event message structure" in the user guide: `glacierEventData`, `lifecycleEventData`.
+/// Source: "Event message structure" in the user guide: `glacierEventData`, `lifecycleEventData`,
+/// `intelligentTieringEventData`.
 fn besides(event: Event, object: Option<&Object>) -> Option<(&'static str, Json)> {
     let object = object?;
     let class = object.storage_class.as_deref().unwrap_or("STANDARD");
@@ -179,6 +187,10 @@ fn besides(event: Event, object: Option<&Object>) -> Option<(&'static str, Json)
         (Event::LifecycleTransition, _) => {
             let data = json!({"transitionEventData": {"destinationStorageClass": class}});
             Some(("lifecycleEventData", data))
+        }
+        (Event::Tiered, _) => {
+            let data = json!({"destinationAccessTier": object.tiered?.archive?.name()});
+            Some(("intelligentTieringEventData", data))
         }
         _ => None,
     }
@@ -194,6 +206,7 @@ pub(crate) fn iso(at: Timestamp) -> String {
 fn principal(cx: &Cx) -> String {
     match &cx.principal().kind {
         PrincipalKind::Anonymous => "Anonymous".to_owned(),
+        PrincipalKind::Service { name } if name == PRINCIPAL => name.clone(),
         PrincipalKind::Service { name } => format!("AWS:{name}"),
         _ => format!("AWS:{}", cx.principal().user_id),
     }
@@ -219,10 +232,10 @@ fn record(
     what.insert("key".to_owned(), encoded(key).into());
     if let Some(object) = object {
         let created = matches!(event, Event::Put | Event::Post | Event::Copy | Event::Complete);
-        if created {
+        if created || event == Event::Tiered {
             what.insert("size".to_owned(), object.size.into());
         }
-        if created || matches!(event, Event::TaggingPut | Event::TaggingDelete) {
+        if created || matches!(event, Event::TaggingPut | Event::TaggingDelete | Event::Tiered) {
             what.insert("eTag".to_owned(), object.etag.clone().into());
         }
         if event == Event::MarkerCreated {

@@ -3,10 +3,13 @@
 //! Tables (`rows.rs`): `s3.buckets` by name, for names are shared by all accounts and regions; everything inside a bucket
 //! by account, region, bucket: `s3.objects` (the current version of each key), `s3.versions` (older ones and delete
 //! markers), `s3.uploads`, `s3.parts`, `s3.segments` (what an object of several parts is made of), `s3.settings` (policy,
-//! tags, and what is in `settings.rs` and `configurations.rs`), `s3.replications`, `s3.log_lines`.
+//! tags, and what is in `settings.rs` and `configurations.rs`), `s3.replications`, `s3.log_lines`,
+//! `s3.counted`.
 //! Small bodies stand in the row, large ones in the blob store; a copy and a completed upload move no bytes, unless a key of
 //! KMS or of a customer encrypts them.
-//! Tasks: notifications (`events.rs`), lifecycles, restorations (`archive.rs`), replication, access logs, inventories. What a
+//! Tasks: notifications (`events.rs`), lifecycles, restorations (`archive.rs`), replication, access logs, inventories, access
+//! tiers (`tiering.rs`, `tiers.rs`), analyses, and what CloudWatch is told once a day (`storage.rs`); of requests it is told
+//! when they are answered (`metrics.rs`). What a
 //! writing has for consequence is stored with it: `events::emit` is where all of that begins.
 //! Limits: 5 GiB a body, 10,000 parts of at least 5 MiB (but the last), keys of 1,024 bytes, 2 KiB of user metadata.
 //! New buckets are what they are on AWS: BucketOwnerEnforced (no ACLs), all public access blocked, no keys of customers.
@@ -28,6 +31,7 @@ pub mod api {
 }
 
 mod acl;
+mod analytics;
 mod archive;
 mod attributes;
 mod bucket;
@@ -41,11 +45,13 @@ mod content;
 pub mod control;
 mod copy;
 mod cors;
+mod counts;
 mod delete;
 mod encryption;
 mod encryption_configuration;
 mod error;
 mod events;
+mod filter;
 mod form_policy;
 mod forms;
 mod headers;
@@ -60,6 +66,7 @@ mod list_versions;
 mod listing;
 mod lock;
 mod logging;
+mod metrics;
 mod mfa;
 mod notifications;
 mod objects;
@@ -68,25 +75,36 @@ mod permission;
 mod policy;
 mod replicate;
 mod replication;
+mod replication_failures;
+mod replication_metrics;
 mod reseal;
+mod roles;
 mod rows;
 mod select;
 mod settings;
+mod storage;
 mod tagging;
+mod tiering;
+mod tiers;
 mod transport;
 mod uploads;
 mod versions;
 mod website;
 
+use std::sync::Arc;
+
 pub use control::S3Control;
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::{Remembered, Shared, Snapshot};
-use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Exchange, Next, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::decode::Malformed;
 use undercast_wire::schema::{Operation, Protocol};
 use undercast_wire::{Fields, Request, Response, Value};
+
+use crate::rows::Bucket;
+use crate::settings::Setting;
 
 /// Bodies up to this size stand in the row of their object.
 const INLINE_BYTES: usize = 4 * 1024;
@@ -103,6 +121,7 @@ pub struct S3 {
     policies: policy::Compiled,
     bucket_keys: encryption::BucketKeys,
     buckets: Remembered<rows::Bucket>,
+    counts: Arc<counts::Counts>,
 }
 
 impl Service for S3 {
@@ -164,15 +183,21 @@ impl Service for S3 {
         invalid(operation, violations)
     }
 
-    fn answered(
-        &self,
-        cx: &Cx,
-        operation: &'static Operation,
-        request: &Request,
-        response: &Response,
-        error: Option<&str>,
-    ) {
-        self.log(cx, operation, request, response, error);
+    fn observes(&self, from: &Snapshot, request: &Request) -> Option<String> {
+        // What a store that cannot be read has to say it says in the answer.
+        let bucket = self.named(from, request).ok().flatten()?;
+        if !Setting::Logging.is_on(&bucket) && !Setting::Metrics.is_on(&bucket) {
+            return None;
+        }
+        metrics::counting(from, &bucket, request).ok().map(|ids| ids.join("\n"))
+    }
+
+    fn answered(&self, cx: &Cx, exchange: &Exchange) {
+        let Ok(Some(bucket)) = self.named(&cx.read(), &exchange.request) else { return };
+        metrics::observe(cx, &bucket, exchange);
+        if Setting::Logging.is_on(&bucket) {
+            logging::log(cx, Bucket::clone(&bucket), exchange);
+        }
     }
 
     fn malformed(&self, operation: &'static Operation, protocol: Protocol, why: Malformed) -> AwsError {
@@ -216,7 +241,11 @@ impl Service for S3 {
                 "lifecycle" => lifecycle::run(cx, task).await,
                 "replicate" => replicate::run(self, cx, task).await,
                 "inventory" => inventory::run(cx, task).await,
+                "analytics" => analytics::run(self, cx, task).await,
+                "tiering" => tiering::run(cx, task).await,
                 "log" => logging::deliver(cx, task).await,
+                "replication-metrics" => replication_metrics::run(cx, task).await,
+                "storage" => storage::run(cx, task).await,
                 "replicate-late" => replicate::late(cx, task).await,
                 _ => events::run(cx, task).await,
             }

@@ -14,7 +14,7 @@ use crate::listing::{Cursor, Plain, Ranked, Uploading};
 use crate::rows::{AGED, AGED_VERSIONS, Aged, BUCKETS, Bucket, Object, UPLOADS, Versioning};
 use crate::settings::{Setting, missing};
 use crate::versions::{self, Found, Moment};
-use crate::{bucket, lock, mfa, uploads};
+use crate::{bucket, lock, mfa, tiers, uploads};
 
 /// So many changes go into one transaction.
 const AT_ONCE: usize = 500;
@@ -296,6 +296,7 @@ fn fulfil_one(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, deed: &Deed, moment: Mo
             let Some(mut object) = versions::ranked(tx, bucket, key, *rank)? else { return Ok(()) };
             object.storage_class = Some(class.clone());
             object.restoration = None;
+            object.tiered = tiers::begun(Some(class), moment.now_millis);
             versions::put_back(tx, bucket, key, &object)?;
             events::emit(cx, tx, bucket, Event::LifecycleTransition, key, Some(&object), moment)
         }

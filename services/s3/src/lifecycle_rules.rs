@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use undercast_kernel::{AwsError, Failure, Result, Timestamp};
 
 use crate::api::kept::{LifecycleRule, LifecycleRuleFilter};
-use crate::error;
 use crate::rows::Aged;
+use crate::{error, tiers};
 
 pub(crate) const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -18,7 +18,7 @@ pub(crate) const DAY: i64 = 24 * 60 * 60 * 1000;
 const MOST_RULES: usize = 1000;
 
 /// Smaller objects are not moved, unless a rule says otherwise.
-const LEAST_BYTES: u64 = 128 * 1024;
+pub(crate) const LEAST_BYTES: u64 = 128 * 1024;
 
 /// The default of `TransitionDefaultMinimumObjectSize`.
 pub(crate) const ALL_128K: &str = "all_storage_classes_128K";
@@ -166,7 +166,8 @@ impl Lifecycle {
             }
             for transition in rule.transitions.iter().flatten() {
                 let Some(to) = transition.storage_class.as_deref() else { continue };
-                if rank(to) > rank(class) && self.may_move(&filter, object.size, to) {
+                let down = rank(to) > rank(class) && tiers::may_leave(object.tiered, to);
+                if down && self.may_move(&filter, object.size, to) {
                     let due = due(object.modified, transition.days.or(Some(0)), transition.date);
                     moves.add(due.unwrap_or(now), now, Action::Transition(to.to_owned()));
                 }
@@ -193,7 +194,8 @@ impl Lifecycle {
             }
             for transition in rule.noncurrent_version_transitions.iter().flatten() {
                 let Some(to) = transition.storage_class.as_deref() else { continue };
-                let fits = !object.marker && rank(to) > rank(class) && self.may_move(&filter, object.size, to);
+                let down = rank(to) > rank(class) && tiers::may_leave(object.tiered, to);
+                let fits = !object.marker && down && self.may_move(&filter, object.size, to);
                 if fits && enough(transition.newer_noncurrent_versions) {
                     let due = aged(since, transition.noncurrent_days.unwrap_or(0));
                     fate.add(due, now, Action::Transition(to.to_owned()));
@@ -468,7 +470,7 @@ mod tests {
 
     fn object(modified: i64, size: u64, class: Option<&str>) -> Aged {
         let storage_class = class.map(ToOwned::to_owned);
-        Aged { rank: 0, marker: false, modified, size, storage_class, tags: BTreeMap::new() }
+        Aged { rank: 0, marker: false, modified, size, storage_class, tags: BTreeMap::new(), tiered: None }
     }
 
     #[test]

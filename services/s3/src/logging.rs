@@ -9,17 +9,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use undercast_kernel::policy::PrincipalKind;
 use undercast_kernel::store::{Order, Table};
-use undercast_kernel::{AwsError, Body, Cx, Failure, Next, Result, SignedIn, Task, Timestamp};
+use undercast_kernel::{AwsError, Body, Cx, Exchange, Failure, Next, Result, SignedIn, Task, Timestamp};
 use undercast_wire::protocol::host_id;
 use undercast_wire::schema::Operation;
-use undercast_wire::{Request, Response};
 
 use crate::acl;
 use crate::api;
 use crate::api::kept::{LoggingEnabled, PartitionedPrefix};
 use crate::rows::{BUCKETS, Bucket, Ownership};
 use crate::settings::Setting;
-use crate::{S3, bucket, control, error};
+use crate::{bucket, error};
 
 /// Account, region, bucket, time and id → a line that is to be delivered.
 pub(crate) static LINES: Table<Line> = Table::new("s3.log_lines");
@@ -87,7 +86,8 @@ pub(crate) fn get(cx: &Cx, input: &api::GetBucketLoggingInput) -> Result<api::Ge
 }
 
 /// What the log calls an operation: `REST.GET.OBJECT`.
-fn operation_name(operation: &Operation) -> String {
+fn operation_name(operation: Option<&Operation>) -> String {
+    let Some(operation) = operation else { return "REST.POST.OBJECT".to_owned() };
     let what = match operation.name {
         "CopyObject" => return "REST.COPY.OBJECT".to_owned(),
         "UploadPartCopy" => return "REST.COPY.PART".to_owned(),
@@ -122,22 +122,18 @@ fn quoted(text: Option<&str>) -> String {
 /// A request that was answered, as the log needs it.
 struct Seen<'a> {
     cx: &'a Cx,
-    operation: &'a Operation,
-    request: &'a Request,
-    response: &'a Response,
-    /// The code of an error.
-    error: Option<&'a str>,
+    exchange: &'a Exchange,
 }
 
 impl Seen<'_> {
     /// The key in the path, encoded as logs have it.
     fn key(&self) -> Option<String> {
-        let (_, key) = self.request.path.strip_prefix('/')?.split_once('/')?;
+        let (_, key) = self.exchange.request.path.strip_prefix('/')?.split_once('/')?;
         (!key.is_empty()).then(|| key.to_owned())
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers.get(name).and_then(|v| v.to_str().ok())
+        self.exchange.response.headers.get(name).and_then(|v| v.to_str().ok())
     }
 
     fn requester(&self) -> String {
@@ -151,13 +147,21 @@ impl Seen<'_> {
     fn line(&self, bucket: &Bucket) -> String {
         let (cx, origin) = (self.cx, self.cx.origin());
         let time = cx.now().strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
-        let query = if self.request.query.is_empty() { String::new() } else { format!("?{}", self.request.query) };
-        let uri = format!("{} {}{query} HTTP/1.1", self.request.method, self.request.path);
-        let whole = self.operation.name == "GetObject" || self.operation.name == "HeadObject";
+        let query = if self.exchange.request.query.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", self.exchange.request.query)
+        };
+        let uri = format!("{} {}{query} HTTP/1.1", self.exchange.request.method, self.exchange.request.path);
+        let name = self.exchange.operation.map_or("", |o| o.name);
         let length = self.header("content-length").map(ToOwned::to_owned);
-        let sent = length.clone().or_else(|| self.response.body.length().map(|l| l.to_string()));
+        let sent = Some(self.exchange.sent).filter(|s| *s > 0);
         let total = self.header("content-range").and_then(|r| r.rsplit('/').next()).map(ToOwned::to_owned);
-        let size = total.or(length).filter(|_| whole);
+        let size = match name {
+            "GetObject" | "HeadObject" => total.or(length),
+            "PutObject" => Some(self.exchange.received.to_string()),
+            _ => None,
+        };
         let (version, auth) = match &origin.signed {
             Some(signed) => (
                 Some(if signed.version.starts_with("AWS4") { "SigV4" } else { "SigV2" }),
@@ -176,17 +180,17 @@ impl Seen<'_> {
             origin.address.map_or("-".to_owned(), |a| a.to_string()),
             self.requester(),
             cx.request_id().to_owned(),
-            operation_name(self.operation),
+            operation_name(self.exchange.operation),
             or_dash(self.key().as_deref()),
             quoted(Some(&uri)),
-            self.response.status.to_string(),
-            or_dash(self.error),
-            or_dash(sent.as_deref().filter(|s| *s != "0")),
+            self.exchange.response.status.to_string(),
+            or_dash(self.exchange.error.as_deref()),
+            or_dash(sent.map(|s| s.to_string()).as_deref()),
             or_dash(size.as_deref()),
-            // How long it took, and how long until the first byte: not kept.
-            "-".to_owned(),
-            "-".to_owned(),
-            quoted(self.request.header("referer")),
+            self.exchange.total.as_millis().to_string(),
+            // Where no byte was sent there was no first one.
+            or_dash(sent.map(|_| self.exchange.processing.as_millis().to_string()).as_deref()),
+            quoted(self.exchange.request.header("referer")),
             quoted(Some(&origin.user_agent)),
             or_dash(self.header("x-amz-version-id")),
             host_id(cx.request_id()),
@@ -202,42 +206,15 @@ impl Seen<'_> {
     }
 }
 
-impl S3 {
-    /// A request was answered: if its bucket keeps a log, it gets a line.
-    pub(crate) fn log(
-        &self,
-        cx: &Cx,
-        operation: &'static Operation,
-        request: &Request,
-        response: &Response,
-        error: Option<&str>,
-    ) {
-        let Some(name) = request.path.get(1..).and_then(|p| p.split('/').next()).filter(|n| !n.is_empty()) else {
-            return;
-        };
-        let from = cx.read();
-        // What a store that cannot be read has to say it says in the answer.
-        let found = match control::via::of_path(&from, name) {
-            Some(bucket) => Ok(Some(bucket.into())),
-            None => self.remembered(&from, name),
-        };
-        let Ok(Some(bucket)) = found else { return };
-        if !Setting::Logging.is_on(&bucket) {
-            return;
+/// A request was answered: its bucket's log gets a line.
+pub(crate) fn log(cx: &Cx, bucket: Bucket, exchange: &Exchange) {
+    let text = Seen { cx, exchange }.line(&bucket);
+    let (work, line) = (cx.clone(), Line { text, at: cx.now_millis() });
+    cx.spawn(async move {
+        if let Err(failure) = keep(&work, &bucket, line).await {
+            tracing::warn!(bucket = bucket.name, error = &failure as &dyn std::error::Error, "a line of a log is lost");
         }
-        let text = Seen { cx, operation, request, response, error }.line(&bucket);
-        let (cx, line) = (cx.clone(), Line { text, at: cx.now_millis() });
-        let work = cx.clone();
-        cx.spawn(async move {
-            if let Err(failure) = keep(&work, &bucket, line).await {
-                tracing::warn!(
-                    bucket = bucket.name,
-                    error = &failure as &dyn std::error::Error,
-                    "a line of a log is lost"
-                );
-            }
-        });
-    }
+    });
 }
 
 async fn keep(cx: &Cx, bucket: &Bucket, line: Line) -> Result<()> {
@@ -335,7 +312,12 @@ mod tests {
     #[test]
     fn names_of_operations() {
         let name = |operation: &str| {
-            api::SERVICE.operations.iter().find(|o| o.name == operation).map(|o| operation_name(o)).unwrap_or_default()
+            api::SERVICE
+                .operations
+                .iter()
+                .find(|o| o.name == operation)
+                .map(|o| operation_name(Some(o)))
+                .unwrap_or_default()
         };
         for (operation, wanted) in [
             ("GetObject", "REST.GET.OBJECT"),

@@ -12,9 +12,11 @@ use crate::api;
 use crate::checksum::{self, Checksum};
 use crate::conditions::{self, Reading};
 use crate::content::{self, Span};
+use crate::counts::{Counted, Figures};
 use crate::events::{self, Event};
 use crate::intake::{self, Said};
 use crate::rows::{Acl, Bucket, Content, Headers, Locked, Object, Ownership};
+use crate::tiers::{self, Note, Touch};
 use crate::versions::{self, Found, Moment};
 use crate::{S3, acl, archive, bucket, buckets, encryption, error, headers, lifecycle, lock, permission, tagging};
 
@@ -259,10 +261,19 @@ pub(crate) async fn get(s3: &S3, cx: &Cx, input: api::GetObjectInput) -> Result<
     let described = wanted!(input).of(s3, cx, &from, &bucket, &input.key, object)?;
     archive::check_readable(&described.object, cx.now_millis())?;
     let key = s3.opening(cx, described.object.sealed.as_ref(), &customer).await?;
+    let note = Note::of(&described.object, Touch::Read, cx.now_millis());
+    let counted = Counted::of(&from, &bucket, &input.key, &described.object, cx.now_millis())?;
     let mut output = api::GetObjectOutput::default();
     describe!(output, &bucket, &described);
     encryption::show!(output, described.object.sealed.as_ref(), customer);
-    output.body = Some(content::open(cx, &from, &bucket, described.object, described.span, key.as_ref()).await?);
+    let body = content::open(cx, &from, &bucket, described.object, described.span, key.as_ref()).await?;
+    output.body = Some(match counted {
+        Some(counted) => s3.counts.watch(cx, counted, body),
+        None => body,
+    });
+    if let Some(note) = note {
+        note.keep(cx, &bucket, &input.key).await;
+    }
     Ok(output)
 }
 
@@ -275,6 +286,7 @@ pub(crate) fn head(s3: &S3, cx: &Cx, input: &api::HeadObjectInput) -> Result<api
     let described = wanted!(input).of(s3, cx, &from, &bucket, &input.key, object)?;
     let mut output = api::HeadObjectOutput::default();
     describe!(output, &bucket, &described);
+    output.archive_status = tiers::archive(&described.object).map(|tier| tier.name().to_owned());
     encryption::show!(output, described.object.sealed.as_ref(), customer);
     Ok(output)
 }
@@ -361,7 +373,6 @@ pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Res
         owner: dress.owner,
         acl: dress.acl,
         sealed: sealing.sealed,
-        locked: lock::of_new(&found, dress.locked, cx.now_millis()),
         ..Object::new(cx.now_millis(), Content::One(taken.stored.clone()))
     };
     let (bucket, object) = cx
@@ -369,12 +380,17 @@ pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Res
             let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
             check(tx, &bucket, &input.key)?;
             intake::retain(tx, &bucket, &taken.stored)?;
-            let object = versions::place(tx, &bucket, &input.key, object.clone(), moment)?;
+            // The default that counts is that of the moment at which the object comes to be, not of that before its body.
+            let object = Object { locked: lock::of_new(&bucket, dress.locked, cx.now_millis()), ..object.clone() };
+            let object = versions::place(tx, &bucket, &input.key, object, moment)?;
             events::emit(cx, tx, &bucket, event, &input.key, Some(&object), moment)?;
             Ok((bucket, object))
         })
         .await?;
     drop(taken);
+    if let Some(counted) = Counted::of(&cx.read(), &bucket, &input.key, &object, cx.now_millis())? {
+        s3.counts.add(cx, &counted, Figures { uploaded: object.size, ..Figures::default() });
+    }
     let mut output = api::PutObjectOutput {
         e_tag: Some(format!("\"{}\"", object.etag)),
         version_id: object.shown_version(&bucket),

@@ -4,9 +4,9 @@ use undercast_kernel::{Cx, Result};
 
 use crate::settings::Setting;
 use crate::{
-    S3, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration, inventory,
-    lifecycle, list_objects, list_uploads, list_versions, lock, logging, notifications, objects, policy, replication,
-    reseal, select, tagging, uploads, website,
+    S3, analytics, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration,
+    inventory, lifecycle, list_objects, list_uploads, list_versions, lock, logging, metrics, notifications, objects,
+    policy, replication, reseal, select, tagging, tiering, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -46,6 +46,14 @@ impl api::Operations for S3 {
         buckets::delete(cx, input).await
     }
 
+    async fn delete_bucket_analytics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::DeleteBucketAnalyticsConfigurationInput,
+    ) -> Result<()> {
+        analytics::delete(self, cx, input).await
+    }
+
     async fn delete_bucket_cors(&self, cx: &Cx, input: api::DeleteBucketCorsInput) -> Result<()> {
         Setting::Cors.delete(cx, &input.bucket, input.expected_bucket_owner.as_deref()).await
     }
@@ -54,12 +62,28 @@ impl api::Operations for S3 {
         encryption_configuration::delete(cx, input).await
     }
 
+    async fn delete_bucket_intelligent_tiering_configuration(
+        &self,
+        cx: &Cx,
+        input: api::DeleteBucketIntelligentTieringConfigurationInput,
+    ) -> Result<()> {
+        tiering::delete(cx, input).await
+    }
+
     async fn delete_bucket_inventory_configuration(
         &self,
         cx: &Cx,
         input: api::DeleteBucketInventoryConfigurationInput,
     ) -> Result<()> {
         inventory::delete(cx, input).await
+    }
+
+    async fn delete_bucket_metrics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::DeleteBucketMetricsConfigurationInput,
+    ) -> Result<()> {
+        metrics::delete(cx, input).await
     }
 
     async fn delete_bucket_lifecycle(&self, cx: &Cx, input: api::DeleteBucketLifecycleInput) -> Result<()> {
@@ -126,6 +150,14 @@ impl api::Operations for S3 {
         buckets::get_acl(cx, &input)
     }
 
+    async fn get_bucket_analytics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketAnalyticsConfigurationInput,
+    ) -> Result<api::GetBucketAnalyticsConfigurationOutput> {
+        analytics::get(cx, &input)
+    }
+
     async fn get_bucket_cors(&self, cx: &Cx, input: api::GetBucketCorsInput) -> Result<api::GetBucketCorsOutput> {
         cors::get(cx, &input)
     }
@@ -138,12 +170,28 @@ impl api::Operations for S3 {
         encryption_configuration::get(cx, &input)
     }
 
+    async fn get_bucket_intelligent_tiering_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketIntelligentTieringConfigurationInput,
+    ) -> Result<api::GetBucketIntelligentTieringConfigurationOutput> {
+        tiering::get(cx, &input)
+    }
+
     async fn get_bucket_inventory_configuration(
         &self,
         cx: &Cx,
         input: api::GetBucketInventoryConfigurationInput,
     ) -> Result<api::GetBucketInventoryConfigurationOutput> {
         inventory::get(cx, &input)
+    }
+
+    async fn get_bucket_metrics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::GetBucketMetricsConfigurationInput,
+    ) -> Result<api::GetBucketMetricsConfigurationOutput> {
+        metrics::get(cx, &input)
     }
 
     async fn get_bucket_lifecycle_configuration(
@@ -302,12 +350,36 @@ impl api::Operations for S3 {
         objects::head(self, cx, &input)
     }
 
+    async fn list_bucket_analytics_configurations(
+        &self,
+        cx: &Cx,
+        input: api::ListBucketAnalyticsConfigurationsInput,
+    ) -> Result<api::ListBucketAnalyticsConfigurationsOutput> {
+        analytics::list(cx, input)
+    }
+
+    async fn list_bucket_intelligent_tiering_configurations(
+        &self,
+        cx: &Cx,
+        input: api::ListBucketIntelligentTieringConfigurationsInput,
+    ) -> Result<api::ListBucketIntelligentTieringConfigurationsOutput> {
+        tiering::list(cx, input)
+    }
+
     async fn list_bucket_inventory_configurations(
         &self,
         cx: &Cx,
         input: api::ListBucketInventoryConfigurationsInput,
     ) -> Result<api::ListBucketInventoryConfigurationsOutput> {
         inventory::list(cx, input)
+    }
+
+    async fn list_bucket_metrics_configurations(
+        &self,
+        cx: &Cx,
+        input: api::ListBucketMetricsConfigurationsInput,
+    ) -> Result<api::ListBucketMetricsConfigurationsOutput> {
+        metrics::list(cx, input)
     }
 
     async fn list_buckets(&self, cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBucketsOutput> {
@@ -358,6 +430,14 @@ impl api::Operations for S3 {
         buckets::put_acl(cx, input).await
     }
 
+    async fn put_bucket_analytics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketAnalyticsConfigurationInput,
+    ) -> Result<()> {
+        analytics::put(cx, input).await
+    }
+
     async fn put_bucket_cors(&self, cx: &Cx, input: api::PutBucketCorsInput) -> Result<()> {
         cors::put(cx, input).await
     }
@@ -366,12 +446,28 @@ impl api::Operations for S3 {
         encryption_configuration::put(cx, input).await
     }
 
+    async fn put_bucket_intelligent_tiering_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketIntelligentTieringConfigurationInput,
+    ) -> Result<()> {
+        tiering::put(cx, input).await
+    }
+
     async fn put_bucket_inventory_configuration(
         &self,
         cx: &Cx,
         input: api::PutBucketInventoryConfigurationInput,
     ) -> Result<()> {
         inventory::put(cx, input).await
+    }
+
+    async fn put_bucket_metrics_configuration(
+        &self,
+        cx: &Cx,
+        input: api::PutBucketMetricsConfigurationInput,
+    ) -> Result<()> {
+        metrics::put(cx, input).await
     }
 
     async fn put_bucket_lifecycle_configuration(

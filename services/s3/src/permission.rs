@@ -228,8 +228,18 @@ fn bucket_action(operation: &str) -> Option<&'static str> {
         "PutBucketReplication" | "DeleteBucketReplication" => "s3:PutReplicationConfiguration",
         "GetBucketLogging" => "s3:GetBucketLogging",
         "PutBucketLogging" => "s3:PutBucketLogging",
+        "GetBucketMetricsConfiguration" | "ListBucketMetricsConfigurations" => "s3:GetMetricsConfiguration",
+        "PutBucketMetricsConfiguration" | "DeleteBucketMetricsConfiguration" => "s3:PutMetricsConfiguration",
         "GetBucketInventoryConfiguration" | "ListBucketInventoryConfigurations" => "s3:GetInventoryConfiguration",
         "PutBucketInventoryConfiguration" | "DeleteBucketInventoryConfiguration" => "s3:PutInventoryConfiguration",
+        "GetBucketIntelligentTieringConfiguration" | "ListBucketIntelligentTieringConfigurations" => {
+            "s3:GetIntelligentTieringConfiguration"
+        }
+        "PutBucketIntelligentTieringConfiguration" | "DeleteBucketIntelligentTieringConfiguration" => {
+            "s3:PutIntelligentTieringConfiguration"
+        }
+        "GetBucketAnalyticsConfiguration" | "ListBucketAnalyticsConfigurations" => "s3:GetAnalyticsConfiguration",
+        "PutBucketAnalyticsConfiguration" | "DeleteBucketAnalyticsConfiguration" => "s3:PutAnalyticsConfiguration",
         "GetBucketAbac" => "s3:GetBucketAbac",
         "PutBucketAbac" => "s3:PutBucketAbac",
         "GetBucketCors" => "s3:GetBucketCORS",

@@ -8,20 +8,22 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use undercast_kernel::store::{Read, Table, Tx};
-use undercast_kernel::{Access, AwsError, Cx, Failure, Next, Result, Task, Timestamp};
+use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::api::kept::ReplicationRule;
 use crate::content::{self, Span};
 use crate::encryption::{Asked, Customer};
-use crate::events::{self, Event};
+use crate::events::{self, Event, PRINCIPAL};
 use crate::intake::{self, Taken};
 use crate::replication::{Configuration, Rule, bucket_of};
+use crate::replication_failures::{self as failures, End, Reason};
 use crate::rows::{
-    BUCKETS, Bucket, Content, Method, Object, Ownership, Replication, SEGMENTS, Sealed, Segment, Stored,
+    BUCKETS, Bucket, Content, Method, Object, Ownership, Replication, SEGMENTS, Sealed, Segment, Stored, Versioning,
 };
 use crate::settings::Setting;
+use crate::tiers::{self, Note, Touch};
 use crate::versions::{self, Moment};
-use crate::{S3, error};
+use crate::{S3, error, replication_metrics, roles, tiering};
 
 /// Account, region, bucket, key, rank, destination → a version on its way there.
 pub(crate) static WAYS: Table<Way> = Table::new("s3.replications");
@@ -33,10 +35,10 @@ const IN_TIME: i64 = 15 * 60 * 1000;
 #[derive(Debug, Clone, Encode, Decode)]
 pub(crate) struct Way {
     #[n(0)]
-    rule: String,
+    pub(crate) rule: String,
     /// When it was sent off, in milliseconds since 1970.
     #[n(1)]
-    since: i64,
+    pub(crate) since: i64,
     /// It was told that it takes too long.
     #[n(2)]
     told: bool,
@@ -52,7 +54,7 @@ enum What {
 }
 
 /// What a task has to do.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Work {
     bucket: String,
     key: String,
@@ -106,14 +108,21 @@ pub(crate) fn notice(
     send(cx, tx, bucket, key, object, what).map(drop)
 }
 
-/// What the rules of a bucket make of something that happened to a version, and whether that is timed.
+/// How a way is watched.
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    timed: bool,
+    measured: bool,
+}
+
+/// What the rules of a bucket make of something that happened to a version.
 fn work_of(
     from: &(impl Read + ?Sized),
     bucket: &Bucket,
     key: &str,
     object: &Object,
     what: What,
-) -> Result<Vec<(Work, bool)>> {
+) -> Result<Vec<(Work, Watched)>> {
     let Some(configuration) = Setting::Replication.get::<Configuration>(from, bucket)? else { return Ok(Vec::new()) };
     let rules = configuration.rules_for(key, &object.tags).into_iter().filter(|r| wants(r, what, object));
     let work = |rule: &ReplicationRule| Work {
@@ -124,13 +133,14 @@ fn work_of(
         rule: rule.id.clone().unwrap_or_else(String::new),
         what,
     };
-    Ok(rules.map(|rule| (work(rule), rule.is_timed())).collect())
+    let watched = |rule: &ReplicationRule| Watched { timed: rule.is_timed(), measured: rule.is_measured() };
+    Ok(rules.map(|rule| (work(rule), watched(rule))).collect())
 }
 
 fn send(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object, what: What) -> Result<bool> {
     let all = work_of(tx, bucket, key, object, what)?;
-    for (work, timed) in &all {
-        schedule(cx, tx, bucket, work, *timed)?;
+    for (work, watched) in &all {
+        schedule(cx, tx, bucket, work, *watched)?;
     }
     if !all.is_empty() && what == What::Version {
         let pending = Object { replication: Some(Replication::Pending), ..object.clone() };
@@ -144,22 +154,34 @@ pub(crate) fn is_eligible(from: &(impl Read + ?Sized), bucket: &Bucket, key: &st
     Ok(!work_of(from, bucket, key, object, What::Version)?.is_empty())
 }
 
-/// Replicates a version that is there, to each destination that a rule names for it, and says whether all have it now.
-/// `None`: no rule does.
+/// Replicates a version that is there, to each destination that a rule names for it, and says why one does not have it now.
 ///
 /// Source: "Replicating existing objects with Batch Replication" in the user guide. The caller needs
 /// `s3:InitiateReplication`, the role of the configuration what it needs of any version.
-pub(crate) async fn existing(s3: &S3, cx: &Cx, name: &str, key: &str, version: Option<&str>) -> Result<Option<bool>> {
+pub(crate) async fn existing(s3: &S3, cx: &Cx, name: &str, key: &str, version: Option<&str>) -> Result<Option<Reason>> {
     let from = cx.read();
-    let bucket = crate::bucket::anywhere(&from, name, None)?;
+    let bucket = match crate::bucket::anywhere(&from, name, None) {
+        Ok(bucket) if bucket.region != cx.region() => return Ok(Some("SrcBucketInvalidRegion")),
+        Ok(bucket) => bucket,
+        Err(failure) => return failures::of_source(failure).map(Some),
+    };
     let access = s3.guarded(cx, &from, bucket.clone().into())?.on_object("s3:InitiateReplication", key);
-    if let Some(message) = cx.denied(&access)? {
-        return Err(crate::permission::denied(&access, &message).into());
+    if cx.denied(&access)?.is_some() {
+        return Ok(Some("InitiateReplicationNotPermitted"));
     }
-    let (all, rank, before) = cx
+    if !Setting::Replication.is_on(&bucket) {
+        return Ok(Some("SrcBucketReplicationConfigMissing"));
+    }
+    let found = cx
         .write(|tx| {
-            let object = crate::objects::existing(tx, &bucket, key, version)?;
+            let mut object = crate::objects::existing(tx, &bucket, key, version)?;
             let all = work_of(tx, &bucket, key, &object, What::Version)?;
+            // Batch Replication counts as access, live replication does not.
+            let note = Note::of(&object, Touch::Read, cx.now_millis()).filter(|_| !all.is_empty());
+            if let Some(note) = note {
+                note.put(tx, &bucket, key, cx.now_millis())?;
+                object = crate::objects::existing(tx, &bucket, key, version)?;
+            }
             for (work, _) in &all {
                 let underway = Way { rule: work.rule.clone(), since: cx.now_millis(), told: false };
                 WAYS.put(tx, &way(&bucket, work), &underway);
@@ -170,47 +192,47 @@ pub(crate) async fn existing(s3: &S3, cx: &Cx, name: &str, key: &str, version: O
             }
             Ok((all, object.rank, object.replication))
         })
-        .await?;
+        .await;
+    let (all, rank, before) = match found {
+        Ok(found) => found,
+        Err(failure) => return failures::of_source(failure).map(Some),
+    };
     if all.is_empty() {
-        return Ok(None);
+        return Ok(Some("SrcObjectNotEligible"));
     }
     let owner = cx.kernel().cx_for(&bucket.account, &bucket.region);
+    let mut why = None;
     for (work, _) in all {
-        let task = Task {
-            service: "s3".to_owned(),
-            id: String::new(),
-            kind: "replicate".to_owned(),
-            payload: serde_json::to_string(&work).map_err(Failure::broken)?,
-            account: bucket.account.clone(),
-            region: bucket.region.clone(),
-            due: 0,
-            attempts: 0,
-        };
-        match run(s3, &owner, &task).await {
+        let failed = match bring(s3, &owner, &work).await {
             Err(failure @ Failure::Broken(_)) => return Err(failure),
             // Nobody comes again for what cannot be reached: the job tells of it.
-            Err(_) => settle(&owner, &bucket, &work, Some("DstPutObjNotPermitted")).await?,
-            Ok(_) => {}
-        }
+            Err(_) => {
+                settle(&owner, &bucket, &work, Some("DstPutObjectNotPermitted")).await?;
+                Some("DstPutObjectNotPermitted")
+            }
+            Ok(failed) => failed,
+        };
+        why = why.or(failed);
     }
-    cx.write(|tx| {
-        let Some(mut object) = versions::ranked(tx, &bucket, key, rank)? else { return Ok(None) };
-        let arrived = object.replication == Some(Replication::Completed);
-        // What replication brought here stays a replica.
-        if before == Some(Replication::Replica) {
-            object.replication = before;
-            versions::put_back(tx, &bucket, key, &object)?;
-        }
-        Ok(Some(arrived))
-    })
-    .await
+    // What replication brought here stays a replica.
+    if before == Some(Replication::Replica) {
+        cx.write(|tx| {
+            let Some(object) = versions::ranked(tx, &bucket, key, rank)? else { return Ok(()) };
+            versions::put_back(tx, &bucket, key, &Object { replication: before, ..object })
+        })
+        .await?;
+    }
+    Ok(why)
 }
 
-fn schedule(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, work: &Work, timed: bool) -> Result<()> {
+fn schedule(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, work: &Work, watched: Watched) -> Result<()> {
     let text = serde_json::to_string(work).map_err(Failure::broken)?;
     let owner = cx.elsewhere(&bucket.account, &bucket.region);
     WAYS.put(tx, &way(bucket, work), &Way { rule: work.rule.clone(), since: cx.now_millis(), told: false });
-    if timed && work.what == What::Version {
+    if watched.measured {
+        replication_metrics::begin(cx, tx, bucket)?;
+    }
+    if watched.timed && work.what == What::Version {
         let late = Timestamp::from_millisecond(cx.now_millis() + IN_TIME).map_err(Failure::broken)?;
         cx.tasks().schedule(&owner, tx, "s3", &cx.random().uuid(), "replicate-late", text.clone(), late)?;
     }
@@ -224,7 +246,9 @@ struct Job {
     object: Object,
     rule: ReplicationRule,
     target: Bucket,
-    /// The role of the configuration, at the destination.
+    /// The role of the configuration.
+    role: String,
+    /// That role, at the destination.
     cx: Cx,
 }
 
@@ -236,108 +260,103 @@ enum Found {
     NoTarget(Bucket),
 }
 
-fn find(cx: &Cx, work: Work) -> Result<(Found, Work)> {
+fn find(cx: &Cx, work: &Work) -> Result<Found> {
     let from = cx.read();
-    let Some(source) = BUCKETS.get(&from, &(&work.bucket,))? else { return Ok((Found::Nothing, work)) };
+    let Some(source) = BUCKETS.get(&from, &(&work.bucket,))? else { return Ok(Found::Nothing) };
     let Some(configuration) = Setting::Replication.get::<Configuration>(&from, &source)? else {
-        return Ok((Found::Nothing, work));
+        return Ok(Found::Nothing);
     };
-    let Some(rule) = configuration.rule(&work.rule).cloned() else { return Ok((Found::Nothing, work)) };
-    let Some(object) = versions::ranked(&from, &source, &work.key, work.rank)? else {
-        return Ok((Found::Nothing, work));
-    };
+    let Some(rule) = configuration.rule(&work.rule).cloned() else { return Ok(Found::Nothing) };
+    let Some(object) = versions::ranked(&from, &source, &work.key, work.rank)? else { return Ok(Found::Nothing) };
     let name = bucket_of(&work.destination).unwrap_or("");
-    let Some(target) = BUCKETS.get(&from, &(name,))? else { return Ok((Found::NoTarget(source), work)) };
-    let role = cx.as_role("s3.amazonaws.com", &configuration.role, "s3-replication");
-    let cx = role.elsewhere(&target.account, &target.region);
-    let copy = Work {
-        bucket: work.bucket.clone(),
-        key: work.key.clone(),
-        destination: work.destination.clone(),
-        rule: work.rule.clone(),
-        ..work
-    };
-    Ok((Found::Job(Box::new(Job { work: copy, source, object, rule, target, cx })), work))
+    let Some(target) = BUCKETS.get(&from, &(name,))? else { return Ok(Found::NoTarget(source)) };
+    let role = configuration.role;
+    let cx = cx.as_role(PRINCIPAL, &role, "s3-replication").elsewhere(&target.account, &target.region);
+    Ok(Found::Job(Box::new(Job { work: work.clone(), source, object, rule, target, role, cx })))
 }
 
 /// Brings a version to its destination.
 pub(crate) async fn run(s3: &S3, cx: &Cx, task: &Task) -> Result<Next> {
     let work: Work = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
-    let (found, work) = find(cx, work)?;
-    let job = match found {
-        Found::Job(job) => job,
-        Found::Nothing => return Ok(Next::Done),
-        Found::NoTarget(source) => {
-            settle(cx, &source, &work, Some("DstBucketNotFound")).await?;
-            return Ok(Next::Done);
-        }
-    };
-    match job.deliver(s3).await {
-        Ok(()) => settle(cx, &job.source, &work, None).await?,
-        // Who refuses will refuse again; what cannot be reached, or answers that it is overloaded, is tried again.
-        Err(Failure::Aws(error)) if error.status < 500 && error.code != "ThrottlingException" => {
-            tracing::warn!(bucket = work.bucket, key = work.key, error = %error, "a version cannot be replicated");
-            settle(cx, &job.source, &work, Some(reason(&error))).await?;
-        }
-        Err(failure) => return Err(failure),
-    }
+    bring(s3, cx, &work).await?;
     Ok(Next::Done)
 }
 
-/// S3's word for why it failed.
-fn reason(error: &AwsError) -> &'static str {
-    match error.code.as_ref() {
-        "AccessDenied" => "AssumeRoleNotPermitted",
-        code if code.starts_with("KMS.") => "DstKmsKeyInvalid",
-        "InvalidRequest" => "DstObjectHardDeleted",
-        _ => "DstPutObjNotPermitted",
+/// The same. Says why it cannot be brought there.
+async fn bring(s3: &S3, cx: &Cx, work: &Work) -> Result<Option<Reason>> {
+    let (source, why) = match find(cx, work)? {
+        Found::Nothing => return Ok(None),
+        Found::NoTarget(source) => (source, Some("DstBucketNotFound")),
+        Found::Job(job) => {
+            let why = match job.deliver(s3).await {
+                Ok(why) => why,
+                Err(failure) => Some(failures::of_destination(failure)?),
+            };
+            (job.source, why)
+        }
+    };
+    if let Some(why) = why {
+        tracing::warn!(bucket = work.bucket, key = work.key, why, "a version cannot be replicated");
     }
+    settle(cx, &source, work, why).await?;
+    Ok(why)
 }
 
 impl Job {
-    /// The role may do it: read at the source, write at the destination.
-    fn check(&self, s3: &S3) -> Result<()> {
+    /// Why it may not be done, if it may not: the role reads at the source, and writes at the destination.
+    fn refusal(&self, s3: &S3) -> Result<Option<Reason>> {
+        if !roles::is_assumable(&self.cx, PRINCIPAL, &self.role)? {
+            return Ok(Some("AssumeRoleNotPermitted"));
+        }
+        if self.target.versioning != Versioning::Enabled {
+            return Ok(Some("DstBucketUnversioned"));
+        }
+        if self.source.lock.is_some() && self.target.lock.is_none() {
+            return Ok(Some("DstBucketObjectLockConfigMissing"));
+        }
         let from = self.cx.read();
         let source = s3.guarded(&self.cx, &from, self.source.clone().into())?;
         let target = s3.guarded(&self.cx, &from, self.target.clone().into())?;
         let key = self.work.key.as_str();
         let mut needed = match self.work.what {
-            What::Marker => vec![target.on_object("s3:ReplicateDelete", key)],
+            What::Marker => vec![(target.on_object("s3:ReplicateDelete", key), "DstDelObjNotPermitted")],
             What::Version | What::Change => vec![
-                source.on_object("s3:GetObjectVersionForReplication", key),
-                target.on_object("s3:ReplicateObject", key),
+                (source.on_object("s3:GetObjectVersionForReplication", key), "SrcGetObjectNotPermitted"),
+                (target.on_object("s3:ReplicateObject", key), "DstPutObjectNotPermitted"),
             ],
         };
         if !self.object.tags.is_empty() {
-            needed.push(source.on_object("s3:GetObjectVersionTagging", key));
-            needed.push(target.on_object("s3:ReplicateTags", key));
+            needed.push((source.on_object("s3:GetObjectVersionTagging", key), "SrcGetTaggingNotPermitted"));
+            needed.push((target.on_object("s3:ReplicateTags", key), "DstPutTaggingNotPermitted"));
         }
         if self.rule.destination.access_control_translation.is_some() {
-            needed.push(target.on_object("s3:ObjectOwnerOverrideToBucketOwner", key));
+            let owner = target.on_object("s3:ObjectOwnerOverrideToBucketOwner", key);
+            needed.push((owner, "DstPutObjectNotPermitted"));
         }
-        needed.iter().try_for_each(|access| self.allowed(access))
+        for (access, why) in needed {
+            if self.cx.denied(&access)?.is_some() {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
     }
 
-    fn allowed(&self, access: &Access) -> Result<()> {
-        match self.cx.denied(access)? {
-            Some(message) => Err(AwsError::new("AccessDenied", 403, message).into()),
-            None => Ok(()),
-        }
-    }
-
-    async fn deliver(&self, s3: &S3) -> Result<()> {
+    async fn deliver(&self, s3: &S3) -> Result<Option<Reason>> {
         let operation = if self.work.what == What::Marker { "ReplicateDelete" } else { "ReplicateObject" };
         let faults = self.cx.kernel().faults();
         if faults.is_dead_region(&self.target.region) {
             return Err(Failure::Cut);
         }
         faults.strike(&self.cx, "s3", operation).await?;
-        self.check(s3)?;
-        match self.work.what {
-            What::Version => self.deliver_version(s3).await,
-            What::Marker => self.place(self.object.clone(), &[], None).await,
-            What::Change => self.change().await,
+        if let Some(why) = self.refusal(s3)? {
+            return Ok(Some(why));
         }
+        match self.work.what {
+            What::Version => return self.deliver_version(s3).await,
+            What::Marker => self.place(self.object.clone(), &[], None).await?,
+            What::Change => self.change().await?,
+        }
+        Ok(None)
     }
 
     /// What a replica is encrypted with: as the destination says for what S3's own keys encrypt, with the rule's key for
@@ -358,7 +377,7 @@ impl Job {
         }
     }
 
-    async fn deliver_version(&self, s3: &S3) -> Result<()> {
+    async fn deliver_version(&self, s3: &S3) -> Result<Option<Reason>> {
         let from = self.cx.read();
         let mut replica = self.object.clone();
         let destination = &self.rule.destination;
@@ -368,6 +387,8 @@ impl Job {
                 Some(_) => None,
                 None => replica.storage_class,
             });
+        replica.restoration = None;
+        replica.tiered = tiers::begun(replica.storage_class.as_deref(), self.cx.now_millis());
         let source_owner = replica.owner.take().unwrap_or_else(|| self.source.account.clone());
         let given = destination.access_control_translation.is_some() || self.target.ownership == Ownership::Enforced;
         if given {
@@ -380,11 +401,17 @@ impl Job {
         }
         let Some(asked) = self.asked() else {
             let segments = content::segments(&from, &self.source, &self.object)?;
-            return self.place(replica, &segments, None).await;
+            return self.place(replica, &segments, None).await.map(|()| None);
         };
         let source_cx = self.cx.elsewhere(&self.source.account, &self.source.region);
-        let source_key = s3.opening(&source_cx, self.object.sealed.as_ref(), &Customer::default()).await?;
-        let sealing = s3.sealing(&self.cx, &self.target, &self.work.key, &asked).await?;
+        let source_key = match s3.opening(&source_cx, self.object.sealed.as_ref(), &Customer::default()).await {
+            Ok(key) => key,
+            Err(failure) => return failures::of_key(failure, End::Source).map(Some),
+        };
+        let sealing = match s3.sealing(&self.cx, &self.target, &self.work.key, &asked).await {
+            Ok(sealing) => sealing,
+            Err(failure) => return failures::of_key(failure, End::Destination).map(Some),
+        };
         let algorithm = replica.checksum.as_ref().map_or(crate::checksum::Algorithm::Crc64Nvme, |c| c.algorithm);
         let whole = Span::whole(self.object.size);
         let body =
@@ -394,7 +421,7 @@ impl Job {
         replica.sealed = sealing.sealed;
         replica.parts = None;
         replica.checksum = Some(taken.checksum.clone());
-        self.place(replica, &[], Some(&taken)).await
+        self.place(replica, &[], Some(&taken)).await.map(|()| None)
     }
 
     /// Puts a replica where its version stands among those of the key.
@@ -456,6 +483,7 @@ impl Job {
                     there.locked = self.object.locked;
                 }
                 versions::put_back(tx, &self.target, &self.work.key, &there)?;
+                tiering::notice(&self.cx, tx, &self.target, &there)?;
                 events::tell(&self.cx, tx, &self.target, Event::TaggingPut, &self.work.key, Some(&there), moment, None)
             })
             .await
@@ -480,6 +508,9 @@ fn told(work: &Work, since: i64, why: Option<&str>) -> (&'static str, Json) {
 /// The end of a way. `failed`: why it led nowhere.
 async fn settle(cx: &Cx, source: &Bucket, work: &Work, failed: Option<&str>) -> Result<()> {
     let moment = Moment::of(cx);
+    if failed.is_some() {
+        replication_metrics::failed(cx, &cx.read(), source, &work.rule)?;
+    }
     cx.write(|tx| {
         let place = way(source, work);
         let Some(gone) = WAYS.get(tx, &place)? else { return Ok(()) };

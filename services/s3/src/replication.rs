@@ -57,6 +57,8 @@ pub(crate) trait Rule {
     fn copies_kms(&self) -> bool;
     /// Replication Time Control: it is told of what takes more than fifteen minutes.
     fn is_timed(&self) -> bool;
+    /// CloudWatch is told of it.
+    fn is_measured(&self) -> bool;
 }
 
 impl Rule for ReplicationRule {
@@ -86,6 +88,10 @@ impl Rule for ReplicationRule {
 
     fn is_timed(&self) -> bool {
         is_on(self.destination.replication_time.as_ref().map(|t| t.status.as_str()))
+    }
+
+    fn is_measured(&self) -> bool {
+        is_on(self.destination.metrics.as_ref().map(|m| m.status.as_str()))
     }
 }
 

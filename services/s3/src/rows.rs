@@ -24,7 +24,7 @@ pub(crate) static LISTED: Table<Listed> = Table::new("s3.objects");
 pub(crate) static VERSIONS: Table<Object> = Table::new("s3.versions");
 /// The same rows without what listings do not show.
 pub(crate) static LISTED_VERSIONS: Table<Listed> = Table::new("s3.versions");
-/// The rows of [`OBJECTS`] as lifecycle rules see them.
+/// The rows of [`OBJECTS`] as lifecycle rules and access tiers see them.
 pub(crate) static AGED: Table<Aged> = Table::new("s3.objects");
 /// Those of [`VERSIONS`].
 pub(crate) static AGED_VERSIONS: Table<Aged> = Table::new("s3.versions");
@@ -294,6 +294,30 @@ pub(crate) enum Restoration {
     Until(#[n(0)] i64),
 }
 
+/// Where a version of the class INTELLIGENT_TIERING is among the access tiers of that class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Tiered {
+    /// Milliseconds since 1970 of an access on the last day on which there was one.
+    #[n(0)]
+    pub(crate) accessed: i64,
+    /// The same of a query, which keeps a version out of the archives and brings it into no other tier.
+    #[n(1)]
+    pub(crate) queried: Option<i64>,
+    /// The archive in which it is.
+    #[n(2)]
+    pub(crate) archive: Option<Archive>,
+}
+
+/// The access tiers whose objects must be asked back; the later one is further down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Archive {
+    #[n(0)]
+    Access,
+    #[n(1)]
+    DeepAccess,
+}
+
 /// How far the replication of a version is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
@@ -442,6 +466,9 @@ pub(crate) struct Object {
     pub(crate) restoration: Option<Restoration>,
     #[n(17)]
     pub(crate) replication: Option<Replication>,
+    /// `None`: of another class, or nobody has accessed it since the day on which it was made.
+    #[n(18)]
+    pub(crate) tiered: Option<Tiered>,
 }
 
 /// An [`Object`] as listings show it: the same numbers.
@@ -469,7 +496,7 @@ pub(crate) struct Listed {
     pub(crate) restoration: Option<Restoration>,
 }
 
-/// An [`Object`] as lifecycle rules see it: the same numbers.
+/// An [`Object`] as lifecycle rules and access tiers see it: the same numbers.
 #[derive(Debug, Clone, Encode, Decode)]
 pub(crate) struct Aged {
     #[n(0)]
@@ -484,6 +511,8 @@ pub(crate) struct Aged {
     pub(crate) storage_class: Option<String>,
     #[n(10)]
     pub(crate) tags: BTreeMap<String, String>,
+    #[n(18)]
+    pub(crate) tiered: Option<Tiered>,
 }
 
 /// A multipart upload that is going on.
@@ -569,6 +598,7 @@ impl Object {
             locked: Locked::default(),
             restoration: None,
             replication: None,
+            tiered: None,
         }
     }
 

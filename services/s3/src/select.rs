@@ -22,7 +22,8 @@ use undercast_wire::write::Write;
 use crate::api::{input, output};
 use crate::encryption::{self, DataKey};
 use crate::rows::{Bucket, Content, Object, Stored};
-use crate::{S3, api, content, error};
+use crate::tiers::{Note, Touch};
+use crate::{S3, api, archive, content, error, metrics};
 
 /// So many events wait for a slow reader.
 const WAITING: usize = 4;
@@ -46,6 +47,7 @@ pub(crate) async fn content(
     let bucket = s3.bucket(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let object = s3.readable(cx, &from, &bucket, &input.key, None)?;
     check_class(&object)?;
+    archive::check_readable(&object, cx.now_millis())?;
     let key = s3.opening(cx, object.sealed.as_ref(), &encryption::customer!(input)).await?;
     let query = Query {
         source: Arc::new(Whole::of(cx, &from, &bucket, &object, key)?),
@@ -54,6 +56,7 @@ pub(crate) async fn content(
         output: read_output(input.output_serialization).map_err(|e| refused(&e))?,
         now: cx.now(),
         progress: input.request_progress.is_some_and(|p| p.enabled == Some(true)),
+        metered: Metered { cx: cx.clone(), bucket: bucket.clone(), key: input.key.clone(), object: object.clone() },
     };
     let (give, mut events) = mpsc::channel(WAITING);
     // Not one of the runtime's threads: those are waited for here, when files are read.
@@ -65,6 +68,9 @@ pub(crate) async fn content(
         Some(Err(error)) => return Err(refused(&error).into()),
         None => return Err(cx.broken("a query ended without a word")),
     };
+    if let Some(note) = Note::of(&object, Touch::Query, cx.now_millis()) {
+        note.keep(cx, &bucket, &input.key).await;
+    }
     let stream = futures_util::stream::unfold((Some(first), events), |(next, mut events)| async move {
         let event = match next {
             Some(event) => Ok(event),
@@ -116,6 +122,28 @@ struct Query {
     output: Output,
     now: undercast_wire::Timestamp,
     progress: bool,
+    metered: Metered,
+}
+
+/// What the metrics of a query are of.
+struct Metered {
+    cx: Cx,
+    bucket: Arc<Bucket>,
+    key: String,
+    object: Object,
+}
+
+impl Metered {
+    fn observe(&self, all: Statistics) {
+        let figures = [
+            ("SelectBytesScanned", "Bytes", all.scanned as f64),
+            ("SelectBytesReturned", "Bytes", all.returned as f64),
+        ];
+        let (from, object) = (self.cx.read(), (self.key.as_str(), &self.object));
+        if let Err(failure) = metrics::observe_object(&self.cx, &from, &self.bucket, object, &figures) {
+            tracing::warn!(error = &failure as &dyn std::error::Error, "a query is not in the metrics");
+        }
+    }
 }
 
 /// Nobody reads the answer any more.
@@ -153,6 +181,7 @@ impl Query {
         if self.progress {
             give(Ok(Event::progress(scan.statistics())))?;
         }
+        self.metered.observe(scan.statistics());
         give(Ok(Event::stats(scan.statistics())))?;
         give(Ok(Event::End(output::EndEvent {})))
     }

@@ -18,6 +18,8 @@ pub(crate) enum Setting {
     Cors,
     Lifecycle,
     Logging,
+    /// There are configurations of request metrics.
+    Metrics,
     Replication,
     Website,
 }
@@ -31,6 +33,7 @@ impl Setting {
             Self::Cors => "cors",
             Self::Lifecycle => "lifecycle",
             Self::Logging => "logging",
+            Self::Metrics => "metrics",
             Self::Replication => "replication",
             Self::Website => "website",
         }
@@ -45,6 +48,7 @@ impl Setting {
             Self::Lifecycle => 1 << 3,
             Self::Website => 1 << 4,
             Self::Logging => 1 << 6,
+            Self::Metrics => 1 << 8,
             Self::Replication => 1 << 5,
         }
     }
@@ -52,6 +56,14 @@ impl Setting {
     /// Whether the bucket has it.
     pub(crate) fn is_on(self, bucket: &Bucket) -> bool {
         bucket.has & self.bit() != 0
+    }
+
+    /// Says in the bucket's row whether it has something of the kind, which is kept elsewhere.
+    pub(crate) fn mark(self, tx: &mut Tx<'_>, bucket: &mut Bucket, on: bool) {
+        if self.is_on(bucket) != on {
+            bucket.has ^= self.bit();
+            BUCKETS.put(tx, &(&bucket.name,), bucket);
+        }
     }
 
     /// The setting of a bucket. `None`: it has none.

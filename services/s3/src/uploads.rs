@@ -11,8 +11,10 @@ use crate::encryption::{Customer, DataKey};
 use crate::intake::{self, Said, Taken};
 use crate::lifecycle::{Ages, End};
 use crate::rows::{Bucket, PARTS, Part, Sealed, UPLOADS, Upload};
+use crate::tiers::{Note, Touch};
 use crate::{
-    S3, acl, archive, bucket, buckets, encryption, error, headers, lifecycle, lock, objects, permission, tagging,
+    S3, acl, archive, bucket, buckets, encryption, error, headers, lifecycle, lock, objects, permission, storage,
+    tagging,
 };
 
 /// Parts have numbers up to this one.
@@ -218,6 +220,7 @@ async fn keep(
         }
         intake::retain(tx, &bucket, &part.stored)?;
         PARTS.put(tx, &place, &part);
+        storage::changed(tx, &bucket)?;
         Ok(())
     })
     .await?;
@@ -248,8 +251,8 @@ pub(crate) async fn part_copy(s3: &S3, cx: &Cx, input: api::UploadPartCopyInput)
     let found = bucket::open(cx, &from, &input.bucket, owner)?;
     let number = check_number(input.part_number)?;
     let upload = open(&from, &found, &input.key, &input.upload_id)?;
-    let source = CopySource::parse(&input.copy_source)?;
-    let source = Source::find(cx, &source, input.expected_source_bucket_owner.as_deref(), &copy::reading_of(&input))?;
+    let name = CopySource::parse(&input.copy_source)?;
+    let source = Source::find(cx, &name, input.expected_source_bucket_owner.as_deref(), &copy::reading_of(&input))?;
     archive::check_readable(&source.object, cx.now_millis())?;
     let source_key = s3.opening(cx, source.object.sealed.as_ref(), &encryption::source_customer!(input)).await?;
     let customer = encryption::customer!(input);
@@ -264,10 +267,14 @@ pub(crate) async fn part_copy(s3: &S3, cx: &Cx, input: api::UploadPartCopyInput)
         return Err(error::invalid_request(message).into());
     }
     let version = source.object.shown_version(&source.bucket);
+    let note = Note::of(&source.object, Touch::Read, cx.now_millis());
     let body = content::open(cx, &from, &source.bucket, source.object, span, source_key.as_ref()).await?;
     let taken = intake::copy(cx, body, upload.algorithm.unwrap_or(Algorithm::Crc64Nvme), data_key.as_ref()).await?;
     let shown: Checksum = taken.checksum.clone();
     let etag = keep(cx, &input.bucket, owner, &input.key, &input.upload_id, number, taken).await?;
+    if let Some(note) = note {
+        note.keep(cx, &source.bucket, &name.key).await;
+    }
     let mut result = output::CopyPartResult {
         e_tag: Some(format!("\"{etag}\"")),
         last_modified: Some(buckets::shown(cx.now_millis())),
@@ -296,6 +303,7 @@ pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, id: &str, kept
         }
     }
     PARTS.clear(tx, &bucket.key(id))?;
+    storage::changed(tx, bucket)?;
     UPLOADS.delete(tx, &upload_key(bucket, key, id));
     Ok(())
 }

@@ -10,7 +10,7 @@ use undercast_kernel::store::{Order, Read, Tx};
 use undercast_kernel::{Cx, Result};
 
 use crate::rows::{Bucket, Content, OBJECTS, Object, SEGMENTS, VERSIONS, Versioning};
-use crate::{error, intake};
+use crate::{error, intake, storage};
 
 /// How S3 writes the version that was put while the bucket kept none.
 pub(crate) const NULL: &str = "null";
@@ -141,6 +141,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, bucket: &Bucket, object: &Object) -> Resu
 
 /// Makes `object` the current version of the key. Its rank and version are filled in.
 pub(crate) fn place(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, mut object: Object, moment: Moment) -> Result<Object> {
+    storage::changed(tx, bucket)?;
     let current = make_room(tx, bucket, key)?;
     object.rank = moment.rank(current);
     object.version = (bucket.versioning == Versioning::Enabled).then(|| moment.id(object.rank));
@@ -151,6 +152,7 @@ pub(crate) fn place(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, mut object: Obj
 /// Puts a version that has its rank and id already where it stands among those of the key, in the place of itself if it
 /// was there.
 pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: Object, moment: Moment) -> Result<Object> {
+    storage::changed(tx, bucket)?;
     if let Some(before) = ranked(tx, bucket, key, object.rank)? {
         if before.version != object.version {
             // Another version was made here at the same moment, so this one gets another id.
@@ -219,6 +221,7 @@ pub(crate) struct Deleted {
 
 /// Deletes a key: for good where the bucket keeps no versions, else behind a delete marker.
 pub(crate) fn delete(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, moment: Moment) -> Result<Deleted> {
+    storage::changed(tx, bucket)?;
     if bucket.versioning == Versioning::Off {
         let removed = OBJECTS.get(tx, &bucket.key(key))?;
         if let Some(object) = &removed {
@@ -237,6 +240,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, moment: Moment
 
 /// Deletes one version for good. `None`: there is none with that id.
 pub(crate) fn delete_version(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, id: &str) -> Result<Option<Object>> {
+    storage::changed(tx, bucket)?;
     let current = OBJECTS.get(tx, &bucket.key(key))?;
     let has_current = current.is_some();
     if let Some(object) = current.filter(|o| o.is(id)) {
@@ -273,6 +277,7 @@ pub(crate) fn ranked(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, ra
 
 /// Deletes a version that is not current for good.
 pub(crate) fn delete_ranked(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object) -> Result<()> {
+    storage::changed(tx, bucket)?;
     release(tx, bucket, object)?;
     VERSIONS.delete(tx, &old(bucket, key, object.rank));
     Ok(())
@@ -280,6 +285,7 @@ pub(crate) fn delete_ranked(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object:
 
 /// Puts a changed version back where it stands.
 pub(crate) fn put_back(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object) -> Result<()> {
+    storage::changed(tx, bucket)?;
     if OBJECTS.get(tx, &bucket.key(key))?.is_some_and(|o| o.rank == object.rank) {
         OBJECTS.put(tx, &bucket.key(key), object);
     } else {

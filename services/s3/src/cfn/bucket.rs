@@ -43,7 +43,7 @@ fn resource(cx: &Cx, name: &str) -> Resource {
 }
 
 async fn one(cx: &Cx, call: Call) -> Result<()> {
-    // An inventory that somebody has deleted need not be deleted.
+    // A configuration that somebody has deleted need not be deleted.
     unless_gone(cx.call("s3", call.operation, call.input).await, &["NoSuchConfiguration"])
 }
 
@@ -172,13 +172,16 @@ impl ResourceType for Bucket {
             "AbacStatus",
             "AccelerateConfiguration",
             "AccessControl",
+            "AnalyticsConfigurations",
             "BucketEncryption",
             "BucketName",
             "BucketNamespace",
             "CorsConfiguration",
+            "IntelligentTieringConfigurations",
             "InventoryConfigurations",
             "LifecycleConfiguration",
             "LoggingConfiguration",
+            "MetricsConfigurations",
             "NotificationConfiguration",
             "ObjectLockConfiguration",
             "ObjectLockEnabled",

@@ -91,6 +91,86 @@ fn under(name: &str, value: Json) -> Json {
     Json::Object(Map::from_iter([(name.to_owned(), value)]))
 }
 
+/// What a template names one beside the other, as one filter of S3's.
+fn filtered(mut given: Json) -> Json {
+    let Some(members) = given.as_object_mut() else { return given };
+    let tags = members.remove("TagFilters");
+    let mut tags = tags.as_ref().and_then(Json::as_array).cloned().unwrap_or_else(Vec::new);
+    let others = ["Prefix", "AccessPointArn"].into_iter();
+    let mut parts = Map::from_iter(others.filter_map(|name| members.remove_entry(name)));
+    let filter = match (parts.len(), tags.len()) {
+        (0, 0) => return given,
+        (0, 1) => json!({"Tag": tags.pop()}),
+        (1, 0) => Json::Object(parts),
+        (_, count) => {
+            if count > 0 {
+                parts.insert("Tags".to_owned(), tags.into());
+            }
+            json!({"And": parts})
+        }
+    };
+    members.insert("Filter".to_owned(), filter);
+    given
+}
+
+pub(super) static METRICS: Form = Form::List(&MEASURED);
+
+static MEASURED: Form = Form::Shaped(
+    &Form::Structure(&[
+        member("AccessPointArn", Form::Text),
+        required("Id", Form::Text),
+        member("Prefix", Form::Text),
+        member("TagFilters", Form::List(&Form::Structure(&TAG))),
+    ]),
+    |given, _| Ok(filtered(given)),
+);
+
+pub(super) static TIERINGS: Form = Form::List(&TIERING);
+
+static TIERING: Form = Form::Shaped(
+    &Form::Structure(&[
+        required("Id", Form::Text),
+        member("Prefix", Form::Text),
+        required("Status", Form::Text),
+        member("TagFilters", Form::List(&Form::Structure(&TAG))),
+        required(
+            "Tierings",
+            Form::List(&Form::Structure(&[required("AccessTier", Form::Text), required("Days", Form::Number)])),
+        ),
+    ]),
+    |given, _| Ok(filtered(given)),
+);
+
+pub(super) static ANALYSES: Form = Form::List(&ANALYSIS);
+
+static ANALYSIS: Form = Form::Shaped(
+    &Form::Structure(&[
+        required("Id", Form::Text),
+        member("Prefix", Form::Text),
+        required("StorageClassAnalysis", Form::Structure(&[member("DataExport", EXPORT)])),
+        member("TagFilters", Form::List(&Form::Structure(&TAG))),
+    ]),
+    |given, _| Ok(filtered(given)),
+);
+
+const EXPORT: Form = Form::Structure(&EXPORTED);
+
+static EXPORTED: [Member; 2] = [
+    required(
+        "Destination",
+        Form::Shaped(
+            &Form::Structure(&[
+                member("BucketAccountId", Form::Text),
+                required("BucketArn", Form::Text).called("Bucket"),
+                required("Format", Form::Text),
+                member("Prefix", Form::Text),
+            ]),
+            |destination, _| Ok(under("S3BucketDestination", destination)),
+        ),
+    ),
+    required("OutputSchemaVersion", Form::Text),
+];
+
 pub(super) static LOGGING: Form = Form::Structure(&[
     member("DestinationBucketName", Form::Text).called("TargetBucket"),
     member("LogFilePrefix", Form::Text).called("TargetPrefix"),

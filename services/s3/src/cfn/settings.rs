@@ -102,11 +102,16 @@ pub(super) fn calls(bucket: &str, before: &Properties, after: &Properties) -> Re
         }
     }
     back.reverse();
-    let (mut gone, mut lists) = inventories(bucket, before, after)?;
-    gone.append(&mut back);
-    gone.append(&mut set);
-    gone.append(&mut lists);
-    Ok(gone)
+    let (mut calls, mut several) = (Vec::new(), Vec::new());
+    for kind in &SEVERAL {
+        let (mut gone, mut new) = kind.calls(bucket, before, after)?;
+        calls.append(&mut gone);
+        several.append(&mut new);
+    }
+    calls.append(&mut back);
+    calls.append(&mut set);
+    calls.append(&mut several);
+    Ok(calls)
 }
 
 impl Setting {
@@ -142,32 +147,70 @@ impl Setting {
     }
 }
 
-/// A bucket has several inventories. The calls that delete some of them, and those that set some.
-fn inventories(bucket: &str, before: &Properties, after: &Properties) -> Result<(Vec<Call>, Vec<Call>)> {
-    let (before, mut after) = (by_id(before)?, by_id(after)?);
-    let gone = before.keys().filter(|id| !after.contains_key(*id));
-    let gone = gone
-        .map(|id| Call { operation: "DeleteBucketInventoryConfiguration", input: json!({"Bucket": bucket, "Id": id}) });
-    let gone = gone.collect();
-    after.retain(|id, inventory| before.get(id) != Some(inventory));
-    let set = after.into_iter().map(|(id, inventory)| Call {
-        operation: "PutBucketInventoryConfiguration",
-        input: json!({"Bucket": bucket, "Id": id, "InventoryConfiguration": inventory}),
-    });
-    Ok((gone, set.collect()))
+/// A property of which a bucket has several, each under an id.
+struct Several {
+    property: &'static str,
+    form: &'static Form,
+    put: &'static str,
+    delete: &'static str,
+    /// The member of the input of `put` that has the value.
+    member: &'static str,
 }
 
-fn by_id(properties: &Properties) -> Result<BTreeMap<String, Json>> {
-    const NAME: &str = "InventoryConfigurations";
-    let Some(given) = said(properties, NAME) else { return Ok(BTreeMap::new()) };
-    let mut found = BTreeMap::new();
-    for inventory in forms::INVENTORIES.read(given, NAME)?.as_array().into_iter().flatten() {
-        let id = inventory.get("Id").map_or_else(String::new, text);
-        if found.insert(id, inventory.clone()).is_some() {
-            return Err(invalid(NAME, "array items are not unique"));
-        }
+static SEVERAL: [Several; 4] = [
+    Several {
+        property: "AnalyticsConfigurations",
+        form: &forms::ANALYSES,
+        put: "PutBucketAnalyticsConfiguration",
+        delete: "DeleteBucketAnalyticsConfiguration",
+        member: "AnalyticsConfiguration",
+    },
+    Several {
+        property: "IntelligentTieringConfigurations",
+        form: &forms::TIERINGS,
+        put: "PutBucketIntelligentTieringConfiguration",
+        delete: "DeleteBucketIntelligentTieringConfiguration",
+        member: "IntelligentTieringConfiguration",
+    },
+    Several {
+        property: "InventoryConfigurations",
+        form: &forms::INVENTORIES,
+        put: "PutBucketInventoryConfiguration",
+        delete: "DeleteBucketInventoryConfiguration",
+        member: "InventoryConfiguration",
+    },
+    Several {
+        property: "MetricsConfigurations",
+        form: &forms::METRICS,
+        put: "PutBucketMetricsConfiguration",
+        delete: "DeleteBucketMetricsConfiguration",
+        member: "MetricsConfiguration",
+    },
+];
+
+impl Several {
+    /// The calls that delete some of them, and those that set some.
+    fn calls(&self, bucket: &str, before: &Properties, after: &Properties) -> Result<(Vec<Call>, Vec<Call>)> {
+        let (before, mut after) = (self.by_id(before)?, self.by_id(after)?);
+        let gone = before.keys().filter(|id| !after.contains_key(*id));
+        let gone = gone.map(|id| Call { operation: self.delete, input: json!({"Bucket": bucket, "Id": id}) }).collect();
+        after.retain(|id, one| before.get(id) != Some(one));
+        let put =
+            |(id, one)| Call { operation: self.put, input: json!({"Bucket": bucket, "Id": id, self.member: one}) };
+        Ok((gone, after.into_iter().map(put).collect()))
     }
-    Ok(found)
+
+    fn by_id(&self, properties: &Properties) -> Result<BTreeMap<String, Json>> {
+        let Some(given) = said(properties, self.property) else { return Ok(BTreeMap::new()) };
+        let mut found = BTreeMap::new();
+        for one in self.form.read(given, self.property)?.as_array().into_iter().flatten() {
+            let id = one.get("Id").map_or_else(String::new, text);
+            if found.insert(id, one.clone()).is_some() {
+                return Err(invalid(self.property, "array items are not unique"));
+            }
+        }
+        Ok(found)
+    }
 }
 
 #[cfg(test)]

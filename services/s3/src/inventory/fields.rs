@@ -6,7 +6,7 @@ use undercast_wire::text::base64;
 use crate::api::kept::InventoryConfiguration;
 use crate::lifecycle_rules::{Lifecycle, Seen};
 use crate::rows::{Bucket, Object, Replication, Sealed};
-use crate::{acl, objects};
+use crate::{acl, objects, tiers};
 
 /// A version of an object (or a delete marker), as a list tells of it.
 pub(super) struct Line<'a> {
@@ -15,6 +15,8 @@ pub(super) struct Line<'a> {
     pub(super) key: &'a str,
     pub(super) object: &'a Object,
     pub(super) latest: bool,
+    /// When the list is made, in milliseconds since 1970.
+    pub(super) now: i64,
 }
 
 /// Of what kind the values of a column are.
@@ -84,7 +86,7 @@ static OF_VERSIONS: [Column; 3] = [
 
 /// The optional ones, in the order in which lists have them: that of the user guide's manifests, and of those that AWS
 /// delivered. What is not here is not built.
-static OPTIONAL: [Column; 15] = [
+static OPTIONAL: [Column; 16] = [
     told("Size", "size", Kind::Number, |l| Value::Number(i64::try_from(l.object.size).unwrap_or(i64::MAX))),
     told("LastModifiedDate", "last_modified_date", Kind::Moment, |l| {
         Value::Moment(l.object.modified.div_euclid(1000) * 1000)
@@ -113,6 +115,9 @@ static OPTIONAL: [Column; 15] = [
     }),
     told("ObjectLockLegalHoldStatus", "object_lock_legal_hold_status", Kind::Text, |l| {
         Value::of(l.object.locked.hold.map(|on| if on { "On" } else { "Off" }))
+    }),
+    told("IntelligentTieringAccessTier", "intelligent_tiering_access_tier", Kind::Text, |l| {
+        Value::of(tiers::access_tier(l.object, l.now))
     }),
     told("BucketKeyStatus", "bucket_key_status", Kind::Text, |l| match &l.object.sealed {
         Some(Sealed::Kms { bucket_key: true, .. }) => Value::text("ENABLED"),

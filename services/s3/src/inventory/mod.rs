@@ -132,7 +132,7 @@ async fn deliver(cx: &Cx, bucket: &Bucket, configuration: &InventoryConfiguratio
     let target = Target { cx: events::as_s3(cx, bucket), bucket: name, base, encryption: encryption(configuration) };
     let mut files = Vec::new();
     let (from, format) = (cx.read(), Format::of(configuration));
-    let mut walk = Walk::over(&from, bucket, configuration, format)?;
+    let mut walk = Walk::over(&from, bucket, configuration, format, cx.now_millis())?;
     while let Some(bytes) = walk.next_file()? {
         let key = format!("data/{}.{}", cx.random().uuid(), format.extension());
         let (size, md5) = (bytes.len(), hex_encode(&Md5::digest(&bytes)));

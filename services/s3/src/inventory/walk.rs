@@ -100,6 +100,8 @@ impl File {
 pub(super) struct Walk<'a> {
     bucket: &'a Bucket,
     lifecycle: Option<Lifecycle>,
+    /// When it began, in milliseconds since 1970.
+    now: i64,
     versions: bool,
     format: Format,
     columns: Vec<Column>,
@@ -117,11 +119,13 @@ impl<'a> Walk<'a> {
         bucket: &'a Bucket,
         configuration: &InventoryConfiguration,
         format: Format,
+        now: i64,
     ) -> Result<Self> {
         let prefix = configuration.filter.as_ref().map_or("", |f| f.prefix.as_str());
         Ok(Self {
             bucket,
             lifecycle: Setting::Lifecycle.get::<Lifecycle>(from, bucket)?,
+            now,
             versions: fields::lists_versions(configuration),
             format,
             columns: fields::columns(configuration),
@@ -151,7 +155,7 @@ impl<'a> Walk<'a> {
             for (latest, object) in self.found.1.by_ref() {
                 if self.versions || (latest && !object.marker) {
                     let (lifecycle, key) = (self.lifecycle.as_ref(), self.found.0.as_str());
-                    let line = Line { bucket: self.bucket, lifecycle, key, object: &object, latest };
+                    let line = Line { bucket: self.bucket, lifecycle, key, object: &object, latest, now: self.now };
                     return Ok(Some(fields::values(&self.columns, &line)));
                 }
             }

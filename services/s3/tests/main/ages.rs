@@ -1,5 +1,7 @@
 //! What time does to objects: lifecycles, archives, retention.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use super::*;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -174,6 +176,29 @@ async fn a_retention_ends_by_the_clock() {
     assert_eq!(delete().await.code(), "AccessDenied");
     advance(&cloud, 4 * DAY).await;
     delete().await.ok();
+}
+
+#[tokio::test]
+async fn the_default_retention_is_that_of_the_moment_at_which_the_body_is_there() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    call(&client, "CreateBucket", json!({"Bucket": "worm", "ObjectLockEnabledForBucket": true})).await.ok();
+    let whole = hostile::request("PUT", "/worm/slow", &[], b"first second");
+    let (before, behind) = whole.split_at(whole.len() - 6);
+    let mut stream = tokio::net::TcpStream::connect(cloud.address).await.unwrap();
+    stream.write_all(before).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let default =
+        json!({"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 3}}});
+    call(&client, "PutObjectLockConfiguration", json!({"Bucket": "worm", "ObjectLockConfiguration": default}))
+        .await
+        .ok();
+    stream.write_all(behind).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let kept = call(&client, "GetObjectRetention", json!({"Bucket": "worm", "Key": "slow"})).await.ok();
+    assert_eq!(kept["Retention"]["Mode"], "COMPLIANCE");
 }
 
 async fn versioned(client: &Client, name: &str) {

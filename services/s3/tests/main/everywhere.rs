@@ -12,6 +12,8 @@ fn calls() -> Vec<(&'static str, Json, &'static str)> {
     let rule = |more: Json| json!({"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": more});
     let inventory = json!({"Id": "i", "IsEnabled": false, "IncludedObjectVersions": "All", "Schedule": {"Frequency": "Daily"},
         "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::whole", "Format": "CSV"}}});
+    let tiering = json!({"Id": "t", "Status": "Disabled", "Tierings": [{"AccessTier": "ARCHIVE_ACCESS", "Days": 90}]});
+    let analysis = json!({"Id": "a", "StorageClassAnalysis": {}});
     let until = "2099-01-01T00:00:00Z";
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Principal": {"AWS": OTHER},
         "Resource": ["arn:aws:s3:::whole", "arn:aws:s3:::whole/*"]}]});
@@ -50,6 +52,22 @@ fn calls() -> Vec<(&'static str, Json, &'static str)> {
         ("GetBucketInventoryConfiguration", json!({"Id": "i"}), ""),
         ("ListBucketInventoryConfigurations", json!({}), ""),
         ("DeleteBucketInventoryConfiguration", json!({"Id": "i"}), ""),
+        ("PutBucketMetricsConfiguration", json!({"Id": "m", "MetricsConfiguration": {"Id": "m"}}), ""),
+        ("GetBucketMetricsConfiguration", json!({"Id": "m"}), ""),
+        ("ListBucketMetricsConfigurations", json!({}), ""),
+        ("DeleteBucketMetricsConfiguration", json!({"Id": "m"}), ""),
+        ("PutBucketAnalyticsConfiguration", json!({"Id": "a", "AnalyticsConfiguration": analysis}), ""),
+        ("GetBucketAnalyticsConfiguration", json!({"Id": "a"}), ""),
+        ("ListBucketAnalyticsConfigurations", json!({}), ""),
+        ("DeleteBucketAnalyticsConfiguration", json!({"Id": "a"}), ""),
+        (
+            "PutBucketIntelligentTieringConfiguration",
+            json!({"Id": "t", "IntelligentTieringConfiguration": tiering}),
+            "",
+        ),
+        ("GetBucketIntelligentTieringConfiguration", json!({"Id": "t"}), ""),
+        ("ListBucketIntelligentTieringConfigurations", json!({}), ""),
+        ("DeleteBucketIntelligentTieringConfiguration", json!({"Id": "t"}), ""),
         (
             "PutBucketLifecycleConfiguration",
             json!({"LifecycleConfiguration": {"Rules": [rule(json!({"Days": 900}))]}}),

@@ -175,6 +175,7 @@ async fn the_role_decides_what_a_job_may_do() {
     let failed = until(&client, &id, "Failed").await;
     let reason = failed["FailureReasons"][0]["FailureReason"].as_str().unwrap();
     assert!(reason.contains("ETag mismatch. Expected ETag: 0123."), "{reason}");
+    assert_eq!(failed["FailureReasons"][0]["FailureCode"], "InvalidManifestContent");
 }
 
 #[tokio::test]
@@ -378,6 +379,7 @@ async fn what_was_there_before_the_rule_is_replicated_by_a_job() {
     until(&client, &id, "Complete").await;
     let (_, lines) = reported(&client, &id).await;
     assert!(lines.len() == 1 && lines[0].1.starts_with("source,other,"), "{lines:?}");
+    assert!(lines[0].1.contains("SrcObjectNotEligible"), "{lines:?}");
 }
 
 #[tokio::test]
@@ -419,7 +421,7 @@ async fn a_job_works_on_what_an_inventory_lists() {
     let more = json!({"Manifest": inventory("columns"), "ClientRequestToken": "columns"});
     let id = job(&client, &operation, more).await;
     let reasons = until(&client, &id, "Failed").await["FailureReasons"].clone();
-    assert_eq!(reasons[0]["FailureCode"], "InvalidManifest", "{reasons}");
+    assert_eq!(reasons[0]["FailureCode"], "InvalidManifestContent", "{reasons}");
 }
 
 #[tokio::test]
@@ -587,4 +589,29 @@ async fn steps_that_are_cut_short_lose_nothing_and_count_nothing_twice() {
     let lines = body.unwrap().collect(1 << 20).await.unwrap().unwrap();
     let lines: std::collections::BTreeSet<&str> = std::str::from_utf8(&lines).unwrap().lines().collect();
     assert_eq!(lines.len(), OBJECTS);
+}
+
+#[tokio::test]
+async fn a_job_asks_back_what_nobody_read_for_long() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:*"]).await;
+    bucket(&client, "data").await;
+    let tierings = json!([{"AccessTier": "ARCHIVE_ACCESS", "Days": 90}]);
+    let configuration = json!({"Id": "all", "Status": "Enabled", "Tierings": tierings});
+    let input = json!({"Bucket": "data", "Id": "all", "IntelligentTieringConfiguration": configuration});
+    call(&client, "PutBucketIntelligentTieringConfiguration", input).await.ok();
+    let input = json!({"Bucket": "data", "Key": "k", "StorageClass": "INTELLIGENT_TIERING"});
+    client.call_with_body("s3", "PutObject", input, Some(super::bytes(128 * 1024).into())).await.ok();
+    cloud.kernel.advance(Duration::from_secs(92 * 24 * 3600)).await.unwrap();
+    let manifest = list(&client, "data", "data,k\n").await;
+    let operation = json!({"S3InitiateRestoreObject": {"GlacierJobTier": "BULK"}});
+    let id = job(&client, &operation, json!({"Manifest": manifest})).await;
+    let done = until(&client, &id, "Complete").await;
+    assert_eq!(done["ProgressSummary"]["NumberOfTasksSucceeded"], 1);
+    let head = call(&client, "HeadObject", json!({"Bucket": "data", "Key": "k"})).await.ok();
+    assert_eq!(
+        (&head["ArchiveStatus"], &head["Restore"]),
+        (&json!("ARCHIVE_ACCESS"), &json!("ongoing-request=\"true\""))
+    );
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod ages;
+mod analyses;
 mod browsers;
 mod conditions;
 mod control;
@@ -12,6 +13,7 @@ mod hostile;
 mod jobs;
 mod lists;
 mod logs;
+mod measures;
 mod mfa;
 mod model;
 mod multi_region;
@@ -20,6 +22,7 @@ mod replicas;
 mod select;
 mod sharing;
 mod templates;
+mod tiers;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -184,3 +184,104 @@ async fn what_takes_too_long_is_told() {
     let message = receive(&here, &url).await.to_string();
     assert!(message.contains("Replication:OperationReplicatedAfterThreshold"), "{message}");
 }
+
+#[tokio::test]
+async fn what_is_on_its_way_is_measured() {
+    let mut all = services();
+    all.push(Arc::new(undercast_cloudwatch::CloudWatch));
+    let cloud = Cloud::start(all).await;
+    let (here, there) = (cloud.client(), cloud.client().in_region("eu-west-1"));
+    role(&cloud, &json!(["s3:GetObjectVersionForReplication", "s3:ReplicateObject"])).await;
+    versioned(&here, "from").await;
+    versioned(&there, "into").await;
+    let mut measured = rule("measured", 1, "", "into");
+    measured["Destination"]["Metrics"] = json!({"Status": "Enabled"});
+    replicate(&here, "from", &json!([measured])).await;
+    let start = cloud.kernel.clock().now().as_second() - 60;
+    let values = async |name: &str, statistic: &str| {
+        let dimensions = json!([{"Name": "SourceBucket", "Value": "from"}, {"Name": "DestinationBucket", "Value": "into"},
+            {"Name": "RuleId", "Value": "measured"}]);
+        let metric = json!({"Namespace": "AWS/S3", "MetricName": name, "Dimensions": dimensions});
+        let input = json!({"MetricDataQueries": [{"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": statistic}}],
+            "StartTime": start, "EndTime": start + 7200, "ScanBy": "TimestampAscending"});
+        let answer = here.call("cloudwatch", "GetMetricData", input).await.ok();
+        let values = answer["MetricDataResults"][0]["Values"].as_array().unwrap().clone();
+        values.iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    kill(&cloud, "eu-west-1");
+    put(&here, "from", "one", &[1; 100]).await;
+    put(&here, "from", "two", &[1; 50]).await;
+    cloud.kernel.advance(Duration::from_secs(5 * 60)).await.unwrap();
+    let operations = values("OperationsPendingReplication", "Maximum").await;
+    assert!(operations.len() >= 4 && operations.iter().all(|n| *n == 2.0), "{operations:?}");
+    assert_eq!(values("BytesPendingReplication", "Maximum").await[0], 150.0);
+    let behind = values("ReplicationLatency", "Maximum").await;
+    assert!(behind.is_sorted() && *behind.last().unwrap() > 180.0, "{behind:?}");
+    assert!(values("OperationsFailedReplication", "Sum").await.is_empty());
+    cloud.kernel.faults().remove(None);
+    cloud.kernel.advance(Duration::from_secs(10 * 60)).await.unwrap();
+    assert_eq!(settled(&here, "from", "one").await, "COMPLETED");
+    call(&here, "PutObject", json!({"Bucket": "from", "Key": "tagged", "Tagging": "a=1"})).await.ok();
+    assert_eq!(settled(&here, "from", "tagged").await, "FAILED");
+    cloud.kernel.advance(Duration::from_secs(2 * 60)).await.unwrap();
+    for name in ["OperationsPendingReplication", "BytesPendingReplication", "ReplicationLatency"] {
+        assert_eq!(values(name, "Maximum").await.last(), Some(&0.0), "{name}");
+    }
+    assert_eq!(values("OperationsFailedReplication", "Sum").await, [1.0]);
+}
+
+/// Changes what the role of a test may do.
+async fn may(client: &Client, actions: &[&str]) {
+    let may = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]});
+    let input = json!({"RoleName": "replicate", "PolicyName": "p", "PolicyDocument": may.to_string()});
+    client.call("iam", "PutRolePolicy", input).await.ok();
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_s3s_words() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&cloud, &json!("s3:*")).await;
+    versioned(&client, "from").await;
+    versioned(&client, "into").await;
+    replicate(&client, "from", &json!([rule("all", 1, "", "into")])).await;
+    let policy = statement(&json!({"Service": "s3.amazonaws.com"}), &json!("sqs:SendMessage"), &json!("*"));
+    let made =
+        client.call("sqs", "CreateQueue", json!({"QueueName": "q", "Attributes": {"Policy": policy}})).await.ok();
+    let url = made["QueueUrl"].as_str().unwrap();
+    let told = json!({"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:us-east-1:000000000000:q",
+        "Events": ["s3:Replication:OperationFailedReplication"]}]});
+    call(&client, "PutBucketNotificationConfiguration", json!({"Bucket": "from", "NotificationConfiguration": told}))
+        .await
+        .ok();
+    receive(&client, url).await;
+    let failed = async |key: &str, wanted: &str| {
+        call(&client, "PutObject", json!({"Bucket": "from", "Key": key, "Tagging": "a=1"})).await.ok();
+        let record = receive(&client, url).await["Records"][0].clone();
+        assert_eq!(record["s3"]["object"]["key"], key);
+        assert_eq!(record["replicationEventData"]["failureReason"], wanted, "{record}");
+        assert_eq!(settled(&client, "from", key).await, "FAILED");
+    };
+    let (get, put) = ("s3:GetObjectVersionForReplication", "s3:ReplicateObject");
+    may(&client, &[put]).await;
+    failed("get", "SrcGetObjectNotPermitted").await;
+    may(&client, &[get]).await;
+    failed("put", "DstPutObjectNotPermitted").await;
+    may(&client, &[get, put]).await;
+    failed("read-tags", "SrcGetTaggingNotPermitted").await;
+    may(&client, &[get, put, "s3:GetObjectVersionTagging"]).await;
+    failed("tags", "DstPutTaggingNotPermitted").await;
+    call(&client, "DeleteObject", json!({"Bucket": "from", "Key": "tags"})).await.ok();
+    let record = receive(&client, url).await["Records"][0].clone();
+    assert_eq!(record["replicationEventData"]["failureReason"], "DstDelObjNotPermitted");
+    may(&client, &["s3:*"]).await;
+    let off = json!({"Bucket": "into", "VersioningConfiguration": {"Status": "Suspended"}});
+    call(&client, "PutBucketVersioning", off).await.ok();
+    failed("unversioned", "DstBucketUnversioned").await;
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    let input = json!({"RoleName": "replicate", "PolicyDocument": trust.to_string()});
+    client.call("iam", "UpdateAssumeRolePolicy", input).await.ok();
+    failed("role", "AssumeRoleNotPermitted").await;
+    call(&client, "DeleteBucket", json!({"Bucket": "into"})).await.ok();
+    failed("gone", "DstBucketNotFound").await;
+}

@@ -109,6 +109,20 @@ fn everything() -> Json {
             "BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}]},
         "CorsConfiguration": {"CorsRules": [{"Id": "c", "AllowedHeaders": ["*"], "AllowedMethods": ["GET"],
             "AllowedOrigins": ["https://a.test"], "ExposedHeaders": ["etag"], "MaxAge": "60"}]},
+        "AnalyticsConfigurations": [
+            {"Id": "all", "StorageClassAnalysis": {}},
+            {"Id": "some", "Prefix": "p/", "TagFilters": [{"Key": "k", "Value": "v"}], "StorageClassAnalysis": {"DataExport": {
+                "OutputSchemaVersion": "V_1", "Destination": {"BucketArn": "arn:aws:s3:::logs", "BucketAccountId": "000000000000",
+                "Format": "CSV", "Prefix": "ages"}}}}],
+        "IntelligentTieringConfigurations": [
+            {"Id": "one", "Status": "Enabled", "TagFilters": [{"Key": "k", "Value": "v"}],
+             "Tierings": [{"AccessTier": "ARCHIVE_ACCESS", "Days": "90"}]},
+            {"Id": "two", "Status": "Disabled", "Prefix": "p/",
+             "Tierings": [{"AccessTier": "DEEP_ARCHIVE_ACCESS", "Days": 180}]}],
+        "MetricsConfigurations": [
+            {"Id": "all"},
+            {"Id": "door", "AccessPointArn": "arn:aws:s3:us-east-1:000000000000:accesspoint/door", "Prefix": "p/"},
+            {"Id": "tagged", "TagFilters": [{"Key": "k", "Value": "v"}]}],
         "InventoryConfigurations": [
             {"Id": "kept", "Enabled": true, "IncludedObjectVersions": "All", "ScheduleFrequency": "Daily", "Prefix": "p/",
              "OptionalFields": ["Size"], "Destination": {"BucketArn": "arn:aws:s3:::logs", "BucketAccountId": "000000000000",
@@ -167,7 +181,10 @@ async fn read(client: &Client, name: &str) -> Json {
         "GetBucketWebsite",
         "GetObjectLockConfiguration",
         "GetPublicAccessBlock",
+        "ListBucketAnalyticsConfigurations",
+        "ListBucketIntelligentTieringConfigurations",
         "ListBucketInventoryConfigurations",
+        "ListBucketMetricsConfigurations",
     ] {
         let answer = call(client, operation, json!({"Bucket": name})).await;
         all.insert(operation.to_owned(), if answer.status == 200 { answer.json.clone() } else { answer.code().into() });
@@ -283,6 +300,32 @@ fn check_ways(found: &Json) {
         json!({"S3BucketDestination": target})
     };
     assert_eq!(
+        found["ListBucketAnalyticsConfigurations"]["AnalyticsConfigurationList"],
+        json!([
+            {"Id": "all", "StorageClassAnalysis": {}},
+            {"Id": "some", "Filter": {"And": {"Prefix": "p/", "Tags": [{"Key": "k", "Value": "v"}]}},
+             "StorageClassAnalysis": {"DataExport": {"OutputSchemaVersion": "V_1", "Destination": {"S3BucketDestination":
+                {"Bucket": "arn:aws:s3:::logs", "BucketAccountId": "000000000000", "Format": "CSV", "Prefix": "ages"}}}}},
+        ])
+    );
+    assert_eq!(
+        found["ListBucketMetricsConfigurations"]["MetricsConfigurationList"],
+        json!([
+            {"Id": "all"},
+            {"Id": "door", "Filter": {"And": {"Prefix": "p/", "AccessPointArn": "arn:aws:s3:us-east-1:000000000000:accesspoint/door"}}},
+            {"Id": "tagged", "Filter": {"Tag": {"Key": "k", "Value": "v"}}},
+        ])
+    );
+    assert_eq!(
+        found["ListBucketIntelligentTieringConfigurations"]["IntelligentTieringConfigurationList"],
+        json!([
+            {"Id": "one", "Status": "Enabled", "Filter": {"Tag": {"Key": "k", "Value": "v"}},
+             "Tierings": [{"AccessTier": "ARCHIVE_ACCESS", "Days": 90}]},
+            {"Id": "two", "Status": "Disabled", "Filter": {"Prefix": "p/"},
+             "Tierings": [{"AccessTier": "DEEP_ARCHIVE_ACCESS", "Days": 180}]},
+        ])
+    );
+    assert_eq!(
         found["ListBucketInventoryConfigurations"]["InventoryConfigurationList"],
         json!([
             {"Id": "dropped", "IsEnabled": false, "IncludedObjectVersions": "Current", "Schedule": {"Frequency": "Weekly"},
@@ -332,6 +375,11 @@ async fn what_a_template_changes_is_changed_where_it_is() {
     call(&client, "DeleteBucketInventoryConfiguration", json!({"Bucket": "all", "Id": "dropped"})).await.ok();
     let mut after = everything();
     after["InventoryConfigurations"].as_array_mut().unwrap().pop();
+    after["MetricsConfigurations"] = json!([{"Id": "all", "Prefix": "p/"}]);
+    after["AnalyticsConfigurations"].as_array_mut().unwrap().remove(0);
+    after["AnalyticsConfigurations"][0]["TagFilters"] = json!([]);
+    after["IntelligentTieringConfigurations"].as_array_mut().unwrap().remove(0);
+    after["IntelligentTieringConfigurations"][0]["Status"] = json!("Enabled");
     after["InventoryConfigurations"][0]["ScheduleFrequency"] = json!("Weekly");
     after["LifecycleConfiguration"] = json!({"Rules": [{"Status": "Enabled", "ExpirationInDays": 1}]});
     // Without another bucket it keeps its logs itself.
@@ -348,6 +396,17 @@ async fn what_a_template_changes_is_changed_where_it_is() {
     let found = read(&client, "all").await;
     let lists = found["ListBucketInventoryConfigurations"]["InventoryConfigurationList"].as_array().unwrap();
     assert_eq!((lists.len(), &lists[0]["Schedule"]["Frequency"]), (1, &json!("Weekly")));
+    assert_eq!(
+        found["ListBucketMetricsConfigurations"]["MetricsConfigurationList"],
+        json!([{"Id": "all", "Filter": {"Prefix": "p/"}}])
+    );
+    let analyses = found["ListBucketAnalyticsConfigurations"]["AnalyticsConfigurationList"].as_array().unwrap();
+    assert_eq!((analyses.len(), &analyses[0]["Filter"]), (1, &json!({"Prefix": "p/"})));
+    let tiers = &found["ListBucketIntelligentTieringConfigurations"]["IntelligentTieringConfigurationList"];
+    assert_eq!(
+        (tiers.as_array().unwrap().len(), &tiers[0]["Id"], &tiers[0]["Status"]),
+        (1, &json!("two"), &json!("Enabled"))
+    );
     let lifecycle = &found["GetBucketLifecycleConfiguration"];
     assert_eq!(lifecycle["Rules"][0]["Expiration"], json!({"Days": 1}));
     assert_eq!(lifecycle["TransitionDefaultMinimumObjectSize"], "all_storage_classes_128K");
@@ -552,6 +611,15 @@ async fn a_bucket_that_cannot_be_made_leaves_nothing() {
         ),
         (json!({"LifecycleConfiguration": {"Rules": [{"Status": "Enabled"}]}}), "At least one action"),
         (json!({"InventoryConfigurations": [inventory, inventory]}), "array items are not unique"),
+        (
+            json!({"IntelligentTieringConfigurations": [{"Id": "t", "Status": "Enabled", "Tierings": [
+                {"AccessTier": "ARCHIVE_ACCESS", "Days": 1}]}]}),
+            "Days specified in ARCHIVE_ACCESS tier should not be less than 90.",
+        ),
+        (
+            json!({"AnalyticsConfigurations": [{"Id": "a"}]}),
+            "#/AnalyticsConfigurations/0: required key [StorageClassAnalysis] not found",
+        ),
         // What S3 has not built is named.
         (
             json!({"InventoryConfigurations": [held]}),
@@ -578,14 +646,7 @@ async fn a_bucket_that_cannot_be_made_leaves_nothing() {
         client.call("cloudformation", "DeleteStack", json!({"StackName": "Stack"})).await.ok();
         settled(&client).await;
     }
-    for property in [
-        "AnalyticsConfigurations",
-        "BucketNamePrefix",
-        "IntelligentTieringConfigurations",
-        "MetadataConfiguration",
-        "MetadataTableConfiguration",
-        "MetricsConfigurations",
-    ] {
+    for property in ["BucketNamePrefix", "MetadataConfiguration", "MetadataTableConfiguration"] {
         let resources = json!({"B": {"Type": "AWS::S3::Bucket", "Properties": {property: []}}});
         let input = json!({"StackName": "Stack", "TemplateBody": template(&resources)});
         let refused = client.call("cloudformation", "CreateStack", input).await;
@@ -603,6 +664,8 @@ async fn an_update_that_fails_on_its_way_is_taken_back() {
     after["CorsConfiguration"]["CorsRules"][0]["AllowedMethods"] = json!(["PUT"]);
     after["LifecycleConfiguration"] = json!({"Rules": [{"Status": "Enabled", "ExpirationInDays": 1}]});
     after["InventoryConfigurations"] = json!([]);
+    after["IntelligentTieringConfigurations"].as_array_mut().unwrap().pop();
+    after["AnalyticsConfigurations"][1]["StorageClassAnalysis"] = json!({});
     after.as_object_mut().unwrap().remove("AccelerateConfiguration");
     after["Tags"] = json!([{"Key": "aws:mine", "Value": "no"}]);
     let found = stack(&client, "UpdateStack", &with_bucket(&after)).await;

@@ -60,7 +60,8 @@ async fn fetch(cx: &Cx, input: Json) -> Step<(Bytes, String)> {
                 Some(body) => body.collect(MOST_BYTES).await.map_err(Failure::broken)?,
                 None => Some(Bytes::new()),
             };
-            let too_large = || Stop::new("ManifestTooLarge", format!("The manifest has more than {MOST_BYTES} bytes"));
+            let too_large =
+                || Stop::new("InvalidManifestContent", format!("The manifest has more than {MOST_BYTES} bytes"));
             Ok(bytes.ok_or_else(too_large).map(|bytes| (bytes, tag)))
         }
         Err(failure) => Ok(Err(Stop::of(failure, "Error reading the manifest")?)),
@@ -69,7 +70,8 @@ async fn fetch(cx: &Cx, input: Json) -> Step<(Bytes, String)> {
 
 async fn from_file(cx: &Cx, manifest: &Json) -> Step<Vec<Entry>> {
     let text = |path: &str| manifest.pointer(path).and_then(Json::as_str);
-    let malformed = |why: &str| Stop::new("InvalidManifest", format!("Error reading the manifest. Caused by: {why}"));
+    let malformed =
+        |why: &str| Stop::new("InvalidManifestContent", format!("Error reading the manifest. Caused by: {why}"));
     let Some((bucket, key)) = text("/Location/ObjectArn").and_then(place) else {
         return Ok(Err(malformed("its ARN is not that of an object")));
     };
@@ -95,7 +97,8 @@ async fn from_file(cx: &Cx, manifest: &Json) -> Step<Vec<Entry>> {
 
 /// The objects in the files that an inventory report's manifest names.
 async fn inventory(cx: &Cx, bytes: &[u8]) -> Step<Vec<Entry>> {
-    let malformed = |why: &str| Stop::new("InvalidManifest", format!("Error reading the manifest. Caused by: {why}"));
+    let malformed =
+        |why: &str| Stop::new("InvalidManifestContent", format!("Error reading the manifest. Caused by: {why}"));
     let Ok(report) = serde_json::from_slice::<Json>(bytes) else { return Ok(Err(malformed("it is not JSON"))) };
     let text = |name: &str| report.get(name).and_then(Json::as_str);
     let (Some("CSV"), Some(schema), Some(destination)) =

@@ -1,12 +1,12 @@
 //! A job on its way: from status to status, each step a transaction of its own.
 
-use undercast_kernel::policy::{NamedPolicy, ResourceRule};
 use undercast_kernel::store::{Read, Tx};
-use undercast_kernel::{Access, Cx, Failure, IamMode, Next, Result, Task, Timestamp};
+use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use super::rows::{Entry, JOBS, Job, LEFT, LIVE, RESULTS, Status};
 use super::work::{self, Outcome};
 use super::{PRINCIPAL, manifest, report};
+use crate::roles;
 
 /// The service whose tasks these are.
 const SERVICE: &str = "s3control";
@@ -161,19 +161,7 @@ async fn prepare(cx: &Cx, job: &Job) -> Result<()> {
 /// The role is there and lets Batch Operations in.
 fn assumable(cx: &Cx, arn: &str) -> Step<()> {
     let refused = || Stop::new("InvalidRole", format!("The role {arn} cannot be assumed by {PRINCIPAL}"));
-    if cx.kernel().settings().iam != IamMode::Enforce {
-        return Ok(Ok(()));
-    }
-    let Some(known) = cx.kernel().identities() else { return Ok(Err(refused())) };
-    let Some(role) = known.role(&cx.read(), arn)? else { return Ok(Err(refused())) };
-    let account = undercast_kernel::arn::Arn::parse(arn).map_or_else(String::new, |a| a.account);
-    let mut access = Access::new("sts:AssumeRole", arn).in_account(account);
-    access.rule = ResourceRule::MustAllow;
-    access.policies.push(NamedPolicy { name: arn.into(), policy: role.trust });
-    Ok(match cx.as_service(PRINCIPAL, None).denied(&access)? {
-        Some(_) => Err(refused()),
-        None => Ok(()),
-    })
+    Ok(if roles::is_assumable(cx, PRINCIPAL, arn)? { Ok(()) } else { Err(refused()) })
 }
 
 /// Whether a job of higher priority is ready to run, or runs.

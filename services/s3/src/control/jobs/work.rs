@@ -102,11 +102,15 @@ async fn patiently(cx: &Cx, job: &Job, name: &str, operation: &Json, entry: &Ent
 async fn replicate(cx: &Cx, entry: &Entry) -> Result<Outcome> {
     let version = entry.version.as_deref();
     match replicate::existing(&S3::default(), cx, &entry.bucket, &entry.key, version).await {
-        Ok(Some(true)) => Ok(Outcome::done("Successful")),
-        Ok(Some(false)) => Ok(Outcome::failed(400, "ReplicationFailed", "A destination did not take the version")),
-        Ok(None) => {
-            let message = "No rule of the bucket's replication configuration applies to the version";
-            Ok(Outcome::failed(400, "InvalidRequest", message))
+        Ok(None) => Ok(Outcome::done("Successful")),
+        // "You can also view these failure reasons in an S3 Batch Replication completion report."
+        Ok(Some(why)) => {
+            let status = match why {
+                _ if why.ends_with("NotPermitted") => 403,
+                _ if why.ends_with("NotFound") => 404,
+                _ => 400,
+            };
+            Ok(Outcome::failed(status, why, "The version was not replicated to every destination"))
         }
         Err(failure) => Outcome::of(failure),
     }

@@ -1,0 +1,73 @@
+//! Amazon CloudWatch: metrics, so far: what the services here measure, and what users put.
+//!
+//! The kernel keeps them (`kernel/metrics`); here is what AWS says about them.
+//! What is not here yet, and refused: metric math, alarms, dashboards, streams, labels with variables.
+//!
+//! Source: the API reference and "Metrics concepts" in the user guide.
+
+pub mod api {
+    //! The API, generated from its model.
+    include!(concat!(env!("OUT_DIR"), "/api.rs"));
+}
+
+mod data;
+mod error;
+mod list;
+mod put;
+mod span;
+mod statistic;
+mod statistics;
+
+use undercast_kernel::{Access, Answer, Cx, Result, Service};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+/// The service.
+#[derive(Debug, Default)]
+pub struct CloudWatch;
+
+impl Service for CloudWatch {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, _cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        let mut access = Access::new(format!("cloudwatch:{}", operation.name), "*");
+        if operation.name == "PutMetricData"
+            && let Some(namespace) = input.text("Namespace")
+        {
+            access.context.set("cloudwatch:namespace", namespace);
+        }
+        Ok(vec![access])
+    }
+
+    fn data_events(&self) -> &'static [&'static str] {
+        &["GetMetricData", "PutMetricData"]
+    }
+}
+
+impl api::Operations for CloudWatch {
+    async fn get_metric_data(&self, cx: &Cx, input: api::GetMetricDataInput) -> Result<api::GetMetricDataOutput> {
+        data::get(cx, input).await
+    }
+
+    async fn get_metric_statistics(
+        &self,
+        cx: &Cx,
+        input: api::GetMetricStatisticsInput,
+    ) -> Result<api::GetMetricStatisticsOutput> {
+        statistics::get(cx, input).await
+    }
+
+    async fn list_metrics(&self, cx: &Cx, input: api::ListMetricsInput) -> Result<api::ListMetricsOutput> {
+        list::list(cx, input).await
+    }
+
+    async fn put_metric_data(&self, cx: &Cx, input: api::PutMetricDataInput) -> Result<()> {
+        put::put(cx, input).await
+    }
+}

@@ -1,0 +1,109 @@
+//! `GetMetricStatistics`.
+
+use std::collections::BTreeMap;
+
+use undercast_kernel::metrics::{self, Series, Statistics};
+use undercast_kernel::{Cx, Failure, Result, Timestamp};
+
+use crate::api::{self, input, output};
+use crate::error::{combination, invalid, missing};
+use crate::span::{Span, is_period};
+use crate::statistic::{Parsed, Statistic};
+
+/// An answer has so many points at most.
+const MOST: i64 = 1440;
+
+pub(crate) async fn get(cx: &Cx, input: api::GetMetricStatisticsInput) -> Result<api::GetMetricStatisticsOutput> {
+    let plain = parse(input.statistics.as_deref(), "Statistics")?;
+    let extended = parse(input.extended_statistics.as_deref(), "ExtendedStatistics")?;
+    match (plain.is_empty(), extended.is_empty()) {
+        (true, true) => return Err(missing("Statistics")),
+        (false, false) => {
+            let message =
+                "The parameters Statistics and ExtendedStatistics are mutually exclusive and you have specified both.";
+            return Err(combination(message));
+        }
+        _ => {}
+    }
+    let span = span(cx, &input)?;
+    cx.kernel().keep_metrics().await?;
+    let mut datapoints = Vec::new();
+    for series in
+        series_of(cx, &input.namespace, &input.metric_name, input.dimensions.as_deref(), input.unit.as_deref())?
+    {
+        let periods = span.read(cx, &series)?;
+        datapoints.extend(periods.iter().map(|(at, values)| point(&series.unit, *at, values, &plain, &extended)));
+    }
+    Ok(api::GetMetricStatisticsOutput { label: Some(input.metric_name), datapoints: Some(datapoints) })
+}
+
+fn parse(names: Option<&[String]>, parameter: &str) -> Result<Vec<(String, Statistic)>> {
+    let names = names.unwrap_or_default().iter().enumerate();
+    let parsed = names.map(|(n, name)| match Statistic::parse(name) {
+        Parsed::Known(statistic) => Ok((name.clone(), statistic)),
+        Parsed::NotBuilt => Err(Failure::not_built(format!("the statistic {name}"))),
+        Parsed::Unknown => {
+            let message = format!("The value {name} for parameter {parameter}.member.{} is invalid.", n + 1);
+            Err(invalid(message))
+        }
+    });
+    parsed.collect()
+}
+
+fn span(cx: &Cx, input: &api::GetMetricStatisticsInput) -> Result<Span> {
+    let (start, end) = (input.start_time.as_second(), input.end_time.as_second());
+    if start >= end {
+        return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
+    }
+    let period = i64::from(input.period);
+    if !is_period(period) {
+        return Err(invalid("The parameter Period must be 1, 5, 10, 20, 30, or a multiple of 60."));
+    }
+    let span = Span::new(cx, start, end, period);
+    let periods = span.periods();
+    if periods > MOST {
+        let message = format!(
+            "You have requested up to {periods} datapoints, which exceeds the limit of {MOST}. You may reduce the datapoints requested by increasing Period, or decreasing the time range."
+        );
+        return Err(combination(message));
+    }
+    Ok(span)
+}
+
+/// The series of a metric: one, or one a unit where no unit is asked for.
+pub(crate) fn series_of(
+    cx: &Cx,
+    namespace: &str,
+    name: &str,
+    dimensions: Option<&[input::Dimension]>,
+    unit: Option<&str>,
+) -> Result<Vec<Series>> {
+    let dimensions = dimensions.unwrap_or_default().iter().map(|d| (d.name.clone(), d.value.clone()));
+    let mut dimensions: Vec<(String, String)> = dimensions.collect();
+    dimensions.sort();
+    let all = metrics::list(&cx.read(), (cx.account(), cx.region()), Some(namespace), i64::MIN)?;
+    let asked = |s: &Series| s.name == name && s.dimensions == dimensions && unit.is_none_or(|unit| s.unit == unit);
+    Ok(all.into_iter().filter(asked).collect())
+}
+
+fn point(
+    unit: &str,
+    at: i64,
+    values: &Statistics,
+    plain: &[(String, Statistic)],
+    extended: &[(String, Statistic)],
+) -> output::Datapoint {
+    let asked = |wanted: Statistic| plain.iter().find(|(_, s)| *s == wanted).and_then(|(_, s)| s.of(values));
+    let others: BTreeMap<String, f64> =
+        extended.iter().filter_map(|(name, s)| Some((name.clone(), s.of(values)?))).collect();
+    output::Datapoint {
+        timestamp: Timestamp::from_second(at).ok(),
+        sample_count: asked(Statistic::SampleCount),
+        average: asked(Statistic::Average),
+        sum: asked(Statistic::Sum),
+        minimum: asked(Statistic::Minimum),
+        maximum: asked(Statistic::Maximum),
+        unit: Some(unit.to_owned()),
+        extended_statistics: (!extended.is_empty()).then_some(others),
+    }
+}
