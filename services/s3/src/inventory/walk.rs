@@ -100,9 +100,9 @@ impl File {
 pub(super) struct Walk<'a> {
     bucket: &'a Bucket,
     lifecycle: Option<Lifecycle>,
-    /// When it began, in milliseconds since 1970.
-    now: i64,
     versions: bool,
+    /// When the list is made, in milliseconds since 1970.
+    now: i64,
     format: Format,
     columns: Vec<Column>,
     current: Cursor<'a, Object, Plain>,
@@ -125,8 +125,8 @@ impl<'a> Walk<'a> {
         Ok(Self {
             bucket,
             lifecycle: Setting::Lifecycle.get::<Lifecycle>(from, bucket)?,
-            now,
             versions: fields::lists_versions(configuration),
+            now,
             format,
             columns: fields::columns(configuration),
             current: Cursor::new(&OBJECTS, from, bucket, prefix, Vec::new()),

@@ -22,9 +22,11 @@ async fn what_is_in_a_bucket_is_listed_every_night() {
     put(&client, "stock", "a b", b"22").await;
     put(&client, "stock", "gone", b"x").await;
     call(&client, "DeleteObject", json!({"Bucket": "stock", "Key": "gone"})).await.ok();
-    put(&client, "stock", "other", b"x").await;
+    call(&client, "PutObject", json!({"Bucket": "stock", "Key": "other", "StorageClass": "INTELLIGENT_TIERING"}))
+        .await
+        .ok();
     let configuration = json!({"Id": "all", "IsEnabled": true, "IncludedObjectVersions": "All", "Schedule": {"Frequency": "Daily"},
-        "OptionalFields": ["Size", "StorageClass", "EncryptionStatus", "ChecksumAlgorithm"],
+        "OptionalFields": ["Size", "StorageClass", "EncryptionStatus", "ChecksumAlgorithm", "IntelligentTieringAccessTier"],
         "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::lists", "Format": "CSV", "Prefix": "inv"}}});
     let input = json!({"Bucket": "stock", "Id": "all", "InventoryConfiguration": configuration});
     call(&client, "PutBucketInventoryConfiguration", input).await.ok();
@@ -37,7 +39,7 @@ async fn what_is_in_a_bucket_is_listed_every_night() {
     let told: Json = serde_json::from_slice(&body).unwrap();
     assert_eq!(
         told["fileSchema"],
-        "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, StorageClass, EncryptionStatus, ChecksumAlgorithm"
+        "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, StorageClass, EncryptionStatus, IntelligentTieringAccessTier, ChecksumAlgorithm"
     );
     let (_, packed) = get(&client, json!({"Bucket": "lists", "Key": told["files"][0]["key"]})).await;
     let mut text = String::new();
@@ -50,9 +52,10 @@ async fn what_is_in_a_bucket_is_listed_every_night() {
     );
     assert_eq!(
         lines[1],
-        format!("\"stock\",\"a%20b\",\"{old}\",\"false\",\"false\",\"1\",\"STANDARD\",\"SSE-S3\",\"CRC64NVME\"")
+        format!("\"stock\",\"a%20b\",\"{old}\",\"false\",\"false\",\"1\",\"STANDARD\",\"SSE-S3\",\"\",\"CRC64NVME\"")
     );
     assert!(lines[2].contains("\"true\",\"true\",\"\",\"\""), "a delete marker: {text}");
+    assert!(lines[4].ends_with(",\"INTELLIGENT_TIERING\",\"SSE-S3\",\"FREQUENT\",\"CRC64NVME\""), "{text}");
     // The next one comes by itself, until the configuration goes.
     let count = || async { call(&client, "ListObjectsV2", json!({"Bucket": "lists"})).await.ok()["KeyCount"].clone() };
     assert_eq!(count().await, 4);
