@@ -1,6 +1,6 @@
 //! Virtual MFA devices: made, given to a user or to the root user, asked for codes.
 //!
-//! A code is good in its own 30 seconds and the 30 before and behind them, and once only. A device whose clock is off is brought
+//! A code is good in its own 30 seconds and the 30 before and behind them, by the cloud's clock, and once only. A device whose clock is off is brought
 //! into step when it is enabled or resynchronised (RFC 6238, 6): how far it is off is kept.
 //!
 //! The root user's device is enabled in AWS's console, which is not here: here the root user itself enables (and resynchronises)
@@ -140,8 +140,9 @@ impl Device {
             return Err(errors::invalid_authentication_code_exception(message).into());
         };
         self.used = step + 1;
-        // Whoever gives the code of now, with the one before or behind it, has a clock that is right.
-        self.ahead = if (step..=step + 1).contains(&now) { 0 } else { step + 1 - now };
+        // A clock whose second code is the last one, or the next one, is right: people take their time, and programs do not wait.
+        let ahead = step + 1 - now;
+        self.ahead = if ahead.abs() <= 1 { 0 } else { ahead };
         Ok(())
     }
 

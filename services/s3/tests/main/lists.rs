@@ -228,3 +228,22 @@ async fn a_list_of_nothing_has_a_file_with_no_lines() {
         }
     }
 }
+
+#[tokio::test]
+async fn lists_say_in_which_access_tier_an_object_is() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    stocked(&client).await;
+    for (key, size) in [("tier/large", 128 * 1024), ("tier/small", 1)] {
+        let input = json!({"Bucket": "stock", "Key": key, "StorageClass": "INTELLIGENT_TIERING"});
+        client.call_with_body("s3", "PutObject", input, Some(bytes(size).into())).await.ok();
+    }
+    cloud.kernel.advance(Duration::from_secs(31 * DAY)).await.unwrap();
+    let (_, _, file) = delivered(&cloud, &client, "ORC", &["IntelligentTieringAccessTier"]).await;
+    let lines = crate::orc::lines(&file);
+    let tier = |key: &str| lines.iter().find(|l| l["key"] == key).unwrap()["intelligent_tiering_access_tier"].clone();
+    assert_eq!(
+        [tier("tier/large"), tier("tier/small"), tier("kept")],
+        [json!("INFREQUENT"), json!("FREQUENT"), json!(null)]
+    );
+}
