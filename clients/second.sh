@@ -38,7 +38,7 @@ large
 one.txt" rclone lsf Other:rclone-bucket/tree
     does "rclone copyto, in parts" rclone copyto Other:rclone-bucket/tree/large Other:rclone-bucket/copied
     does "rclone moveto" rclone moveto Other:rclone-bucket/copied "Other:rclone-bucket/moved é+"
-    is "rclone size" "Total objects: 6" bash -c 'set -o pipefail; rclone --config "$0/rclone.conf" size Other:rclone-bucket | head -n 1' "$work"
+    is "rclone size" "Total objects: 6" bash -c 'set -o pipefail; rclone --config "$0/rclone.conf" size Other:rclone-bucket | sed -n 1p' "$work"
     is "rclone cat of the end" "$(tail -c 100 "$work/large" | md5sum)" bash -c \
         'set -o pipefail; rclone --config "$0/rclone.conf" cat --tail 100 "Other:rclone-bucket/moved é+" | md5sum' "$work"
     does "rclone rcat" bash -c 'echo piped | rclone --config "$0/rclone.conf" rcat Other:rclone-bucket/piped' "$work"
