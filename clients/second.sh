@@ -38,7 +38,7 @@ large
 one.txt" rclone lsf Other:rclone-bucket/tree
     does "rclone copyto, in parts" rclone copyto Other:rclone-bucket/tree/large Other:rclone-bucket/copied
     does "rclone moveto" rclone moveto Other:rclone-bucket/copied "Other:rclone-bucket/moved é+"
-    is "rclone size" "Total objects: 6 (6)" bash -c 'set -o pipefail; rclone --config "$0/rclone.conf" size Other:rclone-bucket | sed -n "1s/6$/6 (6)/p"' "$work"
+    is "rclone size" "Total objects: 6" bash -c 'set -o pipefail; rclone --config "$0/rclone.conf" size Other:rclone-bucket | sed -n 1p' "$work"
     is "rclone cat of the end" "$(tail -c 100 "$work/large" | md5sum)" bash -c \
         'set -o pipefail; rclone --config "$0/rclone.conf" cat --tail 100 "Other:rclone-bucket/moved é+" | md5sum' "$work"
     does "rclone rcat" bash -c 'echo piped | rclone --config "$0/rclone.conf" rcat Other:rclone-bucket/piped' "$work"
@@ -99,22 +99,23 @@ by_s3cmd() {
     does "s3cmd put, in parts" s3cmd put --multipart-chunk-size-mb=5 "$work/large" s3://s3cmd-bucket/large
     does "s3cmd get" s3cmd get s3://s3cmd-bucket/large "$work/large.s3cmd"
     does "the same" cmp "$work/large" "$work/large.s3cmd"
-    does "s3cmd sync up" s3cmd sync "$work/tree/" s3://s3cmd-bucket/tree/
-    is "s3cmd sync again has nothing to do" "" s3cmd sync "$work/tree/" s3://s3cmd-bucket/tree/
+    does "s3cmd sync up" s3cmd sync "$work/tree/deep/" s3://s3cmd-bucket/tree/
+    is "s3cmd sync again has nothing to do" "" s3cmd sync "$work/tree/deep/" s3://s3cmd-bucket/tree/
     does "s3cmd sync down" s3cmd sync s3://s3cmd-bucket/tree/ "$work/s3cmd-tree/"
-    does "the trees are the same" diff -r "$work/tree" "$work/s3cmd-tree"
+    does "the trees are the same" diff -r "$work/tree/deep" "$work/s3cmd-tree"
+    does "s3cmd put of nothing" s3cmd put "$work/tree/empty" s3://s3cmd-bucket/tree/empty
     does "s3cmd info of a bucket" s3cmd info s3://s3cmd-bucket
     case $out in *"Versioning:none"*"Expiration rule: none"*) held "it says what nobody set" ;; *) untrue "it says what nobody set" "$out" ;; esac
     refused "s3cmd setacl, while the bucket has no ACLs" 11 AccessControlListNotSupported s3cmd setacl --acl-public s3://s3cmd-bucket/large
     does "s3cmd setownership" s3cmd setownership s3://s3cmd-bucket ObjectWriter
     does "s3cmd setblockpublicaccess" s3cmd setblockpublicaccess s3://s3cmd-bucket ""
-    does "s3cmd cp, which copies the ACL too" s3cmd cp s3://s3cmd-bucket/tree/one.txt 's3://s3cmd-bucket/c ö+.txt'
+    does "s3cmd cp, which copies the ACL too" s3cmd cp 's3://s3cmd-bucket/tree/a b+c%.txt' 's3://s3cmd-bucket/c ö+.txt'
     does "s3cmd mv" s3cmd mv 's3://s3cmd-bucket/c ö+.txt' s3://s3cmd-bucket/d.txt
     does "s3cmd setacl" s3cmd setacl --acl-public s3://s3cmd-bucket/d.txt
-    is "everybody reads it" one curl -sS --fail "$AWS_ENDPOINT_URL/s3cmd-bucket/d.txt"
+    is "everybody reads it" two curl -sS --fail "$AWS_ENDPOINT_URL/s3cmd-bucket/d.txt"
     does "s3cmd setacl back" s3cmd setacl --acl-private s3://s3cmd-bucket/d.txt
     refused "nobody else does" 22 "403" curl -sS --fail "$AWS_ENDPOINT_URL/s3cmd-bucket/d.txt"
-    is "s3cmd signurl, by version 2" one bash -c 'curl -sS --fail "$(s3cmd --config "$0" signurl s3://s3cmd-bucket/d.txt +60)"' "$work/s3cmd"
+    is "s3cmd signurl, by version 2" two bash -c 'curl -sS --fail "$(s3cmd --config "$0" signurl s3://s3cmd-bucket/d.txt +60)"' "$work/s3cmd"
     does "s3cmd modify" s3cmd modify --add-header=x-amz-meta-colour:blue s3://s3cmd-bucket/d.txt
     does "s3cmd info of an object" s3cmd info s3://s3cmd-bucket/d.txt
     case $out in *"x-amz-meta-colour: blue"*) held "it has what was added" ;; *) untrue "it has what was added" "$out" ;; esac

@@ -55,15 +55,16 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A suite that cannot be had on this machine is said to be left out. In CI (`CI` is set) that is a failure.
+/// A suite that cannot be had on this machine is said to be left out. In CI (`CI` is set) that is a failure; one that is
+/// broken is a failure everywhere.
 fn ready(name: &str, prepared: Result<Command, Failed>, left_out: &mut Vec<String>) -> Result<Option<Command>, Failed> {
     match prepared {
         Ok(suite) => Ok(Some(suite)),
-        Err(why) if variable("CI").is_some() => Err(Failed::Check(format!("{name} could not be made ready: {why}"))),
-        Err(why) => {
+        Err(Failed::Missing(why)) if variable("CI").is_none() => {
             left_out.push(format!("not run: {name}: {why}"));
             Ok(None)
         }
+        Err(why) => Err(Failed::Check(format!("{name} could not be made ready: {why}"))),
     }
 }
 
@@ -84,42 +85,45 @@ fn javascript() -> Result<Command, Failed> {
         say(&format!("installing the SDK for JavaScript into {}", folder.display()));
         copy("package.json")?;
         copy("package-lock.json")?;
-        tools::npm_ci(&folder)?;
+        tools::npm_ci(&folder).map_err(Failed::missing)?;
         shell::write(&mark, &lock)?;
     }
     Ok(command("node", &[&folder.join("client.mjs").display().to_string()]))
 }
 
-/// The Java suite, which Maven builds in the cache where it has changed, and its libraries with it where those have.
+/// The Java suite, which is compiled in the cache where it has changed. Maven puts its libraries beside it.
 fn java() -> Result<Command, Failed> {
-    tools::java()?;
+    tools::java().map_err(Failed::missing)?;
     let (source, folder) = (root().join("clients/java"), tools::cache().join("clients-java"));
+    let path = |name: &str| folder.join(name).display().to_string();
     let project = shell::read(&source.join("pom.xml"))?;
-    if shell::read(&folder.join("pom.xml")).ok().as_deref() != Some(&project) {
+    let libraries = folder.join("libraries.txt");
+    if shell::read(&libraries).ok().as_deref() != Some(&project) {
         say(&format!("installing the SDK for Java into {}", folder.display()));
         demo::empty(&folder)?;
+        shell::write(&folder.join("pom.xml"), &project)?;
+        let goals = ["--quiet", "--batch-mode", "--no-transfer-progress", "dependency:copy-dependencies@beside"];
+        let mut maven = command("mvn", &goals);
+        maven.current_dir(&folder);
+        shell::run_command(maven).map_err(Failed::missing)?;
+        shell::write(&libraries, &project)?;
     }
     let code = source_files(&source.join("src"))?;
     let all = code.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
     let mark = folder.join("built.txt");
     if shell::read(&mark).ok().as_deref() != Some(&all) {
-        demo::empty(&folder.join("src"))?;
-        demo::empty(&folder.join("target/classes"))?;
-        for (path, text) in &code {
-            shell::write(&folder.join("src").join(path), text)?;
-        }
-        shell::write(&folder.join("pom.xml"), &project)?;
-        let mut maven = command("mvn", &["--quiet", "--batch-mode", "--no-transfer-progress", "compile"]);
-        maven.current_dir(&folder);
-        shell::run_command(maven)?;
+        demo::empty(&folder.join("classes"))?;
+        let (classes, jars) = (path("classes"), format!("{}/*", path("target/lib")));
+        let mut compiler = command("javac", &["--release", "17", "-encoding", "UTF-8", "-d", &classes, "-cp", &jars]);
+        compiler.args(code.iter().map(|(path, _)| source.join("src").join(path)));
+        shell::run_command(compiler)?;
         shell::write(&mark, &all)?;
     }
     // Names under `localhost` lead to this machine (RFC 6761), which not every system's resolver knows.
     let names = ["localhost", "s3.localhost", "s3.us-east-1.localhost"].map(|host| format!("{host} java-host.{host}"));
     let hosts = folder.join("hosts");
     shell::write(&hosts, &format!("127.0.0.1 {}\n", names.join(" ")))?;
-    let path = |name: &str| folder.join(name).display().to_string();
-    let classes = format!("{}:{}/*", path("target/classes"), path("target/lib"));
+    let classes = format!("{}:{}/*", path("classes"), path("target/lib"));
     let names = format!("-Djdk.net.hosts.file={}", hosts.display());
     Ok(command("java", &["-XX:TieredStopAtLevel=1", &names, "-cp", &classes, "undercast.Main"]))
 }
@@ -127,7 +131,12 @@ fn java() -> Result<Command, Failed> {
 /// The Rust suite, which is a workspace of its own with a folder of its own for what is built.
 fn rust() -> Result<Command, Failed> {
     let folder = tools::cache().join("clients-rust");
-    let mut cargo = command("cargo", &["build", "--quiet", "--locked", "--manifest-path", "clients/rust/Cargo.toml"]);
+    let of = ["--quiet", "--locked", "--manifest-path", "clients/rust/Cargo.toml"];
+    let mut fetch = command("cargo", &["fetch"]);
+    fetch.args(of);
+    shell::run_command(fetch).map_err(Failed::missing)?;
+    let mut cargo = command("cargo", &["build", "--offline"]);
+    cargo.args(of);
     cargo.env("CARGO_TARGET_DIR", &folder);
     shell::run_command(cargo)?;
     Ok(Command::new(folder.join("debug/undercast-client")))
@@ -136,7 +145,7 @@ fn rust() -> Result<Command, Failed> {
 /// Other people's clients, from an environment of their own.
 fn second() -> Result<Command, Failed> {
     let mut suite = command("bash", &["clients/second.sh"]);
-    suite.env("PATH", Python::second()?.path());
+    suite.env("PATH", Python::second().map_err(Failed::missing)?.path());
     Ok(suite)
 }
 
