@@ -357,6 +357,7 @@ pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Res
         md5: input.content_md5.take(),
         algorithm: input.checksum_algorithm.take(),
         length: input.content_length,
+        annotation: false,
     };
     let body = input.body.take().unwrap_or_else(Body::empty);
     let taken = intake::take(cx, body, said, sealing.key.as_ref()).await?;

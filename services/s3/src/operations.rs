@@ -4,9 +4,9 @@ use undercast_kernel::{Cx, Result};
 
 use crate::settings::Setting;
 use crate::{
-    S3, analytics, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration,
-    inventory, lifecycle, list_objects, list_uploads, list_versions, lock, logging, metrics, notifications, objects,
-    policy, replication, reseal, select, tagging, tiering, uploads, website,
+    S3, analytics, annotations, api, archive, attributes, buckets, complete, copy, cors, delete,
+    encryption_configuration, inventory, lifecycle, list_objects, list_uploads, list_versions, lock, logging, metrics,
+    notifications, objects, policy, replication, reseal, select, tagging, tiering, uploads, website,
 };
 
 impl api::Operations for S3 {
@@ -116,6 +116,38 @@ impl api::Operations for S3 {
 
     async fn delete_object(&self, cx: &Cx, input: api::DeleteObjectInput) -> Result<api::DeleteObjectOutput> {
         delete::object(self, cx, input).await
+    }
+
+    async fn delete_object_annotation(
+        &self,
+        cx: &Cx,
+        input: api::DeleteObjectAnnotationInput,
+    ) -> Result<api::DeleteObjectAnnotationOutput> {
+        annotations::delete(self, cx, input).await
+    }
+
+    async fn get_object_annotation(
+        &self,
+        cx: &Cx,
+        input: api::GetObjectAnnotationInput,
+    ) -> Result<api::GetObjectAnnotationOutput> {
+        annotations::get(self, cx, input).await
+    }
+
+    async fn list_object_annotations(
+        &self,
+        cx: &Cx,
+        input: api::ListObjectAnnotationsInput,
+    ) -> Result<api::ListObjectAnnotationsOutput> {
+        annotations::list(cx, input)
+    }
+
+    async fn put_object_annotation(
+        &self,
+        cx: &Cx,
+        input: api::PutObjectAnnotationInput,
+    ) -> Result<api::PutObjectAnnotationOutput> {
+        annotations::put(self, cx, input).await
     }
 
     async fn delete_object_tagging(
