@@ -354,6 +354,8 @@ async fn what_was_there_before_the_rule_is_replicated_by_a_job() {
         "DeleteMarkerReplication": {"Status": "Disabled"}, "Destination": {"Bucket": "arn:aws:s3:::target"}});
     let input = json!({"Bucket": "source", "ReplicationConfiguration": {"Role": format!("arn:aws:iam::{ME}:role/replicate"), "Rules": [rule]}});
     call(&client, "PutBucketReplication", input).await.ok();
+    let annotation = json!({"Bucket": "source", "Key": "docs/1", "AnnotationName": "n", "AnnotationPayload": "eA=="});
+    call(&client, "PutObjectAnnotation", annotation).await.ok();
     let generator = |filter: Json| json!({"S3JobManifestGenerator": {"SourceBucket": "arn:aws:s3:::source", "EnableManifestOutput": false, "Filter": filter}});
     let operation = json!({"S3ReplicateObject": {}});
     let eligible = json!({"EligibleForReplication": true, "ObjectReplicationStatuses": ["NONE", "FAILED"]});
@@ -369,6 +371,15 @@ async fn what_was_there_before_the_rule_is_replicated_by_a_job() {
     assert_eq!(text_of(&client, "target", "docs/1").await, "second");
     let source = call(&client, "HeadObject", json!({"Bucket": "source", "Key": "docs/1"})).await.ok();
     assert_eq!(source["ReplicationStatus"], "COMPLETED");
+    // Annotations go with their versions.
+    for (name, status) in [("source", "COMPLETED"), ("target", "REPLICA")] {
+        let input = json!({"Bucket": name, "Key": "docs/1", "AnnotationName": "n"});
+        let found = call(&client, "GetObjectAnnotation", input).await;
+        assert_eq!(
+            (found.body.as_ref(), found.headers["x-amz-replication-status"].to_str().unwrap()),
+            (&b"x"[..], status)
+        );
+    }
     // Now nothing is left to replicate.
     let more = json!({"ManifestGenerator": generator(eligible), "ClientRequestToken": "again"});
     let id = job(&client, &operation, more).await;
