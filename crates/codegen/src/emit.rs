@@ -452,7 +452,9 @@ impl Emit<'_> {
                 self.answer_type(operation)
             );
         }
-        out.push_str("}\n/// Runs the operation with this number.\npub(crate) fn call<'a, T: Operations>(service: &'a T, cx: &'a Cx, operation: usize, input: Value) -> undercast_kernel::Answer<'a> {\n    match operation {\n");
+        out.push_str("}\n");
+        self.table_of_operations(out);
+        out.push_str("/// Runs the operation with this number.\npub(crate) fn call<'a, T: Operations>(service: &'a T, cx: &'a Cx, operation: usize, input: Value) -> undercast_kernel::Answer<'a> {\n    match operation {\n");
         for (index, operation) in self.listed().enumerate() {
             let (read, argument) = match &operation.input {
                 Some(_) => (format!("let input = {}Input::read(input); ", camel(&operation.name)), ", input"),
@@ -465,6 +467,27 @@ impl Emit<'_> {
             );
         }
         out.push_str("        _ => Box::pin(async move { drop(input); Err(undercast_kernel::Failure::no_such_operation(&SERVICE, operation)) }),\n    }\n}\n");
+    }
+
+    /// The macro with which a service says in one line an operation what does it.
+    fn table_of_operations(&self, out: &mut String) {
+        out.push_str(
+            "/// The methods of [`Operations`], of a table: `ListQueues => queues::list(cx, input).await,`\n#[allow(unused_macros)]\nmacro_rules! operations {\n    (impl $api:ident::Operations for $service:ty; |$this:ident, $cx:ident, $input:ident| $($name:ident => $does:expr),* $(,)?) => {\n        impl $api::Operations for $service { $($api::operations!(@$name $api, $this, $cx, $input, $does);)* }\n    };\n",
+        );
+        for operation in self.listed() {
+            let (name, method) = (camel(&operation.name), snake(&operation.name));
+            let input = operation.input.as_ref().map_or(String::new(), |_| format!(", $input: $api::{name}Input"));
+            let answer = match self.answer_type(operation).as_str() {
+                "()" => "()".to_owned(),
+                named => format!("$api::{named}"),
+            };
+            let _ = writeln!(
+                out,
+                "    (@{} $api:ident, $this:ident, $cx:ident, $input:ident, $does:expr) => {{\n        #[allow(unused_variables)]\n        async fn {method}(&$this, $cx: &undercast_kernel::Cx{input}) -> undercast_kernel::Result<{answer}> {{ $does }}\n    }};",
+                operation.name
+            );
+        }
+        out.push_str("}\n#[allow(unused_imports)]\npub(crate) use operations;\n");
     }
 
     fn answer_type(&self, operation: &Operation) -> String {

@@ -25,7 +25,7 @@ pub(crate) async fn handle(
     gateway: &Gateway,
     request: http::Request<Incoming>,
     peer: IpAddr,
-    tls: bool,
+    tls: Option<&'static str>,
     unread: &Unread,
 ) -> Option<Response> {
     let (parts, incoming) = request.into_parts();
@@ -40,15 +40,14 @@ pub(crate) async fn handle(
     Some(response)
 }
 
-async fn reply(gateway: &Gateway, request: Request, peer: IpAddr, tls: bool) -> Option<Response> {
+async fn reply(gateway: &Gateway, request: Request, peer: IpAddr, tls: Option<&'static str>) -> Option<Response> {
     let host_header = request.header(names::HOST).unwrap_or_default().to_owned();
     let Some(name) = host::parse(&host_header, &gateway.settings.hosts) else {
         return Some(refuse(403, "The Host header names neither a loopback address nor a configured name."));
     };
     let origin = request.header(names::ORIGIN).map(ToOwned::to_owned);
     let labels: Vec<String> = name.labels.iter().map(|l| (*l).to_owned()).collect();
-    let scheme = if tls { "https" } else { "http" };
-    let door = Door { gateway, labels, host: host_header, peer, scheme };
+    let door = Door { gateway, labels, host: host_header, peer, tls };
     let rules = origin.as_ref().and_then(|_| door.cross_origin(&request));
     if let Some(origin) = &origin {
         if request.method == "OPTIONS"
@@ -112,7 +111,8 @@ struct Door<'a> {
     labels: Vec<String>,
     host: String,
     peer: IpAddr,
-    scheme: &'static str,
+    /// The version of TLS.
+    tls: Option<&'static str>,
 }
 
 impl Door<'_> {
@@ -192,7 +192,8 @@ impl Door<'_> {
 
     fn origin(&self, request: &Request, access_key: Option<String>) -> Origin {
         Origin {
-            scheme: self.scheme,
+            scheme: if self.tls.is_some() { "https" } else { "http" },
+            tls: self.tls,
             host: self.host.clone(),
             address: Some(self.peer),
             user_agent: request.header(names::USER_AGENT).unwrap_or_default().to_owned(),
@@ -246,7 +247,8 @@ impl Door<'_> {
             return None;
         }
         let region = signature.map(|s| s.region.as_str()).filter(|r| undercast_kernel::regions::exists(r));
-        let bucket = host::bucket(&self.labels, region)?;
+        let is_service = |label: &str| self.gateway.router.by_label(label).is_some();
+        let bucket = host::bucket(&self.labels, region, is_service)?;
         let mut path = "/".to_owned();
         text::percent_encode(&bucket, false, &mut path);
         path.push_str(&request.path);
@@ -378,7 +380,7 @@ impl Call<'_> {
         let decoded = protocol::decode(protocol, operation, &request, &bytes, &labels);
         let decoded = decoded.map_err(|why| service.malformed(operation, protocol, why))?;
         let access_key = caller.access_key.clone();
-        let origin = Origin { signed: self.signed(), ..self.door.origin(&request, access_key) };
+        let origin = Origin { signed: self.signed(&request), ..self.door.origin(&request, access_key) };
         let cx = kernel.cx(caller, &region, self.request_id, origin);
         let outcome = kernel.dispatch(&cx, service, index, decoded).await;
         let error = outcome.result.as_ref().err().and_then(|e| e.code().map(ToOwned::to_owned));
@@ -402,10 +404,11 @@ impl Call<'_> {
         Ok(response)
     }
 
-    fn signed(&self) -> Option<Signed> {
+    fn signed(&self, request: &Request) -> Option<Signed> {
         let signature = self.signature.as_ref()?;
         let place = if signature.expires.is_some() { SignedIn::Query } else { SignedIn::Header };
-        Some(Signed { place, version: signature.algorithm.clone(), at: signature.signed_at })
+        let content = request.header("x-amz-content-sha256").map(ToOwned::to_owned);
+        Some(Signed { place, version: signature.algorithm.clone(), at: signature.signed_at, content })
     }
 
     /// A browser's form, which says inside who sends it.
@@ -535,7 +538,7 @@ impl Call<'_> {
         let key = caller.chunks.clone().filter(|_| hash.starts_with("STREAMING-AWS4-"));
         let signer = key.zip(self.signature.as_ref()).map(|(key, signature)| ChunkSigner::new(key, signature));
         let trailer = hash.ends_with("-TRAILER");
-        let decoder = ChunkedDecoder::new(signer, trailer, length);
+        let decoder = ChunkedDecoder::new(signer, trailer, length).announcing(request.header("x-amz-trailer"));
         request.body = body::unchunked(request.body.take(), decoder, length);
     }
 
@@ -558,7 +561,13 @@ impl Call<'_> {
 
 /// Who says nothing of who it is.
 fn anonymous() -> Caller {
-    Caller { principal: std::sync::Arc::new(auth::anonymous()), session: None, access_key: None, chunks: None }
+    Caller {
+        principal: std::sync::Arc::new(auth::anonymous()),
+        session: None,
+        temporary: None,
+        access_key: None,
+        chunks: None,
+    }
 }
 
 /// S3 takes no request whose path or query string is not UTF-8 behind its escapes, whatever it is for.

@@ -59,11 +59,11 @@ pub(crate) fn parse<'a>(host: &'a str, extra: &[String]) -> Option<HostName<'a>>
 /// multi-region access point, or the ARN of an access point. `region` is that of the signature.
 ///
 /// Source: "Virtual hosting of general purpose buckets", "Referencing access points" and "Making requests through a
-/// Multi-Region Access Point" in the S3 user guide. SDKs that are told an endpoint put `name-account.` before it.
-pub(crate) fn bucket(labels: &[String], region: Option<&str>) -> Option<String> {
+/// Multi-Region Access Point" in the S3 user guide.
+pub(crate) fn bucket(labels: &[String], region: Option<&str>, is_service: impl Fn(&str) -> bool) -> Option<String> {
     let Some(at) = labels.iter().position(|l| l == "s3" || l.starts_with("s3-")) else {
-        let [label] = labels else { return None };
-        return access_point(label, region.unwrap_or(undercast_kernel::regions::DEFAULT));
+        let of_aws = |label: &String| is_service(label) || undercast_kernel::regions::exists(label);
+        return if labels.iter().any(of_aws) { None } else { before_endpoint(labels, region) };
     };
     match labels.get(at).map(String::as_str) {
         _ if at == 0 => None,
@@ -77,12 +77,30 @@ pub(crate) fn bucket(labels: &[String], region: Option<&str>) -> Option<String> 
     }
 }
 
+/// What SDKs put before the name of an endpoint that they are told: a bucket's name, or `name-account` of an access point. The
+/// account alone, which S3 Control has there, is none.
+fn before_endpoint(labels: &[String], region: Option<&str>) -> Option<String> {
+    match labels {
+        [] => None,
+        [label] if is_account(label) => None,
+        [label] => {
+            let point = access_point(label, region.unwrap_or(undercast_kernel::regions::DEFAULT));
+            point.or_else(|| Some(label.clone()))
+        }
+        _ => Some(labels.join(".")),
+    }
+}
+
+fn is_account(label: &str) -> bool {
+    label.len() == 12 && label.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// `name-123456789012` as the ARN of an access point.
 fn access_point(label: &str, region: &str) -> Option<String> {
     let (name, account) = label.rsplit_once('-')?;
-    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
     let partition = undercast_kernel::regions::partition(region);
-    (is_account && !name.is_empty()).then(|| format!("arn:{partition}:s3:{region}:{account}:accesspoint/{name}"))
+    (is_account(account) && !name.is_empty())
+        .then(|| format!("arn:{partition}:s3:{region}:{account}:accesspoint/{name}"))
 }
 
 #[cfg(test)]
@@ -93,13 +111,15 @@ mod tests {
     fn buckets_stand_before_the_domain() {
         let named = |host: &str| {
             let labels: Vec<String> = host.split('.').filter(|l| !l.is_empty()).map(ToOwned::to_owned).collect();
-            bucket(&labels, Some("eu-west-1"))
+            bucket(&labels, Some("eu-west-1"), |label| label == "sqs")
         };
         for (host, wanted) in [
             ("", None),
             ("s3", None),
             ("s3.us-east-1", None),
             ("sqs.us-east-1", None),
+            ("sqs", None),
+            ("sqs.s3", Some("sqs")),
             ("b.s3", Some("b")),
             ("my.bucket.s3.us-east-1", Some("my.bucket")),
             ("b.s3-website-us-east-1", Some("b")),
@@ -112,7 +132,9 @@ mod tests {
                 Some("arn:aws-cn:s3:cn-north-1:000000000000:accesspoint/ap"),
             ),
             ("m1a2b3.mrap.accesspoint.s3-global", Some("m1a2b3.mrap")),
-            ("some-name", None),
+            ("some-name", Some("some-name")),
+            ("my.bucket", Some("my.bucket")),
+            ("x.eu-west-1", None),
         ] {
             assert_eq!(named(host).as_deref(), wanted, "{host}");
         }

@@ -145,8 +145,11 @@ async fn connection(gateway: Arc<Gateway>, watcher: Watcher, stream: TcpStream, 
         _ = stopping.wait_for(|stop| *stop) => None,
     };
     match begun {
-        Some(Begun::Plain(stream)) => serve(gateway, watcher, stream, peer, false).await,
-        Some(Begun::Tls(stream)) => serve(gateway, watcher, stream, peer, true).await,
+        Some(Begun::Plain(stream)) => serve(gateway, watcher, stream, peer, None).await,
+        Some(Begun::Tls(stream)) => {
+            let version = tls::version(stream.get_ref().1);
+            serve(gateway, watcher, stream, peer, Some(version)).await;
+        }
         None => {}
     }
 }
@@ -166,7 +169,7 @@ async fn begin(gateway: &Gateway, stream: TcpStream) -> Option<Begun> {
     Some(Begun::Tls(Box::new(stream)))
 }
 
-async fn serve<S>(gateway: Arc<Gateway>, watcher: Watcher, stream: S, peer: IpAddr, tls: bool)
+async fn serve<S>(gateway: Arc<Gateway>, watcher: Watcher, stream: S, peer: IpAddr, tls: Option<&'static str>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -26,6 +26,15 @@ pub enum TlsError {
     Server(#[from] rustls::Error),
 }
 
+/// The version that a connection has come to.
+pub(crate) fn version(connection: &rustls::ServerConnection) -> &'static str {
+    // Older ones are not spoken.
+    match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
+        _ => "1.3",
+    }
+}
+
 /// Where the CA's certificate is, in `folder`.
 pub fn certificate_path(folder: &Path) -> PathBuf {
     folder.join("undercast-ca.pem")

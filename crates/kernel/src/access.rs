@@ -8,9 +8,9 @@ use undercast_policy::{
     Context, Decision, Inputs, MapContext, NamedPolicy, PrincipalFacts, PrincipalKind, Request, ResourceRule, Values,
     decide, denied_message,
 };
-use undercast_store::Snapshot;
+use undercast_store::{Snapshot, Tx};
 
-use crate::{Cx, IamMode, Result};
+use crate::{Cx, IamMode, Result, Timestamp};
 
 /// One permission that a call needs.
 #[derive(Debug, Clone)]
@@ -84,6 +84,44 @@ pub trait Identities: Send + Sync {
     /// # Errors
     /// When the store fails.
     fn role(&self, from: &Snapshot, arn: &str) -> Result<Option<RoleFacts>>;
+
+    /// Whether somebody's MFA device shows a code now, and it was not used yet.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn check_code(&self, from: &Snapshot, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {
+        let _ = (from, whose, code, now);
+        Ok(Coded::NoDevice)
+    }
+
+    /// The same, and a good code is used up with the transaction.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn use_code(&self, tx: &mut Tx<'_>, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {
+        let _ = (tx, whose, code, now);
+        Ok(Coded::NoDevice)
+    }
+}
+
+/// A code that somebody read off an MFA device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MfaCode<'a> {
+    /// The device's serial number: an ARN.
+    pub serial: &'a str,
+    /// Six digits.
+    pub code: &'a str,
+}
+
+/// What a code is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coded {
+    /// The device shows it.
+    Good,
+    /// It does not, or it was used already.
+    Wrong,
+    /// They have no such device.
+    NoDevice,
 }
 
 /// What those who assume a role need to know of it.
@@ -134,6 +172,12 @@ impl Context for CallContext<'_> {
             "aws:securetransport" => owned((origin.scheme == "https").to_string()),
             "aws:sourceip" => origin.address.and_then(|a| owned(a.to_string())),
             "aws:useragent" => Some(Values::one(&origin.user_agent)),
+            // Of credentials that are for good AWS does not say whether a code was given.
+            "aws:multifactorauthpresent" => self.cx.temporary.and_then(|t| owned(t.mfa.is_some().to_string())),
+            "aws:multifactorauthage" => {
+                let given = self.cx.temporary.and_then(|t| t.mfa)?;
+                owned(((self.cx.now_millis() - given) / 1000).to_string())
+            }
             "aws:viaawsservice" => owned(self.cx.forwarded_by().is_some().to_string()),
             "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" => self.cx.forwarded_by().map(Values::one),
             "aws:sourcearn" => origin.service.as_ref().and_then(|(_, source)| source.as_deref()).map(Values::one),

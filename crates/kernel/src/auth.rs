@@ -8,7 +8,7 @@ use undercast_store::is_account;
 use undercast_wire::sigv4::{self, Key, Signature, Unreadable};
 use undercast_wire::{AwsError, Protocol, Request, Service, text};
 
-use crate::{AuthMode, Kernel, Result};
+use crate::{AuthMode, Kernel, Result, Temporary};
 
 /// The account of keys that say nothing of one.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
@@ -23,6 +23,8 @@ pub struct Caller {
     pub principal: Arc<PrincipalFacts>,
     /// Policies of the session, when it was made with some.
     pub session: Option<Arc<[NamedPolicy]>>,
+    /// What is known of temporary credentials; `None`: they are for good.
+    pub temporary: Option<Temporary>,
     /// Access key id.
     pub access_key: Option<String>,
     /// What verified the signature, and verifies the chunks of a signed `aws-chunked` body; `None` when the key is not
@@ -161,6 +163,7 @@ impl Kernel {
             return Ok(Caller {
                 principal: inner.callers.root(account),
                 session: None,
+                temporary: None,
                 access_key: Some(signature.access_key.clone()),
                 chunks: None,
             });
@@ -188,6 +191,7 @@ impl Kernel {
         Ok(Caller {
             principal: known.principal.clone(),
             session: known.session.clone(),
+            temporary: credential.temporary(),
             access_key: Some(signature.access_key.clone()),
             chunks: Some(key),
         })

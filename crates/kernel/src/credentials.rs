@@ -46,6 +46,16 @@ pub struct Credential {
     /// The session was made with policies, even if none is left to name.
     #[n(10)]
     pub limited: bool,
+    /// When the code of an MFA device was given for the session, in milliseconds since 1970.
+    #[n(11)]
+    pub mfa: Option<i64>,
+}
+
+/// What policies see of temporary credentials, beside whose they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Temporary {
+    /// When the code of an MFA device was given for them, in milliseconds since 1970.
+    pub mfa: Option<i64>,
 }
 
 /// What the owner of a key is.
@@ -98,6 +108,11 @@ impl Credential {
             CREDENTIALS.put(tx, &(access_key,), &ended);
         }
         Ok(())
+    }
+
+    /// What policies see of it where it ends; `None`: it is for good.
+    pub fn temporary(&self) -> Option<Temporary> {
+        self.token.is_some().then_some(Temporary { mfa: self.mfa })
     }
 
     /// Its owner, as policies see it.

@@ -8,7 +8,7 @@ use undercast_policy::{NamedPolicy, PrincipalFacts, PrincipalKind};
 use undercast_store::{Blobs, Snapshot, Tx};
 use undercast_wire::{Body, Timestamp};
 
-use crate::{Failure, Kernel, Policies, Random, Result, Signals, Tasks, regions};
+use crate::{Coded, Failure, Kernel, MfaCode, Policies, Random, Result, Signals, Tasks, Temporary, regions};
 
 /// The context of one call.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub struct Cx {
     pub(crate) principal: Arc<PrincipalFacts>,
     /// Policies of the session, when it was made with some.
     pub(crate) session: Option<Arc<[NamedPolicy]>>,
+    /// What is known of temporary credentials; `None`: they are for good.
+    pub(crate) temporary: Option<Temporary>,
     pub(crate) request_id: Arc<str>,
     pub(crate) now: Timestamp,
     pub(crate) origin: Arc<Origin>,
@@ -33,6 +35,8 @@ pub struct Signed {
     pub version: String,
     /// When it was made.
     pub at: Timestamp,
+    /// What the request says of its body in `x-amz-content-sha256`: a hash, or why there is none.
+    pub content: Option<String>,
 }
 
 /// Where a signature stands.
@@ -51,6 +55,8 @@ pub enum SignedIn {
 pub struct Origin {
     /// `http` or `https`.
     pub scheme: &'static str,
+    /// The version of TLS: `1.3`. `None`: there is none.
+    pub tls: Option<&'static str>,
     /// The Host header of the request, port and all: what URLs in answers are built from.
     pub host: String,
     /// The caller's address; `None` for a call from inside.
@@ -185,6 +191,33 @@ impl Cx {
         Ok(value)
     }
 
+    /// What is known of the temporary credentials of whoever makes the call; `None`: they are for good.
+    pub fn temporary(&self) -> Option<Temporary> {
+        self.temporary
+    }
+
+    /// Whether the caller's MFA device shows a code now. It can still be used.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn check_mfa(&self, code: MfaCode<'_>) -> Result<Coded> {
+        match self.kernel.identities() {
+            Some(known) => known.check_code(&self.read(), &self.principal, code, self.now),
+            None => Ok(Coded::NoDevice),
+        }
+    }
+
+    /// The same within a transaction that uses the code up.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn use_mfa(&self, tx: &mut Tx<'_>, code: MfaCode<'_>) -> Result<Coded> {
+        match self.kernel.identities() {
+            Some(known) => known.use_code(tx, &self.principal, code, self.now),
+            None => Ok(Coded::NoDevice),
+        }
+    }
+
     /// Adds usage in AWS's billing units.
     pub fn meter(&self, service: &'static str, unit: &'static str, amount: f64) {
         self.kernel.inner.meter.add(&self.account, &self.region, service, unit, amount);
@@ -231,8 +264,8 @@ impl Cx {
     #[must_use]
     pub fn through(&self, service: &str) -> Self {
         let source = self.origin.service.as_ref().and_then(|(_, source)| source.clone());
-        let session = self.session.clone();
-        Self { session, ..self.inside((*self.principal).clone(), service, source.as_deref()) }
+        let (session, temporary) = (self.session.clone(), self.temporary);
+        Self { session, temporary, ..self.inside((*self.principal).clone(), service, source.as_deref()) }
     }
 
     /// The service that makes the call with the rights of somebody else, if one does.
@@ -260,7 +293,8 @@ impl Cx {
             },
             user_id: format!("{name}:{session_name}"),
         };
-        self.inside(principal, service, None)
+        // The session of a service begins without a code.
+        Self { temporary: Some(Temporary { mfa: None }), ..self.inside(principal, service, None) }
     }
 
     /// The same call made by a service with the rights of whoever holds an access key, or held it when the work began.
@@ -274,7 +308,8 @@ impl Cx {
             return Ok(self.inside(crate::auth::root(&account), service, None));
         };
         let session = crate::auth::session_policies(&credential.session_policies, credential.limited);
-        Ok(Self { session, ..self.inside(credential.principal(), service, None) })
+        let temporary = credential.temporary();
+        Ok(Self { session, temporary, ..self.inside(credential.principal(), service, None) })
     }
 
     fn inside(&self, principal: PrincipalFacts, service: &str, source: Option<&str>) -> Self {
@@ -289,6 +324,7 @@ impl Cx {
         Self {
             principal: Arc::new(principal),
             session: None,
+            temporary: None,
             origin: Arc::new(origin),
             now: self.kernel.inner.clock.now(),
             request_id: self.kernel.inner.random.uuid().into(),

@@ -271,6 +271,7 @@ impl Kernel {
             account: account.into(),
             region: region.into(),
             session: caller.session,
+            temporary: caller.temporary,
             request_id: request_id.into(),
             now: self.inner.clock.now(),
             origin: Arc::new(origin),
@@ -283,6 +284,7 @@ impl Kernel {
     pub fn cx_for(&self, account: &str, region: &str) -> Cx {
         let origin = Origin {
             scheme: "http",
+            tls: None,
             host: self.inner.settings.host.clone(),
             address: None,
             user_agent: "undercast".to_owned(),
@@ -290,7 +292,8 @@ impl Kernel {
             signed: None,
             service: None,
         };
-        let caller = Caller { principal: Arc::new(auth::root(account)), session: None, access_key: None, chunks: None };
+        let principal = Arc::new(auth::root(account));
+        let caller = Caller { principal, session: None, temporary: None, access_key: None, chunks: None };
         let mut cx = self.cx(caller, region, &self.inner.random.uuid(), origin);
         cx.account = account.into();
         cx

@@ -32,9 +32,9 @@ mod tasks;
 mod trail;
 mod upkeep;
 
-pub use access::{Access, Behind, Identities, IdentityPolicies, RoleFacts};
+pub use access::{Access, Behind, Coded, Identities, IdentityPolicies, MfaCode, RoleFacts};
 pub use clock::Clock;
-pub use credentials::{CREDENTIALS, Credential, OwnerKind};
+pub use credentials::{CREDENTIALS, Credential, OwnerKind, Temporary};
 pub use cx::{Cx, Origin, Signed, SignedIn};
 pub use dispatch::{AuthMode, IamMode, Kernel, Outcome, Settings};
 pub use failure::{Failure, Result};

@@ -11,10 +11,12 @@
     reason = "tests sign by the machine's clock, as clients do, and are told by variables"
 )]
 
+mod authenticator;
 mod client;
 mod cloud;
 pub mod conformance;
 pub mod promises;
 
+pub use authenticator::Authenticator;
 pub use client::{Answer, Client, Credentials};
 pub use cloud::{Cloud, Folder};

@@ -296,7 +296,7 @@ impl RestWriter {
         if self.response.status == 200 && self.response.headers.contains_key("content-range") {
             self.response.status = 206;
         }
-        let has_body = self.schema.payload.is_none() && (!self.xml || self.any_body);
+        let has_body = self.schema.payload.is_none() && (!self.xml || self.any_body || self.is_element());
         let payload = matches!(
             self.schema.payload().map(|m| &m.shape),
             Some(Shape::Structure(_) | Shape::Document | Shape::List(_) | Shape::Map(_))
@@ -320,6 +320,12 @@ impl RestWriter {
     /// The output itself is an element of the body.
     fn wraps(&self) -> bool {
         self.schema.payload.is_none() && !self.schema.unwrapped
+    }
+
+    /// Whether the answer is an element also where nothing is in it: the versioning of a bucket that never had any, say.
+    fn is_element(&self) -> bool {
+        let outside = |m: &Member| matches!(m.location, Location::Header | Location::Headers | Location::Status);
+        self.wraps() && !self.schema.members.iter().all(outside)
     }
 
     fn scalar<'t>(

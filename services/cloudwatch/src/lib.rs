@@ -50,24 +50,10 @@ impl Service for CloudWatch {
     }
 }
 
-impl api::Operations for CloudWatch {
-    async fn get_metric_data(&self, cx: &Cx, input: api::GetMetricDataInput) -> Result<api::GetMetricDataOutput> {
-        data::get(cx, input).await
-    }
-
-    async fn get_metric_statistics(
-        &self,
-        cx: &Cx,
-        input: api::GetMetricStatisticsInput,
-    ) -> Result<api::GetMetricStatisticsOutput> {
-        statistics::get(cx, input).await
-    }
-
-    async fn list_metrics(&self, cx: &Cx, input: api::ListMetricsInput) -> Result<api::ListMetricsOutput> {
-        list::list(cx, input).await
-    }
-
-    async fn put_metric_data(&self, cx: &Cx, input: api::PutMetricDataInput) -> Result<()> {
-        put::put(cx, input).await
-    }
+api::operations! {
+    impl api::Operations for CloudWatch; |self, cx, input|
+    GetMetricData => data::get(cx, input).await,
+    GetMetricStatistics => statistics::get(cx, input).await,
+    ListMetrics => list::list(cx, input).await,
+    PutMetricData => put::put(cx, input).await,
 }

@@ -24,10 +24,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutMetricDataInput) -> Result<()> {
     if input.namespace.starts_with("AWS/") {
         return Err(invalid(format!("The value {} for parameter Namespace is invalid.", input.namespace)));
     }
-    let data = input.metric_data.unwrap_or_default();
-    if data.is_empty() {
-        return Err(missing("MetricData"));
-    }
+    let Some(data) = input.metric_data.filter(|data| !data.is_empty()) else { return Err(missing("MetricData")) };
     if data.len() > MOST {
         return Err(invalid(format!("The collection MetricData must not have a size greater than {MOST}.")));
     }

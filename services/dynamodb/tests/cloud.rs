@@ -104,7 +104,8 @@ impl Cloud {
             ..IdentityPolicies::default()
         };
         self.kernel.set_identities(Arc::new(Known(Arc::new(known))));
-        let caller = Caller { principal: Arc::new(principal), session: None, access_key: None, chunks: None };
+        let caller =
+            Caller { principal: Arc::new(principal), session: None, temporary: None, access_key: None, chunks: None };
         let cx = self.kernel.cx(caller, "us-east-1", "request", self.cx.origin().clone());
         Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
     }

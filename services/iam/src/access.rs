@@ -47,13 +47,20 @@ fn resource(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<St
     if let Some(name) = input.text("UserName") {
         return of(Kind::User, "user", name);
     }
+    if let Some(name) = input.text("VirtualMFADeviceName") {
+        return Ok(cx.global_arn("iam", &format!("mfa{path}{name}")));
+    }
+    if operation.name == "DeleteVirtualMFADevice" {
+        return Ok(input.text("SerialNumber").unwrap_or("*").to_owned());
+    }
     if let Some(name) = input.text("PolicyName") {
         return Ok(cx.global_arn("iam", &format!("policy{path}{name}")));
     }
     if let Some(arn) = input.text("PolicyArn") {
         return Ok(arn.to_owned());
     }
-    let about_oneself = operation.name.contains("AccessKey") || operation.name == "GetUser";
+    let about_oneself = operation.name.contains("AccessKey")
+        || matches!(operation.name, "GetUser" | "DeactivateMFADevice" | "ListMFADevices");
     Ok(match &cx.principal().kind {
         PrincipalKind::User { .. } if about_oneself => cx.principal().arn.clone(),
         _ => "*".to_owned(),

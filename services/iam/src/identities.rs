@@ -1,14 +1,14 @@
-//! What the authoriser asks: the policies of a user or role.
+//! What the authoriser asks: the policies of a user or role; and what services ask: whether an MFA device shows a code.
 
 use std::sync::Arc;
 
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{NamedPolicy, PolicyKind, PrincipalFacts, PrincipalKind};
-use undercast_kernel::store::{Remembered, Snapshot};
-use undercast_kernel::{Failure, Identities, IdentityPolicies, Policies, Result, RoleFacts};
+use undercast_kernel::store::{Remembered, Snapshot, Tx};
+use undercast_kernel::{Coded, Failure, Identities, IdentityPolicies, MfaCode, Policies, Result, RoleFacts, Timestamp};
 
 use crate::entity::{Entity, Kind};
-use crate::policies;
+use crate::{mfa, policies};
 
 /// Users and roles of this cloud.
 #[derive(Default)]
@@ -91,6 +91,14 @@ impl Identities for Known {
             // A user or role that is gone has no policies, and so no rights.
             None => Ok(Arc::default()),
         }
+    }
+
+    fn check_code(&self, from: &Snapshot, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {
+        mfa::check(from, whose, code, now)
+    }
+
+    fn use_code(&self, tx: &mut Tx<'_>, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {
+        mfa::use_up(tx, whose, code, now)
     }
 
     fn role(&self, from: &Snapshot, arn: &str) -> Result<Option<RoleFacts>> {

@@ -66,6 +66,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateAccessKeyInput) -> Result<
                 active: true,
                 tags: Vec::new(),
                 limited: false,
+                mfa: None,
             };
             CREDENTIALS.put(tx, &(&access_key_id,), &credential);
             Ok(user.name)

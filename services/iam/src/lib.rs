@@ -1,10 +1,10 @@
 //! AWS Identity and Access Management: users, roles, their policies and access keys.
 //!
 //! Tables, all by account: `iam.roles` and `iam.users` (name in small letters, as names are unique without regard to
-//! case), `iam.policies` (name in small letters), `iam.keys` (user, key id). Access keys that sign are rows of the kernel's
+//! case), `iam.policies` (name in small letters), `iam.keys` (user, key id), `iam.mfa_devices` (path with name). Access keys that sign are rows of the kernel's
 //! credentials. `identities.rs` is what the authoriser asks.
 //! Limits: 10 attached policies, inline policies of 2,048 (user) and 10,240 (role) characters, managed ones of 6,144, five
-//! versions, two keys a user, 50 tags.
+//! versions, two keys and eight MFA devices a user, 50 tags.
 
 pub mod api {
     //! The API, generated from its model.
@@ -17,6 +17,7 @@ mod entity;
 mod identities;
 mod keys;
 mod managed;
+mod mfa;
 mod operations;
 mod pages;
 mod policies;

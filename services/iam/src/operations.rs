@@ -5,7 +5,7 @@ use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, errors, output};
 use crate::entity::{Entity, Kind, MOST_ATTACHED, add_tags, check_document, tags_input, tags_output, url_encoded};
-use crate::{Iam, keys, pages, policies};
+use crate::{Iam, keys, mfa, pages, policies};
 
 /// Attaches a managed policy to a user or role; attaching it twice is attaching it once.
 async fn attach(cx: &Cx, kind: Kind, name: &str, arn: &str) -> Result<()> {
@@ -354,9 +354,49 @@ impl api::Operations for Iam {
                     errors::delete_conflict_exception("Cannot delete entity, must delete access keys first.").into()
                 );
             }
+            if mfa::any(tx, cx, &input.user_name)? {
+                let message = "Cannot delete entity, must delete MFA device first.";
+                return Err(errors::delete_conflict_exception(message).into());
+            }
             Kind::User.remove(tx, cx.account(), &input.user_name)
         })
         .await
+    }
+
+    async fn create_virtual_mfa_device(
+        &self,
+        cx: &Cx,
+        input: api::CreateVirtualMFADeviceInput,
+    ) -> Result<api::CreateVirtualMFADeviceOutput> {
+        mfa::create(cx, input).await
+    }
+
+    async fn enable_mfa_device(&self, cx: &Cx, input: api::EnableMFADeviceInput) -> Result<()> {
+        mfa::enable(cx, input).await
+    }
+
+    async fn resync_mfa_device(&self, cx: &Cx, input: api::ResyncMFADeviceInput) -> Result<()> {
+        mfa::resynchronise(cx, input).await
+    }
+
+    async fn deactivate_mfa_device(&self, cx: &Cx, input: api::DeactivateMFADeviceInput) -> Result<()> {
+        mfa::deactivate(cx, input).await
+    }
+
+    async fn delete_virtual_mfa_device(&self, cx: &Cx, input: api::DeleteVirtualMFADeviceInput) -> Result<()> {
+        mfa::delete(cx, input).await
+    }
+
+    async fn list_mfa_devices(&self, cx: &Cx, input: api::ListMFADevicesInput) -> Result<api::ListMFADevicesOutput> {
+        mfa::list(cx, input)
+    }
+
+    async fn list_virtual_mfa_devices(
+        &self,
+        cx: &Cx,
+        input: api::ListVirtualMFADevicesInput,
+    ) -> Result<api::ListVirtualMFADevicesOutput> {
+        mfa::list_virtual(cx, &input)
     }
 
     async fn create_access_key(&self, cx: &Cx, input: api::CreateAccessKeyInput) -> Result<api::CreateAccessKeyOutput> {

@@ -78,6 +78,7 @@ pub(crate) async fn session(cx: &Cx, function: &Function) -> Result<Session> {
         active: true,
         tags: Vec::new(),
         limited: false,
+        mfa: None,
     };
     cx.write(|tx| {
         CREDENTIALS.put(tx, &(&session.key,), &credential);

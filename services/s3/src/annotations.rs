@@ -14,7 +14,7 @@ use crate::checksum::{self, Algorithm};
 use crate::encryption::{Customer, Sealing, Shown};
 use crate::events::{self, Event};
 use crate::intake::{self, Said, Taken};
-use crate::objects::existing;
+use crate::objects::{existing, wants_checksum};
 use crate::rows::{ANNOTATIONS, Annotation, Bucket, LISTED_ANNOTATIONS, Object, Sealed};
 use crate::versions::{self, Moment};
 use crate::{
@@ -269,6 +269,7 @@ pub(crate) async fn get(
     let from = cx.read();
     let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     check_given(name)?;
+    let checksum = wants_checksum(input.checksum_mode.as_deref())?;
     let object = existing(&from, &bucket, key, input.version_id.as_deref())?;
     let found = find(&from, &bucket, key, &object, name)?.ok_or_else(|| missing(name))?;
     let data_key = s3.opening(cx, found.sealed.as_ref(), &Customer::default()).await?;
@@ -284,7 +285,7 @@ pub(crate) async fn get(
         server_side_encryption: Shown::of(found.sealed.as_ref(), Customer::default()).method,
         ..Default::default()
     };
-    if input.checksum_mode.is_some() {
+    if checksum {
         checksum::show!(output, Some(&found.checksum));
         output.checksum_type = Some(found.checksum.kind().to_owned());
     }

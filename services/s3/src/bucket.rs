@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use undercast_kernel::store::{Read, is_account};
 
-use undercast_kernel::{AwsError, Cx, Failure, Result, SignedIn};
+use undercast_kernel::{AwsError, Cx, Failure, Result, SignedIn, regions};
 use undercast_wire::Request;
 use undercast_wire::sigv4::asymmetric;
 
@@ -109,15 +109,7 @@ fn check_owner(bucket: &Bucket, owner: Option<&str>) -> Result<()> {
 /// of AWS do; so do unsigned requests, unless their host names a region.
 fn wrong_region(cx: &Cx, bucket: &Bucket) -> Option<AwsError> {
     if cx.origin().access_key.is_some() {
-        let (code, what) = match cx.origin().signed.as_ref().map(|s| s.place) {
-            Some(SignedIn::Query) => {
-                ("AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter")
-            }
-            _ => ("AuthorizationHeaderMalformed", "The authorization header is malformed"),
-        };
-        let message = format!("{what}; the region '{}' is wrong; expecting '{}'", cx.region(), bucket.region);
-        let error = AwsError::new(code, 400, message).with("Region", bucket.region.as_str());
-        return Some(error.with_header("x-amz-bucket-region", bucket.region.as_str()));
+        return Some(signed_elsewhere(cx, &bucket.region).with_header("x-amz-bucket-region", bucket.region.as_str()));
     }
     let host = &cx.origin().host;
     let named = cx.origin().address.is_some() && host.contains(cx.region());
@@ -128,6 +120,21 @@ fn wrong_region(cx: &Cx, bucket: &Bucket) -> Option<AwsError> {
             .with("Bucket", bucket.name.as_str())
             .with_header("x-amz-bucket-region", bucket.region.as_str())
     })
+}
+
+fn signed_elsewhere(cx: &Cx, wanted: &str) -> AwsError {
+    let (code, what) = match cx.origin().signed.as_ref().map(|s| s.place) {
+        Some(SignedIn::Query) => ("AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter"),
+        _ => ("AuthorizationHeaderMalformed", "The authorization header is malformed"),
+    };
+    let message = format!("{what}; the region '{}' is wrong; expecting '{wanted}'", cx.region());
+    AwsError::new(code, 400, message).with("Region", wanted)
+}
+
+/// Requests for no bucket that there is go to the global endpoint, which is us-east-1's, where their signature names no
+/// region: s3cmd makes buckets in `US`, and learns from the refusal.
+pub(crate) fn check_signed_region(cx: &Cx) -> Result<()> {
+    if regions::exists(cx.region()) { Ok(()) } else { Err(signed_elsewhere(cx, regions::DEFAULT).into()) }
 }
 
 /// What could ever have been a bucket's name.

@@ -12,7 +12,7 @@ use crate::rows::{
     BUCKETS, Bucket, LISTED, LISTED_VERSIONS, Lock, OWNED, Ownership, PARTS, SETTINGS, UPLOADS, Versioning,
 };
 use crate::settings::Setting;
-use crate::{acl, bucket, control, error, intake, listing, replication, storage, tagging};
+use crate::{acl, bucket, control, error, intake, listing, mfa, replication, storage, tagging};
 
 /// The setting that holds a bucket's tags.
 pub(crate) const TAGS: &str = "tags";
@@ -24,6 +24,7 @@ const OWNERSHIP_GONE: u32 = 1;
 const MOST_BUCKETS: i32 = 10_000;
 
 pub(crate) async fn create(cx: &Cx, input: api::CreateBucketInput) -> Result<api::CreateBucketOutput> {
+    bucket::check_signed_region(cx)?;
     let name = input.bucket.as_str();
     if !bucket::is_valid(name) {
         return Err(error::invalid_bucket_name(name).into());
@@ -179,6 +180,7 @@ pub(crate) fn shown(millis: i64) -> Timestamp {
 }
 
 pub(crate) fn list(cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBucketsOutput> {
+    bucket::check_signed_region(cx)?;
     let most = input.max_buckets.unwrap_or(MOST_BUCKETS);
     if !(1..=MOST_BUCKETS).contains(&most) {
         let message = format!("Argument max-buckets must be an integer between 1 and {MOST_BUCKETS}");
@@ -224,9 +226,6 @@ pub(crate) fn list(cx: &Cx, input: api::ListBucketsInput) -> Result<api::ListBuc
 }
 
 pub(crate) async fn put_versioning(cx: &Cx, input: api::PutBucketVersioningInput) -> Result<()> {
-    if input.versioning_configuration.mfa_delete.as_deref() == Some("Enabled") {
-        return Err(Failure::not_built("s3.PutBucketVersioning with `MFADelete` Enabled"));
-    }
     let versioning = match input.versioning_configuration.status.as_deref() {
         Some("Enabled") => Versioning::Enabled,
         Some("Suspended") => Versioning::Suspended,
@@ -235,8 +234,13 @@ pub(crate) async fn put_versioning(cx: &Cx, input: api::PutBucketVersioningInput
             return Err(AwsError::new("IllegalVersioningConfigurationException", 400, message).into());
         }
     };
+    let mfa_delete = input.versioning_configuration.mfa_delete.as_deref().map(|status| status == "Enabled");
     cx.write(|tx| {
         let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        if bucket.mfa_delete == Some(true) || mfa_delete == Some(true) {
+            mfa::demand(cx, tx, &bucket, input.mfa.as_deref())?;
+        }
+        mfa::check_lifecycle(&bucket, mfa_delete == Some(true))?;
         if bucket.lock.is_some() && versioning != Versioning::Enabled {
             let message =
                 "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
@@ -244,6 +248,7 @@ pub(crate) async fn put_versioning(cx: &Cx, input: api::PutBucketVersioningInput
         }
         replication::check_versioning(&bucket, versioning)?;
         bucket.versioning = versioning;
+        bucket.mfa_delete = mfa_delete.or(bucket.mfa_delete);
         BUCKETS.put(tx, &(&bucket.name,), &bucket);
         Ok(())
     })
@@ -257,7 +262,8 @@ pub(crate) fn get_versioning(cx: &Cx, input: &api::GetBucketVersioningInput) -> 
         Versioning::Enabled => Some("Enabled".to_owned()),
         Versioning::Suspended => Some("Suspended".to_owned()),
     };
-    Ok(api::GetBucketVersioningOutput { status, mfa_delete: None })
+    let mfa_delete = bucket.mfa_delete.map(|on| if on { "Enabled" } else { "Disabled" }.to_owned());
+    Ok(api::GetBucketVersioningOutput { status, mfa_delete })
 }
 
 /// The tags of a bucket; `None`: it has none.

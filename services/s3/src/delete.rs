@@ -7,7 +7,7 @@ use crate::api::{self, output};
 use crate::events::{self, Event};
 use crate::rows::{Bucket, OBJECTS, Object};
 use crate::versions::{self, Deleted, Moment};
-use crate::{S3, bucket, error, lock, permission};
+use crate::{S3, bucket, error, lock, mfa, permission};
 
 /// `DeleteObjects` takes so many keys.
 const MOST_KEYS: usize = 1000;
@@ -72,6 +72,10 @@ pub(crate) async fn object(s3: &S3, cx: &Cx, input: api::DeleteObjectInput) -> R
     let moment = Moment::of(cx);
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        // A delete marker can be taken away again, so whoever makes one shows no code.
+        if bucket.mfa_delete == Some(true) && version.is_some() {
+            mfa::demand(cx, tx, &bucket, input.mfa.as_deref())?;
+        }
         let deleted = one(cx, tx, &bucket, &order, moment)?;
         let mut output = match (&deleted.marker, &input.version_id) {
             (Some(marker), _) => api::DeleteObjectOutput {
@@ -123,6 +127,10 @@ pub(crate) async fn objects(s3: &S3, cx: &Cx, input: api::DeleteObjectsInput) ->
     let moments: Vec<Moment> = wishes.iter().map(|_| Moment::of(cx)).collect();
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        // One code is for all of them, and a wrong one is refused for all of them, with versions or without.
+        if bucket.mfa_delete == Some(true) && (input.mfa.is_some() || wishes.iter().any(|w| w.version.is_some())) {
+            mfa::demand(cx, tx, &bucket, input.mfa.as_deref())?;
+        }
         let charged = permission::charged(cx, &bucket);
         let mut output = api::DeleteObjectsOutput { request_charged: charged, ..Default::default() };
         for (wish, moment) in wishes.iter().zip(&moments) {

@@ -190,6 +190,7 @@ fn as_form(cx: &Cx, caller: Option<Caller>, signature: Option<&Signature>) -> Cx
         place: SignedIn::Form,
         version: signature.map_or_else(String::new, |s| s.algorithm.clone()),
         at: signature.map_or(cx.now(), |s| s.signed_at),
+        content: None,
     };
     let origin = Origin {
         signed: Some(signed),
@@ -200,6 +201,7 @@ fn as_form(cx: &Cx, caller: Option<Caller>, signature: Option<&Signature>) -> Cx
     let caller = caller.unwrap_or_else(|| Caller {
         principal: cx.principal().clone(),
         session: None,
+        temporary: None,
         access_key: None,
         chunks: None,
     });

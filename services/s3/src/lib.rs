@@ -68,6 +68,7 @@ mod listing;
 mod lock;
 mod logging;
 mod metrics;
+mod mfa;
 mod notifications;
 mod objects;
 mod operations;
@@ -87,6 +88,7 @@ mod storage;
 mod tagging;
 mod tiering;
 mod tiers;
+mod transport;
 mod uploads;
 mod versions;
 mod website;
@@ -130,7 +132,7 @@ impl Service for S3 {
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
-        if let Some(refusal) = control::via::refusal(operation, &input) {
+        if let Some(refusal) = control::via::refusal(operation, &input).or_else(|| transport::refusal(cx, &input)) {
             return Box::pin(async { Err(refusal.into()) });
         }
         api::call(self, cx, operation, input)

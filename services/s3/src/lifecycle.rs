@@ -14,7 +14,7 @@ use crate::listing::{Cursor, Plain, Ranked, Uploading};
 use crate::rows::{AGED, AGED_VERSIONS, Aged, BUCKETS, Bucket, Object, UPLOADS, Versioning};
 use crate::settings::{Setting, missing};
 use crate::versions::{self, Found, Moment};
-use crate::{bucket, lock, tiers, uploads};
+use crate::{bucket, lock, mfa, tiers, uploads};
 
 /// So many changes go into one transaction.
 const AT_ONCE: usize = 500;
@@ -30,6 +30,7 @@ pub(crate) async fn put(
     let lifecycle = Lifecycle { rules, minimum };
     cx.write(|tx| {
         let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        mfa::refuses_lifecycle(&bucket)?;
         bucket.lifecycle = Some(lifecycle.least_days());
         Setting::Lifecycle.put(tx, &mut bucket, &lifecycle)?;
         // What is there already may be old enough.

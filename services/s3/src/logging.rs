@@ -188,8 +188,7 @@ impl Seen<'_> {
             or_dash(sent.map(|s| s.to_string()).as_deref()),
             or_dash(size.as_deref()),
             self.exchange.total.as_millis().to_string(),
-            // Where no byte was sent there was no first one.
-            or_dash(sent.map(|_| self.exchange.processing.as_millis().to_string()).as_deref()),
+            self.exchange.processing.as_millis().to_string(),
             quoted(self.exchange.request.header("referer")),
             quoted(Some(&origin.user_agent)),
             or_dash(self.header("x-amz-version-id")),

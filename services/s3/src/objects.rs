@@ -86,6 +86,16 @@ impl S3 {
     }
 }
 
+/// `x-amz-checksum-mode`: the model has it in capitals, and AWS's Common Runtime sends `enabled`.
+pub(crate) fn wants_checksum(mode: Option<&str>) -> Result<bool> {
+    match mode {
+        None => Ok(false),
+        Some(mode) if mode.eq_ignore_ascii_case("ENABLED") => Ok(true),
+        // In the words of AWS, as recorded by a public test suite.
+        Some(_) => Err(error::invalid_request("Value for x-amz-checksum-mode header is invalid.").into()),
+    }
+}
+
 /// What is asked of a reading, in `GetObject` and `HeadObject` alike.
 macro_rules! wanted {
     ($input:expr) => {
@@ -98,7 +108,7 @@ macro_rules! wanted {
             },
             range: $input.range.as_deref(),
             part: $input.part_number,
-            checksum: $input.checksum_mode.is_some(),
+            checksum: wants_checksum($input.checksum_mode.as_deref())?,
             overrides: Overrides {
                 any: $input.response_cache_control.is_some()
                     || $input.response_content_disposition.is_some()

@@ -89,6 +89,9 @@ pub(crate) struct Bucket {
     /// Where it has lifecycle rules: after how many days at the earliest one may act on what is written now.
     #[n(15)]
     pub(crate) lifecycle: Option<i32>,
+    /// MFA delete is on or off; `None`: nothing was ever said of it.
+    #[n(16)]
+    pub(crate) mfa_delete: Option<bool>,
     /// The access point through which it was reached. It is not kept.
     #[cbor(skip)]
     pub(crate) via: Option<Arc<Via>>,
@@ -692,6 +695,7 @@ impl Bucket {
             requester_pays: false,
             has: 0,
             lifecycle: None,
+            mfa_delete: None,
             via: None,
         }
     }

@@ -61,7 +61,6 @@ pub(crate) fn archive(object: &Object) -> Option<Archive> {
 }
 
 /// In which tier an object is, as inventories name it. `None`: it has another class.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the field IntelligentTieringAccessTier of inventories"))]
 pub(crate) fn access_tier(object: &Object, now_millis: i64) -> Option<&'static str> {
     let tiered = known(object.tiered, object.modified);
     tier(object.storage_class.as_deref(), object.size, object.marker, tiered, now_millis)

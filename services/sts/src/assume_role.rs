@@ -35,6 +35,11 @@ pub(crate) fn access(cx: &Cx, input: &Fields) -> Result<Vec<Access>> {
     if let Some(role) = role(cx, arn)? {
         access.policies.push(NamedPolicy { name: arn.into(), policy: role.trust });
     }
+    if let Some(code) = session::code(input.text("SerialNumber"), input.text("TokenCode"))? {
+        session::good(cx.check_mfa(code)?)?;
+        access.context.set("aws:MultiFactorAuthPresent", "true");
+        access.context.set("aws:MultiFactorAuthAge", "0");
+    }
     if let Some(id) = input.text("ExternalId") {
         access.context.set("sts:ExternalId", id);
     }
@@ -56,7 +61,7 @@ pub(crate) fn access(cx: &Cx, input: &Fields) -> Result<Vec<Access>> {
 pub(crate) async fn assume(cx: &Cx, input: api::AssumeRoleInput) -> Result<api::AssumeRoleOutput> {
     // The trust policy has seen it as `sts:ExternalId`.
     drop(input.external_id);
-    session::refuse_mfa(input.serial_number.as_ref(), input.token_code.as_ref())?;
+    let code = session::code(input.serial_number.as_deref(), input.token_code.as_deref())?;
     if matches!(cx.principal().kind, PrincipalKind::Root) {
         return Err(AwsError::new("AccessDenied", 403, "Roles may not be assumed by root accounts.").into());
     }
@@ -89,12 +94,13 @@ pub(crate) async fn assume(cx: &Cx, input: api::AssumeRoleInput) -> Result<api::
         token: None,
         expires: None,
         limited: !session_policies.is_empty(),
+        mfa: None,
         session_policies,
         active: true,
         tags,
     };
     Ok(api::AssumeRoleOutput {
-        credentials: Some(session::make(cx, credential, seconds).await?),
+        credentials: Some(session::make(cx, credential, seconds, code).await?),
         assumed_role_user: Some(output::AssumedRoleUser { assumed_role_id, arn: session_arn }),
         ..api::AssumeRoleOutput::default()
     })

@@ -68,6 +68,7 @@ pub struct ChunkedDecoder {
     expected: String,
     decoded: u64,
     length: Option<u64>,
+    announced: Vec<String>,
     trailers: Vec<(String, String)>,
     trailers_signed: bool,
 }
@@ -113,9 +114,19 @@ impl ChunkedDecoder {
             expected: String::new(),
             decoded: 0,
             length,
+            announced: Vec::new(),
             trailers: Vec::new(),
             trailers_signed: false,
         }
+    }
+
+    /// What `x-amz-trailer` says: each name of it must come, and no other one, so that a checksum cannot be left out on the
+    /// way.
+    #[must_use]
+    pub fn announcing(mut self, names: Option<&str>) -> Self {
+        let names = names.filter(|_| self.trailer).unwrap_or_default().split(',').map(str::trim);
+        self.announced = names.filter(|n| !n.is_empty()).map(str::to_ascii_lowercase).collect();
+        self
     }
 
     /// The trailers, once the body has ended.
@@ -228,6 +239,9 @@ impl ChunkedDecoder {
             if self.signer.is_some() && !self.trailers.is_empty() && !self.trailers_signed {
                 return Err(mismatch());
             }
+            if self.announced.iter().any(|name| self.trailers.iter().all(|(found, _)| found != name)) {
+                return Err(malformed_trailer());
+            }
             self.state = State::Done;
             return Ok(true);
         }
@@ -240,6 +254,9 @@ impl ChunkedDecoder {
         if name == "x-amz-trailer-signature" {
             self.check_trailer(&value)?;
         } else if self.trailer {
+            if !self.announced.is_empty() && !self.announced.contains(&name) {
+                return Err(malformed_trailer());
+            }
             if let State::Trailers(signed) = &mut self.state {
                 signed.extend_from_slice(format!("{name}:{value}\n").as_bytes());
             }

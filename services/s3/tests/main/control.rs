@@ -130,6 +130,38 @@ async fn hosts_name_access_points() {
     assert_eq!(signed(&elsewhere, request("GET", &host, "/k", b"")).await.0, 404);
 }
 
+#[tokio::test]
+async fn hosts_name_buckets() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let port = cloud.address.port();
+    // A bucket by the name of the first folder must not be taken for the one that the host names.
+    for name in ["named", "my.bucket", "folder"] {
+        super::bucket(&client, name).await;
+    }
+    for (n, host) in ["named.localhost", "named.s3.localhost", "named.s3.eu-west-1.localhost", "my.bucket.localhost"]
+        .iter()
+        .enumerate()
+    {
+        let host = format!("{host}:{port}");
+        let key = format!("/folder/{n}");
+        let name = host.split(".s3").next().unwrap().split(".localhost").next().unwrap();
+        assert_eq!(signed(&client, request("PUT", &host, &key, b"new")).await.0, 200, "{host}");
+        assert_eq!(signed(&client, request("GET", &host, &key, b"")).await, (200, "new".to_owned()), "{host}");
+        let (_, body) = super::get(&client, json!({"Bucket": name, "Key": key[1..]})).await;
+        assert_eq!(body, b"new", "{host}");
+        let (status, body) = signed(&client, request("GET", &host, "/", b"")).await;
+        assert!(status == 200 && body.contains(&format!("<Key>{}</Key>", &key[1..])), "{host}: {body}");
+    }
+    let made = format!("made.localhost:{port}");
+    assert_eq!(signed(&client, request("PUT", &made, "/", b"")).await.0, 200);
+    assert_eq!(signed(&client, request("HEAD", &made, "/", b"")).await.0, 200);
+    let (status, body) = signed(&client, request("GET", &format!("none.localhost:{port}"), "/folder/0", b"")).await;
+    assert!(status == 404 && body.contains("<BucketName>none</BucketName>"), "{status} {body}");
+    let unsigned = client.send(request("GET", &format!("none.localhost:{port}"), "/folder/0", b"")).await;
+    assert_eq!(unsigned.0, 404);
+}
+
 async fn user(client: &Client, cloud: &Cloud, name: &str, policy: &str) -> Client {
     client.call("iam", "CreateUser", json!({"UserName": name})).await.ok();
     let input = json!({"UserName": name, "PolicyName": "own", "PolicyDocument": policy});

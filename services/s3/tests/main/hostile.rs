@@ -388,6 +388,10 @@ async fn bodies_that_end_too_soon_store_nothing() {
             b"x\r\nhello\r\n0\r\n\r\n",
             b"ffffffffffffffff\r\nhello\r\n",
             b"-5\r\nhello",
+            // A checksum that was announced and does not come, or another one than that.
+            b"5\r\nhello\r\n0\r\n\r\n",
+            b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n",
+            b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n",
         ] {
             let headers =
                 [&chunked[..], &[("x-amz-decoded-content-length", "5"), ("x-amz-trailer", "x-amz-checksum-crc32")]]

@@ -418,23 +418,52 @@ async fn a_job_works_on_what_an_inventory_lists() {
     for key in ["a b", "c+d"] {
         put(&client, "stock", key, b"x").await;
     }
-    let configuration = json!({"Id": "all", "IsEnabled": true, "IncludedObjectVersions": "Current", "Schedule": {"Frequency": "Daily"},
-        "OptionalFields": ["Size"], "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::lists", "Format": "CSV"}}});
-    let input = json!({"Bucket": "stock", "Id": "all", "InventoryConfiguration": configuration});
-    call(&client, "PutBucketInventoryConfiguration", input).await.ok();
+    for (id, format) in [("all", "CSV"), ("columns", "Parquet")] {
+        let configuration = json!({"Id": id, "IsEnabled": true, "IncludedObjectVersions": "Current", "Schedule": {"Frequency": "Daily"},
+            "OptionalFields": ["Size"], "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::lists", "Format": format}}});
+        let input = json!({"Bucket": "stock", "Id": id, "InventoryConfiguration": configuration});
+        call(&client, "PutBucketInventoryConfiguration", input).await.ok();
+    }
     cloud.kernel.advance(Duration::from_secs(24 * 3600)).await.unwrap();
     let page = call(&client, "ListObjectsV2", json!({"Bucket": "lists"})).await.ok();
-    let manifest =
-        page["Contents"].as_array().unwrap().iter().find(|o| o["Key"].as_str().unwrap().ends_with("/manifest.json"));
-    let manifest = manifest.unwrap();
-    let location = json!({"ObjectArn": format!("arn:aws:s3:::lists/{}", manifest["Key"].as_str().unwrap()), "ETag": manifest["ETag"]});
-    let inventory = json!({"Spec": {"Format": "S3InventoryReport_CSV_20161130"}, "Location": location});
+    let inventory = |id: &str| {
+        let is_its = |key: &str| key.starts_with(&format!("stock/{id}/")) && key.ends_with("/manifest.json");
+        let manifest =
+            page["Contents"].as_array().unwrap().iter().find(|o| is_its(o["Key"].as_str().unwrap())).unwrap();
+        let arn = format!("arn:aws:s3:::lists/{}", manifest["Key"].as_str().unwrap());
+        let location = json!({"ObjectArn": arn, "ETag": manifest["ETag"]});
+        json!({"Spec": {"Format": "S3InventoryReport_CSV_20161130"}, "Location": location})
+    };
     let operation = json!({"S3PutObjectTagging": {"TagSet": [{"Key": "seen", "Value": ""}]}});
-    let id = job(&client, &operation, json!({"Manifest": inventory})).await;
+    let id = job(&client, &operation, json!({"Manifest": inventory("all")})).await;
     assert_eq!(until(&client, &id, "Complete").await["ProgressSummary"]["NumberOfTasksSucceeded"], 2);
     for key in ["a b", "c+d"] {
         assert_eq!(tags(&client, "stock", key).await, json!([{"Key": "seen", "Value": ""}]));
     }
+    // Jobs read lists in CSV only: the model has no other format of manifests.
+    let more = json!({"Manifest": inventory("columns"), "ClientRequestToken": "columns"});
+    let id = job(&client, &operation, more).await;
+    let reasons = until(&client, &id, "Failed").await["FailureReasons"].clone();
+    assert_eq!(reasons[0]["FailureCode"], "InvalidManifestContent", "{reasons}");
+}
+
+#[tokio::test]
+async fn a_role_that_demands_a_code_is_of_no_use_to_a_job() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    role(&client, &["s3:*"]).await;
+    let strict = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:PutObjectTagging", "Resource": "*",
+        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}]});
+    let input = json!({"RoleName": "batch", "PolicyName": "strict", "PolicyDocument": strict.to_string()});
+    client.call("iam", "PutRolePolicy", input).await.ok();
+    bucket(&client, "data").await;
+    put(&client, "data", "k", b"x").await;
+    let manifest = list(&client, "data", "data,k\n").await;
+    let operation = json!({"S3PutObjectTagging": {"TagSet": [{"Key": "done", "Value": "yes"}]}});
+    let id = job(&client, &operation, json!({"Manifest": manifest})).await;
+    let done = until(&client, &id, "Complete").await;
+    assert_eq!(done["ProgressSummary"]["NumberOfTasksFailed"], 1, "{done}");
+    assert_eq!(tags(&client, "data", "k").await, json!([]));
 }
 
 #[tokio::test]

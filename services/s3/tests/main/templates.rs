@@ -585,6 +585,8 @@ async fn a_bucket_that_cannot_be_made_leaves_nothing() {
     let rule = json!({"Status": "Enabled", "Prefix": "", "Destination": {"Bucket": "arn:aws:s3:::nowhere"}});
     let inventory = json!({"Id": "i", "Enabled": true, "IncludedObjectVersions": "All", "ScheduleFrequency": "Daily",
         "Destination": {"BucketArn": "arn:aws:s3:::there", "Format": "Parquet"}});
+    let mut held = inventory.clone();
+    held["OptionalFields"] = json!(["ObjectLockEventHoldStatus"]);
     for (properties, wanted) in [
         (json!({"BucketName": "there"}), "there already exists"),
         (json!({"AccessControl": "PublicRead"}), "AccessControlListNotSupported"),
@@ -619,7 +621,10 @@ async fn a_bucket_that_cannot_be_made_leaves_nothing() {
             "#/AnalyticsConfigurations/0: required key [StorageClassAnalysis] not found",
         ),
         // What S3 has not built is named.
-        (json!({"InventoryConfigurations": [inventory]}), "has not built this: inventories in the format Parquet"),
+        (
+            json!({"InventoryConfigurations": [held]}),
+            "has not built this: inventories with the field ObjectLockEventHoldStatus",
+        ),
         (
             json!({"NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": "true"}}}),
             "has not built this: notifications to EventBridge",

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod mfa;
+
 use std::sync::Arc;
 use std::time::Duration;
 
