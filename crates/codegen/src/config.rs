@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::model::Member;
 use crate::{Error, Model};
 
 /// The file `services/<name>/api.toml`.
@@ -25,6 +26,9 @@ pub struct Config {
     /// `Operation.Member` or `Shape.Member` that no handler reads because it is honoured on the way to it, and where.
     #[serde(default)]
     pub elsewhere: BTreeMap<String, String>,
+    /// `Operation.Member` that AWS's reference describes and the model lacks, and the `Shape.Member` that it is like.
+    #[serde(default)]
+    pub also: BTreeMap<String, String>,
     /// Shapes that the service reads and writes itself: the path of its Rust type, which has `read(Value) -> Self` and
     /// implements `Write`.
     #[serde(default)]
@@ -113,6 +117,25 @@ impl Config {
             .all(|reasons| reason(reasons, shape, member, operations).is_none())
     }
 
+    /// Puts into the model what it lacks.
+    pub(crate) fn complete(&self, model: &mut Model) -> Result<(), Error> {
+        for (key, like) in &self.also {
+            let missing = |name: &str| Error::Unknown(format!("api.toml names `{name}`, which the API does not have"));
+            let (operation, name) = key.split_once('.').ok_or_else(|| missing(key))?;
+            let (shape, of) = like.split_once('.').ok_or_else(|| missing(like))?;
+            let members = model.shapes.get(shape).map(|s| s.members.as_slice()).unwrap_or_default();
+            let found = members.iter().find(|m| m.name == of).ok_or_else(|| missing(like))?;
+            let member = Member { name: name.to_owned(), ..found.clone() };
+            let input = model.operations.get(operation).and_then(|o| o.input.clone()).ok_or_else(|| missing(key))?;
+            let input = model.shapes.get_mut(&input).ok_or_else(|| missing(key))?;
+            if input.members.iter().any(|m| m.name == name) {
+                return Err(Error::Unknown(format!("the model has `{key}` by now, so api.toml need not add it")));
+            }
+            input.members.push(member);
+        }
+        Ok(())
+    }
+
     /// Refuses what the model does not have.
     pub(crate) fn check(&self, model: &Model) -> Result<(), Error> {
         for name in &self.operations {
@@ -189,11 +212,14 @@ mod tests {
             outcome.err().map(|e| e.to_string()).unwrap_or_default()
         };
         assert_eq!(refused("operations = [\"Get\"]\nignored = {\"Get.A\" = \"why\"}"), "");
+        assert_eq!(refused("operations = [\"Get\"]\nalso = {\"Get.B\" = \"In.A\"}\nignored = {\"Get.B\" = \"why\"}"), "");
         for (config, named) in [
             ("operations = [\"Put\"]", "the operation `Put`"),
             ("operations = []\nignored = {\"Get.B\" = \"why\"}", "the member `Get.B`"),
             ("operations = []\nexternal = {\"Out\" = \"path\"}", "the shape `Out`"),
             ("operations = []\nwire = {protocols = [\"qery\"]}", "the protocol `qery`"),
+            ("operations = []\nalso = {\"Get.B\" = \"In.C\"}", "`In.C`"),
+            ("operations = []\nalso = {\"Get.A\" = \"In.A\"}", "`Get.A` by now"),
         ] {
             assert!(refused(config).contains(named), "{config}: {}", refused(config));
         }

@@ -61,8 +61,9 @@ pub enum Error {
 /// # Errors
 /// When one of the two is malformed, or `api.toml` names an operation, shape or member that the model does not have.
 pub fn generate(service: &str, model: &str, config: &str, cases: &Path) -> Result<String, Error> {
-    let model = Model::parse(service, model)?;
+    let mut model = Model::parse(service, model)?;
     let mut config: Config = toml::from_str(config)?;
+    config.complete(&mut model)?;
     config.check(&model)?;
     config.cases = cases::count(service, cases)?;
     Ok(emit::service(&model, &config))

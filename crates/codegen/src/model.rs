@@ -64,7 +64,7 @@ pub struct Shape {
 }
 
 /// One member.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Member {
     /// Name.
     pub name: String,

@@ -22,8 +22,9 @@ impl Promised {
     /// # Errors
     /// As [`crate::generate`].
     pub fn of(service: &str, model: &str, config: &str) -> Result<Self, Error> {
-        let model = Model::parse(service, model)?;
+        let mut model = Model::parse(service, model)?;
         let config: Config = toml::from_str(config)?;
+        config.complete(&mut model)?;
         config.check(&model)?;
         let reach = Reach::of(&model, &config);
         let mut promised = Self::default();

@@ -107,12 +107,16 @@ impl Binding {
             return None;
         }
         let found = self.pattern.fit(path, query)?;
-        let given = self.query.iter().all(|name| query.iter().any(|(n, _)| n == name));
-        if !given || !self.headers.iter().all(|name| request.headers.contains_key(name)) {
+        let given = self.query.iter().all(|name| query.iter().any(|(n, _)| n == name))
+            && self.headers.iter().all(|name| request.headers.contains_key(name));
+        // Who names a subresource and not what of it means no operation on the whole: without this, `DELETE /b/k?annotation`
+        // would delete the object. The operation itself says what is missing, unless another one fits.
+        if !given && !self.pattern.has_query() {
             return None;
         }
         // Of a built and an unbuilt operation that fit alike, the built one is meant.
         Some(match self.operation {
+            Bound::Built(index) if !given => (found.rank * 2 - 1, Asked::Built(index, found.labels)),
             Bound::Built(index) => {
                 ((found.rank + 10 * (self.query.len() + self.headers.len())) * 2 + 1, Asked::Built(index, found.labels))
             }

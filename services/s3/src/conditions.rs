@@ -27,7 +27,7 @@ enum Broken {
 }
 
 /// Whether a header names this entity tag.
-fn names(header: &str, etag: &str) -> bool {
+pub(crate) fn names(header: &str, etag: &str) -> bool {
     header.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/").trim_matches('"') == etag)
 }
 

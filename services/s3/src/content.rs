@@ -126,6 +126,11 @@ fn unsealed(stream: Option<KeyStream>, bytes: Bytes) -> Bytes {
     plain.into()
 }
 
+/// Bytes that stand for themselves.
+pub(crate) async fn stored(cx: &Cx, stored: Stored, size: u64, key: Option<&DataKey>) -> Result<Body> {
+    one(cx, stored, Span::whole(size), key).await
+}
+
 async fn one(cx: &Cx, stored: Stored, span: Span, key: Option<&DataKey>) -> Result<Body> {
     let unsealer = unsealer(&stored, span.start, key)?;
     match stored {

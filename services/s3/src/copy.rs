@@ -1,8 +1,9 @@
 //! Copies: the source's bytes stay where they are and are referred to once more.
 
-use undercast_kernel::{AwsError, Cx, Result};
+use undercast_kernel::{Cx, Result};
 use undercast_wire::text::percent_decode;
 
+use crate::annotations::{self, Moved};
 use crate::api::{self, output};
 use crate::checksum::{self, Algorithm};
 use crate::conditions::{self, Reading};
@@ -216,9 +217,15 @@ pub(crate) async fn object(s3: &S3, cx: &Cx, mut input: api::CopyObjectInput) ->
     archive::check_readable(&source.object, cx.now_millis())?;
     let source_key = s3.opening(cx, source.object.sealed.as_ref(), &encryption::source_customer!(input)).await?;
     let sealing = s3.sealing(cx, &target, &input.key, &encryption::asked!(input)).await?;
-    let dress = dress(cx, &mut input, &target, &source, sealing.sealed)?;
+    let dress = dress(cx, &mut input, &target, &source, sealing.sealed.clone())?;
     let copied = copied(cx, &source, algorithm, source_key.as_ref(), sealing.key.as_ref()).await?;
-    let (bucket, object) = place(cx, &input, &source_name, &source, &copied, &dress).await?;
+    let moved = if input.annotation_directive.as_deref() == Some("EXCLUDE") {
+        None
+    } else {
+        let of = (&source.bucket, source_name.key.as_str(), &source.object);
+        Some(s3.moved(cx, &cx.read(), of, &sealing, algorithm).await?)
+    };
+    let (bucket, object) = place(cx, &input, &source_name, &source, &copied, &dress, moved.as_deref()).await?;
     let mut result = output::CopyObjectResult {
         e_tag: Some(format!("\"{}\"", object.etag)),
         last_modified: Some(buckets::shown(object.modified)),
@@ -245,6 +252,7 @@ async fn place(
     source: &Source,
     copied: &Copied,
     dress: &Dress,
+    annotated: Option<&[Moved]>,
 ) -> Result<(Bucket, Object)> {
     let moment = Moment::of(cx);
     let id = cx.random().hex(32);
@@ -253,11 +261,15 @@ async fn place(
         conditions::check_write(tx, &bucket, &input.key, input.if_match.as_deref(), input.if_none_match.as_deref())?;
         // Between the reading and now the source may have gone, and its bytes with it.
         let there = versions::find(tx, &source.bucket, &name.key, name.version.as_deref())?;
-        if !matches!(&there, versions::Found::Object(o) if o.rank == source.object.rank) {
-            let message =
-                "A conflicting conditional operation is currently in progress against this resource. Please try again.";
-            return Err(AwsError::new("OperationAborted", 409, message).into());
+        let versions::Found::Object(there) = there else { return Err(error::operation_aborted().into()) };
+        if there.rank != source.object.rank {
+            return Err(error::operation_aborted().into());
         }
+        let moved = annotated.unwrap_or_default();
+        if annotated.is_some() {
+            annotations::check_unmoved(tx, &source.bucket, &name.key, &there, moved)?;
+        }
+        annotations::retain(tx, &bucket, moved)?;
         if let Some(note) = Note::of(&source.object, Touch::Read, moment.now_millis) {
             note.put(tx, &source.bucket, &name.key, moment.now_millis)?;
         }
@@ -289,6 +301,7 @@ async fn place(
         };
         let object = versions::place(tx, &bucket, &input.key, object, moment)?;
         events::emit(cx, tx, &bucket, Event::Copy, &input.key, Some(&object), moment)?;
+        annotations::put_copies(cx, tx, &bucket, &input.key, object.rank, moved)?;
         Ok((bucket, object))
     })
     .await

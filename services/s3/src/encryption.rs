@@ -289,17 +289,32 @@ impl S3 {
                 let sealed = Sealed::Customer { salt: salt.to_vec().into(), mac: mac.into() };
                 Ok(Sealing { sealed: Some(sealed), key: Some(key) })
             }
-            Plan::Kms(with) => {
-                let (arn, data_key, plain) = self.new_data_key(cx, bucket, &with).await?;
-                let sealed = Sealed::Kms {
-                    key: arn,
-                    data_key: data_key.into(),
-                    context: with.context,
-                    bucket_key: with.bucket_key,
-                    dual: with.dual,
-                };
-                Ok(Sealing { sealed: Some(sealed), key: Some(plain) })
+            Plan::Kms(with) => self.sealing_with_kms(cx, bucket, with).await,
+        }
+    }
+
+    async fn sealing_with_kms(&self, cx: &Cx, bucket: &Bucket, with: WithKms) -> Result<Sealing> {
+        let (arn, data_key, plain) = self.new_data_key(cx, bucket, &with).await?;
+        let sealed = Sealed::Kms {
+            key: arn,
+            data_key: data_key.into(),
+            context: with.context,
+            bucket_key: with.bucket_key,
+            dual: with.dual,
+        };
+        Ok(Sealing { sealed: Some(sealed), key: Some(plain) })
+    }
+
+    /// How what belongs to an object is to be encrypted: as that is.
+    pub(crate) async fn sealing_like(&self, cx: &Cx, bucket: &Bucket, sealed: Option<&Sealed>) -> Result<Sealing> {
+        match sealed {
+            Some(Sealed::Kms { key, context, bucket_key, dual, .. }) => {
+                let (key, context) = (key.clone(), context.clone());
+                let with = WithKms { key, context, bucket_key: *bucket_key, dual: *dual };
+                self.sealing_with_kms(cx, bucket, with).await
             }
+            // A customer's key is not there without the customer; who asks has seen to that.
+            Some(Sealed::Customer { .. }) | None => Ok(Sealing::default()),
         }
     }
 

@@ -112,14 +112,21 @@ pub(crate) fn entity_too_small(size: u64, number: i32, etag: &str) -> AwsError {
         .with("ETag", etag)
 }
 
-pub(crate) fn entity_too_large(size: u64) -> AwsError {
+pub(crate) fn entity_too_large(size: u64, most: u64) -> AwsError {
     AwsError::new("EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed size")
         .with("ProposedSize", size)
-        .with("MaxSizeAllowed", crate::MOST_BYTES)
+        .with("MaxSizeAllowed", most)
 }
 
 pub(crate) fn invalid_tag(message: &str, key: &str) -> AwsError {
     AwsError::new("InvalidTag", 400, message).with("TagKey", key)
+}
+
+/// What the call was about changed meanwhile; who asks again finds it as it is.
+pub(crate) fn operation_aborted() -> AwsError {
+    let message =
+        "A conflicting conditional operation is currently in progress against this resource. Please try again.";
+    AwsError::new("OperationAborted", 409, message)
 }
 
 /// The sender stopped, or broke a rule of its encoding.

@@ -35,6 +35,8 @@ pub(crate) enum Event {
     MarkerCreated,
     TaggingPut,
     TaggingDelete,
+    AnnotationPut,
+    AnnotationDelete,
     AclPut,
     RestorePost,
     RestoreCompleted,
@@ -63,6 +65,8 @@ impl Event {
             Self::MarkerCreated => "ObjectRemoved:DeleteMarkerCreated",
             Self::TaggingPut => "ObjectTagging:Put",
             Self::TaggingDelete => "ObjectTagging:Delete",
+            Self::AnnotationPut => "ObjectAnnotation:Put",
+            Self::AnnotationDelete => "ObjectAnnotation:Delete",
             Self::AclPut => "ObjectAcl:Put",
             Self::RestorePost => "ObjectRestore:Post",
             Self::RestoreCompleted => "ObjectRestore:Completed",
@@ -106,6 +110,8 @@ impl Event {
             | Self::LifecycleDelete
             | Self::LifecycleMarkerCreated
             | Self::Tiered => "2.3",
+            // They are younger than the versions that differ by event.
+            Self::AnnotationPut | Self::AnnotationDelete => "2.5",
             _ => "2.1",
         }
     }
@@ -235,7 +241,9 @@ fn record(
         if created || event == Event::Tiered {
             what.insert("size".to_owned(), object.size.into());
         }
-        if created || matches!(event, Event::TaggingPut | Event::TaggingDelete | Event::Tiered) {
+        let changed = matches!(event, Event::TaggingPut | Event::TaggingDelete | Event::Tiered)
+            || matches!(event, Event::AnnotationPut | Event::AnnotationDelete);
+        if created || changed {
             what.insert("eTag".to_owned(), object.etag.clone().into());
         }
         if event == Event::MarkerCreated {

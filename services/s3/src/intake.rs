@@ -15,7 +15,7 @@ use crate::checksum::{Algorithm, Checksum, Hasher};
 use crate::encryption::DataKey;
 use crate::integrity::{announced_in_vain, bad_digest, content_md5};
 use crate::rows::{Bucket, Stored};
-use crate::{INLINE_BYTES, MOST_BYTES, content, error};
+use crate::{INLINE_BYTES, MOST_BYTES, annotations, content, error};
 
 /// What the sender says of the bytes.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub(crate) struct Said {
     pub(crate) checksum: Option<(Algorithm, String)>,
     /// `Content-Length`.
     pub(crate) length: Option<i64>,
+    /// They are an annotation's: of 1 byte to 1 MiB, and text.
+    pub(crate) annotation: bool,
 }
 
 /// Bytes that were taken in. Keep it until the row that refers to them is committed.
@@ -42,6 +44,8 @@ pub(crate) struct Taken {
     pub(crate) checksum: Checksum,
     /// The sender named the checksum's algorithm.
     pub(crate) asked: bool,
+    /// They are UTF-8, where they have to be.
+    text: bool,
     /// Holds the blob until then.
     _written: Option<Written>,
 }
@@ -120,6 +124,10 @@ struct Intake {
     size: u64,
     sealer: Option<Sealer>,
     expected: Option<Expected>,
+    /// So many bytes at most.
+    most: u64,
+    /// `None`: anything may come.
+    text: Option<Text>,
 }
 
 /// The SHA-256 that the sender signed.
@@ -149,6 +157,30 @@ impl Sealer {
     }
 }
 
+/// UTF-8 that comes in pieces, which may end within a character.
+#[derive(Debug, Default)]
+struct Text {
+    /// The beginning of a character.
+    begun: Vec<u8>,
+    broken: bool,
+}
+
+impl Text {
+    fn push(&mut self, bytes: &[u8]) {
+        let mut all = std::mem::take(&mut self.begun);
+        all.extend_from_slice(bytes);
+        match std::str::from_utf8(&all) {
+            Ok(_) => {}
+            Err(wrong) if wrong.error_len().is_none() => self.begun = all.split_off(wrong.valid_up_to()),
+            Err(_) => self.broken = true,
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.broken && self.begun.is_empty()
+    }
+}
+
 impl Intake {
     fn new(cx: &Cx, algorithm: Algorithm, body: &mut Body, key: Option<&DataKey>) -> Result<Self> {
         let length = body.length();
@@ -162,13 +194,23 @@ impl Intake {
             sealer: key.map(|key| Sealer::new(cx, key)).transpose()?,
             // The blob's name is the hash of its bytes, so those that stay as they are need no second one.
             expected: expected.map(|hash| Expected { hash, own: key.map(|_| Sha256::new()) }),
+            most: MOST_BYTES,
+            text: None,
         })
+    }
+
+    /// The bytes are an annotation's.
+    fn of_annotation(self) -> Self {
+        Self { most: annotations::MOST_BYTES, text: Some(Text::default()), ..self }
     }
 
     async fn push(&mut self, cx: &Cx, bytes: &Bytes) -> Result<()> {
         self.size += bytes.len() as u64;
-        if self.size > MOST_BYTES {
-            return Err(error::entity_too_large(self.size).into());
+        if self.size > self.most {
+            return Err(error::entity_too_large(self.size, self.most).into());
+        }
+        if let Some(text) = &mut self.text {
+            text.push(bytes);
         }
         self.hashing.update(bytes).await?;
         if let Some(own) = self.expected.as_mut().and_then(|e| e.own.as_mut()) {
@@ -180,6 +222,14 @@ impl Intake {
             sealer.seal(&mut self.buffer[before..]);
         }
         if self.buffer.len() >= PIECE { self.flush(cx).await } else { Ok(()) }
+    }
+
+    async fn all(mut self, cx: &Cx, mut body: Body) -> Result<Taken> {
+        while let Some(piece) = body.next().await {
+            let piece: Bytes = piece.map_err(|e| error::body(&e))?;
+            self.push(cx, &piece).await?;
+        }
+        self.finish(cx).await
     }
 
     async fn flush(&mut self, cx: &Cx) -> Result<()> {
@@ -224,7 +274,8 @@ impl Intake {
         let md5 = hex_encode(&hashes.md5.finalize());
         let etag = self.sealer.map_or_else(|| md5.clone(), |s| hex_encode(&s.md5.finalize()));
         let checksum = hashes.checksum.finish();
-        Ok(Taken { stored, size: self.size, etag, md5, checksum, asked: false, _written: written })
+        let text = self.text.is_none_or(|text| text.is_whole());
+        Ok(Taken { stored, size: self.size, etag, md5, checksum, asked: false, text, _written: written })
     }
 }
 
@@ -242,8 +293,9 @@ pub(crate) async fn take(cx: &Cx, body: Body, said: Said, key: Option<&DataKey>)
         )
         .into());
     }
-    if let Some(size) = length.filter(|l| *l > MOST_BYTES) {
-        return Err(error::entity_too_large(size).into());
+    let most = if said.annotation { annotations::MOST_BYTES } else { MOST_BYTES };
+    if let Some(size) = length.filter(|l| *l > most) {
+        return Err(error::entity_too_large(size, most).into());
     }
     if let Some((algorithm, value)) = &said.checksum {
         algorithm.check_value(value, "header")?;
@@ -252,7 +304,10 @@ pub(crate) async fn take(cx: &Cx, body: Body, said: Said, key: Option<&DataKey>)
     let announced = said.algorithm.as_deref().map(Algorithm::parse).transpose()?;
     let algorithm = said.checksum.as_ref().map(|c| c.0).or(announced);
     let trailers = body.trailers();
-    let mut taken = copy(cx, body, algorithm.unwrap_or(Algorithm::Crc64Nvme), key).await?;
+    let mut body = body;
+    let intake = Intake::new(cx, algorithm.unwrap_or(Algorithm::Crc64Nvme), &mut body, key)?;
+    let intake = if said.annotation { intake.of_annotation() } else { intake };
+    let mut taken = intake.all(cx, body).await?;
     if md5.is_some_and(|wanted| hex_encode(&wanted) != taken.md5) {
         return Err(bad_digest("Content-MD5", "what we received").into());
     }
@@ -277,18 +332,16 @@ pub(crate) async fn take(cx: &Cx, body: Body, said: Said, key: Option<&DataKey>)
             return Err(bad_digest(algorithm.name(), "the calculated checksum").into());
         }
     }
+    if !taken.text {
+        return Err(annotations::not_text().into());
+    }
     taken.asked = algorithm.is_some();
     Ok(taken)
 }
 
 /// Takes bytes in of which nobody says anything more: those of a copy are here already.
 pub(crate) async fn copy(cx: &Cx, mut body: Body, algorithm: Algorithm, key: Option<&DataKey>) -> Result<Taken> {
-    let mut intake = Intake::new(cx, algorithm, &mut body, key)?;
-    while let Some(piece) = body.next().await {
-        let piece: Bytes = piece.map_err(|e| error::body(&e))?;
-        intake.push(cx, &piece).await?;
-    }
-    intake.finish(cx).await
+    Intake::new(cx, algorithm, &mut body, key)?.all(cx, body).await
 }
 
 /// Hashes bytes that stay where they are: the MD5 in hexadecimal, and the checksum.
@@ -318,4 +371,23 @@ pub(crate) fn release(tx: &mut Tx<'_>, bucket: &Bucket, stored: &Stored) -> Resu
         Blobs::release(tx, &bucket.account, &BlobId(id.clone()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[test]
+    fn text_comes_in_pieces() {
+        let whole = |pieces: &[&[u8]]| {
+            let mut text = Text::default();
+            pieces.iter().for_each(|piece| text.push(piece));
+            text.is_whole()
+        };
+        let euro = "€".as_bytes();
+        assert!(whole(&[b"a", &euro[..1], &euro[1..2], &euro[2..], b"z"]));
+        assert!(!whole(&[&euro[..2]]), "it ends within a character");
+        assert!(!whole(&[&euro[..1], b"a"]));
+        assert!(!whole(&[b"\xff", b"a"]));
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Tables (`rows.rs`): `s3.buckets` by name, for names are shared by all accounts and regions; everything inside a bucket
 //! by account, region, bucket: `s3.objects` (the current version of each key), `s3.versions` (older ones and delete
-//! markers), `s3.uploads`, `s3.parts`, `s3.segments` (what an object of several parts is made of), `s3.settings` (policy,
+//! markers), `s3.annotations`, `s3.uploads`, `s3.parts`, `s3.segments` (what an object of several parts is made of), `s3.settings` (policy,
 //! tags, and what is in `settings.rs` and `configurations.rs`), `s3.replications`, `s3.log_lines`,
 //! `s3.counted`.
 //! Small bodies stand in the row, large ones in the blob store; a copy and a completed upload move no bytes, unless a key of
@@ -32,6 +32,7 @@ pub mod api {
 
 mod acl;
 mod analytics;
+mod annotations;
 mod archive;
 mod attributes;
 mod bucket;
@@ -74,6 +75,7 @@ mod operations;
 mod permission;
 mod policy;
 mod replicate;
+mod replicate_annotations;
 mod replication;
 mod replication_failures;
 mod replication_metrics;
@@ -100,7 +102,7 @@ use undercast_kernel::store::{Remembered, Shared, Snapshot};
 use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Exchange, Next, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::decode::Malformed;
-use undercast_wire::schema::{Operation, Protocol};
+use undercast_wire::schema::{Location, Operation, Protocol};
 use undercast_wire::{Fields, Request, Response, Value};
 
 use crate::rows::Bucket;
@@ -147,15 +149,18 @@ impl Service for S3 {
             "CopyObject",
             "CreateMultipartUpload",
             "DeleteObject",
+            "DeleteObjectAnnotation",
             "DeleteObjectTagging",
             "DeleteObjects",
             "GetObject",
             "GetObjectAcl",
+            "GetObjectAnnotation",
             "GetObjectAttributes",
             "GetObjectTagging",
             "HeadBucket",
             "HeadObject",
             "ListMultipartUploads",
+            "ListObjectAnnotations",
             "ListObjectVersions",
             "ListObjects",
             "ListObjectsV2",
@@ -164,6 +169,7 @@ impl Service for S3 {
             "GetObjectLegalHold",
             "GetObjectRetention",
             "PutObjectAcl",
+            "PutObjectAnnotation",
             "PutObjectLegalHold",
             "PutObjectRetention",
             "PutObjectTagging",
@@ -270,10 +276,19 @@ fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError 
     let Some(first) = violations.first() else { return error::malformed_xml() };
     let value = first.value.clone().unwrap_or_default();
     let name = first.path.split('.').next().unwrap_or(&first.path);
-    let header = operation.input.members.iter().find(|m| m.name.eq_ignore_ascii_case(name)).map_or(name, |m| m.wire);
+    let member = operation.input.members.iter().find(|m| m.name.eq_ignore_ascii_case(name));
+    let header = member.map_or(name, |m| m.wire);
+    let beside = member.is_some_and(|m| matches!(m.location, Location::Query | Location::Header));
     match (&first.constraint, name) {
         (Constraint::Required, _) if operation.name == "SelectObjectContent" => select::missing(&first.path),
         (Constraint::Required, _) if first.path.contains('.') => error::malformed_xml(),
+        (Constraint::Required, "annotationName") => annotations::unnamed(),
+        (Constraint::Required, "objectAttributes") => error::invalid_request(
+            "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty",
+        ),
+        (Constraint::Required, _) if beside => {
+            error::invalid_request(format!("Missing required parameter for this request: {header}"))
+        }
         (Constraint::Required, _) => AwsError::new("MissingRequestBodyError", 400, "Request Body is empty"),
         (_, "storageClass") => {
             AwsError::new("InvalidStorageClass", 400, "The storage class you specified is not valid")
@@ -281,6 +296,14 @@ fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError 
         }
         (_, "encodingType") => error::invalid_argument("Invalid Encoding Method specified in Request", header, &value),
         (_, "metadataDirective") => error::invalid_argument("Unknown metadata directive.", header, &value),
+        (_, "annotationDirective") => {
+            let message = "The annotation directive is not valid. Valid values are COPY and EXCLUDE.";
+            error::invalid_argument(message, header, &value)
+        }
+        (_, "maxAnnotationResults") => {
+            let message = format!("Argument {header} must be an integer between 1 and 1000");
+            error::invalid_argument(message, header, &value)
+        }
         (_, "taggingDirective") => error::invalid_argument("Unknown tagging directive.", header, &value),
         (_, "checksumAlgorithm") => checksum::unsupported(),
         (_, "createBucketConfiguration") if first.path.ends_with("locationConstraint") => {

@@ -87,11 +87,12 @@ impl S3 {
 }
 
 /// `x-amz-checksum-mode`: the model has it in capitals, and AWS's Common Runtime sends `enabled`.
-fn wants_checksum(mode: Option<&str>) -> Result<bool> {
+pub(crate) fn wants_checksum(mode: Option<&str>) -> Result<bool> {
     match mode {
         None => Ok(false),
         Some(mode) if mode.eq_ignore_ascii_case("ENABLED") => Ok(true),
-        Some(mode) => Err(error::invalid_argument("Invalid argument", "x-amz-checksum-mode", mode).into()),
+        // In the words of AWS, as recorded by a public test suite.
+        Some(_) => Err(error::invalid_request("Value for x-amz-checksum-mode header is invalid.").into()),
     }
 }
 
@@ -366,6 +367,7 @@ pub(crate) async fn put(s3: &S3, cx: &Cx, mut input: api::PutObjectInput) -> Res
         md5: input.content_md5.take(),
         algorithm: input.checksum_algorithm.take(),
         length: input.content_length,
+        annotation: false,
     };
     let body = input.body.take().unwrap_or_else(Body::empty);
     let taken = intake::take(cx, body, said, sealing.key.as_ref()).await?;

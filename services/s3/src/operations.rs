@@ -2,9 +2,9 @@
 
 use crate::settings::Setting;
 use crate::{
-    S3, analytics, api, archive, attributes, buckets, complete, copy, cors, delete, encryption_configuration,
-    inventory, lifecycle, list_objects, list_uploads, list_versions, lock, logging, metrics, notifications, objects,
-    policy, replication, reseal, select, tagging, tiering, uploads, website,
+    S3, analytics, annotations, api, archive, attributes, buckets, complete, copy, cors, delete,
+    encryption_configuration, inventory, lifecycle, list_objects, list_uploads, list_versions, lock, logging, metrics,
+    notifications, objects, policy, replication, reseal, select, tagging, tiering, uploads, website,
 };
 
 api::operations! {
@@ -28,6 +28,7 @@ api::operations! {
     DeleteBucketTagging => buckets::delete_tagging(cx, input).await,
     DeleteBucketWebsite => Setting::Website.delete(cx, &input.bucket, input.expected_bucket_owner.as_deref()).await,
     DeleteObject => delete::object(self, cx, input).await,
+    DeleteObjectAnnotation => annotations::delete(self, cx, input).await,
     DeleteObjectTagging => tagging::delete(cx, input).await,
     DeleteObjects => delete::objects(self, cx, input).await,
     DeletePublicAccessBlock => policy::delete_block(cx, input).await,
@@ -54,6 +55,7 @@ api::operations! {
     GetBucketWebsite => website::get(cx, &input),
     GetObject => objects::get(self, cx, input).await,
     GetObjectAcl => objects::get_acl(cx, &input),
+    GetObjectAnnotation => annotations::get(self, cx, input).await,
     GetObjectAttributes => attributes::get(cx, &input),
     GetObjectLegalHold => lock::get_hold(cx, &input),
     GetObjectLockConfiguration => lock::get_configuration(cx, &input),
@@ -68,6 +70,7 @@ api::operations! {
     ListBucketMetricsConfigurations => metrics::list(cx, input),
     ListBuckets => buckets::list(cx, input),
     ListMultipartUploads => list_uploads::list(cx, input),
+    ListObjectAnnotations => annotations::list(cx, input),
     ListObjectVersions => list_versions::list(cx, input),
     ListObjects => list_objects::v1(cx, input),
     ListObjectsV2 => list_objects::v2(cx, input),
@@ -93,6 +96,7 @@ api::operations! {
     PutBucketWebsite => website::put(cx, input).await,
     PutObject => objects::put(self, cx, input).await,
     PutObjectAcl => objects::put_acl(cx, input).await,
+    PutObjectAnnotation => annotations::put(self, cx, input).await,
     PutObjectLegalHold => lock::put_hold(cx, input).await,
     PutObjectLockConfiguration => lock::put_configuration(cx, input).await,
     PutObjectRetention => lock::put_retention(self, cx, input).await,

@@ -176,6 +176,14 @@ fn action(operation: &str, version: bool) -> Option<&'static str> {
         ("PutObjectTagging", true) => "s3:PutObjectVersionTagging",
         ("DeleteObjectTagging", false) => "s3:DeleteObjectTagging",
         ("DeleteObjectTagging", true) => "s3:DeleteObjectVersionTagging",
+        ("GetObjectAnnotation", false) => "s3:GetObjectAnnotation",
+        ("GetObjectAnnotation", true) => "s3:GetObjectVersionAnnotation",
+        ("PutObjectAnnotation", false) => "s3:PutObjectAnnotation",
+        ("PutObjectAnnotation", true) => "s3:PutObjectVersionAnnotation",
+        ("DeleteObjectAnnotation", false) => "s3:DeleteObjectAnnotation",
+        ("DeleteObjectAnnotation", true) => "s3:DeleteObjectVersionAnnotation",
+        ("ListObjectAnnotations", false) => "s3:ListObjectAnnotations",
+        ("ListObjectAnnotations", true) => "s3:ListObjectVersionAnnotations",
         ("GetObjectAcl", false) => "s3:GetObjectAcl",
         ("GetObjectAcl", true) => "s3:GetObjectVersionAcl",
         ("PutObjectAcl", false) => "s3:PutObjectAcl",
@@ -385,6 +393,30 @@ fn further(
             existing(from, &found, &source.key, source.version.as_deref(), "GetObject", &mut reading)?;
         }
         needed.append(&mut reading);
+        if operation == "CopyObject" && input.text("AnnotationDirective") != Some("EXCLUDE") {
+            annotations(from, guarded, &found, key, &source, needed)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a copy needs besides where its source has annotations.
+///
+/// Source: "CopyObject" in the S3 API reference, AnnotationDirective.
+fn annotations(
+    from: &(impl Read + ?Sized),
+    guarded: &Guarded,
+    source: &Guarded,
+    key: &str,
+    name: &CopySource,
+    needed: &mut Vec<Access>,
+) -> Result<()> {
+    let version = name.version.as_deref();
+    let found = versions::find(from, &source.bucket, &name.key, version)?;
+    if matches!(found, Found::Object(object) if object.annotated) {
+        let action = if version.is_some() { "s3:GetObjectVersionAnnotation" } else { "s3:GetObjectAnnotation" };
+        needed.push(source.on_object(action, &name.key));
+        needed.push(guarded.on_new_object("s3:PutObjectAnnotation", key));
     }
     Ok(())
 }
@@ -398,6 +430,9 @@ fn conditions(access: &mut Access, cx: &Cx, operation: &str, input: &Fields) {
         ("ACL", "s3:x-amz-acl"),
         ("CopySource", "s3:x-amz-copy-source"),
         ("MetadataDirective", "s3:x-amz-metadata-directive"),
+        ("AnnotationDirective", "s3:x-amz-object-annotation-directive"),
+        ("AnnotationPrefix", "s3:annotation-prefix"),
+        ("ObjectIfMatch", "s3:x-amz-object-if-match"),
         ("StorageClass", "s3:x-amz-storage-class"),
         ("WebsiteRedirectLocation", "s3:x-amz-website-redirect-location"),
         ("ObjectOwnership", "s3:x-amz-object-ownership"),
@@ -423,8 +458,10 @@ fn conditions(access: &mut Access, cx: &Cx, operation: &str, input: &Fields) {
         let days = (until.as_second() - cx.now().as_second()).div_euclid(24 * 60 * 60);
         access.context.set("s3:object-lock-remaining-retention-days", days.to_string());
     }
-    if let Some(Value::Integer(most)) = input.get("MaxKeys") {
-        access.context.set("s3:max-keys", most.to_string());
+    for (member, key) in [("MaxKeys", "s3:max-keys"), ("MaxAnnotationResults", "s3:max-annotation-results")] {
+        if let Some(Value::Integer(most)) = input.get(member) {
+            access.context.set(key, most.to_string());
+        }
     }
     writing_conditions(access, operation, input);
 }
@@ -508,6 +545,8 @@ fn existing(
     let reads =
         matches!(operation, "GetObject" | "HeadObject" | "GetObjectAttributes" | "GetObjectAcl" | "PutObjectAcl")
             || operation.ends_with("ObjectTagging")
+            || operation.ends_with("ObjectAnnotation")
+            || operation == "ListObjectAnnotations"
             || operation == "SelectObjectContent"
             || operation == "DeleteObject";
     if !reads {

@@ -23,7 +23,7 @@ use crate::rows::{
 use crate::settings::Setting;
 use crate::tiers::{self, Note, Touch};
 use crate::versions::{self, Moment};
-use crate::{S3, error, replication_metrics, roles, tiering};
+use crate::{S3, error, replicate_annotations, replication_metrics, roles, tiering};
 
 /// Account, region, bucket, key, rank, destination → a version on its way there.
 pub(crate) static WAYS: Table<Way> = Table::new("s3.replications");
@@ -46,23 +46,28 @@ pub(crate) struct Way {
 
 /// What makes its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum What {
+pub(crate) enum What {
     Version,
     Marker,
     /// Tags, ACL and locks of a version that is there.
     Change,
+    /// An annotation of a version that is there: `replicate_annotations.rs`.
+    Annotation,
 }
 
 /// What a task has to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Work {
-    bucket: String,
-    key: String,
-    rank: u64,
+pub(crate) struct Work {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) rank: u64,
     /// ARN of the destination.
-    destination: String,
-    rule: String,
-    what: What,
+    pub(crate) destination: String,
+    pub(crate) rule: String,
+    pub(crate) what: What,
+    /// Its name, where it is an annotation.
+    #[serde(default)]
+    pub(crate) annotation: Option<String>,
 }
 
 fn way<'a>(bucket: &'a Bucket, work: &'a Work) -> (&'a str, &'a str, &'a str, &'a str, u64, &'a str) {
@@ -86,6 +91,7 @@ fn what_of(event: Event, object: &Object) -> Option<What> {
 fn wants(rule: &ReplicationRule, what: What, object: &Object) -> bool {
     match what {
         What::Version => !matches!(object.sealed, Some(Sealed::Kms { .. })) || rule.copies_kms(),
+        What::Annotation => wants(rule, What::Version, object) && wants(rule, What::Change, object),
         What::Marker => rule.copies_markers(),
         What::Change if object.replication == Some(Replication::Replica) => rule.copies_changes_of_replicas(),
         What::Change => true,
@@ -110,13 +116,13 @@ pub(crate) fn notice(
 
 /// How a way is watched.
 #[derive(Debug, Clone, Copy)]
-struct Watched {
+pub(crate) struct Watched {
     timed: bool,
     measured: bool,
 }
 
 /// What the rules of a bucket make of something that happened to a version.
-fn work_of(
+pub(crate) fn work_of(
     from: &(impl Read + ?Sized),
     bucket: &Bucket,
     key: &str,
@@ -132,6 +138,7 @@ fn work_of(
         destination: rule.destination.bucket.clone(),
         rule: rule.id.clone().unwrap_or_else(String::new),
         what,
+        annotation: None,
     };
     let watched = |rule: &ReplicationRule| Watched { timed: rule.is_timed(), measured: rule.is_measured() };
     Ok(rules.map(|rule| (work(rule), watched(rule))).collect())
@@ -189,11 +196,12 @@ pub(crate) async fn existing(s3: &S3, cx: &Cx, name: &str, key: &str, version: O
             if !all.is_empty() {
                 let pending = Object { replication: Some(Replication::Pending), ..object.clone() };
                 versions::put_back(tx, &bucket, key, &pending)?;
+                replicate_annotations::begin(tx, &bucket, key, &object, &all)?;
             }
-            Ok((all, object.rank, object.replication))
+            Ok((all, object))
         })
         .await;
-    let (all, rank, before) = match found {
+    let (all, object) = match found {
         Ok(found) => found,
         Err(failure) => return failures::of_source(failure).map(Some),
     };
@@ -213,12 +221,13 @@ pub(crate) async fn existing(s3: &S3, cx: &Cx, name: &str, key: &str, version: O
             Ok(failed) => failed,
         };
         why = why.or(failed);
+        replicate_annotations::bring_all(s3, &owner, &bucket, &object, &work).await?;
     }
     // What replication brought here stays a replica.
-    if before == Some(Replication::Replica) {
+    if object.replication == Some(Replication::Replica) {
         cx.write(|tx| {
-            let Some(object) = versions::ranked(tx, &bucket, key, rank)? else { return Ok(()) };
-            versions::put_back(tx, &bucket, key, &Object { replication: before, ..object })
+            let Some(now) = versions::ranked(tx, &bucket, key, object.rank)? else { return Ok(()) };
+            versions::put_back(tx, &bucket, key, &Object { replication: object.replication, ..now })
         })
         .await?;
     }
@@ -240,27 +249,27 @@ fn schedule(cx: &Cx, tx: &mut Tx<'_>, bucket: &Bucket, work: &Work, watched: Wat
 }
 
 /// What a task works with, as it is now.
-struct Job {
-    work: Work,
-    source: Bucket,
-    object: Object,
+pub(crate) struct Job {
+    pub(crate) work: Work,
+    pub(crate) source: Bucket,
+    pub(crate) object: Object,
     rule: ReplicationRule,
-    target: Bucket,
+    pub(crate) target: Bucket,
     /// The role of the configuration.
     role: String,
     /// That role, at the destination.
-    cx: Cx,
+    pub(crate) cx: Cx,
 }
 
 /// A way that leads nowhere: the version, its bucket or its rule has gone.
-enum Found {
+pub(crate) enum Found {
     Job(Box<Job>),
     Nothing,
     /// The destination has gone.
     NoTarget(Bucket),
 }
 
-fn find(cx: &Cx, work: &Work) -> Result<Found> {
+pub(crate) fn find(cx: &Cx, work: &Work) -> Result<Found> {
     let from = cx.read();
     let Some(source) = BUCKETS.get(&from, &(&work.bucket,))? else { return Ok(Found::Nothing) };
     let Some(configuration) = Setting::Replication.get::<Configuration>(&from, &source)? else {
@@ -278,7 +287,10 @@ fn find(cx: &Cx, work: &Work) -> Result<Found> {
 /// Brings a version to its destination.
 pub(crate) async fn run(s3: &S3, cx: &Cx, task: &Task) -> Result<Next> {
     let work: Work = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
-    bring(s3, cx, &work).await?;
+    match work.what {
+        What::Annotation => replicate_annotations::bring(s3, cx, &work).await?,
+        _ => bring(s3, cx, &work).await?,
+    };
     Ok(Next::Done)
 }
 
@@ -304,7 +316,7 @@ async fn bring(s3: &S3, cx: &Cx, work: &Work) -> Result<Option<Reason>> {
 
 impl Job {
     /// Why it may not be done, if it may not: the role reads at the source, and writes at the destination.
-    fn refusal(&self, s3: &S3) -> Result<Option<Reason>> {
+    pub(crate) fn refusal(&self, s3: &S3) -> Result<Option<Reason>> {
         if !roles::is_assumable(&self.cx, PRINCIPAL, &self.role)? {
             return Ok(Some("AssumeRoleNotPermitted"));
         }
@@ -324,8 +336,18 @@ impl Job {
                 (source.on_object("s3:GetObjectVersionForReplication", key), "SrcGetObjectNotPermitted"),
                 (target.on_object("s3:ReplicateObject", key), "DstPutObjectNotPermitted"),
             ],
+            What::Annotation => vec![
+                (source.on_object("s3:GetObjectVersionAnnotationForReplication", key), "SrcGetObjectNotPermitted"),
+                (target.on_object("s3:ReplicateObject", key), "DstPutObjectNotPermitted"),
+            ],
         };
-        if !self.object.tags.is_empty() {
+        if self.work.what == What::Annotation {
+            // Who may replicate objects may replicate annotations, unless somebody says that they may not.
+            let denied = self.cx.denied(&target.on_object("s3:ReplicateObjectAnnotation", key))?;
+            if denied.is_some_and(|message| message.contains("with an explicit deny")) {
+                return Ok(Some("DstPutObjectNotPermitted"));
+            }
+        } else if !self.object.tags.is_empty() {
             needed.push((source.on_object("s3:GetObjectVersionTagging", key), "SrcGetTaggingNotPermitted"));
             needed.push((target.on_object("s3:ReplicateTags", key), "DstPutTaggingNotPermitted"));
         }
@@ -341,13 +363,18 @@ impl Job {
         Ok(None)
     }
 
-    async fn deliver(&self, s3: &S3) -> Result<Option<Reason>> {
+    /// The destination can be reached.
+    pub(crate) async fn reach(&self) -> Result<()> {
         let operation = if self.work.what == What::Marker { "ReplicateDelete" } else { "ReplicateObject" };
         let faults = self.cx.kernel().faults();
         if faults.is_dead_region(&self.target.region) {
             return Err(Failure::Cut);
         }
-        faults.strike(&self.cx, "s3", operation).await?;
+        faults.strike(&self.cx, "s3", operation).await
+    }
+
+    async fn deliver(&self, s3: &S3) -> Result<Option<Reason>> {
+        self.reach().await?;
         if let Some(why) = self.refusal(s3)? {
             return Ok(Some(why));
         }
@@ -355,6 +382,8 @@ impl Job {
             What::Version => return self.deliver_version(s3).await,
             What::Marker => self.place(self.object.clone(), &[], None).await?,
             What::Change => self.change().await?,
+            // They have a way of their own.
+            What::Annotation => {}
         }
         Ok(None)
     }
@@ -388,6 +417,7 @@ impl Job {
                 None => replica.storage_class,
             });
         replica.restoration = None;
+        replica.annotated = false;
         replica.tiered = tiers::begun(replica.storage_class.as_deref(), self.cx.now_millis());
         let source_owner = replica.owner.take().unwrap_or_else(|| self.source.account.clone());
         let given = destination.access_control_translation.is_some() || self.target.ownership == Ownership::Enforced;

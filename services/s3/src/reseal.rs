@@ -12,7 +12,7 @@ use crate::encryption::{Asked, Customer, DataKey};
 use crate::intake::{self, Taken};
 use crate::objects::existing;
 use crate::rows::{Bucket, Content, Method, Object, SEGMENTS, Sealed, Segment};
-use crate::{S3, archive, bucket, error, lock, permission, versions};
+use crate::{S3, annotations, archive, bucket, error, lock, permission, versions};
 
 /// Whether an object's encryption can be changed.
 fn check(object: &Object) -> Result<()> {
@@ -66,11 +66,13 @@ pub(crate) async fn update(
     for span in spans(&object, &segments) {
         anew.push(rewritten(cx, &bucket, &object, span, old.as_ref(), sealing.key.as_ref()).await?);
     }
+    let moved = s3.moved(cx, &from, (&bucket, key, &object), &sealing, None).await?;
     cx.write(|tx| {
         let Some(now) = versions::ranked(tx, &bucket, key, object.rank)?.filter(|o| o.content == object.content) else {
             let message = "A conflicting operation is currently in progress against this resource. Please try again.";
             return Err(AwsError::new("OperationAborted", 409, message).into());
         };
+        annotations::put_resealed(tx, &bucket, key, &now, &moved)?;
         let content = put(tx, &bucket, &now, &segments, &anew)?;
         let changed = Object { content, sealed: sealing.sealed.clone(), ..now };
         versions::put_back(tx, &bucket, key, &changed)

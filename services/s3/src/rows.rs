@@ -32,6 +32,11 @@ pub(crate) static AGED_VERSIONS: Table<Aged> = Table::new("s3.versions");
 pub(crate) static UPLOADS: Table<Upload> = Table::new("s3.uploads");
 /// Account, region, bucket, upload, part number → a part of it.
 pub(crate) static PARTS: Table<Part> = Table::new("s3.parts");
+/// Account, region, bucket, key, rank, name → an annotation of that version. By rank, so that it stays where it is when the
+/// version becomes an old one.
+pub(crate) static ANNOTATIONS: Table<Annotation> = Table::new("s3.annotations");
+/// The same rows without what lists do not show.
+pub(crate) static LISTED_ANNOTATIONS: Table<ListedAnnotation> = Table::new("s3.annotations");
 /// Account, region, bucket, id → what an object is put together from.
 pub(crate) static SEGMENTS: Table<Vec<Segment>> = Table::new("s3.segments");
 
@@ -469,6 +474,51 @@ pub(crate) struct Object {
     /// `None`: of another class, or nobody has accessed it since the day on which it was made.
     #[n(18)]
     pub(crate) tiered: Option<Tiered>,
+    /// It has annotations, or had some: others need not look for them.
+    #[n(19)]
+    #[cbor(default)]
+    pub(crate) annotated: bool,
+}
+
+/// An annotation.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Annotation {
+    /// Milliseconds since 1970.
+    #[n(0)]
+    pub(crate) modified: i64,
+    #[n(1)]
+    pub(crate) size: u64,
+    /// Without quotes.
+    #[n(2)]
+    pub(crate) etag: String,
+    #[n(3)]
+    pub(crate) checksum: Checksum,
+    #[n(4)]
+    pub(crate) replication: Option<Replication>,
+    #[n(5)]
+    pub(crate) stored: Stored,
+    /// As its object is, with a data key that may be another one.
+    #[n(6)]
+    pub(crate) sealed: Option<Sealed>,
+    /// ARNs of the destinations that do not have it yet.
+    #[n(7)]
+    #[cbor(default)]
+    pub(crate) going: Vec<String>,
+}
+
+/// An [`Annotation`] as lists show it: the same numbers.
+#[derive(Debug, Clone, Encode, Decode)]
+pub(crate) struct ListedAnnotation {
+    #[n(0)]
+    pub(crate) modified: i64,
+    #[n(1)]
+    pub(crate) size: u64,
+    #[n(2)]
+    pub(crate) etag: String,
+    #[n(3)]
+    pub(crate) checksum: Checksum,
+    #[n(4)]
+    pub(crate) replication: Option<Replication>,
 }
 
 /// An [`Object`] as listings show it: the same numbers.
@@ -599,6 +649,7 @@ impl Object {
             restoration: None,
             replication: None,
             tiered: None,
+            annotated: false,
         }
     }
 

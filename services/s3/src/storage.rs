@@ -1,6 +1,7 @@
 //! How much is in a bucket: what CloudWatch is told of every bucket once a day.
 //!
-//! Counting is reading everything, so what was counted is kept until something changes.
+//! Counting is reading everything, so what was counted is kept until something changes. Annotations are not counted: AWS
+//! names no kind of storage that they would be.
 //!
 //! Source: "Amazon S3 daily storage metrics for buckets in CloudWatch" and "Amazon S3 dimensions in CloudWatch" in the user guide.
 

@@ -162,6 +162,7 @@ pub(crate) async fn part(s3: &S3, cx: &Cx, mut input: api::UploadPartInput) -> R
         md5: input.content_md5.take(),
         algorithm: input.checksum_algorithm.take(),
         length: input.content_length,
+        annotation: false,
     };
     let wanted = check_algorithm(&upload, &said)?;
     let customer = encryption::customer!(input);

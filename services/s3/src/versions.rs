@@ -10,7 +10,7 @@ use undercast_kernel::store::{Order, Read, Tx};
 use undercast_kernel::{Cx, Result};
 
 use crate::rows::{Bucket, Content, OBJECTS, Object, SEGMENTS, VERSIONS, Versioning};
-use crate::{error, intake, storage};
+use crate::{annotations, error, intake, storage};
 
 /// How S3 writes the version that was put while the bucket kept none.
 pub(crate) const NULL: &str = "null";
@@ -125,8 +125,14 @@ fn find_old(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, id: &str) -
     Ok(VERSIONS.get(from, &old(bucket, key, rank))?.filter(|o| o.is(id)))
 }
 
+/// Gives up a version that goes: what it is made of, and its annotations.
+fn release(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object) -> Result<()> {
+    annotations::forget(tx, bucket, key, object)?;
+    release_content(tx, bucket, object)
+}
+
 /// Gives up what an object is made of.
-pub(crate) fn release(tx: &mut Tx<'_>, bucket: &Bucket, object: &Object) -> Result<()> {
+fn release_content(tx: &mut Tx<'_>, bucket: &Bucket, object: &Object) -> Result<()> {
     match &object.content {
         Content::One(stored) => intake::release(tx, bucket, stored),
         Content::Many(id) => {
@@ -158,7 +164,8 @@ pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: Object
             // Another version was made here at the same moment, so this one gets another id.
             return place(tx, bucket, key, object, moment);
         }
-        release(tx, bucket, &before)?;
+        release_content(tx, bucket, &before)?;
+        let object = Object { annotated: before.annotated, ..object };
         put_back(tx, bucket, key, &object)?;
         return Ok(object);
     }
@@ -188,7 +195,7 @@ fn make_room(tx: &mut Tx<'_>, bucket: &Bucket, key: &str) -> Result<Option<u64>>
     let current = OBJECTS.get(tx, &bucket.key(key))?;
     if bucket.versioning == Versioning::Off {
         if let Some(object) = &current {
-            release(tx, bucket, object)?;
+            release(tx, bucket, key, object)?;
         }
         return Ok(current.map(|o| o.rank));
     }
@@ -198,13 +205,13 @@ fn make_room(tx: &mut Tx<'_>, bucket: &Bucket, key: &str) -> Result<Option<u64>>
     };
     let suspended = bucket.versioning == Versioning::Suspended;
     match current {
-        Some(object) if suspended && object.version.is_none() => release(tx, bucket, &object)?,
+        Some(object) if suspended && object.version.is_none() => release(tx, bucket, key, &object)?,
         Some(object) => VERSIONS.put(tx, &old(bucket, key, object.rank), &object),
         None => {}
     }
     OBJECTS.delete(tx, &bucket.key(key));
     if suspended && let Some(null) = find_old(tx, bucket, key, NULL)? {
-        release(tx, bucket, &null)?;
+        release(tx, bucket, key, &null)?;
         VERSIONS.delete(tx, &old(bucket, key, null.rank));
     }
     Ok(newest)
@@ -225,7 +232,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, moment: Moment
     if bucket.versioning == Versioning::Off {
         let removed = OBJECTS.get(tx, &bucket.key(key))?;
         if let Some(object) = &removed {
-            release(tx, bucket, object)?;
+            release(tx, bucket, key, object)?;
             OBJECTS.delete(tx, &bucket.key(key));
         }
         return Ok(Deleted { removed, marker: None });
@@ -244,13 +251,13 @@ pub(crate) fn delete_version(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, id: &s
     let current = OBJECTS.get(tx, &bucket.key(key))?;
     let has_current = current.is_some();
     if let Some(object) = current.filter(|o| o.is(id)) {
-        release(tx, bucket, &object)?;
+        release(tx, bucket, key, &object)?;
         OBJECTS.delete(tx, &bucket.key(key));
         promote(tx, bucket, key)?;
         return Ok(Some(object));
     }
     let Some(object) = find_old(tx, bucket, key, id)? else { return Ok(None) };
-    release(tx, bucket, &object)?;
+    release(tx, bucket, key, &object)?;
     VERSIONS.delete(tx, &old(bucket, key, object.rank));
     if !has_current {
         promote(tx, bucket, key)?;
@@ -278,7 +285,7 @@ pub(crate) fn ranked(from: &(impl Read + ?Sized), bucket: &Bucket, key: &str, ra
 /// Deletes a version that is not current for good.
 pub(crate) fn delete_ranked(tx: &mut Tx<'_>, bucket: &Bucket, key: &str, object: &Object) -> Result<()> {
     storage::changed(tx, bucket)?;
-    release(tx, bucket, object)?;
+    release(tx, bucket, key, object)?;
     VERSIONS.delete(tx, &old(bucket, key, object.rank));
     Ok(())
 }

@@ -146,3 +146,61 @@ async fn a_batch_job_gives_objects_other_keys_and_chooses_them_by_their_keys() {
         .replace("arn:aws:s3:::sealed/", "");
     assert_eq!(get(&client, &made).await.headers["x-amz-server-side-encryption-aws-kms-key-id"], second.as_str());
 }
+
+async fn annotation(client: &Client, name: &str) -> Answer {
+    client.call("s3", "GetObjectAnnotation", json!({"Bucket": "sealed", "Key": name, "AnnotationName": "n"})).await
+}
+
+#[tokio::test]
+async fn annotations_are_encrypted_as_their_object_is() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    client.call("s3", "CreateBucket", json!({"Bucket": "sealed"})).await.ok();
+    let (first, arn) = key(&client, json!({})).await;
+    let (second, second_arn) = key(&client, json!({})).await;
+    put(&client, "o", json!({"SSEKMSKeyId": first})).await.ok();
+    // The bucket's default is for objects; what belongs to one is encrypted as that is.
+    let rule = json!({"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": second_arn}});
+    let default = json!({"Bucket": "sealed", "ServerSideEncryptionConfiguration": {"Rules": [rule]}});
+    client.call("s3", "PutBucketEncryption", default).await.ok();
+    let text = "annotation ".repeat(10_000);
+    let input = json!({"Bucket": "sealed", "Key": "o", "AnnotationName": "n"});
+    let set = async |client: &Client| {
+        client.call_with_body("s3", "PutObjectAnnotation", input.clone(), Some(text.clone().into())).await
+    };
+    let made = set(&client).await.ok();
+    assert_eq!(made["ServerSideEncryption"], "aws:kms");
+    let found = annotation(&client, "o").await;
+    assert_eq!(found.headers["x-amz-server-side-encryption"], "aws:kms");
+    assert!(found.body.as_ref() == text.as_bytes());
+    let all = json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    let through = json!({"Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": arn,
+        "Condition": {"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::sealed/o"}}});
+    let without = user(&cloud, ACCOUNT, "without", Some(all.clone())).await;
+    let with = user(&cloud, ACCOUNT, "with", Some(json!([all, through]))).await;
+    assert_eq!((annotation(&without, "o").await.code(), set(&without).await.code()), ("AccessDenied", "AccessDenied"));
+    set(&with).await.ok();
+    assert_eq!(annotation(&with, "o").await.code(), "AccessDenied", "it may not decrypt");
+    // A copy has another key, and so have its annotations; a copy under S3's own keys has none.
+    for (name, more) in [
+        ("c", json!({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": second})),
+        ("plain", json!({"ServerSideEncryption": "AES256"})),
+    ] {
+        let mut input = json!({"Bucket": "sealed", "Key": name, "CopySource": "sealed/o"});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client.call("s3", "CopyObject", input).await.ok();
+    }
+    // An object that gets another key takes its annotations along.
+    let update = json!({"Bucket": "sealed", "Key": "o", "ObjectEncryption": {"SSEKMS": {"KMSKeyArn": second_arn}}});
+    client.call("s3", "UpdateObjectEncryption", update).await.ok();
+    call(&client, "DisableKey", json!({"KeyId": first})).await;
+    for (name, method) in [("o", "aws:kms"), ("c", "aws:kms"), ("plain", "AES256")] {
+        let found = annotation(&client, name).await;
+        assert!(found.body.as_ref() == text.as_bytes(), "{name}: {}", found.json);
+        assert_eq!(found.headers["x-amz-server-side-encryption"], method);
+    }
+    call(&client, "DisableKey", json!({"KeyId": second})).await;
+    assert_eq!(annotation(&client, "o").await.code(), "KMS.DisabledException");
+    assert_eq!(set(&client).await.code(), "KMS.DisabledException");
+    assert!(annotation(&client, "plain").await.body.as_ref() == text.as_bytes());
+}

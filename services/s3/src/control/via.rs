@@ -26,6 +26,7 @@ const SUPPORTED: &[&str] = &[
     "CopyObject",
     "CreateMultipartUpload",
     "DeleteObject",
+    "DeleteObjectAnnotation",
     "DeleteObjectTagging",
     "DeleteObjects",
     "GetBucketAcl",
@@ -35,6 +36,7 @@ const SUPPORTED: &[&str] = &[
     "GetBucketPolicy",
     "GetObject",
     "GetObjectAcl",
+    "GetObjectAnnotation",
     "GetObjectAttributes",
     "GetObjectLegalHold",
     "GetObjectRetention",
@@ -42,12 +44,15 @@ const SUPPORTED: &[&str] = &[
     "HeadBucket",
     "HeadObject",
     "ListMultipartUploads",
+    // That annotations can be asked of access points is what IAM's list of their resources says.
+    "ListObjectAnnotations",
     "ListObjectVersions",
     "ListObjects",
     "ListObjectsV2",
     "ListParts",
     "PutObject",
     "PutObjectAcl",
+    "PutObjectAnnotation",
     "PutObjectLegalHold",
     "PutObjectRetention",
     "PutObjectTagging",
@@ -60,15 +65,19 @@ const SUPPORTED: &[&str] = &[
 ///
 /// Source: "Using Multi-Region Access Points with supported API operations" in the user guide.
 const OF_ONE_REGION: &[&str] = &[
+    "DeleteObjectAnnotation",
     "DeleteObjects",
     "GetBucketAcl",
     "GetBucketCors",
     "GetBucketLocation",
     "GetBucketNotificationConfiguration",
     "GetBucketPolicy",
+    "GetObjectAnnotation",
     "GetObjectAttributes",
     "HeadBucket",
+    "ListObjectAnnotations",
     "ListObjectVersions",
+    "PutObjectAnnotation",
 ];
 
 /// The end of every alias of an access point.

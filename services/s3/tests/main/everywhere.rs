@@ -116,6 +116,10 @@ fn calls() -> Vec<(&'static str, Json, &'static str)> {
         ("PutObjectTagging", json!({"Key": "k", "Tagging": {"TagSet": []}}), ""),
         ("GetObjectTagging", key(), ""),
         ("DeleteObjectTagging", key(), ""),
+        ("PutObjectAnnotation", json!({"Key": "k", "AnnotationName": "n", "AnnotationPayload": "eA=="}), ""),
+        ("GetObjectAnnotation", json!({"Key": "k", "AnnotationName": "n"}), ""),
+        ("ListObjectAnnotations", key(), ""),
+        ("DeleteObjectAnnotation", json!({"Key": "k", "AnnotationName": "n"}), ""),
         ("PutObjectLegalHold", json!({"Key": "k", "LegalHold": {"Status": "OFF"}}), ""),
         ("GetObjectLegalHold", key(), ""),
         (
@@ -221,8 +225,14 @@ async fn a_bucket_of_somebody_else_is_refused_to_whoever_expects_another() {
 }
 
 /// Of these no checksum is demanded, so that the client sends none, and one that is announced in vain is refused.
-const ALONE: [&str; 5] =
-    ["PutBucketAbac", "PutBucketAccelerateConfiguration", "PutObject", "RestoreObject", "UploadPart"];
+const ALONE: [&str; 6] = [
+    "PutBucketAbac",
+    "PutBucketAccelerateConfiguration",
+    "PutObject",
+    "PutObjectAnnotation",
+    "RestoreObject",
+    "UploadPart",
+];
 
 #[tokio::test]
 async fn whoever_asks_pays_where_that_is_said_or_is_refused() {

@@ -195,6 +195,14 @@ async fn copies_are_made_of_what_a_generator_finds() {
     let operation = json!({"S3PutObjectCopy": {"TargetResource": "arn:aws:s3:::target", "TargetKeyPrefix": "in", "StorageClass": "STANDARD_IA",
         "MetadataDirective": "REPLACE", "NewObjectMetadata": {"ContentType": "text/x", "UserMetadata": {"a": "b"}},
         "NewObjectTagging": [{"Key": "copied", "Value": "yes"}]}});
+    let annotation = json!({"Bucket": "from", "Key": "logs/1.txt", "AnnotationName": "n", "AnnotationPayload": "eA=="});
+    call(&client, "PutObjectAnnotation", annotation).await.ok();
+    let mut without = operation.clone();
+    without["S3PutObjectCopy"]["AnnotationDirective"] = json!("EXCLUDE");
+    without["S3PutObjectCopy"]["TargetResource"] = json!("arn:aws:s3:::bare");
+    bucket(&client, "bare").await;
+    let id = job(&client, &without, json!({"ManifestGenerator": generator, "ClientRequestToken": "bare"})).await;
+    until(&client, &id, "Complete").await;
     let id = job(&client, &operation, json!({"ManifestGenerator": generator})).await;
     let done = until(&client, &id, "Complete").await;
     assert_eq!(done["ProgressSummary"]["NumberOfTasksSucceeded"], 2);
@@ -207,6 +215,10 @@ async fn copies_are_made_of_what_a_generator_finds() {
         (&json!("text/x"), &json!("STANDARD_IA"), &json!("b"))
     );
     assert_eq!(tags(&client, "target", "in/logs/2.txt").await, json!([{"Key": "copied", "Value": "yes"}]));
+    for (name, count) in [("target", 1), ("bare", 0)] {
+        let found = call(&client, "ListObjectAnnotations", json!({"Bucket": name, "Key": "in/logs/1.txt"})).await.ok();
+        assert_eq!(found["AnnotationCount"], count, "{name}");
+    }
     // The list that was made is one that another job can work on.
     let location = done["GeneratedManifestDescriptor"]["Location"].clone();
     assert_eq!(location["ObjectArn"], format!("arn:aws:s3:::reports/lists/job-{id}/manifest.json"));
@@ -354,6 +366,8 @@ async fn what_was_there_before_the_rule_is_replicated_by_a_job() {
         "DeleteMarkerReplication": {"Status": "Disabled"}, "Destination": {"Bucket": "arn:aws:s3:::target"}});
     let input = json!({"Bucket": "source", "ReplicationConfiguration": {"Role": format!("arn:aws:iam::{ME}:role/replicate"), "Rules": [rule]}});
     call(&client, "PutBucketReplication", input).await.ok();
+    let annotation = json!({"Bucket": "source", "Key": "docs/1", "AnnotationName": "n", "AnnotationPayload": "eA=="});
+    call(&client, "PutObjectAnnotation", annotation).await.ok();
     let generator = |filter: Json| json!({"S3JobManifestGenerator": {"SourceBucket": "arn:aws:s3:::source", "EnableManifestOutput": false, "Filter": filter}});
     let operation = json!({"S3ReplicateObject": {}});
     let eligible = json!({"EligibleForReplication": true, "ObjectReplicationStatuses": ["NONE", "FAILED"]});
@@ -369,6 +383,15 @@ async fn what_was_there_before_the_rule_is_replicated_by_a_job() {
     assert_eq!(text_of(&client, "target", "docs/1").await, "second");
     let source = call(&client, "HeadObject", json!({"Bucket": "source", "Key": "docs/1"})).await.ok();
     assert_eq!(source["ReplicationStatus"], "COMPLETED");
+    // Annotations go with their versions.
+    for (name, status) in [("source", "COMPLETED"), ("target", "REPLICA")] {
+        let input = json!({"Bucket": name, "Key": "docs/1", "AnnotationName": "n"});
+        let found = call(&client, "GetObjectAnnotation", input).await;
+        assert_eq!(
+            (found.body.as_ref(), found.headers["x-amz-replication-status"].to_str().unwrap()),
+            (&b"x"[..], status)
+        );
+    }
     // Now nothing is left to replicate.
     let more = json!({"ManifestGenerator": generator(eligible), "ClientRequestToken": "again"});
     let id = job(&client, &operation, more).await;

@@ -4,6 +4,7 @@
 
 mod ages;
 mod analyses;
+mod annotations;
 mod browsers;
 mod by_hand;
 mod conditions;

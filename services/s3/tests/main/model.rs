@@ -1,5 +1,5 @@
-//! S3 against a small model of a versioned bucket: what is put, copied, uploaded in parts, deleted, tagged, locked, archived
-//! and left to lifecycles is listed and read as the documentation has it, also after the cloud ended in the middle.
+//! S3 against a small model of a versioned bucket: what is put, copied, uploaded in parts, deleted, tagged, annotated, locked,
+//! archived and left to lifecycles is listed and read as the documentation has it, also after the cloud ended in the middle.
 //!
 //! A seed chooses everything, so that a failure is a number to run again: `./x sim s3 --seed 17`.
 //!
@@ -7,6 +7,7 @@
 
 mod bucket;
 mod compare;
+mod notes;
 mod rules;
 mod steps;
 mod world;

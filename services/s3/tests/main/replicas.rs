@@ -2,9 +2,9 @@
 
 use super::*;
 
-const ROLE: &str = "arn:aws:iam::000000000000:role/replicate";
+pub(super) const ROLE: &str = "arn:aws:iam::000000000000:role/replicate";
 
-async fn role(cloud: &Cloud, actions: &Json) {
+pub(super) async fn role(cloud: &Cloud, actions: &Json) {
     let root = cloud.client();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     root.call("iam", "CreateRole", json!({"RoleName": "replicate", "AssumeRolePolicyDocument": trust.to_string()}))
@@ -15,7 +15,7 @@ async fn role(cloud: &Cloud, actions: &Json) {
     root.call("iam", "PutRolePolicy", input).await.ok();
 }
 
-async fn versioned(client: &Client, name: &str) {
+pub(super) async fn versioned(client: &Client, name: &str) {
     let place = (client.region != "us-east-1").then(|| json!({"LocationConstraint": client.region}));
     let mut input = json!({"Bucket": name});
     if let Some(place) = place {
@@ -26,23 +26,23 @@ async fn versioned(client: &Client, name: &str) {
     call(client, "PutBucketVersioning", on).await.ok();
 }
 
-fn kill(cloud: &Cloud, region: &str) {
+pub(super) fn kill(cloud: &Cloud, region: &str) {
     let rule = serde_json::from_value(json!({"region": region, "effect": "dead"}));
     cloud.kernel.faults().add(rule.unwrap()).unwrap();
 }
 
-fn rule(id: &str, priority: i32, prefix: &str, target: &str) -> Json {
+pub(super) fn rule(id: &str, priority: i32, prefix: &str, target: &str) -> Json {
     json!({"ID": id, "Priority": priority, "Status": "Enabled", "Filter": {"Prefix": prefix},
            "DeleteMarkerReplication": {"Status": "Enabled"}, "Destination": {"Bucket": format!("arn:aws:s3:::{target}")}})
 }
 
-async fn replicate(client: &Client, name: &str, rules: &Json) {
+pub(super) async fn replicate(client: &Client, name: &str, rules: &Json) {
     let input = json!({"Bucket": name, "ReplicationConfiguration": {"Role": ROLE, "Rules": rules}});
     call(client, "PutBucketReplication", input).await.ok();
 }
 
 /// Waits until a version's status is no longer PENDING.
-async fn settled(client: &Client, bucket: &str, key: &str) -> String {
+pub(super) async fn settled(client: &Client, bucket: &str, key: &str) -> String {
     for _ in 0..400 {
         let head = call(client, "HeadObject", json!({"Bucket": bucket, "Key": key})).await.ok();
         match head["ReplicationStatus"].as_str() {
@@ -231,7 +231,7 @@ async fn what_is_on_its_way_is_measured() {
 }
 
 /// Changes what the role of a test may do.
-async fn may(client: &Client, actions: &[&str]) {
+pub(super) async fn may(client: &Client, actions: &[&str]) {
     let may = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]});
     let input = json!({"RoleName": "replicate", "PolicyName": "p", "PolicyDocument": may.to_string()});
     client.call("iam", "PutRolePolicy", input).await.ok();

@@ -1,7 +1,8 @@
 //! A versioned bucket as the documentation has it: lists of versions, searched from end to end.
 //!
 //! Source: the user guide: "How S3 Versioning works", "Working with delete markers", "Locking objects with Object Lock",
-//! "Managing the lifecycle of objects" (with "Conflicting lifecycle actions"), "Restoring an archived object".
+//! "Managing the lifecycle of objects" (with "Conflicting lifecycle actions"), "Restoring an archived object",
+//! "Annotating your objects".
 
 use std::collections::BTreeMap;
 
@@ -49,6 +50,8 @@ pub(super) struct Version {
     pub(super) parts: Vec<(i32, usize)>,
     pub(super) dress: Dress,
     pub(super) restored: Option<Restored>,
+    /// Its annotations.
+    pub(super) notes: BTreeMap<String, Vec<u8>>,
 }
 
 /// What a version has besides its bytes.

@@ -266,6 +266,7 @@ impl Player {
             return equal("status of HEAD", &self.world.call("HeadObject", input, None).status, &wanted);
         };
         self.tags_and_locks(&input, version, bucket.lock).map_err(|why| format!("{name}: {why}"))?;
+        self.notes(bucket, key, version)?;
         if let Some(key) = version.dress.key {
             let heard = self.world.call("HeadObject", input.clone(), None);
             equal("HEAD without the key", &heard.status, &400)?;

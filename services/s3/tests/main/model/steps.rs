@@ -54,7 +54,7 @@ pub(super) fn equal<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wante
 impl Player {
     pub(super) fn step(&mut self) -> Held {
         let at = self.dice.below(self.buckets.len());
-        let what = self.dice.below(113);
+        let what = self.dice.below(123);
         match what {
             0..=27 => self.put(at),
             28..=38 => self.copy(at),
@@ -71,6 +71,7 @@ impl Player {
             96..=99 => self.lifecycle(at),
             100..=103 => self.restore(at),
             104..=110 => self.advance(),
+            111..=120 => self.note(at),
             _ => {
                 self.say("restart".to_owned());
                 self.world.restart();
@@ -80,7 +81,7 @@ impl Player {
         }
     }
 
-    fn key(&self) -> &'static str {
+    pub(super) fn key(&self) -> &'static str {
         self.dice.one(&KEYS)
     }
 
@@ -149,7 +150,7 @@ impl Player {
     }
 
     /// A version of a key, now and then one that is not there.
-    fn version(&self, bucket: &Bucket, key: &str) -> Option<String> {
+    pub(super) fn version(&self, bucket: &Bucket, key: &str) -> Option<String> {
         let versions = bucket.keys.get(key).map(Vec::as_slice).unwrap_or_default();
         if versions.is_empty() || self.dice.percent(10) {
             return Some(self.stale.last().cloned().unwrap_or_else(|| "null".to_owned()));
@@ -240,6 +241,11 @@ impl Player {
             codes.push("InvalidRequest");
             wanted = Err(codes);
         }
+        let notes = self.copied_notes(&mut input, source.as_ref().ok());
+        // Under a customer's key there are none.
+        if !notes.is_empty() && dress.key.is_some() {
+            wanted = wanted.and(Err(vec!["InvalidRequest"]));
+        }
         self.say(format!("copy: {input}"));
         let heard = self.world.call("CopyObject", input, None);
         expect(&heard, wanted.as_ref().map(drop).map_err(Vec::as_slice))?;
@@ -248,7 +254,7 @@ impl Player {
         if dress.key.is_none() {
             equal("ETag", &etag, &md5(&source.body))?;
         }
-        self.place(at, key, &heard, Version { body: source.body, etag, dress, ..Version::default() })
+        self.place(at, key, &heard, Version { body: source.body, etag, dress, notes, ..Version::default() })
     }
 
     fn begin_upload(&mut self, at: usize) -> Held {
