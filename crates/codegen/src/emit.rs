@@ -21,7 +21,7 @@ pub(crate) fn service(model: &Model, config: &Config) -> String {
     let tables = Tables { model, config, reach: &reach };
     let mut out = String::with_capacity(1 << 16);
     // Style is for code that people read and write; `dead_code` stays, it is the point.
-    out.push_str("mod generated {\n#![allow(clippy::style, clippy::complexity, clippy::pedantic, clippy::perf, missing_docs, unreachable_pub, unused_imports)]\n");
+    out.push_str("mod generated {\n#![allow(clippy::style, clippy::complexity, clippy::pedantic, clippy::perf, missing_docs, unreachable_pub, unused_imports, unused_macros)]\n");
     out.push_str("use undercast_kernel::Cx;\nuse undercast_wire::{Protocol, Value, Write, Writer};\nuse undercast_wire::schema::{Bounds, ErrorShape, Http, List, Location, Map, Member, Operation, Range, Service, Shape, Size, Structure, Text, TimestampFormat, Unbuilt};\n");
     out.push_str("/// Keeps every import in use, whatever the API has.\n#[doc(hidden)]\npub type Imports = (Bounds, Location, List, Map, Member, Range, Shape, Size, Structure, Text, TimestampFormat, Unbuilt, Value, Http, &'static ErrorShape);\n");
     if emit.listed().any(|o| o.input.is_none() || o.output.is_none()) {
@@ -472,22 +472,23 @@ impl Emit<'_> {
     /// The macro with which a service says in one line an operation what does it.
     fn table_of_operations(&self, out: &mut String) {
         out.push_str(
-            "/// The methods of [`Operations`], of a table: `ListQueues => queues::list(cx, input).await,`\n#[allow(unused_macros)]\nmacro_rules! operations {\n    (impl $api:ident::Operations for $service:ty; |$this:ident, $cx:ident, $input:ident| $($name:ident => $does:expr),* $(,)?) => {\n        impl $api::Operations for $service { $($api::operations!(@$name $api, $this, $cx, $input, $does);)* }\n    };\n",
+            "/// The methods of [`Operations`], of a table: `ListQueues => queues::list(cx, input).await,`\nmacro_rules! operations {\n    (impl $api:ident::Operations for $service:ty; |$this:ident, $cx:ident, $input:ident| $($name:ident => $does:expr),* $(,)?) => {\n        impl $api::Operations for $service { $($api::operations!(@$name $api, $this, $cx, $input, $does);)* }\n    };\n",
         );
         for operation in self.listed() {
             let (name, method) = (camel(&operation.name), snake(&operation.name));
             let input = operation.input.as_ref().map_or(String::new(), |_| format!(", $input: $api::{name}Input"));
+            let used = operation.input.as_ref().map_or("", |_| ", &$input");
             let answer = match self.answer_type(operation).as_str() {
                 "()" => "()".to_owned(),
                 named => format!("$api::{named}"),
             };
             let _ = writeln!(
                 out,
-                "    (@{} $api:ident, $this:ident, $cx:ident, $input:ident, $does:expr) => {{\n        #[allow(unused_variables)]\n        async fn {method}(&$this, $cx: &undercast_kernel::Cx{input}) -> undercast_kernel::Result<{answer}> {{ $does }}\n    }};",
+                "    (@{} $api:ident, $this:ident, $cx:ident, $input:ident, $does:expr) => {{\n        async fn {method}(&$this, $cx: &undercast_kernel::Cx{input}) -> undercast_kernel::Result<{answer}> {{\n            // Few need them all.\n            let _ = (&$this, $cx{used});\n            $does\n        }}\n    }};",
                 operation.name
             );
         }
-        out.push_str("}\n#[allow(unused_imports)]\npub(crate) use operations;\n");
+        out.push_str("}\npub(crate) use operations;\n");
     }
 
     fn answer_type(&self, operation: &Operation) -> String {
