@@ -15,7 +15,7 @@ use crate::encryption::{Customer, Sealing, Shown};
 use crate::events::{self, Event};
 use crate::intake::{self, Said, Taken};
 use crate::objects::{existing, wants_checksum};
-use crate::rows::{ANNOTATIONS, Annotation, Bucket, LISTED_ANNOTATIONS, Object, Sealed};
+use crate::rows::{ANNOTATIONS, Annotation, Bucket, LISTED_ANNOTATIONS, Object, Replication, Sealed};
 use crate::versions::{self, Moment};
 use crate::{
     S3, bucket, buckets, conditions, content, error, listing, lock, permission, replicate_annotations, storage,
@@ -280,7 +280,7 @@ pub(crate) async fn get(
         e_tag: Some(format!("\"{}\"", found.etag)),
         last_modified: Some(buckets::shown(found.modified)),
         object_version_id: object.shown_version(&bucket),
-        replication_status: found.replication.map(|r| r.name()),
+        replication_status: found.replication.map(Replication::name),
         request_charged: permission::charged(cx, &bucket),
         server_side_encryption: Shown::of(found.sealed.as_ref(), Customer::default()).method,
         ..Default::default()
@@ -327,7 +327,7 @@ pub(crate) fn list(cx: &Cx, input: api::ListObjectAnnotationsInput) -> Result<ap
         checksum_algorithm: Some(vec![row.checksum.algorithm.name().to_owned()]),
         e_tag: Some(format!("\"{}\"", row.etag)),
         last_modified: buckets::shown(row.modified),
-        replication_status: row.replication.map(|r| r.name()),
+        replication_status: row.replication.map(Replication::name),
         size: i64::try_from(row.size).unwrap_or(i64::MAX),
     });
     let shown: Vec<_> = shown.collect();

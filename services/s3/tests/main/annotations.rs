@@ -14,7 +14,8 @@ fn named(bucket: &str, key: &str, name: &str) -> Json {
 }
 
 fn with(mut input: Json, more: Json) -> Json {
-    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Json::Object(more) = more else { panic!("{more} are no members") };
+    input.as_object_mut().unwrap().extend(more);
     input
 }
 
