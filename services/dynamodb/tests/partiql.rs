@@ -51,6 +51,43 @@ async fn pages_go_on_where_the_last_one_ended() {
 }
 
 #[tokio::test]
+async fn long_conditions_are_planned_in_time() {
+    let cloud = filled().await;
+    let start = std::time::Instant::now();
+    let repeated = |unit: &str| unit.repeat(7900 / unit.len());
+    for (text, rows) in [
+        (format!("SELECT sk FROM tab WHERE {}pk = 'a'", repeated("n > 1 AND ")), 3),
+        (format!("SELECT sk FROM tab WHERE pk = 'a' AND ({}n = 10)", repeated("n = 1 OR ")), 1),
+        (format!("SELECT sk FROM tab WHERE pk = 'a' AND {}n > 1", repeated("sk > 1 AND ")), 2),
+        (format!("SELECT sk FROM tab WHERE pk IN ['a', 'b'] AND {}n > 1", repeated("n > 0 AND ")), 5),
+    ] {
+        assert_eq!(run(&cloud, &text).await.as_array().unwrap().len(), rows);
+    }
+    let wide = format!("SELECT sk FROM tab WHERE {}pk = 'a'", repeated("(pk = 'a' OR sk = 1) AND "));
+    let refused = cloud.err("ExecuteStatement", statement(&wide)).await;
+    assert_eq!(refused.message, "Too many decomposed read operations for a given query.");
+    assert!(start.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn many_small_partitions_are_answered_a_megabyte_at_a_time() {
+    let cloud = Cloud::new().with_table().await;
+    let names: Vec<String> = (0..8).map(|n| format!("'p{n}'")).collect();
+    for name in &names {
+        cloud.put(json!({"pk": {"S": name.trim_matches('\'')}, "x": {"S": "x".repeat(300_000)}})).await;
+    }
+    let mut input = statement(&format!("SELECT pk FROM tab WHERE pk IN [{}]", names.join(",")));
+    let mut pages = Vec::new();
+    loop {
+        let page = cloud.ok("ExecuteStatement", input.clone()).await;
+        pages.push(page["Items"].as_array().unwrap().len());
+        let Some(token) = page.get("NextToken").filter(|token| !token.is_null()) else { break };
+        input["NextToken"] = token.clone();
+    }
+    assert_eq!(pages, [4, 4]);
+}
+
+#[tokio::test]
 async fn a_token_does_a_transaction_once() {
     let cloud = filled().await;
     let bump = |by: &str, token: &str| {

@@ -12,11 +12,13 @@ use crate::error::{Error, Result};
 use crate::expression::condition::Condition;
 use crate::expression::projection::Projection;
 use crate::items::consumed::Consumed;
-use crate::items::read::{Plan, Select as Chosen, StartKey};
+use crate::items::read::{MAX_PAGE, Plan, Select as Chosen, StartKey};
+use crate::items::search::nested;
 use crate::key::KeyValue;
 use crate::rows::{Rows, Scope};
 use crate::table::{BASE, Index, Table};
 use crate::value::{AttributeValue, Item, base64};
+use std::collections::HashSet;
 use std::sync::Arc;
 use undercast_kernel::paging;
 use undercast_store::{Order, Read as Source};
@@ -84,6 +86,8 @@ impl<'a> Draft<'a> {
             }
         }
         self.projection = self.written.columns.as_deref().map(bind::columns).transpose()?;
+        table.check_scalar_keys(self.projection.iter().flat_map(Projection::nested))?;
+        table.check_scalar_keys(nested(self.condition.as_ref()).into_iter())?;
         let keys = Keys::of(table, index);
         let reads = self.condition.as_ref().map(|condition| keys.reads(condition)).transpose()?.flatten();
         let reads = keys.ordered(reads, &self.written.order, self.condition.is_some())?;
@@ -100,9 +104,10 @@ fn check_filters(table: &Table, index: &Index, reads: &[Read]) -> Result<()> {
     let mut last = Vec::new();
     for read in reads {
         let mut names: Vec<String> = Vec::new();
+        let mut seen = HashSet::new();
         for filter in &read.filters {
             filter.each_path(&mut |path| {
-                if !index.projects(table, &path.root) && !names.contains(&path.root) {
+                if seen.insert(path.root.clone()) && !index.projects(table, &path.root) {
                     names.push(path.root.clone());
                 }
             });
@@ -167,7 +172,8 @@ impl<'a> Planned<'a> {
             }
         };
         let start = portion.token.map(|token| position(portion.scope, token)).transpose()?;
-        let (first, mut behind) = start.map_or((0, None), |(first, key)| (first, Some(key)));
+        let (first, mut behind) = start.unwrap_or((0, None));
+        let (mut bytes, end) = (0, reads.len() - 1);
         let number = self.index.map_or(BASE, |index| index.number);
         let mut page = Page {
             items: Vec::new(),
@@ -184,9 +190,15 @@ impl<'a> Planned<'a> {
             page.items.extend(found.items.into_iter().flatten());
             page.consumed.merge(&found.consumed);
             left = left.map(|left| left.saturating_sub(found.scanned));
+            bytes += found.bytes;
             if let Some(last) = found.last {
-                page.token = Some(token(portion.scope, place, &last));
+                page.token = Some(token(portion.scope, place, Some(&last)));
                 page.last = Some(last);
+                break;
+            }
+            // Partitions that are small by themselves may be much together.
+            if bytes >= MAX_PAGE && place < end {
+                page.token = Some(token(portion.scope, place + 1, None));
                 break;
             }
         }
@@ -233,15 +245,17 @@ pub(super) fn attribute(key: &KeyValue) -> AttributeValue {
     }
 }
 
-/// A token for the place behind an item of one of the reads.
-fn token(scope: &str, read: usize, last: &Item) -> String {
+/// A token for the place behind an item of one of the reads, or for its beginning.
+fn token(scope: &str, read: usize, last: Option<&Item>) -> String {
     let mut key = Vec::new();
-    compact::encode(last, &mut key);
+    if let Some(last) = last {
+        compact::encode(last, &mut key);
+    }
     paging::token(scope, &format!("{read}:{}", base64(&key)))
 }
 
-/// The read, and the item in it, behind which a token goes on.
-fn position(scope: &str, token: &str) -> Result<(usize, Item)> {
+/// The read, and the item in it behind which a token goes on.
+fn position(scope: &str, token: &str) -> Result<(usize, Option<Item>)> {
     if text::unbase64(token).is_none() {
         return Err(StatementProblem::TokenUnreadable.into());
     }
@@ -249,5 +263,6 @@ fn position(scope: &str, token: &str) -> Result<(usize, Item)> {
     let position = paging::position(scope, token).ok_or_else(foreign)?;
     let (read, key) = position.split_once(':').ok_or_else(foreign)?;
     let key = text::unbase64(key).ok_or_else(foreign)?;
-    Ok((read.parse().map_err(|_| foreign())?, ItemRef::open(&key)?.to_item()?))
+    let key = if key.is_empty() { None } else { Some(ItemRef::open(&key)?.to_item()?) };
+    Ok((read.parse().map_err(|_| foreign())?, key))
 }

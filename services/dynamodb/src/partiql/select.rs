@@ -56,13 +56,23 @@ struct Branch {
 }
 
 impl Branch {
-    fn and(&self, other: &Self) -> Self {
-        let both = |first: &[Condition], second: &[Condition]| [first, second].concat();
-        Self {
-            partitions: [self.partitions.as_slice(), &other.partitions].concat(),
-            sorts: [self.sorts.as_slice(), &other.sorts].concat(),
-            filters: both(&self.filters, &other.filters),
-            odd: self.odd || other.odd,
+    fn and(mut self, other: Self) -> Self {
+        self.partitions.extend(other.partitions);
+        self.sorts.extend(other.sorts);
+        self.filters.extend(other.filters);
+        self.odd |= other.odd;
+        self
+    }
+
+    /// Every one of some alternatives with every one of others. What is said once for all is not copied each time that
+    /// something is added to it: conjunctions may be long.
+    fn product(some: Vec<Self>, others: Vec<Self>) -> Vec<Self> {
+        match <[Self; 1]>::try_from(others) {
+            Ok([other]) => some.into_iter().map(|one| one.and(other.clone())).collect(),
+            Err(others) => {
+                let with_each = |one: Self| others.iter().map(move |other| one.clone().and(other.clone()));
+                some.into_iter().flat_map(with_each).collect()
+            }
         }
     }
 }
@@ -153,7 +163,7 @@ impl<'a> Keys<'a> {
                     if all.len() * more.len() > MAX_READS {
                         return Err(StatementProblem::TooManyReads.into());
                     }
-                    all = all.iter().flat_map(|one| more.iter().map(|other| one.and(other))).collect();
+                    all = Branch::product(all, more);
                 }
                 all
             }
