@@ -12,6 +12,7 @@ use crate::expression::syntax::{self, Clause, Comparator};
 use crate::expression::update::{self, Update};
 use crate::expression::{Element, Path, Placeholders, Problem};
 use crate::value::{AttributeValue, Type};
+use std::collections::HashSet;
 
 type Bound<T> = Result<T, StatementProblem>;
 
@@ -38,14 +39,19 @@ pub(super) fn update(changes: &[Change], values: Values<'_>) -> Bound<Update> {
 /// The columns of a SELECT: each path under its last name and the indices behind it.
 ///
 /// # Errors
-/// When one is no path.
+/// When one is no path, or two have one name.
 pub(super) fn columns(written: &[Expression]) -> Bound<Projection> {
     let column = |expression: &Expression| match expression {
         Expression::Path(path, _) => Ok((column_name(path), path.clone())),
         Expression::Call { at, .. } | Expression::Parameter(_, at) => Err(StatementProblem::PathComponent(*at)),
         _ => Err(StatementProblem::PathComponent(At { line: 1, column: 1, length: 0 })),
     };
-    Ok(Projection::columns(written.iter().map(column).collect::<Bound<_>>()?))
+    let columns = written.iter().map(column).collect::<Bound<Vec<_>>>()?;
+    let mut names = HashSet::new();
+    match columns.iter().find(|(name, _)| !names.insert(name)) {
+        Some((name, _)) => Err(StatementProblem::ColumnTwice(name.as_str().into())),
+        None => Ok(Projection::columns(columns)),
+    }
 }
 
 fn column_name(path: &Path) -> String {

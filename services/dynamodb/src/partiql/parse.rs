@@ -19,14 +19,13 @@ const NO_TABLE: StatementProblem = StatementProblem::Malformed("Expected identif
 /// # Errors
 /// What AWS says of one that is not of the grammar.
 pub(super) fn statement(text: &str) -> Parsed<Statement> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, parameters: 0, nesting: 0, aliased: false };
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, parameters: 0, nesting: 0, unsupported: None };
     let statement = parser.statement()?;
     parser.take_symbol(";");
     if parser.peek().kind != Kind::End {
         return Err(LEFT_OVER);
     }
-    // A table with another name is of the grammar; it is only not supported.
-    if parser.aliased { Err(StatementProblem::Alias) } else { Ok(statement) }
+    parser.unsupported.map_or(Ok(statement), Err)
 }
 
 /// The tokens of a statement with a place among them.
@@ -38,8 +37,8 @@ struct Parser {
     parameters: usize,
     /// Parentheses and brackets that are open.
     nesting: usize,
-    /// Whether a table was given another name.
-    aliased: bool,
+    /// What is of the grammar but not supported: it is said of statements that are read to their end.
+    unsupported: Option<StatementProblem>,
 }
 
 impl Parser {
@@ -154,7 +153,7 @@ impl Parser {
     }
 
     fn select(&mut self) -> Parsed<Select> {
-        let columns = if self.take_symbol("*") { None } else { Some(self.list(Self::expression)?) };
+        let columns = if self.take_symbol("*") { None } else { Some(self.list(Self::column)?) };
         if !self.take_word("FROM") {
             return Err(if self.is_end() { NO_TERM } else { LEFT_OVER });
         }
@@ -167,7 +166,22 @@ impl Parser {
             }
             order = self.list(Self::order_key)?;
         }
+        if self.take_word("LIMIT") {
+            let at = self.peek().at;
+            self.expression()?;
+            self.unsupported.get_or_insert(StatementProblem::Clause { clause: "LIMIT", at });
+        }
         Ok(Select { columns, source, condition, order })
+    }
+
+    /// A column, and another name for it if one follows.
+    fn column(&mut self) -> Parsed<Expression> {
+        let column = self.expression()?;
+        if self.take_word("AS") {
+            self.path()?;
+            self.unsupported.get_or_insert(StatementProblem::Alias);
+        }
+        Ok(column)
     }
 
     fn order_key(&mut self) -> Parsed<(String, bool)> {
@@ -288,10 +302,10 @@ impl Parser {
         };
         if named {
             self.take();
+            self.unsupported.get_or_insert(StatementProblem::Alias);
         } else if as_word {
             return Err(self.no_term());
         }
-        self.aliased |= named;
         Ok(Source { table, index })
     }
 

@@ -13,6 +13,10 @@ pub(crate) enum StatementProblem {
     Malformed(&'static str),
     #[error("Unsupported operation: {0}")]
     Operation(&'static str),
+    #[error("Unsupported clause: {clause} at {at}")]
+    Clause { clause: &'static str, at: At },
+    #[error("Duplicate identifiers in select clause: {0}")]
+    ColumnTwice(Box<str>),
     #[error("Aliasing is not supported")]
     Alias,
     #[error("A path may contain at most 2 components in the FROM clause")]
