@@ -173,7 +173,7 @@ impl<'a> Planned<'a> {
         };
         let start = portion.token.map(|token| position(portion.scope, token)).transpose()?;
         let (first, mut behind) = start.unwrap_or((0, None));
-        let (mut bytes, end) = (0, reads.len() - 1);
+        let (mut bytes, end) = (0, reads.len().saturating_sub(1));
         let number = self.index.map_or(BASE, |index| index.number);
         let mut page = Page {
             items: Vec::new(),
