@@ -48,6 +48,14 @@ impl From<Error> for Failure {
 }
 
 impl Error {
+    /// The same, what AWS answers being seen as that though it came out of a transaction of the store.
+    pub(crate) fn unwrapped(self) -> Self {
+        match self {
+            Self::Kernel(Failure::Aws(error)) => Self::Aws(error),
+            other => other,
+        }
+    }
+
     fn aws(code: &'static str, message: impl Into<String>) -> Self {
         Self::Aws(Box::new(AwsError::new(code, 400, message)))
     }
@@ -109,6 +117,16 @@ impl Error {
         );
         let error = AwsError::new("TransactionCanceledException", 400, message).with("CancellationReasons", reasons);
         Self::Aws(Box::new(error))
+    }
+
+    /// `DuplicateItemException`: an INSERT found an item with its key.
+    pub fn duplicate_item() -> Self {
+        Self::aws("DuplicateItemException", "Duplicate primary key exists in table")
+    }
+
+    /// `AccessDeniedException`, as the answer of one statement among several.
+    pub fn access_denied(message: String) -> Self {
+        Self::aws("AccessDeniedException", message)
     }
 
     /// `BackupNotFoundException`
@@ -184,5 +202,11 @@ impl From<EvaluationError> for Error {
             EvaluationError::Update(error) => error.into(),
             EvaluationError::Corrupt(error) => error.into(),
         }
+    }
+}
+
+impl From<crate::partiql::StatementProblem> for Error {
+    fn from(problem: crate::partiql::StatementProblem) -> Self {
+        Self::validation(problem)
     }
 }

@@ -5,9 +5,10 @@
 //! (the operations) → [`streams`] (the second service, which reads what was written). Items never become trees of generated
 //! structs: `api::form` reads them from the wire into [`value`] and writes them to the wire from their stored form.
 //!
-//! The parameters from before there were expressions become the same trees that expressions become (`legacy`).
+//! The parameters from before there were expressions become the same trees that expressions become (`legacy`), and so do the
+//! conditions and changes of PartiQL statements (`partiql`).
 //!
-//! Limits: global tables of several regions, policies of tables, PartiQL, exports and imports are not built, and are
+//! Limits: global tables of several regions, policies of tables, exports and imports are not built, and are
 //! refused. A table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's
 //! does. Indexes are filled and tables restored in one transaction, which holds up other writers. Nothing is throttled.
 
@@ -22,6 +23,7 @@ pub mod key;
 mod legacy;
 pub mod number;
 mod operations;
+mod partiql;
 mod permission;
 mod request;
 pub mod rows;

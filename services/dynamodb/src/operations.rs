@@ -2,19 +2,21 @@
 
 use crate::DynamoDb;
 use crate::api::{
-    self, BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, BatchWriteItemOutput, CreateBackupInput,
-    CreateBackupOutput, CreateTableInput, CreateTableOutput, DeleteBackupInput, DeleteBackupOutput, DeleteItemInput,
-    DeleteItemOutput, DeleteTableInput, DeleteTableOutput, DescribeBackupInput, DescribeBackupOutput,
-    DescribeContinuousBackupsInput, DescribeContinuousBackupsOutput, DescribeEndpointsInput, DescribeEndpointsOutput,
+    self, BatchExecuteStatementInput, BatchExecuteStatementOutput, BatchGetItemInput, BatchGetItemOutput,
+    BatchWriteItemInput, BatchWriteItemOutput, CreateBackupInput, CreateBackupOutput, CreateTableInput,
+    CreateTableOutput, DeleteBackupInput, DeleteBackupOutput, DeleteItemInput, DeleteItemOutput, DeleteTableInput,
+    DeleteTableOutput, DescribeBackupInput, DescribeBackupOutput, DescribeContinuousBackupsInput,
+    DescribeContinuousBackupsOutput, DescribeEndpointsInput, DescribeEndpointsOutput,
     DescribeKinesisStreamingDestinationInput, DescribeKinesisStreamingDestinationOutput, DescribeLimitsInput,
     DescribeLimitsOutput, DescribeTableInput, DescribeTableOutput, DescribeTimeToLiveInput, DescribeTimeToLiveOutput,
-    GetItemInput, GetItemOutput, ListBackupsInput, ListBackupsOutput, ListTablesInput, ListTablesOutput,
-    ListTagsOfResourceInput, ListTagsOfResourceOutput, PutItemInput, PutItemOutput, QueryInput, QueryOutput,
-    RestoreTableFromBackupInput, RestoreTableFromBackupOutput, RestoreTableToPointInTimeInput,
-    RestoreTableToPointInTimeOutput, ScanInput, ScanOutput, TagResourceInput, TransactGetItemsInput,
-    TransactGetItemsOutput, TransactWriteItemsInput, TransactWriteItemsOutput, UntagResourceInput,
-    UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput, UpdateItemInput, UpdateItemOutput, UpdateTableInput,
-    UpdateTableOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
+    ExecuteStatementInput, ExecuteStatementOutput, ExecuteTransactionInput, ExecuteTransactionOutput, GetItemInput,
+    GetItemOutput, ListBackupsInput, ListBackupsOutput, ListTablesInput, ListTablesOutput, ListTagsOfResourceInput,
+    ListTagsOfResourceOutput, PutItemInput, PutItemOutput, QueryInput, QueryOutput, RestoreTableFromBackupInput,
+    RestoreTableFromBackupOutput, RestoreTableToPointInTimeInput, RestoreTableToPointInTimeOutput, ScanInput,
+    ScanOutput, TagResourceInput, TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsInput,
+    TransactWriteItemsOutput, UntagResourceInput, UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput,
+    UpdateItemInput, UpdateItemOutput, UpdateTableInput, UpdateTableOutput, UpdateTimeToLiveInput,
+    UpdateTimeToLiveOutput,
 };
 use crate::permission;
 use crate::tables::describe;
@@ -36,9 +38,12 @@ impl Service for DynamoDb {
 
     fn data_events(&self) -> &'static [&'static str] {
         &[
+            "BatchExecuteStatement",
             "BatchGetItem",
             "BatchWriteItem",
             "DeleteItem",
+            "ExecuteStatement",
+            "ExecuteTransaction",
             "GetItem",
             "PutItem",
             "Query",
@@ -67,6 +72,14 @@ impl Service for DynamoDb {
 }
 
 impl api::Operations for DynamoDb {
+    async fn batch_execute_statement(
+        &self,
+        cx: &Cx,
+        input: BatchExecuteStatementInput,
+    ) -> Result<BatchExecuteStatementOutput> {
+        Ok(self.execute_batch(cx, input).await?)
+    }
+
     async fn batch_get_item(&self, cx: &Cx, input: BatchGetItemInput) -> Result<BatchGetItemOutput> {
         Ok(self.batch_get(cx, input)?)
     }
@@ -129,6 +142,14 @@ impl api::Operations for DynamoDb {
 
     async fn describe_time_to_live(&self, cx: &Cx, input: DescribeTimeToLiveInput) -> Result<DescribeTimeToLiveOutput> {
         Ok(self.describe_ttl(cx, &input.table_name)?)
+    }
+
+    async fn execute_statement(&self, cx: &Cx, input: ExecuteStatementInput) -> Result<ExecuteStatementOutput> {
+        Ok(self.execute(cx, input).await?)
+    }
+
+    async fn execute_transaction(&self, cx: &Cx, input: ExecuteTransactionInput) -> Result<ExecuteTransactionOutput> {
+        Ok(self.transaction(cx, input).await?)
     }
 
     async fn get_item(&self, cx: &Cx, input: GetItemInput) -> Result<GetItemOutput> {

@@ -4,13 +4,16 @@
 //! IAM policy conditions for fine-grained access control" in the developer guide.
 
 use crate::DynamoDb;
+use crate::api::form;
 use crate::error::Result;
 use crate::expression::ExpressionKind;
 use crate::expression::parse;
 use crate::expression::syntax::{Clause, Comparator, Condition, Operand, Part, Path};
+use crate::partiql::permission as partiql;
 use crate::request::{scope, table_arn, table_name};
 use crate::rows;
 use crate::table::Table;
+use crate::value::AttributeValue;
 use std::sync::Arc;
 use undercast_kernel::policy::PrincipalKind;
 use undercast_kernel::{Access, Cx};
@@ -30,6 +33,21 @@ pub(crate) fn access(
     let name = operation.name;
     if input.text("TableName").is_some() {
         return Ok(vec![on_table(service, cx, name, input, None)?]);
+    }
+    if let Some(text) = input.text("Statement") {
+        return partiql::on_statement(service, cx, text, &parameters(input), "ExecuteStatement");
+    }
+    if input.get("Statements").is_some() {
+        // Denied is each statement by itself, as its answer.
+        return Ok(Vec::new());
+    }
+    if let Some(Value::List(statements)) = input.get("TransactStatements") {
+        let mut all = Vec::with_capacity(statements.len());
+        for one in statements.iter().filter_map(Value::as_fields) {
+            let text = one.text("Statement").unwrap_or_default();
+            all.extend(partiql::on_statement(service, cx, text, &parameters(one), "ExecuteTransaction")?);
+        }
+        return Ok(all);
     }
     if let Some(arn) = input.text("ResourceArn") {
         let mut access = Access::new(format!("dynamodb:{name}"), arn);
@@ -67,6 +85,12 @@ pub(crate) fn access(
     Ok(vec![Access::new(format!("dynamodb:{name}"), "*")])
 }
 
+/// The parameters of a statement, up to the first that is no value.
+fn parameters(input: &Fields) -> Vec<AttributeValue> {
+    let Some(Value::List(given)) = input.get("Parameters") else { return Vec::new() };
+    given.iter().map_while(form::seen).collect()
+}
+
 /// The members that are set, by name.
 fn named(fields: &Fields) -> impl Iterator<Item = (&'static str, &Value)> {
     let members = fields.schema.members;
@@ -74,7 +98,7 @@ fn named(fields: &Fields) -> impl Iterator<Item = (&'static str, &Value)> {
 }
 
 /// Whether policies may have a say. What they can ask about costs reading, and the root user is asked nothing.
-fn is_asked(cx: &Cx) -> bool {
+pub(crate) fn is_asked(cx: &Cx) -> bool {
     !matches!(cx.principal().kind, PrincipalKind::Root)
 }
 
@@ -176,7 +200,7 @@ fn request_tags(access: &mut Access, input: &Fields) {
     }
 }
 
-fn resource_tags(cx: &Cx, access: &mut Access, table: &Arc<Table>) -> Result<()> {
+pub(crate) fn resource_tags(cx: &Cx, access: &mut Access, table: &Arc<Table>) -> Result<()> {
     for (key, value) in rows::tags(&cx.read(), scope(cx), &table.id)? {
         access.context.set(&format!("aws:ResourceTag/{key}"), value);
     }

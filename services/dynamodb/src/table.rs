@@ -227,7 +227,7 @@ impl PrimaryKey {
 }
 
 /// What AWS says when the key of an operation is not one of the table.
-const MISMATCH: &str = "The provided key element does not match the schema";
+pub(crate) const MISMATCH: &str = "The provided key element does not match the schema";
 
 impl Table {
     /// The type of a key attribute.

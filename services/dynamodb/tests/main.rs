@@ -10,6 +10,7 @@ mod indexes;
 mod items;
 mod legacy;
 mod model;
+mod partiql;
 mod permissions;
 mod searches;
 mod streams;

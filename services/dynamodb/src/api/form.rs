@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde_json::{Map as JsonMap, Value as Json, json};
 use std::collections::BTreeMap;
 use undercast_wire::schema::{List, Map};
+use undercast_wire::text::unbase64;
 use undercast_wire::{Value, Write, Writer};
 
 /// Indices of the members of `AttributeValue`, in the order of the API's model.
@@ -134,6 +135,37 @@ pub(crate) fn placeholders(names: Option<BTreeMap<String, String>>, values: Opti
     Ok(Placeholders::new(names, values.map(|values| values.0))?)
 }
 
+/// A value of a request that others will read as well; `None` if it is none.
+pub(crate) fn seen(value: &Value) -> Option<AttributeValue> {
+    let (index, value) = value.as_fields()?.set.first()?;
+    let texts = || match value {
+        Value::List(texts) => texts.iter().map(|text| text.as_str().map(ToOwned::to_owned)).collect::<Option<Vec<_>>>(),
+        _ => None,
+    };
+    let bytes = |value: &Value| match value {
+        Value::Blob(bytes) => Some(bytes.to_vec()),
+        _ => None,
+    };
+    Some(match (*index, value) {
+        (member::S, value) => AttributeValue::S(value.as_str()?.to_owned()),
+        (member::N, value) => AttributeValue::number(value.as_str()?).ok()?,
+        (member::B, value) => AttributeValue::B(bytes(value)?),
+        (member::SS, _) => AttributeValue::string_set(texts()?).ok()?,
+        (member::NS, _) => AttributeValue::number_set(&texts()?).ok()?,
+        (member::BS, Value::List(sets)) => {
+            AttributeValue::binary_set(sets.iter().map(bytes).collect::<Option<_>>()?).ok()?
+        }
+        (member::M, Value::Map(members)) => {
+            let member = |(name, value): (&String, &Value)| Some((name.clone(), seen(value)?));
+            AttributeValue::M(members.iter().map(member).collect::<Option<_>>()?)
+        }
+        (member::L, Value::List(elements)) => AttributeValue::L(elements.iter().map(seen).collect::<Option<_>>()?),
+        (member::BOOL, Value::Boolean(truth)) => AttributeValue::Bool(*truth),
+        (member::NULL, _) => AttributeValue::Null,
+        _ => return None,
+    })
+}
+
 fn read_map(value: Value) -> std::result::Result<Item, ValueError> {
     let Value::Map(entries) = value else { return Ok(Item::new()) };
     entries.into_iter().map(|(name, value)| Ok((name, read_value(value)?))).collect()
@@ -241,6 +273,30 @@ fn write_texts(index: u16, set: SetRef<'_>, as_: &'static List, w: &mut dyn Writ
 /// [`Corrupt`].
 pub(crate) fn json(stored: &[u8]) -> std::result::Result<Json, Corrupt> {
     json_map(ItemRef::open(stored)?.attributes())
+}
+
+/// The item in what [`json`] makes; `None` if it is none.
+pub(crate) fn unjson(shown: &Json) -> Option<Item> {
+    shown.as_object()?.iter().map(|(name, value)| Some((name.clone(), unjson_value(value)?))).collect()
+}
+
+fn unjson_value(shown: &Json) -> Option<AttributeValue> {
+    let (code, value) = shown.as_object()?.iter().next()?;
+    let bytes = |value: &Json| unbase64(value.as_str()?);
+    let texts =
+        || value.as_array()?.iter().map(|text| text.as_str().map(ToOwned::to_owned)).collect::<Option<Vec<_>>>();
+    Some(match code.as_str() {
+        "S" => AttributeValue::S(value.as_str()?.to_owned()),
+        "N" => AttributeValue::number(value.as_str()?).ok()?,
+        "B" => AttributeValue::B(bytes(value)?),
+        "SS" => AttributeValue::string_set(texts()?).ok()?,
+        "NS" => AttributeValue::number_set(&texts()?).ok()?,
+        "BS" => AttributeValue::binary_set(value.as_array()?.iter().map(bytes).collect::<Option<_>>()?).ok()?,
+        "M" => AttributeValue::M(unjson(value)?),
+        "L" => AttributeValue::L(value.as_array()?.iter().map(unjson_value).collect::<Option<_>>()?),
+        "BOOL" => AttributeValue::Bool(value.as_bool()?),
+        _ => AttributeValue::Null,
+    })
 }
 
 fn json_map(map: MapRef<'_>) -> std::result::Result<Json, Corrupt> {

@@ -95,7 +95,10 @@ pub fn parse(kind: ExpressionKind, text: &str, placeholders: &Placeholders) -> R
 }
 
 /// Checks what is written in AWS's order, and replaces the placeholders.
-pub(super) fn bind(written: &syntax::Condition, placeholders: &Placeholders) -> Result<Condition, Problem> {
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn bind(written: &syntax::Condition, placeholders: &Placeholders) -> Result<Condition, Problem> {
     each_leaf(written, &mut |leaf| check_in(leaf))?;
     each_leaf(written, &mut |leaf| each_call(leaf, &mut bind::check_known::<ConditionFunction>))?;
     each_leaf(written, &mut check_use)?;

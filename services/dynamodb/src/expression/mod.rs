@@ -230,6 +230,20 @@ impl Placeholders {
         check_used(&self.values, VALUES)
     }
 
+    /// A placeholder for a name, for trees that are not read from an expression's text.
+    pub(crate) fn give_name(&mut self, name: &str) -> String {
+        let meaning = || Meaning { is: name.to_owned(), used: Cell::new(false) };
+        self.names.entry(name.to_owned()).or_insert_with(meaning);
+        name.to_owned()
+    }
+
+    /// A placeholder for a value, for trees that are not read from an expression's text.
+    pub(crate) fn give_value(&mut self, value: AttributeValue) -> String {
+        let placeholder = format!(":{}", self.values.len());
+        self.values.insert(placeholder.clone(), Meaning { is: value, used: Cell::new(false) });
+        placeholder
+    }
+
     fn name(&self, placeholder: &str) -> Result<&str, Problem> {
         let meaning = self.names.get(placeholder).ok_or_else(|| Problem::UndefinedName(placeholder.into()))?;
         meaning.used.set(true);

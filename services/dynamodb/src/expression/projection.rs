@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Projection {
     roots: BTreeMap<String, Wanted>,
+    /// Names under which the wanted parts are answered side by side, as a SELECT names its columns. Without them the parts
+    /// keep the shape that they have in the item.
+    columns: Option<Vec<(String, Path)>>,
 }
 
 /// What is wanted of a value: all of it, or parts of it by their steps from here.
@@ -41,7 +44,13 @@ impl Projection {
         for path in paths {
             roots.entry(path.root.clone()).or_default().want(&path.rest);
         }
-        Self { roots }
+        Self { roots, columns: None }
+    }
+
+    /// The projection that answers the values at these paths, each under its name.
+    pub fn columns(columns: Vec<(String, Path)>) -> Self {
+        let roots = Self::of(columns.iter().map(|(_, path)| path)).roots;
+        Self { roots, columns: Some(columns) }
     }
 
     /// The attributes that are wanted in whole or in part.
@@ -60,6 +69,13 @@ impl Projection {
     /// # Errors
     /// [`Corrupt`].
     pub fn apply(&self, item: MapRef<'_>) -> Result<Item, Corrupt> {
+        if let Some(columns) = &self.columns {
+            let value = |(name, path): &(String, Path)| {
+                let found = path.find(item)?;
+                Ok(found.map(ValueRef::to_value).transpose()?.map(|value| (name.clone(), value)))
+            };
+            return columns.iter().filter_map(|column| value(column).transpose()).collect();
+        }
         let mut found = Vec::with_capacity(self.roots.len());
         for (name, wanted) in &self.roots {
             if let Some(value) = item.get(name)?

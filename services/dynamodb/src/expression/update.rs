@@ -101,7 +101,10 @@ pub fn parse(text: &str, placeholders: &Placeholders) -> Result<Update, Expressi
 }
 
 /// Checks what is written in AWS's order, and replaces the placeholders.
-fn bind(written: &syntax::Update, placeholders: &Placeholders) -> Result<Update, Problem> {
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn bind(written: &syntax::Update, placeholders: &Placeholders) -> Result<Update, Problem> {
     each_path(written, &mut syntax::Path::check_words)?;
     each_operand(written, &mut |operand| bind::each_call(operand, &mut bind::check_known::<UpdateFunction>))?;
     check_sections(written)?;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use undercast_store::Read;
 
 /// Most bytes that one call looks at, before it filters and projects.
-const MAX_PAGE: usize = 1_048_576;
+pub(crate) const MAX_PAGE: usize = 1_048_576;
 
 /// Which attributes a call answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +111,8 @@ pub(crate) struct Page {
     pub(crate) count: usize,
     /// How many were looked at.
     pub(crate) scanned: usize,
+    /// Bytes of the items that were looked at.
+    pub(crate) bytes: usize,
     /// The last that was looked at, if there may be more.
     pub(crate) last: Option<Item>,
     /// What it consumed.
@@ -184,6 +186,7 @@ impl<'a> Plan<'a> {
             items: (self.select != Select::Count).then_some(progress.items),
             count: progress.count,
             scanned: progress.scanned,
+            bytes: progress.bytes,
             last,
             consumed,
         })

@@ -198,7 +198,7 @@ fn check_filter<'a>(what: &str, filter: Option<&Condition>, mut keys: impl Itera
 }
 
 /// The attributes that a filter looks into.
-fn nested(filter: Option<&Condition>) -> Vec<&str> {
+pub(crate) fn nested(filter: Option<&Condition>) -> Vec<&str> {
     let mut roots = Vec::new();
     if let Some(filter) = filter {
         filter.each_path(&mut |path| roots.extend(path.is_nested().then_some(path.root.as_str())));

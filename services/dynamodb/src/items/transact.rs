@@ -7,13 +7,15 @@ use super::write_one::{condition_of, shows_old};
 use crate::DynamoDb;
 use crate::api::form::{self, Values};
 use crate::api::input::TransactWriteItem;
-use crate::api::output::ItemResponse;
+use crate::api::output::{ConsumedCapacity, ItemResponse};
 use crate::api::{TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsInput, TransactWriteItemsOutput};
 use crate::capacity::Reading;
 use crate::error::{Error, Result};
+use crate::expression::projection::Projection;
 use crate::expression::update;
 use crate::request::{check_parameters, scope, table_name};
 use crate::streams::announce;
+use crate::value::Item;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
@@ -27,7 +29,7 @@ const TOKEN_LIFE: i64 = 600_000;
 const MAX_TRANSACTION: usize = 4 * 1_048_576;
 
 /// Why one action of a transaction cannot be done; `None` for one that could.
-type Reason = Option<Box<AwsError>>;
+pub(crate) type Reason = Option<Box<AwsError>>;
 
 impl DynamoDb {
     /// Carries out all actions, or none.
@@ -42,35 +44,55 @@ impl DynamoDb {
         let token = input.client_request_token.take();
         let request = fingerprint(&input);
         let writes = input.transact_items.into_iter().map(|item| write_of(cx, item)).collect::<Result<Vec<_>>>()?;
-        let done = cx
-            .write(|tx| {
-                if let Some(token) = &token {
-                    match cx.repeated(tx, "dynamodb", token, &request, TOKEN_LIFE)? {
-                        Repeated::New => {}
-                        Repeated::Same => return Ok(None),
-                        Repeated::Another => return Err(Error::idempotent_parameter_mismatch().into()),
-                    }
-                }
-                Ok(Some(self.carry_out_all(cx, tx, &writes)?))
-            })
-            .await?;
-        // A repeated request is answered as the first one was, without its units: AWS counts the look as reading.
-        let done = done.unwrap_or_default();
-        let mut bill = Bill::default();
+        let asked = input.return_consumed_capacity.as_deref();
+        let (done, consumed_capacity) = self.write_all(cx, token.as_deref(), &request, &writes, asked).await?;
         let mut metrics: BTreeMap<String, Vec<_>> = BTreeMap::new();
         let from = cx.read();
         for done in &done {
-            announce(cx, &done.table);
-            bill.add(Consumed::writing(done, 2.0)?);
             let of = collection_metrics(&from, scope(cx), done, input.return_item_collection_metrics.as_deref())?;
             if let Some(of) = of {
                 metrics.entry(done.table.name.clone()).or_default().push(of);
             }
         }
         Ok(TransactWriteItemsOutput {
-            consumed_capacity: bill.report_transaction(input.return_consumed_capacity.as_deref()),
+            consumed_capacity,
             item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
         })
+    }
+
+    /// Carries out all writes, or none, or none again if the token was used for the same request before. Gives what was done
+    /// and what it consumed.
+    ///
+    /// # Errors
+    /// What AWS says, with the reason of each write in order, and when the store fails.
+    pub(crate) async fn write_all(
+        &self,
+        cx: &Cx,
+        token: Option<&str>,
+        request: &[u8],
+        writes: &[ItemWrite],
+        asked: Option<&str>,
+    ) -> Result<(Vec<Done>, Option<Vec<ConsumedCapacity>>)> {
+        let done = cx
+            .write(|tx| {
+                if let Some(token) = token {
+                    match cx.repeated(tx, "dynamodb", token, request, TOKEN_LIFE)? {
+                        Repeated::New => {}
+                        Repeated::Same => return Ok(None),
+                        Repeated::Another => return Err(Error::idempotent_parameter_mismatch().into()),
+                    }
+                }
+                Ok(Some(self.carry_out_all(cx, tx, writes)?))
+            })
+            .await?;
+        // A repeated request is answered as the first one was, without its units: AWS counts the look as reading.
+        let done = done.unwrap_or_default();
+        let mut bill = Bill::default();
+        for done in &done {
+            announce(cx, &done.table);
+            bill.add(Consumed::writing(done, 2.0)?);
+        }
+        Ok((done, bill.report_transaction(asked)))
     }
 
     fn carry_out_all(&self, cx: &Cx, tx: &mut Tx<'_>, writes: &[ItemWrite]) -> Result<Vec<Done>> {
@@ -125,15 +147,33 @@ impl DynamoDb {
         for item in input.transact_items {
             let get = item.get;
             let projection = projection_of(get.projection_expression.as_deref(), get.expression_attribute_names, None)?;
-            gets.push((table_name(cx, &get.table_name)?.to_owned(), get.key.into_item()?, projection));
+            gets.push(Get {
+                table: table_name(cx, &get.table_name)?.to_owned(),
+                key: get.key.into_item()?,
+                projection,
+            });
         }
+        let (responses, consumed_capacity) = self.get_all(cx, &gets, input.return_consumed_capacity.as_deref())?;
+        Ok(TransactGetItemsOutput { consumed_capacity, responses: Some(responses) })
+    }
+
+    /// Looks for all items at one moment. Gives them, and what it consumed.
+    ///
+    /// # Errors
+    /// What AWS says, with the reason of each look in order, and when the store fails.
+    pub(crate) fn get_all(
+        &self,
+        cx: &Cx,
+        gets: &[Get],
+        asked: Option<&str>,
+    ) -> Result<(Vec<ItemResponse>, Option<Vec<ConsumedCapacity>>)> {
         let from = cx.read();
         let mut bill = Bill::default();
         let mut reasons: Vec<Reason> = Vec::with_capacity(gets.len());
         let mut responses = Vec::with_capacity(gets.len());
         let mut seen = HashSet::new();
         let mut size = 0;
-        for (name, key, projection) in &gets {
+        for Get { table: name, key, projection } in gets {
             let table = self.descriptions.get(&from, scope(cx), name)?.ok_or_else(Error::resource_not_found)?;
             if let Ok(place) = table.key_of(key)
                 && !seen.insert((table.id.clone(), place.bytes))
@@ -155,15 +195,20 @@ impl DynamoDb {
         if size > MAX_TRANSACTION {
             return Err(Error::validation("Transaction request size has exceeded the maximum allowed size"));
         }
-        Ok(TransactGetItemsOutput {
-            consumed_capacity: bill.report_transaction(input.return_consumed_capacity.as_deref()),
-            responses: Some(responses),
-        })
+        Ok((responses, bill.report_transaction(asked)))
     }
 }
 
+/// A look for one item.
+#[derive(Debug)]
+pub(crate) struct Get {
+    pub(crate) table: String,
+    pub(crate) key: Item,
+    pub(crate) projection: Option<Projection>,
+}
+
 /// What tells one request from another, so that a token used for two of them is noticed.
-fn fingerprint(input: &TransactWriteItemsInput) -> Vec<u8> {
+pub(crate) fn fingerprint(input: &impl std::fmt::Debug) -> Vec<u8> {
     Sha256::digest(format!("{input:?}").as_bytes()).to_vec()
 }
 
@@ -177,10 +222,13 @@ fn reason_of<T>(result: Result<T>) -> Result<(Option<T>, Reason)> {
     }
 }
 
-fn cancelled(reasons: &[Reason]) -> Error {
+/// The end of a transaction, with the reason of each of its actions in order.
+pub(crate) fn cancelled(reasons: &[Reason]) -> Error {
     let code = |reason: &Reason| match reason.as_ref().map(|error| error.code.as_ref()) {
         None => "None",
         Some("ConditionalCheckFailedException") => "ConditionalCheckFailed",
+        Some("DuplicateItemException") => "DuplicateItem",
+        Some("ResourceNotFoundException") => "ResourceNotFound",
         Some(_) => "ValidationError",
     };
     let codes: Vec<&str> = reasons.iter().map(code).collect();

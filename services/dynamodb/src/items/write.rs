@@ -30,6 +30,8 @@ pub(crate) struct ItemWrite {
 pub(crate) enum Action {
     /// This item takes its place.
     Put(NewItem),
+    /// This item takes its place, which must be free.
+    Insert(NewItem),
     /// The item with this key is changed, or made.
     Update {
         /// The key.
@@ -74,6 +76,11 @@ impl NewItem {
             return Err(Error::validation("Item size has exceeded the maximum allowed size"));
         }
         Ok(Self { stored: stored(&item), item })
+    }
+
+    /// The item.
+    pub(crate) fn item(&self) -> &Item {
+        &self.item
     }
 }
 
@@ -126,7 +133,7 @@ impl ItemWrite {
     /// What AWS says of a key or an item that does not fit the table.
     pub(crate) fn place(&self, table: &Table) -> Result<PrimaryKey> {
         match &self.action {
-            Action::Put(new) => table.place_of(&new.item),
+            Action::Put(new) | Action::Insert(new) => table.place_of(&new.item),
             Action::Update { key, .. } | Action::Delete(key) | Action::Check(key) => table.key_of(key),
         }
     }
@@ -137,7 +144,7 @@ impl ItemWrite {
     /// What AWS says of it.
     pub(crate) fn check(&self, table: &Table) -> Result<()> {
         match &self.action {
-            Action::Put(new) => table.check_index_keys(&new.item),
+            Action::Put(new) | Action::Insert(new) => table.check_index_keys(&new.item),
             Action::Update { update, .. } => {
                 let touched = |name: &&str| update.paths().any(|path| path.root == *name);
                 if let Some(name) = table.key.names().find(touched) {
@@ -169,8 +176,11 @@ impl ItemWrite {
             let shown = old.as_deref().filter(|_| self.show_on_failure).map(form::json).transpose()?;
             return Err(Error::conditional_check_failed(shown));
         }
+        if matches!(self.action, Action::Insert(_)) && old.is_some() {
+            return Err(Error::duplicate_item());
+        }
         let new = match &self.action {
-            Action::Put(new) => Some(new.stored.clone()),
+            Action::Put(new) | Action::Insert(new) => Some(new.stored.clone()),
             Action::Delete(_) => None,
             Action::Check(_) => {
                 return Ok(Done { table, key, new: old.clone(), old, written: Written::default() });

@@ -19,14 +19,18 @@ use bytes::Bytes;
 use undercast_kernel::Cx;
 
 /// What a write answers besides the attributes that were asked for.
-struct Answer {
-    done: Done,
+pub(crate) struct Answer {
+    pub(crate) done: Done,
     consumed_capacity: Option<ConsumedCapacity>,
     item_collection_metrics: Option<ItemCollectionMetrics>,
 }
 
 impl DynamoDb {
-    async fn carry_out(
+    /// Carries out one write, and says what was asked about it.
+    ///
+    /// # Errors
+    /// What AWS says, and when the store fails.
+    pub(crate) async fn carry_out(
         &self,
         cx: &Cx,
         write: &ItemWrite,
@@ -177,7 +181,11 @@ fn returned_of_put(asked: Option<&str>) -> Result<bool> {
     }
 }
 
-fn returned_of_update(asked: Option<&str>, write: &ItemWrite, done: Done) -> Result<Option<Attributes>> {
+/// The attributes that an update answers with.
+///
+/// # Errors
+/// When a stored item is damaged.
+pub(crate) fn returned_of_update(asked: Option<&str>, write: &ItemWrite, done: Done) -> Result<Option<Attributes>> {
     let whole = |stored: Option<Bytes>| -> Result<_> { Ok(stored.map(Attributes::stored).transpose()?) };
     let touched = |stored: Option<Bytes>| -> Result<_> {
         let (Some(stored), Action::Update { update, .. }) = (stored, &write.action) else { return Ok(None) };

@@ -248,6 +248,24 @@ def backups_and_moments_are_restored():
         client.delete_table(TableName=name)
 
 
+@check
+def statements_do_what_plain_operations_do():
+    target = table()
+    run = client.execute_statement
+    run(Statement=f"INSERT INTO \"{target.name}\" VALUE {{'pk': ?, 'n': 1}}", Parameters=[{"S": "a"}])
+    text = f"UPDATE \"{target.name}\" SET n = n + 1 WHERE pk = 'a' RETURNING MODIFIED NEW *"
+    assert run(Statement=text)["Items"] == [{"n": {"N": "2"}}]
+    again = f"INSERT INTO \"{target.name}\" VALUE {{'pk': 'a'}}"
+    refused("DuplicateItemException", run, Statement=again)
+    one = {"Statement": f"SELECT n FROM \"{target.name}\" WHERE pk = 'a'"}
+    answers = client.batch_execute_statement(Statements=[one, {"Statement": "SLECT"}])["Responses"]
+    assert answers[0]["Item"] == {"n": {"N": "2"}} and answers[1]["Error"]["Code"] == "ValidationError", answers
+    refused("TransactionCanceledException", client.execute_transaction, TransactStatements=[{"Statement": again}])
+    answers = client.execute_transaction(TransactStatements=[one])["Responses"]
+    assert answers == [{"Item": {"n": {"N": "2"}}}], answers
+    target.delete()
+
+
 def main():
     failed = 0
     for function in CHECKS:
