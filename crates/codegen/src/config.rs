@@ -212,7 +212,10 @@ mod tests {
             outcome.err().map(|e| e.to_string()).unwrap_or_default()
         };
         assert_eq!(refused("operations = [\"Get\"]\nignored = {\"Get.A\" = \"why\"}"), "");
-        assert_eq!(refused("operations = [\"Get\"]\nalso = {\"Get.B\" = \"In.A\"}\nignored = {\"Get.B\" = \"why\"}"), "");
+        assert_eq!(
+            refused("operations = [\"Get\"]\nalso = {\"Get.B\" = \"In.A\"}\nignored = {\"Get.B\" = \"why\"}"),
+            ""
+        );
         for (config, named) in [
             ("operations = [\"Put\"]", "the operation `Put`"),
             ("operations = []\nignored = {\"Get.B\" = \"why\"}", "the member `Get.B`"),
