@@ -207,6 +207,10 @@ async fn several_questions_are_answered_at_once_and_in_pages() {
     upwards["ScanBy"] = json!("TimestampAscending");
     assert_eq!(get(upwards).await[0]["Values"], json!([3.0, 2.0, 1.0]));
 
+    let mut of_unit = query("c", "Sum");
+    of_unit["MetricStat"]["Unit"] = json!("Count");
+    assert_eq!(get(data(&json!([of_unit]))).await[0]["Values"], json!([]), "they were put without a unit");
+
     let mut pages = asked.clone();
     pages["MaxDatapoints"] = json!(4);
     let first = client.call("cloudwatch", "GetMetricData", pages.clone()).await.ok();
@@ -313,7 +317,10 @@ async fn what_cannot_be_is_refused_and_nothing_is_kept() {
     let (mut reversed, mut empty) = (data(&json!([query("a", "Sum")])), data(&json!([query("a", "Sum")])));
     reversed["StartTime"] = json!(at(1));
     empty["StartTime"] = json!(at(0));
+    let mut twice = query("a", "Sum");
+    twice["Period"] = json!(60);
     let refused = [
+        (data(&json!([twice])), "Period must not be set where MetricStat is."),
         (reversed, "The parameter StartTime must be less than the parameter EndTime."),
         (empty, "The parameter StartTime must not equal parameter EndTime."),
         (data(&json!([])), "The collection MetricDataQueries must not be empty."),
