@@ -86,8 +86,7 @@ async function buckets() {
   await refused("a missing bucket", client.listObjectsV2({ Bucket: "js-no-bucket" }), s3.NoSuchBucket, "NoSuchBucket", 404);
   const other = new s3.S3({ ...settings, credentials: { accessKeyId: "111122223333", secretAccessKey: "x" }, forcePathStyle: true });
   await refused("a bucket that somebody has", other.createBucket({ Bucket }), s3.BucketAlreadyExists, "BucketAlreadyExists", 409);
-  await refused("what is not built", client.putBucketMetricsConfiguration({
-    Bucket, Id: "all", MetricsConfiguration: { Id: "all" } }), s3.S3ServiceException, "NotImplemented", 501);
+  await refused("what is not built", client.getBucketMetadataTableConfiguration({ Bucket }), s3.S3ServiceException, "NotImplemented", 501);
   await client.putObject({ Bucket, Key: "names/people.csv", Body: "id,name\n1,Ann\n2,Bob\n" });
   const asked = { Bucket, Key: "names/people.csv", ExpressionType: "SQL", OutputSerialization: { JSON: {} },
     InputSerialization: { CSV: { FileHeaderInfo: "USE" } } };

@@ -305,8 +305,8 @@ async fn conditions(s3: &Client) -> Outcome {
         s3.put_object().bucket(BUCKET).key("bad").checksum_crc32("AAAAAA==").body(ByteStream::from_static(b"x")).send();
     refused("a wrong checksum", "BadDigest", 400, bad).await?;
     absent(s3, "bad").await?;
-    let metrics = s3.get_bucket_metrics_configuration().bucket(BUCKET).id("all").send();
-    refused("what is not built", "NotImplemented", 501, metrics).await.map(drop)
+    let tables = s3.get_bucket_metadata_table_configuration().bucket(BUCKET).send();
+    refused("what is not built", "NotImplemented", 501, tables).await.map(drop)
 }
 
 async fn presigned(cloud: &Cloud, s3: &Client) -> Outcome {

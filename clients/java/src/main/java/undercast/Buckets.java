@@ -390,7 +390,7 @@ final class Buckets {
         refused("a range outside of the object", S3Exception.class, "InvalidRange", 416,
             () -> s3.getObjectAsBytes(b -> b.bucket(BUCKET).key("ours").range("bytes=9-")));
         refused("what is not built", S3Exception.class, "NotImplemented", 501,
-            () -> s3.putBucketMetricsConfiguration(b -> b.bucket(BUCKET).id("all").metricsConfiguration(m -> m.id("all"))));
+            () -> s3.getBucketMetadataTableConfiguration(b -> b.bucket(BUCKET)));
         refused("a policy that is none", S3Exception.class, "NoSuchBucketPolicy", 404, () -> s3.getBucketPolicy(b -> b.bucket(BUCKET)));
     }
 
