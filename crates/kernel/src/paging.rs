@@ -18,6 +18,21 @@ pub fn position(scope: &str, token: &str) -> Option<String> {
     (check(scope, &position) == sum).then_some(position)
 }
 
+/// The position of a token where it is a number: how many came before. `None`: it is not one, or not of this list.
+pub fn number(scope: &str, token: &str) -> Option<usize> {
+    position(scope, token).and_then(|p| p.parse().ok())
+}
+
+/// A page of at most `size` of `items`, from where `token` says on, and the token of the next one. `None`: the token is not of
+/// this list.
+pub fn page<T>(scope: &str, items: Vec<T>, token_given: Option<&str>, size: usize) -> Option<(Vec<T>, Option<String>)> {
+    let start = token_given.map_or(Some(0), |given| number(scope, given))?;
+    let total = items.len();
+    let page: Vec<T> = items.into_iter().skip(start).take(size).collect();
+    let end = start.saturating_add(page.len());
+    Some((page, (end < total).then(|| token(scope, &end.to_string()))))
+}
+
 fn check(scope: &str, position: &str) -> [u8; 8] {
     let hash = Sha256::new().chain_update(scope).chain_update([0]).chain_update(position).finalize();
     let mut out = [0; 8];
@@ -30,10 +45,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_list_has_pages() {
+        let (first, next) = page("ListQueues", vec![1, 2, 3], None, 2).unwrap();
+        assert_eq!(first, [1, 2]);
+        assert_eq!(page("ListQueues", vec![1, 2, 3], next.as_deref(), 2), Some((vec![3], None)));
+        assert_eq!(page("ListTopics", vec![1, 2, 3], next.as_deref(), 2), None);
+    }
+
+    #[test]
     fn a_token_works_in_its_list_only() {
         let made = token("ListQueues", "queue-7");
         assert_eq!(position("ListQueues", &made).as_deref(), Some("queue-7"));
         assert_eq!(position("ListTopics", &made), None);
         assert_eq!(position("ListQueues", "bm9uc2Vuc2U="), None);
+        assert_eq!((number("ListQueues", &token("ListQueues", "7")), number("ListQueues", &made)), (Some(7), None));
     }
 }

@@ -15,18 +15,8 @@ fn operation(cx: &Cx, kind: Kind, source: Source, on_failure: OnFailure) -> Oper
     Operation { id: cx.random().uuid(), kind, source, access_key: deploy::caller(cx), on_failure, retain: Vec::new() }
 }
 
-fn page<T>(list: &str, items: Vec<T>, token: Option<String>) -> Result<(Vec<T>, Option<String>)> {
-    let start = match token {
-        Some(token) => {
-            let position = paging::position(list, &token).and_then(|p| p.parse::<usize>().ok());
-            position.ok_or_else(|| Failure::from(validation("Invalid NextToken")))?
-        }
-        None => 0,
-    };
-    let total = items.len();
-    let out: Vec<T> = items.into_iter().skip(start).take(PAGE).collect();
-    let end = start + out.len();
-    Ok((out, (end < total).then(|| paging::token(list, &end.to_string()))))
+fn page<T>(list: &str, items: Vec<T>, token: Option<&str>) -> Result<(Vec<T>, Option<String>)> {
+    paging::page(list, items, token, PAGE).ok_or_else(|| Failure::from(validation("Invalid NextToken")))
 }
 
 /// All stacks, the newest first.
@@ -176,7 +166,7 @@ impl api::Operations for CloudFormation {
             Some(name) => vec![rows::find(cx, &read, &name)?],
             None => all(cx, &read)?.into_iter().filter(|s| s.deleted.is_none()).collect(),
         };
-        let (page, next_token) = page("DescribeStacks", found, input.next_token)?;
+        let (page, next_token) = page("DescribeStacks", found, input.next_token.as_deref())?;
         let stacks: Result<Vec<_>> = page.iter().map(describe::stack).collect();
         Ok(api::DescribeStacksOutput { stacks: Some(stacks?), next_token })
     }
@@ -184,7 +174,7 @@ impl api::Operations for CloudFormation {
     async fn list_stacks(&self, cx: &Cx, input: api::ListStacksInput) -> Result<api::ListStacksOutput> {
         let wanted = input.stack_status_filter.unwrap_or_else(Vec::new);
         let found = all(cx, &cx.read())?.into_iter().filter(|s| wanted.is_empty() || wanted.contains(&s.status));
-        let (page, next_token) = page("ListStacks", found.collect(), input.next_token)?;
+        let (page, next_token) = page("ListStacks", found.collect(), input.next_token.as_deref())?;
         Ok(api::ListStacksOutput { stack_summaries: Some(page.iter().map(describe::summary).collect()), next_token })
     }
 
@@ -258,7 +248,7 @@ impl api::Operations for CloudFormation {
     ) -> Result<api::ListStackResourcesOutput> {
         let read = cx.read();
         let stack = rows::find(cx, &read, &input.stack_name)?;
-        let (page, next_token) = page("ListStackResources", stack.resources(cx, &read)?, input.next_token)?;
+        let (page, next_token) = page("ListStackResources", stack.resources(cx, &read)?, input.next_token.as_deref())?;
         let summaries = page.iter().map(describe::resource_summary).collect();
         Ok(api::ListStackResourcesOutput { stack_resource_summaries: Some(summaries), next_token })
     }
@@ -296,7 +286,7 @@ impl api::Operations for CloudFormation {
             let (_, _, name) = e.key::<(String, String, String)>()?;
             Some(output::Export { exporting_stack_id: Some(e.row.stack), name: Some(name), value: Some(e.row.value) })
         });
-        let (exports, next_token) = page("ListExports", exports.collect(), input.next_token)?;
+        let (exports, next_token) = page("ListExports", exports.collect(), input.next_token.as_deref())?;
         Ok(api::ListExportsOutput { exports: Some(exports), next_token })
     }
 
@@ -311,7 +301,7 @@ impl api::Operations for CloudFormation {
         if users.is_empty() {
             return Err(validation(format!("Export '{name}' is not imported by any stack.")).into());
         }
-        let (imports, next_token) = page("ListImports", users, input.next_token)?;
+        let (imports, next_token) = page("ListImports", users, input.next_token.as_deref())?;
         Ok(api::ListImportsOutput { imports: Some(imports), next_token })
     }
 }

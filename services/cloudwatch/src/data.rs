@@ -29,9 +29,8 @@ pub(crate) async fn get(cx: &Cx, input: api::GetMetricDataInput) -> Result<api::
     }
     let done = match &input.next_token {
         Some(token) => {
-            paging::position("GetMetricData", token).and_then(|p| p.parse::<usize>().ok()).ok_or_else(|| {
-                Failure::from(errors::invalid_next_token("The value for parameter NextToken is invalid."))
-            })?
+            let wrong = || errors::invalid_next_token("The value for parameter NextToken is invalid.");
+            paging::number("GetMetricData", token).ok_or_else(wrong)?
         }
         None => 0,
     };

@@ -1,6 +1,6 @@
 //! `ListMetrics`.
 
-use undercast_kernel::metrics::{self, Series};
+use undercast_kernel::metrics::{self, DAY, Series};
 use undercast_kernel::{Cx, Result, paging};
 
 use crate::api::{self, output};
@@ -10,7 +10,7 @@ use crate::error::invalid;
 const PAGE: usize = 500;
 
 /// Seconds: a metric without a value for so long is not listed.
-const LISTED: i64 = 14 * 24 * 3600;
+const LISTED: i64 = 14 * DAY;
 const RECENTLY: i64 = 3 * 3600;
 
 pub(crate) async fn list(cx: &Cx, input: api::ListMetricsInput) -> Result<api::ListMetricsOutput> {
@@ -29,16 +29,9 @@ pub(crate) async fn list(cx: &Cx, input: api::ListMetricsInput) -> Result<api::L
     let mut found: Vec<Series> = all.into_iter().filter(wanted).collect();
     // With another unit it is the same metric.
     found.dedup_by(|a, b| a.namespace == b.namespace && a.name == b.name && a.dimensions == b.dimensions);
-    let start = match &input.next_token {
-        Some(token) => {
-            let position = paging::position("ListMetrics", token).and_then(|p| p.parse::<usize>().ok());
-            position.ok_or_else(|| invalid("The value for parameter NextToken is invalid."))?
-        }
-        None => 0,
-    };
-    let end = start.saturating_add(PAGE).min(found.len());
-    let next_token = (end < found.len()).then(|| paging::token("ListMetrics", &end.to_string()));
-    let page = found.into_iter().skip(start).take(PAGE).map(shown).collect();
+    let page = paging::page("ListMetrics", found, input.next_token.as_deref(), PAGE);
+    let (page, next_token) = page.ok_or_else(|| invalid("The value for parameter NextToken is invalid."))?;
+    let page = page.into_iter().map(shown).collect();
     Ok(api::ListMetricsOutput { metrics: Some(page), next_token, owning_accounts: None })
 }
 

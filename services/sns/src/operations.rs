@@ -15,18 +15,8 @@ const PAGE: usize = 100;
 /// A topic has at most so many tags.
 const MOST_TAGS: usize = 50;
 
-fn page<T>(list: &str, items: Vec<T>, token: Option<String>) -> Result<(Vec<T>, Option<String>)> {
-    let start = match token {
-        Some(token) => {
-            let position = paging::position(list, &token).and_then(|p| p.parse::<usize>().ok());
-            position.ok_or_else(|| Failure::from(invalid("Invalid parameter: NextToken")))?
-        }
-        None => 0,
-    };
-    let total = items.len();
-    let out: Vec<T> = items.into_iter().skip(start).take(PAGE).collect();
-    let end = start + out.len();
-    Ok((out, (end < total).then(|| paging::token(list, &end.to_string()))))
+fn page<T>(list: &str, items: Vec<T>, token: Option<&str>) -> Result<(Vec<T>, Option<String>)> {
+    paging::page(list, items, token, PAGE).ok_or_else(|| Failure::from(invalid("Invalid parameter: NextToken")))
 }
 
 fn tags(given: Option<Vec<input::Tag>>) -> Result<BTreeMap<String, String>> {
@@ -152,7 +142,7 @@ impl api::Operations for Sns {
         for topic in all_topics(cx, &read)? {
             found.extend(topic.subscriptions(&read)?.iter().map(|s| subscription(cx, &topic, s)));
         }
-        let (subscriptions, next_token) = page("ListSubscriptions", found, input.next_token)?;
+        let (subscriptions, next_token) = page("ListSubscriptions", found, input.next_token.as_deref())?;
         Ok(api::ListSubscriptionsOutput { subscriptions: Some(subscriptions), next_token })
     }
 
@@ -164,7 +154,7 @@ impl api::Operations for Sns {
         let read = cx.read();
         let topic = TopicName::parse(&input.topic_arn)?.find(&read)?;
         let found = topic.subscriptions(&read)?.iter().map(|s| subscription(cx, &topic, s)).collect();
-        let (subscriptions, next_token) = page(&input.topic_arn, found, input.next_token)?;
+        let (subscriptions, next_token) = page(&input.topic_arn, found, input.next_token.as_deref())?;
         Ok(api::ListSubscriptionsByTopicOutput { subscriptions: Some(subscriptions), next_token })
     }
 
@@ -180,7 +170,7 @@ impl api::Operations for Sns {
 
     async fn list_topics(&self, cx: &Cx, input: api::ListTopicsInput) -> Result<api::ListTopicsOutput> {
         let found = all_topics(cx, &cx.read())?.iter().map(|t| output::Topic { topic_arn: Some(t.arn(cx)) }).collect();
-        let (topics, next_token) = page("ListTopics", found, input.next_token)?;
+        let (topics, next_token) = page("ListTopics", found, input.next_token.as_deref())?;
         Ok(api::ListTopicsOutput { topics: Some(topics), next_token })
     }
 
