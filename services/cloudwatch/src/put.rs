@@ -1,6 +1,6 @@
 //! `PutMetricData`.
 
-use undercast_kernel::metrics::{self, MINUTE, Metric, Series, Statistics};
+use undercast_kernel::metrics::{self, DAY, MINUTE, Metric, Series, Statistics};
 use undercast_kernel::{Cx, Result, Timestamp};
 
 use crate::api;
@@ -17,7 +17,7 @@ const MOST_VALUES: usize = 150;
 const LARGEST: f64 = 2.348_542_582_773_833_2e108;
 
 /// Seconds: how old a value may be, and how early.
-const OLDEST: i64 = 14 * 24 * 3600;
+const OLDEST: i64 = 14 * DAY;
 const EARLIEST: i64 = 2 * 3600;
 
 pub(crate) async fn put(cx: &Cx, input: api::PutMetricDataInput) -> Result<()> {

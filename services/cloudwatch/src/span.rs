@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use undercast_kernel::metrics::{self, Series, Statistics};
+use undercast_kernel::metrics::{self, DAY, MINUTE, Series, Statistics};
 use undercast_kernel::{Cx, Result};
-
-/// Seconds.
-const MINUTE: i64 = 60;
-const DAY: i64 = 24 * 60 * MINUTE;
 
 /// From `start` on and before `end`, in seconds since 1970, by periods of so many seconds.
 #[derive(Debug, Clone, Copy)]

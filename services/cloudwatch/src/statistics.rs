@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use undercast_kernel::metrics::{self, Series, Statistics};
+use undercast_kernel::metrics::{self, Metric, Series, Statistics};
 use undercast_kernel::{Cx, Failure, Result, Timestamp};
 
 use crate::api::{self, input, output};
@@ -78,12 +78,10 @@ pub(crate) fn series_of(
     dimensions: Option<&[input::Dimension]>,
     unit: Option<&str>,
 ) -> Result<Vec<Series>> {
-    let dimensions = dimensions.unwrap_or_default().iter().map(|d| (d.name.clone(), d.value.clone()));
-    let mut dimensions: Vec<(String, String)> = dimensions.collect();
-    dimensions.sort();
-    let all = metrics::list(&cx.read(), (cx.account(), cx.region()), Some(namespace), i64::MIN)?;
-    let asked = |s: &Series| s.name == name && s.dimensions == dimensions && unit.is_none_or(|unit| s.unit == unit);
-    Ok(all.into_iter().filter(asked).collect())
+    let dimensions: Vec<(&str, &str)> =
+        dimensions.unwrap_or_default().iter().map(|d| (d.name.as_str(), d.value.as_str())).collect();
+    let metric = Metric { namespace, name, dimensions: &dimensions, unit: "" };
+    metrics::find(&cx.read(), (cx.account(), cx.region()), &metric, unit)
 }
 
 fn point(

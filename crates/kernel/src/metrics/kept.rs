@@ -4,7 +4,7 @@
 //! 15 days, of five minutes for 63 days, of an hour for 455 days.
 
 use minicbor::{Decode, Encode};
-use undercast_store::{Database, Order, Read, Table, Tx};
+use undercast_store::{Database, Entry, Order, Passed, Read, Table, Tx};
 
 use super::{Metric, Statistics};
 use crate::{Result, Timestamp};
@@ -12,7 +12,8 @@ use crate::{Result, Timestamp};
 /// Seconds.
 pub const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+/// Seconds.
+pub const DAY: i64 = 24 * HOUR;
 
 /// From this age on points are no finer than so: age and length, in seconds, the oldest first.
 const COARSER: [(i64, i64); 3] = [(63 * DAY, HOUR), (15 * DAY, 5 * MINUTE), (3 * HOUR, MINUTE)];
@@ -104,10 +105,7 @@ impl Series {
     }
 
     fn key(&self) -> Key<'_> {
-        // In whatever order the dimensions are given, it is the same series.
-        let mut sorted: Vec<_> = self.dimensions.iter().collect();
-        sorted.sort();
-        let dimensions = sorted.iter().map(|(n, v)| format!("{NAME}{n}{VALUE}{v}")).collect();
+        let dimensions = key_of(self.dimensions.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         ((&self.account, &self.region, &self.namespace), &self.name, dimensions, &self.unit)
     }
 
@@ -117,6 +115,13 @@ impl Series {
         let dimensions = dimensions.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
         Self { account, region, namespace, name, dimensions, unit }
     }
+}
+
+/// Dimensions in a key: in whatever order they are given, it is the same series.
+fn key_of<'a>(dimensions: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut sorted: Vec<_> = dimensions.collect();
+    sorted.sort_unstable();
+    sorted.iter().map(|(n, v)| format!("{NAME}{n}{VALUE}{v}")).collect()
 }
 
 fn hour_of(at: i64) -> i64 {
@@ -160,18 +165,27 @@ impl Hour {
         }
     }
 
-    /// Makes its points so long, and says whether that changed anything.
-    fn thin(&mut self, length: i64) -> bool {
-        let fine = |p: &Point| i64::from(p.at) % length != 0;
-        if !self.points.iter().any(fine) {
-            return false;
-        }
+    /// Whether some of its points are shorter.
+    fn is_finer(&self, length: i64) -> bool {
+        self.points.iter().any(|p| i64::from(p.at) % length != 0)
+    }
+
+    /// Makes its points so long.
+    fn thin(&mut self, length: i64) {
         for point in std::mem::take(&mut self.points) {
             let at = i64::from(point.at);
             self.add(at - at % length, &point.statistics);
         }
-        true
     }
+}
+
+/// The hours of a series from `start` on and before `end`, in hours since 1970.
+fn hours(from: &(impl Read + ?Sized), series: &Series, start: i64, end: i64) -> Result<Vec<(i64, Hour)>> {
+    let (whose, name, dimensions, unit) = series.key();
+    let key = |hour| (whose, name, dimensions.as_str(), unit, hour);
+    let rows = POINTS.range(from, &key(start), &key(end), Order::Ascending, usize::MAX)?;
+    let hour = |e: &Entry<Hour>| e.key::<((Passed, Passed, Passed), Passed, Passed, Passed, i64)>().map(|k| k.4);
+    Ok(rows.into_iter().filter_map(|e| Some((hour(&e)?, e.row))).collect())
 }
 
 /// The points of a series from second `from` on and before `to`, ascending, each with its second since 1970.
@@ -185,22 +199,16 @@ pub fn read(
     to: i64,
     now: i64,
 ) -> Result<Vec<(i64, Statistics)>> {
-    let (whose, name, dimensions, unit) = series.key();
-    let key = |hour| (whose, name, dimensions.as_str(), unit, hour);
     let from = from.max(now - KEPT);
-    let (start, end) = (key(hour_of(from)), key(hour_of(to) + 1));
     let mut all = Vec::new();
-    for entry in POINTS.range(source, &start, &end, Order::Ascending, usize::MAX)? {
-        let Some(((..), _, _, _, hour)) = entry.key::<((String, String, String), String, String, String, i64)>() else {
-            continue;
-        };
-        let points = entry.row.points.into_iter().map(|p| (hour * HOUR + i64::from(p.at), p.statistics));
+    for (hour, row) in hours(source, series, hour_of(from), hour_of(to) + 1)? {
+        let points = row.points.into_iter().map(|p| (hour * HOUR + i64::from(p.at), p.statistics));
         all.extend(points.filter(|(at, _)| (from..to).contains(at)));
     }
     Ok(all)
 }
 
-/// The series of an account in a region that had points since second `since`, of a namespace if one is given, behind `after`.
+/// The series of an account in a region that had points since second `since`, of a namespace if one is given.
 ///
 /// # Errors
 /// When the store fails.
@@ -210,13 +218,28 @@ pub fn list(
     namespace: Option<&str>,
     since: i64,
 ) -> Result<Vec<Series>> {
-    let (start, end) = match namespace {
-        Some(namespace) => (((account, region, namespace), ""), ((account, region, namespace), "\u{10ffff}")),
-        None => (((account, region, ""), ""), ((account, region, "\u{10ffff}"), "")),
+    let rows = match namespace {
+        Some(namespace) => SERIES.all(from, &(account, region, namespace))?,
+        None => SERIES.all(from, &(account, region))?,
     };
-    let rows = SERIES.range(from, &start, &end, Order::Ascending, usize::MAX)?;
     let recent = rows.into_iter().filter(|e| e.row.newest >= since);
     Ok(recent.filter_map(|e| e.key().map(Series::of_key)).collect())
+}
+
+/// The series of a metric: one, or one a unit where `unit` is none. The metric's own unit is not looked at.
+///
+/// # Errors
+/// When the store fails.
+pub fn find(
+    from: &(impl Read + ?Sized),
+    (account, region): (&str, &str),
+    metric: &Metric<'_>,
+    unit: Option<&str>,
+) -> Result<Vec<Series>> {
+    let dimensions = key_of(metric.dimensions.iter().copied());
+    let rows = SERIES.all(from, &(account, region, metric.namespace, metric.name, dimensions))?;
+    let found = rows.into_iter().filter_map(|e| e.key().map(Series::of_key));
+    Ok(found.filter(|series| unit.is_none_or(|unit| series.unit == unit)).collect())
 }
 
 /// Whether the two moments are of different days.
@@ -226,30 +249,44 @@ pub(super) fn is_another_day(one: Timestamp, other: Timestamp) -> bool {
 
 /// Makes old points coarser, and forgets the oldest.
 pub(super) async fn thin(database: &Database, now: i64) -> Result<()> {
-    let all = SERIES.all(&database.read(), &())?;
-    for entry in all {
+    let from = database.read();
+    for entry in SERIES.all(&from, &())? {
         let Some(series) = entry.key().map(Series::of_key) else { continue };
-        database.write(|tx| thin_series(tx, &series, entry.row.newest, now)).await?;
+        // Writers do not wait while it is looked for what is to be done.
+        let stale = stale(&from, &series, now)?;
+        let gone = entry.row.newest < now - KEPT;
+        if !stale.is_empty() || gone {
+            database.write(|tx| thin_series(tx, &series, &stale, gone, now)).await?;
+        }
     }
     Ok(())
 }
 
-fn thin_series(tx: &mut Tx<'_>, series: &Series, newest: i64, now: i64) -> Result<()> {
+/// The hours of a series whose points are finer, or older, than they may be.
+fn stale(from: &(impl Read + ?Sized), series: &Series, now: i64) -> Result<Vec<i64>> {
+    let all = hours(from, series, i64::MIN, hour_of(now))?.into_iter();
+    let stale = all.filter_map(|(hour, row)| {
+        let fine = length_at(now - hour * HOUR).is_none_or(|length| row.is_finer(length));
+        fine.then_some(hour)
+    });
+    Ok(stale.collect())
+}
+
+fn thin_series(tx: &mut Tx<'_>, series: &Series, stale: &[i64], gone: bool, now: i64) -> Result<()> {
     let (whose, name, dimensions, unit) = series.key();
-    let key = |hour| (whose, name, dimensions.as_str(), unit, hour);
-    let end = key(hour_of(now));
-    for entry in POINTS.range(tx, &key(i64::MIN), &end, Order::Ascending, usize::MAX)? {
-        let Some(((..), _, _, _, hour)) = entry.key::<((String, String, String), String, String, String, i64)>() else {
-            continue;
-        };
-        let mut row = entry.row;
+    for hour in stale {
+        let key = (whose, name, dimensions.as_str(), unit, *hour);
         match length_at(now - hour * HOUR) {
-            None => POINTS.delete(tx, &key(hour)),
-            Some(length) if row.thin(length) => POINTS.put(tx, &key(hour), &row),
-            Some(_) => {}
+            None => POINTS.delete(tx, &key),
+            Some(length) => {
+                // Something may have been added since.
+                let mut row = POINTS.get(tx, &key)?.unwrap_or_default();
+                row.thin(length);
+                POINTS.put(tx, &key, &row);
+            }
         }
     }
-    if newest < now - KEPT {
+    if gone {
         SERIES.delete(tx, &(whose, name, dimensions.as_str(), unit));
     }
     Ok(())

@@ -7,13 +7,12 @@ mod kept;
 mod statistics;
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-pub use kept::{MINUTE, Series, add, list, read};
+pub use kept::{DAY, MINUTE, Series, add, find, list, read};
 pub use statistics::Statistics;
 
 use crate::{Cx, Kernel, Result};
@@ -48,12 +47,13 @@ struct Fresh {
 pub struct Metrics {
     parts: [Mutex<HashTable<Fresh>>; PARTS],
     hasher: DefaultHashBuilder,
-    any: AtomicBool,
+    /// Held while they are written, so that whoever reads afterwards finds what another one is still writing.
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl Metrics {
-    /// Adds a value that came `count` times in the second `at` (since 1970) to a metric of an account in a region.
-    fn add(&self, account: &str, region: &str, at: i64, metric: &Metric<'_>, value: f64, count: f64) {
+    /// Adds a value of the second `at` (since 1970) to a metric of an account in a region.
+    fn add(&self, account: &str, region: &str, at: i64, metric: &Metric<'_>, value: f64) {
         let hash = self.hasher.hash_one((account, region, metric.namespace, metric.name, metric.dimensions));
         let part = usize::try_from(hash % PARTS as u64).unwrap_or(0);
         let minute = at - at.rem_euclid(MINUTE);
@@ -69,17 +69,12 @@ impl Metrics {
             }
         };
         match points.iter_mut().rev().find(|(of, _)| *of == minute) {
-            Some((_, statistics)) => statistics.add(value, count),
-            None => points.push((minute, Statistics::of(value, count))),
+            Some((_, statistics)) => statistics.add(value, 1.0),
+            None => points.push((minute, Statistics::of(value, 1.0))),
         }
-        drop(part);
-        self.any.store(true, Ordering::Release);
     }
 
     fn take(&self) -> Vec<Fresh> {
-        if !self.any.swap(false, Ordering::AcqRel) {
-            return Vec::new();
-        }
         let taken = self.parts.iter().map(|p| std::mem::take(&mut *p.lock().unwrap_or_else(PoisonError::into_inner)));
         taken.flatten().collect()
     }
@@ -91,6 +86,7 @@ impl Kernel {
     /// # Errors
     /// When the store fails; what was to be written is lost then.
     pub async fn keep_metrics(&self) -> Result<()> {
+        let _writing = self.inner.metrics.writing.lock().await;
         let fresh = self.inner.metrics.take();
         if fresh.is_empty() {
             return Ok(());
@@ -128,11 +124,6 @@ impl Kernel {
 impl Cx {
     /// Adds a value to a metric of this call's account and region.
     pub fn observe(&self, metric: &Metric<'_>, value: f64) {
-        self.observe_times(metric, value, 1.0);
-    }
-
-    /// Adds a value that came `count` times.
-    pub fn observe_times(&self, metric: &Metric<'_>, value: f64, count: f64) {
-        self.kernel.inner.metrics.add(&self.account, &self.region, self.now.as_second(), metric, value, count);
+        self.kernel.inner.metrics.add(&self.account, &self.region, self.now.as_second(), metric, value);
     }
 }
