@@ -21,17 +21,15 @@ use crate::api;
 use crate::api::kept::{AnalyticsConfiguration, AnalyticsS3BucketDestination};
 use crate::configurations::{self, Kind};
 use crate::counts::{self, ALL, DAYS, Day, Figures, GROUPS};
-use crate::filter::Filter;
+use crate::filter::{And, Filter};
 use crate::lifecycle_rules::{DAY, midnight_behind};
 use crate::listing::{Cursor, InBucket, Plain, Ranked};
 use crate::replication::bucket_of;
 use crate::rows::{AGED, AGED_VERSIONS, Aged, BUCKETS, Bucket};
+use crate::settings::Setting;
 use crate::{S3, bucket, events};
 
 const KIND: Kind = Kind("analytics");
-
-/// The bit of a bucket that has a configuration that exports. It is in rows, so it stays what it is.
-const COUNTS: u32 = 1 << 16;
 
 /// The first line of a file.
 const COLUMNS: &str = "Date,ConfigId,Filter,StorageClass,ObjectAge,ObjectCount,DataUploaded_MB,Storage_MB,DataRetrieved_MB,\
@@ -41,7 +39,12 @@ fn filter(configuration: &AnalyticsConfiguration) -> Filter<'_> {
     configuration.filter.as_ref().map_or(Filter::ALL, |f| Filter {
         prefix: f.prefix.as_deref(),
         tag: f.tag.as_ref(),
-        and: f.and.as_ref().map(|a| (a.prefix.as_deref(), a.tags.as_deref().unwrap_or_default())),
+        point: None,
+        and: f.and.as_ref().map(|a| And {
+            prefix: a.prefix.as_deref(),
+            point: None,
+            tags: a.tags.as_deref().unwrap_or_default(),
+        }),
     })
 }
 
@@ -52,7 +55,7 @@ fn destination(configuration: &AnalyticsConfiguration) -> Option<&AnalyticsS3Buc
 
 /// Whether something is counted in a bucket.
 pub(crate) fn is_counted(bucket: &Bucket) -> bool {
-    bucket.has & COUNTS != 0
+    Setting::Analytics.is_on(bucket)
 }
 
 /// The configurations that export and are about an object.
@@ -124,11 +127,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutBucketAnalyticsConfigurationInpu
 /// Says in a bucket's row whether something is counted there.
 fn mark(tx: &mut Tx<'_>, bucket: &mut Bucket) -> Result<()> {
     let all: Vec<AnalyticsConfiguration> = KIND.all(tx, bucket)?;
-    let (before, on) = (bucket.has, all.iter().any(|c| destination(c).is_some()));
-    bucket.has = if on { before | COUNTS } else { before & !COUNTS };
-    if bucket.has != before {
-        BUCKETS.put(tx, &(&bucket.name,), bucket);
-    }
+    Setting::Analytics.mark(tx, bucket, all.iter().any(|c| destination(c).is_some()));
     Ok(())
 }
 

@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::StreamExt as _;
 use minicbor::{Decode, Encode};
 use undercast_kernel::store::{Read, Table};
 use undercast_kernel::{Body, Cx, Result};
+use undercast_wire::value::Counter;
 
 use crate::analytics;
 use crate::lifecycle_rules::{DAY, LEAST_BYTES};
@@ -171,23 +171,7 @@ impl Counts {
     /// A reading: the request, and each byte when it is taken.
     pub(crate) fn watch(self: &Arc<Self>, cx: &Cx, counted: Counted, body: Body) -> Body {
         self.add(cx, &counted, Figures { gets: 1, ..Figures::default() });
-        let length = body.length();
-        let retrieved = |length: usize| Figures { retrieved: length as u64, ..Figures::default() };
-        match body.into_parts() {
-            Ok(bytes) => {
-                self.add(cx, &counted, retrieved(bytes.len()));
-                bytes.into()
-            }
-            Err((stream, _)) => {
-                let (counts, cx) = (self.clone(), cx.clone());
-                let stream = stream.inspect(move |piece| {
-                    if let Ok(piece) = piece {
-                        counts.add(&cx, &counted, retrieved(piece.len()));
-                    }
-                });
-                Body::stream(Box::pin(stream), length)
-            }
-        }
+        body.counted(Retrieved { counts: self.clone(), cx: cx.clone(), counted })
     }
 
     /// Brings what waits into the store.
@@ -226,6 +210,19 @@ impl Counts {
     pub(crate) fn forget(&self, bucket: &Bucket, id: &str) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.counts.retain(|((_, _, name, of), _), _| name != &bucket.name || of != id);
+    }
+}
+
+/// Counts the bytes of a reading as they are taken.
+struct Retrieved {
+    counts: Arc<Counts>,
+    cx: Cx,
+    counted: Counted,
+}
+
+impl Counter for Retrieved {
+    fn count(&mut self, bytes: usize) {
+        self.counts.add(&self.cx, &self.counted, Figures { retrieved: bytes as u64, ..Figures::default() });
     }
 }
 

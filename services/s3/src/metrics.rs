@@ -10,18 +10,21 @@ use undercast_wire::Request;
 use undercast_wire::text::percent_decode;
 
 use crate::api;
-use crate::api::kept::{MetricsConfiguration, MetricsFilter};
+use crate::api::kept::MetricsConfiguration;
 use crate::configurations::{self, Kind};
+use crate::filter::{And, Filter};
 use crate::rows::{Bucket, OBJECTS, Object};
 use crate::settings::Setting;
-use crate::{bucket, error, tagging};
+use crate::{bucket, tagging};
 
 const KIND: Kind = Kind("metrics");
 
 pub(crate) async fn put(cx: &Cx, input: api::PutBucketMetricsConfigurationInput) -> Result<()> {
     let configuration = input.metrics_configuration;
     KIND.check_id(&input.id, &configuration.id)?;
-    check(configuration.filter.as_ref())?;
+    if configuration.filter.is_some() {
+        filter(&configuration).check()?;
+    }
     cx.write(|tx| {
         let mut bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         KIND.put(tx, &bucket, &input.id, &configuration)?;
@@ -31,19 +34,17 @@ pub(crate) async fn put(cx: &Cx, input: api::PutBucketMetricsConfigurationInput)
     .await
 }
 
-/// A filter has one thing, or several within `And`.
-fn check(filter: Option<&MetricsFilter>) -> Result<()> {
-    let Some(filter) = filter else { return Ok(()) };
-    let MetricsFilter { prefix, tag, access_point_arn, and } = filter;
-    let alone = [prefix.is_some(), tag.is_some(), access_point_arn.is_some(), and.is_some()];
-    let inside = and.as_ref().map(|and| {
-        let tags = and.tags.as_ref().map_or(0, Vec::len);
-        tags + usize::from(and.prefix.is_some()) + usize::from(and.access_point_arn.is_some())
-    });
-    if alone.iter().filter(|a| **a).count() != 1 || inside.is_some_and(|n| n < 2) {
-        return Err(error::malformed_xml().into());
-    }
-    Ok(())
+fn filter(configuration: &MetricsConfiguration) -> Filter<'_> {
+    configuration.filter.as_ref().map_or(Filter::ALL, |f| Filter {
+        prefix: f.prefix.as_deref(),
+        tag: f.tag.as_ref(),
+        point: f.access_point_arn.as_deref(),
+        and: f.and.as_ref().map(|a| And {
+            prefix: a.prefix.as_deref(),
+            point: a.access_point_arn.as_deref(),
+            tags: a.tags.as_deref().unwrap_or_default(),
+        }),
+    })
 }
 
 pub(crate) fn get(
@@ -81,27 +82,6 @@ pub(crate) fn list(
     })
 }
 
-/// What a filter looks at.
-struct Seen<'a> {
-    key: Option<&'a str>,
-    tags: &'a BTreeMap<String, String>,
-    point: Option<&'a str>,
-}
-
-impl Seen<'_> {
-    fn passes(&self, configuration: &MetricsConfiguration) -> bool {
-        let Some(filter) = &configuration.filter else { return true };
-        let and = filter.and.as_ref();
-        let prefix = filter.prefix.as_ref().or(and.and_then(|a| a.prefix.as_ref()));
-        let point = filter.access_point_arn.as_ref().or(and.and_then(|a| a.access_point_arn.as_ref()));
-        let mut tags = filter.tag.iter().chain(and.and_then(|a| a.tags.as_ref()).into_iter().flatten());
-        // What is of no object has neither a prefix nor tags.
-        prefix.is_none_or(|p| self.key.is_some_and(|key| key.starts_with(p.as_str())))
-            && tags.all(|tag| self.tags.get(&tag.key) == Some(&tag.value))
-            && point.is_none_or(|arn| self.point == Some(arn))
-    }
-}
-
 /// The ids of the configurations that count this request.
 pub(crate) fn counting(from: &(impl Read + ?Sized), bucket: &Bucket, request: &Request) -> Result<Vec<String>> {
     if !Setting::Metrics.is_on(bucket) {
@@ -118,8 +98,8 @@ pub(crate) fn counting(from: &(impl Read + ?Sized), bucket: &Bucket, request: &R
         (None, None) => BTreeMap::new(),
     };
     let point = bucket.via.as_ref().map(|via| via.arn.as_str());
-    let seen = Seen { key: key.as_deref(), tags: &tags, point };
-    Ok(all.into_iter().filter(|c| seen.passes(c)).map(|c| c.id).collect())
+    let counting = all.into_iter().filter(|c| filter(c).counts(key.as_deref(), &tags, point));
+    Ok(counting.map(|c| c.id).collect())
 }
 
 /// Observes something about an object beside the requests of which the gateway tells.
@@ -134,8 +114,9 @@ pub(crate) fn observe_object(
         return Ok(());
     }
     let cx = cx.elsewhere(&bucket.account, &bucket.region);
-    let seen = Seen { key: Some(key), tags: &object.tags, point: bucket.via.as_ref().map(|via| via.arn.as_str()) };
-    for configuration in KIND.all::<MetricsConfiguration>(from, bucket)?.iter().filter(|c| seen.passes(c)) {
+    let point = bucket.via.as_ref().map(|via| via.arn.as_str());
+    let all = KIND.all::<MetricsConfiguration>(from, bucket)?;
+    for configuration in all.iter().filter(|c| filter(c).counts(Some(key), &object.tags, point)) {
         for (name, unit, value) in figures {
             Filtered { cx: &cx, bucket, id: &configuration.id }.observe(name, unit, *value);
         }

@@ -15,6 +15,8 @@ pub(crate) enum Setting {
     /// Tags of the bucket decide who may.
     Abac,
     Accelerate,
+    /// There are analytics configurations that export.
+    Analytics,
     Cors,
     Lifecycle,
     Logging,
@@ -30,6 +32,7 @@ impl Setting {
         match self {
             Self::Abac => "abac",
             Self::Accelerate => "accelerate",
+            Self::Analytics => "analytics",
             Self::Cors => "cors",
             Self::Lifecycle => "lifecycle",
             Self::Logging => "logging",
@@ -44,6 +47,7 @@ impl Setting {
         match self {
             Self::Abac => 1 << 7,
             Self::Accelerate => 1 << 1,
+            Self::Analytics => 1 << 16,
             Self::Cors => 1 << 2,
             Self::Lifecycle => 1 << 3,
             Self::Website => 1 << 4,

@@ -15,7 +15,7 @@ use crate::api;
 use crate::api::kept::{IntelligentTieringConfiguration, Tiering};
 use crate::configurations::{self, Kind};
 use crate::events::{self, Event};
-use crate::filter::Filter;
+use crate::filter::{And, Filter};
 use crate::lifecycle_rules::{aged, midnight_behind};
 use crate::listing::{Cursor, InBucket, Plain, Ranked};
 use crate::rows::{AGED, AGED_VERSIONS, Aged, Archive, BUCKETS, Bucket, Object};
@@ -35,7 +35,12 @@ fn filter(configuration: &IntelligentTieringConfiguration) -> Filter<'_> {
     configuration.filter.as_ref().map_or(Filter::ALL, |f| Filter {
         prefix: f.prefix.as_deref(),
         tag: f.tag.as_ref(),
-        and: f.and.as_ref().map(|a| (a.prefix.as_deref(), a.tags.as_deref().unwrap_or_default())),
+        point: None,
+        and: f.and.as_ref().map(|a| And {
+            prefix: a.prefix.as_deref(),
+            point: None,
+            tags: a.tags.as_deref().unwrap_or_default(),
+        }),
     })
 }
 
