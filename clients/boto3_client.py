@@ -18,9 +18,11 @@ from boto3.dynamodb.conditions import Key
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError, WaiterError
 
+import checks
+from checks import same
+
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 ONCE = Config(retries={"total_max_attempts": 1})
-CHECKED = 0
 
 
 def client(name, keys=None, **settings):
@@ -42,15 +44,6 @@ s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs, kms = map(
     client, ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs", "kms"]
 )
 control = client("s3control")
-
-
-def same(what, found, wanted):
-    global CHECKED
-    if found != wanted:
-        print(f"UNTRUE: {what}\n  wanted: {wanted!r}\n  is:     {found!r}")
-        sys.exit(1)
-    CHECKED += 1
-    print(f"  holds: {what}", flush=True)
 
 
 @contextlib.contextmanager
@@ -790,4 +783,4 @@ for part in [
     # All parts, or those that are named.
     if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
         part()
-print(f"boto3: {CHECKED} things hold")
+print(f"boto3: {checks.checked} things hold")

@@ -16,18 +16,11 @@ import s3fs
 from minio import commonconfig, deleteobjects, lifecycleconfig, objectlockconfig, retention, select, sseconfig, versioningconfig
 from minio.error import S3Error
 
+import checks
+from checks import same
+
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 ADDRESS = ENDPOINT.removeprefix("http://")
-CHECKED = 0
-
-
-def same(what, found, wanted):
-    global CHECKED
-    if found != wanted:
-        print(f"UNTRUE: {what}\n  wanted: {wanted!r}\n  is:     {found!r}")
-        sys.exit(1)
-    CHECKED += 1
-    print(f"  holds: {what}", flush=True)
 
 
 @contextlib.contextmanager
@@ -263,4 +256,4 @@ for part in [by_minio, by_s3fs]:
     # All parts, or those that are named.
     if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
         part()
-print(f"MinIO's client and s3fs: {CHECKED} things hold")
+print(f"MinIO's client and s3fs: {checks.checked} things hold")
