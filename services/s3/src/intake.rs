@@ -281,7 +281,7 @@ impl Intake {
 
 /// Takes a body in and holds it against what the sender says of it. Without a word from the sender the checksum is a
 /// CRC-64/NVME.
-pub(crate) async fn take(cx: &Cx, body: Body, said: Said, key: Option<&DataKey>) -> Result<Taken> {
+pub(crate) async fn take(cx: &Cx, mut body: Body, said: Said, key: Option<&DataKey>) -> Result<Taken> {
     let length = body.length().or(said.length.and_then(|l| u64::try_from(l).ok()));
     // A form says how long it is as a whole.
     let form = cx.origin().signed.as_ref().is_some_and(|s| s.place == SignedIn::Form);
@@ -304,7 +304,6 @@ pub(crate) async fn take(cx: &Cx, body: Body, said: Said, key: Option<&DataKey>)
     let announced = said.algorithm.as_deref().map(Algorithm::parse).transpose()?;
     let algorithm = said.checksum.as_ref().map(|c| c.0).or(announced);
     let trailers = body.trailers();
-    let mut body = body;
     let intake = Intake::new(cx, algorithm.unwrap_or(Algorithm::Crc64Nvme), &mut body, key)?;
     let intake = if said.annotation { intake.of_annotation() } else { intake };
     let mut taken = intake.all(cx, body).await?;

@@ -160,6 +160,9 @@ fn kind(exchange: &Exchange) -> Option<&'static str> {
 
 /// Observes an exchange, for the configurations that count it.
 pub(crate) fn observe(cx: &Cx, bucket: &Bucket, exchange: &Exchange) {
+    if exchange.note.is_empty() {
+        return;
+    }
     let cx = cx.elsewhere(&bucket.account, &bucket.region);
     let kind = kind(exchange);
     let error = |hundred: u16| if exchange.response.status / 100 == hundred { 1.0 } else { 0.0 };

@@ -63,8 +63,8 @@ impl Statistics {
 
     /// Takes `count` values more of `value`.
     pub fn add(&mut self, value: f64, count: f64) {
-        self.widen(value, value, self.count == 0.0);
         let first = self.count == 0.0;
+        self.widen(value, value, first);
         self.count += count;
         self.sum += value * count;
         if first {
