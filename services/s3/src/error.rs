@@ -73,6 +73,11 @@ pub(crate) fn malformed_xml() -> AwsError {
     AwsError::new("MalformedXML", 400, message)
 }
 
+pub(crate) fn method_not_allowed(method: &str) -> AwsError {
+    AwsError::new("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
+        .with("Method", method)
+}
+
 pub(crate) fn access_denied() -> AwsError {
     AwsError::new("AccessDenied", 403, "Access Denied")
 }

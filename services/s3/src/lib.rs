@@ -85,6 +85,7 @@ mod rows;
 mod select;
 mod settings;
 mod storage;
+mod subresources;
 mod tagging;
 mod tiering;
 mod tiers;
@@ -211,6 +212,7 @@ impl Service for S3 {
     }
 
     fn check_body(&self, operation: &'static Operation, request: &Request, body: &[u8]) -> Result<()> {
+        subresources::check(operation, request)?;
         integrity::check(operation, request, body)
     }
 

@@ -25,6 +25,7 @@ mod select;
 mod sharing;
 mod templates;
 mod tiers;
+mod urls;
 
 use std::path::Path;
 use std::sync::Arc;
