@@ -33,8 +33,13 @@ const OWN: [&str; 10] = [
 ];
 
 /// S3 takes no heed of those that begin so.
-const UNHEEDED: [&str; 5] =
-    ["x-amz-checksum-", "x-amz-copy-source", "x-amz-sdk-checksum-algorithm", "x-amz-server-side-encryption", "x-amz-tagging"];
+const UNHEEDED: [&str; 5] = [
+    "x-amz-checksum-",
+    "x-amz-copy-source",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-server-side-encryption",
+    "x-amz-tagging",
+];
 
 /// Moves what is meant as a header to the headers. Returns the names of parameters of which S3 takes no heed: all of them,
 /// where no URL was signed.

@@ -99,6 +99,11 @@ pub trait Service: Send + Sync + 'static {
         why.into_error(protocol)
     }
 
+    /// What is answered when the service has too much to do; a fault rule says when.
+    fn throttled(&self, _operation: &'static Operation) -> AwsError {
+        AwsError::new("ThrottlingException", 400, "Rate exceeded")
+    }
+
     /// The largest body of a request that is not a stream, in bytes.
     fn body_limit(&self) -> usize {
         16 * 1024 * 1024

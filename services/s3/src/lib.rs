@@ -211,6 +211,10 @@ impl Service for S3 {
         malformed(operation, protocol, why)
     }
 
+    fn throttled(&self, _operation: &'static Operation) -> AwsError {
+        error::slow_down()
+    }
+
     fn check_body(&self, operation: &'static Operation, request: &Request, body: &[u8]) -> Result<()> {
         subresources::check(operation, request)?;
         integrity::check(operation, request, body)

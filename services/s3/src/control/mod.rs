@@ -75,6 +75,10 @@ impl Service for S3Control {
         crate::malformed(operation, protocol, why)
     }
 
+    fn throttled(&self, operation: &'static Operation) -> AwsError {
+        error::throttled(operation)
+    }
+
     fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
         error::invalid(operation, violations)
     }

@@ -627,7 +627,7 @@ async fn a_bucket_that_cannot_be_made_leaves_nothing() {
         ),
         (
             json!({"NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": "true"}}}),
-            "has not built this: notifications to EventBridge",
+            "has not built this: s3.PutBucketNotificationConfiguration with `EventBridgeConfiguration`: EventBridge",
         ),
         (json!({"BucketNamespace": "account-regional"}), "has not built this: s3.CreateBucket with `BucketNamespace`"),
         (

@@ -43,8 +43,13 @@ fn presigned(client: &Client, target: (&str, &str), query: &str, sent: &[(&str, 
         request.headers.insert(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
     }
     // What is named as signed and stands in the query string is signed as a header.
-    let mut as_signed =
-        Request { method: request.method.clone(), path: request.path.clone(), query: request.query.clone(), headers: request.headers.clone(), body: Body::empty() };
+    let mut as_signed = Request {
+        method: request.method.clone(),
+        path: request.path.clone(),
+        query: request.query.clone(),
+        headers: request.headers.clone(),
+        body: Body::empty(),
+    };
     for (name, value) in text::pairs(query).unwrap().into_iter().filter(|(name, _)| signed.contains(&name.as_str())) {
         as_signed.headers.insert(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
     }
@@ -118,7 +123,10 @@ async fn some_headers_mean_nothing_in_a_url() {
     let tags = call(&ann, "GetObjectTagging", json!({"Bucket": "bkt", "Key": "k"})).await.ok();
     assert_eq!(tags["TagSet"], json!([]));
     let (answer, body) = get(&ann, json!({"Bucket": "bkt", "Key": "k"})).await;
-    assert_eq!((&answer.headers["x-amz-server-side-encryption"], body.as_slice()), (&"AES256".parse().unwrap(), &b"hello"[..]));
+    assert_eq!(
+        (&answer.headers["x-amz-server-side-encryption"], body.as_slice()),
+        (&"AES256".parse().unwrap(), &b"hello"[..])
+    );
     let acl = call(&ann, "GetObjectAcl", json!({"Bucket": "bkt", "Key": "k"})).await.ok();
     assert_eq!(acl["Grants"].as_array().unwrap().len(), 1, "{acl}");
     // A source of a copy: what is made is empty.
@@ -212,7 +220,11 @@ async fn a_subresource_that_is_not_the_operations_is_refused() {
     put(&client, "bkt", "k", b"x").await;
     let conflict = say(&cloud, &request("GET", "/bkt?versioning&acl", &[], b"")).await;
     assert_eq!((conflict.status, conflict.code.as_str()), (400, "InvalidArgument"), "{}", conflict.text);
-    assert!(conflict.text.contains("Conflicting query string parameters: acl, versioning</Message>"), "{}", conflict.text);
+    assert!(
+        conflict.text.contains("Conflicting query string parameters: acl, versioning</Message>"),
+        "{}",
+        conflict.text
+    );
     assert!(conflict.text.contains("<ArgumentName>ResourceType</ArgumentName><ArgumentValue>acl</ArgumentValue>"));
     for (method, target, status, code) in [
         ("GET", "/bkt?delete", 405, "MethodNotAllowed"),
