@@ -89,6 +89,7 @@ mod subresources;
 mod tagging;
 mod tiering;
 mod tiers;
+mod trail;
 mod transport;
 mod uploads;
 mod versions;
@@ -98,9 +99,10 @@ use std::sync::Arc;
 
 pub use control::S3Control;
 use futures_core::future::BoxFuture;
+use serde_json::Value as Json;
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::{Remembered, Shared, Snapshot};
-use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Exchange, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Exchange, Next, Record, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::decode::Malformed;
 use undercast_wire::schema::{Location, Operation, Protocol};
@@ -180,6 +182,18 @@ impl Service for S3 {
             "UploadPart",
             "UploadPartCopy",
         ]
+    }
+
+    fn event_name(&self, operation: &'static str) -> &'static str {
+        trail::name(operation)
+    }
+
+    fn event_parameters(&self, operation: &'static Operation, record: &Record, parameters: &Json) -> Json {
+        trail::parameters(operation, &record.host, parameters)
+    }
+
+    fn event_resources(&self, from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
+        trail::resources(from, record, parameters)
     }
 
     fn shared(&self) -> Vec<Shared> {

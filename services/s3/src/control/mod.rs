@@ -19,12 +19,14 @@ pub(crate) mod points;
 mod requests;
 mod rows;
 mod tags;
+mod trail;
 pub(crate) mod via;
 
 use futures_core::future::BoxFuture;
+use serde_json::Value as Json;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::store::Shared;
-use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_kernel::store::{Shared, Snapshot};
+use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Record, Result, Service, Task};
 use undercast_wire::check::Violation;
 use undercast_wire::decode::Malformed;
 use undercast_wire::schema::{Operation, Protocol};
@@ -62,6 +64,14 @@ impl Service for S3Control {
             Box::new(cfn::MultiRegionAccessPoint),
             Box::new(cfn::MultiRegionAccessPointPolicy),
         ]
+    }
+
+    fn event_name(&self, operation: &'static str) -> &'static str {
+        trail::name(operation)
+    }
+
+    fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
+        trail::resources(record, parameters)
     }
 
     fn shared(&self) -> Vec<Shared> {

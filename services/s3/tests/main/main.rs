@@ -27,6 +27,7 @@ mod sharing;
 mod sums;
 mod templates;
 mod tiers;
+mod trail;
 mod urls;
 
 use std::path::Path;
