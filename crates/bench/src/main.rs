@@ -15,6 +15,7 @@ mod server;
 mod signed;
 mod store;
 mod table;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,7 +23,9 @@ use std::process::ExitCode;
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
-    #[error("usage: undercast-bench [store | s3 PATH-OF-AWS] PATH-OF-UNDERCAST")]
+    #[error(
+        "usage: undercast-bench [store | s3 PATH-OF-AWS | dynamodb PATH-OF-MOTO PATH-OF-DYNALITE] PATH-OF-UNDERCAST"
+    )]
     Usage,
     #[error("{0} could not be started")]
     Start(PathBuf, #[source] std::io::Error),
@@ -48,6 +51,10 @@ fn main() -> ExitCode {
         },
         ["fill", folder] => store::fill(Path::new(folder)),
         ["store", _] => store::run(),
+        ["dynamodb", moto, dynalite, binary] => {
+            let others = tables::Others { moto: Path::new(moto), dynalite: Path::new(dynalite) };
+            tables::run(Path::new(binary), &others)
+        }
         ["s3", aws, binary] => objects::run(Path::new(binary), Path::new(aws)),
         [binary] => plan::run(Path::new(binary)),
         _ => Err(Failed::Usage),
