@@ -5,7 +5,7 @@ use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, errors, output};
 use crate::entity::{Entity, Kind, MOST_ATTACHED, add_tags, check_document, tags_input, tags_output, url_encoded};
-use crate::{Iam, keys, mfa, pages, policies};
+use crate::{Iam, aliases, keys, mfa, pages, policies};
 
 /// Attaches a managed policy to a user or role; attaching it twice is attaching it once.
 async fn attach(cx: &Cx, kind: Kind, name: &str, arn: &str) -> Result<()> {
@@ -113,6 +113,22 @@ fn entities(
 }
 
 impl api::Operations for Iam {
+    async fn create_account_alias(&self, cx: &Cx, input: api::CreateAccountAliasInput) -> Result<()> {
+        aliases::create(cx, &input.account_alias).await
+    }
+
+    async fn delete_account_alias(&self, cx: &Cx, input: api::DeleteAccountAliasInput) -> Result<()> {
+        aliases::delete(cx, &input.account_alias).await
+    }
+
+    async fn list_account_aliases(
+        &self,
+        cx: &Cx,
+        input: api::ListAccountAliasesInput,
+    ) -> Result<api::ListAccountAliasesOutput> {
+        aliases::list(cx, &input)
+    }
+
     async fn attach_role_policy(&self, cx: &Cx, input: api::AttachRolePolicyInput) -> Result<()> {
         attach(cx, Kind::Role, &input.role_name, &input.policy_arn).await
     }
