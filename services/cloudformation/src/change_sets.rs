@@ -177,24 +177,29 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateChangeSetInput) -> Result<
         on_failure: input.on_stack_failure,
         token,
     };
+    store(cx, &stack, existing.is_none(), &set).await?;
+    Ok(api::CreateChangeSetOutput { id: Some(set.arn), stack_id: Some(stack.arn) })
+}
+
+/// Stores a change set, and with it the stack that it will create.
+async fn store(cx: &Cx, stack: &Stack, new: bool, set: &ChangeSet) -> Result<()> {
     cx.write(|tx| {
         if CHANGE_SETS.has(tx, &(cx.account(), cx.region(), &stack.uuid, &set.name))? {
             let message =
                 format!("ChangeSet {} cannot be created due to a mismatch with existing attribute Name", set.name);
             return Err(errors::already_exists_exception(message).into());
         }
-        if existing.is_none() {
+        if new {
             if NAMES.has(tx, &cx.key(&stack.name))? {
                 return Err(errors::already_exists_exception(format!("Stack [{}] already exists", stack.name)).into());
             }
             NAMES.put(tx, &cx.key(&stack.name), &stack.uuid);
             stack.clone().set_status(cx, tx, "REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()))?;
         }
-        put(cx, tx, &stack, &set);
+        put(cx, tx, stack, set);
         Ok(())
     })
-    .await?;
-    Ok(api::CreateChangeSetOutput { id: Some(set.arn), stack_id: Some(stack.arn) })
+    .await
 }
 
 /// The change set that the same request has made before.

@@ -20,7 +20,7 @@ fn trusted(actions: &[&str], condition: &Json) -> Json {
         "Action": actions, "Condition": condition}]})
 }
 
-fn assume(more: Json) -> Json {
+fn assume(more: &Json) -> Json {
     let mut input = json!({"RoleArn": ROLE, "RoleSessionName": "s1"});
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     input
@@ -38,15 +38,15 @@ async fn a_session_policy_limits_what_the_role_may_do() {
     let cloud = Cloud::start(services()).await;
     let (root, ann) = (cloud.client(), user(&cloud, "ann").await);
     worker(&root, &trusted(&["sts:AssumeRole"], &json!({}))).await;
-    let limited = ann.call("sts", "AssumeRole", assume(json!({"Policy": allow("sqs:List*", "*")}))).await.ok();
+    let limited = ann.call("sts", "AssumeRole", assume(&json!({"Policy": allow("sqs:List*", "*")}))).await.ok();
     let limited = client_of(&cloud, &limited);
     limited.call("sqs", "ListQueues", json!({})).await.ok();
     let denied = limited.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await;
     assert_eq!(denied.status, 403);
-    let malformed = ann.call("sts", "AssumeRole", assume(json!({"Policy": "{\"Statement\": 1}"}))).await;
+    let malformed = ann.call("sts", "AssumeRole", assume(&json!({"Policy": "{\"Statement\": 1}"}))).await;
     assert_eq!((malformed.status, malformed.code()), (400, "MalformedPolicyDocumentException"), "{}", malformed.json);
     let large = allow("sqs:List*", &"x".repeat(2_000));
-    let large = ann.call("sts", "AssumeRole", assume(json!({"Policy": large}))).await;
+    let large = ann.call("sts", "AssumeRole", assume(&json!({"Policy": large}))).await;
     assert_eq!((large.status, large.code()), (400, "PackedPolicyTooLargeException"), "{}", large.json);
     assert!(large.json["message"].as_str().unwrap().starts_with("Packed policy consumes 10"), "{}", large.json);
 }
@@ -64,9 +64,9 @@ async fn the_external_id_and_tags_are_seen_by_policies() {
         json!({"ExternalId": "other", "Tags": tag("blue")}),
         json!({"ExternalId": "partner", "Tags": tag("red")}),
     ] {
-        assert_eq!(ann.call("sts", "AssumeRole", assume(wrong)).await.code(), "AccessDenied");
+        assert_eq!(ann.call("sts", "AssumeRole", assume(&wrong)).await.code(), "AccessDenied");
     }
-    let tags = assume(json!({"ExternalId": "partner", "Tags": tag("blue")}));
+    let tags = assume(&json!({"ExternalId": "partner", "Tags": tag("blue")}));
     let input =
         |actions: &[&str]| json!({"RoleName": "worker", "PolicyDocument": trusted(actions, &condition).to_string()});
     root.call("iam", "UpdateAssumeRolePolicy", input(&["sts:AssumeRole"])).await.ok();
@@ -95,14 +95,14 @@ async fn a_session_lasts_as_long_as_was_asked() {
         (899, "at 'durationSeconds' failed to satisfy constraint"),
         (7_201, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."),
     ] {
-        let refused = ann.call("sts", "AssumeRole", assume(json!({"DurationSeconds": seconds}))).await;
+        let refused = ann.call("sts", "AssumeRole", assume(&json!({"DurationSeconds": seconds}))).await;
         assert_eq!((refused.status, refused.code()), (400, "ValidationError"), "{}", refused.json);
         assert!(refused.json["message"].as_str().unwrap().contains(message), "{}", refused.json);
     }
-    let role = ann.call("sts", "AssumeRole", assume(json!({"DurationSeconds": 7_200}))).await.ok();
+    let role = ann.call("sts", "AssumeRole", assume(&json!({"DurationSeconds": 7_200}))).await.ok();
     let own = ann.call("sts", "GetSessionToken", json!({"DurationSeconds": 7_000})).await.ok();
     let (role, own) = (client_of(&cloud, &role), client_of(&cloud, &own));
-    let chained = role.call("sts", "AssumeRole", assume(json!({"DurationSeconds": 3_601}))).await;
+    let chained = role.call("sts", "AssumeRole", assume(&json!({"DurationSeconds": 3_601}))).await;
     assert_eq!(chained.status, 403, "the trust policy names ann alone: {}", chained.json);
     let who = async |client: &Client| client.call("sts", "GetCallerIdentity", json!({})).await.status;
     cloud.kernel.advance(Duration::from_secs(6_999)).await.unwrap();
