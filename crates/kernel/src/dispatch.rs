@@ -314,6 +314,9 @@ impl Kernel {
         let unknown = decoded.unknown.clone();
         let mut decision = None;
         let result = self.guarded(cx, service, operation, index, decoded, &ignored, &mut decision).await;
+        if let Err(failure) = &result {
+            service.refused(cx, failure);
+        }
         self.record(cx, api.name, operation, started, &result, parameters, decision, &ignored);
         Outcome { result, ignored, unknown }
     }

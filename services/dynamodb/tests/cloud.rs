@@ -27,7 +27,19 @@ pub(crate) struct Refusal {
 }
 
 impl Cloud {
+    /// One whose tables take whatever is asked of them.
     pub(crate) fn new() -> Self {
+        Self::of(DynamoDb::without_limits())
+    }
+
+    /// One whose tables have the throughput that they are given, and whose clock stands still.
+    pub(crate) fn limited() -> Self {
+        let cloud = Self::of(DynamoDb::default());
+        cloud.kernel.clock().freeze();
+        cloud
+    }
+
+    fn of(service: DynamoDb) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let files = std::env::temp_dir().join(format!("undercast-dynamodb-{}-{number}", std::process::id()));
@@ -41,8 +53,7 @@ impl Cloud {
         };
         let database = Database::new(Arc::new(Memory::new())).unwrap();
         let blobs = Blobs::open(&files.join("blobs"), false).unwrap();
-        let services: Vec<Arc<dyn undercast_kernel::Service>> =
-            vec![Arc::new(DynamoDb::default()), Arc::new(DynamoDbStreams)];
+        let services: Vec<Arc<dyn undercast_kernel::Service>> = vec![Arc::new(service), Arc::new(DynamoDbStreams)];
         let kernel = Kernel::new(settings, database, blobs, Random::seeded(7), services).unwrap();
         undercast_testkit::promises::watch(&kernel);
         let cx = kernel.cx_for("000000000000", "us-east-1");
@@ -91,9 +102,14 @@ impl Cloud {
 
     /// The same cloud as a user sees it, who may do what a policy says.
     pub(crate) fn as_user(&self, policy: &Json) -> Self {
+        self.as_user_of("000000000000", policy)
+    }
+
+    /// The same cloud as a user of another account sees it, who may do what a policy says.
+    pub(crate) fn as_user_of(&self, account: &str, policy: &Json) -> Self {
         let principal = PrincipalFacts {
-            arn: "arn:aws:iam::000000000000:user/ada".into(),
-            account: "000000000000".into(),
+            arn: format!("arn:aws:iam::{account}:user/ada"),
+            account: account.into(),
             kind: PrincipalKind::User { name: "ada".into() },
             user_id: "AIDAADA".into(),
             canonical_user: None,
@@ -123,6 +139,29 @@ impl Cloud {
     /// Seconds since 1970, by the cloud's clock.
     pub(crate) fn now(&self) -> i64 {
         self.kernel.clock().now().as_second()
+    }
+
+    /// Begins what runs beside the calls.
+    pub(crate) fn begin(&self) {
+        self.kernel.start();
+    }
+
+    /// The sum of a metric, and how many values it has; dimensions are written `name=value`.
+    pub(crate) async fn metric(&self, name: &str, dimensions: &[&str]) -> (f64, f64) {
+        use undercast_kernel::metrics::{Metric, find, read};
+        self.kernel.keep_metrics().await.unwrap();
+        let dimensions: Vec<_> = dimensions.iter().filter_map(|one| one.split_once('=')).collect();
+        let metric = Metric { namespace: "AWS/DynamoDB", name, dimensions: &dimensions, unit: "" };
+        let from = self.kernel.database().read();
+        let now = self.now();
+        let (mut sum, mut count) = (0.0, 0.0);
+        for series in find(&from, ("000000000000", "us-east-1"), &metric, None).unwrap() {
+            for (_, values) in read(&from, &series, 0, now + 86_400, now).unwrap() {
+                sum += values.sum;
+                count += values.count;
+            }
+        }
+        (sum, count)
     }
 
     /// How many rows the store has in all.

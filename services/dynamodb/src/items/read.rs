@@ -9,8 +9,10 @@ use crate::expression::condition::Condition;
 use crate::expression::projection::Projection;
 use crate::rows::{self, Rows, Scope};
 use crate::table::{BASE, Index, PrimaryKey, Table};
+use crate::throughput::{Ledger, Side};
 use crate::value::{AttributeValue, Item};
 use bytes::Bytes;
+use std::ops::Bound;
 use std::sync::Arc;
 use undercast_store::Read;
 
@@ -152,6 +154,14 @@ impl<'a> Plan<'a> {
         )))
     }
 
+    /// Where reading begins, which says in which partition.
+    fn first_place(&self) -> Vec<u8> {
+        match &self.rows.from {
+            Bound::Included(place) | Bound::Excluded(place) => place.clone(),
+            Bound::Unbounded => Vec::new(),
+        }
+    }
+
     fn number(&self) -> u16 {
         self.index.map_or(BASE, |index| index.number)
     }
@@ -159,8 +169,10 @@ impl<'a> Plan<'a> {
     /// Reads.
     ///
     /// # Errors
-    /// When the store fails or a stored item is damaged.
-    pub(crate) fn run(mut self, from: &impl Read, scope: Scope<'_>) -> Result<Page> {
+    /// When the throughput of the table or the index does not let it in, and when the store fails or a stored item is damaged.
+    pub(crate) fn run(mut self, from: &impl Read, scope: Scope<'_>, ledger: &mut Ledger<'_>) -> Result<Page> {
+        let place = self.first_place();
+        ledger.admit(self.table, self.number(), Side::Read, &place)?;
         let mut progress = Progress { items: Vec::new(), count: 0, scanned: 0, bytes: 0, fetched: 0.0 };
         let mut batch = 16;
         let last = loop {
@@ -178,8 +190,10 @@ impl<'a> Plan<'a> {
             batch = ((MAX_PAGE - progress.bytes) / average + 1).clamp(16, 1024);
         };
         let units = capacity::read_units(progress.bytes, self.reading);
+        ledger.note(self.table, self.number(), Side::Read, &place, units);
         let mut consumed = Consumed::reading(self.table.clone(), self.number(), units);
         if progress.fetched > 0.0 {
+            ledger.note(self.table, BASE, Side::Read, &place, progress.fetched);
             consumed.add(BASE, progress.fetched);
         }
         Ok(Page {

@@ -12,6 +12,7 @@ use crate::expression::projection::{self, Projection};
 use crate::expression::{ExpressionKind, Placeholders};
 use crate::key::{KeyValue, segment_range};
 use crate::legacy;
+use crate::metrics;
 use crate::request::{check_parameters, scope, table_name};
 use crate::rows::Rows;
 use crate::table::{Index, Table};
@@ -87,7 +88,8 @@ impl DynamoDb {
         if let Some(start) = &start {
             plan.start_behind(start);
         }
-        let page = plan.run(&from, scope(cx))?;
+        let page = plan.run(&from, scope(cx), &mut self.ledger(cx))?;
+        metrics::returned(cx, &table, "Query", page.count);
         Ok(QueryOutput {
             items: page.items,
             count: i32::try_from(page.count).ok(),
@@ -142,7 +144,8 @@ impl DynamoDb {
             check_segment(&bounds, &start, segment)?;
             plan.start_behind(&start);
         }
-        let page = plan.run(&from, scope(cx))?;
+        let page = plan.run(&from, scope(cx), &mut self.ledger(cx))?;
+        metrics::returned(cx, &table, "Scan", page.count);
         Ok(ScanOutput {
             items: page.items,
             count: i32::try_from(page.count).ok(),
