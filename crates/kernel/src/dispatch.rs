@@ -17,6 +17,7 @@ use undercast_wire::{AwsError, Body, Protocol, Value, Write};
 
 use crate::auth::{self, Caller};
 use crate::callers::Callers;
+use crate::insights::Insights;
 use crate::metrics::Metrics;
 use crate::trail::Entry;
 use crate::{
@@ -101,6 +102,7 @@ pub(crate) struct Inner {
     pub(crate) signals: Signals,
     pub(crate) meter: Meter,
     pub(crate) metrics: Metrics,
+    pub(crate) insights: Insights,
     pub(crate) policies: Policies,
     pub(crate) signing_keys: SigningKeys,
     pub(crate) callers: Callers,
@@ -145,6 +147,7 @@ impl Kernel {
             signals: Signals::default(),
             meter: Meter::default(),
             metrics: Metrics::default(),
+            insights: Insights::default(),
             policies: Policies::default(),
             signing_keys: SigningKeys::default(),
             callers: Callers::default(),

@@ -169,6 +169,12 @@ impl Error {
         Self::aws("ResourceNotFoundException", message)
     }
 
+    /// `ResourceNotFoundException`: a table has no global index of this name.
+    pub fn index_of_table_not_found(index: &str, table: &str) -> Self {
+        let message = format!("Requested resource not found: Index: {index} not found for table: {table}");
+        Self::aws("ResourceNotFoundException", message)
+    }
+
     /// `PolicyNotFoundException`: there is no policy, or it has another revision; `what` is the ARN, or says which.
     pub fn policy_not_found(what: &str) -> Self {
         let message = format!("Resource-based policy not found for the provided ResourceArn: {what}");

@@ -18,6 +18,7 @@ mod cfn;
 pub mod compact;
 pub mod error;
 pub mod expression;
+pub mod insights;
 mod items;
 pub mod key;
 mod legacy;

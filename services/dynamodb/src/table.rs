@@ -4,6 +4,7 @@ use crate::compact::{Corrupt, MapRef, ValueRef};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
 use crate::expression::update::{Action, Update};
+use crate::insights::Insights;
 use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key, encode_keys};
 use crate::policies::ResourcePolicy;
 use crate::streams::store::Latest;
@@ -68,6 +69,9 @@ pub struct Table {
     /// Its policy, if it has one.
     #[n(21)]
     pub policy: Option<ResourcePolicy>,
+    /// Whether its keys are counted.
+    #[n(22)]
+    pub insights: Option<Insights>,
 }
 
 /// The history of a table.
@@ -171,6 +175,9 @@ pub struct Index {
     /// What it may read and write, besides what it is paid for.
     #[cbor(n(5), default)]
     pub allowance: Allowance,
+    /// Whether its keys are counted.
+    #[n(6)]
+    pub insights: Option<Insights>,
 }
 
 /// Which attributes an index has besides the keys of the table and its own.

@@ -164,6 +164,23 @@ impl Cloud {
         (sum, count)
     }
 
+    /// Who contributed to a rule of Contributor Insights, and how much, the greatest first.
+    pub(crate) async fn contributors(&self, rule: &str) -> Vec<(Vec<String>, f64)> {
+        use undercast_kernel::insights::{Minute, read};
+        self.kernel.keep_metrics().await.unwrap();
+        let cx = self.cx();
+        let mut all = Minute::default();
+        let minutes = read(&cx, &cx.read(), rule, 0, self.now() + 86_400).unwrap();
+        minutes.iter().for_each(|(_, minute)| all.add(minute));
+        all.top.into_iter().map(|share| (share.keys, share.amount.sum)).collect()
+    }
+
+    /// Whether there is a rule of Contributor Insights.
+    pub(crate) fn has_rule(&self, rule: &str) -> bool {
+        let cx = self.cx();
+        undercast_kernel::insights::rule(&cx, &cx.read(), rule).unwrap().is_some()
+    }
+
     /// How many rows the store has in all.
     pub(crate) fn rows(&self) -> usize {
         use undercast_store::Read as _;

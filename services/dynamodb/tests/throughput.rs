@@ -510,3 +510,106 @@ async fn cloudwatch_is_told_from_time_to_time_what_tables_are_given() {
     assert_eq!(average("MaxProvisionedTableReadCapacityUtilization", &[]).await, 0.025);
     assert_eq!(average("AccountMaxTableLevelReads", &[]).await, 40_000.0);
 }
+
+/// The names of the rules that count, in order.
+async fn rules(cloud: &Cloud, index: Option<&str>) -> Vec<String> {
+    let mut input = json!({"TableName": "tab"});
+    if let Some(index) = index {
+        input["IndexName"] = json!(index);
+    }
+    let shown = cloud.ok("DescribeContributorInsights", input).await;
+    let rules = shown["ContributorInsightsRuleList"].as_array().cloned().unwrap_or_default();
+    rules.iter().map(|rule| rule.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn insights_count_keys_by_what_they_consume_and_how_often_they_are_refused() {
+    let cloud = Cloud::limited();
+    let mut input = provisioned((1, 1), Some((100, 100)));
+    input["AttributeDefinitions"].as_array_mut().unwrap().push(json!({"AttributeName": "sk", "AttributeType": "N"}));
+    input["KeySchema"].as_array_mut().unwrap().push(json!({"AttributeName": "sk", "KeyType": "RANGE"}));
+    cloud.ok("CreateTable", input).await;
+    let table = json!({"TableName": "tab"});
+    assert_eq!(
+        cloud.ok("DescribeContributorInsights", table.clone()).await,
+        json!({"TableName": "tab", "ContributorInsightsStatus": "DISABLED"})
+    );
+    let update = |action: &str, more: Json| {
+        let mut input = json!({"TableName": "tab", "ContributorInsightsAction": action});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let never = cloud.ok("UpdateContributorInsights", update("DISABLE", json!({}))).await;
+    assert_eq!(never, json!({"TableName": "tab", "ContributorInsightsStatus": "DISABLED"}));
+    let begun = cloud.ok("UpdateContributorInsights", update("ENABLE", json!({}))).await;
+    assert_eq!(
+        begun,
+        json!({"TableName": "tab", "ContributorInsightsStatus": "ENABLING", "ContributorInsightsMode": "ACCESSED_AND_THROTTLED_KEYS"})
+    );
+    let again = cloud.ok("UpdateContributorInsights", update("ENABLE", json!({}))).await;
+    assert_eq!(again["ContributorInsightsStatus"], "ENABLED");
+    cloud.ok("UpdateContributorInsights", update("ENABLE", json!({"IndexName": "index"}))).await;
+    let millis = cloud.cx().now_millis();
+    let name = |kind: &str| format!("DynamoDBContributorInsights-{kind}-tab-{millis}");
+    assert_eq!(rules(&cloud, None).await, ["PKC", "SKC", "PKT", "SKT"].map(name));
+    let of_index = |kind: &str| format!("DynamoDBContributorInsights-{kind}-tab-index-{millis}");
+    assert_eq!(rules(&cloud, Some("index")).await, ["PKC", "PKT"].map(of_index));
+    let item = |pk: &str, sk: i64, thousands: usize| {
+        json!({
+            "pk": {"S": pk}, "sk": {"N": sk.to_string()}, "g": {"S": "of-index"},
+            "text": {"S": "x".repeat(thousands * 1000)}
+        })
+    };
+    cloud.put(item("a", 1, 1)).await;
+    cloud.put(item("a", 2, 1)).await;
+    cloud.put(item("b", 1, 390)).await;
+    for _ in 0..2 {
+        cloud.err("PutItem", put(item("b", 1, 1))).await;
+    }
+    cloud.get(json!({"pk": {"S": "a"}, "sk": {"N": "2"}})).await;
+    let query = json!({
+        "TableName": "tab", "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "a"}},
+        "ConsistentRead": true
+    });
+    cloud.ok("Query", query).await;
+    // Writes count three times: 381 units of the large item, one of each small one.
+    assert_eq!(cloud.contributors(&name("PKC")).await, [(vec!["b".to_owned()], 1143.0), (vec!["a".to_owned()], 8.0)]);
+    let pair = |pk: &str, sk: &str| vec![pk.to_owned(), sk.to_owned()];
+    assert_eq!(
+        cloud.contributors(&name("SKC")).await,
+        [(pair("b", "1"), 1143.0), (pair("a", "2"), 4.0), (pair("a", "1"), 3.0)]
+    );
+    assert_eq!(cloud.contributors(&name("PKT")).await, [(vec!["b".to_owned()], 2.0)]);
+    assert_eq!(cloud.contributors(&name("SKT")).await, [(pair("b", "1"), 2.0)]);
+    assert_eq!(cloud.contributors(&of_index("PKC")).await, [(vec!["of-index".to_owned()], 1149.0)]);
+    let listed = cloud.ok("ListContributorInsights", json!({"MaxResults": 1})).await;
+    assert_eq!(listed["ContributorInsightsSummaries"][0]["TableName"], "tab");
+    let next = json!({"MaxResults": 1, "NextToken": listed["NextToken"]});
+    let listed = cloud.ok("ListContributorInsights", next).await;
+    assert_eq!(listed["ContributorInsightsSummaries"][0]["IndexName"], "index");
+    assert!(listed.get("NextToken").is_none());
+    // Fewer rules: those that stay are the same.
+    cloud.advance(60).await;
+    cloud.ok("UpdateContributorInsights", update("ENABLE", json!({"ContributorInsightsMode": "THROTTLED_KEYS"}))).await;
+    assert_eq!(rules(&cloud, None).await, ["PKT", "SKT"].map(name));
+    let ended = cloud.ok("UpdateContributorInsights", update("DISABLE", json!({}))).await;
+    assert_eq!(ended["ContributorInsightsStatus"], "DISABLING");
+    let shown = cloud.ok("DescribeContributorInsights", table.clone()).await;
+    assert_eq!(
+        (&shown["ContributorInsightsStatus"], &shown["ContributorInsightsMode"]),
+        (&json!("DISABLED"), &json!("THROTTLED_KEYS"))
+    );
+    let listed = cloud.ok("ListContributorInsights", table).await;
+    assert_eq!(listed["ContributorInsightsSummaries"].as_array().unwrap().len(), 1);
+    let unknown = cloud.err("UpdateContributorInsights", update("ENABLE", json!({"IndexName": "nope"}))).await;
+    assert_eq!(
+        (unknown.code.as_str(), unknown.message.as_str()),
+        ("ResourceNotFoundException", "Requested resource not found: Index: nope not found for table: tab")
+    );
+    for operation in ["DescribeContributorInsights", "ListContributorInsights"] {
+        assert_eq!(cloud.err(operation, json!({"TableName": "no-table"})).await.code, "ResourceNotFoundException");
+    }
+    assert!(cloud.has_rule(&of_index("PKC")));
+    cloud.ok("DeleteTable", json!({"TableName": "tab"})).await;
+    assert!(!cloud.has_rule(&of_index("PKC")));
+}

@@ -12,7 +12,7 @@ use crate::legacy;
 use crate::request::{check_parameters, scope, table_name};
 use crate::rows;
 use crate::table::{BASE, Table};
-use crate::throughput::{Ledger, Side};
+use crate::throughput::{Ledger, Side, Spot};
 use crate::value::Item;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ pub(crate) fn look_up(
 ) -> Result<Found> {
     let place = table.key_of(key)?;
     table.check_scalar_keys(projection.into_iter().flat_map(Projection::nested))?;
-    ledger.admit(table, BASE, Side::Read, &place.bytes)?;
+    ledger.admit(table, BASE, Side::Read, Spot::from(&place))?;
     let stored = rows::get(from, scope(cx), table, &place.bytes)?;
     let size = stored.as_deref().map(ItemRef::open).transpose()?.map_or(0, ItemRef::size);
     let item = match (stored, projection) {
@@ -104,7 +104,7 @@ pub(crate) fn look_up(
         }
     };
     let units = capacity::read_units(size, reading);
-    ledger.note(table, BASE, Side::Read, &place.bytes, units);
+    ledger.note(table, BASE, Side::Read, Spot::from(&place), units);
     let consumed = Consumed::reading(table.clone(), BASE, units);
     Ok(Found { item, consumed, size })
 }

@@ -83,7 +83,8 @@ impl DynamoDb {
         let order = if input.scan_index_forward == Some(false) { Order::Descending } else { Order::Ascending };
         let rows = Rows { from: first, to: last, order };
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
-        let mut plan = Plan { table: &table, index, rows, filter, projection, select, limit, reading };
+        let partition = range.partition;
+        let mut plan = Plan { table: &table, index, rows, partition, filter, projection, select, limit, reading };
         plan.check()?;
         if let Some(start) = &start {
             plan.start_behind(start);
@@ -138,7 +139,8 @@ impl DynamoDb {
         let rows = segment.map_or_else(Rows::all, |(segment, total)| segment_rows(segment, total));
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
         let bounds = rows.clone();
-        let mut plan = Plan { table: &table, index, rows, filter, projection, select, limit, reading };
+        let partition = Vec::new();
+        let mut plan = Plan { table: &table, index, rows, partition, filter, projection, select, limit, reading };
         plan.check()?;
         if let Some(start) = start.map(|start| StartKey::of(&table, index, &start)).transpose()? {
             check_segment(&bounds, &start, segment)?;

@@ -8,7 +8,7 @@ use crate::expression::condition::Condition;
 use crate::expression::update::{Change, Update, UpdateError};
 use crate::rows::{self, Descriptions, Scope, Written};
 use crate::table::{BASE, PrimaryKey, Table};
-use crate::throughput::{Ledger, Side};
+use crate::throughput::{Ledger, Side, Spot};
 use crate::value::{AttributeValue, Item, MAX_ITEM_SIZE};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -177,7 +177,7 @@ impl ItemWrite {
         let table = self.table(tx, scope, known)?;
         let key = self.place(&table)?;
         self.check(&table)?;
-        ledger.admit(&table, BASE, Side::Write, &key.bytes)?;
+        ledger.admit(&table, BASE, Side::Write, Spot::from(&key))?;
         let old = rows::get(tx, scope, &table, &key.bytes)?;
         let before = old.as_deref().map(ItemRef::open).transpose()?;
         if let Some(condition) = &self.condition
@@ -185,7 +185,7 @@ impl ItemWrite {
         {
             // The item that is there was weighed for nothing, and is paid for.
             let units = capacity::write_units(before.map(ItemRef::size), None) * times;
-            ledger.note(&table, BASE, Side::Write, &key.bytes, units);
+            ledger.note(&table, BASE, Side::Write, Spot::from(&key), units);
             let shown = old.as_deref().filter(|_| self.show_on_failure).map(form::json).transpose()?;
             return Err(Error::conditional_check_failed(shown));
         }

@@ -227,7 +227,10 @@ impl<'a> Planned<'a> {
             (None, None) => Chosen::All,
         };
         let projection = self.projection.clone();
-        let mut plan = Plan { table: self.table, index: self.index, rows, filter, projection, select, limit, reading };
+        // Insights do not count by statements.
+        let partition = Vec::new();
+        let (table, index) = (self.table, self.index);
+        let mut plan = Plan { table, index, rows, partition, filter, projection, select, limit, reading };
         plan.check()?;
         if let Some(key) = behind {
             plan.start_behind(

@@ -6,6 +6,7 @@ use super::{schema, tags};
 use crate::DynamoDb;
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
 use crate::error::{Error, Result};
+use crate::insights;
 use crate::policies;
 use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
@@ -68,6 +69,7 @@ impl DynamoDb {
             restored: None,
             allowance,
             policy,
+            insights: None,
         };
         cx.write(|tx| {
             if self.descriptions.get(tx, scope(cx), &table.name)?.is_some() {
@@ -115,6 +117,7 @@ impl DynamoDb {
                     self.keep_deleted(cx, tx, &table)?;
                     self.end_recovery(cx, tx, &mut table)?;
                 }
+                insights::end(cx, tx, &table, None);
                 rows::delete_table(tx, scope(cx), &table.name);
                 rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
                 if !kept {

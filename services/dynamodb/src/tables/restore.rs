@@ -73,10 +73,12 @@ impl DynamoDb {
             restored: Some(restored.clone()),
             allowance: anew(&source.allowance),
             policy: None,
+            insights: None,
             ..source.clone()
         };
         for index in &mut table.global {
             index.allowance = anew(&index.allowance);
+            index.insights = None;
         }
         overridden(cx, &mut table, &wanted.overrides)?;
         rows::put_table(tx, scope(cx), &table);

@@ -267,6 +267,7 @@ pub(crate) fn local_indexes(
             projection,
             billing: Billing::OnDemand,
             allowance: Allowance::default(),
+            insights: None,
         });
     }
     Ok(indexes)
@@ -294,7 +295,9 @@ pub(crate) fn global_indexes(
         let billing = index_billing(&index.index_name, billing, index.provisioned_throughput.as_ref())?;
         let asked = Asked { most: index.on_demand_throughput.as_ref(), warm: index.warm_throughput.as_ref() };
         let allowance = made(cx, billing, asked, Whose::Index(&index.index_name))?;
-        indexes.push(Index { name: index.index_name, number: next(numbers), key, projection, billing, allowance });
+        let number = next(numbers);
+        let name = index.index_name;
+        indexes.push(Index { name, number, key, projection, billing, allowance, insights: None });
     }
     Ok(indexes)
 }

@@ -9,6 +9,7 @@ use crate::api::input::{
 };
 use crate::api::{UpdateTableInput, UpdateTableOutput};
 use crate::error::{Error, Result};
+use crate::insights;
 use crate::metrics;
 use crate::request::scope;
 use crate::rows::{self, Backfill, Sweep};
@@ -136,6 +137,7 @@ impl DynamoDb {
                     }
                     let at = table.global.iter().position(|index| index.name == name);
                     let index = at.map(|at| table.global.remove(at)).ok_or_else(Error::resource_not_found)?;
+                    insights::end(cx, tx, table, Some(&index));
                     self.schedule_sweep(cx, tx, &table.id, Sweep::Index(index.number))?;
                     forget_definitions(table);
                     gone = Some(index);
@@ -320,6 +322,7 @@ fn new_index(
     let allowance = schema::made(cx, billing, asked, Whose::Index(&create.index_name))?;
     Ok(Index {
         allowance,
+        insights: None,
         name: create.index_name.clone(),
         number: schema::next(&mut table.next_index),
         key,

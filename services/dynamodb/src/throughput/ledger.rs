@@ -9,13 +9,19 @@ use super::pace::Pace;
 use super::throttled::throttled;
 use super::{Side, Throughput};
 use crate::capacity;
+use crate::compact::ItemRef;
 use crate::error::Result;
+use crate::insights::{self, Event};
 use crate::items::write::Done;
-use crate::key::slot;
+use crate::key::{KeyValue, slot};
 use crate::metrics;
-use crate::table::{BASE, Index, Table};
+use crate::table::{BASE, Index, PrimaryKey, Table};
+use crate::value::base64;
 use std::sync::{Arc, Mutex, PoisonError};
 use undercast_kernel::Cx;
+
+/// A unit of writing counts for so many of reading in insights.
+const WRITE_WEIGHT: f64 = 3.0;
 
 /// What a request uses.
 pub(crate) struct Ledger<'a> {
@@ -24,6 +30,15 @@ pub(crate) struct Ledger<'a> {
     tables: Vec<(Arc<Table>, Arc<Mutex<Gauges>>)>,
     entries: Vec<Entry>,
     refusals: Vec<Refusal>,
+    uses: Vec<Use>,
+}
+
+/// What was done to a key that is counted.
+struct Use {
+    table: usize,
+    number: u16,
+    keys: Vec<String>,
+    event: Event,
 }
 
 /// Units of a table, or of one of its global indexes.
@@ -46,20 +61,60 @@ struct Refusal {
     limit: Limit,
 }
 
+/// Where a request begins: its place, and the values of its key as far as they are known, which insights count by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot<'a> {
+    /// The place, as keys are encoded.
+    pub(crate) place: &'a [u8],
+    /// What says which partition; nothing where it is no single one.
+    pub(crate) partition: &'a [KeyValue],
+    /// What says where in the partition.
+    pub(crate) sort: Option<&'a KeyValue>,
+}
+
+impl<'a> From<&'a PrimaryKey> for Spot<'a> {
+    fn from(key: &'a PrimaryKey) -> Self {
+        Self { place: &key.bytes, partition: std::slice::from_ref(&key.partition), sort: key.sort.as_ref() }
+    }
+}
+
+impl Spot<'_> {
+    fn keys(&self) -> Vec<String> {
+        let text = |value: &KeyValue| match value {
+            KeyValue::S(text) => text.clone(),
+            KeyValue::N(number) => number.to_string(),
+            KeyValue::B(bytes) => base64(bytes),
+        };
+        self.partition.iter().chain(self.sort).map(text).collect()
+    }
+}
+
 /// The global index of this number. Local ones are paid for with the table.
 fn global(table: &Table, number: u16) -> Option<&Index> {
     if number == BASE { None } else { table.global.iter().find(|index| index.number == number) }
 }
 
+/// The values of the key that an item has in an index.
+fn keys_of(index: &Index, stored: &[u8]) -> Result<Vec<String>> {
+    let item = ItemRef::open(stored)?.attributes();
+    let mut keys = Vec::new();
+    for name in index.key.names() {
+        let value = item.get(name)?.map(|value| value.to_value()).transpose()?;
+        let Some(value) = value.as_ref().and_then(KeyValue::from_attribute) else { return Ok(Vec::new()) };
+        keys.extend(Spot { place: &[], partition: std::slice::from_ref(&value), sort: None }.keys());
+    }
+    Ok(keys)
+}
+
 impl<'a> Ledger<'a> {
     pub(super) fn new(throughput: &'a Throughput, cx: &'a Cx) -> Self {
-        Self { throughput, cx, tables: Vec::new(), entries: Vec::new(), refusals: Vec::new() }
+        Self { throughput, cx, tables: Vec::new(), entries: Vec::new(), refusals: Vec::new(), uses: Vec::new() }
     }
 
-    /// Begins anew, where a closure runs again.
+    /// Begins anew, where a closure runs again. What was refused before was refused.
     pub(crate) fn begin(&mut self) {
         self.entries.clear();
-        self.refusals.clear();
+        self.uses.retain(|one| one.event == Event::Refused);
     }
 
     fn known(&mut self, table: &Arc<Table>) -> usize {
@@ -74,8 +129,22 @@ impl<'a> Ledger<'a> {
     ///
     /// # Errors
     /// When too much is asked.
-    pub(crate) fn admit(&mut self, table: &Arc<Table>, number: u16, side: Side, place: &[u8]) -> Result<()> {
-        self.admit_slot(table, number, side, slot(place))
+    pub(crate) fn admit(&mut self, table: &Arc<Table>, number: u16, side: Side, spot: Spot<'_>) -> Result<()> {
+        let admitted = self.admit_slot(table, number, side, slot(spot.place));
+        if admitted.is_err() {
+            self.used(table, number, || spot.keys(), Event::Refused);
+        }
+        admitted
+    }
+
+    /// Notes what was done to a key, if it is counted.
+    pub(crate) fn used(&mut self, table: &Arc<Table>, number: u16, keys: impl FnOnce() -> Vec<String>, event: Event) {
+        let index = global(table, number);
+        if insights::counts(table, index) {
+            let number = index.map_or(BASE, |index| index.number);
+            let table = self.known(table);
+            self.uses.push(Use { table, number, keys: keys(), event });
+        }
     }
 
     fn admit_slot(&mut self, table: &Arc<Table>, number: u16, side: Side, slot: u32) -> Result<()> {
@@ -105,8 +174,10 @@ impl<'a> Ledger<'a> {
     }
 
     /// Notes units of a table or of an index.
-    pub(crate) fn note(&mut self, table: &Arc<Table>, number: u16, side: Side, place: &[u8], units: f64) {
-        self.note_slot(table, number, side, slot(place), units);
+    pub(crate) fn note(&mut self, table: &Arc<Table>, number: u16, side: Side, spot: Spot<'_>, units: f64) {
+        self.note_slot(table, number, side, slot(spot.place), units);
+        let event = Event::Accessed(units * side.of(1.0, WRITE_WEIGHT));
+        self.used(table, number, || spot.keys(), event);
     }
 
     fn note_slot(&mut self, table: &Arc<Table>, number: u16, side: Side, slot: u32, units: f64) {
@@ -128,10 +199,17 @@ impl<'a> Ledger<'a> {
         }
         let (old, new) = done.sizes()?;
         let units = capacity::write_units(old, new) * times;
-        self.note(&done.table, BASE, Side::Write, &done.key.bytes, units);
+        self.note(&done.table, BASE, Side::Write, Spot::from(&done.key), units);
         for write in &done.written.indexes {
             let units = capacity::index_units(write) * times;
             self.note_slot(&done.table, write.number, Side::Write, write.slot, units);
+            if let Some(index) =
+                global(&done.table, write.number).filter(|index| insights::counts(&done.table, Some(index)))
+            {
+                let stored = if write.new.is_some() { &done.new } else { &done.old };
+                let keys = stored.as_deref().map(|stored| keys_of(index, stored)).transpose()?.unwrap_or_default();
+                self.used(&done.table, write.number, || keys, Event::Accessed(units * WRITE_WEIGHT));
+            }
         }
         Ok(())
     }
@@ -155,6 +233,10 @@ impl Drop for Ledger<'_> {
             let Some((table, _)) = self.tables.get(refusal.table) else { continue };
             let index = global(table, refusal.number);
             metrics::throttled(self.cx, table, index, refusal.side, refusal.limit.metric());
+        }
+        for one in &self.uses {
+            let Some((table, _)) = self.tables.get(one.table) else { continue };
+            insights::count(self.cx, table, global(table, one.number), &one.keys, one.event);
         }
     }
 }

@@ -24,7 +24,7 @@ mod throttled;
 
 pub(crate) use allowance::Allowance;
 use gauge::Gauges;
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{Ledger, Spot};
 pub(crate) use throttled::{is_throttled, reason_code};
 
 use crate::DynamoDb;
