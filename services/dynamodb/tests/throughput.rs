@@ -43,6 +43,23 @@ fn reasons(reason: &str, resource: &str) -> Json {
     json!([{"reason": reason, "resource": resource}])
 }
 
+/// Each operation on an item `a`, by itself.
+fn every_operation() -> [(&'static str, Json); 9] {
+    let values = json!({":p": {"S": "a"}});
+    let query = json!({"TableName": "tab", "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": values});
+    [
+        ("GetItem", get("a")),
+        ("PutItem", put(heavy("a", 1))),
+        ("UpdateItem", json!({"TableName": "tab", "Key": key("a"), "UpdateExpression": "SET x = pk"})),
+        ("DeleteItem", json!({"TableName": "tab", "Key": key("a")})),
+        ("Query", query),
+        ("Scan", json!({"TableName": "tab"})),
+        ("BatchGetItem", json!({"RequestItems": {"tab": {"Keys": [key("a")]}}})),
+        ("BatchWriteItem", json!({"RequestItems": {"tab": [{"DeleteRequest": {"Key": key("a")}}]}})),
+        ("ExecuteStatement", json!({"Statement": "SELECT * FROM tab WHERE pk = 'a'"})),
+    ]
+}
+
 #[tokio::test]
 async fn a_table_takes_what_it_saved_and_then_what_it_is_given() {
     let cloud = Cloud::limited();
@@ -74,14 +91,8 @@ async fn a_table_takes_what_it_saved_and_then_what_it_is_given() {
     }
     let refused = cloud.err("GetItem", get("a")).await;
     assert_eq!(refused.fields[0].1, reasons("TableReadProvisionedThroughputExceeded", TABLE));
-    let query = json!({
-        "TableName": "tab", "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "a"}}
-    });
-    for (operation, input) in [
-        ("Query", query),
-        ("Scan", json!({"TableName": "tab"})),
-        ("ExecuteStatement", json!({"Statement": "SELECT * FROM tab"})),
-    ] {
+    cloud.ok("PutItem", put(heavy("c", 390))).await;
+    for (operation, input) in every_operation() {
         assert_eq!(cloud.err(operation, input).await.code, "ProvisionedThroughputExceededException", "{operation}");
     }
     cloud
@@ -229,6 +240,12 @@ async fn what_is_paid_for_by_request_may_have_a_most() {
     assert_eq!(refused.fields, [("throttlingReasons".to_owned(), reason)]);
     let cancelled = cloud.err("TransactWriteItems", json!({"TransactItems": [{"Put": put(heavy("a", 1))}]})).await;
     assert!(cancelled.message.ends_with("[ThrottlingError]"), "{}", cancelled.message);
+    for _ in 0..4 {
+        cloud.ok("GetItem", get("a")).await;
+    }
+    for (operation, input) in every_operation() {
+        assert_eq!(cloud.err(operation, input).await.code, "ThrottlingException", "{operation}");
+    }
     let most = |most: Json| json!({"TableName": "tab", "OnDemandThroughput": most});
     let changed = cloud.ok("UpdateTable", most(json!({"MaxWriteRequestUnits": -1}))).await;
     assert_eq!(changed["TableDescription"]["OnDemandThroughput"], json!({"MaxReadRequestUnits": 1}));
@@ -273,6 +290,33 @@ async fn a_hot_key_is_refused_while_other_keys_go_on() {
     );
     cloud.advance(1).await;
     cloud.put(heavy("hot", 1)).await;
+}
+
+#[tokio::test]
+async fn an_account_allows_no_table_more_than_its_quota() {
+    let cloud = Cloud::limited().with_table().await;
+    let warm = json!({"ReadUnitsPerSecond": 40_000, "WriteUnitsPerSecond": 40_000});
+    cloud.ok("UpdateTable", json!({"TableName": "tab", "WarmThroughput": warm})).await;
+    for n in 0..60 {
+        cloud.put(heavy(&n.to_string(), 390)).await;
+        cloud.advance(1).await;
+    }
+    // Each of them takes 96 units of 40,000 there are in a second, and a partition has 3,000 of its own.
+    let mut refusals = Vec::new();
+    for n in 0..420 {
+        refusals.extend(cloud.call("GetItem", get(&(n % 60).to_string())).await.err());
+    }
+    let last = refusals.pop().unwrap();
+    assert_eq!(
+        (last.code.as_str(), last.message.as_str()),
+        (
+            "RequestLimitExceeded",
+            "Throughput exceeds the current throughput limit for your account. To request a limit increase, contact AWS Support at https://aws.amazon.com/support."
+        )
+    );
+    assert_eq!(last.fields, [("ThrottlingReasons".to_owned(), reasons("TableReadAccountLimitExceeded", TABLE))]);
+    cloud.advance(1).await;
+    cloud.ok("GetItem", get("0")).await;
 }
 
 #[tokio::test]
