@@ -49,7 +49,7 @@ pub struct ResourcePolicy {
 /// What a policy is of.
 enum Owner {
     Table(Arc<Table>),
-    Stream(Stream),
+    Stream(Box<Stream>),
 }
 
 impl Owner {
@@ -70,7 +70,7 @@ impl Owner {
     fn put(self, cx: &Cx, tx: &mut Tx<'_>, policy: Option<ResourcePolicy>) {
         match self {
             Self::Table(table) => rows::put_table(tx, scope(cx), &Table { policy, ..(*table).clone() }),
-            Self::Stream(stream) => store::put(tx, scope(cx), &Stream { policy, ..stream }),
+            Self::Stream(stream) => store::put(tx, scope(cx), &Stream { policy, ..*stream }),
         }
     }
 
@@ -179,7 +179,9 @@ impl DynamoDb {
             return table.map(Owner::Table).ok_or_else(|| Error::table_not_found(name));
         };
         let stream = store::get(from, scope(cx), name, label)?.filter(|stream| !stream.is_over(cx.now_millis()));
-        stream.map(Owner::Stream).ok_or_else(|| Error::stream_of_table_not_found(label, name))
+        stream
+            .map(|stream| Owner::Stream(Box::new(stream)))
+            .ok_or_else(|| Error::stream_of_table_not_found(label, name))
     }
 }
 

@@ -203,7 +203,7 @@ async fn another_account_does_what_the_policy_of_a_table_allows() {
         &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:Query"],
         &[TABLE],
     );
-    input["ResourcePolicy"] = json!(policy(&[allowed.clone()]).to_string());
+    input["ResourcePolicy"] = json!(policy(std::slice::from_ref(&allowed)).to_string());
     cloud.ok("CreateTable", input).await;
     let other = cloud.as_user_of(OTHER, &everything());
     let item = json!({"pk": {"S": "a"}, "g": {"S": "b"}});

@@ -27,7 +27,7 @@ fn heavy(pk: &str, thousands: usize) -> Json {
     json!({"pk": {"S": pk}, "text": {"S": "x".repeat(thousands * 1000)}})
 }
 
-fn put(item: Json) -> Json {
+fn put(item: &Json) -> Json {
     json!({"TableName": "tab", "Item": item})
 }
 
@@ -49,7 +49,7 @@ fn every_operation() -> [(&'static str, Json); 9] {
     let query = json!({"TableName": "tab", "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": values});
     [
         ("GetItem", get("a")),
-        ("PutItem", put(heavy("a", 1))),
+        ("PutItem", put(&heavy("a", 1))),
         ("UpdateItem", json!({"TableName": "tab", "Key": key("a"), "UpdateExpression": "SET x = pk"})),
         ("DeleteItem", json!({"TableName": "tab", "Key": key("a")})),
         ("Query", query),
@@ -65,8 +65,8 @@ async fn a_table_takes_what_it_saved_and_then_what_it_is_given() {
     let cloud = Cloud::limited();
     cloud.ok("CreateTable", provisioned((1, 1), None)).await;
     // 300 units were saved, and the last of them lets a whole item in.
-    cloud.ok("PutItem", put(heavy("a", 390))).await;
-    let refused = cloud.err("PutItem", put(heavy("b", 1))).await;
+    cloud.ok("PutItem", put(&heavy("a", 390))).await;
+    let refused = cloud.err("PutItem", put(&heavy("b", 1))).await;
     assert_eq!((refused.code.as_str(), refused.status), ("ProvisionedThroughputExceededException", 400));
     assert_eq!(
         refused.message,
@@ -82,16 +82,16 @@ async fn a_table_takes_what_it_saved_and_then_what_it_is_given() {
         assert_eq!(cloud.err(operation, input).await.code, "ProvisionedThroughputExceededException", "{operation}");
     }
     cloud.advance(80).await;
-    assert_eq!(cloud.err("PutItem", put(heavy("b", 1))).await.code, "ProvisionedThroughputExceededException");
+    assert_eq!(cloud.err("PutItem", put(&heavy("b", 1))).await.code, "ProvisionedThroughputExceededException");
     cloud.advance(20).await;
-    cloud.ok("PutItem", put(heavy("b", 1))).await;
+    cloud.ok("PutItem", put(&heavy("b", 1))).await;
     // What is read has units of its own: 96 of them an item.
     for _ in 0..4 {
         cloud.ok("GetItem", get("a")).await;
     }
     let refused = cloud.err("GetItem", get("a")).await;
     assert_eq!(refused.fields[0].1, reasons("TableReadProvisionedThroughputExceeded", TABLE));
-    cloud.ok("PutItem", put(heavy("c", 390))).await;
+    cloud.ok("PutItem", put(&heavy("c", 390))).await;
     for (operation, input) in every_operation() {
         assert_eq!(cloud.err(operation, input).await.code, "ProvisionedThroughputExceededException", "{operation}");
     }
@@ -109,8 +109,8 @@ async fn a_table_takes_what_it_saved_and_then_what_it_is_given() {
 async fn a_condition_that_does_not_hold_is_paid_for() {
     let cloud = Cloud::limited();
     cloud.ok("CreateTable", provisioned((1, 1), None)).await;
-    cloud.ok("PutItem", put(heavy("a", 200))).await;
-    let mut conditional = put(json!({"pk": {"S": "a"}}));
+    cloud.ok("PutItem", put(&heavy("a", 200))).await;
+    let mut conditional = put(&json!({"pk": {"S": "a"}}));
     conditional["ConditionExpression"] = json!("attribute_not_exists(pk)");
     assert_eq!(cloud.err("PutItem", conditional.clone()).await.code, "ConditionalCheckFailedException");
     assert_eq!(cloud.err("PutItem", conditional).await.code, "ProvisionedThroughputExceededException");
@@ -127,8 +127,8 @@ async fn an_index_that_cannot_follow_holds_its_table_up() {
         item["g"] = json!({"S": "same"});
         item
     };
-    cloud.ok("PutItem", put(indexed("a", 390))).await;
-    let refused = cloud.err("PutItem", put(indexed("b", 1))).await;
+    cloud.ok("PutItem", put(&indexed("a", 390))).await;
+    let refused = cloud.err("PutItem", put(&indexed("b", 1))).await;
     assert_eq!(
         refused.message,
         "The level of configured provisioned throughput for one or more global secondary indexes of the table was exceeded. Consider increasing your provisioning level for the under-provisioned global secondary indexes with the UpdateTable API"
@@ -137,7 +137,7 @@ async fn an_index_that_cannot_follow_holds_its_table_up() {
     assert_eq!(refused.fields[0].1, reasons("IndexWriteProvisionedThroughputExceeded", &index));
     // Nothing of it was written, and what the index does not have goes on.
     assert_eq!(cloud.ok("GetItem", get("b")).await, json!({}));
-    cloud.ok("PutItem", put(heavy("c", 1))).await;
+    cloud.ok("PutItem", put(&heavy("c", 1))).await;
     let batch = json!({"RequestItems": {"tab": [
         {"PutRequest": {"Item": indexed("d", 1)}}, {"PutRequest": {"Item": heavy("e", 1)}}, {"DeleteRequest": {"Key": key("a")}}
     ]}});
@@ -211,7 +211,7 @@ async fn a_transaction_is_cancelled_by_what_is_not_let_in() {
     assert!(given[1]["Message"].as_str().unwrap().starts_with("The level of configured provisioned throughput"));
     assert_eq!(cloud.ok("Scan", json!({"TableName": "tab"})).await["Count"], 0);
     cloud.advance(300).await;
-    cloud.ok("PutItem", put(heavy("a", 390))).await;
+    cloud.ok("PutItem", put(&heavy("a", 390))).await;
     // Two units of each: 192 of 300, and then nothing is left.
     let read = json!({"TransactItems": [{"Get": {"TableName": "tab", "Key": key("a")}}]});
     cloud.ok("TransactGetItems", read.clone()).await;
@@ -230,15 +230,15 @@ async fn what_is_paid_for_by_request_may_have_a_most() {
     input["OnDemandThroughput"] = json!({"MaxReadRequestUnits": 1, "MaxWriteRequestUnits": 1});
     let made = cloud.ok("CreateTable", input).await;
     assert_eq!(made["TableDescription"]["OnDemandThroughput"]["MaxReadRequestUnits"], 1);
-    cloud.ok("PutItem", put(heavy("a", 390))).await;
-    let refused = cloud.err("PutItem", put(heavy("a", 1))).await;
+    cloud.ok("PutItem", put(&heavy("a", 390))).await;
+    let refused = cloud.err("PutItem", put(&heavy("a", 1))).await;
     assert_eq!(
         (refused.code.as_str(), refused.message.as_str()),
         ("ThrottlingException", "Throughput exceeds the maximum OnDemandThroughput configured on table or index")
     );
     let reason = reasons("TableWriteMaxOnDemandThroughputExceeded", TABLE);
     assert_eq!(refused.fields, [("throttlingReasons".to_owned(), reason)]);
-    let cancelled = cloud.err("TransactWriteItems", json!({"TransactItems": [{"Put": put(heavy("a", 1))}]})).await;
+    let cancelled = cloud.err("TransactWriteItems", json!({"TransactItems": [{"Put": put(&heavy("a", 1))}]})).await;
     assert!(cancelled.message.ends_with("[ThrottlingError]"), "{}", cancelled.message);
     for _ in 0..4 {
         cloud.ok("GetItem", get("a")).await;
@@ -250,7 +250,7 @@ async fn what_is_paid_for_by_request_may_have_a_most() {
     let changed = cloud.ok("UpdateTable", most(json!({"MaxWriteRequestUnits": -1}))).await;
     assert_eq!(changed["TableDescription"]["OnDemandThroughput"], json!({"MaxReadRequestUnits": 1}));
     cloud.advance(1).await;
-    cloud.ok("PutItem", put(heavy("a", 1))).await;
+    cloud.ok("PutItem", put(&heavy("a", 1))).await;
     cloud.ok("UpdateTable", most(json!({"MaxReadRequestUnits": -1}))).await;
     let shown = cloud.ok("DescribeTable", json!({"TableName": "tab"})).await;
     assert!(shown["Table"].get("OnDemandThroughput").is_none());
@@ -275,13 +275,13 @@ async fn a_hot_key_is_refused_while_other_keys_go_on() {
     for _ in 0..3 {
         cloud.put(heavy("hot", 390)).await;
     }
-    let refused = cloud.err("PutItem", put(heavy("hot", 1))).await;
+    let refused = cloud.err("PutItem", put(&heavy("hot", 1))).await;
     assert_eq!(refused.code, "ThrottlingException");
     assert!(refused.message.starts_with("Throughput exceeds the current capacity of your table or index."));
     assert_eq!(refused.fields[0].1, reasons("TableWriteKeyRangeThroughputExceeded", TABLE));
     let mut let_in = 0;
     for n in 0..20 {
-        let_in += i32::from(cloud.call("PutItem", put(heavy(&n.to_string(), 1))).await.is_ok());
+        let_in += i32::from(cloud.call("PutItem", put(&heavy(&n.to_string(), 1))).await.is_ok());
     }
     assert!((10..20).contains(&let_in), "{let_in} of 20, where one partition in four is hot");
     assert_eq!(
@@ -341,10 +341,10 @@ async fn tables_are_warmed_and_never_cool_down() {
     for _ in 0..3 {
         cloud.put(heavy("hot", 390)).await;
     }
-    cloud.err("PutItem", put(heavy("hot", 1))).await;
+    cloud.err("PutItem", put(&heavy("hot", 1))).await;
     let mut let_in = 0;
     for n in 0..20 {
-        let_in += i32::from(cloud.call("PutItem", put(heavy(&n.to_string(), 1))).await.is_ok());
+        let_in += i32::from(cloud.call("PutItem", put(&heavy(&n.to_string(), 1))).await.is_ok());
     }
     assert!(let_in >= 16, "{let_in}");
     let mut input = provisioned((10, 10), Some((5, 5)));
@@ -608,7 +608,7 @@ async fn insights_count_keys_by_what_they_consume_and_how_often_they_are_refused
     cloud.put(item("a", 2, 1)).await;
     cloud.put(item("b", 1, 390)).await;
     for _ in 0..2 {
-        cloud.err("PutItem", put(item("b", 1, 1))).await;
+        cloud.err("PutItem", put(&item("b", 1, 1))).await;
     }
     cloud.get(json!({"pk": {"S": "a"}, "sk": {"N": "2"}})).await;
     let query = json!({

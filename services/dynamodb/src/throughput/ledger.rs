@@ -9,7 +9,7 @@ use super::pace::Pace;
 use super::throttled::throttled;
 use super::{Side, Throughput};
 use crate::capacity;
-use crate::compact::ItemRef;
+use crate::compact::{ItemRef, ValueRef};
 use crate::error::Result;
 use crate::insights::{self, Event};
 use crate::items::write::Done;
@@ -99,7 +99,7 @@ fn keys_of(index: &Index, stored: &[u8]) -> Result<Vec<String>> {
     let item = ItemRef::open(stored)?.attributes();
     let mut keys = Vec::new();
     for name in index.key.names() {
-        let value = item.get(name)?.map(|value| value.to_value()).transpose()?;
+        let value = item.get(name)?.map(ValueRef::to_value).transpose()?;
         let Some(value) = value.as_ref().and_then(KeyValue::from_attribute) else { return Ok(Vec::new()) };
         keys.extend(Spot { place: &[], partition: std::slice::from_ref(&value), sort: None }.keys());
     }
