@@ -61,3 +61,34 @@ fn narrows(condition: &ConditionEntry, own: &[&str]) -> bool {
     };
     positive && (KEYS.contains(&key.as_str()) || own.contains(&key.as_str())) && condition.values.iter().all(fixed)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Policy, PolicyKind};
+
+    fn public(principal: &str, condition: &str) -> bool {
+        let text = format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": {principal}, "Action": "s3:GetObject",
+                "Resource": "*", "Condition": {condition}}}]}}"#
+        );
+        Policy::parse(PolicyKind::Resource, &text).unwrap().is_public(&["s3:own"])
+    }
+
+    #[test]
+    fn what_is_fixed_keeps_everybody_out() {
+        for (principal, condition, expected) in [
+            (r#""*""#, "{}", true),
+            (r#"{"AWS": "*"}"#, "{}", true),
+            (r#"{"AWS": "111111111111"}"#, "{}", false),
+            (r#""*""#, r#"{"StringEquals": {"aws:PrincipalOrgID": "o-1"}}"#, false),
+            (r#""*""#, r#"{"StringLike": {"aws:PrincipalOrgID": "o-*"}}"#, true),
+            (r#""*""#, r#"{"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}"#, true),
+            (r#""*""#, r#"{"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}"#, false),
+            (r#""*""#, r#"{"IpAddress": {"aws:SourceIp": "0.0.0.0/1"}}"#, true),
+            (r#""*""#, r#"{"StringEquals": {"s3:Own": "a"}}"#, false),
+            (r#""*""#, r#"{"StringEquals": {"s3:Other": "a"}}"#, true),
+        ] {
+            assert_eq!(public(principal, condition), expected, "{principal} {condition}");
+        }
+    }
+}

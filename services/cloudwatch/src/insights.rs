@@ -45,7 +45,7 @@ pub(crate) async fn report(cx: &Cx, input: api::GetInsightRuleReportInput) -> Re
         Some("Maximum") => OrderBy::Maximum,
         Some(_) => return Err(invalid("The parameter OrderBy must be Sum or Maximum.")),
     };
-    let asked = input.metrics.unwrap_or_default();
+    let asked: Vec<String> = input.metrics.into_iter().flatten().collect();
     if let Some(unknown) = asked.iter().find(|name| !METRICS.contains(&name.as_str())) {
         return Err(invalid(format!("The value {unknown} for parameter Metrics is invalid.")));
     }

@@ -8,7 +8,7 @@
 //! The parameters from before there were expressions become the same trees that expressions become (`legacy`), and so do the
 //! conditions and changes of PartiQL statements (`partiql`).
 //!
-//! Limits: global tables of several regions, policies of tables, exports and imports are not built, and are
+//! Limits: global tables of several regions, exports and imports are not built, and are
 //! refused. A table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's
 //! does. Indexes are filled and tables restored in one transaction, which holds up other writers.
 

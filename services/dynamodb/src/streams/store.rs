@@ -95,7 +95,7 @@ pub struct Stream {
     #[n(6)]
     pub ended: Option<i64>,
     /// Its policy, if it has one.
-    #[n(7)]
+    #[n(8)]
     pub policy: Option<ResourcePolicy>,
 }
 
