@@ -31,6 +31,7 @@ pub mod api {
 }
 
 mod acl;
+mod actions;
 mod analytics;
 mod annotations;
 mod archive;
