@@ -48,6 +48,8 @@ pub struct DynamoDb {
     descriptions: Descriptions,
     /// How far their throughput is used up.
     throughput: Throughput,
+    /// Whether any of them has a policy.
+    policies: policies::Any,
 }
 
 impl DynamoDb {

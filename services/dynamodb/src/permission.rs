@@ -157,11 +157,14 @@ fn on_table(
     let home = home(cx, given);
     let name = table_name(&home, given)?;
     let arn = table_arn(&home, name);
-    let known = service.descriptions.get(&home.read(), scope(&home), name)?;
     let resource = match input.text("IndexName") {
         Some(index) => format!("{arn}/index/{index}"),
         None => arn.clone(),
     };
+    if service.asks_nothing(cx, &home)? {
+        return Ok(Access::new(format!("dynamodb:{action}"), resource));
+    }
+    let known = service.descriptions.get(&home.read(), scope(&home), name)?;
     let mut access = of_table(&home, Access::new(format!("dynamodb:{action}"), resource), &arn, known.as_deref())?;
     if !is_asked(cx, &access) {
         return Ok(access);
@@ -193,6 +196,9 @@ fn on_batch(service: &DynamoDb, cx: &Cx, action: &str, given: &str, request: &Va
     let home = home(cx, given);
     let name = table_name(&home, given)?;
     let arn = table_arn(&home, name);
+    if service.asks_nothing(cx, &home)? {
+        return Ok(Access::new(format!("dynamodb:{action}"), arn));
+    }
     let known = service.descriptions.get(&home.read(), scope(&home), name)?;
     let mut access = of_table(&home, Access::new(format!("dynamodb:{action}"), &arn), &arn, known.as_deref())?;
     let Some(table) = known.filter(|_| is_asked(cx, &access)) else { return Ok(access) };

@@ -20,8 +20,11 @@ use crate::table::Table;
 use minicbor::{Decode, Encode};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use undercast_kernel::arn::Arn;
-use undercast_kernel::policy::{Document, Fault, Policy, PolicyKind, PrincipalType, Principals, Version};
+use undercast_kernel::policy::{
+    Document, Fault, Policy, PolicyKind, PrincipalKind, PrincipalType, Principals, Version,
+};
 use undercast_kernel::{Access, Cx};
 use undercast_store::{Read, Tx};
 
@@ -44,6 +47,32 @@ pub struct ResourcePolicy {
     /// When it was put, in milliseconds since 1970, which is what its revision is called by.
     #[n(1)]
     pub revision: i64,
+}
+
+/// Whether any table here has a policy, as far as that is known. The root user, whom nothing else holds back, is asked nothing
+/// where none has.
+#[derive(Debug, Default)]
+pub(crate) struct Any(AtomicU8);
+
+const UNKNOWN: u8 = 0;
+const NONE: u8 = 1;
+const SOME: u8 = 2;
+
+impl Any {
+    /// One will have.
+    fn begin(&self) {
+        self.0.store(SOME, Ordering::Release);
+    }
+
+    fn is_none(&self, cx: &Cx) -> Result<bool> {
+        if self.0.load(Ordering::Acquire) == UNKNOWN {
+            let some = rows::every_table(&cx.read())?.iter().any(|(_, table)| table.policy.is_some());
+            // Whoever has put one in the meantime knows better.
+            let found = if some { SOME } else { NONE };
+            let _known = self.0.compare_exchange(UNKNOWN, found, Ordering::AcqRel, Ordering::Acquire);
+        }
+        Ok(self.0.load(Ordering::Acquire) == NONE)
+    }
 }
 
 /// What a policy is of.
@@ -117,6 +146,7 @@ impl DynamoDb {
         if input.confirm_remove_self_resource_access != Some(true) {
             check_lockout(cx, arn, &text)?;
         }
+        self.policies.begin();
         let revision = cx
             .write(|tx| {
                 let owner = self.owner(cx, tx, arn)?;
@@ -168,6 +198,25 @@ impl DynamoDb {
         Ok(DeleteResourcePolicyOutput { revision_id: revision.map(|revision| revision.to_string()) })
     }
 
+    /// The policy that a new table begins with.
+    ///
+    /// # Errors
+    /// What AWS says of it.
+    pub(crate) fn policy_of_new_table(&self, cx: &Cx, text: &str) -> Result<ResourcePolicy> {
+        self.policies.begin();
+        Ok(ResourcePolicy { text: checked(Kind::Table, text)?, revision: cx.now_millis() })
+    }
+
+    /// Whether nobody asks anything of the caller: the root user of an account in which no table has a policy.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn asks_nothing(&self, cx: &Cx, home: &Cx) -> Result<bool> {
+        let principal = cx.principal();
+        let own = matches!(principal.kind, PrincipalKind::Root) && principal.account == home.account();
+        Ok(own && self.policies.is_none(cx)?)
+    }
+
     fn owner(&self, cx: &Cx, from: &impl Read, arn: &str) -> Result<Owner> {
         let (_, resource) = parts(cx, arn)?;
         let (name, label) = match resource.split_once("/stream/") {
@@ -183,14 +232,6 @@ impl DynamoDb {
             .map(|stream| Owner::Stream(Box::new(stream)))
             .ok_or_else(|| Error::stream_of_table_not_found(label, name))
     }
-}
-
-/// The policy that a new table begins with.
-///
-/// # Errors
-/// What AWS says of it.
-pub(crate) fn of_new_table(cx: &Cx, text: &str) -> Result<ResourcePolicy> {
-    Ok(ResourcePolicy { text: checked(Kind::Table, text)?, revision: cx.now_millis() })
 }
 
 /// What kind of thing an ARN means, and what stands after `table/` in it.

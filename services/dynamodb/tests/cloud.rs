@@ -60,6 +60,16 @@ impl Cloud {
         Self { kernel, cx, files }
     }
 
+    /// The same state under a program that begins anew.
+    pub(crate) fn again(&self) -> Self {
+        let (settings, database) = (self.kernel.settings().clone(), self.kernel.database().clone());
+        let services: Vec<Arc<dyn undercast_kernel::Service>> =
+            vec![Arc::new(DynamoDb::without_limits()), Arc::new(DynamoDbStreams)];
+        let kernel = Kernel::new(settings, database, self.kernel.blobs().clone(), Random::seeded(8), services).unwrap();
+        let cx = kernel.cx_for("000000000000", "us-east-1");
+        Self { kernel, cx, files: std::path::PathBuf::new() }
+    }
+
     /// Calls an operation that is expected to do what is asked.
     #[track_caller]
     pub(crate) fn ok(&self, operation: &str, input: Json) -> impl Future<Output = Json> {

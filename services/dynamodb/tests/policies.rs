@@ -183,6 +183,7 @@ async fn nobody_locks_themselves_out_unless_they_say_so() {
         cloud.err("ExecuteStatement", json!({"Statement": "SELECT * FROM tab"})).await.code,
         "AccessDeniedException"
     );
+    assert_eq!(cloud.again().err("Scan", json!({"TableName": "tab"})).await.code, "AccessDeniedException");
     cloud.put(json!({"pk": {"S": "a"}})).await;
     cloud.ok("DeleteResourcePolicy", json!({"ResourceArn": TABLE})).await;
     cloud.ok("Scan", json!({"TableName": "tab"})).await;

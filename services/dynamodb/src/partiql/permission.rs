@@ -37,6 +37,9 @@ pub(crate) fn on_statement(
         Statement::Update { .. } => "PartiQLUpdate",
         Statement::Delete { .. } => "PartiQLDelete",
     };
+    if service.asks_nothing(cx, cx)? {
+        return Ok(vec![Access::new(format!("dynamodb:{action}"), resource)]);
+    }
     let known = service.descriptions.get(&cx.read(), scope(cx), name)?;
     let mut access = of_table(cx, Access::new(format!("dynamodb:{action}"), resource), &arn, known.as_deref())?;
     if !is_asked(cx, &access) {

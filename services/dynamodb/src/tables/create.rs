@@ -7,7 +7,6 @@ use crate::DynamoDb;
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
 use crate::error::{Error, Result};
 use crate::insights;
-use crate::policies;
 use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
 use crate::table::{Billing, Table};
@@ -49,7 +48,7 @@ impl DynamoDb {
         schema::check_together(&local, &global)?;
         let asked = Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() };
         let allowance = schema::made(cx, billing, asked, Whose::Table)?;
-        let policy = input.resource_policy.as_deref().map(|text| policies::of_new_table(cx, text)).transpose()?;
+        let policy = input.resource_policy.as_deref().map(|text| self.policy_of_new_table(cx, text)).transpose()?;
         let mut table = Table {
             name: name.to_owned(),
             id: cx.random().uuid(),
