@@ -18,7 +18,7 @@ use crate::lingering::Unread;
 use crate::listen::Gateway;
 use crate::observed::{self, Observed};
 use crate::route::{Asked, Target};
-use crate::{body, cors, host, internal, payload};
+use crate::{body, cors, hoisted, host, internal, payload};
 
 /// A request's answer; `None`: the connection is cut. `unread` is set where the client is still sending.
 pub(crate) async fn handle(
@@ -347,6 +347,7 @@ impl Call<'_> {
             _ => false,
         };
         check_uri(self.api, &request)?;
+        let unheeded = self.lift(&mut request)?;
         let payload = self.payload_hash(&request)?;
         let mut bytes = Bytes::new();
         if !streams {
@@ -394,14 +395,27 @@ impl Call<'_> {
         if let Some(observed) = observed {
             observed.answer((&cx, service), Some(operation), observed::head_of(&request), &mut response, error);
         }
-        if !outcome.ignored.is_empty() {
-            let names: Vec<&str> = outcome.ignored.iter().map(|(name, _)| *name).collect();
+        if !outcome.ignored.is_empty() || !unheeded.is_empty() {
+            let members = outcome.ignored.iter().map(|(name, _)| *name);
+            let names: Vec<&str> = members.chain(unheeded.iter().map(String::as_str)).collect();
             response.set("x-undercast-ignored", &names.join(", "));
         }
         if !outcome.unknown.is_empty() {
             response.set("x-undercast-unknown", &outcome.unknown.join(", "));
         }
         Ok(response)
+    }
+
+    /// Takes headers out of the query string, where S3 does. The names of those of which it takes no heed, as AWS does not.
+    fn lift(&self, request: &mut Request) -> Result<Vec<String>, Failure> {
+        if !self.api.s3_signing || request.query.is_empty() {
+            return Ok(Vec::new());
+        }
+        let unheeded = hoisted::lift(request, self.signature.as_ref())?;
+        match unheeded.first().filter(|_| self.door.gateway.kernel.settings().strict) {
+            Some(name) => Err(Failure::not_built(format!("{name} in a URL: S3 takes no heed of it there either"))),
+            None => Ok(unheeded),
+        }
     }
 
     fn signed(&self, request: &Request) -> Option<Signed> {

@@ -7,13 +7,13 @@
 mod body;
 mod cors;
 mod handle;
+mod hoisted;
 mod host;
 mod init;
 mod internal;
 mod lingering;
 mod listen;
 mod observed;
-
 mod patience;
 mod payload;
 mod route;

@@ -6,6 +6,7 @@ mod backups;
 mod cases;
 mod cfn;
 mod cloud;
+mod history;
 mod indexes;
 mod items;
 mod legacy;

@@ -348,6 +348,7 @@ fn said(context: &mut MapContext, cx: &Cx, operation: &str, input: &Fields) {
         ("StorageClass", "s3:x-amz-storage-class"),
         ("WebsiteRedirectLocation", "s3:x-amz-website-redirect-location"),
         ("ObjectOwnership", "s3:x-amz-object-ownership"),
+        ("BucketNamespace", "s3:x-amz-bucket-namespace"),
         ("GrantFullControl", "s3:x-amz-grant-full-control"),
         ("GrantRead", "s3:x-amz-grant-read"),
         ("GrantReadACP", "s3:x-amz-grant-read-acp"),
