@@ -40,7 +40,7 @@ pub use cx::{Cx, Origin, Signed, SignedIn};
 pub use dispatch::{AuthMode, IamMode, Kernel, Outcome, Settings};
 pub use failure::{Failure, Result};
 pub use faults::{BadRule, Effect, FaultRule, Faults};
-pub use idempotency::Repeated;
+pub use idempotency::{Repeated, fingerprint};
 pub use meter::Meter;
 pub use metrics::Metric;
 pub use policies::Policies;

@@ -18,9 +18,8 @@ use crate::streams::announce;
 use crate::throughput::{Ledger, reason_code};
 use crate::value::Item;
 use serde_json::{Value as Json, json};
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
-use undercast_kernel::{Cx, Repeated};
+use undercast_kernel::{Cx, Repeated, fingerprint};
 use undercast_store::Tx;
 use undercast_wire::AwsError;
 
@@ -216,11 +215,6 @@ pub(crate) struct Get {
     pub(crate) table: String,
     pub(crate) key: Item,
     pub(crate) projection: Option<Projection>,
-}
-
-/// What tells one request from another, so that a token used for two of them is noticed.
-pub(crate) fn fingerprint(input: &impl std::fmt::Debug) -> Vec<u8> {
-    Sha256::digest(format!("{input:?}").as_bytes()).to_vec()
 }
 
 /// A result, or why it is none; what breaks here is no reason but breaks the transaction.
