@@ -5,6 +5,7 @@
 //! Reading order: [`listen`] (a connection) → `handle` (a request) → `route` (for whom) → the kernel.
 
 mod body;
+mod call;
 mod cors;
 mod handle;
 mod hoisted;

@@ -17,6 +17,7 @@ mod dispatch;
 mod failure;
 mod faults;
 mod idempotency;
+pub mod insights;
 pub mod json;
 mod meter;
 pub mod metrics;

@@ -2,6 +2,7 @@
 
 use crate::compact::{self, ItemRef};
 use crate::error::Result;
+use crate::policies::ResourcePolicy;
 use crate::rows::{Change, Scope};
 use crate::table::{KeySchema, Table};
 use crate::value::Item;
@@ -93,6 +94,9 @@ pub struct Stream {
     /// When it was disabled, or its table deleted.
     #[n(6)]
     pub ended: Option<i64>,
+    /// Its policy, if it has one.
+    #[n(8)]
+    pub policy: Option<ResourcePolicy>,
 }
 
 impl Stream {

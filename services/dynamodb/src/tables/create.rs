@@ -6,9 +6,11 @@ use super::{schema, tags};
 use crate::DynamoDb;
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
 use crate::error::{Error, Result};
+use crate::insights;
 use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
 use crate::table::{Billing, Table};
+use crate::throughput::settings::{Asked, Whose};
 use undercast_kernel::Cx;
 
 /// Fewest characters of a table's name.
@@ -42,8 +44,11 @@ impl DynamoDb {
         )?;
         let mut next_index = 1;
         let local = schema::local_indexes(input.local_secondary_indexes, &key, &attributes, &mut next_index)?;
-        let global = schema::global_indexes(input.global_secondary_indexes, &attributes, billing, &mut next_index)?;
+        let global = schema::global_indexes(cx, input.global_secondary_indexes, &attributes, billing, &mut next_index)?;
         schema::check_together(&local, &global)?;
+        let asked = Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() };
+        let allowance = schema::made(cx, billing, asked, Whose::Table)?;
+        let policy = input.resource_policy.as_deref().map(|text| self.policy_of_new_table(cx, text)).transpose()?;
         let mut table = Table {
             name: name.to_owned(),
             id: cx.random().uuid(),
@@ -61,6 +66,9 @@ impl DynamoDb {
             stream: None,
             recovery: None,
             restored: None,
+            allowance,
+            policy,
+            insights: None,
         };
         cx.write(|tx| {
             if self.descriptions.get(tx, scope(cx), &table.name)?.is_some() {
@@ -78,6 +86,10 @@ impl DynamoDb {
         let mut shown = description(cx, &cx.read(), &table, "CREATING")?;
         for index in shown.global_secondary_indexes.iter_mut().flatten() {
             index.index_status = Some("CREATING".to_owned());
+        }
+        if input.warm_throughput.is_none() {
+            // Of one that nobody asked for AWS says nothing yet.
+            shown.warm_throughput = None;
         }
         Ok(CreateTableOutput { table_description: Some(shown) })
     }
@@ -104,6 +116,7 @@ impl DynamoDb {
                     self.keep_deleted(cx, tx, &table)?;
                     self.end_recovery(cx, tx, &mut table)?;
                 }
+                insights::end(cx, tx, &table, None);
                 rows::delete_table(tx, scope(cx), &table.name);
                 rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
                 if !kept {
@@ -112,6 +125,7 @@ impl DynamoDb {
                 Ok(shown)
             })
             .await?;
+        self.throughput.forget(shown.table_id.as_deref().unwrap_or_default());
         Ok(DeleteTableOutput { table_description: Some(shown) })
     }
 }

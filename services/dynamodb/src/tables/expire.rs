@@ -6,6 +6,7 @@ use crate::api::output::{TimeToLiveDescription, TimeToLiveSpecification};
 use crate::api::{DescribeTimeToLiveOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput};
 use crate::error::{Error, Result};
 use crate::items::write::Done;
+use crate::metrics;
 use crate::request::scope;
 use crate::rows::{self, Backfill, Change, Sweep};
 use crate::streams::announce;
@@ -87,7 +88,7 @@ impl DynamoDb {
         while rows::sweep(tx, scope(cx), &table.id, Sweep::Expiry, STEP)? {}
         let mut after: Option<Vec<u8>> = None;
         loop {
-            after = rows::backfill(tx, scope(cx), table, Backfill::Expiry(attribute), after.as_deref(), STEP)?;
+            (after, _) = rows::backfill(tx, scope(cx), table, Backfill::Expiry(attribute), after.as_deref(), STEP)?;
             if after.is_none() {
                 break;
             }
@@ -195,7 +196,9 @@ impl DynamoDb {
                 if table.ttl.is_none() {
                     return Ok(None);
                 }
-                for place in rows::expired(tx, scope(cx), &table, oldest(cx), now.saturating_add(1), STEP)? {
+                let places = rows::expired(tx, scope(cx), &table, oldest(cx), now.saturating_add(1), STEP)?;
+                let gone = places.len();
+                for place in places {
                     let old = rows::get(tx, scope(cx), &table, &place)?;
                     rows::write(
                         tx,
@@ -205,11 +208,12 @@ impl DynamoDb {
                     )?;
                 }
                 let next = rows::next_expiry(tx, scope(cx), &table, oldest(cx))?;
-                Ok(Some((table, next)))
+                Ok(Some((table, next, gone)))
             })
             .await?;
-        let Some((table, next)) = done else { return Ok(Next::Done) };
+        let Some((table, next, gone)) = done else { return Ok(Next::Done) };
         announce(cx, &table);
+        metrics::expired(cx, &table, gone);
         Ok(next.map_or(Next::Done, |seconds| Next::Again(moment(seconds).max(cx.now()))))
     }
 }

@@ -58,6 +58,7 @@ impl DynamoDb {
             created,
             key: table.key.clone(),
             ended: None,
+            policy: None,
         };
         store::put(tx, scope(cx), &stream);
         self.schedule_trimming(cx, tx, &stream)?;
