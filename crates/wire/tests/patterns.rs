@@ -1,7 +1,5 @@
 //! The patterns of all models.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
