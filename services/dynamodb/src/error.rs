@@ -95,6 +95,18 @@ impl Error {
         Self::aws("ResourceInUseException", format!("Table already exists: {name}"))
     }
 
+    /// `ResourceInUseException`: the table is being made.
+    pub fn table_in_creation(name: &str) -> Self {
+        let message = format!("Attempt to change a resource which is still in use: Table is being created: {name}");
+        Self::aws("ResourceInUseException", message)
+    }
+
+    /// `ContinuousBackupsUnavailableException`: the table is being made.
+    pub fn backups_not_yet(name: &str) -> Self {
+        let message = format!("Backups are being enabled for the table: {name}. Please retry later");
+        Self::aws("ContinuousBackupsUnavailableException", message)
+    }
+
     /// `LimitExceededException`.
     pub fn limit_exceeded(message: impl Into<String>) -> Self {
         Self::aws("LimitExceededException", message)
@@ -143,6 +155,33 @@ impl Error {
     pub fn no_recovery(table: &str) -> Self {
         let message = format!("Point in time recovery is not enabled for table '{table}'");
         Self::aws("PointInTimeRecoveryUnavailableException", message)
+    }
+
+    /// `InvalidExportTimeException`
+    pub fn invalid_export_time(message: impl Display) -> Self {
+        Self::aws("InvalidExportTimeException", message.to_string())
+    }
+
+    /// `ExportConflictException`: the token was used with another request.
+    pub fn export_conflict() -> Self {
+        let message = "Export conflict: Duplicate request detected with conflicting parameters";
+        Self::aws("ExportConflictException", message)
+    }
+
+    /// `ExportNotFoundException`
+    pub fn export_not_found(what: impl Display) -> Self {
+        Self::aws("ExportNotFoundException", format!("Export not found: {what}"))
+    }
+
+    /// `ImportConflictException`: the token was used with another table.
+    pub fn import_conflict() -> Self {
+        let message = "Import conflict: Duplicate request detected with conflicting parameters";
+        Self::aws("ImportConflictException", message)
+    }
+
+    /// `ImportNotFoundException`
+    pub fn import_not_found(what: impl Display) -> Self {
+        Self::aws("ImportNotFoundException", format!("Import not found: {what}"))
     }
 
     /// `InvalidRestoreTimeException`: the moment that is wanted, and the first and last that there are.

@@ -78,11 +78,19 @@ impl Scope<'_> {
 pub struct Descriptions(Remembered<Table>);
 
 impl Descriptions {
-    /// The table of this name, if there is one.
+    /// The table of this name, if there is one that holds items for others to read.
     ///
     /// # Errors
     /// When the store fails or the description cannot be read.
     pub fn get(&self, from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Arc<Table>>> {
+        Ok(self.any(from, scope, name)?.filter(|table| !table.importing))
+    }
+
+    /// The same, though it may still be being made.
+    ///
+    /// # Errors
+    /// When the store fails or the description cannot be read.
+    pub fn any(&self, from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Arc<Table>>> {
         self.0.at(from, scope.table_key(name), |stored| Ok(minicbor::decode(stored)?))
     }
 }

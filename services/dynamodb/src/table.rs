@@ -60,6 +60,9 @@ pub struct Table {
     /// What it was restored from, if it was.
     #[n(15)]
     pub restored: Option<Restored>,
+    /// Whether it is still being made of what an import finds in S3.
+    #[cbor(n(16), default)]
+    pub importing: bool,
 }
 
 /// The history of a table.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use undercast_dynamodb::{DynamoDb, DynamoDbStreams};
 use undercast_kernel::auth::Caller;
 use undercast_kernel::policy::{NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
-use undercast_kernel::{Cx, Failure, IamMode, Identities, IdentityPolicies, Kernel, Random, RoleFacts, Settings};
+use undercast_kernel::{
+    Body, Bytes, Cx, Failure, IamMode, Identities, IdentityPolicies, Kernel, Random, RoleFacts, Settings,
+};
 use undercast_store::{Blobs, Database, Memory, Snapshot};
 
 /// A cloud of its own.
@@ -28,6 +30,15 @@ pub(crate) struct Refusal {
 
 impl Cloud {
     pub(crate) fn new() -> Self {
+        Self::of(vec![Arc::new(DynamoDb::default()), Arc::new(DynamoDbStreams)])
+    }
+
+    /// One with the services that tables are exported to, imported from, and encrypted with.
+    pub(crate) fn whole() -> Self {
+        Self::of(whole())
+    }
+
+    fn of(services: Vec<Arc<dyn undercast_kernel::Service>>) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let files = std::env::temp_dir().join(format!("undercast-dynamodb-{}-{number}", std::process::id()));
@@ -41,8 +52,6 @@ impl Cloud {
         };
         let database = Database::new(Arc::new(Memory::new())).unwrap();
         let blobs = Blobs::open(&files.join("blobs"), false).unwrap();
-        let services: Vec<Arc<dyn undercast_kernel::Service>> =
-            vec![Arc::new(DynamoDb::default()), Arc::new(DynamoDbStreams)];
         let kernel = Kernel::new(settings, database, blobs, Random::seeded(7), services).unwrap();
         undercast_testkit::promises::watch(&kernel);
         let cx = kernel.cx_for("000000000000", "us-east-1");
@@ -110,6 +119,33 @@ impl Cloud {
         Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
     }
 
+    /// Calls an operation of another service, which is expected to do what is asked.
+    pub(crate) async fn other(&self, service: &str, operation: &str, input: Json) -> Json {
+        let answer = self.cx.refreshed().call(service, operation, input).await;
+        answer.unwrap_or_else(|failure| panic!("{operation} was refused: {failure:?}"))
+    }
+
+    /// Puts an object.
+    pub(crate) async fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        let input = json!({"Bucket": bucket, "Key": key, "ContentLength": bytes.len()});
+        let body = Body::from(Bytes::copy_from_slice(bytes));
+        self.cx.refreshed().call_with_body("s3", "PutObject", input, Some(body)).await.unwrap();
+    }
+
+    /// The bytes of an object.
+    pub(crate) async fn object(&self, bucket: &str, key: &str) -> Vec<u8> {
+        let input = json!({"Bucket": bucket, "Key": key});
+        let (_, body) = self.cx.refreshed().call_with_body("s3", "GetObject", input, None).await.unwrap();
+        body.unwrap().collect(usize::MAX).await.unwrap().unwrap().to_vec()
+    }
+
+    /// The keys of all objects of a bucket.
+    pub(crate) async fn objects(&self, bucket: &str) -> Vec<String> {
+        let listed = self.other("s3", "ListObjectsV2", json!({"Bucket": bucket})).await;
+        let all = listed["Contents"].as_array().cloned().unwrap_or_default();
+        all.iter().map(|object| object["Key"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// The context of a call.
     pub(crate) fn cx(&self) -> Cx {
         self.cx.refreshed()
@@ -118,6 +154,11 @@ impl Cloud {
     /// Lets time pass, with all that falls due in it.
     pub(crate) async fn advance(&self, seconds: u64) {
         self.kernel.advance(Duration::from_secs(seconds)).await.unwrap();
+    }
+
+    /// What becomes of calls by rule.
+    pub(crate) fn faults(&self) -> &undercast_kernel::Faults {
+        self.kernel.faults()
     }
 
     /// Seconds since 1970, by the cloud's clock.
@@ -164,6 +205,17 @@ impl Drop for Cloud {
             let _ = std::fs::remove_dir_all(&self.files);
         }
     }
+}
+
+/// The services that tables have to do with.
+pub(crate) fn whole() -> Vec<Arc<dyn undercast_kernel::Service>> {
+    vec![
+        Arc::new(DynamoDb::default()),
+        Arc::new(DynamoDbStreams),
+        Arc::new(undercast_kms::Kms),
+        Arc::new(undercast_logs::Logs),
+        Arc::new(undercast_s3::S3::default()),
+    ]
 }
 
 /// Says of every user what is known of one.

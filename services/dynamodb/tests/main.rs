@@ -6,6 +6,8 @@ mod backups;
 mod cases;
 mod cfn;
 mod cloud;
+mod exports;
+mod imports;
 mod indexes;
 mod items;
 mod legacy;

@@ -4,6 +4,9 @@ use super::describe::description;
 use super::stream::{self, Wanted};
 use super::{schema, tags};
 use crate::DynamoDb;
+use crate::api::input::{
+    AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, ProvisionedThroughput,
+};
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
 use crate::error::{Error, Result};
 use crate::request::{scope, table_name};
@@ -30,40 +33,22 @@ impl DynamoDb {
         }
         let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
         let stream_id = cx.random().uuid();
-        let billing = schema::billing(input.billing_mode.as_deref(), input.provisioned_throughput.as_ref())?;
-        let given = input.attribute_definitions.ok_or_else(|| missing("attributeDefinitions"))?;
-        let attributes = schema::definitions(given)?;
-        let key = schema::table_key(&input.key_schema.ok_or_else(|| missing("keySchema"))?, &attributes)?;
-        schema::check_definitions(
-            &key,
-            input.local_secondary_indexes.as_deref(),
-            input.global_secondary_indexes.as_deref(),
-            &attributes,
-        )?;
-        let mut next_index = 1;
-        let local = schema::local_indexes(input.local_secondary_indexes, &key, &attributes, &mut next_index)?;
-        let global = schema::global_indexes(input.global_secondary_indexes, &attributes, billing, &mut next_index)?;
-        schema::check_together(&local, &global)?;
+        let drafted = Draft {
+            name,
+            mode: input.billing_mode.as_deref(),
+            throughput: input.provisioned_throughput.as_ref(),
+            attributes: input.attribute_definitions.ok_or_else(|| missing("attributeDefinitions"))?,
+            key: &input.key_schema.ok_or_else(|| missing("keySchema"))?,
+            local: input.local_secondary_indexes,
+            global: input.global_secondary_indexes,
+        };
         let mut table = Table {
-            name: name.to_owned(),
-            id: cx.random().uuid(),
-            created: cx.now_millis(),
-            attributes,
-            key,
-            local,
-            global,
-            next_index,
-            billing,
             deletion_protection: input.deletion_protection_enabled == Some(true),
             class: input.table_class,
-            ttl: None,
-            on_demand_since: (billing == Billing::OnDemand).then_some(cx.now_millis()),
-            stream: None,
-            recovery: None,
-            restored: None,
+            ..drafted.table(cx)?
         };
         cx.write(|tx| {
-            if self.descriptions.get(tx, scope(cx), &table.name)?.is_some() {
+            if self.descriptions.any(tx, scope(cx), &table.name)?.is_some() {
                 return Err(Error::table_exists(&table.name).into());
             }
             table.stream = None;
@@ -89,7 +74,7 @@ impl DynamoDb {
     pub(crate) async fn drop_table(&self, cx: &Cx, given: &str) -> Result<DeleteTableOutput> {
         let shown = cx
             .write(|tx| {
-                let mut table = (*self.table_of(cx, tx, given)?).clone();
+                let mut table = (*self.settled(cx, tx, given)?).clone();
                 if table.deletion_protection {
                     return Err(Error::validation(
                         "Resource cannot be deleted as it is currently protected against deletion. Disable deletion \
@@ -113,6 +98,53 @@ impl DynamoDb {
             })
             .await?;
         Ok(DeleteTableOutput { table_description: Some(shown) })
+    }
+}
+
+/// What a new table shall be, as far as all that make one say it alike.
+pub(crate) struct Draft<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) mode: Option<&'a str>,
+    pub(crate) throughput: Option<&'a ProvisionedThroughput>,
+    pub(crate) attributes: Vec<AttributeDefinition>,
+    pub(crate) key: &'a [KeySchemaElement],
+    pub(crate) local: Option<Vec<LocalSecondaryIndex>>,
+    pub(crate) global: Option<Vec<GlobalSecondaryIndex>>,
+}
+
+impl Draft<'_> {
+    /// The table, with an id of its own.
+    ///
+    /// # Errors
+    /// What AWS says of a table that there cannot be.
+    pub(crate) fn table(self, cx: &Cx) -> Result<Table> {
+        let billing = schema::billing(self.mode, self.throughput)?;
+        let attributes = schema::definitions(self.attributes)?;
+        let key = schema::table_key(self.key, &attributes)?;
+        schema::check_definitions(&key, self.local.as_deref(), self.global.as_deref(), &attributes)?;
+        let mut next_index = 1;
+        let local = schema::local_indexes(self.local, &key, &attributes, &mut next_index)?;
+        let global = schema::global_indexes(self.global, &attributes, billing, &mut next_index)?;
+        schema::check_together(&local, &global)?;
+        Ok(Table {
+            name: self.name.to_owned(),
+            id: cx.random().uuid(),
+            created: cx.now_millis(),
+            attributes,
+            key,
+            local,
+            global,
+            next_index,
+            billing,
+            deletion_protection: false,
+            class: None,
+            ttl: None,
+            on_demand_since: (billing == Billing::OnDemand).then_some(cx.now_millis()),
+            stream: None,
+            recovery: None,
+            restored: None,
+            importing: false,
+        })
     }
 }
 

@@ -29,7 +29,8 @@ impl DynamoDb {
     pub(crate) fn describe(&self, cx: &Cx, given: &str) -> Result<DescribeTableOutput> {
         let from = cx.read();
         let table = self.table_of(cx, &from, given)?;
-        Ok(DescribeTableOutput { table: Some(description(cx, &from, &table, "ACTIVE")?) })
+        let status = if table.importing { "CREATING" } else { "ACTIVE" };
+        Ok(DescribeTableOutput { table: Some(description(cx, &from, &table, status)?) })
     }
 
     /// The table that a `TableName` means, in the words of operations on tables.
@@ -38,7 +39,16 @@ impl DynamoDb {
     /// When there is none, and when the store fails.
     pub(crate) fn table_of(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
         let name = table_name(cx, given)?;
-        self.descriptions.get(from, scope(cx), name)?.ok_or_else(|| Error::table_not_found(name))
+        self.descriptions.any(from, scope(cx), name)?.ok_or_else(|| Error::table_not_found(name))
+    }
+
+    /// The same for what cannot be done while the table is being made.
+    ///
+    /// # Errors
+    /// When there is none, or it is being made, and when the store fails.
+    pub(crate) fn settled(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
+        let table = self.table_of(cx, from, given)?;
+        if table.importing { Err(Error::table_in_creation(&table.name)) } else { Ok(table) }
     }
 
     /// The names of tables, a page at a time.

@@ -5,6 +5,8 @@ use crate::DynamoDb;
 use crate::api::output::{TimeToLiveDescription, TimeToLiveSpecification};
 use crate::api::{DescribeTimeToLiveOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput};
 use crate::error::{Error, Result};
+use crate::exports::{self, Export, WAIT};
+use crate::imports::Import;
 use crate::items::write::Done;
 use crate::request::scope;
 use crate::rows::{self, Backfill, Change, Sweep};
@@ -27,6 +29,8 @@ const SWEEP: &str = "sweep";
 const EXPIRE_BACKUP: &str = "expire-backup";
 const TRIM: &str = "trim-stream";
 const TRIM_HISTORY: &str = "trim-history";
+const EXPORT: &str = "export";
+const IMPORT: &str = "import";
 
 impl DynamoDb {
     /// Sets the attribute that says when items expire, or takes it back.
@@ -39,7 +43,7 @@ impl DynamoDb {
             return Err(Error::validation("TimeToLiveSpecification AttributeName must not be empty"));
         }
         cx.write(|tx| {
-            let mut table = (*self.table_of(cx, tx, &input.table_name)?).clone();
+            let mut table = (*self.settled(cx, tx, &input.table_name)?).clone();
             match (&table.ttl, wanted.enabled) {
                 (Some(current), true) if *current == wanted.attribute_name => {
                     return Err(Error::validation("TimeToLive is already enabled").into());
@@ -172,6 +176,24 @@ impl DynamoDb {
         Ok(cx.tasks().schedule(cx, tx, SERVICE, &format!("{TRIM_HISTORY}:{history}"), TRIM_HISTORY, payload, at)?)
     }
 
+    /// Schedules the writing of an export.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_export(&self, cx: &Cx, tx: &mut Tx<'_>, export: &Export) -> Result<()> {
+        let task = format!("{EXPORT}:{}:{}:{}", cx.account(), cx.region(), export.id);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, EXPORT, export.payload(), cx.now())?)
+    }
+
+    /// Schedules the work of an import.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_import(&self, cx: &Cx, tx: &mut Tx<'_>, import: &Import) -> Result<()> {
+        let task = format!("{IMPORT}:{}:{}:{}", cx.account(), cx.region(), import.id);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, IMPORT, import.payload(), cx.now())?)
+    }
+
     /// Does a task that was scheduled here.
     ///
     /// # Errors
@@ -182,6 +204,8 @@ impl DynamoDb {
             SWEEP => sweep(cx, &task.payload).await,
             EXPIRE_BACKUP => self.expire_backup(cx, &task.payload).await,
             TRIM => crate::streams::trim(cx, &task.payload).await,
+            EXPORT => self.run_export(cx, &task.payload).await,
+            IMPORT => self.run_import(cx, &task.payload).await,
             TRIM_HISTORY => self.trim_history(cx, &task.payload).await,
             other => Err(cx.broken(format!("dynamodb has no task `{other}`")).into()),
         }
@@ -224,6 +248,9 @@ async fn sweep(cx: &Cx, payload: &str) -> Result<Next> {
             Err(_) => return Ok(Next::Done),
         },
     };
+    if part == Sweep::Table && exports::needs(&cx.read(), scope(cx), table)? {
+        return Ok(Next::Again(cx.now().saturating_add(WAIT).unwrap_or(cx.now())));
+    }
     let more = cx.write(|tx| Ok(rows::sweep(tx, scope(cx), table, part, STEP)?)).await?;
     Ok(if more { Next::Again(cx.now()) } else { Next::Done })
 }

@@ -54,7 +54,7 @@ impl DynamoDb {
         instead: &Instead,
     ) -> Result<TableDescription> {
         let name = table_name(cx, wanted.table)?;
-        if self.descriptions.get(tx, scope(cx), name)?.is_some() {
+        if self.descriptions.any(tx, scope(cx), name)?.is_some() {
             return Err(Error::target_exists(name));
         }
         let mut table = Table {

@@ -52,7 +52,7 @@ impl DynamoDb {
         }
         let shown = cx
             .write(|tx| {
-                let mut table = (*self.table_of(cx, tx, &input.table_name)?).clone();
+                let mut table = (*self.settled(cx, tx, &input.table_name)?).clone();
                 change_billing(cx, &mut table, mode, throughput)?;
                 if let Some(protected) = input.deletion_protection_enabled {
                     table.deletion_protection = protected;

@@ -1,0 +1,214 @@
+//! Writing an export, as a task.
+
+use super::files::{Bucket, Files, summary};
+use super::lines::{self, Change};
+use super::{Export, What, get};
+use crate::DynamoDb;
+use crate::compact::ItemRef;
+use crate::error::Result;
+use crate::jobs::{self, PRINCIPAL, State, Trouble};
+use crate::key::segment_range;
+use crate::request::scope;
+use crate::rows::{self, Rows};
+use crate::streams::STEP;
+use crate::streams::store;
+use crate::table::BASE;
+use crate::tables::describe::moment;
+use crate::tables::recovery::{Instead, undone};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use undercast_kernel::{Cx, Failure, Next};
+use undercast_store::{Order, Read, Snapshot};
+
+/// So many partitions a new table has.
+const PARTITIONS: u32 = 4;
+
+/// The least that is billed for what was written in a while, in bytes.
+const LEAST_BILLED: i64 = 10_000_000;
+
+impl DynamoDb {
+    /// Does the task of an export, `payload` being its table's name and its id: writes it, and forgets it after 90 days.
+    ///
+    /// # Errors
+    /// When the store fails: then all of it is done again.
+    pub(crate) async fn run_export(&self, cx: &Cx, payload: &str) -> Result<Next> {
+        let Some((table, id)) = payload.split_once('/') else { return Ok(Next::Done) };
+        let Some(mut export) = get(&cx.read(), scope(cx), table, id)? else { return Ok(Next::Done) };
+        if export.is_over(cx.now_millis()) {
+            cx.write(|tx| {
+                tx.delete(super::key(scope(cx), table, id));
+                Ok(())
+            })
+            .await?;
+            return Ok(Next::Done);
+        }
+        if export.state == State::InProgress {
+            let as_caller = cx.resume(&export.by, PRINCIPAL)?;
+            export.state = match write(&as_caller, &mut export).await {
+                Ok(()) => State::Completed,
+                Err(Failure::Aws(error)) => State::Failed(jobs::refused_by_s3(&error, as_caller.request_id())),
+                Err(failure @ Failure::NotBuilt { .. }) => State::Failed(Trouble {
+                    code: "NotImplemented".to_owned(),
+                    message: failure.into_error(cx.request_id()).message,
+                }),
+                Err(failure) => return Err(failure.into()),
+            };
+            export.ended = Some(cx.refreshed().now_millis());
+            cx.write(|tx| {
+                export.put(tx, scope(cx));
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(Next::Again(moment(export.started.saturating_add(jobs::KEPT))))
+    }
+}
+
+/// Writes all objects of an export, and notes how much it was.
+async fn write(cx: &Cx, export: &mut Export) -> undercast_kernel::Result<()> {
+    let from = cx.read();
+    let asked = export.clone();
+    let bucket = Bucket { cx, export: &asked };
+    let base = format!("{}{}/", asked.target.base(), asked.id);
+    // That it can be put shows that others can.
+    bucket.put(&format!("{base}_started"), "application/octet-stream", Vec::new()).await?;
+    let mut files = Files::new(&bucket);
+    export.billed = match asked.what {
+        What::Full(at) => full(cx, &from, &asked, at, &mut files).await?,
+        What::Incremental { from: first, to, old_images } => {
+            incremental(cx, &from, &asked, (first, to), old_images, &mut files).await?
+        }
+    };
+    export.items = files.all;
+    bucket.put_manifest("manifest-files", files.list()).await?;
+    // Whoever waits for the export waits for this one, so it comes last.
+    bucket.put_manifest("manifest-summary", summary(cx, export, cx.refreshed().now_millis())).await
+}
+
+/// Writes what the table held at a moment, and says how many bytes that is.
+async fn full(
+    cx: &Cx,
+    from: &Snapshot,
+    export: &Export,
+    at: i64,
+    files: &mut Files<'_>,
+) -> undercast_kernel::Result<i64> {
+    let instead = history(export).map_or(Ok(Instead::new()), |id| undone(from, cx, &export.table, id, at))?;
+    let mut bytes = 0;
+    for partition in 0..PARTITIONS {
+        let (first, end) = segment_range(partition, PARTITIONS);
+        let to = end.map_or(Bound::Unbounded, |end| Bound::Excluded(end.to_vec()));
+        let mut others = instead.range((Bound::Included(first.to_vec()), to.clone())).peekable();
+        let mut rows = Rows { from: Bound::Included(first.to_vec()), to, order: Order::Ascending };
+        loop {
+            let found = rows::scan(from, scope(cx), &export.table, BASE, &rows, STEP)?;
+            let last = found.last().map(|(place, _)| place.clone());
+            for (place, stored) in found {
+                // What is not there any more stands before what comes after it.
+                while let Some((_, other)) = others.next_if(|(other, _)| **other < place) {
+                    bytes += add(files, export, other.as_ref()).await?;
+                }
+                let there = match others.next_if(|(other, _)| **other == place) {
+                    Some((_, other)) => other.clone(),
+                    None => Some(stored),
+                };
+                bytes += add(files, export, there.as_ref()).await?;
+            }
+            match last {
+                Some(last) => rows = rows.after(&last),
+                None => break,
+            }
+        }
+        for (_, other) in others {
+            bytes += add(files, export, other.as_ref()).await?;
+        }
+        files.finish().await?;
+    }
+    Ok(bytes)
+}
+
+/// Adds an item that was there, and says how many bytes it has.
+async fn add(files: &mut Files<'_>, export: &Export, stored: Option<&Bytes>) -> undercast_kernel::Result<i64> {
+    let Some(stored) = stored else { return Ok(0) };
+    let item = ItemRef::open(stored).map_err(crate::error::Error::from)?;
+    files.add(&lines::of_item(export.format, item)?).await?;
+    Ok(i64::try_from(item.size()).unwrap_or(i64::MAX))
+}
+
+fn history(export: &Export) -> Option<&str> {
+    export.table.recovery.as_ref().map(|recovery| recovery.history.id.as_str())
+}
+
+/// What was written to a place in a while.
+struct Touched {
+    /// When last.
+    at: i64,
+    /// The key of the item, in its stored form.
+    keys: Vec<u8>,
+    /// The item as it was before.
+    old: Option<Vec<u8>>,
+}
+
+/// Writes what became of the items that were written in a while, and says how many bytes are billed.
+async fn incremental(
+    cx: &Cx,
+    from: &Snapshot,
+    export: &Export,
+    (first, to): (i64, i64),
+    old_images: bool,
+    files: &mut Files<'_>,
+) -> undercast_kernel::Result<i64> {
+    let (touched, read) = touched(cx, from, export, first, to)?;
+    let instead = history(export).map_or(Ok(Instead::new()), |id| undone(from, cx, &export.table, id, to - 1))?;
+    for (place, touched) in &touched {
+        let new = match instead.get(place) {
+            Some(then) => then.clone(),
+            None => rows::get(from, scope(cx), &export.table, place)?,
+        };
+        // What came and went is as though it had never been.
+        if new.is_none() && touched.old.is_none() {
+            continue;
+        }
+        let corrupt = crate::error::Error::from;
+        let change = Change {
+            at: touched.at,
+            keys: ItemRef::open(&touched.keys).map_err(corrupt)?.attributes(),
+            old: touched.old.as_deref().filter(|_| old_images).map(ItemRef::open).transpose().map_err(corrupt)?,
+            new: new.as_deref().map(ItemRef::open).transpose().map_err(corrupt)?,
+        };
+        files.add(&lines::of_change(export.format, &change)?).await?;
+    }
+    if files.all == 0 || !files.is_fresh() {
+        files.finish().await?;
+    }
+    Ok(read.max(LEAST_BILLED))
+}
+
+/// The places that were written to from one moment to another, which is not in it; and the bytes that were read for it.
+fn touched(
+    cx: &Cx,
+    from: &impl Read,
+    export: &Export,
+    first: i64,
+    to: i64,
+) -> Result<(BTreeMap<Vec<u8>, Touched>, i64)> {
+    let (mut all, mut read) = (BTreeMap::new(), 0);
+    let Some(history) = history(export) else { return Ok((all, read)) };
+    let mut position = store::first_since(from, scope(cx), history, first)?;
+    loop {
+        let records = store::records(from, scope(cx), history, position, STEP)?;
+        let Some((last, _)) = records.last() else { return Ok((all, read)) };
+        position = last + 1;
+        for (_, record) in records {
+            if record.at >= to {
+                return Ok((all, read));
+            }
+            read += i64::try_from(record.size()?).unwrap_or(i64::MAX);
+            let place = export.table.key_of(&ItemRef::open(&record.keys)?.to_item()?)?.bytes;
+            let entry =
+                all.entry(place).or_insert_with(|| Touched { at: record.at, keys: record.keys, old: record.old });
+            entry.at = record.at;
+        }
+    }
+}
