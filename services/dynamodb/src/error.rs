@@ -19,6 +19,9 @@ pub enum Error {
     /// What is not built.
     #[error("{0} is not built")]
     NotBuilt(&'static str),
+    /// The key of an encrypted table is not at hand: a defect of whoever did not ask for it.
+    #[error("the key of an encrypted DynamoDB table is not at hand")]
+    Locked,
     /// What the kernel says.
     #[error(transparent)]
     Kernel(#[from] Failure),
@@ -105,6 +108,16 @@ impl Error {
     pub fn backups_not_yet(name: &str) -> Self {
         let message = format!("Backups are being enabled for the table: {name}. Please retry later");
         Self::aws("ContinuousBackupsUnavailableException", message)
+    }
+
+    /// `ResourceInUseException`: something of the table is being changed.
+    pub fn in_use(what: &str) -> Self {
+        Self::aws("ResourceInUseException", format!("Attempt to change a resource which is still in use: {what}"))
+    }
+
+    /// `InternalServerError`, which AWS answers where KMS refuses what nobody thought of.
+    pub fn internal(message: impl Display) -> Self {
+        Self::Aws(Box::new(AwsError::new("InternalServerError", 500, message.to_string())))
     }
 
     /// `LimitExceededException`.

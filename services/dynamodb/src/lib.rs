@@ -16,6 +16,7 @@ pub mod api;
 pub mod capacity;
 mod cfn;
 pub mod compact;
+pub mod encryption;
 pub mod error;
 mod exports;
 pub mod expression;
@@ -45,4 +46,8 @@ pub use streams::DynamoDbStreams;
 pub struct DynamoDb {
     /// Tables as they were last decoded.
     descriptions: Descriptions,
+    /// Who may use the keys of encrypted tables.
+    rights: encryption::Rights,
+    /// Whether it is known whether any table is encrypted.
+    looked: std::sync::atomic::AtomicBool,
 }

@@ -17,7 +17,15 @@ impl Service for DynamoDb {
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
-        api::call(self, cx, operation, input)
+        let of_items = api::SERVICE.operations.get(operation).is_some_and(|o| self.data_events().contains(&o.name));
+        match self.has_encrypted(cx) {
+            Ok(true) if of_items => Box::pin(async move {
+                self.open_all(cx, &input).await?;
+                api::call(self, cx, operation, input).await
+            }),
+            Ok(_) => api::call(self, cx, operation, input),
+            Err(error) => Box::pin(async move { Err(error.into()) }),
+        }
     }
 
     fn data_events(&self) -> &'static [&'static str] {

@@ -5,6 +5,7 @@
 //! whole in the table, projected in an index.
 
 use crate::compact::{self, ItemRef, MapRef, ValueRef};
+use crate::encryption::{self, Attached, Ring};
 use crate::error::Result;
 use crate::streams::store as streams;
 use crate::table::{BASE, Index, IndexProjection, Table};
@@ -75,7 +76,10 @@ impl Scope<'_> {
 
 /// Descriptions of tables as they were last decoded.
 #[derive(Debug, Default)]
-pub struct Descriptions(Remembered<Table>);
+pub struct Descriptions {
+    tables: Remembered<Table>,
+    ring: Arc<Ring>,
+}
 
 impl Descriptions {
     /// The table of this name, if there is one that holds items for others to read.
@@ -91,7 +95,22 @@ impl Descriptions {
     /// # Errors
     /// When the store fails or the description cannot be read.
     pub fn any(&self, from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Arc<Table>>> {
-        self.0.at(from, scope.table_key(name), |stored| Ok(minicbor::decode(stored)?))
+        self.tables.at(from, scope.table_key(name), |stored| {
+            let mut table: Table = minicbor::decode(stored)?;
+            self.attach(&mut table);
+            Ok(table)
+        })
+    }
+
+    /// The ring on which the keys of tables hang.
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Hangs the keys of a table that was read from elsewhere on the ring.
+    pub fn attach(&self, table: &mut Table) {
+        encryption::hang(&self.ring, table);
+        table.ring = Attached(Some(self.ring.clone()));
     }
 }
 
@@ -176,7 +195,71 @@ fn count(
 pub fn get(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, place: &[u8]) -> Result<Option<Bytes>> {
     let mut key = scope.space(&table.id, BASE);
     key.extend_from_slice(place);
-    Ok(from.get(&key)?)
+    from.get(&key)?.map(|kept| opened(table, BASE, place, kept)).transpose()
+}
+
+/// A row as it is, of what is kept of it.
+fn opened(table: &Table, number: u16, place: &[u8], kept: Bytes) -> Result<Bytes> {
+    table.keys().open(&[table.id.as_bytes(), &number.to_be_bytes(), place], kept)
+}
+
+/// What is kept of a row.
+fn sealed(table: &Table, number: u16, place: &[u8], row: Bytes) -> Result<Bytes> {
+    table.keys().seal(&[table.id.as_bytes(), &number.to_be_bytes(), place], row)
+}
+
+/// Seals up to `limit` rows of a table and its indexes, behind the one with the key `after`, as they would be if they were
+/// written now; gives the key of the last one that was looked at, or `None` when all have been.
+///
+/// # Errors
+/// When the store fails, a row is damaged, or its key is not at hand.
+pub fn reseal(
+    tx: &mut Tx<'_>,
+    scope: Scope<'_>,
+    table: &Table,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Option<Vec<u8>>> {
+    let prefix = scope.rows(ITEMS, &table.id);
+    let start = after.map_or_else(|| prefix.clone(), |key| [key, &[0]].concat());
+    let found = tx.scan(&Page { start, end: prefix_end(&prefix), order: Order::Ascending, limit })?;
+    for (key, kept) in &found {
+        let Some((number, place)) = key.get(prefix.len()..).and_then(|rest| rest.split_first_chunk::<2>()) else {
+            continue;
+        };
+        let number = u16::from_be_bytes(*number);
+        // Expiry times have no values.
+        if number == EXPIRY || table.keys().is_current(kept) {
+            continue;
+        }
+        let row = opened(table, number, place, kept.clone())?;
+        tx.put(key.to_vec(), sealed(table, number, place, row)?);
+    }
+    Ok(if found.len() < limit { None } else { found.into_iter().next_back().map(|(key, _)| key.to_vec()) })
+}
+
+/// Whether any table of any account has keys.
+///
+/// # Errors
+/// When the store fails or a description cannot be read.
+pub fn any_encrypted(from: &(impl Read + ?Sized)) -> Result<bool> {
+    let mut prefix = Vec::new();
+    text(TABLES, &mut prefix);
+    let page = Page { end: prefix_end(&prefix), start: prefix, order: Order::Ascending, limit: usize::MAX };
+    for (_, stored) in from.scan(&page)? {
+        if minicbor::decode::<Table>(&stored)?.encryption.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The description of a table, not remembered.
+///
+/// # Errors
+/// When the store fails or the description cannot be read.
+pub fn table(from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Table>> {
+    Ok(from.get(&scope.table_key(name))?.map(|stored| minicbor::decode(&stored)).transpose()?)
 }
 
 /// What a write did besides the table's own row, for the count of capacity.
@@ -226,7 +309,7 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
     let mut key = scope.space(&table.id, BASE);
     key.extend_from_slice(change.place);
     match &change.new {
-        Some(bytes) => tx.put(key, bytes.clone()),
+        Some(bytes) => tx.put(key, sealed(table, BASE, change.place, bytes.clone())?),
         None if change.old.is_some() => tx.delete(key),
         None => return Ok(Written::default()),
     }
@@ -311,7 +394,7 @@ fn write_index(
         tx.delete(key(before));
     }
     if let Some(after) = after {
-        tx.put(key(after), after.bytes.clone());
+        tx.put(key(after), sealed(table, index.number, &after.place, after.bytes.clone())?);
     }
     count(tx, scope, table, index.number, old, new)?;
     Ok(Some(IndexWrite { number: index.number, old, new, in_place }))
@@ -440,7 +523,12 @@ pub fn scan(
     let space = scope.space(&table.id, number);
     let found = from.scan(&rows.page(&space, limit))?;
     let place = |key: &Bytes| key.get(space.len()..).unwrap_or_default().to_vec();
-    Ok(found.into_iter().map(|(key, value)| (place(&key), value)).collect())
+    let row = |(key, kept): (Bytes, Bytes)| {
+        let place = place(&key);
+        let row = opened(table, number, &place, kept)?;
+        Ok((place, row))
+    };
+    found.into_iter().map(row).collect()
 }
 
 /// Makes the rows of new indexes, or the expiry times, for up to `limit` items behind `after`; gives the place to go on

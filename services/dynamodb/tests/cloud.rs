@@ -168,6 +168,16 @@ impl Cloud {
 
     /// How many rows the store has in all.
     pub(crate) fn rows(&self) -> usize {
+        self.stored().len()
+    }
+
+    /// Whether a text stands in any value of the store as it is.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let within = |value: &Bytes| value.windows(text.len()).any(|part| part == text.as_bytes());
+        self.stored().iter().any(|(_, value)| within(value))
+    }
+
+    fn stored(&self) -> Vec<(Bytes, Bytes)> {
         use undercast_store::Read as _;
         let page = undercast_store::Page {
             start: Vec::new(),
@@ -175,7 +185,7 @@ impl Cloud {
             order: undercast_store::Order::Ascending,
             limit: usize::MAX,
         };
-        self.kernel.database().read().scan(&page).unwrap().len()
+        self.kernel.database().read().scan(&page).unwrap()
     }
 
     /// A table `tab` with the partition key `pk`.

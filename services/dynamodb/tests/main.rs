@@ -6,6 +6,7 @@ mod backups;
 mod cases;
 mod cfn;
 mod cloud;
+mod encryption;
 mod exports;
 mod imports;
 mod indexes;

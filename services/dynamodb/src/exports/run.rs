@@ -5,6 +5,7 @@ use super::lines::{self, Change};
 use super::{Export, What, get};
 use crate::DynamoDb;
 use crate::compact::ItemRef;
+use crate::encryption::For;
 use crate::error::Result;
 use crate::jobs::{self, PRINCIPAL, State, Trouble};
 use crate::key::segment_range;
@@ -45,7 +46,13 @@ impl DynamoDb {
         }
         if export.state == State::InProgress {
             let as_caller = cx.resume(&export.by, PRINCIPAL)?;
-            export.state = match write(&as_caller, &mut export).await {
+            self.descriptions.attach(&mut export.table);
+            let opened = self.open(&as_caller, For::Caller, &export.table).await.map_err(Failure::from);
+            let written = match opened {
+                Ok(()) => write(&as_caller, &mut export).await,
+                Err(failure) => Err(failure),
+            };
+            export.state = match written {
                 Ok(()) => State::Completed,
                 Err(Failure::Aws(error)) => State::Failed(jobs::refused_by_s3(&error, as_caller.request_id())),
                 Err(failure @ Failure::NotBuilt { .. }) => State::Failed(Trouble {
@@ -204,6 +211,7 @@ fn touched(
             if record.at >= to {
                 return Ok((all, read));
             }
+            let record = record.opened(export.table.keys(), history)?;
             read += i64::try_from(record.size()?).unwrap_or(i64::MAX);
             let place = export.table.key_of(&ItemRef::open(&record.keys)?.to_item()?)?.bytes;
             let entry =

@@ -14,9 +14,10 @@ use crate::DynamoDb;
 use crate::api::input::TableCreationParameters;
 use crate::api::output::{
     AttributeDefinition, CsvOptions, GlobalSecondaryIndex, ImportSummary, ImportTableDescription, InputFormatOptions,
-    ProvisionedThroughput, S3BucketSource, TableCreationParameters as Shown,
+    ProvisionedThroughput, S3BucketSource, SSESpecification, TableCreationParameters as Shown,
 };
 use crate::api::{DescribeImportOutput, ImportTableInput, ImportTableOutput, ListImportsInput, ListImportsOutput};
+use crate::encryption;
 use crate::error::{Error, Result};
 use crate::jobs::{self, State, TOKEN_KEPT};
 use crate::request::{scope, table_arn, table_name};
@@ -64,6 +65,9 @@ pub(crate) struct Import {
     /// How much it was.
     #[n(9)]
     counts: Counts,
+    /// What the request says of the table's encryption: whether, how, with which key.
+    #[n(10)]
+    encryption: Option<(Option<bool>, Option<String>, Option<String>)>,
 }
 
 /// What an import reads.
@@ -212,41 +216,58 @@ impl DynamoDb {
                  null",
             )
         })?;
-        let import = Import {
+        let source = source(cx, &input)?;
+        let mut parameters = input.table_creation_parameters;
+        let asked = parameters.sse_specification.take();
+        let wanted = asked.as_ref().map_or(Ok(encryption::Wanted::Owned), encryption::wanted)?;
+        let mut import = Import {
             id: jobs::new_id(cx),
             token,
-            source: source(cx, &input)?,
-            mode: input.table_creation_parameters.billing_mode.clone(),
-            table: drafted(cx, input.table_creation_parameters)?,
+            source,
+            mode: parameters.billing_mode.clone(),
+            table: drafted(cx, parameters)?,
             started: cx.now_millis(),
             ended: None,
             state: State::InProgress,
             by: cx.deferred()?,
             counts: Counts::default(),
+            encryption: asked.map(|given| (given.enabled, given.sse_type, given.kms_master_key_id)),
         };
+        if let Some(before) = self.begun_before(cx, &cx.read(), &import)? {
+            return Ok(ImportTableOutput { import_table_description: described(cx, &before) });
+        }
+        import.table.encryption = self.encrypt(cx, &import.table.name, &wanted).await?;
         let import = cx.write(|tx| Ok(self.begin_import(cx, tx, &import)?)).await?;
         Ok(ImportTableOutput { import_table_description: described(cx, &import) })
     }
 
-    /// Begins an import, or gives the one that its token began. Of a request only the table's name counts there, as at AWS;
-    /// and once the table is there, that is what AWS says instead.
-    fn begin_import(&self, cx: &Cx, tx: &mut Tx<'_>, import: &Import) -> Result<Import> {
-        let mut before = all(tx, scope(cx), None)?;
+    /// The import that a token began. Of a request only the table's name counts there, as at AWS; and once the table is
+    /// there, that is what AWS says instead.
+    fn begun_before(&self, cx: &Cx, from: &impl Read, import: &Import) -> Result<Option<Import>> {
+        let mut before = all(from, scope(cx), None)?;
         before.retain(|other| other.token == import.token && other.started + TOKEN_KEPT > cx.now_millis());
         let before = before.pop();
         if let Some(before) = before.as_ref().filter(|before| before.state == State::InProgress) {
             let same = before.table.name == import.table.name;
-            return if same { Ok(before.clone()) } else { Err(Error::import_conflict()) };
+            return if same { Ok(Some(before.clone())) } else { Err(Error::import_conflict()) };
         }
-        if self.descriptions.any(tx, scope(cx), &import.table.name)?.is_some() {
+        if self.descriptions.any(from, scope(cx), &import.table.name)?.is_some() {
             return Err(Error::table_exists(&import.table.name));
         }
-        if let Some(before) = before {
-            let same = before.table.name == import.table.name;
-            return if same { Ok(before) } else { Err(Error::import_conflict()) };
+        match before {
+            Some(before) if before.table.name != import.table.name => Err(Error::import_conflict()),
+            before => Ok(before),
+        }
+    }
+
+    /// Begins an import, unless its token has begun one.
+    fn begin_import(&self, cx: &Cx, tx: &mut Tx<'_>, import: &Import) -> Result<Import> {
+        if let Some(before) = self.begun_before(cx, tx, import)? {
+            return Ok(before);
         }
         import.put(tx, scope(cx));
         rows::put_table(tx, scope(cx), &import.table);
+        self.watch_key(cx, tx, &import.table)?;
         self.schedule_import(cx, tx, import)?;
         Ok(import.clone())
     }
@@ -354,6 +375,11 @@ fn parameters(import: &Import) -> Shown {
         billing_mode: import.mode.clone(),
         provisioned_throughput: throughput(table.billing),
         global_secondary_indexes: (!indexes.is_empty()).then_some(indexes),
+        sse_specification: import.encryption.clone().map(|(enabled, sse_type, kms_master_key_id)| SSESpecification {
+            enabled,
+            sse_type,
+            kms_master_key_id,
+        }),
         ..Shown::default()
     }
 }

@@ -4,6 +4,7 @@ use super::records::{Format, Records};
 use super::report::Report;
 use super::{Counts, Import, get};
 use crate::DynamoDb;
+use crate::encryption::For;
 use crate::error::{Error, Result};
 use crate::items::write::NewItem;
 use crate::jobs::{self, PRINCIPAL, State, Trouble};
@@ -86,6 +87,8 @@ impl DynamoDb {
         }
         if import.state == State::InProgress {
             let as_caller = cx.resume(&import.by, PRINCIPAL)?;
+            self.descriptions.attach(&mut import.table);
+            self.open(cx, For::Itself, &import.table).await?;
             let mut work = Work { cx, as_caller: &as_caller, import: &import, counts: Counts::default() };
             let outcome = work.run().await;
             let counts = work.counts;
@@ -114,7 +117,7 @@ impl DynamoDb {
             Ok(())
         })
         .await?;
-        Ok(())
+        if keep { Ok(()) } else { self.let_go(cx, import.table.encryption.as_ref()).await }
     }
 }
 

@@ -30,6 +30,11 @@ use crate::value::AttributeValue;
 
 pub(crate) use problem::StatementProblem;
 
+/// The table that a statement names; `None`: it is no statement.
+pub(crate) fn table_of(text: &str) -> Option<String> {
+    parse::statement(text).ok().map(|statement| statement.source().0.to_owned())
+}
+
 /// The values of a statement's parameters. They are looked at before the statement is.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use crate::api::input::{
     AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, ProvisionedThroughput,
 };
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
+use crate::encryption::{self, Attached};
 use crate::error::{Error, Result};
 use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
@@ -47,6 +48,13 @@ impl DynamoDb {
             class: input.table_class,
             ..drafted.table(cx)?
         };
+        let wanted = input.sse_specification.as_ref().map_or(Ok(encryption::Wanted::Owned), encryption::wanted)?;
+        // A name that is taken leaves no grant behind.
+        if self.descriptions.any(&cx.read(), scope(cx), name)?.is_some() {
+            return Err(Error::table_exists(name));
+        }
+        table.encryption = self.encrypt(cx, name, &wanted).await?;
+        self.descriptions.attach(&mut table);
         cx.write(|tx| {
             if self.descriptions.any(tx, scope(cx), &table.name)?.is_some() {
                 return Err(Error::table_exists(&table.name).into());
@@ -57,7 +65,7 @@ impl DynamoDb {
             }
             rows::put_table(tx, scope(cx), &table);
             rows::put_tags(tx, scope(cx), &table.id, &tags);
-            Ok(())
+            Ok(self.watch_key(cx, tx, &table)?)
         })
         .await?;
         let mut shown = description(cx, &cx.read(), &table, "CREATING")?;
@@ -72,7 +80,7 @@ impl DynamoDb {
     /// # Errors
     /// What AWS says, and when the store fails.
     pub(crate) async fn drop_table(&self, cx: &Cx, given: &str) -> Result<DeleteTableOutput> {
-        let shown = cx
+        let (shown, used) = cx
             .write(|tx| {
                 let mut table = (*self.settled(cx, tx, given)?).clone();
                 if table.deletion_protection {
@@ -94,9 +102,10 @@ impl DynamoDb {
                 if !kept {
                     self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
                 }
-                Ok(shown)
+                Ok((shown, table.encryption.filter(|_| !kept)))
             })
             .await?;
+        self.let_go(cx, used.as_ref()).await?;
         Ok(DeleteTableOutput { table_description: Some(shown) })
     }
 }
@@ -144,6 +153,8 @@ impl Draft<'_> {
             recovery: None,
             restored: None,
             importing: false,
+            encryption: None,
+            ring: Attached::default(),
         })
     }
 }

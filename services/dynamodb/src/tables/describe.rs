@@ -9,6 +9,7 @@ use crate::api::output::{
 use crate::api::{
     DescribeEndpointsOutput, DescribeLimitsOutput, DescribeTableOutput, ListTablesInput, ListTablesOutput,
 };
+use crate::encryption;
 use crate::error::{Error, Result};
 use crate::request::{scope, table_arn, table_name};
 use crate::rows::{self, Counts};
@@ -29,8 +30,7 @@ impl DynamoDb {
     pub(crate) fn describe(&self, cx: &Cx, given: &str) -> Result<DescribeTableOutput> {
         let from = cx.read();
         let table = self.table_of(cx, &from, given)?;
-        let status = if table.importing { "CREATING" } else { "ACTIVE" };
-        Ok(DescribeTableOutput { table: Some(description(cx, &from, &table, status)?) })
+        Ok(DescribeTableOutput { table: Some(description(cx, &from, &table, status(&table))?) })
     }
 
     /// The table that a `TableName` means, in the words of operations on tables.
@@ -85,6 +85,16 @@ pub(crate) fn endpoints(cx: &Cx) -> DescribeEndpointsOutput {
     DescribeEndpointsOutput { endpoints: vec![here] }
 }
 
+/// How a table stands.
+pub(crate) fn status(table: &Table) -> &'static str {
+    let inaccessible = table.encryption.as_ref().is_some_and(|encryption| encryption.inaccessible.is_some());
+    match (table.importing, inaccessible) {
+        (true, _) => "CREATING",
+        (false, true) => "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+        (false, false) => "ACTIVE",
+    }
+}
+
 /// A table as answers describe it.
 ///
 /// # Errors
@@ -128,6 +138,7 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
         }),
         latest_stream_label: table.stream.as_ref().map(|stream| stream.label.clone()),
         latest_stream_arn: table.stream.as_ref().map(|stream| stream_arn(cx, &table.name, &stream.label)),
+        sse_description: encryption::description(table),
         restore_summary: table.restored.as_ref().map(|restored| restore_summary(restored, false)),
         ..TableDescription::default()
     })

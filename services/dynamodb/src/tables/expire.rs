@@ -4,6 +4,7 @@
 use crate::DynamoDb;
 use crate::api::output::{TimeToLiveDescription, TimeToLiveSpecification};
 use crate::api::{DescribeTimeToLiveOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput};
+use crate::encryption::{self, For, LOOK};
 use crate::error::{Error, Result};
 use crate::exports::{self, Export, WAIT};
 use crate::imports::Import;
@@ -31,6 +32,8 @@ const TRIM: &str = "trim-stream";
 const TRIM_HISTORY: &str = "trim-history";
 const EXPORT: &str = "export";
 const IMPORT: &str = "import";
+const CHECK_KEY: &str = "check-key";
+const SEAL: &str = "seal";
 
 impl DynamoDb {
     /// Sets the attribute that says when items expire, or takes it back.
@@ -41,6 +44,9 @@ impl DynamoDb {
         let wanted = input.time_to_live_specification;
         if wanted.attribute_name.is_empty() {
             return Err(Error::validation("TimeToLiveSpecification AttributeName must not be empty"));
+        }
+        if let Some(table) = encryption::before(self, cx, &input.table_name)? {
+            self.open(cx, For::Caller, &table).await?;
         }
         cx.write(|tx| {
             let mut table = (*self.settled(cx, tx, &input.table_name)?).clone();
@@ -194,6 +200,25 @@ impl DynamoDb {
         Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, IMPORT, import.payload(), cx.now())?)
     }
 
+    /// Schedules the looking after the key of a table.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_key_check(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<()> {
+        let at = cx.now().saturating_add(LOOK).unwrap_or(cx.now());
+        let task = format!("{CHECK_KEY}:{}", table.id);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, CHECK_KEY, format!("{}/{}", table.name, table.id), at)?)
+    }
+
+    /// Schedules the sealing of the rows of a table with its newest key.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_sealing(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<()> {
+        let task = format!("{SEAL}:{}", table.id);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, SEAL, format!("{}/{}", table.name, table.id), cx.now())?)
+    }
+
     /// Does a task that was scheduled here.
     ///
     /// # Errors
@@ -206,6 +231,8 @@ impl DynamoDb {
             TRIM => crate::streams::trim(cx, &task.payload).await,
             EXPORT => self.run_export(cx, &task.payload).await,
             IMPORT => self.run_import(cx, &task.payload).await,
+            CHECK_KEY => self.check_key(cx, &task.payload).await,
+            SEAL => self.seal_anew(cx, &task.payload).await,
             TRIM_HISTORY => self.trim_history(cx, &task.payload).await,
             other => Err(cx.broken(format!("dynamodb has no task `{other}`")).into()),
         }
@@ -213,6 +240,9 @@ impl DynamoDb {
 
     async fn expire(&self, cx: &Cx, name: &str) -> Result<Next> {
         let now = u64::try_from(cx.now().as_second()).unwrap_or(0);
+        if let Some(table) = encryption::before(self, cx, name)? {
+            self.open(cx, For::Itself, &table).await?;
+        }
         let done = cx
             .write(|tx| {
                 let Some(table) = self.descriptions.get(tx, scope(cx), name)? else { return Ok(None) };

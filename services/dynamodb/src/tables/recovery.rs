@@ -141,7 +141,10 @@ impl DynamoDb {
         };
         let wanted = wanted_moment(input.use_latest_restorable_time, input.restore_date_time)?;
         let id = cx.random().uuid();
-        let target = Wanted { table: &input.target_table_name, id: &id, overrides };
+        let asked = input.sse_specification_override.as_ref();
+        let given = self.backed_up(cx, &cx.read(), &source)?;
+        let encryption = self.encrypt_restored(cx, &given, &input.target_table_name, asked).await?;
+        let target = Wanted { table: &input.target_table_name, id: &id, overrides, encryption };
         let shown = cx
             .write(|tx| {
                 let source = self.backed_up(cx, tx, &source)?;
@@ -221,6 +224,7 @@ pub(crate) fn undone(from: &impl Read, cx: &Cx, table: &Table, history: &str, at
         let Some((last, _)) = records.last() else { return Ok(instead) };
         position = last + 1;
         for (_, record) in records {
+            let record = record.opened(table.keys(), history)?;
             let place = table.key_of(&ItemRef::open(&record.keys)?.to_item()?)?.bytes;
             // The first write since then found what was there then.
             instead.entry(place).or_insert_with(|| record.old.map(Bytes::from));

@@ -6,6 +6,7 @@ use super::{schema, update};
 use crate::DynamoDb;
 use crate::api::input::{GlobalSecondaryIndex, LocalSecondaryIndex, ProvisionedThroughput};
 use crate::api::output::TableDescription;
+use crate::encryption::Encryption;
 use crate::error::{Error, Result};
 use crate::request::{scope, table_name};
 use crate::rows::{self, Change, Rows, Scope};
@@ -25,6 +26,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) id: &'a str,
     /// In what it differs from the old one.
     pub(crate) overrides: Overrides,
+    /// What it is encrypted with.
+    pub(crate) encryption: Option<Encryption>,
 }
 
 /// In what the new table differs from the old one.
@@ -67,9 +70,12 @@ impl DynamoDb {
             stream: None,
             recovery: None,
             restored: Some(restored.clone()),
+            encryption: wanted.encryption.clone(),
             ..source.clone()
         };
         overridden(cx, &mut table, &wanted.overrides)?;
+        self.descriptions.attach(&mut table);
+        self.watch_key(cx, tx, &table)?;
         rows::put_table(tx, scope(cx), &table);
         copy(tx, scope(cx), source, &table, instead, cx.now_millis())?;
         let mut shown = description(cx, tx, &table, "CREATING")?;

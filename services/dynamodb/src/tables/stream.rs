@@ -58,6 +58,7 @@ impl DynamoDb {
             created,
             key: table.key.clone(),
             ended: None,
+            encryption: None,
         };
         store::put(tx, scope(cx), &stream);
         self.schedule_trimming(cx, tx, &stream)?;
@@ -74,6 +75,7 @@ impl DynamoDb {
         latest.enabled = false;
         if let Some(mut stream) = store::get(tx, scope(cx), &table.name, &latest.label)? {
             stream.ended = Some(cx.now_millis());
+            stream.encryption = table.encryption.clone();
             store::put(tx, scope(cx), &stream);
         }
         Ok(true)

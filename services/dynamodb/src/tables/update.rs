@@ -5,6 +5,7 @@ use super::{schema, stream};
 use crate::DynamoDb;
 use crate::api::input::{CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, ProvisionedThroughput};
 use crate::api::{UpdateTableInput, UpdateTableOutput};
+use crate::encryption::{self, For};
 use crate::error::{Error, Result};
 use crate::request::scope;
 use crate::rows::{self, Backfill, Sweep};
@@ -35,13 +36,21 @@ impl DynamoDb {
         let definitions = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
         let throughput = input.provisioned_throughput.as_ref();
         let mode = input.billing_mode.as_deref();
-        if throughput.is_none()
-            && mode.is_none()
-            && updates.is_empty()
-            && stream.is_none()
-            && input.table_class.is_none()
-            && input.deletion_protection_enabled.is_none()
-        {
+        let others = throughput.is_some()
+            || mode.is_some()
+            || !updates.is_empty()
+            || stream.is_some()
+            || input.table_class.is_some()
+            || input.deletion_protection_enabled.is_some();
+        if let Some(specification) = &input.sse_specification {
+            if others {
+                return Err(Error::invalid(
+                    "Server-Side Encryption modification must be the only operation in the request",
+                ));
+            }
+            return self.change_encryption(cx, &input.table_name, specification).await;
+        }
+        if !others {
             return Err(Error::validation(
                 "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
                  SSESpecification or ReplicaUpdates is required",
@@ -49,6 +58,9 @@ impl DynamoDb {
         }
         if none {
             return Err(Error::invalid("List of GlobalSecondaryIndexUpdates is empty"));
+        }
+        if let Some(table) = encryption::before(self, cx, &input.table_name)?.filter(|_| !updates.is_empty()) {
+            self.open(cx, For::Caller, &table).await?;
         }
         let shown = cx
             .write(|tx| {
