@@ -1,11 +1,12 @@
 //! Imports: new tables of what is found in S3.
 //!
-//! [`records`] reads items out of bytes; `run` does an import, as a task, with the rights of whoever asked; `report` tells
+//! [`records`] reads items out of bytes, which [`packed`] unpacks; `run` does an import, as a task, with the rights of whoever asked; `report` tells
 //! CloudWatch Logs of what could not be read. Source: "DynamoDB data import from Amazon S3" and "Import format quotas and
 //! validation" in the developer guide; refusals and counts as measured against AWS in 2026.
 //!
 //! Limits: the bytes of an object are held in memory while it is read. An import that a crash ends begins again.
 
+pub mod packed;
 pub mod records;
 mod report;
 mod run;

@@ -1,6 +1,6 @@
 //! Doing an import, as a task.
 
-use super::records::{Format, Records};
+use super::packed;
 use super::report::Report;
 use super::{Counts, Import, get};
 use crate::DynamoDb;
@@ -14,9 +14,7 @@ use crate::table::Table;
 use crate::tables::describe::moment;
 use crate::value::Item;
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use serde_json::{Value as Json, json};
-use std::io::{BufRead, BufReader, Read};
 use undercast_kernel::{Cx, Failure, Next};
 
 /// How many items are written at a time, and how many bytes.
@@ -191,7 +189,7 @@ impl Work<'_> {
             None => Ok(None),
         };
         let bytes = collected.map_err(Stopped::Broken)?.unwrap_or(Bytes::new());
-        let mut records = opened(&source.compression, bytes, self.import.format());
+        let mut records = packed::open(&source.compression, bytes, self.import.format());
         let mut waiting = Waiting::default();
         let mut index = 0;
         while let Some(record) = records.next() {
@@ -266,62 +264,5 @@ impl Waiting {
 
     fn is_full(&self) -> bool {
         self.items.len() >= STEP || self.bytes >= STEP_BYTES
-    }
-}
-
-/// The records of an object.
-fn opened(compression: &str, bytes: Bytes, format: Format) -> Records<Box<dyn BufRead + Send>> {
-    let bytes = std::io::Cursor::new(bytes);
-    let plain: Box<dyn BufRead + Send> = match compression {
-        "GZIP" => Box::new(BufReader::new(MultiGzDecoder::new(bytes))),
-        "ZSTD" => Box::new(BufReader::new(Frames { source: bytes, decoder: ruzstd::decoding::FrameDecoder::new() })),
-        _ => Box::new(bytes),
-    };
-    Records::new(plain, format)
-}
-
-/// All frames of Zstandard that stand one behind another.
-struct Frames {
-    source: std::io::Cursor<Bytes>,
-    decoder: ruzstd::decoding::FrameDecoder,
-}
-
-impl Read for Frames {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        use ruzstd::decoding::BlockDecodingStrategy::UptoBytes;
-        loop {
-            let read = self.decoder.read(into)?;
-            if read > 0 || into.is_empty() {
-                return Ok(read);
-            }
-            let wrong = |error: ruzstd::decoding::errors::FrameDecoderError| std::io::Error::other(error.to_string());
-            if self.decoder.is_finished() {
-                let (told, found) = (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum());
-                if told.is_some() && told != found {
-                    return Err(std::io::Error::other("a frame has another checksum than it says"));
-                }
-                if self.source.fill_buf()?.is_empty() {
-                    return Ok(0);
-                }
-                match self.decoder.reset(&mut self.source) {
-                    Err(error) if skipped(&error).is_some() => {
-                        let length = u64::from(skipped(&error).unwrap_or(0));
-                        self.source.set_position(self.source.position().saturating_add(length));
-                    }
-                    other => other.map_err(wrong)?,
-                }
-            } else {
-                self.decoder.decode_blocks(&mut self.source, UptoBytes(64 * 1024)).map_err(wrong)?;
-            }
-        }
-    }
-}
-
-/// The length of a frame that is to be passed over, if that is what was met.
-fn skipped(error: &ruzstd::decoding::errors::FrameDecoderError) -> Option<u32> {
-    use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-    match error {
-        FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. }) => Some(*length),
-        _ => None,
     }
 }

@@ -7,7 +7,7 @@ mod read;
 mod write;
 
 pub use read::{IonError, item};
-pub(crate) use write::{Field, line};
+pub use write::{Field, line};
 
 /// What tells a list that is a set of texts from one that is a list.
 const STRINGS: &str = "$dynamodb_SS";

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// A part of a line.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Field<'a> {
+pub enum Field<'a> {
     /// An item, a key, an image.
     Map(MapRef<'a>),
     /// When something was written, in microseconds since 1970.
@@ -18,7 +18,7 @@ pub(crate) enum Field<'a> {
 ///
 /// # Errors
 /// [`Corrupt`].
-pub(crate) fn line(name: &str, fields: &[(&str, Field<'_>)]) -> Result<String, Corrupt> {
+pub fn line(name: &str, fields: &[(&str, Field<'_>)]) -> Result<String, Corrupt> {
     let mut out = format!("{VERSION} {{{name}:");
     match fields {
         [("", field)] => part(*field, &mut out)?,
