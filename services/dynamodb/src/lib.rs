@@ -6,9 +6,10 @@
 //! structs: `api::form` reads them from the wire into [`value`] and writes them to the wire from their stored form.
 //!
 //! The parameters from before there were expressions become the same trees that expressions become (`legacy`), and so do the
-//! conditions and changes of PartiQL statements (`partiql`).
+//! conditions and changes of PartiQL statements (`partiql`). Tables go to S3 and come from it in `exports` and [`imports`],
+//! as tasks; [`encryption`] seals rows with keys of KMS.
 //!
-//! Limits: global tables of several regions, policies of tables, exports and imports are not built, and are
+//! Limits: global tables of several regions and policies of tables are not built, and are
 //! refused. A table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's
 //! does. Indexes are filled and tables restored in one transaction, which holds up other writers. Nothing is throttled.
 

@@ -237,6 +237,28 @@ async fn keys_that_cannot_be_used_make_no_table() {
     assert_eq!((pair.0, pair.1.as_str()), (500, "InternalServerError"));
     assert_eq!(cloud.ok("ListTables", json!({})).await["TableNames"], json!([]));
     cloud.ok("CreateTable", wanted(json!({}))).await;
+    let pair = cloud.other("kms", "CreateKey", json!({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"})).await;
+    let pair = with_key(&pair["KeyMetadata"]["Arn"]);
+    let backup =
+        cloud.ok("CreateBackup", json!({"TableName": "tab", "BackupName": "one"})).await["BackupDetails"]["BackupArn"]
+            .clone();
+    let recovery = json!({"PointInTimeRecoveryEnabled": true});
+    cloud
+        .ok("UpdateContinuousBackups", json!({"TableName": "tab", "PointInTimeRecoverySpecification": recovery}))
+        .await;
+    for (operation, input) in [
+        ("UpdateTable", json!({"TableName": "tab", "SSESpecification": pair})),
+        (
+            "RestoreTableFromBackup",
+            json!({"BackupArn": backup, "TargetTableName": "two", "SSESpecificationOverride": pair}),
+        ),
+        (
+            "RestoreTableToPointInTime",
+            json!({"SourceTableName": "tab", "UseLatestRestorableTime": true, "TargetTableName": "two", "SSESpecificationOverride": pair}),
+        ),
+    ] {
+        assert_eq!(cloud.err(operation, input).await.code, "InternalServerError", "{operation}");
+    }
     let both = json!({"TableName": "tab", "SSESpecification": {"Enabled": true}, "DeletionProtectionEnabled": true});
     assert!(cloud.err("UpdateTable", both).await.message.ends_with("must be the only operation in the request"));
 }

@@ -307,6 +307,17 @@ async fn moments_that_cannot_be_exported_are_refused() {
     assert_eq!(refused(json!({})).await.0, "PointInTimeRecoveryUnavailableException");
 }
 
+#[tokio::test]
+async fn there_are_not_more_exports_at_a_time_than_aws_allows() {
+    let cloud = prepared().await;
+    let rule = json!({"service": "s3", "operation": "PutObject", "effect": "abort"});
+    cloud.faults().add(serde_json::from_value(rule).unwrap()).unwrap();
+    for _ in 0..300 {
+        cloud.ok("ExportTableToPointInTime", request(json!({}))).await;
+    }
+    assert_eq!(cloud.err("ExportTableToPointInTime", request(json!({}))).await.code, "LimitExceededException");
+}
+
 /// An export that was begun before a crash is written after it, and its caller is still the one who asked.
 #[test]
 fn an_export_survives_a_restart() {

@@ -232,6 +232,19 @@ async fn a_token_begins_one_import() {
 }
 
 #[tokio::test]
+async fn there_are_not_more_imports_at_a_time_than_aws_allows() {
+    let cloud = prepared(&[]).await;
+    let of = |number: usize| {
+        let name = format!("table{number}");
+        request("CSV", json!({"ClientToken": name, "TableCreationParameters": table(&name, "pk:S", "")}))
+    };
+    for number in 0..50 {
+        cloud.ok("ImportTable", of(number)).await;
+    }
+    assert_eq!(cloud.err("ImportTable", of(50)).await.code, "LimitExceededException");
+}
+
+#[tokio::test]
 async fn imports_are_listed_newest_first_and_outlive_their_tables() {
     let cloud = prepared(&[]).await;
     let mut arns = Vec::new();

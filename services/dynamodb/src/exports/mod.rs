@@ -32,6 +32,9 @@ const EXPORTS: &str = "dynamodb.exports";
 /// How long what an export needs waits to be swept.
 pub(crate) const WAIT: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// Most exports of an account and region that are written at a time.
+const MOST: usize = 300;
+
 /// What tells the tokens of exports from those of other operations.
 const TOKENS: &str = "dynamodb.export";
 
@@ -233,6 +236,13 @@ impl DynamoDb {
                     }
                 }
                 let export = asked.begin(self, cx, tx, &id, &token, &by)?;
+                let running = all(tx, scope(cx), None)?.iter().filter(|e| e.state == State::InProgress).count();
+                if running >= MOST {
+                    return Err(Error::limit_exceeded(format!(
+                        "Subscriber limit exceeded: There can be at most {MOST} exports at a time"
+                    ))
+                    .into());
+                }
                 export.put(tx, scope(cx));
                 self.schedule_export(cx, tx, &export)?;
                 Ok(export)

@@ -33,6 +33,9 @@ use undercast_store::{Order, Page, Part, Read, Tx, prefix_end};
 
 const IMPORTS: &str = "dynamodb.imports";
 
+/// Most imports of an account and region that are done at a time.
+const MOST: usize = 50;
+
 /// An import.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub(crate) struct Import {
@@ -265,6 +268,12 @@ impl DynamoDb {
     fn begin_import(&self, cx: &Cx, tx: &mut Tx<'_>, import: &Import) -> Result<Import> {
         if let Some(before) = self.begun_before(cx, tx, import)? {
             return Ok(before);
+        }
+        let running = all(tx, scope(cx), None)?.iter().filter(|other| other.state == State::InProgress).count();
+        if running >= MOST {
+            return Err(Error::limit_exceeded(format!(
+                "Subscriber limit exceeded: There can be at most {MOST} imports at a time"
+            )));
         }
         import.put(tx, scope(cx));
         rows::put_table(tx, scope(cx), &import.table);
