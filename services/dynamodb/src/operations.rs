@@ -17,9 +17,9 @@ impl Service for DynamoDb {
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
-        let of_items = api::SERVICE.operations.get(operation).is_some_and(|o| self.data_events().contains(&o.name));
+        let of_items = || api::SERVICE.operations.get(operation).is_some_and(|o| self.data_events().contains(&o.name));
         match self.has_encrypted(cx) {
-            Ok(true) if of_items => Box::pin(async move {
+            Ok(true) if of_items() => Box::pin(async move {
                 self.open_all(cx, &input).await?;
                 api::call(self, cx, operation, input).await
             }),
