@@ -38,6 +38,9 @@ pub(crate) fn bench(what: &[&str]) -> Result<(), Failed> {
     if what == ["s3"] {
         bench.arg(Python::ensure()?.place("aws"));
     }
+    if what == ["dynamodb"] {
+        bench.arg(Python::with("venv-moto", MOTO)?.place("moto_server")).arg(dynalite()?);
+    }
     bench.arg(binary);
     shell::run_command(bench)
 }
@@ -86,6 +89,10 @@ fn install(packages: &[&str]) -> Result<(), Failed> {
     arguments.extend(packages);
     run(&arguments)
 }
+
+/// What DynamoDB is measured beside.
+const MOTO: &[&str] = &["moto[server,dynamodb]==5.2.5"];
+const DYNALITE: &str = "dynalite@4.0.0";
 
 /// The Python environment: made on first use.
 pub(crate) struct Python(PathBuf);
@@ -176,6 +183,21 @@ pub(crate) fn node_runtime() -> Result<String, Failed> {
 /// Installs a JDK and Maven where there are none.
 pub(crate) fn java() -> Result<(), Failed> {
     if has("javac") && has("mvn") { Ok(()) } else { install(&["default-jdk-headless", "maven"]) }
+}
+
+/// Installs dynalite beside the other tools, and says where it is.
+fn dynalite() -> Result<PathBuf, Failed> {
+    node_runtime()?;
+    let folder = cache().join("dynalite");
+    let program = folder.join("node_modules/.bin/dynalite");
+    if !program.exists() {
+        say(&format!("installing dynalite into {}", folder.display()));
+        crate::demo::empty(&folder)?;
+        let mut install = command("npm", &["install", "--silent", "--no-audit", "--no-fund", DYNALITE]);
+        install.current_dir(&folder);
+        shell::run_command(install)?;
+    }
+    Ok(program)
 }
 
 /// Installs what the lock file in `folder` names.

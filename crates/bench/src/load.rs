@@ -67,33 +67,61 @@ impl Load {
     }
 }
 
-async fn ask_until(mut stream: TcpStream, index: usize, request: Bytes, until: Instant) -> Result<Done, Failed> {
+async fn ask_until(stream: TcpStream, index: usize, request: Bytes, until: Instant) -> Result<Done, Failed> {
     let mut answers = 0;
-    let mut buffer = vec![0; 64 * 1024];
+    let mut connection = Connection { address: stream.peer_addr()?, stream, buffer: vec![0; 64 * 1024] };
     loop {
-        stream.write_all(&request).await?;
+        connection.ask(&request).await?;
+        answers += 1;
+        if Instant::now() >= until {
+            return Ok(Done { stream: connection.stream, index, answers });
+        }
+    }
+}
+
+/// A connection that waits for each answer.
+pub(crate) struct Connection {
+    address: SocketAddr,
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    /// Opens one.
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self, Failed> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { address, stream, buffer: vec![0; 64 * 1024] })
+    }
+
+    /// Sends a request that must succeed, and reads as little of the answer as can be. Says how long it was, head and body.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<usize, Failed> {
+        self.stream.write_all(request).await?;
         let mut filled = 0;
         let length = loop {
-            filled += some(stream.read(&mut buffer[filled..]).await?)?;
-            match whole(&buffer[..filled]) {
+            filled += some(self.stream.read(&mut self.buffer[filled..]).await?)?;
+            match whole(&self.buffer[..filled]) {
                 Some(length) => break length,
-                None if filled == buffer.len() => return Err(Failed::Said("an answer has no end".to_owned())),
+                None if filled == self.buffer.len() => return Err(Failed::Said("an answer has no end".to_owned())),
                 None => {}
             }
         };
         // Anything but success would be fast for the wrong reason.
-        if buffer.get(9..12) != Some(b"200") {
-            let shown = String::from_utf8_lossy(&buffer[..filled]).into_owned();
+        if self.buffer.get(9..12) != Some(b"200") {
+            let shown = String::from_utf8_lossy(&self.buffer[..filled]).into_owned();
             return Err(Failed::Said(format!("the load was refused: {shown}")));
         }
+        let closes = memmem::find(&self.buffer[..filled.min(512)], b"onnection: close\r\n").is_some();
         let mut left = length.saturating_sub(filled);
         while left > 0 {
-            left = left.saturating_sub(some(stream.read(&mut buffer).await?)?);
+            left = left.saturating_sub(some(self.stream.read(&mut self.buffer).await?)?);
         }
-        answers += 1;
-        if Instant::now() >= until {
-            return Ok(Done { stream, index, answers });
+        // Some servers let go of every client.
+        if closes {
+            self.stream = TcpStream::connect(self.address).await?;
+            self.stream.set_nodelay(true)?;
         }
+        Ok(length)
     }
 }
 

@@ -13,7 +13,9 @@ mod plan;
 mod python;
 mod server;
 mod signed;
+mod store;
 mod table;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +23,9 @@ use std::process::ExitCode;
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
-    #[error("usage: undercast-bench [s3 PATH-OF-AWS] PATH-OF-UNDERCAST")]
+    #[error(
+        "usage: undercast-bench [store | s3 PATH-OF-AWS | dynamodb PATH-OF-MOTO PATH-OF-DYNALITE] PATH-OF-UNDERCAST"
+    )]
     Usage,
     #[error("{0} could not be started")]
     Start(PathBuf, #[source] std::io::Error),
@@ -45,6 +49,12 @@ fn main() -> ExitCode {
             Ok(address) => bare::serve_file(address, Path::new(path)),
             Err(_) => Err(Failed::Usage),
         },
+        ["fill", folder] => store::fill(Path::new(folder)),
+        ["store", _] => store::run(),
+        ["dynamodb", moto, dynalite, binary] => {
+            let others = tables::Others { moto: Path::new(moto), dynalite: Path::new(dynalite) };
+            tables::run(Path::new(binary), &others)
+        }
         ["s3", aws, binary] => objects::run(Path::new(binary), Path::new(aws)),
         [binary] => plan::run(Path::new(binary)),
         _ => Err(Failed::Usage),

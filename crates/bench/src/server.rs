@@ -31,11 +31,29 @@ impl Server {
         arguments: impl Fn(SocketAddr) -> Vec<String>,
         first: impl Fn(SocketAddr) -> Vec<u8>,
     ) -> Result<Self, Failed> {
+        Self::begin(program, arguments, first, Stdio::inherit())
+    }
+
+    /// The same of a program whose complaints nobody wants to read.
+    pub(crate) fn start_quietly(
+        program: &Path,
+        arguments: impl Fn(SocketAddr) -> Vec<String>,
+        first: impl Fn(SocketAddr) -> Vec<u8>,
+    ) -> Result<Self, Failed> {
+        Self::begin(program, arguments, first, Stdio::null())
+    }
+
+    fn begin(
+        program: &Path,
+        arguments: impl Fn(SocketAddr) -> Vec<String>,
+        first: impl Fn(SocketAddr) -> Vec<u8>,
+        complaints: Stdio,
+    ) -> Result<Self, Failed> {
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let asked = first(address);
         let began = Instant::now();
         let mut command = Command::new(program);
-        command.args(arguments(address)).stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(arguments(address)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(complaints);
         let child = command.spawn().map_err(|source| Failed::Start(program.to_owned(), source))?;
         let mut server = Self { child, address, start: Duration::ZERO };
         while began.elapsed() < Duration::from_secs(10) {

@@ -18,7 +18,7 @@ struct Disk {
 }
 
 impl Backend for Disk {
-    fn snapshot(&self) -> Result<Arc<dyn Read + Send + Sync>> {
+    fn snapshot(&self) -> Arc<dyn Read + Send + Sync> {
         self.memory.snapshot()
     }
 

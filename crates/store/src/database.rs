@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::{Backend, Batch, Error, Order, Page, Read, Result};
+use crate::{Backend, Batch, Error, Order, Page, Read, Result, layers};
 
 /// The state of the whole cloud.
 #[derive(Clone)]
@@ -18,13 +18,10 @@ pub struct Database {
 struct Shared {
     backend: Arc<dyn Backend>,
     state: Mutex<State>,
-    /// The same as in `state`, for readers: they do not wait while a writer runs its closure.
-    committed: RwLock<Arc<dyn Read + Send + Sync>>,
     wake: Condvar,
 }
 
 struct State {
-    committed: Arc<dyn Read + Send + Sync>,
     /// The group that is on its way to the disk.
     flushing: Arc<Batch>,
     /// The group that collects meanwhile.
@@ -59,34 +56,21 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Makes a commit seen, before anybody is told of it.
-    fn publish(&self, state: &mut State, snapshot: Arc<dyn Read + Send + Sync>) {
-        *self.committed.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
-        state.committed = snapshot;
-    }
 }
 
 impl Database {
     /// Opens a database over a backend. A durable one gets a thread that commits groups; it ends with the last handle.
     ///
     /// # Errors
-    /// When the backend cannot be read, or the thread cannot be started.
+    /// When the thread cannot be started.
     pub fn new(backend: Arc<dyn Backend>) -> Result<Self> {
-        let committed = backend.snapshot()?;
         let state = State {
-            committed: committed.clone(),
             flushing: Arc::default(),
             pending: Batch::new(),
             group: watch::Sender::new(Fate::Open),
             closed: false,
         };
-        let shared = Arc::new(Shared {
-            backend,
-            state: Mutex::new(state),
-            committed: RwLock::new(committed),
-            wake: Condvar::new(),
-        });
+        let shared = Arc::new(Shared { backend, state: Mutex::new(state), wake: Condvar::new() });
         if !shared.backend.immediate() {
             let flusher = shared.clone();
             let started = std::thread::Builder::new().name("store".to_owned()).spawn(move || flush(&flusher));
@@ -97,7 +81,7 @@ impl Database {
 
     /// Committed state as it is now.
     pub fn read(&self) -> Snapshot {
-        Snapshot(self.shared.committed.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Snapshot(self.shared.backend.snapshot())
     }
 
     /// Runs `change` on the newest state, one writer at a time, and returns when its writes are permanent.
@@ -111,7 +95,7 @@ impl Database {
     ) -> std::result::Result<T, E> {
         let (value, waiting) = {
             let mut state = self.shared.state();
-            let mut tx = Tx { state: &state, writes: Batch::new() };
+            let mut tx = Tx { state: &state, committed: self.shared.backend.snapshot(), writes: Batch::new() };
             let value = change(&mut tx)?;
             let writes = tx.writes;
             if writes.is_empty() {
@@ -120,7 +104,6 @@ impl Database {
                 (value, unsettled.then(|| state.group.subscribe()))
             } else if self.shared.backend.immediate() {
                 self.shared.backend.commit(&writes)?;
-                self.shared.publish(&mut state, self.shared.backend.snapshot()?);
                 (value, None)
             } else {
                 if state.closed {
@@ -149,6 +132,8 @@ impl Database {
             let waited = self.shared.wake.wait_timeout(state, std::time::Duration::from_millis(50));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        drop(state);
+        self.shared.backend.close();
     }
 }
 
@@ -182,12 +167,12 @@ fn flush(shared: &Shared) {
             let group = std::mem::replace(&mut state.group, watch::Sender::new(Fate::Open));
             (state.flushing.clone(), group)
         };
-        let done = shared.backend.commit(&batch).and_then(|()| shared.backend.snapshot());
+        // Readers see it before its writers are told.
+        let done = shared.backend.commit(&batch);
         let mut state = shared.state();
         state.flushing = Arc::default();
         match done {
-            Ok(snapshot) => {
-                shared.publish(&mut state, snapshot);
+            Ok(()) => {
                 group.send_replace(Fate::Committed);
             }
             Err(error) => {
@@ -209,6 +194,7 @@ fn flush(shared: &Shared) {
 /// A transaction: reads what is there with its own writes on top.
 pub struct Tx<'a> {
     state: &'a State,
+    committed: Arc<dyn Read + Send + Sync>,
     writes: Batch,
 }
 
@@ -233,7 +219,7 @@ impl Read for Tx<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
         match self.layers().iter().find_map(|layer| layer.get(key)) {
             Some(found) => Ok(found.clone()),
-            None => self.state.committed.get(key),
+            None => self.committed.get(key),
         }
     }
 
@@ -250,44 +236,15 @@ impl Read for Tx<'_> {
             }
         }
         if over.is_empty() {
-            return self.state.committed.scan(page);
+            return self.committed.scan(page);
         }
         // Deleted keys may hide rows, so that many more are asked for.
         let hidden = over.values().filter(|v| v.is_none()).count();
-        let below = self.state.committed.scan(&Page { limit: page.limit.saturating_add(hidden), ..page.clone() })?;
-        Ok(merge(below, over, page))
-    }
-}
-
-/// Puts the rows of upper layers over those below.
-fn merge(below: Vec<(Bytes, Bytes)>, over: BTreeMap<&[u8], Option<&Bytes>>, page: &Page) -> Vec<(Bytes, Bytes)> {
-    let ascending = page.order == Order::Ascending;
-    let mut over: Vec<_> = over.into_iter().collect();
-    if !ascending {
-        over.reverse();
-    }
-    let (mut below, mut over) = (below.into_iter().peekable(), over.into_iter().peekable());
-    let mut out = Vec::new();
-    while out.len() < page.limit {
-        let order = match (below.peek(), over.peek()) {
-            (Some((b, _)), Some((o, _))) => {
-                let order = b.as_ref().cmp(o);
-                if ascending { order } else { order.reverse() }
-            }
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => break,
-        };
-        if order.is_le() {
-            let row = below.next();
-            if order.is_lt() {
-                out.extend(row);
-                continue;
-            }
-        }
-        if let Some((key, Some(value))) = over.next() {
-            out.push((Bytes::copy_from_slice(key), value.clone()));
+        let below = self.committed.scan(&Page { limit: page.limit.saturating_add(hidden), ..page.clone() })?;
+        let below = below.into_iter().map(Ok);
+        match page.order {
+            Order::Ascending => layers::merge(below, over.into_iter(), page.order, page.limit),
+            Order::Descending => layers::merge(below, over.into_iter().rev(), page.order, page.limit),
         }
     }
-    out
 }

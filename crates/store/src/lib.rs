@@ -12,6 +12,7 @@ mod cipher;
 mod database;
 mod durable;
 mod key;
+mod layers;
 mod memory;
 mod owners;
 mod remembered;
@@ -175,10 +176,7 @@ pub type Batch = BTreeMap<Vec<u8>, Option<Bytes>>;
 /// A place where committed state is kept.
 pub trait Backend: Send + Sync {
     /// The committed state as it is now; later commits do not change it.
-    ///
-    /// # Errors
-    /// When the engine fails.
-    fn snapshot(&self) -> Result<Arc<dyn Read + Send + Sync>>;
+    fn snapshot(&self) -> Arc<dyn Read + Send + Sync>;
 
     /// Makes the writes of a batch permanent, all or none.
     ///
@@ -188,4 +186,7 @@ pub trait Backend: Send + Sync {
 
     /// A commit costs so little that it needs no group.
     fn immediate(&self) -> bool;
+
+    /// No commit comes any more: what was put off is done now.
+    fn close(&self) {}
 }

@@ -1,6 +1,6 @@
 //! State in memory: for `--ephemeral` and simulation. A snapshot is one reference count.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use imbl::OrdMap;
@@ -12,7 +12,7 @@ type Rows = OrdMap<Vec<u8>, Bytes>;
 /// A backend that forgets.
 #[derive(Default)]
 pub struct Memory {
-    rows: Mutex<Rows>,
+    rows: RwLock<Arc<View>>,
 }
 
 impl Memory {
@@ -23,12 +23,13 @@ impl Memory {
 }
 
 impl Backend for Memory {
-    fn snapshot(&self) -> Result<Arc<dyn Read + Send + Sync>> {
-        Ok(Arc::new(View(self.rows.lock().unwrap_or_else(PoisonError::into_inner).clone())))
+    fn snapshot(&self) -> Arc<dyn Read + Send + Sync> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn commit(&self, batch: &Batch) -> Result<()> {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut view = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        let rows = &mut Arc::make_mut(&mut view).0;
         for (key, value) in batch {
             match value {
                 Some(value) => drop(rows.insert(key.clone(), value.clone())),
@@ -43,6 +44,7 @@ impl Backend for Memory {
     }
 }
 
+#[derive(Clone, Default)]
 struct View(Rows);
 
 impl Read for View {
