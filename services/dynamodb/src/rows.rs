@@ -17,12 +17,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 use undercast_store::{Order, Page, Part, Read, Remembered, Tx, prefix_end};
 
-const TABLES: &str = "dynamodb.tables";
-const ITEMS: &str = "dynamodb.items";
+pub(crate) const TABLES: &str = "dynamodb.tables";
+pub(crate) const ITEMS: &str = "dynamodb.items";
 const COUNTS: &str = "dynamodb.counts";
 
 /// The number under which expiry times are kept.
-const EXPIRY: u16 = u16::MAX;
+pub(crate) const EXPIRY: u16 = u16::MAX;
 
 /// Whose state it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -199,59 +199,19 @@ pub fn get(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, place: 
 }
 
 /// A row as it is, of what is kept of it.
-fn opened(table: &Table, number: u16, place: &[u8], kept: Bytes) -> Result<Bytes> {
+///
+/// # Errors
+/// When it is damaged, or the key of its table is not at hand.
+pub(crate) fn opened(table: &Table, number: u16, place: &[u8], kept: Bytes) -> Result<Bytes> {
     table.keys().open(&[table.id.as_bytes(), &number.to_be_bytes(), place], kept)
 }
 
 /// What is kept of a row.
-fn sealed(table: &Table, number: u16, place: &[u8], row: Bytes) -> Result<Bytes> {
+///
+/// # Errors
+/// When the key of its table is not at hand.
+pub(crate) fn sealed(table: &Table, number: u16, place: &[u8], row: Bytes) -> Result<Bytes> {
     table.keys().seal(&[table.id.as_bytes(), &number.to_be_bytes(), place], row)
-}
-
-/// Seals up to `limit` rows of a table and its indexes, behind the one with the key `after`, as they would be if they were
-/// written now; gives the key of the last one that was looked at, or `None` when all have been.
-///
-/// # Errors
-/// When the store fails, a row is damaged, or its key is not at hand.
-pub fn reseal(
-    tx: &mut Tx<'_>,
-    scope: Scope<'_>,
-    table: &Table,
-    after: Option<&[u8]>,
-    limit: usize,
-) -> Result<Option<Vec<u8>>> {
-    let prefix = scope.rows(ITEMS, &table.id);
-    let start = after.map_or_else(|| prefix.clone(), |key| [key, &[0]].concat());
-    let found = tx.scan(&Page { start, end: prefix_end(&prefix), order: Order::Ascending, limit })?;
-    for (key, kept) in &found {
-        let Some((number, place)) = key.get(prefix.len()..).and_then(|rest| rest.split_first_chunk::<2>()) else {
-            continue;
-        };
-        let number = u16::from_be_bytes(*number);
-        // Expiry times have no values.
-        if number == EXPIRY || table.keys().is_current(kept) {
-            continue;
-        }
-        let row = opened(table, number, place, kept.clone())?;
-        tx.put(key.to_vec(), sealed(table, number, place, row)?);
-    }
-    Ok(if found.len() < limit { None } else { found.into_iter().next_back().map(|(key, _)| key.to_vec()) })
-}
-
-/// Whether any table of any account has keys.
-///
-/// # Errors
-/// When the store fails or a description cannot be read.
-pub fn any_encrypted(from: &(impl Read + ?Sized)) -> Result<bool> {
-    let mut prefix = Vec::new();
-    text(TABLES, &mut prefix);
-    let page = Page { end: prefix_end(&prefix), start: prefix, order: Order::Ascending, limit: usize::MAX };
-    for (_, stored) in from.scan(&page)? {
-        if minicbor::decode::<Table>(&stored)?.encryption.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// The description of a table, not remembered.

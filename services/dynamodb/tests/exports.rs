@@ -31,7 +31,8 @@ async fn delete(cloud: &Cloud, pk: &str) {
 
 fn request(more: Json) -> Json {
     let mut input = json!({"TableArn": TABLE, "S3Bucket": "exports"});
-    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Json::Object(more) = more else { panic!("{more} is no object") };
+    input.as_object_mut().unwrap().extend(more);
     input
 }
 

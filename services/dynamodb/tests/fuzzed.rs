@@ -24,7 +24,7 @@ pub(crate) fn import(bytes: &[u8]) {
     let compression = ["NONE", "NONE", "GZIP", "ZSTD"][usize::from(how >> 2 & 3)];
     let mut records = packed::open(compression, object.to_vec(), format);
     let mut over = false;
-    while let Some(record) = records.next() {
+    for record in records.by_ref() {
         assert!(!over, "something came behind the last record");
         let item = match record {
             Ok(item) => item,

@@ -10,6 +10,7 @@
 //! written before a table got a key stay as they were. A table whose key is gone is not archived after a week, and a table
 //! may change its key as often as it likes.
 
+mod anew;
 mod change;
 mod kms;
 mod ring;
@@ -219,7 +220,7 @@ impl DynamoDb {
     /// When the store fails.
     pub(crate) fn has_encrypted(&self, cx: &Cx) -> Result<bool> {
         if !self.looked.load(Ordering::Acquire) {
-            if rows::any_encrypted(&cx.read())? {
+            if anew::any_encrypted(&cx.read())? {
                 self.descriptions.ring().note();
             }
             self.looked.store(true, Ordering::Release);
@@ -317,7 +318,7 @@ impl DynamoDb {
         if now.encryption != table.encryption {
             return Ok(None);
         }
-        let next = rows::reseal(tx, scope(cx), &now, after, STEP)?;
+        let next = anew::reseal(tx, scope(cx), &now, after, STEP)?;
         if next.is_none() {
             let mut done = (*now).clone();
             if let Some(encryption) = &mut done.encryption {

@@ -231,7 +231,7 @@ impl DynamoDb {
                     Repeated::Another => return Err(Error::export_conflict().into()),
                     Repeated::Same => {
                         let all = all(tx, scope(cx), Some(name))?;
-                        let before = all.into_iter().filter(|export| export.token == token).next_back();
+                        let before = all.into_iter().rfind(|export| export.token == token);
                         return Ok(before.ok_or_else(Error::export_conflict)?);
                     }
                 }

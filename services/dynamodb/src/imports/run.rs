@@ -191,8 +191,7 @@ impl Work<'_> {
         let bytes = collected.map_err(Stopped::Broken)?.unwrap_or(Bytes::new());
         let mut records = packed::open(&source.compression, bytes, self.import.format());
         let mut waiting = Waiting::default();
-        let mut index = 0;
-        while let Some(record) = records.next() {
+        for (index, record) in (0..).zip(records.by_ref()) {
             let checked = record.map_err(|problem| problem.message).and_then(|item| self.checked(item));
             match checked {
                 Ok((place, stored)) => waiting.add(place, stored),
@@ -202,7 +201,6 @@ impl Work<'_> {
                     told.map_err(|failure| of_logs(self.cx, failure, true))?;
                 }
             }
-            index += 1;
             if waiting.is_full() {
                 self.write(&mut waiting).await?;
             }
