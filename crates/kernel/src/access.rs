@@ -1,6 +1,7 @@
 //! What a call needs to be allowed, and the decision.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -150,17 +151,41 @@ pub struct IdentityPolicies {
     pub tags: Vec<(String, String)>,
 }
 
+/// Condition keys that are worked out when a policy asks for one, at most once: most policies ask for none.
+pub(crate) struct Later<'a> {
+    work: Option<&'a dyn Fn() -> Result<MapContext>>,
+    done: OnceCell<Result<MapContext>>,
+}
+
+impl<'a> Later<'a> {
+    /// Keys of this work, which knows none where it is `None`.
+    pub(crate) fn new(work: Option<&'a dyn Fn() -> Result<MapContext>>) -> Self {
+        Self { work, done: OnceCell::new() }
+    }
+
+    fn lookup(&self, key: &str) -> Option<Values<'_>> {
+        let work = self.work?;
+        self.done.get_or_init(work).as_ref().ok()?.lookup(key)
+    }
+
+    /// A decision without keys that could not be worked out is none.
+    fn check(self) -> Result<()> {
+        self.done.into_inner().map_or(Ok(()), |done| done.map(drop))
+    }
+}
+
 /// The condition keys that every call has.
 struct CallContext<'a> {
     cx: &'a Cx,
     access: &'a MapContext,
+    later: &'a Later<'a>,
     owner: &'a str,
     tags: &'a [(String, String)],
 }
 
 impl Context for CallContext<'_> {
     fn lookup(&self, key: &str) -> Option<Values<'_>> {
-        if let Some(found) = self.access.lookup(key) {
+        if let Some(found) = self.access.lookup(key).or_else(|| self.later.lookup(key)) {
             return Some(found);
         }
         let owned = |text: String| Some(Values::One(Cow::Owned(text)));
@@ -202,8 +227,14 @@ pub(crate) struct Verdict {
     pub(crate) explanation: Json,
 }
 
-/// Decides whether the principal of `cx` may do what `access` says.
-pub(crate) fn weigh(cx: &Cx, identities: Option<&dyn Identities>, access: &Access, explain: bool) -> Result<Verdict> {
+/// Decides whether the principal of `cx` may do what `access` says. `later`: more of its condition keys.
+pub(crate) fn weigh(
+    cx: &Cx,
+    identities: Option<&dyn Identities>,
+    access: &Access,
+    later: Later<'_>,
+    explain: bool,
+) -> Result<Verdict> {
     let owner = access.resource_account.as_deref().unwrap_or(cx.account());
     let own = |account: &str, policies: &[NamedPolicy]| account == cx.principal().account && policies.is_empty();
     let simple_root = matches!(cx.principal().kind, PrincipalKind::Root)
@@ -217,17 +248,18 @@ pub(crate) fn weigh(cx: &Cx, identities: Option<&dyn Identities>, access: &Acces
         None => Arc::default(),
     };
     let side = Side { resource: &access.resource, owner, policies: &access.policies };
-    let mut verdict = side.weigh(cx, &facts, access, explain);
+    let mut verdict = side.weigh(cx, &facts, (access, &later), explain);
     for behind in &access.behind {
         if !verdict.allowed {
             break;
         }
         let side = Side { resource: &behind.resource, owner: &behind.account, policies: &behind.policies };
-        let before = std::mem::replace(&mut verdict, side.weigh(cx, &facts, access, explain));
+        let before = std::mem::replace(&mut verdict, side.weigh(cx, &facts, (access, &later), explain));
         if explain && let Some(steps) = verdict.explanation.as_object_mut() {
             steps.insert("before".to_owned(), before.explanation);
         }
     }
+    later.check()?;
     Ok(verdict)
 }
 
@@ -239,8 +271,14 @@ struct Side<'a> {
 }
 
 impl Side<'_> {
-    fn weigh(&self, cx: &Cx, facts: &IdentityPolicies, access: &Access, explain: bool) -> Verdict {
-        let context = CallContext { cx, access: &access.context, owner: self.owner, tags: &facts.tags };
+    fn weigh(
+        &self,
+        cx: &Cx,
+        facts: &IdentityPolicies,
+        (access, later): (&Access, &Later<'_>),
+        explain: bool,
+    ) -> Verdict {
+        let context = CallContext { cx, access: &access.context, later, owner: self.owner, tags: &facts.tags };
         let request =
             Request { action: &access.action, resource: self.resource, principal: cx.principal(), context: &context };
         let levels: Vec<&[NamedPolicy]> = facts.service_control.iter().map(Vec::as_slice).collect();
@@ -290,7 +328,7 @@ impl Cx {
         if mode == IamMode::Off {
             return Ok(None);
         }
-        let verdict = weigh(self, self.kernel().identities(), access, false)?;
+        let verdict = weigh(self, self.kernel().identities(), access, Later::new(None), false)?;
         if !verdict.allowed && mode == IamMode::Audit {
             tracing::warn!(request = self.request_id(), message = verdict.message, "would have been denied");
             return Ok(None);

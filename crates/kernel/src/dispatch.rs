@@ -359,7 +359,9 @@ impl Kernel {
             return Ok(());
         }
         for needed in service.access(cx, operation, &decoded.input)? {
-            let verdict = access::weigh(cx, self.identities(), &needed, false)?;
+            let work = || service.conditions(cx, operation, &decoded.input, &needed);
+            let later = access::Later::new(Some(&work));
+            let verdict = access::weigh(cx, self.identities(), &needed, later, false)?;
             if !verdict.allowed {
                 *decision = Some(verdict.explanation);
                 if mode == IamMode::Enforce {

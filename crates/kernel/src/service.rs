@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
+use undercast_policy::MapContext;
 use undercast_store::{Owners, Shared, Snapshot};
 use undercast_wire::check::{self, Violation};
 use undercast_wire::decode::Malformed;
@@ -60,6 +61,21 @@ pub trait Service: Send + Sync + 'static {
     /// # Errors
     /// When the input names something that cannot be (a malformed ARN), or the store fails.
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>>;
+
+    /// Condition keys of a permission besides those that [`Service::access`] gave it. They are asked for when a policy
+    /// names a key that is not known yet, so that what is dear to find out costs only those who ask.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn conditions(
+        &self,
+        _cx: &Cx,
+        _operation: &'static Operation,
+        _input: &Fields,
+        _access: &Access,
+    ) -> Result<MapContext> {
+        Ok(MapContext::default())
+    }
 
     /// The answer to a request that breaks constraints of the model.
     fn invalid(&self, _operation: &'static Operation, violations: &[Violation]) -> AwsError {

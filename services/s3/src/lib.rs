@@ -97,6 +97,7 @@ use std::sync::Arc;
 
 pub use control::S3Control;
 use futures_core::future::BoxFuture;
+use undercast_kernel::policy::MapContext;
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::{Remembered, Shared, Snapshot};
 use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Exchange, Next, Result, Service, Task};
@@ -140,6 +141,16 @@ impl Service for S3 {
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         permission::access(self, cx, operation, input)
+    }
+
+    fn conditions(
+        &self,
+        cx: &Cx,
+        operation: &'static Operation,
+        input: &Fields,
+        access: &Access,
+    ) -> Result<MapContext> {
+        permission::conditions(self, cx, operation, input, access)
     }
 
     fn data_events(&self) -> &'static [&'static str] {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use undercast_kernel::policy::{NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
+use undercast_kernel::policy::{MapContext, NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::Read;
 use undercast_kernel::{Access, AwsError, Cx, Result, SignedIn};
 use undercast_wire::schema::Operation;
@@ -296,26 +296,43 @@ pub(crate) fn access(s3: &S3, cx: &Cx, operation: &'static Operation, input: &Fi
         first.policies.clear();
     }
     further(s3, cx, &from, &guarded, operation.name, input, &mut needed)?;
-    if guarded.is_asked(cx) {
-        for access in &mut needed {
-            access.context.set("s3:ResourceAccount", guarded.bucket.account.as_str());
-        }
-        if Setting::Abac.is_on(&guarded.bucket) {
-            let tags = buckets::tags(&from, &guarded.bucket)?.unwrap_or_default();
-            for access in &mut needed {
-                for (name, value) in &tags {
-                    access.context.set(&format!("aws:ResourceTag/{name}"), value.as_str());
-                }
-            }
-        }
-        for access in &mut needed {
-            conditions(access, cx, operation.name, input);
-        }
-        if let Some(key) = input.text("Key") {
-            existing(&from, &guarded, key, version, operation.name, &mut needed)?;
-        }
+    if let Some(key) = input.text("Key") {
+        with_owner(&from, &guarded, key, version, operation.name, &mut needed)?;
     }
     Ok(needed)
+}
+
+/// The condition keys of a call's permissions.
+pub(crate) fn conditions(
+    s3: &S3,
+    cx: &Cx,
+    operation: &'static Operation,
+    input: &Fields,
+    access: &Access,
+) -> Result<MapContext> {
+    let mut context = MapContext::new();
+    if !access.action.starts_with("s3:") {
+        return Ok(context);
+    }
+    said(&mut context, cx, operation.name, input);
+    let Some(name) = input.text("Bucket").filter(|_| operation.name != "CreateBucket") else { return Ok(context) };
+    let from = cx.read();
+    let bucket = match operation.name {
+        "GetBucketLocation" => Arc::new(bucket::anywhere(&from, name, None)?),
+        _ => s3.bucket(cx, &from, name, None)?,
+    };
+    context.set("s3:ResourceAccount", bucket.account.as_str());
+    if Setting::Abac.is_on(&bucket) {
+        for (name, value) in buckets::tags(&from, &bucket)?.unwrap_or_default() {
+            context.set(&format!("aws:ResourceTag/{name}"), value);
+        }
+    }
+    if let Some(key) = input.text("Key").filter(|_| reads(operation.name))
+        && let Found::Object(object) = versions::find(&from, &bucket, key, input.text("VersionId"))?
+    {
+        existing_tags(&mut context, &object);
+    }
+    Ok(context)
 }
 
 fn create(cx: &Cx, name: &str, input: &Fields) -> Vec<Access> {
@@ -325,7 +342,6 @@ fn create(cx: &Cx, name: &str, input: &Fields) -> Vec<Access> {
     if let Some(region) = configuration.and_then(|c| c.text("LocationConstraint")) {
         access.context.set("s3:LocationConstraint", region);
     }
-    conditions(&mut access, cx, "CreateBucket", input);
     let mut needed = vec![access];
     if matches!(configuration.and_then(|c| c.get("Tags")), Some(Value::List(tags)) if !tags.is_empty()) {
         needed.push(Access::new("s3:TagResource", arn.clone()));
@@ -390,7 +406,11 @@ fn further(
         let action = if source.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         let mut reading = vec![found.on_object(action, &source.key)];
         if found.is_asked(cx) {
-            existing(from, &found, &source.key, source.version.as_deref(), "GetObject", &mut reading)?;
+            let version = source.version.as_deref();
+            if let Found::Object(object) = versions::find(from, &found.bucket, &source.key, version)? {
+                reading.iter_mut().for_each(|access| existing_tags(&mut access.context, &object));
+            }
+            with_owner(from, &found, &source.key, version, "GetObject", &mut reading)?;
         }
         needed.append(&mut reading);
         if operation == "CopyObject" && input.text("AnnotationDirective") != Some("EXCLUDE") {
@@ -422,7 +442,7 @@ fn annotations(
 }
 
 /// Condition keys that stand in the request.
-fn conditions(access: &mut Access, cx: &Cx, operation: &str, input: &Fields) {
+fn said(context: &mut MapContext, cx: &Cx, operation: &str, input: &Fields) {
     const KEYS: &[(&str, &str)] = &[
         ("Prefix", "s3:prefix"),
         ("Delimiter", "s3:delimiter"),
@@ -449,27 +469,27 @@ fn conditions(access: &mut Access, cx: &Cx, operation: &str, input: &Fields) {
     ];
     for (member, key) in KEYS {
         if let Some(value) = input.text(member) {
-            access.context.set(key, value);
+            context.set(key, value);
         }
     }
-    signature_conditions(access, cx);
+    signature_conditions(context, cx);
     if let Some(Value::Timestamp(until)) = input.get("ObjectLockRetainUntilDate") {
-        access.context.set("s3:object-lock-retain-until-date", until.to_string());
+        context.set("s3:object-lock-retain-until-date", until.to_string());
         let days = (until.as_second() - cx.now().as_second()).div_euclid(24 * 60 * 60);
-        access.context.set("s3:object-lock-remaining-retention-days", days.to_string());
+        context.set("s3:object-lock-remaining-retention-days", days.to_string());
     }
     for (member, key) in [("MaxKeys", "s3:max-keys"), ("MaxAnnotationResults", "s3:max-annotation-results")] {
         if let Some(Value::Integer(most)) = input.get(member) {
-            access.context.set(key, most.to_string());
+            context.set(key, most.to_string());
         }
     }
-    writing_conditions(access, operation, input);
+    writing_conditions(context, operation, input);
 }
 
 /// How the request came, and how and when it was signed.
-fn signature_conditions(access: &mut Access, cx: &Cx) {
+fn signature_conditions(context: &mut MapContext, cx: &Cx) {
     if let Some(version) = cx.origin().tls {
-        access.context.set("s3:TlsVersion", version);
+        context.set("s3:TlsVersion", version);
     }
     if let Some(signed) = &cx.origin().signed {
         let place = match signed.place {
@@ -477,26 +497,26 @@ fn signature_conditions(access: &mut Access, cx: &Cx) {
             SignedIn::Query => "REST-QUERY-STRING",
             SignedIn::Form => "POST",
         };
-        access.context.set("s3:authType", place);
-        access.context.set("s3:signatureversion", signed.version.as_str());
+        context.set("s3:authType", place);
+        context.set("s3:signatureversion", signed.version.as_str());
         // AWS sees the header only, and not the parameter of a URL.
         if let Some(content) = &signed.content {
-            access.context.set("s3:x-amz-content-sha256", content.as_str());
+            context.set("s3:x-amz-content-sha256", content.as_str());
         }
         // Of presigned URLs and forms alone it is told how old they are, in milliseconds.
         if signed.place != SignedIn::Header {
             let age = cx.now_millis().saturating_sub(signed.at.as_millisecond());
-            access.context.set("s3:signatureAge", age.to_string());
+            context.set("s3:signatureAge", age.to_string());
         }
     }
 }
 
 /// What is written, and on which conditions.
-fn writing_conditions(access: &mut Access, operation: &str, input: &Fields) {
+fn writing_conditions(context: &mut MapContext, operation: &str, input: &Fields) {
     if matches!(operation, "PutObject" | "CopyObject" | "CompleteMultipartUpload") {
         for (member, key) in [("IfMatch", "s3:if-match"), ("IfNoneMatch", "s3:if-none-match")] {
             if let Some(value) = input.text(member) {
-                access.context.set(key, value);
+                context.set(key, value);
             }
         }
     }
@@ -509,7 +529,7 @@ fn writing_conditions(access: &mut Access, operation: &str, input: &Fields) {
             | "UploadPartCopy"
             | "CompleteMultipartUpload"
     ) {
-        access.context.set(
+        context.set(
             "s3:ObjectCreationOperation",
             (!operation.starts_with("Upload") && operation != "CreateMultipartUpload").to_string(),
         );
@@ -521,9 +541,9 @@ fn writing_conditions(access: &mut Access, operation: &str, input: &Fields) {
     };
     if !tags.is_empty() {
         for (key, value) in &tags {
-            access.context.set(&format!("s3:RequestObjectTag/{key}"), value.as_str());
+            context.set(&format!("s3:RequestObjectTag/{key}"), value.as_str());
         }
-        access.context.set_many("s3:RequestObjectTagKeys", tags.into_iter().map(|t| t.0).collect());
+        context.set_many("s3:RequestObjectTagKeys", tags.into_iter().map(|t| t.0).collect());
     }
 }
 
@@ -533,34 +553,35 @@ fn request_tags(fields: &Fields) -> Vec<(String, String)> {
     tags.iter().filter_map(pair).collect()
 }
 
-/// What the object as it is adds: `s3:ExistingObjectTag`, its ACL and its owner.
-fn existing(
+/// Whether what is there of an object counts for an operation on it.
+fn reads(operation: &str) -> bool {
+    matches!(operation, "GetObject" | "HeadObject" | "GetObjectAttributes" | "GetObjectAcl" | "PutObjectAcl")
+        || operation.ends_with("ObjectTagging")
+        || operation.ends_with("ObjectAnnotation")
+        || matches!(operation, "ListObjectAnnotations" | "SelectObjectContent" | "DeleteObject")
+}
+
+fn existing_tags(context: &mut MapContext, object: &Object) {
+    for (name, value) in &object.tags {
+        context.set(&format!("s3:ExistingObjectTag/{name}"), value.as_str());
+    }
+}
+
+/// Lets an object's own ACL and its owner count, where the bucket lets them.
+fn with_owner(
     from: &(impl Read + ?Sized),
     guarded: &Guarded,
     key: &str,
     version: Option<&str>,
     operation: &str,
-    needed: &mut [Access],
+    needed: &mut Vec<Access>,
 ) -> Result<()> {
-    let reads =
-        matches!(operation, "GetObject" | "HeadObject" | "GetObjectAttributes" | "GetObjectAcl" | "PutObjectAcl")
-            || operation.ends_with("ObjectTagging")
-            || operation.ends_with("ObjectAnnotation")
-            || operation == "ListObjectAnnotations"
-            || operation == "SelectObjectContent"
-            || operation == "DeleteObject";
-    if !reads {
-        return Ok(());
-    }
-    if let Found::Object(object) = versions::find(from, &guarded.bucket, key, version)? {
-        for access in needed {
-            for (name, value) in &object.tags {
-                access.context.set(&format!("s3:ExistingObjectTag/{name}"), value.as_str());
-            }
-            if operation != "DeleteObject" {
-                *access = guarded.of_version(access.clone(), &object);
-            }
-        }
+    let counts = guarded.bucket.ownership != Ownership::Enforced && operation != "DeleteObject";
+    if counts
+        && reads(operation)
+        && let Found::Object(object) = versions::find(from, &guarded.bucket, key, version)?
+    {
+        *needed = std::mem::take(needed).into_iter().map(|access| guarded.of_version(access, &object)).collect();
     }
     Ok(())
 }

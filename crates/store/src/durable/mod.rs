@@ -50,16 +50,17 @@ pub struct Durable {
     settler: Option<std::thread::JoinHandle<()>>,
 }
 
+/// The order in which its parts are let go of is the one in which they stand: the directory's lock comes last.
 struct Shared {
     due: Due,
-    disk: Box<dyn Disk>,
-    tree: Tree,
     view: RwLock<Arc<View>>,
+    tree: Tree,
     /// Held while a group is written, and while the log turns.
     log: Mutex<Logging>,
     settling: Mutex<Settling>,
     /// Told of every change of `settling`.
     changed: Condvar,
+    disk: Box<dyn Disk>,
 }
 
 /// The log as this process has it.
