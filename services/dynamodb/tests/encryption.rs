@@ -187,6 +187,30 @@ async fn encryption_can_be_changed_and_all_stays_readable() {
 }
 
 #[tokio::test]
+async fn encryption_is_not_changed_too_often() {
+    let cloud = prepared(Json::Null).await;
+    let keys = [key(&cloud).await, key(&cloud).await];
+    for number in 0..4 {
+        change(&cloud, with_key(&keys[number % 2])).await;
+        cloud.advance(2).await;
+    }
+    let more = json!({"TableName": "tab", "SSESpecification": with_key(&keys[0])});
+    let refused = cloud.err("UpdateTable", more).await;
+    assert_eq!((refused.status, refused.code.as_str()), (400, "LimitExceededException"));
+    for part in [
+        "Subscriber limit exceeded: Encryption mode changes are limited in the 24h window ending at 20",
+        "Number of updates today: 4. Last change at 20",
+    ] {
+        assert!(refused.message.contains(part), "{}", refused.message);
+    }
+    cloud.advance(21_600).await;
+    change(&cloud, with_key(&keys[0])).await;
+    // Back to DynamoDB's own key a table may go at all times.
+    change(&cloud, json!({"Enabled": false})).await;
+    assert!(shown(&cloud, "tab").await.get("SSEDescription").is_none());
+}
+
+#[tokio::test]
 async fn rows_that_were_there_before_are_sealed() {
     let cloud = Cloud::whole().with_table().await;
     for number in 0..1500 {

@@ -139,21 +139,24 @@ async fn an_incremental_export_has_what_became_of_the_items_that_were_written() 
     assert_eq!((&both["ExportType"], &both["ItemCount"]), (&json!("INCREMENTAL_EXPORT"), &json!(3)));
     assert_eq!(both["BilledSizeBytes"], 10_000_000, "the least that is billed");
     assert_eq!(both["IncrementalExportSpecification"]["ExportToTime"], to);
-    let lines_of_both = lines(&cloud, &both).await;
-    let (metadata, _) = lines_of_both[0].split_once(r#""changed""#).unwrap();
-    assert!(metadata.starts_with(&format!(r#"{{"Metadata":{{"WriteTimestampMicros":{{"N":"{from}"#)), "{metadata}");
-    assert!(metadata.ends_with(r#"000"}},"Keys":{"pk":{"S":"#), "{metadata}");
+    // What a line says behind the moment of its write, which must be one of those asked for.
+    let behind_metadata = |line: &String| {
+        let rest = line.strip_prefix(r#"{"Metadata":{"WriteTimestampMicros":{"N":""#).unwrap();
+        let (micros, rest) = rest.split_once(r#""}},"#).unwrap();
+        let micros: i64 = micros.parse().unwrap();
+        assert!((from * 1_000_000..to * 1_000_000).contains(&micros) && micros % 1000 == 0, "{line}");
+        rest.to_owned()
+    };
+    let lines_of_both: Vec<String> = lines(&cloud, &both).await.iter().map(behind_metadata).collect();
     let expected = [
-        format!(
-            r#"{metadata}"changed"}}}},"NewImage":{{"pk":{{"S":"changed"}},"v":{{"N":"3"}}}},"OldImage":{{"pk":{{"S":"changed"}},"v":{{"N":"1"}}}}}}"#
-        ),
-        format!(r#"{metadata}"deleted"}}}},"OldImage":{{"pk":{{"S":"deleted"}},"v":{{"N":"1"}}}}}}"#),
-        format!(r#"{metadata}"made"}}}},"NewImage":{{"pk":{{"S":"made"}},"v":{{"N":"1"}}}}}}"#),
+        r#""Keys":{"pk":{"S":"changed"}},"NewImage":{"pk":{"S":"changed"},"v":{"N":"3"}},"OldImage":{"pk":{"S":"changed"},"v":{"N":"1"}}}"#,
+        r#""Keys":{"pk":{"S":"deleted"}},"OldImage":{"pk":{"S":"deleted"},"v":{"N":"1"}}}"#,
+        r#""Keys":{"pk":{"S":"made"}},"NewImage":{"pk":{"S":"made"},"v":{"N":"1"}}}"#,
     ];
     assert_eq!(lines_of_both, expected);
     let new = export(&cloud, asked(json!("NEW_IMAGE"))).await;
-    let new = lines(&cloud, &new).await;
-    assert!(new.iter().all(|line| !line.contains("OldImage")) && new[1] == format!(r#"{metadata}"deleted"}}}}}}"#));
+    let new: Vec<String> = lines(&cloud, &new).await.iter().map(behind_metadata).collect();
+    assert!(new.iter().all(|line| !line.contains("OldImage")) && new[1] == r#""Keys":{"pk":{"S":"deleted"}}}"#);
     let objects = cloud.objects("exports").await;
     assert_eq!(objects.iter().filter(|key| key.starts_with("AWSDynamoDB/data/")).count(), 2);
 }

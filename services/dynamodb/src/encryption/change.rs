@@ -1,6 +1,6 @@
 //! Changing what a table is encrypted with: UpdateTable, and tables that are restored.
 
-use super::{Encryption, For, KmsKey, TableKey, Wanted, description, kms, wanted};
+use super::{Changes, Encryption, For, KmsKey, TableKey, Wanted, description, kms, wanted};
 use crate::DynamoDb;
 use crate::api::UpdateTableOutput;
 use crate::api::input::SSESpecification;
@@ -51,6 +51,10 @@ impl DynamoDb {
     async fn recrypt(&self, cx: &Cx, table: &Table, wanted: &Wanted) -> Result<Encryption> {
         let old = table.encryption.as_ref();
         let old_kms = old.and_then(|encryption| encryption.kms.as_ref());
+        let changed = old.and_then(|encryption| encryption.changes.as_ref());
+        if let (Wanted::Kms(_), Some(changed)) = (wanted, changed) {
+            changed.allow(cx.now_millis())?;
+        }
         match (wanted, old_kms) {
             (Wanted::Owned, None) => return Err(Error::invalid("Table is already encrypted by default")),
             (Wanted::Kms(given), Some(kms)) if *given == kms.arn => {
@@ -64,13 +68,14 @@ impl DynamoDb {
         if old.is_some_and(|encryption| encryption.updating) {
             return Err(Error::in_use("Server-Side Encryption is still being updated"));
         }
+        let changes = Some(Changes::another(changed, cx.now_millis()));
         let plain = self.plain_keys(cx, For::Caller, table).await?;
         let old_keys = old.map_or(&[][..], |encryption| &encryption.keys);
         let Wanted::Kms(given) = wanted else {
             let bare =
                 |(key, plain): (&TableKey, Vec<u8>)| TableKey { id: key.id.clone(), wrapped: plain, plain: true };
             let keys = old_keys.iter().zip(plain).map(bare).collect();
-            return Ok(Encryption { keys, kms: None, inaccessible: None, updating: false });
+            return Ok(Encryption { keys, kms: None, inaccessible: None, updating: false, changes });
         };
         let granted = kms::grant(cx, &table.name, given).await?;
         let mut keys = Vec::with_capacity(old_keys.len() + 1);
@@ -84,7 +89,7 @@ impl DynamoDb {
             keys.push(self.new_key(cx, &table.name, &granted.arn).await?);
         }
         let kms = Some(KmsKey { arn: granted.arn, grant: granted.grant });
-        Ok(Encryption { keys, kms, inaccessible: None, updating: fresh })
+        Ok(Encryption { keys, kms, inaccessible: None, updating: fresh, changes })
     }
 
     /// What a table that is made of another one is encrypted with: as that is, unless something else is asked for.

@@ -7,15 +7,16 @@
 //! Source: "DynamoDB encryption at rest" in the developer guide; refusals as measured against AWS in 2026.
 //!
 //! Limits: values of keys stand in the keys of rows, where they must be in order, and are not sealed. Records that were
-//! written before a table got a key stay as they were. A table whose key is gone is not archived after a week, and a table
-//! may change its key as often as it likes.
+//! written before a table got a key stay as they were. A table whose key is gone is not archived after a week.
 
 mod anew;
 mod change;
 mod kms;
+mod quota;
 mod ring;
 
 pub(crate) use kms::For;
+pub use quota::Changes;
 pub use ring::{Attached, Keys, Ring, TableKey};
 
 use crate::DynamoDb;
@@ -62,6 +63,9 @@ pub struct Encryption {
     /// Whether rows are being sealed anew.
     #[n(3)]
     pub updating: bool,
+    /// How often that was changed of late.
+    #[n(4)]
+    pub changes: Option<Changes>,
 }
 
 /// A key of KMS that a table uses.
@@ -148,7 +152,7 @@ impl DynamoDb {
         let granted = kms::grant(cx, table, given).await?;
         let key = self.new_key(cx, table, &granted.arn).await?;
         let kms = Some(KmsKey { arn: granted.arn, grant: granted.grant });
-        Ok(Some(Encryption { keys: vec![key], kms, inaccessible: None, updating: false }))
+        Ok(Some(Encryption { keys: vec![key], kms, inaccessible: None, updating: false, changes: None }))
     }
 
     async fn new_key(&self, cx: &Cx, table: &str, key: &str) -> Result<TableKey> {
