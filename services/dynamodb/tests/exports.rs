@@ -161,6 +161,78 @@ async fn an_incremental_export_has_what_became_of_the_items_that_were_written() 
     assert_eq!(objects.iter().filter(|key| key.starts_with("AWSDynamoDB/data/")).count(), 2);
 }
 
+/// A cloud with a table of orders of customers, two of which are there already.
+async fn with_orders() -> Cloud {
+    let cloud = Cloud::whole();
+    cloud.ok("CreateTable", table("tab", "pk:S", "sk:S")).await;
+    let recovery = json!({"PointInTimeRecoveryEnabled": true});
+    cloud
+        .ok("UpdateContinuousBackups", json!({"TableName": "tab", "PointInTimeRecoverySpecification": recovery}))
+        .await;
+    cloud.other("s3", "CreateBucket", json!({"Bucket": "exports"})).await;
+    for (pk, sk, n) in [("ann", "1", "5"), ("ann", "2", "6"), ("ann", "3", "7"), ("bob", "1", "7"), ("bob", "2", "8")] {
+        order(&cloud, pk, sk, n).await;
+    }
+    cloud
+}
+
+async fn order(cloud: &Cloud, pk: &str, sk: &str, n: &str) {
+    cloud.put(json!({"pk": {"S": pk}, "sk": {"S": sk}, "n": {"N": n}, "note": {"S": "none"}})).await;
+}
+
+#[tokio::test]
+async fn a_full_export_has_the_items_and_attributes_that_are_asked_for() {
+    let cloud = with_orders().await;
+    cloud.advance(2).await;
+    let filter = json!({
+        "KeyConditionExpression": "pk = :pk AND sk > :sk", "FilterExpression": "#n < :n", "ProjectionExpression": "sk, #n",
+        "ExpressionAttributeNames": {"#n": "n"},
+        "ExpressionAttributeValues": {":pk": {"S": "ann"}, ":sk": {"S": "1"}, ":n": {"N": "7"}}});
+    let done = export(&cloud, json!({"FilterSpecification": filter})).await;
+    assert_eq!(done["FilterSpecification"], filter);
+    assert_eq!(lines(&cloud, &done).await, [r#"{"Item":{"n":{"N":"6"},"sk":{"S":"2"}}}"#]);
+    // Two items are read, and one of them is what is wanted.
+    assert_eq!(done["BilledSizeBytes"], 2 * (5 + 3 + 3 + 8));
+    let filter = json!({"FilterExpression": "n = :n OR pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": "bob"}, ":n": {"N": "5"}}, "ProjectionExpression": "n"});
+    let done = export(&cloud, json!({"FilterSpecification": filter})).await;
+    let found = ["5", "7", "8"].map(|n| format!(r#"{{"Item":{{"n":{{"N":"{n}"}}}}}}"#));
+    assert_eq!(lines(&cloud, &done).await, found);
+    assert_eq!(done["BilledSizeBytes"], 5 * (5 + 3 + 3 + 8), "all are read");
+    let filter = json!({"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "carl"}}});
+    let done = export(&cloud, json!({"FilterSpecification": filter})).await;
+    assert_eq!((&done["ItemCount"], &done["BilledSizeBytes"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
+async fn an_incremental_export_is_filtered_by_what_items_are_or_were() {
+    let cloud = with_orders().await;
+    cloud.advance(60).await;
+    let from = cloud.now();
+    order(&cloud, "ann", "1", "9").await;
+    order(&cloud, "ann", "2", "1").await;
+    order(&cloud, "bob", "1", "9").await;
+    cloud.ok("DeleteItem", json!({"TableName": "tab", "Key": {"pk": {"S": "ann"}, "sk": {"S": "3"}}})).await;
+    cloud.advance(1000).await;
+    let asked = |filter: Json| {
+        json!({"ExportType": "INCREMENTAL_EXPORT", "FilterSpecification": filter,
+            "IncrementalExportSpecification": {"ExportFromTime": from, "ExportViewType": "NEW_AND_OLD_IMAGES"}})
+    };
+    let filter = json!({"KeyConditionExpression": "pk = :pk", "FilterExpression": "n >= :n", "ProjectionExpression": "n",
+        "ExpressionAttributeValues": {":pk": {"S": "ann"}, ":n": {"N": "7"}}});
+    let done = export(&cloud, asked(filter)).await;
+    let found: Vec<String> = lines(&cloud, &done)
+        .await
+        .iter()
+        .map(|line| line.split_once(r#""}},"#).map(|(_, rest)| rest.to_owned()).unwrap())
+        .collect();
+    let expected = [
+        r#""Keys":{"pk":{"S":"ann"},"sk":{"S":"1"}},"NewImage":{"n":{"N":"9"}},"OldImage":{"n":{"N":"5"}}}"#,
+        r#""Keys":{"pk":{"S":"ann"},"sk":{"S":"3"}},"OldImage":{"n":{"N":"7"}}}"#,
+    ];
+    assert_eq!(found, expected);
+}
+
 #[tokio::test]
 async fn exports_are_ion_where_that_is_asked_for() {
     let cloud = prepared().await;

@@ -125,6 +125,24 @@ impl Values {
         let checked = |value| read_value(value).and_then(|value| value.check_depth().map(|()| value));
         Self(entries.into_iter().map(|(key, value)| (key, checked(value))).collect())
     }
+
+    /// The values under their placeholders, as an item has them under its names.
+    ///
+    /// # Errors
+    /// What AWS says of a value.
+    pub(crate) fn into_item(self) -> Result<Item> {
+        let mut item = Item::new();
+        for (name, value) in self.0 {
+            item.insert(name, value?);
+        }
+        Ok(item)
+    }
+}
+
+impl From<&Item> for Values {
+    fn from(item: &Item) -> Self {
+        Self(item.iter().map(|(name, value)| (name.to_owned(), Ok(value.clone()))).collect())
+    }
 }
 
 impl Write for Values {

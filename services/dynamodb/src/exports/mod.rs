@@ -1,12 +1,13 @@
 //! Exports: what a table held at a moment of the past, or what was written to it in a while, as objects in S3.
 //!
-//! `request` makes an export of what is asked for; `run` writes its objects, as a task, with the rights of whoever asked;
+//! `request` makes an export of what is asked for, which `filter` may narrow; `run` writes its objects, as a task, with the rights of whoever asked;
 //! `lines` and `files` know what they look like. Source: "DynamoDB data export to Amazon S3" and "DynamoDB table export
 //! output format" in the developer guide; refusals, and what AWS leaves out of answers, as measured against it in 2026.
 //!
-//! Limits: exports are not filtered by expressions. A table is written as the four partitions that a new one has at AWS.
+//! Limits: a table is written as the four partitions that a new one has at AWS.
 
 mod files;
+mod filter;
 mod lines;
 mod request;
 mod run;
@@ -23,6 +24,7 @@ use crate::request::{scope, table_arn};
 use crate::rows::Scope;
 use crate::table::Table;
 use crate::tables::describe::moment;
+use filter::{Choice, Filter};
 use minicbor::{Decode, Encode};
 use undercast_kernel::{Cx, Deferred, Repeated};
 use undercast_store::{Order, Page, Part, Read, Tx, prefix_end};
@@ -80,6 +82,9 @@ pub(crate) struct Export {
     /// How many bytes are billed.
     #[n(12)]
     billed: i64,
+    /// Which items are wanted, and what of them, if not all.
+    #[n(13)]
+    filter: Option<Filter>,
 }
 
 /// What is exported.
@@ -176,6 +181,11 @@ impl Export {
     /// The key of the object that says what the export is.
     fn manifest(&self) -> String {
         format!("{}{}/manifest-summary.json", self.target.base(), self.id)
+    }
+
+    /// What of the table is exported.
+    fn choice(&self) -> Result<Choice> {
+        self.filter.as_ref().map_or(Ok(Choice::default()), |filter| filter.bind(&self.table))
     }
 
     fn is_over(&self, now: i64) -> bool {
@@ -326,7 +336,7 @@ fn described(cx: &Cx, export: &Export) -> ExportDescription {
         item_count: completed.then_some(export.items),
         export_type: export.type_named.then(|| export.kind().to_owned()),
         incremental_export_specification: incremental,
-        ..ExportDescription::default()
+        filter_specification: export.filter.as_ref().map(Filter::described),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is asked of an export, and whether there can be one.
 
+use super::filter::Filter;
 use super::{Export, Format, Target, What, view};
 use crate::DynamoDb;
 use crate::api::ExportTableToPointInTimeInput;
@@ -26,6 +27,7 @@ pub(super) struct Asked {
     format: Format,
     target: Target,
     type_named: bool,
+    filter: Option<Filter>,
 }
 
 /// The while whose writes are asked for.
@@ -75,6 +77,7 @@ impl Asked {
         if while_.is_some() && input.export_time.is_some() {
             return Err(Error::validation("Invalid Request: ExportTime can only be provided for a Full Export"));
         }
+        let filter = input.filter_specification.map(Filter::of).transpose()?;
         Ok(Self {
             table: input.table_arn,
             at: input.export_time.map(Timestamp::as_millisecond),
@@ -88,6 +91,7 @@ impl Asked {
                 key: input.s3_sse_kms_key_id,
             },
             type_named,
+            filter,
         })
     }
 
@@ -98,7 +102,8 @@ impl Asked {
         let where_to = (&target.bucket, &target.owner, &target.prefix, target.kms, &target.key);
         let mut bytes = Vec::new();
         // Writing to a vector cannot fail.
-        let _infallible = minicbor::encode(((&self.table, self.at, period), self.format, where_to), &mut bytes);
+        let _infallible =
+            minicbor::encode(((&self.table, self.at, period), self.format, where_to, &self.filter), &mut bytes);
         bytes
     }
 
@@ -142,7 +147,7 @@ impl Asked {
                 What::Full(at)
             }
         };
-        Ok(Export {
+        let export = Export {
             id: id.to_owned(),
             token: token.to_owned(),
             table: (*table).clone(),
@@ -156,7 +161,10 @@ impl Asked {
             by: by.clone(),
             items: 0,
             billed: 0,
-        })
+            filter: self.filter.clone(),
+        };
+        export.choice()?;
+        Ok(export)
     }
 }
 
