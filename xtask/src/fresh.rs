@@ -42,6 +42,17 @@ pub(crate) fn service(name: &str) -> Result<(), Failed> {
     Ok(())
 }
 
+/// The list with one more, before the first that comes after it: lists are in order.
+fn listed(text: &str, operation: &str) -> String {
+    let list =
+        text.split_once("operations = [").and_then(|(_, rest)| rest.split_once(']')).map_or("", |(list, _)| list);
+    let next = list.split('"').skip(1).step_by(2).find(|name| *name > operation);
+    match next {
+        Some(next) => text.replacen(&format!("\"{next}\""), &format!("\"{operation}\",\n    \"{next}\""), 1),
+        None => text.replacen("operations = [", &format!("operations = [\n    \"{operation}\","), 1),
+    }
+}
+
 /// Begins an operation: it is listed, so that the compiler says what is missing.
 pub(crate) fn operation(name: &str) -> Result<(), Failed> {
     let Some((service, operation)) = name.split_once('.') else {
@@ -52,7 +63,7 @@ pub(crate) fn operation(name: &str) -> Result<(), Failed> {
     if text.contains(&format!("\"{operation}\"")) {
         return Err(Failed::Check(format!("{name} is listed already")));
     }
-    let listed = text.replacen("operations = [", &format!("operations = [\n    \"{operation}\","), 1);
+    let listed = listed(&text, operation);
     let model = read(&root().join("models").join(format!("{service}.json")))?;
     undercast_codegen::generate(service, &model, &listed, Path::new("")).map_err(|e| Failed::Check(e.to_string()))?;
     write(&path, &listed)?;

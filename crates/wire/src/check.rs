@@ -263,9 +263,7 @@ fn needs_check(shape: &Shape) -> bool {
 }
 
 fn matches_pattern(of: &'static Text, pattern: &'static str, text: &str) -> bool {
-    // Patterns are Java's: the whole text must match. A pattern that a linear-time engine cannot run is not checked.
-    let compiled = of.compiled.get_or_init(|| regex::Regex::new(&format!("^(?:{pattern})$")).ok());
-    compiled.as_ref().is_none_or(|r| r.is_match(text))
+    of.compiled.get_or_init(|| crate::pattern::Pattern::new(pattern)).matches(text)
 }
 
 /// The name as AWS's messages have it: the first letter small.

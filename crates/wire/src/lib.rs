@@ -13,6 +13,7 @@ pub mod http;
 pub mod json_read;
 pub mod json_write;
 mod media;
+pub mod pattern;
 pub mod protocol;
 pub mod rest;
 pub mod schema;

@@ -347,8 +347,8 @@ pub struct Text {
     pub values: &'static [&'static str],
     /// Never logged.
     pub sensitive: bool,
-    /// The pattern compiled on first use. `None` inside: the pattern is not one this engine can run.
-    pub compiled: OnceLock<Option<regex::Regex>>,
+    /// The pattern compiled on first use.
+    pub compiled: OnceLock<crate::pattern::Pattern>,
 }
 
 impl Text {

@@ -1,7 +1,8 @@
 //! AWS Identity and Access Management: users, roles, their policies and access keys.
 //!
 //! Tables, all by account: `iam.roles` and `iam.users` (name in small letters, as names are unique without regard to
-//! case), `iam.policies` (name in small letters), `iam.keys` (user, key id), `iam.mfa_devices` (path with name). Access keys that sign are rows of the kernel's
+//! case), `iam.policies` (name in small letters), `iam.keys` (user, key id), `iam.mfa_devices` (path with name), `iam.aliases`; and
+//! `iam.alias_names` by alias. Access keys that sign are rows of the kernel's
 //! credentials. `identities.rs` is what the authoriser asks.
 //! Limits: 10 attached policies, inline policies of 2,048 (user) and 10,240 (role) characters, managed ones of 6,144, five
 //! versions, two keys and eight MFA devices a user, 50 tags.
@@ -12,6 +13,7 @@ pub mod api {
 }
 
 mod access;
+mod aliases;
 mod cfn;
 mod entity;
 mod identities;
@@ -23,6 +25,7 @@ mod pages;
 mod policies;
 
 use undercast_kernel::resources::ResourceType;
+use undercast_kernel::store::Shared;
 use undercast_kernel::{Access, Answer, Cx, Kernel, Result, Service};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
@@ -46,6 +49,10 @@ impl Service for Iam {
 
     fn start(&self, kernel: &Kernel) {
         kernel.set_identities(std::sync::Arc::new(identities::Known::default()));
+    }
+
+    fn shared(&self) -> Vec<Shared> {
+        vec![Shared::by_row(&aliases::NAMES, |account| account)]
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {

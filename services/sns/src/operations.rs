@@ -55,182 +55,152 @@ fn all_topics(cx: &Cx, from: &impl Read) -> Result<Vec<Topic>> {
     Ok(TOPICS.all(from, &(cx.account(), cx.region()))?.into_iter().map(|e| e.row).collect())
 }
 
-impl api::Operations for Sns {
-    async fn add_permission(&self, cx: &Cx, input: api::AddPermissionInput) -> Result<()> {
-        permission::add(cx, input).await
-    }
+api::operations! {
+    impl api::Operations for Sns; |self, cx, input|
+    AddPermission => permission::add(cx, input).await,
+    CreateTopic => create_topic(cx, input).await,
+    DeleteTopic => delete_topic(cx, input).await,
+    GetSubscriptionAttributes => subscribe::get(cx, input).await,
+    GetTopicAttributes => get_topic_attributes(cx, &input),
+    ListSubscriptions => list_subscriptions(cx, &input),
+    ListSubscriptionsByTopic => list_subscriptions_by_topic(cx, &input),
+    ListTagsForResource => list_tags_for_resource(cx, &input),
+    ListTopics => list_topics(cx, &input),
+    Publish => publish::one(cx, input).await,
+    PublishBatch => publish::many(cx, input).await,
+    RemovePermission => permission::remove(cx, input).await,
+    SetSubscriptionAttributes => subscribe::set(cx, input).await,
+    SetTopicAttributes => set_topic_attributes(cx, input).await,
+    Subscribe => subscribe::subscribe(cx, input).await,
+    TagResource => tag_resource(cx, input).await,
+    Unsubscribe => subscribe::unsubscribe(cx, input).await,
+    UntagResource => untag_resource(cx, input).await,
+}
 
-    async fn create_topic(&self, cx: &Cx, input: api::CreateTopicInput) -> Result<api::CreateTopicOutput> {
-        let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if input.name.ends_with(".fifo") {
-            return Err(Failure::not_built("sns FIFO topics"));
-        }
-        if input.name.is_empty() || input.name.len() > 256 || !input.name.chars().all(good) {
-            return Err(invalid("Invalid parameter: Topic Name").into());
-        }
-        let tags = tags(input.tags)?;
-        check_tags(&tags, 0)?;
-        let given = input.attributes.unwrap_or_else(BTreeMap::new);
-        let arn = cx
-            .write(|tx| {
-                let mut topic = Topic {
-                    account: cx.account().to_owned(),
-                    region: cx.region().to_owned(),
-                    name: input.name.clone(),
-                    attributes: BTreeMap::new(),
-                    tags: tags.clone(),
-                };
-                given.iter().try_for_each(|(name, value)| attributes::set_topic(cx, &mut topic, name, value))?;
-                if let Some(there) = TOPICS.get(tx, &topic.key())? {
-                    if topic.attributes.iter().any(|(name, value)| there.attributes.get(name) != Some(value)) {
-                        return Err(invalid(
-                            "Invalid parameter: Attributes Reason: Topic already exists with different attributes",
-                        )
-                        .into());
-                    }
-                    if !tags.is_empty() && there.tags != tags {
-                        return Err(invalid(
-                            "Invalid parameter: Tags Reason: Topic already exists with different tags",
-                        )
-                        .into());
-                    }
-                    return Ok(there.arn(cx));
+async fn create_topic(cx: &Cx, input: api::CreateTopicInput) -> Result<api::CreateTopicOutput> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if input.name.ends_with(".fifo") {
+        return Err(Failure::not_built("sns FIFO topics"));
+    }
+    if input.name.is_empty() || input.name.len() > 256 || !input.name.chars().all(good) {
+        return Err(invalid("Invalid parameter: Topic Name").into());
+    }
+    let tags = tags(input.tags)?;
+    check_tags(&tags, 0)?;
+    let given = input.attributes.unwrap_or_else(BTreeMap::new);
+    let arn = cx
+        .write(|tx| {
+            let mut topic = Topic {
+                account: cx.account().to_owned(),
+                region: cx.region().to_owned(),
+                name: input.name.clone(),
+                attributes: BTreeMap::new(),
+                tags: tags.clone(),
+            };
+            given.iter().try_for_each(|(name, value)| attributes::set_topic(cx, &mut topic, name, value))?;
+            if let Some(there) = TOPICS.get(tx, &topic.key())? {
+                if topic.attributes.iter().any(|(name, value)| there.attributes.get(name) != Some(value)) {
+                    return Err(invalid(
+                        "Invalid parameter: Attributes Reason: Topic already exists with different attributes",
+                    )
+                    .into());
                 }
-                TOPICS.put(tx, &topic.key(), &topic);
-                Ok(topic.arn(cx))
-            })
-            .await?;
-        Ok(api::CreateTopicOutput { topic_arn: Some(arn) })
-    }
-
-    async fn delete_topic(&self, cx: &Cx, input: api::DeleteTopicInput) -> Result<()> {
-        let name = TopicName::parse(&input.topic_arn)?;
-        cx.write(|tx| {
-            TOPICS.delete(tx, &name.key());
-            SUBSCRIPTIONS.clear(tx, &name.key())?;
-            Ok(())
-        })
-        .await
-    }
-
-    async fn get_subscription_attributes(
-        &self,
-        cx: &Cx,
-        input: api::GetSubscriptionAttributesInput,
-    ) -> Result<api::GetSubscriptionAttributesOutput> {
-        subscribe::get(cx, input).await
-    }
-
-    async fn get_topic_attributes(
-        &self,
-        cx: &Cx,
-        input: api::GetTopicAttributesInput,
-    ) -> Result<api::GetTopicAttributesOutput> {
-        let read = cx.read();
-        let topic = TopicName::parse(&input.topic_arn)?.find(&read)?;
-        let count = topic.subscriptions(&read)?.len();
-        Ok(api::GetTopicAttributesOutput { attributes: Some(attributes::describe_topic(cx, &topic, count)) })
-    }
-
-    async fn list_subscriptions(
-        &self,
-        cx: &Cx,
-        input: api::ListSubscriptionsInput,
-    ) -> Result<api::ListSubscriptionsOutput> {
-        let read = cx.read();
-        let mut found = Vec::new();
-        for topic in all_topics(cx, &read)? {
-            found.extend(topic.subscriptions(&read)?.iter().map(|s| subscription(cx, &topic, s)));
-        }
-        let (subscriptions, next_token) = page("ListSubscriptions", found, input.next_token.as_deref())?;
-        Ok(api::ListSubscriptionsOutput { subscriptions: Some(subscriptions), next_token })
-    }
-
-    async fn list_subscriptions_by_topic(
-        &self,
-        cx: &Cx,
-        input: api::ListSubscriptionsByTopicInput,
-    ) -> Result<api::ListSubscriptionsByTopicOutput> {
-        let read = cx.read();
-        let topic = TopicName::parse(&input.topic_arn)?.find(&read)?;
-        let found = topic.subscriptions(&read)?.iter().map(|s| subscription(cx, &topic, s)).collect();
-        let (subscriptions, next_token) = page(&input.topic_arn, found, input.next_token.as_deref())?;
-        Ok(api::ListSubscriptionsByTopicOutput { subscriptions: Some(subscriptions), next_token })
-    }
-
-    async fn list_tags_for_resource(
-        &self,
-        cx: &Cx,
-        input: api::ListTagsForResourceInput,
-    ) -> Result<api::ListTagsForResourceOutput> {
-        let topic = tagged(cx, &cx.read(), &input.resource_arn)?;
-        let tags = topic.tags.into_iter().map(|(key, value)| output::Tag { key, value }).collect();
-        Ok(api::ListTagsForResourceOutput { tags: Some(tags) })
-    }
-
-    async fn list_topics(&self, cx: &Cx, input: api::ListTopicsInput) -> Result<api::ListTopicsOutput> {
-        let found = all_topics(cx, &cx.read())?.iter().map(|t| output::Topic { topic_arn: Some(t.arn(cx)) }).collect();
-        let (topics, next_token) = page("ListTopics", found, input.next_token.as_deref())?;
-        Ok(api::ListTopicsOutput { topics: Some(topics), next_token })
-    }
-
-    async fn publish(&self, cx: &Cx, input: api::PublishInput) -> Result<api::PublishOutput> {
-        publish::one(cx, input).await
-    }
-
-    async fn publish_batch(&self, cx: &Cx, input: api::PublishBatchInput) -> Result<api::PublishBatchOutput> {
-        publish::many(cx, input).await
-    }
-
-    async fn remove_permission(&self, cx: &Cx, input: api::RemovePermissionInput) -> Result<()> {
-        permission::remove(cx, input).await
-    }
-
-    async fn set_subscription_attributes(&self, cx: &Cx, input: api::SetSubscriptionAttributesInput) -> Result<()> {
-        subscribe::set(cx, input).await
-    }
-
-    async fn set_topic_attributes(&self, cx: &Cx, input: api::SetTopicAttributesInput) -> Result<()> {
-        let name = TopicName::parse(&input.topic_arn)?;
-        let value = input.attribute_value.unwrap_or_else(String::new);
-        cx.write(|tx| {
-            let mut topic = name.find(tx)?;
-            attributes::set_topic(cx, &mut topic, &input.attribute_name, &value)?;
+                if !tags.is_empty() && there.tags != tags {
+                    return Err(
+                        invalid("Invalid parameter: Tags Reason: Topic already exists with different tags").into()
+                    );
+                }
+                return Ok(there.arn(cx));
+            }
             TOPICS.put(tx, &topic.key(), &topic);
-            Ok(())
+            Ok(topic.arn(cx))
         })
-        .await
-    }
+        .await?;
+    Ok(api::CreateTopicOutput { topic_arn: Some(arn) })
+}
 
-    async fn subscribe(&self, cx: &Cx, input: api::SubscribeInput) -> Result<api::SubscribeOutput> {
-        subscribe::subscribe(cx, input).await
-    }
+async fn delete_topic(cx: &Cx, input: api::DeleteTopicInput) -> Result<()> {
+    let name = TopicName::parse(&input.topic_arn)?;
+    cx.write(|tx| {
+        TOPICS.delete(tx, &name.key());
+        SUBSCRIPTIONS.clear(tx, &name.key())?;
+        Ok(())
+    })
+    .await
+}
 
-    async fn tag_resource(&self, cx: &Cx, input: api::TagResourceInput) -> Result<()> {
-        let tags = tags(Some(input.tags))?;
-        cx.write(|tx| {
-            let mut topic = tagged(cx, tx, &input.resource_arn)?;
-            check_tags(&tags, topic.tags.keys().filter(|k| !tags.contains_key(*k)).count())?;
-            topic.tags.extend(tags.clone());
-            TOPICS.put(tx, &topic.key(), &topic);
-            Ok(())
-        })
-        .await
-    }
+fn get_topic_attributes(cx: &Cx, input: &api::GetTopicAttributesInput) -> Result<api::GetTopicAttributesOutput> {
+    let read = cx.read();
+    let topic = TopicName::parse(&input.topic_arn)?.find(&read)?;
+    let count = topic.subscriptions(&read)?.len();
+    Ok(api::GetTopicAttributesOutput { attributes: Some(attributes::describe_topic(cx, &topic, count)) })
+}
 
-    async fn unsubscribe(&self, cx: &Cx, input: api::UnsubscribeInput) -> Result<()> {
-        subscribe::unsubscribe(cx, input).await
+fn list_subscriptions(cx: &Cx, input: &api::ListSubscriptionsInput) -> Result<api::ListSubscriptionsOutput> {
+    let read = cx.read();
+    let mut found = Vec::new();
+    for topic in all_topics(cx, &read)? {
+        found.extend(topic.subscriptions(&read)?.iter().map(|s| subscription(cx, &topic, s)));
     }
+    let (subscriptions, next_token) = page("ListSubscriptions", found, input.next_token.as_deref())?;
+    Ok(api::ListSubscriptionsOutput { subscriptions: Some(subscriptions), next_token })
+}
 
-    async fn untag_resource(&self, cx: &Cx, input: api::UntagResourceInput) -> Result<()> {
-        cx.write(|tx| {
-            let mut topic = tagged(cx, tx, &input.resource_arn)?;
-            topic.tags.retain(|k, _| !input.tag_keys.contains(k));
-            TOPICS.put(tx, &topic.key(), &topic);
-            Ok(())
-        })
-        .await
-    }
+fn list_subscriptions_by_topic(
+    cx: &Cx,
+    input: &api::ListSubscriptionsByTopicInput,
+) -> Result<api::ListSubscriptionsByTopicOutput> {
+    let read = cx.read();
+    let topic = TopicName::parse(&input.topic_arn)?.find(&read)?;
+    let found = topic.subscriptions(&read)?.iter().map(|s| subscription(cx, &topic, s)).collect();
+    let (subscriptions, next_token) = page(&input.topic_arn, found, input.next_token.as_deref())?;
+    Ok(api::ListSubscriptionsByTopicOutput { subscriptions: Some(subscriptions), next_token })
+}
+
+fn list_tags_for_resource(cx: &Cx, input: &api::ListTagsForResourceInput) -> Result<api::ListTagsForResourceOutput> {
+    let topic = tagged(cx, &cx.read(), &input.resource_arn)?;
+    let tags = topic.tags.into_iter().map(|(key, value)| output::Tag { key, value }).collect();
+    Ok(api::ListTagsForResourceOutput { tags: Some(tags) })
+}
+
+fn list_topics(cx: &Cx, input: &api::ListTopicsInput) -> Result<api::ListTopicsOutput> {
+    let found = all_topics(cx, &cx.read())?.iter().map(|t| output::Topic { topic_arn: Some(t.arn(cx)) }).collect();
+    let (topics, next_token) = page("ListTopics", found, input.next_token.as_deref())?;
+    Ok(api::ListTopicsOutput { topics: Some(topics), next_token })
+}
+
+async fn set_topic_attributes(cx: &Cx, input: api::SetTopicAttributesInput) -> Result<()> {
+    let name = TopicName::parse(&input.topic_arn)?;
+    let value = input.attribute_value.unwrap_or_else(String::new);
+    cx.write(|tx| {
+        let mut topic = name.find(tx)?;
+        attributes::set_topic(cx, &mut topic, &input.attribute_name, &value)?;
+        TOPICS.put(tx, &topic.key(), &topic);
+        Ok(())
+    })
+    .await
+}
+
+async fn tag_resource(cx: &Cx, input: api::TagResourceInput) -> Result<()> {
+    let tags = tags(Some(input.tags))?;
+    cx.write(|tx| {
+        let mut topic = tagged(cx, tx, &input.resource_arn)?;
+        check_tags(&tags, topic.tags.keys().filter(|k| !tags.contains_key(*k)).count())?;
+        topic.tags.extend(tags.clone());
+        TOPICS.put(tx, &topic.key(), &topic);
+        Ok(())
+    })
+    .await
+}
+
+async fn untag_resource(cx: &Cx, input: api::UntagResourceInput) -> Result<()> {
+    cx.write(|tx| {
+        let mut topic = tagged(cx, tx, &input.resource_arn)?;
+        topic.tags.retain(|k, _| !input.tag_keys.contains(k));
+        TOPICS.put(tx, &topic.key(), &topic);
+        Ok(())
+    })
+    .await
 }
 
 /// The topic of a tagging call, whose errors have another name.

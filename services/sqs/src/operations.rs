@@ -16,261 +16,208 @@ const MOST_TAGS: usize = 50;
 /// A queue can be purged once in so long.
 const PURGE_MILLIS: i64 = 60_000;
 
-impl api::Operations for Sqs {
-    async fn add_permission(&self, cx: &Cx, input: api::AddPermissionInput) -> Result<()> {
-        permission::add(cx, input).await
-    }
+api::operations! {
+    impl api::Operations for Sqs; |self, cx, input|
+    AddPermission => permission::add(cx, input).await,
+    CancelMessageMoveTask => move_task::cancel(cx, input).await,
+    ChangeMessageVisibility => visibility::change_one(cx, input).await,
+    ChangeMessageVisibilityBatch => visibility::change_many(cx, input).await,
+    CreateQueue => create_queue(cx, input).await,
+    DeleteMessage => visibility::delete_one(cx, input).await,
+    DeleteMessageBatch => visibility::delete_many(cx, input).await,
+    DeleteQueue => delete_queue(cx, input).await,
+    GetQueueAttributes => get_queue_attributes(cx, input),
+    GetQueueUrl => get_queue_url(cx, input),
+    ListDeadLetterSourceQueues => list_dead_letter_source_queues(cx, input),
+    ListMessageMoveTasks => move_task::list(cx, input).await,
+    ListQueueTags => list_queue_tags(cx, &input),
+    ListQueues => list_queues(cx, input),
+    PurgeQueue => purge_queue(cx, input).await,
+    ReceiveMessage => receive::receive(cx, input).await,
+    RemovePermission => permission::remove(cx, input).await,
+    SendMessage => send::one(cx, input).await,
+    SendMessageBatch => send::many(cx, input).await,
+    SetQueueAttributes => set_queue_attributes(cx, input).await,
+    StartMessageMoveTask => move_task::start(cx, input).await,
+    TagQueue => tag_queue(cx, input).await,
+    UntagQueue => untag_queue(cx, input).await,
+}
 
-    async fn cancel_message_move_task(
-        &self,
-        cx: &Cx,
-        input: api::CancelMessageMoveTaskInput,
-    ) -> Result<api::CancelMessageMoveTaskOutput> {
-        move_task::cancel(cx, input).await
-    }
-
-    async fn change_message_visibility(&self, cx: &Cx, input: api::ChangeMessageVisibilityInput) -> Result<()> {
-        visibility::change_one(cx, input).await
-    }
-
-    async fn change_message_visibility_batch(
-        &self,
-        cx: &Cx,
-        input: api::ChangeMessageVisibilityBatchInput,
-    ) -> Result<api::ChangeMessageVisibilityBatchOutput> {
-        visibility::change_many(cx, input).await
-    }
-
-    /// Makes a queue, or finds the one that has the same name and the same attributes.
-    async fn create_queue(&self, cx: &Cx, input: api::CreateQueueInput) -> Result<api::CreateQueueOutput> {
-        let given = input.attributes.unwrap_or_else(BTreeMap::new);
-        let tags = input.tags.unwrap_or_else(BTreeMap::new);
-        check_name(&input.queue_name, given.get("FifoQueue").is_some_and(|v| v == "true"))?;
-        check_tags(&tags, 0)?;
-        let now = cx.now();
-        let queue_url = cx
-            .write(|tx| {
-                let id = NEXT_ID.get(tx, &(cx.account(), cx.region()))?.unwrap_or(1);
-                let mut queue = Queue {
-                    id,
-                    account: cx.account().to_owned(),
-                    region: cx.region().to_owned(),
-                    name: input.queue_name.clone(),
-                    attributes: BTreeMap::new(),
-                    tags: tags.clone(),
-                    created: now.as_second(),
-                    modified: now.as_second(),
-                    purged: 0,
-                };
-                attributes::apply(&mut queue, &given);
-                attributes::check(cx, tx, &queue, &given, true)?;
-                if let Some(there) = QUEUES.get(tx, &queue.key())? {
-                    return same(cx, &there, &queue, &given);
-                }
-                if DELETED.get(tx, &queue.key())?.is_some_and(|at| at + DELETED_MILLIS > now.as_millisecond()) {
-                    let message = "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
-                    return Err(errors::queue_deleted_recently(message).into());
-                }
-                NEXT_ID.put(tx, &(cx.account(), cx.region()), &(id + 1));
-                DELETED.delete(tx, &queue.key());
-                QUEUES.put(tx, &queue.key(), &queue);
-                Ok(queue.url(cx))
-            })
-            .await?;
-        Ok(api::CreateQueueOutput { queue_url: Some(queue_url) })
-    }
-
-    async fn delete_message(&self, cx: &Cx, input: api::DeleteMessageInput) -> Result<()> {
-        visibility::delete_one(cx, input).await
-    }
-
-    async fn delete_message_batch(
-        &self,
-        cx: &Cx,
-        input: api::DeleteMessageBatchInput,
-    ) -> Result<api::DeleteMessageBatchOutput> {
-        visibility::delete_many(cx, input).await
-    }
-
-    async fn delete_queue(&self, cx: &Cx, input: api::DeleteQueueInput) -> Result<()> {
-        let name = QueueName::from_url(cx, &input.queue_url)?;
-        let topic = cx
-            .write(|tx| {
-                let queue = name.find(tx)?;
-                message::forget(tx, &queue)?;
-                send::DEDUPLICATION.clear(tx, &queue.place())?;
-                receive::ATTEMPTS.clear(tx, &queue.place())?;
-                move_task::forget(tx, &queue)?;
-                QUEUES.delete(tx, &queue.key());
-                DELETED.put(tx, &queue.key(), &cx.now_millis());
-                cx.tasks().cancel(tx, "sqs", &format!("sweep/{}", queue.tag()))?;
-                Ok(queue.topic())
-            })
-            .await?;
-        cx.signals().ring(&topic);
-        Ok(())
-    }
-
-    async fn get_queue_attributes(
-        &self,
-        cx: &Cx,
-        input: api::GetQueueAttributesInput,
-    ) -> Result<api::GetQueueAttributesOutput> {
-        let name = QueueName::from_url(cx, &input.queue_url)?;
-        let read = cx.read();
-        let queue = name.find(&read)?;
-        let asked = input.attribute_names.unwrap_or_else(Vec::new);
-        attributes::check_names(&asked, &[])?;
-        let mut all = attributes::describe(cx, &queue);
-        let everything = asked.iter().any(|a| a == "All");
-        if everything || asked.iter().any(|a| a.starts_with("Approximate")) {
-            let (visible, in_flight, delayed) = message::counts(&read, &queue, cx.now_millis())?;
-            for (name, count) in [("", visible), ("NotVisible", in_flight), ("Delayed", delayed)] {
-                all.insert(format!("ApproximateNumberOfMessages{name}"), count.to_string());
+/// Makes a queue, or finds the one that has the same name and the same attributes.
+async fn create_queue(cx: &Cx, input: api::CreateQueueInput) -> Result<api::CreateQueueOutput> {
+    let given = input.attributes.unwrap_or_else(BTreeMap::new);
+    let tags = input.tags.unwrap_or_else(BTreeMap::new);
+    check_name(&input.queue_name, given.get("FifoQueue").is_some_and(|v| v == "true"))?;
+    check_tags(&tags, 0)?;
+    let now = cx.now();
+    let queue_url = cx
+        .write(|tx| {
+            let id = NEXT_ID.get(tx, &(cx.account(), cx.region()))?.unwrap_or(1);
+            let mut queue = Queue {
+                id,
+                account: cx.account().to_owned(),
+                region: cx.region().to_owned(),
+                name: input.queue_name.clone(),
+                attributes: BTreeMap::new(),
+                tags: tags.clone(),
+                created: now.as_second(),
+                modified: now.as_second(),
+                purged: 0,
+            };
+            attributes::apply(&mut queue, &given);
+            attributes::check(cx, tx, &queue, &given, true)?;
+            if let Some(there) = QUEUES.get(tx, &queue.key())? {
+                return same(cx, &there, &queue, &given);
             }
-        }
-        if !everything {
-            all.retain(|name, _| asked.contains(name));
-        }
-        Ok(api::GetQueueAttributesOutput { attributes: (!all.is_empty()).then_some(all) })
-    }
-
-    async fn get_queue_url(&self, cx: &Cx, input: api::GetQueueUrlInput) -> Result<api::GetQueueUrlOutput> {
-        let account = input.queue_owner_aws_account_id.unwrap_or_else(|| cx.account().to_owned());
-        let name = QueueName { account, region: cx.region().to_owned(), name: input.queue_name };
-        let queue = name.find(&cx.read())?;
-        Ok(api::GetQueueUrlOutput { queue_url: Some(queue.url(cx)) })
-    }
-
-    async fn list_dead_letter_source_queues(
-        &self,
-        cx: &Cx,
-        input: api::ListDeadLetterSourceQueuesInput,
-    ) -> Result<api::ListDeadLetterSourceQueuesOutput> {
-        let name = QueueName::from_url(cx, &input.queue_url)?;
-        let read = cx.read();
-        let target = name.find(&read)?;
-        let urls: Vec<(String, String)> =
-            move_task::sources(cx, &read, &target)?.iter().map(|q| (q.name.clone(), q.url(cx))).collect();
-        let (queue_urls, next_token) = page(urls, "ListDeadLetterSourceQueues", input.next_token, input.max_results)?;
-        Ok(api::ListDeadLetterSourceQueuesOutput { queue_urls, next_token })
-    }
-
-    async fn list_message_move_tasks(
-        &self,
-        cx: &Cx,
-        input: api::ListMessageMoveTasksInput,
-    ) -> Result<api::ListMessageMoveTasksOutput> {
-        move_task::list(cx, input).await
-    }
-
-    async fn list_queue_tags(&self, cx: &Cx, input: api::ListQueueTagsInput) -> Result<api::ListQueueTagsOutput> {
-        let queue = QueueName::from_url(cx, &input.queue_url)?.find(&cx.read())?;
-        Ok(api::ListQueueTagsOutput { tags: (!queue.tags.is_empty()).then_some(queue.tags) })
-    }
-
-    async fn list_queues(&self, cx: &Cx, input: api::ListQueuesInput) -> Result<api::ListQueuesOutput> {
-        let prefix = input.queue_name_prefix.unwrap_or_else(String::new);
-        let queues =
-            QUEUES.page(&cx.read(), &(cx.account(), cx.region()), None::<&()>, Order::Ascending, usize::MAX)?;
-        let urls =
-            queues.iter().filter(|q| q.row.name.starts_with(&prefix)).map(|q| (q.row.name.clone(), q.row.url(cx)));
-        let (queue_urls, next_token) = page(urls.collect(), "ListQueues", input.next_token, input.max_results)?;
-        Ok(api::ListQueuesOutput { queue_urls: (!queue_urls.is_empty()).then_some(queue_urls), next_token })
-    }
-
-    async fn purge_queue(&self, cx: &Cx, input: api::PurgeQueueInput) -> Result<()> {
-        let name = QueueName::from_url(cx, &input.queue_url)?;
-        cx.write(|tx| {
-            let mut queue = name.find(tx)?;
-            if queue.purged + PURGE_MILLIS > cx.now_millis() {
-                let message = format!("Only one PurgeQueue operation on {} is allowed every 60 seconds.", queue.name);
-                return Err(errors::purge_queue_in_progress(message).into());
+            if DELETED.get(tx, &queue.key())?.is_some_and(|at| at + DELETED_MILLIS > now.as_millisecond()) {
+                let message =
+                    "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
+                return Err(errors::queue_deleted_recently(message).into());
             }
-            message::clear(tx, &queue)?;
-            queue.purged = cx.now_millis();
+            NEXT_ID.put(tx, &(cx.account(), cx.region()), &(id + 1));
+            DELETED.delete(tx, &queue.key());
             QUEUES.put(tx, &queue.key(), &queue);
-            Ok(())
+            Ok(queue.url(cx))
         })
-        .await
-    }
+        .await?;
+    Ok(api::CreateQueueOutput { queue_url: Some(queue_url) })
+}
 
-    async fn receive_message(&self, cx: &Cx, input: api::ReceiveMessageInput) -> Result<api::ReceiveMessageOutput> {
-        receive::receive(cx, input).await
-    }
+async fn delete_queue(cx: &Cx, input: api::DeleteQueueInput) -> Result<()> {
+    let name = QueueName::from_url(cx, &input.queue_url)?;
+    let topic = cx
+        .write(|tx| {
+            let queue = name.find(tx)?;
+            message::forget(tx, &queue)?;
+            send::DEDUPLICATION.clear(tx, &queue.place())?;
+            receive::ATTEMPTS.clear(tx, &queue.place())?;
+            move_task::forget(tx, &queue)?;
+            QUEUES.delete(tx, &queue.key());
+            DELETED.put(tx, &queue.key(), &cx.now_millis());
+            cx.tasks().cancel(tx, "sqs", &format!("sweep/{}", queue.tag()))?;
+            Ok(queue.topic())
+        })
+        .await?;
+    cx.signals().ring(&topic);
+    Ok(())
+}
 
-    async fn remove_permission(&self, cx: &Cx, input: api::RemovePermissionInput) -> Result<()> {
-        permission::remove(cx, input).await
+fn get_queue_attributes(cx: &Cx, input: api::GetQueueAttributesInput) -> Result<api::GetQueueAttributesOutput> {
+    let name = QueueName::from_url(cx, &input.queue_url)?;
+    let read = cx.read();
+    let queue = name.find(&read)?;
+    let asked = input.attribute_names.unwrap_or_else(Vec::new);
+    attributes::check_names(&asked, &[])?;
+    let mut all = attributes::describe(cx, &queue);
+    let everything = asked.iter().any(|a| a == "All");
+    if everything || asked.iter().any(|a| a.starts_with("Approximate")) {
+        let (visible, in_flight, delayed) = message::counts(&read, &queue, cx.now_millis())?;
+        for (name, count) in [("", visible), ("NotVisible", in_flight), ("Delayed", delayed)] {
+            all.insert(format!("ApproximateNumberOfMessages{name}"), count.to_string());
+        }
     }
-
-    async fn send_message(&self, cx: &Cx, input: api::SendMessageInput) -> Result<api::SendMessageOutput> {
-        send::one(cx, input).await
+    if !everything {
+        all.retain(|name, _| asked.contains(name));
     }
+    Ok(api::GetQueueAttributesOutput { attributes: (!all.is_empty()).then_some(all) })
+}
 
-    async fn send_message_batch(
-        &self,
-        cx: &Cx,
-        input: api::SendMessageBatchInput,
-    ) -> Result<api::SendMessageBatchOutput> {
-        send::many(cx, input).await
-    }
+fn get_queue_url(cx: &Cx, input: api::GetQueueUrlInput) -> Result<api::GetQueueUrlOutput> {
+    let account = input.queue_owner_aws_account_id.unwrap_or_else(|| cx.account().to_owned());
+    let name = QueueName { account, region: cx.region().to_owned(), name: input.queue_name };
+    let queue = name.find(&cx.read())?;
+    Ok(api::GetQueueUrlOutput { queue_url: Some(queue.url(cx)) })
+}
 
-    async fn set_queue_attributes(&self, cx: &Cx, input: api::SetQueueAttributesInput) -> Result<()> {
-        let name = QueueName::from_url(cx, &input.queue_url)?;
-        let topic = cx
-            .write(|tx| {
-                let before = name.find(tx)?;
-                let mut queue = before.clone();
-                attributes::apply(&mut queue, &input.attributes);
-                attributes::check(cx, tx, &queue, &input.attributes, false)?;
-                queue.modified = cx.now().as_second();
-                QUEUES.put(tx, &queue.key(), &queue);
-                if queue.is_fifo() && queue.number("DelaySeconds") != before.number("DelaySeconds") {
-                    message::delay_anew(tx, &queue)?;
-                }
-                if queue.retention_millis() != before.retention_millis() {
-                    sweep::expire_all(cx, tx, &before)?;
-                    sweep::replan(cx, tx, &queue)?;
-                }
-                Ok(queue.topic())
-            })
-            .await?;
-        // A delay that is shorter now may show what somebody waits for.
-        cx.signals().ring(&topic);
+fn list_dead_letter_source_queues(
+    cx: &Cx,
+    input: api::ListDeadLetterSourceQueuesInput,
+) -> Result<api::ListDeadLetterSourceQueuesOutput> {
+    let name = QueueName::from_url(cx, &input.queue_url)?;
+    let read = cx.read();
+    let target = name.find(&read)?;
+    let urls: Vec<(String, String)> =
+        move_task::sources(cx, &read, &target)?.iter().map(|q| (q.name.clone(), q.url(cx))).collect();
+    let (queue_urls, next_token) = page(urls, "ListDeadLetterSourceQueues", input.next_token, input.max_results)?;
+    Ok(api::ListDeadLetterSourceQueuesOutput { queue_urls, next_token })
+}
+
+fn list_queue_tags(cx: &Cx, input: &api::ListQueueTagsInput) -> Result<api::ListQueueTagsOutput> {
+    let queue = QueueName::from_url(cx, &input.queue_url)?.find(&cx.read())?;
+    Ok(api::ListQueueTagsOutput { tags: (!queue.tags.is_empty()).then_some(queue.tags) })
+}
+
+fn list_queues(cx: &Cx, input: api::ListQueuesInput) -> Result<api::ListQueuesOutput> {
+    let prefix = input.queue_name_prefix.unwrap_or_else(String::new);
+    let queues = QUEUES.page(&cx.read(), &(cx.account(), cx.region()), None::<&()>, Order::Ascending, usize::MAX)?;
+    let urls = queues.iter().filter(|q| q.row.name.starts_with(&prefix)).map(|q| (q.row.name.clone(), q.row.url(cx)));
+    let (queue_urls, next_token) = page(urls.collect(), "ListQueues", input.next_token, input.max_results)?;
+    Ok(api::ListQueuesOutput { queue_urls: (!queue_urls.is_empty()).then_some(queue_urls), next_token })
+}
+
+async fn purge_queue(cx: &Cx, input: api::PurgeQueueInput) -> Result<()> {
+    let name = QueueName::from_url(cx, &input.queue_url)?;
+    cx.write(|tx| {
+        let mut queue = name.find(tx)?;
+        if queue.purged + PURGE_MILLIS > cx.now_millis() {
+            let message = format!("Only one PurgeQueue operation on {} is allowed every 60 seconds.", queue.name);
+            return Err(errors::purge_queue_in_progress(message).into());
+        }
+        message::clear(tx, &queue)?;
+        queue.purged = cx.now_millis();
+        QUEUES.put(tx, &queue.key(), &queue);
         Ok(())
-    }
+    })
+    .await
+}
 
-    async fn start_message_move_task(
-        &self,
-        cx: &Cx,
-        input: api::StartMessageMoveTaskInput,
-    ) -> Result<api::StartMessageMoveTaskOutput> {
-        move_task::start(cx, input).await
-    }
-
-    async fn tag_queue(&self, cx: &Cx, input: api::TagQueueInput) -> Result<()> {
-        let name = QueueName::from_url(cx, &input.queue_url)?;
-        cx.write(|tx| {
-            let mut queue = name.find(tx)?;
-            let others = queue.tags.keys().filter(|k| !input.tags.contains_key(*k)).count();
-            check_tags(&input.tags, others)?;
-            queue.tags.extend(input.tags.clone());
+async fn set_queue_attributes(cx: &Cx, input: api::SetQueueAttributesInput) -> Result<()> {
+    let name = QueueName::from_url(cx, &input.queue_url)?;
+    let topic = cx
+        .write(|tx| {
+            let before = name.find(tx)?;
+            let mut queue = before.clone();
+            attributes::apply(&mut queue, &input.attributes);
+            attributes::check(cx, tx, &queue, &input.attributes, false)?;
+            queue.modified = cx.now().as_second();
             QUEUES.put(tx, &queue.key(), &queue);
-            Ok(())
+            if queue.is_fifo() && queue.number("DelaySeconds") != before.number("DelaySeconds") {
+                message::delay_anew(tx, &queue)?;
+            }
+            if queue.retention_millis() != before.retention_millis() {
+                sweep::expire_all(cx, tx, &before)?;
+                sweep::replan(cx, tx, &queue)?;
+            }
+            Ok(queue.topic())
         })
-        .await
-    }
+        .await?;
+    // A delay that is shorter now may show what somebody waits for.
+    cx.signals().ring(&topic);
+    Ok(())
+}
 
-    async fn untag_queue(&self, cx: &Cx, input: api::UntagQueueInput) -> Result<()> {
-        let name = QueueName::from_url(cx, &input.queue_url)?;
-        cx.write(|tx| {
-            let mut queue = name.find(tx)?;
-            queue.tags.retain(|key, _| !input.tag_keys.contains(key));
-            QUEUES.put(tx, &queue.key(), &queue);
-            Ok(())
-        })
-        .await
-    }
+async fn tag_queue(cx: &Cx, input: api::TagQueueInput) -> Result<()> {
+    let name = QueueName::from_url(cx, &input.queue_url)?;
+    cx.write(|tx| {
+        let mut queue = name.find(tx)?;
+        let others = queue.tags.keys().filter(|k| !input.tags.contains_key(*k)).count();
+        check_tags(&input.tags, others)?;
+        queue.tags.extend(input.tags.clone());
+        QUEUES.put(tx, &queue.key(), &queue);
+        Ok(())
+    })
+    .await
+}
+
+async fn untag_queue(cx: &Cx, input: api::UntagQueueInput) -> Result<()> {
+    let name = QueueName::from_url(cx, &input.queue_url)?;
+    cx.write(|tx| {
+        let mut queue = name.find(tx)?;
+        queue.tags.retain(|key, _| !input.tag_keys.contains(key));
+        QUEUES.put(tx, &queue.key(), &queue);
+        Ok(())
+    })
+    .await
 }
 
 fn check_name(name: &str, fifo: bool) -> Result<()> {

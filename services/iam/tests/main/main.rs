@@ -4,6 +4,7 @@
 
 mod mfa;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,29 @@ use undercast_iam::Iam;
 use undercast_kernel::Service;
 use undercast_sqs::Sqs;
 use undercast_sts::Sts;
-use undercast_testkit::{Client, Cloud, Credentials};
+use undercast_testkit::{Client, Cloud, Credentials, conformance};
 use undercast_wire::Request;
 
 fn services() -> Vec<Arc<dyn Service>> {
     vec![Arc::new(Iam), Arc::new(Sqs), Arc::new(Sts)]
+}
+
+#[tokio::test]
+async fn conformance_cases_hold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let coverage = conformance::run(&folder, "iam", services).await;
+    assert!(coverage.cases >= 8, "{coverage:?}");
+}
+
+#[tokio::test]
+async fn an_alias_belongs_to_one_account() {
+    let cloud = Cloud::start(services()).await;
+    let other = cloud.client_of(Credentials::new("111122223333", "test"));
+    cloud.client().call("iam", "CreateAccountAlias", json!({"AccountAlias": "taken"})).await.ok();
+    let refused = other.call("iam", "CreateAccountAlias", json!({"AccountAlias": "taken"})).await;
+    assert_eq!((refused.status, refused.code()), (409, "EntityAlreadyExistsException"));
+    let none = other.call("iam", "ListAccountAliases", json!({})).await.ok();
+    assert_eq!(none["AccountAliases"], json!([]));
 }
 
 fn allow(action: &str, resource: &str) -> String {
