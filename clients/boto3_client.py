@@ -193,6 +193,7 @@ def signed_urls():
         same(f"{version}: a presigned PUT", fetch(urllib.request.Request(put, data=b"put", method="PUT",
              headers={"content-type": ""}))[0], 200)
         same(f"{version}: what it put", s3.get_object(Bucket="boto-bucket", Key=f"n/{version}")["Body"].read(), b"put")
+        said_in_urls(version, signer)
         denied = fetch(signer.generate_presigned_url("get_object", {"Bucket": "boto-bucket", "Key": "large"}))
         same(f"{version}: what the user may not", (denied[0], "<Code>AccessDenied</Code>" in denied[1]), (403, True))
         short = signer.generate_presigned_url("get_object", {"Bucket": "boto-bucket", "Key": "n/07"}, ExpiresIn=1)
@@ -210,6 +211,27 @@ def signed_urls():
     iam.delete_access_key(UserName="boto-signer", AccessKeyId=keys["AccessKeyId"])
     with refused("keys that are no more", "InvalidAccessKeyId", 403):
         client("s3", keys).get_object(Bucket="boto-bucket", Key="n/07")
+
+
+def said_in_urls(version, signer):
+    """Version 2 puts what is said of an object into the URL; version 4 has it sent as headers, and signs which."""
+    key = {"Bucket": "boto-bucket", "Key": f"n/said-{version}"}
+    put = signer.generate_presigned_url(
+        "put_object", {**key, "Metadata": {"colour": "dark red"}, "StorageClass": "STANDARD_IA"}, ExpiresIn=60)
+    said = {"x-amz-meta-colour": "dark red", "x-amz-storage-class": "STANDARD_IA"}
+    same(f"{version}: what is said is in the URL", "x-amz-meta-colour=" in put, version == "s3")
+
+    def sent(headers):
+        return fetch(urllib.request.Request(put, data=b"said", method="PUT", headers={"content-type": "", **headers}))
+
+    if version == "s3v4":
+        short = sent({"x-amz-meta-colour": "dark red"})
+        same("s3v4: a header that was signed and is not sent", (short[0], "SignatureDoesNotMatch" in short[1]), (403, True))
+        more = sent({**said, "x-amz-acl": "public-read"})
+        same("s3v4: a header that was not signed", (more[0], "<HeadersNotSigned>x-amz-acl<" in more[1]), (403, True))
+    same(f"{version}: a PUT with what is said", sent(said if version == "s3v4" else {})[0], 200)
+    head = s3.head_object(**key)
+    same(f"{version}: it is the object's", (head["Metadata"], head["StorageClass"]), ({"colour": "dark red"}, "STANDARD_IA"))
 
 
 def selects():

@@ -106,6 +106,10 @@ copies_and_moves() {
     does "s3 cp from there" aws s3 cp s3://cli-abroad/page s3://cli-bucket/moved/page --source-region eu-west-1 --only-show-errors
     is "s3 rb --force" "delete: s3://cli-abroad/page
 remove_bucket: cli-abroad" aws s3 rb s3://cli-abroad --force --region eu-west-1
+    does "s3 mv down" aws s3 mv "s3://cli-bucket/moved/é+ %.txt" "$work/down.txt" --only-show-errors
+    is "what it moved" first cat "$work/down.txt"
+    is "s3 rm" "delete: s3://cli-bucket/moved/page" aws s3 rm s3://cli-bucket/moved/page
+    refused "both keys are gone" 255 "(404)" aws s3api head-object --bucket cli-bucket --key moved/page
     does "s3 rm --recursive of a folder" aws s3 rm s3://cli-bucket/moved --recursive --only-show-errors
     is "nothing of it is left" None aws s3api list-objects-v2 --bucket cli-bucket --prefix moved/ --query Contents --output text
     refused "s3 ls of a bucket that is not there" 255 NoSuchBucket aws s3 ls s3://cli-none

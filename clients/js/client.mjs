@@ -12,6 +12,7 @@ import * as s3 from "@aws-sdk/client-s3";
 import * as sns from "@aws-sdk/client-sns";
 import * as sqs from "@aws-sdk/client-sqs";
 import * as sts from "@aws-sdk/client-sts";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
 const settings = { endpoint: process.env.AWS_ENDPOINT_URL, region: "us-east-1", maxAttempts: 1 };
 const root = { accessKeyId: "test", secretAccessKey: "test" };
@@ -101,6 +102,40 @@ async function buckets() {
   const Objects = ["CRC32", "SHA256", "names/people.csv", ...names.map((n) => `names/${n}`)].map((Key) => ({ Key }));
   same("deleteObjects", (await client.deleteObjects({ Bucket, Delete: { Objects } })).Deleted.length, Objects.length);
   await client.deleteBucket({ Bucket });
+}
+
+/** The presigner puts nearly every header of S3's into the URL, so that whoever uses it need not send it. */
+async function urls() {
+  const user = new iam.IAM({ ...settings, credentials: root });
+  await user.createUser({ UserName: "js-signer" });
+  const PolicyDocument = policy({ Effect: "Allow", Action: "s3:*", Resource: "*" });
+  await user.putUserPolicy({ UserName: "js-signer", PolicyName: "all", PolicyDocument });
+  const { AccessKey } = await user.createAccessKey({ UserName: "js-signer" });
+  const client = new s3.S3({ ...settings, credentials: keysOf(AccessKey), forcePathStyle: true });
+  const object = { Bucket: "js-urls", Key: "k" };
+  await client.createBucket({ Bucket: object.Bucket, ObjectOwnership: "BucketOwnerPreferred" });
+  await client.deletePublicAccessBlock({ Bucket: object.Bucket });
+  const said = { ...object, ACL: "public-read", Metadata: { colour: "red" }, StorageClass: "STANDARD_IA", Tagging: "a=b" };
+  const url = await getSignedUrl(client, new s3.PutObjectCommand(said), { expiresIn: 60 });
+  same("what the presigner puts into the URL", [...new URL(url).searchParams.keys()].filter((n) => n.startsWith("x-amz-")).sort(),
+    ["x-amz-acl", "x-amz-checksum-crc32", "x-amz-meta-colour", "x-amz-sdk-checksum-algorithm", "x-amz-storage-class", "x-amz-tagging"]);
+  const put = await fetch(url, { method: "PUT", body: "by URL" });
+  same("a presigned PUT", put.status, 200);
+  same("of which S3 takes no heed in a URL", put.headers.get("x-undercast-ignored").split(", ").sort(),
+    ["x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm", "x-amz-tagging"]);
+  const head = await client.headObject(object);
+  same("the rest is the object's", [head.Metadata, head.StorageClass], [{ colour: "red" }, "STANDARD_IA"]);
+  same("its ACL", (await client.getObjectAcl(object)).Grants.length, 2);
+  same("its tags", (await client.getObjectTagging(object)).TagSet, []);
+  const kept = await getSignedUrl(client, new s3.PutObjectCommand(said), { expiresIn: 60, unhoistableHeaders: new Set(["x-amz-tagging"]) });
+  same("tags that are signed and sent", (await fetch(kept, { method: "PUT", body: "2", headers: { "x-amz-tagging": "a=b" } })).status, 200);
+  same("are there", (await client.getObjectTagging(object)).TagSet, [{ Key: "a", Value: "b" }]);
+  const more = await fetch(url, { method: "PUT", body: "3", headers: { "x-amz-meta-size": "1" } });
+  same("a header that was not signed", [more.status, (await more.text()).includes("HeadersNotSigned")], [403, true]);
+  const get = await fetch(await getSignedUrl(client, new s3.GetObjectCommand(object), { expiresIn: 60 }));
+  same("a presigned GET", [get.status, await get.text()], [200, "2"]);
+  await client.deleteObject(object);
+  await client.deleteBucket({ Bucket: object.Bucket });
 }
 
 async function queues() {
@@ -302,7 +337,7 @@ async function stacks() {
     sqs.QueueDoesNotExist, "QueueDoesNotExist", 400);
 }
 
-for (const part of [buckets, queues, topics, tables, roles, functions, stacks]) {
+for (const part of [buckets, urls, queues, topics, tables, roles, functions, stacks]) {
   // All parts, or those that are named.
   if (process.argv.length === 2 || process.argv.includes(part.name)) await part();
 }

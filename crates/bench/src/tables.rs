@@ -10,12 +10,14 @@ use tokio::task::JoinSet;
 
 use crate::Failed;
 use crate::cloud::{self, between};
-use crate::load::{CONNECTIONS, Connection, Load, must};
+use crate::load::{self, CONNECTIONS, Connection, Load, must};
 use crate::plan::{Folder, ROUND, ROUNDS, beside};
 use crate::server::Server;
 use crate::signed::{Client, Key};
 use crate::table::{self, Measured, say};
 
+const OURS: [&str; 2] = ["ephemeral", "durable, synced"];
+const DYNALITE: [&str; 2] = ["dynalite, in memory", "dynalite, files, not synced"];
 /// Bytes of an item's text.
 const TEXT: usize = 1024;
 const FEW_ITEMS: u64 = 10_000;
@@ -84,6 +86,25 @@ impl Peer {
             call(self.server.address, "PutItem", &format!(r#"{{"TableName":"bench","Item":{item}}}"#))?;
         }
         Ok(self)
+    }
+
+    /// The load of an operation. `None`: the server does not know it.
+    async fn load(&self, measure: &Measure) -> Result<Option<Load>, Failed> {
+        let address = self.server.address;
+        // What is read has to be there.
+        if measure.operation == "GetItem" {
+            for n in 0..CONNECTIONS {
+                call(address, "PutItem", &(MEASURES[0].body)(n))?;
+            }
+        }
+        let requests: Vec<Vec<u8>> = (0..CONNECTIONS)
+            .map(|n| request(address, measure.operation, &(measure.body)(n)))
+            .collect::<Result<_, Failed>>()?;
+        let (status, _) = load::ask(address, &requests[0])?;
+        if status != 200 && !OURS.contains(&self.name) {
+            return Ok(None);
+        }
+        Load::connect(address, requests).await.map(Some)
     }
 }
 
@@ -156,10 +177,10 @@ pub(crate) fn run(binary: &Path, others: &Others<'_>) -> Result<(), Failed> {
     let leveldb = folder.0.join("dynalite").display().to_string();
     let here = ["--host", "127.0.0.1", "--createTableMs", "0", "--port", "PORT"];
     let peers = [
-        Peer::cloud("ephemeral", binary, None)?,
-        Peer::cloud("durable, synced", binary, Some(&folder.0.join("data")))?,
-        Peer::start("dynalite, in memory", others.dynalite, &here)?,
-        Peer::start("dynalite, files, not synced", others.dynalite, &[&here[..], &["--path", &leveldb]].concat())?,
+        Peer::cloud(OURS[0], binary, None)?,
+        Peer::cloud(OURS[1], binary, Some(&folder.0.join("data")))?,
+        Peer::start(DYNALITE[0], others.dynalite, &here)?,
+        Peer::start(DYNALITE[1], others.dynalite, &[&here[..], &["--path", &leveldb]].concat())?,
         Peer::start("moto, in memory", others.moto, &["-H", "127.0.0.1", "-p", "PORT"])?,
     ];
     let bare = beside("bare", &TEXT.to_string())?;
@@ -173,44 +194,46 @@ pub(crate) fn run(binary: &Path, others: &Others<'_>) -> Result<(), Failed> {
     latency(&sender, binary, &folder.0)
 }
 
+/// Measures an operation on every server that knows it.
 async fn compare(measure: &Measure, bare: &Server, peers: &[Peer]) -> Result<(), Failed> {
-    let mut loads = vec![Load::connect(bare.address, vec![request(bare.address, measure.operation, "{}")?]).await?];
-    let mut servers = vec![bare];
+    let mut limit = Measured::default();
+    let mut load = Load::connect(bare.address, vec![request(bare.address, measure.operation, "{}")?]).await?;
+    let mut all = Vec::new();
     for peer in peers {
-        let address = peer.server.address;
-        // What is read has to be there.
-        if measure.operation == "GetItem" {
-            for n in 0..CONNECTIONS {
-                call(address, "PutItem", &(MEASURES[0].body)(n))?;
-            }
+        if let Some(load) = peer.load(measure).await? {
+            all.push((peer, load, Measured::default()));
+        } else {
+            say(&format!("{}, {}: refused", measure.operation, peer.name));
         }
-        let requests: Result<_, Failed> =
-            (0..CONNECTIONS).map(|n| request(address, measure.operation, &(measure.body)(n))).collect();
-        loads.push(Load::connect(address, requests?).await?);
-        servers.push(&peer.server);
     }
-    let mut all = vec![Measured::default(); servers.len()];
     for round in 0..=ROUNDS {
-        for ((load, server), measured) in loads.iter_mut().zip(&servers).zip(&mut all) {
-            let before = server.cpu()?;
-            let done = load.run(if round == 0 { ROUND / 5 } else { ROUND }).await?;
+        let span = if round == 0 { ROUND / 5 } else { ROUND };
+        let done = load.run(span).await?;
+        if round > 0 {
+            limit.add(done, Duration::ZERO);
+        }
+        for (peer, load, measured) in &mut all {
+            let before = peer.server.cpu()?;
+            let done = load.run(span).await?;
             if round > 0 {
-                measured.add(done, server.cpu()?.saturating_sub(before));
+                measured.add(done, peer.server.cpu()?.saturating_sub(before));
             }
         }
     }
-    let shown = |measured: &Measured| format!("{:.0}/s", measured.rate());
-    for (peer, measured) in peers.iter().zip(&all[1..]) {
-        let share =
-            measure.least.filter(|_| peer.name == "ephemeral").map(|least| (measured.rate() / all[0].rate(), least));
-        let most = measure.most.filter(|_| peer.name == "ephemeral");
-        let name = format!("{}, {}", measure.operation, peer.name);
-        table::object(&name, &shown(measured), share, Some((measured.cost(), most)));
+    let rate = |name: &str| all.iter().find(|(peer, ..)| peer.name == name).map(|(_, _, measured)| measured.rate());
+    for (peer, _, measured) in &all {
+        let first = peer.name == OURS[0];
+        let share = measure.least.filter(|_| first).map(|least| (measured.rate() / limit.rate(), least));
+        let most = measure.most.filter(|_| first);
+        let (name, shown) = (format!("{}, {}", measure.operation, peer.name), format!("{:.0}/s", measured.rate()));
+        table::object(&name, &shown, share, Some((measured.cost(), most)));
     }
     // The files of dynalite are not synced: to be ahead of them is to be ahead of less.
-    for (what, ours, theirs) in [("in memory", 0, 2), ("with files", 1, 3)] {
-        let share = all[1 + ours].rate() / all[1 + theirs].rate();
-        table::single(&format!("  {what}, of dynalite"), &format!("{share:.1} ×"), &table::at_least(share, 1.0, " ×"));
+    for (what, ours, theirs) in [("in memory", OURS[0], DYNALITE[0]), ("with files", OURS[1], DYNALITE[1])] {
+        if let Some(share) = rate(ours).zip(rate(theirs)).map(|(ours, theirs)| ours / theirs) {
+            let verdict = table::at_least(share, 1.0, " ×");
+            table::single(&format!("  {what}, of dynalite"), &format!("{share:.1} ×"), &verdict);
+        }
     }
     Ok(())
 }

@@ -62,6 +62,9 @@ pub struct Config {
     /// HTTP statuses of errors that the model does not tell.
     #[serde(default)]
     pub error_statuses: BTreeMap<String, u16>,
+    /// `Operation!Error` that the reference lists and the service never gives, and the reason.
+    #[serde(default)]
+    pub never: BTreeMap<String, String>,
     /// Facts about the wire that the model does not tell.
     #[serde(default)]
     pub wire: Wire,
@@ -164,6 +167,14 @@ impl Config {
                 return Err(Error::Unknown(format!("api.toml names the member `{key}`, which the API does not have")));
             }
         }
+        for key in self.never.keys() {
+            let found = key.split_once('!').is_some_and(|(operation, error)| {
+                model.operations.get(operation).is_some_and(|o| o.errors.iter().any(|e| e == error))
+            });
+            if !found {
+                return Err(Error::Unknown(format!("api.toml names the error `{key}`, which the API does not have")));
+            }
+        }
         let named = self
             .external
             .keys()
@@ -220,6 +231,7 @@ mod tests {
             ("operations = [\"Put\"]", "the operation `Put`"),
             ("operations = []\nignored = {\"Get.B\" = \"why\"}", "the member `Get.B`"),
             ("operations = []\nexternal = {\"Out\" = \"path\"}", "the shape `Out`"),
+            ("operations = []\nnever = {\"Get!Gone\" = \"why\"}", "the error `Get!Gone`"),
             ("operations = []\nwire = {protocols = [\"qery\"]}", "the protocol `qery`"),
             ("operations = []\nalso = {\"Get.B\" = \"In.C\"}", "`In.C`"),
             ("operations = []\nalso = {\"Get.A\" = \"In.A\"}", "`Get.A` by now"),

@@ -121,7 +121,7 @@ impl Member {
 fn operation(name: &str, v: &Json) -> Operation {
     let text = |path: &str| v.pointer(path).and_then(Json::as_str).map(ToOwned::to_owned);
     let errors = v.get("errors").and_then(Json::as_array).cloned().unwrap_or_default();
-    let reads = ["Get", "List", "Describe", "Head", "BatchGet", "Lookup", "Search", "Query", "Scan"];
+    let reads = ["Get", "List", "Describe", "Head", "BatchGet", "Lookup", "Search", "Select", "Query", "Scan"];
     Operation {
         name: name.to_owned(),
         method: text("/http/method").unwrap_or_else(|| "POST".to_owned()),

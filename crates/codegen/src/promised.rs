@@ -12,7 +12,7 @@ pub struct Promised {
     pub operations: BTreeSet<String>,
     /// `service.Shape.Member` of inputs, those that are ignored or refused left out.
     pub members: BTreeSet<String>,
-    /// `service.Operation!Error`, as its documentation lists them.
+    /// `service.Operation!Error`, as its documentation lists them; those that it never gives left out.
     pub errors: BTreeSet<String>,
 }
 
@@ -30,8 +30,9 @@ impl Promised {
         let mut promised = Self::default();
         for operation in config.operations.iter().filter_map(|name| model.operations.get(name)) {
             promised.operations.insert(format!("{service}.{}", operation.name));
-            let errors = operation.errors.iter().map(|error| format!("{service}.{}!{error}", operation.name));
-            promised.errors.extend(errors);
+            let errors = operation.errors.iter().map(|error| format!("{}!{error}", operation.name));
+            let given = errors.filter(|error| !config.never.contains_key(error));
+            promised.errors.extend(given.map(|error| format!("{service}.{error}")));
         }
         for shape in reach.inputs.iter().filter_map(|name| model.shapes.get(*name)).filter(|s| s.kind == "structure") {
             let operations = reach.input_of.get(shape.name.as_str()).cloned().unwrap_or_default();

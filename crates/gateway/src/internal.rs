@@ -114,7 +114,8 @@ fn events(gateway: &Gateway, query: &[(String, String)]) -> Answer {
     match get(query, "form") {
         None => Ok(json!({"events": records})),
         Some("cloudtrail") => {
-            let shown = |r: &Record| Some(r.cloudtrail(&**gateway.kernel.service(r.service)?));
+            let from = gateway.kernel.database().read();
+            let shown = |r: &Record| Some(r.cloudtrail(&**gateway.kernel.service(r.service)?, &from));
             Ok(json!({"Records": records.iter().filter_map(shown).collect::<Vec<_>>()}))
         }
         Some(other) => Err((400, format!("events have no form `{other}`; there is `cloudtrail`"))),

@@ -5,15 +5,16 @@
 //! Reading order: [`listen`] (a connection) → `handle` (a request) → `route` (for whom) → the kernel.
 
 mod body;
+mod call;
 mod cors;
 mod handle;
+mod hoisted;
 mod host;
 mod init;
 mod internal;
 mod lingering;
 mod listen;
 mod observed;
-
 mod patience;
 mod payload;
 mod route;

@@ -4,16 +4,18 @@
 
 use serde_json::{Value as Json, json};
 use undercast_policy::{PrincipalFacts, PrincipalKind};
-use undercast_wire::schema::{Shape, Structure, TimestampFormat};
+use undercast_wire::schema::{Operation, Shape, Structure, TimestampFormat};
 use undercast_wire::text;
+
+use undercast_store::Snapshot;
 
 use crate::arn::Arn;
 use crate::{Record, Service, Timestamp};
 
 impl Record {
     /// The event that CloudTrail would deliver. Access keys are not in it: one that was not issued here may be a real one,
-    /// and is kept nowhere.
-    pub fn cloudtrail(&self, service: &dyn Service) -> Json {
+    /// and is kept nowhere. `from` tells whose the resources are that it names.
+    pub fn cloudtrail(&self, service: &dyn Service, from: &Snapshot) -> Json {
         let data = service.data_events().contains(&self.operation);
         let category = if data { "Data" } else { "Management" };
         // CloudTrail's times have whole seconds.
@@ -23,11 +25,11 @@ impl Record {
             "userIdentity": identity(&self.who),
             "eventTime": text::timestamp(time, TimestampFormat::Iso8601),
             "eventSource": format!("{}.amazonaws.com", service.api().signing_name),
-            "eventName": self.operation,
+            "eventName": service.event_name(self.operation),
             "awsRegion": self.region,
             "sourceIPAddress": self.source,
             "userAgent": self.user_agent,
-            "requestParameters": self.parameters.as_ref().map(|p| parameters(service, self.operation, p)),
+            "requestParameters": self.parameters.as_ref().map(|p| self.parameters(service, p)),
             "responseElements": null,
             "requestID": self.request_id,
             "eventID": self.request_id,
@@ -37,20 +39,29 @@ impl Record {
             "recipientAccountId": self.account,
             "eventCategory": category,
         });
-        if let (Some((code, message)), Some(map)) = (&self.error, event.as_object_mut()) {
+        let Some(map) = event.as_object_mut() else { return event };
+        if let Some((code, message)) = &self.error {
             map.insert("errorCode".to_owned(), json!(code));
             map.insert("errorMessage".to_owned(), json!(message));
         }
+        let resources = self.parameters.as_ref().map(|p| service.event_resources(from, self, p));
+        if let Some(resources) = resources.filter(|all| !all.is_empty()) {
+            map.insert("resources".to_owned(), Json::Array(resources));
+        }
         event
+    }
+
+    fn parameters(&self, service: &dyn Service, given: &Json) -> Json {
+        match service.api().operations.iter().find(|o| o.name == self.operation) {
+            Some(operation) => service.event_parameters(operation, self, given),
+            None => given.clone(),
+        }
     }
 }
 
-/// The parameters as CloudTrail calls them: members begin with a small letter, and keys of maps stay as they are.
-fn parameters(service: &dyn Service, operation: &str, given: &Json) -> Json {
-    match service.api().operations.iter().find(|o| o.name == operation) {
-        Some(operation) => structure(operation.input, given),
-        None => given.clone(),
-    }
+/// The parameters as CloudTrail calls most services': members begin with a small letter, and keys of maps stay as they are.
+pub(crate) fn parameters(operation: &Operation, given: &Json) -> Json {
+    structure(operation.input, given)
 }
 
 fn structure(of: &Structure, given: &Json) -> Json {

@@ -341,7 +341,8 @@ impl Kernel {
         if let Some((member, reason)) = check::refused(&decoded.input) {
             return Err(Failure::not_built(format!("{}.{} with `{member}`: {reason}", api.name, operation.name)));
         }
-        self.inner.faults.strike(cx, api.name, operation.name).await?;
+        let throttled = || service.throttled(operation);
+        self.inner.faults.strike(cx, api.name, operation.name, &throttled).await?;
         self.authorise(cx, service, operation, &decoded, decision)?;
         service.call(cx, index, Value::Structure(decoded.input)).await
     }

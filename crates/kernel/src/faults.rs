@@ -191,16 +191,20 @@ impl Faults {
         }
     }
 
-    /// Does to a call what the rules say.
+    /// Does to a call what the rules say. `throttled` is what the service answers when it has too much to do.
     ///
     /// # Errors
     /// Those of the rules.
-    pub async fn strike(&self, cx: &Cx, service: &str, operation: &str) -> Result<()> {
+    pub async fn strike(
+        &self,
+        cx: &Cx,
+        service: &str,
+        operation: &str,
+        throttled: &(dyn Fn() -> AwsError + Sync),
+    ) -> Result<()> {
         for effect in self.matching(cx, service, operation) {
             match effect {
-                Effect::Throttle => {
-                    return Err(AwsError::new("ThrottlingException", 400, "Rate exceeded").into());
-                }
+                Effect::Throttle => return Err(throttled().into()),
                 Effect::Error { code, status, message } => return Err(AwsError::new(code, status, message).into()),
                 Effect::Latency { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
                 Effect::Abort | Effect::Dead => return Err(Failure::Cut),

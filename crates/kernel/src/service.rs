@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
+use serde_json::Value as Json;
 use undercast_policy::MapContext;
 use undercast_store::{Owners, Shared, Snapshot};
 use undercast_wire::check::{self, Violation};
@@ -12,7 +13,7 @@ use undercast_wire::schema::{Operation, Protocol};
 use undercast_wire::{AwsError, Fields, Request, Response, Value, Write};
 
 use crate::resources::ResourceType;
-use crate::{Access, Cx, Failure, Kernel, Next, Result, Task};
+use crate::{Access, Cx, Failure, Kernel, Next, Record, Result, Task, cloudtrail};
 
 /// The answer of a handler.
 pub type Answer<'a> = BoxFuture<'a, Result<Box<dyn Write>>>;
@@ -115,6 +116,11 @@ pub trait Service: Send + Sync + 'static {
         why.into_error(protocol)
     }
 
+    /// What is answered when the service has too much to do; a fault rule says when.
+    fn throttled(&self, _operation: &'static Operation) -> AwsError {
+        AwsError::new("ThrottlingException", 400, "Rate exceeded")
+    }
+
     /// The largest body of a request that is not a stream, in bytes.
     fn body_limit(&self) -> usize {
         16 * 1024 * 1024
@@ -158,6 +164,21 @@ pub trait Service: Send + Sync + 'static {
     /// The operations that CloudTrail records as data events rather than as management events.
     fn data_events(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// What CloudTrail's events call an operation.
+    fn event_name(&self, operation: &'static str) -> &'static str {
+        operation
+    }
+
+    /// What CloudTrail's event of a call says of what it asked for.
+    fn event_parameters(&self, operation: &'static Operation, _record: &Record, parameters: &Json) -> Json {
+        cloudtrail::parameters(operation, parameters)
+    }
+
+    /// The resources that CloudTrail's event of a call names.
+    fn event_resources(&self, _from: &Snapshot, _record: &Record, _parameters: &Json) -> Vec<Json> {
+        Vec::new()
     }
 
     /// Its tables whose keys do not begin with an account, and how their rows tell whose they are.

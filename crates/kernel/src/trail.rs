@@ -38,6 +38,8 @@ pub struct Record {
     pub source: String,
     /// User agent.
     pub user_agent: String,
+    /// The host that it asked.
+    pub host: String,
     /// It changes nothing.
     pub readonly: bool,
     /// HTTP status.
@@ -88,6 +90,7 @@ impl Entry {
             who: self.principal.clone(),
             source: self.origin.service.as_ref().map_or_else(address, |s| s.0.clone()),
             user_agent: self.origin.user_agent.clone(),
+            host: self.origin.host.clone(),
             readonly: self.operation.readonly,
             status: self.status,
             error: self.error.clone(),

@@ -93,32 +93,33 @@ impl Database {
         &self,
         mut change: impl FnMut(&mut Tx<'_>) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let (value, waiting) = {
+        let (done, waiting) = {
             let mut state = self.shared.state();
             let mut tx = Tx { state: &state, committed: self.shared.backend.snapshot(), writes: Batch::new() };
-            let value = change(&mut tx)?;
+            let done = change(&mut tx);
             let writes = tx.writes;
-            if writes.is_empty() {
-                // What it read may still be on its way to the disk; an answer must not be truer than the disk is.
+            if done.is_err() || writes.is_empty() {
+                // What it read may still be on its way to the disk. An answer must not be truer than the disk is, nor a refusal:
+                // who reads after it would not see yet for what he was refused.
                 let unsettled = !(state.pending.is_empty() && state.flushing.is_empty());
-                (value, unsettled.then(|| state.group.subscribe()))
+                (done, unsettled.then(|| state.group.subscribe()))
             } else if self.shared.backend.immediate() {
                 self.shared.backend.commit(&writes)?;
-                (value, None)
+                (done, None)
             } else {
                 if state.closed {
                     return Err(Error::Lost.into());
                 }
                 state.pending.extend(writes);
                 self.shared.wake.notify_one();
-                (value, Some(state.group.subscribe()))
+                (done, Some(state.group.subscribe()))
             }
         };
-        let Some(mut waiting) = waiting else { return Ok(value) };
+        let Some(mut waiting) = waiting else { return done };
         let fate = waiting.wait_for(|fate| !matches!(fate, Fate::Open)).await.map(|fate| fate.clone());
         match fate {
             Ok(Fate::Lost(source)) => Err(Error::Engine(source).into()),
-            Ok(_) => Ok(value),
+            Ok(_) => done,
             Err(_) => Err(Error::Lost.into()),
         }
     }

@@ -435,3 +435,55 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     assert_eq!(found.get("format").unwrap().map(|v| v.value()), Some(1_000));
     std::fs::remove_dir_all(path).unwrap();
 }
+
+/// A disk that takes its time: each commit waits until it is let through.
+struct Slow {
+    memory: Memory,
+    gate: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Backend for Slow {
+    fn snapshot(&self) -> Arc<dyn undercast_store::Read + Send + Sync> {
+        self.memory.snapshot()
+    }
+
+    fn commit(&self, batch: &undercast_store::Batch) -> Result<(), Error> {
+        self.gate.lock().unwrap().recv().unwrap();
+        self.memory.commit(batch)
+    }
+
+    fn immediate(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_refusal_waits_for_what_it_read() {
+    let (open, gate) = std::sync::mpsc::channel();
+    let slow = Slow { memory: Memory::new(), gate: std::sync::Mutex::new(gate) };
+    let db = Database::new(Arc::new(slow)).unwrap();
+    runtime().block_on(async {
+        let writer = tokio::spawn({
+            let db = db.clone();
+            async move { put(&db, &("a", 1), "on its way").await }
+        });
+        let refused = async {
+            loop {
+                let seen = db.write(|tx| match ROWS.get(tx, &("a", 1u64))? {
+                    Some(_) => Err(Error::Nonsense),
+                    None => Ok(()),
+                });
+                match tokio::time::timeout(std::time::Duration::from_millis(50), seen).await {
+                    Ok(Ok(())) => tokio::task::yield_now().await,
+                    outcome => return outcome,
+                }
+            }
+        };
+        assert!(refused.await.is_err(), "nobody is told of a row that nobody can read yet");
+        assert_eq!(ROWS.get(&db.read(), &("a", 1u64)).unwrap(), None);
+        open.send(()).unwrap();
+        writer.await.unwrap();
+        let refused = db.write(|tx| if ROWS.has(tx, &("a", 1u64))? { Err(Error::Nonsense) } else { Ok(()) });
+        assert!(matches!(refused.await, Err(Error::Nonsense)));
+    });
+}

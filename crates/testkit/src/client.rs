@@ -285,10 +285,11 @@ fn events(mut rest: &[u8]) -> Json {
 }
 
 impl Call {
-    /// As SDKs do, says a checksum where the operation demands one and the input says none.
+    /// As SDKs do, says a checksum where the operation or the input demands one and the input says none.
     fn say_checksum(&self, request: &mut Request) {
         let said = request.headers.keys().any(|k| k == "content-md5" || k.as_str().starts_with("x-amz-checksum-"));
-        if self.operation.checksum_required && !said {
+        let asked = request.headers.contains_key("x-amz-sdk-checksum-algorithm") && !self.operation.streams_input();
+        if (self.operation.checksum_required || asked) && !said {
             let body = request.body.take().into_parts().unwrap_or_default();
             let announced = request.header("x-amz-sdk-checksum-algorithm").map(ToOwned::to_owned);
             match announced.as_deref() {

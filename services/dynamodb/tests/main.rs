@@ -10,6 +10,7 @@ mod corpus;
 mod encryption;
 mod exports;
 mod fuzzed;
+mod history;
 mod imports;
 mod indexes;
 mod items;

@@ -14,6 +14,7 @@ crate::tests!(
     a_mapping_needs_the_roles_permissions,
     a_disabled_mapping_takes_nothing,
     other_services_invoke_by_the_functions_policy,
+    a_bucket_tells_a_function,
 );
 
 const RIGHTS: &[&str] = &["logs:*", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
@@ -165,4 +166,29 @@ async fn other_services_invoke_by_the_functions_policy() {
     client.call("lambda", "RemovePermission", json!({"FunctionName": "f", "StatementId": "s3"})).await.ok();
     assert_eq!(call().await.unwrap_err().code(), Some("AccessDeniedException"));
     assert!(cloud.kernel.services().iter().any(|s: &std::sync::Arc<dyn Service>| s.api().name == "lambda"));
+}
+
+async fn a_bucket_tells_a_function() {
+    let (_cloud, client) = cloud().await;
+    create(
+        &client,
+        python("f", "def handler(event, context):\n    print('TOLD', event['Records'][0]['s3']['object']['key'])\n"),
+    )
+    .await;
+    client.call("s3", "CreateBucket", json!({"Bucket": "bkt"})).await.ok();
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    let rule = json!({"Bucket": "bkt", "NotificationConfiguration": {"LambdaFunctionConfigurations": [{"Id": "images",
+        "LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": [{"Name": "suffix", "Value": ".jpg"}]}}}]}});
+    // The function's own policy must let S3 in.
+    let refused = client.call("s3", "PutBucketNotificationConfiguration", rule.clone()).await;
+    assert_eq!((refused.status, refused.code()), (400, "InvalidArgument"));
+    let permission = json!({"FunctionName": "f", "StatementId": "s3", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com",
+                            "SourceArn": "arn:aws:s3:::bkt"});
+    client.call("lambda", "AddPermission", permission).await.ok();
+    client.call("s3", "PutBucketNotificationConfiguration", rule).await.ok();
+    for key in ["notes.txt", "cat.jpg"] {
+        client.call("s3", "PutObject", json!({"Bucket": "bkt", "Key": key, "Body": "eA=="})).await.ok();
+    }
+    let lines = logs(&client, "f", "TOLD cat.jpg").await;
+    assert!(!lines.iter().any(|line| line.contains("notes.txt")), "{lines:?}");
 }

@@ -13,6 +13,7 @@ use undercast_kernel::Service;
 use undercast_kernel::wire::text;
 use undercast_lambda::Lambda;
 use undercast_logs::Logs;
+use undercast_s3::S3;
 use undercast_sqs::Sqs;
 use undercast_sts::Sts;
 use undercast_testkit::{Answer, Client, Cloud};
@@ -43,7 +44,8 @@ pub(crate) fn python_runtime() -> &'static str {
 
 pub(crate) fn services() -> Vec<Arc<dyn Service>> {
     let places = places();
-    vec![Arc::new(Iam), Arc::new(Logs), Arc::new(Sqs), Arc::new(Sts), Arc::new(Lambda::new(places))]
+    let lambda = Arc::new(Lambda::new(places));
+    vec![Arc::new(Iam), Arc::new(Logs), Arc::new(S3::default()), Arc::new(Sqs), Arc::new(Sts), lambda]
 }
 
 /// A cloud with the role `function`, which Lambda may assume and which may write logs.

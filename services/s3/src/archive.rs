@@ -28,6 +28,15 @@ fn is_archived(object: &Object) -> bool {
 
 /// Whether its bytes can be had now.
 pub(crate) fn check_readable(object: &Object, now_millis: i64) -> Result<()> {
+    check(object, now_millis, "The operation is not valid for the object's storage class")
+}
+
+/// The same for the source of a copy, of which S3 has other words.
+pub(crate) fn check_source(object: &Object, now_millis: i64) -> Result<()> {
+    check(object, now_millis, "Operation is not valid for the source object's storage class")
+}
+
+fn check(object: &Object, now_millis: i64, message: &str) -> Result<()> {
     if let Some(tier) = tiers::archive(object) {
         let message = "The operation is not valid for the object's access tier";
         let error = AwsError::new("InvalidObjectState", 403, message);
@@ -37,7 +46,6 @@ pub(crate) fn check_readable(object: &Object, now_millis: i64) -> Result<()> {
     if !is_archived(object) || there {
         return Ok(());
     }
-    let message = "The operation is not valid for the object's storage class";
     let class = object.storage_class.clone().unwrap_or_else(String::new);
     Err(AwsError::new("InvalidObjectState", 403, message).with("StorageClass", class).into())
 }

@@ -160,6 +160,26 @@ pub(crate) fn is_valid(name: &str) -> bool {
         && !suffixes.iter().any(|s| name.ends_with(s))
 }
 
+/// What the names end in that only this account may give to buckets in this region: `-111122223333-us-east-1-an`.
+///
+/// Source: "Namespaces for general purpose buckets" in the user guide.
+pub(crate) fn own_suffix(account: &str, region: &str) -> String {
+    format!("-{account}-{region}-an")
+}
+
+/// Whether a name may be given in the namespace that the request chooses: those of accounts' own have their suffix, and are
+/// kept out of the global one.
+pub(crate) fn is_in_namespace(name: &str, own: bool, account: &str, region: &str) -> bool {
+    if own {
+        return name.strip_suffix(&own_suffix(account, region)).is_some_and(|prefix| !prefix.is_empty());
+    }
+    let Some(rest) = name.strip_suffix("-an") else { return true };
+    !rest.match_indices('-').any(|(at, _)| {
+        let (front, region) = (&rest[..at], &rest[at + 1..]);
+        regions::exists(region) && front.rsplit('-').next().is_some_and(is_account)
+    })
+}
+
 /// A key may be so long.
 pub(crate) fn check_key(key: &str) -> Result<()> {
     if key.len() <= KEY_BYTES {
@@ -172,6 +192,22 @@ pub(crate) fn check_key(key: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_an_accounts_own_namespace() {
+        let own = |name, own| is_in_namespace(name, own, "111122223333", "us-east-1");
+        for (name, in_own, in_global) in [
+            ("logs-111122223333-us-east-1-an", true, false),
+            ("logs-111122223333-eu-west-1-an", false, false),
+            ("logs-999999999999-us-east-1-an", false, false),
+            ("-111122223333-us-east-1-an", false, false),
+            ("logs-111122223333-nowhere-1-an", false, true),
+            ("plan", false, true),
+            ("what-an", false, true),
+        ] {
+            assert_eq!((own(name, true), own(name, false)), (in_own, in_global), "{name}");
+        }
+    }
 
     #[test]
     fn names_of_new_buckets() {

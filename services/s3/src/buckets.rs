@@ -30,13 +30,14 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateBucketInput) -> Result<api
         return Err(error::invalid_bucket_name(name).into());
     }
     let ownership = input.object_ownership.as_deref().map(Ownership::parse).transpose()?.unwrap_or_default();
-    if input.bucket_namespace.as_deref().is_some_and(|n| n != "global") {
-        return Err(Failure::not_built("s3.CreateBucket with `BucketNamespace` account-regional"));
-    }
+    let own = input.bucket_namespace.as_deref() == Some("account-regional");
     let asked = acl::asked!(input);
     let (constraint, tags) =
         input.create_bucket_configuration.map_or((None, None), |c| (c.location_constraint, c.tags));
     let region = location_of(cx, constraint.as_deref())?;
+    if !bucket::is_in_namespace(name, own, cx.account(), region) {
+        return Err(error::invalid_bucket_name(name).into());
+    }
     let tags =
         tags.map(|t| tagging::of_set(t.into_iter().map(|t| (t.key, t.value)), tagging::Of::Bucket)).transpose()?;
     let mut made = Bucket { ownership, ..Bucket::new(name, cx.account(), region, cx.now_millis()) };

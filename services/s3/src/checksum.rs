@@ -267,6 +267,15 @@ pub(crate) fn single(values: [(Algorithm, Option<&String>); 10]) -> Result<Optio
     }
 }
 
+/// A checksum of another algorithm than the upload's.
+pub(crate) fn unlike(wanted: Option<Algorithm>, actual: Algorithm) -> AwsError {
+    let wanted = wanted.map_or_else(|| "null".to_owned(), |a| a.name().to_lowercase());
+    let actual = actual.name().to_lowercase();
+    error::invalid_request(format!(
+        "Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {actual}"
+    ))
+}
+
 /// The values of a request's checksum members, for [`single`].
 macro_rules! given {
     ($input:expr) => {{

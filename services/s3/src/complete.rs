@@ -121,8 +121,10 @@ impl Said {
                     error::invalid_request(format!("Value for x-amz-checksum-{name} header is invalid.")).into()
                 );
             }
-            let own = checksum.value.split('-').next();
-            if *algorithm == checksum.algorithm && own != Some(bare) {
+            if *algorithm != checksum.algorithm {
+                return Err(checksum::unlike(upload.algorithm, *algorithm).into());
+            }
+            if checksum.value.split('-').next() != Some(bare) {
                 let message = format!("The {} you specified did not match the calculated checksum.", algorithm.name());
                 return Err(undercast_kernel::AwsError::new("BadDigest", 400, message).into());
             }

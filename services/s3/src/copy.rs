@@ -214,7 +214,7 @@ pub(crate) async fn object(s3: &S3, cx: &Cx, mut input: api::CopyObjectInput) ->
         );
         return Err(error::invalid_request(message).into());
     }
-    archive::check_readable(&source.object, cx.now_millis())?;
+    archive::check_source(&source.object, cx.now_millis())?;
     let source_key = s3.opening(cx, source.object.sealed.as_ref(), &encryption::source_customer!(input)).await?;
     let sealing = s3.sealing(cx, &target, &input.key, &encryption::asked!(input)).await?;
     let dress = dress(cx, &mut input, &target, &source, sealing.sealed.clone())?;

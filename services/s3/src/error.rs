@@ -73,6 +73,16 @@ pub(crate) fn malformed_xml() -> AwsError {
     AwsError::new("MalformedXML", 400, message)
 }
 
+/// S3 has too much to do.
+pub(crate) fn slow_down() -> AwsError {
+    AwsError::new("SlowDown", 503, "Please reduce your request rate.")
+}
+
+pub(crate) fn method_not_allowed(method: &str) -> AwsError {
+    AwsError::new("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
+        .with("Method", method)
+}
+
 pub(crate) fn access_denied() -> AwsError {
     AwsError::new("AccessDenied", 403, "Access Denied")
 }

@@ -31,6 +31,7 @@ pub mod api {
 }
 
 mod acl;
+mod actions;
 mod analytics;
 mod annotations;
 mod archive;
@@ -85,9 +86,11 @@ mod rows;
 mod select;
 mod settings;
 mod storage;
+mod subresources;
 mod tagging;
 mod tiering;
 mod tiers;
+mod trail;
 mod transport;
 mod uploads;
 mod versions;
@@ -97,10 +100,11 @@ use std::sync::Arc;
 
 pub use control::S3Control;
 use futures_core::future::BoxFuture;
+use serde_json::Value as Json;
 use undercast_kernel::policy::MapContext;
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::{Remembered, Shared, Snapshot};
-use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Exchange, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Exchange, Next, Record, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::decode::Malformed;
 use undercast_wire::schema::{Location, Operation, Protocol};
@@ -192,6 +196,18 @@ impl Service for S3 {
         ]
     }
 
+    fn event_name(&self, operation: &'static str) -> &'static str {
+        trail::name(operation)
+    }
+
+    fn event_parameters(&self, operation: &'static Operation, record: &Record, parameters: &Json) -> Json {
+        trail::parameters(operation, &record.host, parameters)
+    }
+
+    fn event_resources(&self, from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
+        trail::resources(from, record, parameters)
+    }
+
     fn shared(&self) -> Vec<Shared> {
         vec![Shared::by_row(&rows::BUCKETS, |bucket| &bucket.account)]
     }
@@ -221,7 +237,12 @@ impl Service for S3 {
         malformed(operation, protocol, why)
     }
 
+    fn throttled(&self, _operation: &'static Operation) -> AwsError {
+        error::slow_down()
+    }
+
     fn check_body(&self, operation: &'static Operation, request: &Request, body: &[u8]) -> Result<()> {
+        subresources::check(operation, request)?;
         integrity::check(operation, request, body)
     }
 

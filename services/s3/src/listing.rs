@@ -271,10 +271,22 @@ impl Names {
         if !self.encoded {
             return name.to_owned();
         }
-        let mut out = String::with_capacity(name.len() + 16);
-        percent_encode(name, true, &mut out);
-        out
+        escaped(name)
     }
+}
+
+/// A name as forms in URLs have it: a space is a plus sign, and an asterisk stays where a tilde does not.
+///
+/// Source: measured (github.com/brekkylab/backlot issue 178).
+fn escaped(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 16);
+    for (at, word) in name.split(' ').enumerate() {
+        if at > 0 {
+            out.push('+');
+        }
+        percent_encode(word, true, &mut out);
+    }
+    if out.contains('~') || out.contains("%2A") { out.replace('~', "%7E").replace("%2A", "*") } else { out }
 }
 
 /// A delimiter that means something.

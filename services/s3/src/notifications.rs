@@ -110,9 +110,6 @@ fn filter(given: Option<input::NotificationConfigurationFilter>) -> Result<(Opti
 
 /// The rules of a request.
 fn requested(cx: &Cx, given: input::NotificationConfiguration) -> Result<Vec<Rule>> {
-    if given.event_bridge_configuration.is_some() {
-        return Err(Failure::not_built("notifications to EventBridge"));
-    }
     let mut rules = Vec::new();
     let mut add = |id: Option<String>, to, arn, events, filter_given| -> Result<()> {
         let (prefix, suffix) = filter(filter_given)?;

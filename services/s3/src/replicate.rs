@@ -370,7 +370,7 @@ impl Job {
         if faults.is_dead_region(&self.target.region) {
             return Err(Failure::Cut);
         }
-        faults.strike(&self.cx, "s3", operation).await
+        faults.strike(&self.cx, "s3", operation, &error::slow_down).await
     }
 
     async fn deliver(&self, s3: &S3) -> Result<Option<Reason>> {

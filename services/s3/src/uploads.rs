@@ -138,13 +138,7 @@ fn check_algorithm(upload: &Upload, said: &Said) -> Result<Option<Algorithm>> {
     let announced = said.algorithm.as_deref().map(Algorithm::parse).transpose()?;
     let actual = said.checksum.as_ref().map(|c| c.0).or(announced);
     match (upload.algorithm, actual) {
-        (Some(wanted), Some(actual)) if wanted != actual => {
-            let (wanted, actual) = (wanted.name().to_lowercase(), actual.name().to_lowercase());
-            let message = format!(
-                "Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {actual}"
-            );
-            Err(error::invalid_request(message).into())
-        }
+        (Some(wanted), Some(actual)) if wanted != actual => Err(checksum::unlike(Some(wanted), actual).into()),
         (Some(wanted), _) => Ok(Some(wanted)),
         (None, _) => Ok(None),
     }
@@ -254,7 +248,7 @@ pub(crate) async fn part_copy(s3: &S3, cx: &Cx, input: api::UploadPartCopyInput)
     let upload = open(&from, &found, &input.key, &input.upload_id)?;
     let name = CopySource::parse(&input.copy_source)?;
     let source = Source::find(cx, &name, input.expected_source_bucket_owner.as_deref(), &copy::reading_of(&input))?;
-    archive::check_readable(&source.object, cx.now_millis())?;
+    archive::check_source(&source.object, cx.now_millis())?;
     let source_key = s3.opening(cx, source.object.sealed.as_ref(), &encryption::source_customer!(input)).await?;
     let customer = encryption::customer!(input);
     let data_key = key_of(s3, cx, &upload, &customer).await?;

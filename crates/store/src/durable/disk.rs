@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::{Error, Result};
 
+/// The file of the tree.
+pub(crate) const TREE: &str = "state.redb";
 /// Files of the log, written in turn.
 pub(crate) const FILES: usize = 2;
 
@@ -69,7 +71,7 @@ impl Directory {
     }
 
     fn tree_path(&self, new: bool) -> PathBuf {
-        self.path.join(if new { "state.new" } else { super::tree::NAME })
+        self.path.join(if new { "state.new" } else { TREE })
     }
 
     fn log_path(&self, number: usize) -> PathBuf {

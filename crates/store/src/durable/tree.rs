@@ -8,16 +8,13 @@ use bytes::Bytes;
 use redb::backends::InMemoryBackend;
 use redb::{Database as Redb, ReadOnlyTable, ReadableDatabase, StorageBackend as _, TableDefinition};
 
-use super::disk::Disk;
+use super::disk::{Disk, TREE};
 use crate::layers::{self, Lower, Upper};
 use crate::{Error, Order, Page, Result};
 
 const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
 const FORMAT: TableDefinition<'static, &str, u32> = TableDefinition::new("format");
 const LOG: TableDefinition<'static, &str, u64> = TableDefinition::new("log");
-
-/// Its file.
-pub(super) const NAME: &str = "state.redb";
 
 /// The format that this program writes: 3 has a log.
 const KNOWN: u32 = 3;
@@ -45,7 +42,7 @@ pub(super) struct Tree(Redb);
 impl Tree {
     /// Opens it, and makes it where there is none.
     pub(super) fn open(disk: &dyn Disk) -> Result<Self> {
-        let path = disk.path().join(NAME);
+        let path = disk.path().join(TREE);
         check_whole(disk.path(), &path)?;
         if !disk.has_tree() {
             make(disk, &path)?;

@@ -95,8 +95,9 @@ fn string_to_sign(request: &Request, expires: &str) -> String {
         .chain(
             pairs
                 .iter()
-                .filter(|(n, _)| n.to_ascii_lowercase().starts_with("x-amz-"))
-                .map(|(n, v)| (n.to_ascii_lowercase(), v.clone())),
+                .map(|(n, v)| (n.to_ascii_lowercase(), v.clone()))
+                // One that is there as a header as well is that header.
+                .filter(|(n, _)| n.starts_with("x-amz-") && !request.headers.contains_key(n)),
         )
         .collect();
     amazon.sort();

@@ -204,3 +204,54 @@ async fn annotations_are_encrypted_as_their_object_is() {
     assert_eq!(set(&client).await.code(), "KMS.DisabledException");
     assert!(annotation(&client, "plain").await.body.as_ref() == text.as_bytes());
 }
+
+#[tokio::test]
+async fn a_context_and_a_key_of_the_bucket_go_with_what_is_written() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    client.call("s3", "CreateBucket", json!({"Bucket": "sealed"})).await.ok();
+    let (_, arn) = key(&client, json!({})).await;
+    let asked = |name: &str| {
+        json!({"Bucket": "sealed", "Key": name, "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": arn,
+               "BucketKeyEnabled": true, "SSEKMSEncryptionContext": b64(r#"{"team":"a"}"#)})
+    };
+    let made = client.call_with_body("s3", "PutObject", asked("put"), Some("hello".into())).await.ok();
+    assert_eq!((&made["BucketKeyEnabled"], &made["SSEKMSKeyId"]), (&json!(true), &json!(arn)));
+    let mut copy = asked("copy");
+    copy["CopySource"] = json!("sealed/put");
+    let copied = client.call("s3", "CopyObject", copy).await.ok();
+    assert_eq!(copied["BucketKeyEnabled"], true);
+    let begun = client.call("s3", "CreateMultipartUpload", asked("parts")).await.ok();
+    assert_eq!((&begun["BucketKeyEnabled"], &begun["ServerSideEncryption"]), (&json!(true), &json!("aws:kms")));
+    let upload = json!({"Bucket": "sealed", "Key": "parts", "UploadId": begun["UploadId"]});
+    let with = |more: Json| {
+        let mut input = upload.clone();
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let part =
+        client.call_with_body("s3", "UploadPart", with(json!({"PartNumber": 1})), Some("hello".into())).await.ok();
+    let parts = json!({"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}});
+    client.call("s3", "CompleteMultipartUpload", with(parts)).await.ok();
+    // The key's users are told apart by the context, and the bucket's key stands for all its objects.
+    let reader = async |name: &str, team: &str, of: &str| {
+        let read = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"});
+        let decrypt = json!({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": arn, "Condition": {"StringEquals":
+            {"kms:EncryptionContext:team": team, "kms:EncryptionContext:aws:s3:arn": of}}});
+        user(&cloud, ACCOUNT, name, Some(json!([read, decrypt]))).await
+    };
+    let right = reader("right", "a", "arn:aws:s3:::sealed").await;
+    let other_team = reader("other-team", "b", "arn:aws:s3:::sealed").await;
+    let by_object = reader("by-object", "a", "arn:aws:s3:::sealed/put").await;
+    for name in ["put", "copy", "parts"] {
+        let got = get(&right, name).await;
+        assert_eq!((got.status, got.body.as_ref()), (200, b"hello".as_slice()), "{name}");
+        assert_eq!(got.headers["x-amz-server-side-encryption-bucket-key-enabled"], "true", "{name}");
+        for wrong in [&other_team, &by_object] {
+            assert_eq!(get(wrong, name).await.code(), "AccessDenied", "{name}");
+        }
+    }
+    let mut broken = asked("broken");
+    broken["SSEKMSEncryptionContext"] = json!("e30");
+    assert_eq!(client.call("s3", "CreateMultipartUpload", broken).await.code(), "InvalidArgument");
+}

@@ -5,10 +5,11 @@ use serde_json::{Map, Value as Json, json};
 use undercast_kernel::resources::{
     Properties, Resource, ResourceRequest, ResourceTags, ResourceType, Updated, pick, unless_gone,
 };
-use undercast_kernel::{AwsError, Cx, Result, regions};
+use undercast_kernel::{AwsError, Cx, Failure, Result, regions};
 
 use super::form::Form;
 use super::settings::{self, Call};
+use crate::bucket::own_suffix;
 
 /// `AWS::S3::Bucket`
 pub(crate) struct Bucket;
@@ -64,8 +65,27 @@ async fn revert(cx: &Cx, calls: Vec<Call>) {
     }
 }
 
+/// The name that the bucket gets. In the account's own namespace names have a suffix, which stands behind a prefix that the
+/// template gives, too.
+///
+/// Source: "BucketNamePrefix" in the reference of the CDK's `Bucket`.
+fn name(cx: &Cx, request: &ResourceRequest) -> Result<String> {
+    let own = request.text("BucketNamespace").as_deref() == Some("account-regional");
+    let suffix = if own { own_suffix(cx.account(), cx.region()) } else { String::new() };
+    match (request.text("BucketName"), request.text("BucketNamePrefix")) {
+        (Some(_), Some(_)) => {
+            let what = "[BucketName] and [BucketNamePrefix] cannot be specified together";
+            Err(AwsError::new("ValidationError", 400, format!("Model validation failed (#: {what})")).into())
+        }
+        (Some(name), None) => Ok(name),
+        (None, Some(prefix)) if own => Ok(prefix + &suffix),
+        (None, Some(_)) => Err(Failure::not_built("AWS::S3::Bucket with `BucketNamePrefix` in the global namespace")),
+        (None, None) => Ok(request.generated_name(cx, 63 - suffix.len()).to_lowercase() + &suffix),
+    }
+}
+
 async fn create(cx: &Cx, request: &ResourceRequest) -> Result<Resource> {
-    let name = request.text("BucketName").unwrap_or_else(|| request.generated_name(cx, 63).to_lowercase());
+    let name = name(cx, request)?;
     // What has not the right form is refused before anything is made.
     let calls = settings::calls(&name, &Properties::new(), &request.properties)?;
     let tags = request.all_tags()?;
@@ -175,6 +195,7 @@ impl ResourceType for Bucket {
             "AnalyticsConfigurations",
             "BucketEncryption",
             "BucketName",
+            "BucketNamePrefix",
             "BucketNamespace",
             "CorsConfiguration",
             "IntelligentTieringConfigurations",
@@ -195,7 +216,7 @@ impl ResourceType for Bucket {
     }
 
     fn create_only(&self) -> &'static [&'static str] {
-        &["BucketName", "BucketNamespace", "ObjectLockEnabled"]
+        &["BucketName", "BucketNamePrefix", "BucketNamespace", "ObjectLockEnabled"]
     }
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {

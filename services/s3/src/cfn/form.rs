@@ -5,7 +5,7 @@ use undercast_kernel::resources::text;
 use undercast_kernel::{AwsError, Failure, Result};
 
 /// What a property, or a member of one, is.
-pub(super) enum Form {
+pub(crate) enum Form {
     Text,
     Number,
     Flag,
@@ -20,10 +20,10 @@ pub(super) enum Form {
 }
 
 /// Brings what has been read into S3's shape; the path is for refusals.
-pub(super) type Shape = fn(Json, &str) -> Result<Json>;
+pub(crate) type Shape = fn(Json, &str) -> Result<Json>;
 
 /// A member of a structure.
-pub(super) struct Member {
+pub(crate) struct Member {
     theirs: &'static str,
     ours: &'static str,
     required: bool,
@@ -70,7 +70,7 @@ impl Form {
     ///
     /// # Errors
     /// `ValidationError` where it has another type, lacks a member or has one that there is not.
-    pub(super) fn read(&self, value: &Json, path: &str) -> Result<Json> {
+    pub(crate) fn read(&self, value: &Json, path: &str) -> Result<Json> {
         let wrong = |wanted: &str| wrong_type(path, wanted, value);
         match self {
             Self::Text if value.is_array() || value.is_object() => Err(wrong("String")),
@@ -119,6 +119,38 @@ fn structure(members: &[Member], given: &Map<String, Json>, path: &str) -> Resul
         }
     }
     Ok(Json::Object(out))
+}
+
+#[cfg(test)]
+impl Form {
+    /// Where the form and the facts of a type's property, as the model tells them, do not agree.
+    pub(crate) fn unlike(&self, facts: &Json, shapes: &Json, path: &str, out: &mut Vec<String>) {
+        match (self, facts["type"].as_str().unwrap_or_default()) {
+            (Self::Shaped(form, _), _) => form.unlike(facts, shapes, path, out),
+            (Self::List(of), "array") => of.unlike(&facts["element"], shapes, path, out),
+            (Self::Structure(members), "ref") => {
+                let properties = &shapes[facts["reference"]["$ref"].as_str().unwrap_or_default()]["properties"];
+                let known = properties.as_object().into_iter().flatten();
+                for (name, property) in known {
+                    match members.iter().find(|m| m.theirs == name) {
+                        Some(member) => {
+                            let path = format!("{path}/{name}");
+                            if member.required != (property["required"] == true) {
+                                out.push(format!("{path}: required"));
+                            }
+                            member.form.unlike(&property["type"], shapes, &path, out);
+                        }
+                        None => out.push(format!("{path}/{name}: missing")),
+                    }
+                }
+                let more = members.iter().filter(|m| properties.get(m.theirs).is_none());
+                out.extend(more.map(|m| format!("{path}/{}: not in the model", m.theirs)));
+            }
+            (Self::Text, "string") | (Self::Number, "integer") | (Self::Flag, "boolean") | (Self::Mark, "json") => {}
+            (Self::Moment, "date-time") => {}
+            (_, other) => out.push(format!("{path}: {other}")),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -259,12 +259,19 @@ pub(super) static LOCK: Form = Form::Structure(&[
 pub(super) static OWNERSHIP: Form =
     Form::Structure(&[required("Rules", Form::List(&Form::Structure(&[member("ObjectOwnership", Form::Text)])))]);
 
-pub(super) static BLOCK: Form = Form::Structure(&[
+pub(crate) static BLOCK: Form = Form::Structure(&[
     member("BlockPublicAcls", Form::Flag),
     member("BlockPublicPolicy", Form::Flag),
     member("IgnorePublicAcls", Form::Flag),
     member("RestrictPublicBuckets", Form::Flag),
 ]);
+
+/// Of an access point.
+pub(crate) static VPC: Form = Form::Structure(&[member("VpcId", Form::Text)]);
+
+/// Of a multi-region access point.
+pub(crate) static REGIONS: Form =
+    Form::List(&Form::Structure(&[required("Bucket", Form::Text), member("BucketAccountId", Form::Text)]));
 
 pub(super) static REPLICATION: Form =
     Form::Structure(&[required("Role", Form::Text), required("Rules", Form::List(&REPLICATION_RULE))]);

@@ -3,8 +3,8 @@
 //! A bucket's properties are read by their forms (`forms.rs`, `lifecycle.rs`) and become calls of S3 (`settings.rs`).
 
 mod bucket;
-mod form;
-mod forms;
+pub(crate) mod form;
+pub(crate) mod forms;
 mod lifecycle;
 mod policy;
 mod settings;

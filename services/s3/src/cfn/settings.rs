@@ -215,7 +215,36 @@ impl Several {
 
 #[cfg(test)]
 mod tests {
+    use undercast_kernel::resources::ResourceType as _;
+
     use super::*;
+
+    /// Properties that a call of their own does not set, and those that are not built.
+    const OTHERS: [&str; 5] = ["BucketName", "BucketNamePrefix", "BucketNamespace", "ObjectLockEnabled", "Tags"];
+    const UNBUILT: [&str; 2] = ["MetadataConfiguration", "MetadataTableConfiguration"];
+
+    #[test]
+    fn every_property_of_the_type_is_known_with_all_that_is_in_it() {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/cloudformation/s3.json");
+        let model: Json = serde_json::from_str(&std::fs::read_to_string(model).unwrap_or_else(|e| panic!("{e}")))
+            .unwrap_or_else(|e| panic!("{e}"));
+        let properties = model["types"]["AWS::S3::Bucket"]["properties"].as_object();
+        let mut wrong = Vec::new();
+        for (name, facts) in properties.into_iter().flatten() {
+            let one = SETTINGS.iter().find(|s| s.property == name).map(|s| s.form);
+            let form = one.or_else(|| SEVERAL.iter().find(|s| s.property == name).map(|s| s.form));
+            let known = super::super::Bucket.properties().contains(&name.as_str());
+            assert_eq!(known, !UNBUILT.contains(&name.as_str()), "{name}");
+            let replaces = super::super::Bucket.create_only().contains(&name.as_str());
+            assert_eq!(replaces, known && facts["causesReplacement"] == "yes", "{name}");
+            match form {
+                Some(form) => form.unlike(&facts["type"], &model["shapes"], name, &mut wrong),
+                None if OTHERS.contains(&name.as_str()) || UNBUILT.contains(&name.as_str()) => {}
+                None => wrong.push(format!("{name}: no form")),
+            }
+        }
+        assert_eq!(wrong, [""; 0]);
+    }
 
     fn names(before: &Json, after: &Json) -> Vec<&'static str> {
         let object = |of: &Json| of.as_object().cloned().unwrap_or_default();

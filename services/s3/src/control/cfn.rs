@@ -7,7 +7,14 @@ use undercast_kernel::resources::{
 };
 use undercast_kernel::{AwsError, Cx, Result};
 
-use super::requests;
+use super::{points, requests};
+use crate::cfn::form::Form;
+use crate::cfn::forms;
+
+const BLOCK: &str = "PublicAccessBlockConfiguration";
+
+/// The properties of an access point that are structures; of these the first one can be changed.
+static POINT_FORMS: [(&str, &Form); 2] = [(BLOCK, &forms::BLOCK), ("VpcConfiguration", &forms::VPC)];
 
 /// `AWS::S3::AccessPoint`
 pub(crate) struct AccessPoint;
@@ -43,10 +50,19 @@ async fn point(cx: &Cx, name: &str) -> Result<Resource> {
     Ok(Resource::new(name, attributes))
 }
 
+/// Properties in S3's form, of those named that are there.
+fn formed(properties: &Properties, named: &[(&str, &'static Form)]) -> Result<Properties> {
+    let there = named.iter().filter_map(|(name, form)| {
+        let value = properties.get(*name).filter(|value| !value.is_null())?;
+        Some(form.read(value, name).map(|read| ((*name).to_owned(), read)))
+    });
+    there.collect()
+}
+
 async fn create_point(cx: &Cx, request: &ResourceRequest) -> Result<Resource> {
     let name = request.text("Name").unwrap_or_else(|| request.generated_name(cx, 50).to_lowercase());
-    let mut input =
-        pick(&request.properties, &["Bucket", "BucketAccountId", "PublicAccessBlockConfiguration", "VpcConfiguration"]);
+    let mut input = pick(&request.properties, &["Bucket", "BucketAccountId"]);
+    input.extend(formed(&request.properties, &POINT_FORMS)?);
     input.insert("Name".to_owned(), name.clone().into());
     let tags = request.all_tags()?;
     if !tags.is_empty() {
@@ -63,7 +79,11 @@ async fn create_point(cx: &Cx, request: &ResourceRequest) -> Result<Resource> {
     point(cx, &name).await
 }
 
-async fn update_point(cx: &Cx, id: &str, request: &ResourceRequest) -> Result<Updated> {
+async fn update_point(cx: &Cx, id: &str, before: &Properties, request: &ResourceRequest) -> Result<Updated> {
+    let (was, block) = (formed(before, &POINT_FORMS[..1])?, formed(&request.properties, &POINT_FORMS[..1])?);
+    if was != block {
+        points::set_block(cx, id, block.get(BLOCK)).await?;
+    }
     match request.properties.get("Policy").filter(|p| !p.is_null()) {
         Some(policy) => drop(call(cx, "PutAccessPointPolicy", json!({"Name": id, "Policy": text(policy)})).await?),
         None => drop(call(cx, "DeleteAccessPointPolicy", json!({"Name": id})).await?),
@@ -92,7 +112,7 @@ impl ResourceType for AccessPoint {
     }
 
     fn create_only(&self) -> &'static [&'static str] {
-        &["Bucket", "BucketAccountId", "Name", "PublicAccessBlockConfiguration", "VpcConfiguration"]
+        &["Bucket", "BucketAccountId", "Name", "VpcConfiguration"]
     }
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
@@ -103,10 +123,10 @@ impl ResourceType for AccessPoint {
         &'a self,
         cx: &'a Cx,
         id: &'a str,
-        _before: &'a Properties,
+        before: &'a Properties,
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
-        Box::pin(update_point(cx, id, request))
+        Box::pin(update_point(cx, id, before, request))
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
@@ -152,8 +172,9 @@ impl ResourceType for MultiRegionAccessPoint {
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let name = request.text("Name").unwrap_or_else(|| request.generated_name(cx, 50).to_lowercase());
-            let of = |property: &str| request.properties.get(property);
-            let details = json!({"Name": name, "PublicAccessBlock": of("PublicAccessBlockConfiguration"), "Regions": of("Regions")});
+            let formed = formed(&request.properties, &[(BLOCK, &forms::BLOCK), ("Regions", &forms::REGIONS)])?;
+            let details =
+                json!({"Name": name, "PublicAccessBlock": formed.get(BLOCK), "Regions": formed.get("Regions")});
             settled(cx, "CreateMultiRegionAccessPoint", details).await?;
             multi_region(cx, &name).await
         })
@@ -182,7 +203,9 @@ async fn put_policy(cx: &Cx, name: &str, request: &ResourceRequest) -> Result<Re
     settled(cx, "PutMultiRegionAccessPointPolicy", json!({"Name": name, "Policy": policy})).await?;
     let status = call(cx, "GetMultiRegionAccessPointPolicyStatus", json!({"Name": name})).await?;
     let public = status.pointer("/Established/IsPublic").is_some_and(|p| p == true);
-    Ok(Resource::new(name, [("PolicyStatus.IsPublic", public.to_string().into())]))
+    let public = Json::from(public.to_string());
+    let attributes = [("PolicyStatus", json!({"IsPublic": public})), ("PolicyStatus.IsPublic", public)];
+    Ok(Resource::new(name, attributes))
 }
 
 impl ResourceType for MultiRegionAccessPointPolicy {
@@ -215,5 +238,43 @@ impl ResourceType for MultiRegionAccessPointPolicy {
     /// The policy of a multi-region access point cannot be taken away: it ends with it, as on AWS.
     fn delete<'a>(&'a self, _cx: &'a Cx, _id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_have_the_properties_that_the_model_tells() {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/cloudformation/s3.json");
+        let model: Json = serde_json::from_str(&std::fs::read_to_string(model).unwrap_or_else(|e| panic!("{e}")))
+            .unwrap_or_else(|e| panic!("{e}"));
+        let types: [&dyn ResourceType; 4] =
+            [&AccessPoint, &MultiRegionAccessPoint, &MultiRegionAccessPointPolicy, &crate::cfn::BucketPolicy];
+        let mut wrong = Vec::new();
+        for of in types {
+            let facts = model["types"][of.name()]["properties"].as_object().unwrap_or_else(|| panic!("{}", of.name()));
+            let replaced = facts.iter().filter(|(_, p)| p["causesReplacement"] == "yes").map(|(name, _)| name.as_str());
+            let sorted = |mut names: Vec<&str>| {
+                names.sort_unstable();
+                names.join(" ")
+            };
+            assert_eq!(
+                sorted(of.properties().to_vec()),
+                sorted(facts.keys().map(String::as_str).collect()),
+                "{}",
+                of.name()
+            );
+            assert_eq!(sorted(of.create_only().to_vec()), sorted(replaced.collect()), "{}", of.name());
+        }
+        let point = &model["types"]["AWS::S3::AccessPoint"]["properties"];
+        for (name, form) in POINT_FORMS {
+            form.unlike(&point[name]["type"], &model["shapes"], name, &mut wrong);
+        }
+        let multi = &model["types"]["AWS::S3::MultiRegionAccessPoint"]["properties"];
+        forms::REGIONS.unlike(&multi["Regions"]["type"], &model["shapes"], "Regions", &mut wrong);
+        forms::BLOCK.unlike(&multi[BLOCK]["type"], &model["shapes"], BLOCK, &mut wrong);
+        assert_eq!(wrong, [""; 0]);
     }
 }

@@ -25,6 +25,14 @@ pub(crate) fn no_such_point(name: &str) -> AwsError {
     AwsError::new("NoSuchAccessPoint", 404, "The specified accesspoint does not exist").with("AccessPointName", name)
 }
 
+/// There is too much to do. Jobs have an error of their own for it.
+pub(crate) fn throttled(operation: &'static Operation) -> AwsError {
+    match operation.errors.iter().find(|e| e.name == "TooManyRequestsException") {
+        Some(shape) => AwsError::from_shape(shape, "Too many requests"),
+        None => crate::error::slow_down(),
+    }
+}
+
 /// Broken constraints: a body that is not what the schema wants, or a request that names nothing there can be.
 pub(crate) fn invalid(operation: &'static Operation, violations: &[Violation]) -> AwsError {
     let message = check::message(violations);

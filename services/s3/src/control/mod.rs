@@ -19,12 +19,14 @@ pub(crate) mod points;
 mod requests;
 mod rows;
 mod tags;
+mod trail;
 pub(crate) mod via;
 
 use futures_core::future::BoxFuture;
+use serde_json::Value as Json;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::store::Shared;
-use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_kernel::store::{Shared, Snapshot};
+use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Record, Result, Service, Task};
 use undercast_wire::check::Violation;
 use undercast_wire::decode::Malformed;
 use undercast_wire::schema::{Operation, Protocol};
@@ -64,6 +66,14 @@ impl Service for S3Control {
         ]
     }
 
+    fn event_name(&self, operation: &'static str) -> &'static str {
+        trail::name(operation)
+    }
+
+    fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
+        trail::resources(record, parameters)
+    }
+
     fn shared(&self) -> Vec<Shared> {
         vec![
             Shared::by_row(&rows::ALIASES, |(account, _, _)| account),
@@ -73,6 +83,10 @@ impl Service for S3Control {
 
     fn malformed(&self, operation: &'static Operation, protocol: Protocol, why: Malformed) -> AwsError {
         crate::malformed(operation, protocol, why)
+    }
+
+    fn throttled(&self, operation: &'static Operation) -> AwsError {
+        error::throttled(operation)
     }
 
     fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
 use undercast_kernel::store::{Order, Read};
-use undercast_kernel::{AwsError, Cx, Result, paging};
+use undercast_kernel::{Access, AwsError, Cx, Result, paging};
 
 use super::api::{self, output};
 use super::rows::{ALIASES, ATTACHED, POINTS, Point, point_arn};
@@ -80,6 +81,28 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateAccessPointInput) -> Resul
     })
     .await?;
     Ok(api::CreateAccessPointOutput { access_point_arn: Some(point.arn()), alias: Some(point.alias) })
+}
+
+/// Sets the Block Public Access of an access point, which only templates do: S3 has no operation for it. Without a word all is
+/// blocked, as where one is made.
+pub(crate) async fn set_block(cx: &Cx, name: &str, block: Option<&Json>) -> Result<()> {
+    let denied = cx.denied(&Access::new("s3:PutAccessPointPublicAccessBlock", arn_of(cx, name)))?;
+    if let Some(message) = denied {
+        return Err(AwsError::new("AccessDenied", 403, message).into());
+    }
+    let on = |setting: &str| block.is_none_or(|block| block.get(setting).is_some_and(|on| *on == true));
+    let block = Block {
+        public_acls: on("BlockPublicAcls"),
+        ignore_acls: on("IgnorePublicAcls"),
+        public_policy: on("BlockPublicPolicy"),
+        restrict: on("RestrictPublicBuckets"),
+    };
+    cx.write(|tx| {
+        let point = Point { block, ..existing(cx, tx, name)? };
+        POINTS.put(tx, &cx.key(&point.name), &point);
+        Ok(())
+    })
+    .await
 }
 
 fn attachment(point: &Point) -> (&str, &str, &str, &str, &str) {

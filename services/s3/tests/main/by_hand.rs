@@ -52,6 +52,7 @@ async fn configurations_come_back_under_the_name_they_were_put_by() {
             "/bkt?website",
             "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>",
         ),
+        ("/bkt?abac", "<AbacStatus><Status>Disabled</Status></AbacStatus>"),
         ("/bkt/k?legal-hold", "<LegalHold><Status>ON</Status></LegalHold>"),
         (
             "/bkt/k?retention",

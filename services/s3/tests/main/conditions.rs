@@ -97,3 +97,35 @@ async fn whoever_locks_itself_out_is_let_in_again_by_the_root_user() {
     call(&root, "DeleteBucketPolicy", json!({"Bucket": "guarded"})).await.ok();
     call(&ann, "ListObjectsV2", json!({"Bucket": "guarded"})).await.ok();
 }
+
+#[tokio::test]
+async fn who_has_it_already_is_told_so() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    bucket(&client, "kept").await;
+    let tag = put(&client, "kept", "k", b"hello").await["ETag"].clone();
+    let (long_ago, later) = ("2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z");
+    for (condition, value, status) in [
+        ("IfMatch", tag.clone(), 200),
+        ("IfMatch", json!("\"other\""), 412),
+        ("IfNoneMatch", tag, 304),
+        ("IfNoneMatch", json!("\"other\""), 200),
+        ("IfModifiedSince", json!(long_ago), 200),
+        ("IfUnmodifiedSince", json!(later), 200),
+        ("IfUnmodifiedSince", json!(long_ago), 412),
+    ] {
+        for operation in ["GetObject", "HeadObject"] {
+            let answer = call(&client, operation, json!({"Bucket": "kept", "Key": "k", condition: value})).await;
+            assert_eq!(answer.status, status, "{operation} {condition} {value}");
+            let wanted = if status == 200 && operation == "GetObject" { &b"hello"[..] } else { b"" };
+            assert!(answer.body == wanted || status == 412, "{operation} {condition} {value}: {:?}", answer.body);
+        }
+    }
+    // A moment that has not come yet is no condition; the one of the writing itself is.
+    let head = call(&client, "HeadObject", json!({"Bucket": "kept", "Key": "k"})).await;
+    let since = head.json["LastModified"].clone();
+    for operation in ["GetObject", "HeadObject"] {
+        let answer = call(&client, operation, json!({"Bucket": "kept", "Key": "k", "IfModifiedSince": since})).await;
+        assert_eq!((answer.status, answer.body.len()), (304, 0), "{operation}");
+    }
+}

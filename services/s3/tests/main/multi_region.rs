@@ -218,6 +218,8 @@ async fn templates_make_access_points_of_one_region_and_of_several() {
     let mut after = before.clone();
     after.properties.remove("Policy");
     after.properties.remove("Tags");
+    let block = json!({"BlockPublicPolicy": "true", "RestrictPublicBuckets": "false"});
+    after.properties.insert("PublicAccessBlockConfiguration".to_owned(), block);
     types[0].update(&cx, &made.id, &before.properties, &after).await.unwrap();
     assert_eq!(
         control(&client, "GetAccessPointPolicy", json!({"Name": made.id})).await.code(),
@@ -225,6 +227,17 @@ async fn templates_make_access_points_of_one_region_and_of_several() {
     );
     let tags = control(&client, "ListTagsForResource", json!({"ResourceArn": named})).await.ok();
     assert_eq!(tags["Tags"], json!([{"Key": "stack", "Value": "yes"}]));
+    let found = control(&client, "GetAccessPoint", json!({"Name": made.id})).await.ok();
+    let block = json!({"BlockPublicAcls": false, "IgnorePublicAcls": false, "BlockPublicPolicy": true, "RestrictPublicBuckets": false});
+    assert_eq!(found["PublicAccessBlockConfiguration"], block, "it is changed where it is");
+    let mut without = after.clone();
+    without.properties.remove("PublicAccessBlockConfiguration");
+    types[0].update(&cx, &made.id, &after.properties, &without).await.unwrap();
+    let found = control(&client, "GetAccessPoint", json!({"Name": made.id})).await.ok();
+    assert_eq!(found["PublicAccessBlockConfiguration"]["BlockPublicAcls"], true, "all is blocked, as in the beginning");
+    let odd = request(json!({"Bucket": "templated", "VpcConfiguration": {"Vpc": "v"}}));
+    let refused = types[0].create(&cx, &odd).await.unwrap_err().to_string();
+    assert!(refused.contains("#/VpcConfiguration: extraneous key [Vpc] is not permitted"), "{refused}");
     types[0].delete(&cx, &made.id, &before.properties).await.unwrap();
     types[0].delete(&cx, &made.id, &before.properties).await.unwrap();
     let broken = request(json!({"Bucket": "templated", "Name": "half", "Policy": {"Version": "nonsense"}}));
@@ -237,6 +250,7 @@ async fn templates_make_access_points_of_one_region_and_of_several() {
     let properties = request(json!({"MrapName": multi.id, "Policy": policy(&arn)}));
     let put = types[2].create(&cx, &properties).await.unwrap();
     assert_eq!(put.attributes["PolicyStatus.IsPublic"], "false");
+    assert_eq!(put.attributes["PolicyStatus"], json!({"IsPublic": "false"}));
     let wrong = request(json!({"MrapName": multi.id, "Policy": policy("arn:aws:s3:::templated")}));
     assert!(types[2].update(&cx, &multi.id, &properties.properties, &wrong).await.is_err());
     types[2].delete(&cx, &multi.id, &properties.properties).await.unwrap();

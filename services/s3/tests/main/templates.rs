@@ -627,9 +627,17 @@ async fn a_bucket_that_cannot_be_made_leaves_nothing() {
         ),
         (
             json!({"NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": "true"}}}),
-            "has not built this: notifications to EventBridge",
+            "has not built this: s3.PutBucketNotificationConfiguration with `EventBridgeConfiguration`: EventBridge",
         ),
-        (json!({"BucketNamespace": "account-regional"}), "has not built this: s3.CreateBucket with `BucketNamespace`"),
+        (json!({"BucketName": "mine", "BucketNamespace": "account-regional"}), "The specified bucket is not valid."),
+        (
+            json!({"BucketName": "mine", "BucketNamePrefix": "m"}),
+            "[BucketName] and [BucketNamePrefix] cannot be specified together",
+        ),
+        (
+            json!({"BucketNamePrefix": "m"}),
+            "has not built this: AWS::S3::Bucket with `BucketNamePrefix` in the global namespace",
+        ),
         (
             json!({"ObjectLockEnabled": true, "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention":
                    {"DefaultEventHold": {"Days": 1}}}}}),
@@ -646,7 +654,7 @@ async fn a_bucket_that_cannot_be_made_leaves_nothing() {
         client.call("cloudformation", "DeleteStack", json!({"StackName": "Stack"})).await.ok();
         settled(&client).await;
     }
-    for property in ["BucketNamePrefix", "MetadataConfiguration", "MetadataTableConfiguration"] {
+    for property in ["MetadataConfiguration", "MetadataTableConfiguration"] {
         let resources = json!({"B": {"Type": "AWS::S3::Bucket", "Properties": {property: []}}});
         let input = json!({"StackName": "Stack", "TemplateBody": template(&resources)});
         let refused = client.call("cloudformation", "CreateStack", input).await;
@@ -686,4 +694,23 @@ async fn an_update_that_fails_on_its_way_is_taken_back() {
 fn without_ids(mut found: Json) -> Json {
     found["GetBucketNotificationConfiguration"]["QueueConfigurations"][0].as_object_mut().unwrap().remove("Id");
     found
+}
+
+#[tokio::test]
+async fn a_bucket_in_the_accounts_own_namespace_has_its_suffix() {
+    let (_cloud, client) = start().await;
+    let own = |more: Json| {
+        let mut properties = json!({"BucketNamespace": "account-regional"});
+        properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"All": {"Type": "AWS::S3::Bucket", "Properties": properties}})
+    };
+    let made = make(&client, "CreateStack", &own(json!({"BucketNamePrefix": "app"}))).await;
+    assert_eq!(output(&made, "Ref"), "app-000000000000-us-east-1-an");
+    let made = make(&client, "UpdateStack", &own(json!({}))).await;
+    let name = output(&made, "Ref");
+    assert!(name.starts_with("stack-all-") && name.ends_with("-000000000000-us-east-1-an"), "{name}");
+    assert!(name.len() <= 63, "{name}");
+    let gone = call(&client, "HeadBucket", json!({"Bucket": "app-000000000000-us-east-1-an"})).await;
+    assert_eq!(gone.status, 404, "another name is another bucket");
+    call(&client, "HeadBucket", json!({"Bucket": name})).await.ok();
 }
