@@ -19,7 +19,8 @@ pub(crate) struct Cloud {
 /// Starts a cloud; `data`: where it keeps its state, if it keeps it.
 pub(crate) fn start(binary: &Path, data: Option<&Path>) -> Result<Server, Failed> {
     let arguments = |address: SocketAddr| {
-        let mut words: Vec<String> = ["up", "--log", "error", "--listen"].map(ToOwned::to_owned).to_vec();
+        let mut words: Vec<String> =
+            ["up", "--log", "error", "--dynamodb-limits", "off", "--listen"].map(ToOwned::to_owned).to_vec();
         words.push(address.to_string());
         match data {
             Some(path) => words.extend(["--data".to_owned(), path.display().to_string()]),

@@ -198,9 +198,9 @@ impl Context for CallContext<'_> {
             "aws:sourceip" => origin.address.and_then(|a| owned(a.to_string())),
             "aws:useragent" => Some(Values::one(&origin.user_agent)),
             // Of credentials that are for good AWS does not say whether a code was given.
-            "aws:multifactorauthpresent" => self.cx.temporary.and_then(|t| owned(t.mfa.is_some().to_string())),
+            "aws:multifactorauthpresent" => self.cx.temporary().and_then(|t| owned(t.mfa.is_some().to_string())),
             "aws:multifactorauthage" => {
-                let given = self.cx.temporary.and_then(|t| t.mfa)?;
+                let given = self.cx.temporary().and_then(|t| t.mfa)?;
                 owned(((self.cx.now_millis() - given) / 1000).to_string())
             }
             "aws:viaawsservice" => owned(self.cx.forwarded_by().is_some().to_string()),
@@ -213,7 +213,8 @@ impl Context for CallContext<'_> {
             "aws:resourceaccount" => Some(Values::one(self.owner)),
             _ => {
                 let name = key.strip_prefix("aws:principaltag/")?;
-                let found = self.tags.iter().find(|(k, _)| k.eq_ignore_ascii_case(name))?;
+                let of_session = self.cx.temporary().into_iter().flat_map(|t| t.tags.iter());
+                let found = of_session.chain(self.tags).find(|(k, _)| k.eq_ignore_ascii_case(name))?;
                 Some(Values::one(&found.1))
             }
         }

@@ -191,7 +191,7 @@ impl Kernel {
         Ok(Caller {
             principal: known.principal.clone(),
             session: known.session.clone(),
-            temporary: credential.temporary(),
+            temporary: known.temporary.clone(),
             access_key: Some(signature.access_key.clone()),
             chunks: Some(key),
         })

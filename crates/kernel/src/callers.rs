@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use undercast_policy::{NamedPolicy, PrincipalFacts};
 use undercast_store::{Remembered, Snapshot};
 
-use crate::{CREDENTIALS, Credential, Result, auth};
+use crate::{CREDENTIALS, Credential, Result, Temporary, auth};
 
 /// More than so many are not kept: a client that invents keys must not fill the memory.
 const KEPT: usize = 1024;
@@ -23,6 +23,7 @@ pub(crate) struct Known {
     pub(crate) credential: Credential,
     pub(crate) principal: Arc<PrincipalFacts>,
     pub(crate) session: Option<Arc<[NamedPolicy]>>,
+    pub(crate) temporary: Option<Temporary>,
 }
 
 impl Callers {
@@ -32,6 +33,7 @@ impl Callers {
             Ok(Known {
                 principal: Arc::new(credential.principal()),
                 session: auth::session_policies(&credential.session_policies, credential.limited),
+                temporary: credential.temporary(),
                 credential,
             })
         })

@@ -1,5 +1,7 @@
 //! Access keys that were issued here, and whose they are.
 
+use std::sync::Arc;
+
 use minicbor::{Decode, Encode};
 use undercast_policy::{PrincipalFacts, PrincipalKind};
 use undercast_store::{Table, Tx};
@@ -52,10 +54,12 @@ pub struct Credential {
 }
 
 /// What policies see of temporary credentials, beside whose they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Temporary {
     /// When the code of an MFA device was given for them, in milliseconds since 1970.
     pub mfa: Option<i64>,
+    /// Tags of the session. They stand before those of the role.
+    pub tags: Arc<[(String, String)]>,
 }
 
 /// What the owner of a key is.
@@ -112,7 +116,7 @@ impl Credential {
 
     /// What policies see of it where it ends; `None`: it is for good.
     pub fn temporary(&self) -> Option<Temporary> {
-        self.token.is_some().then_some(Temporary { mfa: self.mfa })
+        self.token.is_some().then(|| Temporary { mfa: self.mfa, tags: self.tags.as_slice().into() })
     }
 
     /// Its owner, as policies see it.

@@ -192,8 +192,8 @@ impl Cx {
     }
 
     /// What is known of the temporary credentials of whoever makes the call; `None`: they are for good.
-    pub fn temporary(&self) -> Option<Temporary> {
-        self.temporary
+    pub fn temporary(&self) -> Option<&Temporary> {
+        self.temporary.as_ref()
     }
 
     /// Whether the caller's MFA device shows a code now. It can still be used.
@@ -264,7 +264,7 @@ impl Cx {
     #[must_use]
     pub fn through(&self, service: &str) -> Self {
         let source = self.origin.service.as_ref().and_then(|(_, source)| source.clone());
-        let (session, temporary) = (self.session.clone(), self.temporary);
+        let (session, temporary) = (self.session.clone(), self.temporary.clone());
         Self { session, temporary, ..self.inside((*self.principal).clone(), service, source.as_deref()) }
     }
 
@@ -294,7 +294,7 @@ impl Cx {
             user_id: format!("{name}:{session_name}"),
         };
         // The session of a service begins without a code.
-        Self { temporary: Some(Temporary { mfa: None }), ..self.inside(principal, service, None) }
+        Self { temporary: Some(Temporary::default()), ..self.inside(principal, service, None) }
     }
 
     /// The same call made by a service with the rights of whoever holds an access key, or held it when the work began.

@@ -17,6 +17,7 @@ use undercast_wire::{AwsError, Body, Protocol, Value, Write};
 
 use crate::auth::{self, Caller};
 use crate::callers::Callers;
+use crate::insights::Insights;
 use crate::metrics::Metrics;
 use crate::trail::Entry;
 use crate::{
@@ -101,6 +102,7 @@ pub(crate) struct Inner {
     pub(crate) signals: Signals,
     pub(crate) meter: Meter,
     pub(crate) metrics: Metrics,
+    pub(crate) insights: Insights,
     pub(crate) policies: Policies,
     pub(crate) signing_keys: SigningKeys,
     pub(crate) callers: Callers,
@@ -145,6 +147,7 @@ impl Kernel {
             signals: Signals::default(),
             meter: Meter::default(),
             metrics: Metrics::default(),
+            insights: Insights::default(),
             policies: Policies::default(),
             signing_keys: SigningKeys::default(),
             callers: Callers::default(),
@@ -314,6 +317,9 @@ impl Kernel {
         let unknown = decoded.unknown.clone();
         let mut decision = None;
         let result = self.guarded(cx, service, operation, index, decoded, &ignored, &mut decision).await;
+        if let Err(failure) = &result {
+            service.refused(cx, failure);
+        }
         self.record(cx, api.name, operation, started, &result, parameters, decision, &ignored);
         Outcome { result, ignored, unknown }
     }

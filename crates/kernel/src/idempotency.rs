@@ -1,7 +1,8 @@
 //! Tokens by which a request says that it may have been sent before: `ClientRequestToken`, `ClientToken`.
 
 use minicbor::{Decode, Encode};
-use undercast_store::{Order, Table, Tx};
+use sha2::{Digest as _, Sha256};
+use undercast_store::{Order, Read, Table, Tx};
 
 use crate::{Cx, Result};
 
@@ -35,7 +36,25 @@ pub enum Repeated {
     Another,
 }
 
+/// What tells one request from another, so that a token used for two of them is noticed.
+pub fn fingerprint(request: &impl std::fmt::Debug) -> Vec<u8> {
+    Sha256::digest(format!("{request:?}").as_bytes()).to_vec()
+}
+
 impl Cx {
+    /// What is known of a token now, which is not remembered by this.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn known(&self, from: &(impl Read + ?Sized), service: &str, token: &str, request: &[u8]) -> Result<Repeated> {
+        let known = TOKENS.get(from, &(self.key(service), token))?;
+        Ok(match known.filter(|known| known.until > self.now_millis()) {
+            None => Repeated::New,
+            Some(known) if known.request == request => Repeated::Same,
+            Some(_) => Repeated::Another,
+        })
+    }
+
     /// Whether a token was used with this request before, in this account and region. `request` tells the request from
     /// others; the token is remembered for so many milliseconds from its first use, with the writes of this transaction.
     ///
@@ -49,14 +68,12 @@ impl Cx {
         request: &[u8],
         milliseconds: i64,
     ) -> Result<Repeated> {
-        let (now, place) = (self.now_millis(), self.key(service));
-        let known = TOKENS.get(tx, &(place, token))?;
-        match known.as_ref().filter(|known| known.until > now) {
-            Some(known) if known.request == request => return Ok(Repeated::Same),
-            Some(_) => return Ok(Repeated::Another),
-            None => {}
+        let known = self.known(tx, service, token, request)?;
+        if known != Repeated::New {
+            return Ok(known);
         }
-        if let Some(over) = known {
+        let (now, place) = (self.now_millis(), self.key(service));
+        if let Some(over) = TOKENS.get(tx, &(place, token))? {
             BY_END.delete(tx, &(place, over.until, token));
         }
         for entry in BY_END.range(tx, &(place, i64::MIN), &(place, now), Order::Ascending, FORGOTTEN)? {

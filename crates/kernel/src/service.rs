@@ -94,6 +94,9 @@ pub trait Service: Send + Sync + 'static {
         }
     }
 
+    /// A call was refused, or broke: for services that count such calls. What cannot be read comes not so far.
+    fn refused(&self, _cx: &Cx, _failure: &Failure) {}
+
     /// For services that keep logs or measure: whether it wants to be told what becomes of this request from outside, and
     /// what it wants to be reminded of then.
     fn observes(&self, _from: &Snapshot, _request: &Request) -> Option<String> {

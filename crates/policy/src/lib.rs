@@ -20,6 +20,7 @@ mod parse;
 mod pattern;
 mod policy;
 mod principal;
+mod public;
 mod trace;
 mod value;
 

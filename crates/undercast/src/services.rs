@@ -5,15 +5,25 @@ use std::sync::Arc;
 use undercast_engines::runtimes;
 use undercast_kernel::Service;
 
+use crate::command::Limits;
 use crate::settings::Environment;
 
-/// All services, or those whose names are wanted.
-pub(crate) fn all(wanted: &[String], environment: &Environment) -> Vec<Arc<dyn Service>> {
+/// All services, or those whose names are wanted; what the command line says of limits goes before the environment.
+pub(crate) fn all(wanted: &[String], limits: Option<Limits>, environment: &Environment) -> Vec<Arc<dyn Service>> {
+    let unlimited = match limits {
+        Some(limits) => limits == Limits::Off,
+        None => environment.dynamodb_limits.as_deref() == Some("off"),
+    };
+    let dynamodb = if unlimited {
+        undercast_dynamodb::DynamoDb::without_limits()
+    } else {
+        undercast_dynamodb::DynamoDb::default()
+    };
     let interpreters = runtimes::usual_places(environment.path.as_deref(), environment.home.as_deref());
     let all: Vec<Arc<dyn Service>> = vec![
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudwatch::CloudWatch),
-        Arc::new(undercast_dynamodb::DynamoDb::default()),
+        Arc::new(dynamodb),
         Arc::new(undercast_dynamodb::DynamoDbStreams),
         Arc::new(undercast_iam::Iam),
         Arc::new(undercast_kms::Kms),

@@ -12,6 +12,8 @@ pub(crate) struct Environment {
     pub(crate) origins: Vec<String>,
     /// `UNDERCAST_HOSTS`: further host names to answer to, comma-separated.
     pub(crate) hosts: Vec<String>,
+    /// `UNDERCAST_DYNAMODB_LIMITS`: `off` lets tables take whatever is asked of them.
+    pub(crate) dynamodb_limits: Option<String>,
     /// `UNDERCAST_LOG`, else `RUST_LOG`: what is logged.
     pub(crate) log: Option<String>,
     /// `AWS_ENDPOINT_URL`: where commands look for a running cloud.
@@ -45,6 +47,7 @@ impl Environment {
             data: text("UNDERCAST_DATA").map(PathBuf::from),
             origins: list("UNDERCAST_ORIGINS"),
             hosts: list("UNDERCAST_HOSTS"),
+            dynamodb_limits: text("UNDERCAST_DYNAMODB_LIMITS"),
             log: text("UNDERCAST_LOG").or_else(|| text("RUST_LOG")),
             endpoint: text("AWS_ENDPOINT_URL"),
             gateway_listen: text("GATEWAY_LISTEN"),

@@ -6,17 +6,21 @@ use indexmap::IndexMap;
 use minicbor::{Decode, Encode};
 use serde_json::Value as Json;
 use undercast_kernel::store::{Read, Table, Tx};
-use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_kernel::{AwsError, Cx, Failure, Result, fingerprint};
 
 use crate::api::{self, errors, input, output};
 use crate::error::validation;
 use crate::known::Surroundings;
 use crate::rows::{self, Kind, NAMES, OnFailure, Operation, Source, Stack, moment};
 use crate::template::{self, Action, ResolvedResource, ResourceChange};
+use crate::tokens;
 use crate::{deploy, describe, plan, types};
 
 /// Stack, name → change set.
 static CHANGE_SETS: Table<ChangeSet> = Table::new("cloudformation.change_sets");
+
+/// The execution status of a change set that is being carried out.
+const EXECUTING: &str = "EXECUTE_IN_PROGRESS";
 
 const NOTHING: &str =
     "The submitted information didn't contain changes. Submit different information to create a change set.";
@@ -47,6 +51,17 @@ struct ChangeSet {
     creates: bool,
     #[n(10)]
     on_failure: Option<String>,
+    /// The token of the request that asked for it, and what tells that request from others.
+    #[n(11)]
+    token: Option<Token>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+struct Token {
+    #[n(0)]
+    token: String,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    request: Vec<u8>,
 }
 
 /// One change, as it was planned.
@@ -91,6 +106,17 @@ fn put(cx: &Cx, tx: &mut Tx<'_>, stack: &Stack, set: &ChangeSet) {
     CHANGE_SETS.put(tx, &(cx.account(), cx.region(), &stack.uuid, &set.name), set);
 }
 
+/// Writes how the execution of a change set has ended, now that its stack is at rest.
+pub(crate) fn ended(cx: &Cx, tx: &mut Tx<'_>, stack: &Stack) -> Result<()> {
+    let sets = CHANGE_SETS.all(tx, &(cx.account(), cx.region(), &stack.uuid))?;
+    let done = matches!(stack.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
+    for mut set in sets.into_iter().map(|e| e.row).filter(|set| set.execution == EXECUTING) {
+        if done { "EXECUTE_COMPLETE" } else { "EXECUTE_FAILED" }.clone_into(&mut set.execution);
+        put(cx, tx, stack, &set);
+    }
+    Ok(())
+}
+
 /// Forgets all change sets of a stack.
 pub(crate) fn forget(cx: &Cx, tx: &mut Tx<'_>, stack: &Stack) -> Result<()> {
     CHANGE_SETS.clear(tx, &(cx.account(), cx.region(), &stack.uuid))?;
@@ -101,10 +127,16 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateChangeSetInput) -> Result<
     let found = rows::lookup(cx, &cx.read(), &input.stack_name)?;
     let kind = input.change_set_type.as_deref().unwrap_or("UPDATE");
     let creates = kind == "CREATE";
+    let token = input.client_token.clone().map(|token| Token { token, request: fingerprint(&input) });
     if !matches!(kind, "CREATE" | "UPDATE") {
         return Err(Failure::not_built("cloudformation.CreateChangeSet with ChangeSetType IMPORT"));
     }
     let existing = found.filter(|s| s.deleted.is_none());
+    if let Some(stack) = &existing
+        && let Some(set) = asked_before(cx, &cx.read(), stack, &input.change_set_name, token.as_ref())?
+    {
+        return Ok(api::CreateChangeSetOutput { id: Some(set.arn), stack_id: Some(stack.arn.clone()) });
+    }
     match &existing {
         Some(stack) if creates && stack.status != "REVIEW_IN_PROGRESS" => {
             let message = format!(
@@ -143,25 +175,43 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateChangeSetInput) -> Result<
         changes,
         creates,
         on_failure: input.on_stack_failure,
+        token,
     };
+    store(cx, &stack, existing.is_none(), &set).await?;
+    Ok(api::CreateChangeSetOutput { id: Some(set.arn), stack_id: Some(stack.arn) })
+}
+
+/// Stores a change set, and with it the stack that it will create.
+async fn store(cx: &Cx, stack: &Stack, new: bool, set: &ChangeSet) -> Result<()> {
     cx.write(|tx| {
         if CHANGE_SETS.has(tx, &(cx.account(), cx.region(), &stack.uuid, &set.name))? {
             let message =
                 format!("ChangeSet {} cannot be created due to a mismatch with existing attribute Name", set.name);
             return Err(errors::already_exists_exception(message).into());
         }
-        if existing.is_none() {
+        if new {
             if NAMES.has(tx, &cx.key(&stack.name))? {
                 return Err(errors::already_exists_exception(format!("Stack [{}] already exists", stack.name)).into());
             }
             NAMES.put(tx, &cx.key(&stack.name), &stack.uuid);
             stack.clone().set_status(cx, tx, "REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()))?;
         }
-        put(cx, tx, &stack, &set);
+        put(cx, tx, stack, set);
         Ok(())
     })
-    .await?;
-    Ok(api::CreateChangeSetOutput { id: Some(set.arn), stack_id: Some(stack.arn) })
+    .await
+}
+
+/// The change set that the same request has made before.
+fn asked_before(
+    cx: &Cx,
+    from: &impl Read,
+    stack: &Stack,
+    name: &str,
+    token: Option<&Token>,
+) -> Result<Option<ChangeSet>> {
+    let set = CHANGE_SETS.get(from, &(cx.account(), cx.region(), &stack.uuid, name))?;
+    Ok(set.filter(|set| token.is_some() && set.token.as_ref() == token))
 }
 
 /// The tags of a request, or those that the stack has.
@@ -357,6 +407,11 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteChangeSetInput) -> Result<
             Err(failure) if failure.code() == Some("ChangeSetNotFound") => return Ok(()),
             other => other?,
         };
+        if set.execution == EXECUTING {
+            let message =
+                format!("ChangeSet [{}] cannot be deleted in its current execution status of [{EXECUTING}]", set.arn);
+            return Err(errors::invalid_change_set_status_exception(message).into());
+        }
         CHANGE_SETS.delete(tx, &(cx.account(), cx.region(), &stack.uuid, &set.name));
         Ok(())
     })
@@ -366,6 +421,10 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteChangeSetInput) -> Result<
 pub(crate) async fn execute(cx: &Cx, input: api::ExecuteChangeSetInput) -> Result<()> {
     cx.write(|tx| {
         let (mut stack, mut set) = find(cx, tx, &input.change_set_name, input.stack_name.as_deref())?;
+        let token = tokens::Token::of(&stack.name, input.client_request_token.as_ref(), &input);
+        if token.take(cx, tx)? {
+            return Ok(());
+        }
         if set.execution != "AVAILABLE" {
             let message =
                 format!("ChangeSet [{}] cannot be executed in its current status of [{}]", set.arn, set.status);
@@ -380,7 +439,7 @@ pub(crate) async fn execute(cx: &Cx, input: api::ExecuteChangeSetInput) -> Resul
             _ => OnFailure::RollBack,
         };
         forget(cx, tx, &stack)?;
-        "EXECUTE_COMPLETE".clone_into(&mut set.execution);
+        EXECUTING.clone_into(&mut set.execution);
         put(cx, tx, &stack, &set);
         stack.change_set = Some(set.arn.clone());
         stack.disable_rollback = on_failure == OnFailure::DoNothing;
@@ -393,6 +452,7 @@ pub(crate) async fn execute(cx: &Cx, input: api::ExecuteChangeSetInput) -> Resul
             access_key: deploy::caller(cx),
             on_failure,
             retain: Vec::new(),
+            token: token.text(),
         };
         deploy::begin(cx, tx, &mut stack, operation, status, Some("User Initiated".to_owned()))
     })

@@ -25,6 +25,7 @@ pub(crate) fn begin(
     reason: Option<String>,
 ) -> Result<()> {
     let id = format!("{}/{}", stack.uuid, operation.id);
+    stack.token.clone_from(&operation.token);
     stack.operation = Some(operation);
     stack.set_status(cx, tx, status, reason)?;
     cx.tasks().schedule(cx, tx, "cloudformation", &id, "deploy", stack.uuid.clone(), cx.now())

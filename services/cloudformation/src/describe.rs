@@ -26,6 +26,7 @@ pub(crate) fn new_stack(cx: &Cx, name: String, source: Source) -> Stack {
         disable_rollback: false,
         change_set: None,
         operation: None,
+        token: None,
     }
 }
 
@@ -128,6 +129,7 @@ pub(crate) fn event(stack: &Stack, event: Event) -> output::StackEvent {
         resource_status: Some(event.status),
         resource_status_reason: event.reason,
         resource_properties: event.properties,
+        client_request_token: event.token,
         ..output::StackEvent::default()
     }
 }

@@ -29,6 +29,7 @@ mod remove;
 mod rollback;
 mod rows;
 mod summary;
+mod tokens;
 mod types;
 
 use futures_core::future::BoxFuture;

@@ -6,13 +6,28 @@ use undercast_kernel::{Cx, Failure, Result, paging};
 use crate::api::{self, errors, output};
 use crate::error::validation;
 use crate::rows::{self, EXPORTS, IMPORTS, Kind, NAMES, OnFailure, Operation, STACKS, Source, Stack};
+use crate::tokens::{self, Token};
 use crate::{CloudFormation, change_sets, deploy, describe, plan, summary};
 
 /// Lists come in pages of so many.
 const PAGE: usize = 100;
 
-fn operation(cx: &Cx, kind: Kind, source: Source, on_failure: OnFailure) -> Operation {
-    Operation { id: cx.random().uuid(), kind, source, access_key: deploy::caller(cx), on_failure, retain: Vec::new() }
+fn operation(cx: &Cx, kind: Kind, source: Source, on_failure: OnFailure, token: &Token) -> Operation {
+    Operation {
+        id: cx.random().uuid(),
+        kind,
+        source,
+        access_key: deploy::caller(cx),
+        on_failure,
+        retain: Vec::new(),
+        token: token.text(),
+    }
+}
+
+/// The stack that a creation with this token has made before. A stack that is gone cannot be answered with.
+fn made_before(cx: &Cx, from: &(impl Read + ?Sized), name: &str, token: &Token) -> Result<String> {
+    let stack = rows::lookup(cx, from, name)?;
+    stack.map(|s| s.arn).ok_or_else(|| tokens::used(&token.text().unwrap_or_default()))
 }
 
 fn page<T>(list: &str, items: Vec<T>, token: Option<&str>) -> Result<(Vec<T>, Option<String>)> {
@@ -50,6 +65,7 @@ api::operations! {
 }
 
 async fn create_stack(cx: &Cx, input: api::CreateStackInput) -> Result<api::CreateStackOutput> {
+    let token = Token::of(&input.stack_name, input.client_request_token.as_ref(), &input);
     let on_failure = match (input.on_failure.as_deref(), input.disable_rollback) {
         (Some(_), Some(true)) => {
             return Err(validation("Only one of OnFailure or DisableRollback may be specified.").into());
@@ -69,23 +85,28 @@ async fn create_stack(cx: &Cx, input: api::CreateStackInput) -> Result<api::Crea
     stack.termination_protection = input.enable_termination_protection == Some(true);
     stack.disable_rollback = on_failure == OnFailure::DoNothing;
     plan::check(cx, &source, &stack.name, &stack.arn)?;
-    let operation = operation(cx, Kind::Create, source, on_failure);
-    cx.write(|tx| {
-        if NAMES.has(tx, &cx.key(&stack.name))? {
-            return Err(errors::already_exists_exception(format!("Stack [{}] already exists", stack.name)).into());
-        }
-        NAMES.put(tx, &cx.key(&stack.name), &stack.uuid);
-        deploy::begin(
-            cx,
-            tx,
-            &mut stack.clone(),
-            operation.clone(),
-            "CREATE_IN_PROGRESS",
-            Some("User Initiated".to_owned()),
-        )
-    })
-    .await?;
-    Ok(api::CreateStackOutput { stack_id: Some(stack.arn), operation_id: None })
+    let operation = operation(cx, Kind::Create, source, on_failure, &token);
+    let arn = cx
+        .write(|tx| {
+            if token.take(cx, tx)? {
+                return made_before(cx, tx, &stack.name, &token);
+            }
+            if NAMES.has(tx, &cx.key(&stack.name))? {
+                return Err(errors::already_exists_exception(format!("Stack [{}] already exists", stack.name)).into());
+            }
+            NAMES.put(tx, &cx.key(&stack.name), &stack.uuid);
+            deploy::begin(
+                cx,
+                tx,
+                &mut stack.clone(),
+                operation.clone(),
+                "CREATE_IN_PROGRESS",
+                Some("User Initiated".to_owned()),
+            )?;
+            Ok(stack.arn.clone())
+        })
+        .await?;
+    Ok(api::CreateStackOutput { stack_id: Some(arn), operation_id: None })
 }
 
 async fn delete_stack(cx: &Cx, input: api::DeleteStackInput) -> Result<()> {
@@ -94,6 +115,10 @@ async fn delete_stack(cx: &Cx, input: api::DeleteStackInput) -> Result<()> {
     }
     cx.write(|tx| {
         let Some(mut stack) = rows::lookup(cx, tx, &input.stack_name)?.filter(|s| s.deleted.is_none()) else { return Ok(()) };
+        let token = Token::of(&stack.name, input.client_request_token.as_ref(), &input);
+        if token.take(cx, tx)? {
+            return Ok(());
+        }
         if stack.termination_protection {
             let message = format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", stack.name);
             return Err(validation(message).into());
@@ -109,7 +134,7 @@ async fn delete_stack(cx: &Cx, input: api::DeleteStackInput) -> Result<()> {
             return Err(describe::busy(&stack).into());
         }
         let source = Source { role_arn: input.role_arn.clone().or_else(|| stack.source.role_arn.clone()), ..stack.source.clone() };
-        let mut delete = operation(cx, Kind::Delete, source, OnFailure::DoNothing);
+        let mut delete = operation(cx, Kind::Delete, source, OnFailure::DoNothing, &token);
         delete.retain = input.retain_resources.clone().unwrap_or_else(Vec::new);
         deploy::begin(cx, tx, &mut stack, delete, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()))
     })
@@ -234,9 +259,13 @@ fn list_stacks(cx: &Cx, input: api::ListStacksInput) -> Result<api::ListStacksOu
 }
 
 async fn update_stack(cx: &Cx, input: api::UpdateStackInput) -> Result<api::UpdateStackOutput> {
-    let name = input.stack_name;
-    let found = rows::lookup(cx, &cx.read(), &name)?;
+    let name = &input.stack_name;
+    let found = rows::lookup(cx, &cx.read(), name)?;
     let stack = found.ok_or_else(|| validation(format!("Stack [{name}] does not exist")))?;
+    let token = Token::of(&stack.name, input.client_request_token.as_ref(), &input);
+    if token.done(cx, &cx.read())? {
+        return Ok(api::UpdateStackOutput { stack_id: Some(stack.arn), operation_id: None });
+    }
     if stack.in_progress()
         || !stack.status.ends_with("_COMPLETE")
         || matches!(stack.status.as_str(), "DELETE_COMPLETE" | "ROLLBACK_COMPLETE")
@@ -256,8 +285,11 @@ async fn update_stack(cx: &Cx, input: api::UpdateStackInput) -> Result<api::Upda
         return Err(validation("No updates are to be performed.").into());
     }
     let on_failure = if input.disable_rollback == Some(true) { OnFailure::DoNothing } else { OnFailure::RollBack };
-    let operation = operation(cx, Kind::Update, source, on_failure);
+    let operation = operation(cx, Kind::Update, source, on_failure, &token);
     cx.write(|tx| {
+        if token.take(cx, tx)? {
+            return Ok(());
+        }
         let mut stack = rows::find(cx, tx, &stack.arn)?;
         if stack.in_progress() {
             return Err(describe::busy(&stack).into());

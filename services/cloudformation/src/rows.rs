@@ -6,6 +6,7 @@ use undercast_kernel::arn::Arn;
 use undercast_kernel::store::{Order, Read, Table, Tx};
 use undercast_kernel::{Cx, Failure, Result, Timestamp};
 
+use crate::change_sets;
 use crate::error::validation;
 
 pub(crate) static STACKS: Table<Stack> = Table::new("cloudformation.stacks");
@@ -68,6 +69,9 @@ pub(crate) struct Stack {
     /// What is being done to it.
     #[n(13)]
     pub(crate) operation: Option<Operation>,
+    /// The token of the request that asked for what is being done, or was done last.
+    #[n(14)]
+    pub(crate) token: Option<String>,
 }
 
 /// What is being done to a stack.
@@ -89,6 +93,9 @@ pub(crate) struct Operation {
     /// Logical ids that a deletion leaves alone.
     #[n(5)]
     pub(crate) retain: Vec<String>,
+    /// The token that came with the request.
+    #[n(6)]
+    pub(crate) token: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -235,6 +242,9 @@ pub(crate) struct Event {
     /// Milliseconds since 1970.
     #[n(7)]
     pub(crate) time: i64,
+    /// The token of the request that it comes of.
+    #[n(8)]
+    pub(crate) token: Option<String>,
 }
 
 pub(crate) fn moment(millis: i64) -> Timestamp {
@@ -267,6 +277,9 @@ impl Stack {
         status.clone_into(&mut self.status);
         self.reason.clone_from(&reason);
         self.put(cx, tx);
+        if !self.in_progress() {
+            change_sets::ended(cx, tx, self)?;
+        }
         let event = Event {
             id: cx.random().uuid(),
             logical: self.name.clone(),
@@ -276,6 +289,7 @@ impl Stack {
             reason,
             properties: None,
             time: now(cx),
+            token: self.token.clone(),
         };
         self.tell(cx, tx, &event)
     }
@@ -298,6 +312,7 @@ impl Stack {
             reason: resource.reason.clone(),
             properties: properties.map(ToOwned::to_owned),
             time: now(cx),
+            token: self.token.clone(),
         };
         self.tell(cx, tx, &event)
     }

@@ -1,6 +1,7 @@
 //! Amazon CloudWatch: metrics, so far: what the services here measure, and what users put.
 //!
-//! The kernel keeps them (`kernel/metrics`); here is what AWS says about them.
+//! The kernel keeps them (`kernel/metrics`), and who contributes most to what the rules of services count (`kernel/insights`); here
+//! is what AWS says about them. Rules of Contributor Insights are made by services; users make none yet.
 //! What is not here yet, and refused: metric math, alarms, dashboards, streams, labels with variables.
 //!
 //! Source: the API reference and "Metrics concepts" in the user guide.
@@ -12,6 +13,7 @@ pub mod api {
 
 mod data;
 mod error;
+mod insights;
 mod list;
 mod put;
 mod span;
@@ -35,8 +37,10 @@ impl Service for CloudWatch {
         api::call(self, cx, operation, input)
     }
 
-    fn access(&self, _cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
-        let mut access = Access::new(format!("cloudwatch:{}", operation.name), "*");
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        let rule = input.text("RuleName").map(|name| cx.arn("cloudwatch", &format!("insight-rule/{name}")));
+        let resource = rule.unwrap_or_else(|| "*".to_owned());
+        let mut access = Access::new(format!("cloudwatch:{}", operation.name), resource);
         if operation.name == "PutMetricData"
             && let Some(namespace) = input.text("Namespace")
         {
@@ -52,6 +56,7 @@ impl Service for CloudWatch {
 
 api::operations! {
     impl api::Operations for CloudWatch; |self, cx, input|
+    GetInsightRuleReport => insights::report(cx, input).await,
     GetMetricData => data::get(cx, input).await,
     GetMetricStatistics => statistics::get(cx, input).await,
     ListMetrics => list::list(cx, input).await,

@@ -404,3 +404,76 @@ async fn a_put_survives_and_time_is_the_clouds() {
     put(&cloud.client(), json!([{"MetricName": "Sales", "Value": 1}])).await.ok();
     assert_eq!(statistics(&cloud.client(), question(3600, 3660, 60, &json!(["Sum"]))).await.len(), 1);
 }
+
+/// Contributions to a rule of two keys: the name, the key, seconds after noon, and how much.
+fn contribute(cloud: &Cloud, contributions: &[(&str, &str, i64, f64)]) {
+    let kernel = &cloud.kernel;
+    for (name, key, at, value) in contributions {
+        kernel.clock().set(noon(*at));
+        let keys = [(*name).to_owned(), (*key).to_owned()];
+        kernel.cx_for("000000000000", "us-east-1").contribute("rule", &keys, *value);
+    }
+}
+
+#[tokio::test]
+async fn a_report_tells_who_contributed_most() {
+    use undercast_kernel::insights::{self, Rule};
+    let cloud = at_noon().await;
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    let rule = Rule { labels: vec!["PartitionKey".to_owned(), "SortKey".to_owned()] };
+    cx.write(|tx| {
+        insights::put(&cx, tx, "rule", &rule);
+        Ok(())
+    })
+    .await
+    .unwrap();
+    contribute(&cloud, &[("a", "1", 0, 1.0), ("b", "1", 30, 5.0), ("a", "1", 30, 2.0)]);
+    let client = cloud.client();
+    let ask = |more: Json| {
+        let mut input = json!({"RuleName": "rule", "StartTime": noon(0).as_second(), "EndTime": noon(600).as_second(), "Period": 300});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    // What was reported already is added to.
+    client.call("cloudwatch", "GetInsightRuleReport", ask(json!({}))).await.ok();
+    contribute(&cloud, &[("a", "1", 59, 1.5), ("a", "1", 300, 3.0), ("c", "1", 330, 1.0)]);
+    let every = ["UniqueContributors", "MaxContributorValue", "SampleCount", "Sum", "Minimum", "Maximum", "Average"];
+    let report = client.call("cloudwatch", "GetInsightRuleReport", ask(json!({ "Metrics": every }))).await.ok();
+    assert_eq!(report["KeyLabels"], json!(["PartitionKey", "SortKey"]));
+    assert_eq!((&report["AggregationStatistic"], report["AggregateValue"].as_f64()), (&json!("Sum"), Some(13.5)));
+    assert_eq!(report["ApproximateUniqueCount"], 3);
+    let contributors = report["Contributors"].as_array().unwrap();
+    let order: Vec<&Json> = contributors.iter().map(|c| &c["Keys"][0]).collect();
+    assert_eq!(order, ["a", "b", "c"]);
+    assert_eq!(contributors[0]["ApproximateAggregateValue"].as_f64(), Some(7.5));
+    let points = contributors[0]["Datapoints"].as_array().unwrap();
+    let values: Vec<(i64, f64)> =
+        points.iter().map(|p| (seconds(&p["Timestamp"]), p["ApproximateValue"].as_f64().unwrap())).collect();
+    assert_eq!(values, [(noon(0).as_second(), 4.5), (noon(300).as_second(), 3.0)]);
+    let of = |point: &Json| every.map(|name| point[name].as_f64().unwrap());
+    let points = report["MetricDatapoints"].as_array().unwrap();
+    assert_eq!(of(&points[0]), [2.0, 5.0, 4.0, 9.5, 1.0, 5.0, 2.375]);
+    assert_eq!(of(&points[1]), [2.0, 3.0, 2.0, 4.0, 1.0, 3.0, 2.0]);
+    let few = ask(json!({"MaxContributorCount": 1, "OrderBy": "Maximum"}));
+    let report = client.call("cloudwatch", "GetInsightRuleReport", few).await.ok();
+    assert_eq!(report["Contributors"].as_array().unwrap().len(), 1);
+    assert_eq!(report["Contributors"][0]["Keys"][0], "b");
+    assert!(report.get("MetricDatapoints").is_none());
+    for (wrong, expected) in [
+        (json!({"RuleName": "other"}), "ResourceNotFoundException"),
+        (json!({"Period": 59}), "InvalidParameterValue"),
+        (json!({"EndTime": noon(0).as_second()}), "InvalidParameterValue"),
+        (json!({"MaxContributorCount": 101}), "InvalidParameterValue"),
+        (json!({"OrderBy": "Minimum"}), "InvalidParameterValue"),
+        (json!({"Metrics": ["Median"]}), "InvalidParameterValue"),
+        (json!({"EndTime": noon(90_000 * 60).as_second()}), "InvalidParameterValue"),
+    ] {
+        let answer = client.call("cloudwatch", "GetInsightRuleReport", ask(wrong.clone())).await;
+        assert_eq!(code(&answer), expected, "{wrong}");
+    }
+    // Old contributions are forgotten.
+    cloud.kernel.clock().set(noon(16 * 86_400));
+    cloud.kernel.thin_metrics().await.unwrap();
+    let report = client.call("cloudwatch", "GetInsightRuleReport", ask(json!({}))).await.ok();
+    assert_eq!(report["AggregateValue"].as_f64(), Some(0.0));
+}

@@ -79,7 +79,7 @@ mod tests {
         ] {
             assert!((write_units(old, new) - units).abs() < f64::EPSILON, "{old:?} {new:?}");
         }
-        let change = |old, new, in_place| index_units(&IndexWrite { number: 1, old, new, in_place });
+        let change = |old, new, in_place| index_units(&IndexWrite { number: 1, old, new, in_place, slot: 0 });
         assert!((change(Some(10), Some(10), true) - 1.0).abs() < f64::EPSILON);
         assert!((change(Some(10), Some(1500), false) - 3.0).abs() < f64::EPSILON);
         assert!((change(Some(10), None, false) - 1.0).abs() < f64::EPSILON);

@@ -57,14 +57,10 @@ fn stream(properties: &Properties) -> Option<Json> {
 
 /// The properties of a table, once what is not built has been refused.
 fn checked(cx: &Cx, kind: Table, properties: &Properties) -> Result<Properties> {
-    let properties = match kind {
-        Table::Simple => properties.clone(),
-        Table::Global => flattened(cx, properties)?,
-    };
-    if properties.get("ContributorInsightsSpecification").is_some_and(|given| is_true(&given["Enabled"])) {
-        return Err(Failure::not_built("dynamodb: contributor insights"));
+    match kind {
+        Table::Simple => Ok(properties.clone()),
+        Table::Global => flattened(cx, properties),
     }
-    Ok(properties)
 }
 
 /// What the only replica of a global table says of itself, among what is said of the table.
@@ -73,7 +69,10 @@ fn flattened(cx: &Cx, properties: &Properties) -> Result<Properties> {
         "ContributorInsightsSpecification",
         "DeletionProtectionEnabled",
         "PointInTimeRecoverySpecification",
+        "ReadOnDemandThroughputSettings",
         "Region",
+        "ReplicaStreamSpecification",
+        "ResourcePolicy",
         "SSESpecification",
         "TableClass",
         "Tags",
@@ -89,10 +88,7 @@ fn flattened(cx: &Cx, properties: &Properties) -> Result<Properties> {
         return Err(Failure::not_built(format!("dynamodb: {other} of a replica")));
     }
     let mut all = properties.clone();
-    // Both are about what is throttled and warmed up here, which is nothing.
-    for name in ["Replicas", "WriteOnDemandThroughputSettings"] {
-        all.remove(name);
-    }
+    all.remove("Replicas");
     for (name, value) in replica.iter().filter(|(name, _)| *name != "Region") {
         match (all.get_mut(name), value) {
             // A table says whether it is encrypted, and each replica with which key.
@@ -100,7 +96,28 @@ fn flattened(cx: &Cx, properties: &Properties) -> Result<Properties> {
             _ => drop(all.insert(name.clone(), value.clone())),
         }
     }
+    most_of_global(&mut all);
+    if let Some(policy) = all.remove("ReplicaStreamSpecification").map(|mut given| given["ResourcePolicy"].take())
+        && let Some(Json::Object(stream)) = all.get_mut("StreamSpecification")
+    {
+        stream.insert("ResourcePolicy".to_owned(), policy);
+    }
+    if let Some(Json::Array(indexes)) = all.get_mut("GlobalSecondaryIndexes") {
+        indexes.iter_mut().filter_map(Json::as_object_mut).for_each(most_of_global);
+    }
     Ok(all)
+}
+
+/// Puts what a global table says of the most of each side into the form of a table.
+fn most_of_global(properties: &mut Map<String, Json>) {
+    let mut most = Map::new();
+    for (side, member) in [("Read", "MaxReadRequestUnits"), ("Write", "MaxWriteRequestUnits")] {
+        let given = properties.remove(&format!("{side}OnDemandThroughputSettings"));
+        most.extend(given.and_then(|given| given.get(member).cloned()).map(|units| (member.to_owned(), units)));
+    }
+    if !most.is_empty() {
+        properties.insert("OnDemandThroughput".to_owned(), Json::Object(most));
+    }
 }
 
 /// How a template says that a table is encrypted, as `CreateTable` says it.
@@ -124,6 +141,26 @@ fn encryption_with_kms(properties: &Properties) -> Option<Json> {
         .filter(|said| !is_false(&said["Enabled"]) && said.as_object().is_some_and(|said| !said.is_empty()))
 }
 
+/// Makes a table.
+async fn make(cx: &Cx, name: &str, properties: &Properties, tags: &ResourceTags) -> Result<()> {
+    let mut input = pick(properties, CREATED);
+    input.insert("TableName".to_owned(), json!(name));
+    if let Some(stream) = stream(properties) {
+        input.insert("StreamSpecification".to_owned(), stream);
+    }
+    if let Some(encryption) = encryption(properties) {
+        input.insert("SSESpecification".to_owned(), encryption);
+    }
+    if let Some(policy) = policy_of(properties.get("ResourcePolicy")) {
+        input.insert("ResourcePolicy".to_owned(), json!(policy));
+    }
+    if let Some(Json::Array(indexes)) = input.get_mut("GlobalSecondaryIndexes") {
+        indexes.iter_mut().for_each(|index| *index = plain(index));
+    }
+    input.insert("Tags".to_owned(), tags.list());
+    cx.call("dynamodb", "CreateTable", Json::Object(input)).await.map(drop)
+}
+
 /// Makes a table of what is in S3, and waits for it.
 async fn import(cx: &Cx, name: &str, source: &Json, properties: &Properties) -> Result<()> {
     if properties.contains_key("LocalSecondaryIndexes") {
@@ -134,6 +171,9 @@ async fn import(cx: &Cx, name: &str, source: &Json, properties: &Properties) -> 
     wanted.insert("TableName".to_owned(), json!(name));
     if let Some(encryption) = encryption(properties) {
         wanted.insert("SSESpecification".to_owned(), encryption);
+    }
+    if let Some(Json::Array(indexes)) = wanted.get_mut("GlobalSecondaryIndexes") {
+        indexes.iter_mut().for_each(|index| *index = plain(index));
     }
     let mut input = source.as_object().cloned().unwrap_or(Map::new());
     input.insert("TableCreationParameters".to_owned(), Json::Object(wanted));
@@ -168,13 +208,17 @@ async fn import(cx: &Cx, name: &str, source: &Json, properties: &Properties) -> 
 async fn complete(cx: &Cx, name: &str, properties: &Properties, tags: &ResourceTags) -> Result<()> {
     let stream = stream(properties).map(|stream| ("StreamSpecification", stream));
     let other = |member: &'static str| properties.get(member).map(|value| (member, value.clone()));
-    for (member, value) in [stream, other("TableClass"), other("DeletionProtectionEnabled")].into_iter().flatten() {
+    for (member, value) in
+        [stream, other("WarmThroughput"), other("TableClass"), other("DeletionProtectionEnabled")].into_iter().flatten()
+    {
         let mut input = json!({ "TableName": name });
         input[member] = value;
         cx.call("dynamodb", "UpdateTable", input).await?;
     }
     let shown = cx.call("dynamodb", "DescribeTable", json!({ "TableName": name })).await?;
-    retag(cx, &shown["Table"]["TableArn"], tags).await
+    let arn = &shown["Table"]["TableArn"];
+    police(cx, arn, None, policy_of(properties.get("ResourcePolicy"))).await?;
+    retag(cx, arn, tags).await
 }
 
 async fn describe(cx: &Cx, kind: Table, name: &str) -> Result<Resource> {
@@ -221,6 +265,113 @@ fn is_true(value: &Json) -> bool {
     value == &Json::Bool(true) || value.as_str() == Some("true")
 }
 
+/// The text of the policy in a property.
+fn policy_of(given: Option<&Json>) -> Option<String> {
+    let document = given?.get("PolicyDocument")?;
+    Some(document.as_str().map_or_else(|| document.to_string(), ToOwned::to_owned))
+}
+
+/// Puts or takes back the policy of a table or a stream.
+async fn police(cx: &Cx, arn: &Json, before: Option<String>, now: Option<String>) -> Result<()> {
+    match now {
+        now if now == before => Ok(()),
+        Some(policy) => {
+            cx.call("dynamodb", "PutResourcePolicy", json!({"ResourceArn": arn, "Policy": policy})).await.map(drop)
+        }
+        None => cx.call("dynamodb", "DeleteResourcePolicy", json!({ "ResourceArn": arn })).await.map(drop),
+    }
+}
+
+/// Begins or ends to count the keys of a table, or of the index whose specification it is.
+async fn count(cx: &Cx, table: &str, index: Option<&Json>, before: Option<&Json>, now: Option<&Json>) -> Result<()> {
+    let enabled = |given: Option<&Json>| given.filter(|given| is_true(&given["Enabled"])).cloned();
+    let (before, now) = (enabled(before), enabled(now));
+    if before == now {
+        return Ok(());
+    }
+    let action = if now.is_some() { "ENABLE" } else { "DISABLE" };
+    let mut input = json!({"TableName": table, "ContributorInsightsAction": action});
+    if let Some(index) = index {
+        input["IndexName"] = index.clone();
+    }
+    if let Some(mode) = now.as_ref().and_then(|now| now.get("Mode")) {
+        input["ContributorInsightsMode"] = mode.clone();
+    }
+    cx.call("dynamodb", "UpdateContributorInsights", input).await.map(drop)
+}
+
+/// What is said of a table besides what it is made with: who may use it and its stream, and whose keys are counted.
+async fn follow(cx: &Cx, name: &str, table: &Resource, before: &Properties, now: &Properties) -> Result<()> {
+    const INSIGHTS: &str = "ContributorInsightsSpecification";
+    count(cx, name, None, before.get(INSIGHTS), now.get(INSIGHTS)).await?;
+    let (old, new) = (indexes(before), indexes(now));
+    for index in &new {
+        // An index that was made anew is not counted any more.
+        let kept = old.iter().find(|old| is_same(old, index));
+        let before = kept.and_then(|old| old.get(INSIGHTS));
+        count(cx, name, Some(&index["IndexName"]), before, index.get(INSIGHTS)).await?;
+    }
+    let of_stream = |given: &Properties| policy_of(given.get("StreamSpecification")?.get("ResourcePolicy"));
+    if let Some(stream) = table.attributes.get("StreamArn") {
+        let shows = |given: &Properties| given.get("StreamSpecification").map(|given| given["StreamViewType"].clone());
+        // A stream that was made anew has none.
+        let before = if shows(before) == shows(now) { of_stream(before) } else { None };
+        if now.get("StreamSpecification").is_some() {
+            police(cx, stream, before, of_stream(now)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The global indexes of a table.
+fn indexes(properties: &Properties) -> Vec<Json> {
+    properties.get("GlobalSecondaryIndexes").and_then(Json::as_array).cloned().unwrap_or_default()
+}
+
+/// Whether an index can become another one without being made anew.
+fn is_same(old: &Json, new: &Json) -> bool {
+    ["IndexName", "KeySchema", "Projection"].into_iter().all(|name| old[name] == new[name])
+}
+
+/// An index, or the properties of a table, as the API takes it.
+fn plain(index: &Json) -> Json {
+    let mut index = index.clone();
+    if let Json::Object(index) = &mut index {
+        index.remove("ContributorInsightsSpecification");
+    }
+    index
+}
+
+/// What was limited and is not any more is said to be.
+fn most(before: Option<&Json>, now: Option<&Json>) -> Json {
+    let of = |given: Option<&Json>, member: &str| given.and_then(|given| given.get(member)).cloned();
+    let members = ["MaxReadRequestUnits", "MaxWriteRequestUnits"].into_iter();
+    let value = |member: &str| of(now, member).or_else(|| of(before, member).map(|_| json!(-1)));
+    Json::Object(members.filter_map(|member| Some((member.to_owned(), value(member)?))).collect())
+}
+
+/// The change that leads from one set of an index's settings to another; `None` where nothing changes.
+fn index_update(old: &Json, new: &Json, all: bool) -> Option<Json> {
+    let mut update = Map::new();
+    for name in ["ProvisionedThroughput", "WarmThroughput"] {
+        let wanted = all && name == "ProvisionedThroughput";
+        update.extend(
+            new.get(name).filter(|value| wanted || old.get(name) != Some(*value)).map(|v| (name.to_owned(), v.clone())),
+        );
+    }
+    if old.get("OnDemandThroughput") != new.get("OnDemandThroughput") && new.get("ProvisionedThroughput").is_none() {
+        update.insert(
+            "OnDemandThroughput".to_owned(),
+            most(old.get("OnDemandThroughput"), new.get("OnDemandThroughput")),
+        );
+    }
+    if update.is_empty() {
+        return None;
+    }
+    update.insert("IndexName".to_owned(), new["IndexName"].clone());
+    Some(json!({ "Update": update }))
+}
+
 fn is_false(value: &Json) -> bool {
     value == &Json::Bool(false) || value.as_str() == Some("false")
 }
@@ -247,6 +398,7 @@ impl ResourceType for Table {
                 "OnDemandThroughput",
                 "PointInTimeRecoverySpecification",
                 "ProvisionedThroughput",
+                "ResourcePolicy",
                 "SSESpecification",
                 "StreamSpecification",
                 "TableClass",
@@ -283,23 +435,14 @@ impl ResourceType for Table {
             if let Some(source) = request.properties.get("ImportSourceSpecification") {
                 import(cx, &name, source, &request.properties).await?;
                 complete(cx, &name, &request.properties, &request.all_tags()?).await?;
-                expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
-                recover(cx, &name, None, request.properties.get("PointInTimeRecoverySpecification")).await?;
-                return describe(cx, *self, &name).await;
+            } else {
+                make(cx, &name, &request.properties, &request.all_tags()?).await?;
             }
-            let mut input = pick(&request.properties, CREATED);
-            input.insert("TableName".to_owned(), json!(name));
-            if let Some(stream) = stream(&request.properties) {
-                input.insert("StreamSpecification".to_owned(), stream);
-            }
-            if let Some(encryption) = encryption(&request.properties) {
-                input.insert("SSESpecification".to_owned(), encryption);
-            }
-            input.insert("Tags".to_owned(), request.all_tags()?.list());
-            cx.call("dynamodb", "CreateTable", Json::Object(input)).await?;
             expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
             recover(cx, &name, None, request.properties.get("PointInTimeRecoverySpecification")).await?;
-            describe(cx, *self, &name).await
+            let table = describe(cx, *self, &name).await?;
+            follow(cx, &name, &table, &Properties::new(), &request.properties).await?;
+            Ok(table)
         })
     }
 
@@ -313,7 +456,7 @@ impl ResourceType for Table {
         Box::pin(async move {
             let request = &ResourceRequest { properties: checked(cx, *self, &request.properties)?, ..request.clone() };
             let (before, now) = (&checked(cx, *self, before)?, &request.properties);
-            if before.get("StreamSpecification") != now.get("StreamSpecification") {
+            if stream(before) != stream(now) {
                 // A stream does not change what it shows: it ends, and another begins.
                 let ended = stream(before).map(|_| json!({"StreamEnabled": false}));
                 for stream in [ended, stream(now)].into_iter().flatten() {
@@ -329,6 +472,9 @@ impl ResourceType for Table {
             let recovery = "PointInTimeRecoverySpecification";
             recover(cx, id, before.get(recovery), now.get(recovery)).await?;
             let resource = describe(cx, *self, id).await?;
+            let policy = |given: &Properties| policy_of(given.get("ResourcePolicy"));
+            police(cx, &resource.attributes["Arn"], policy(before), policy(now)).await?;
+            follow(cx, id, &resource, before, now).await?;
             retag(cx, &resource.attributes["Arn"], &request.all_tags()?).await?;
             Ok(Updated::InPlace(resource))
         })
@@ -348,8 +494,26 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
     let mut steps = Vec::new();
     let mut settings = Map::new();
     let changed = |name: &str| before.get(name) != now.get(name);
+    let (old, new) = (indexes(before), indexes(now));
+    let kept = |index: &Json| old.iter().find(|old| is_same(old, index)).cloned();
+    let updates =
+        |all: bool| new.iter().filter_map(|index| index_update(&kept(index)?, index, all)).collect::<Vec<_>>();
     if changed("BillingMode") || changed("ProvisionedThroughput") {
         settings.extend(pick(now, &["BillingMode", "ProvisionedThroughput"]));
+    }
+    if changed("OnDemandThroughput") && now.get("ProvisionedThroughput").is_none() {
+        let most = most(before.get("OnDemandThroughput"), now.get("OnDemandThroughput"));
+        settings.insert("OnDemandThroughput".to_owned(), most);
+    }
+    // What is warm stays so.
+    if changed("WarmThroughput") {
+        settings.extend(pick(now, &["WarmThroughput"]));
+    }
+    // Indexes go over together with their table to how it is paid for.
+    let over = changed("BillingMode") && now.get("ProvisionedThroughput").is_some();
+    let updates = updates(over);
+    if !updates.is_empty() {
+        settings.insert("GlobalSecondaryIndexUpdates".to_owned(), Json::Array(updates));
     }
     if changed("DeletionProtectionEnabled") {
         let protected = now.get("DeletionProtectionEnabled").cloned().unwrap_or(Json::Bool(false));
@@ -362,26 +526,22 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
     if !settings.is_empty() {
         steps.push(settings);
     }
-    let (old, new) = (encryption_with_kms(before), encryption_with_kms(now));
-    if old != new {
+    let encryption = encryption_with_kms(now);
+    if encryption_with_kms(before) != encryption {
         let mut step = Map::new();
-        step.insert("SSESpecification".to_owned(), new.unwrap_or_else(|| json!({"Enabled": false})));
+        step.insert("SSESpecification".to_owned(), encryption.unwrap_or_else(|| json!({"Enabled": false})));
         steps.push(step);
     }
-    let indexes = |properties: &Properties| {
-        properties.get("GlobalSecondaryIndexes").and_then(Json::as_array).cloned().unwrap_or_default()
-    };
-    let (old, new) = (indexes(before), indexes(now));
     let step = |update: Json| {
         let mut step = Map::new();
         step.insert("GlobalSecondaryIndexUpdates".to_owned(), json!([update]));
         step
     };
-    for index in old.iter().filter(|index| !new.contains(index)) {
+    for index in old.iter().filter(|old| !new.iter().any(|new| is_same(old, new))) {
         steps.push(step(json!({"Delete": {"IndexName": index["IndexName"]}})));
     }
-    for index in new.iter().filter(|index| !old.contains(index)) {
-        let mut step = step(json!({ "Create": index }));
+    for index in new.iter().filter(|new| !old.iter().any(|old| is_same(old, new))) {
+        let mut step = step(json!({ "Create": plain(index) }));
         if let Some(definitions) = now.get("AttributeDefinitions") {
             step.insert("AttributeDefinitions".to_owned(), definitions.clone());
         }

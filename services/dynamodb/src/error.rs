@@ -215,6 +215,24 @@ impl Error {
         Self::aws("ResourceNotFoundException", "Requested resource not found: Shard does not exist")
     }
 
+    /// `ResourceNotFoundException`: a table has no stream with this label.
+    pub fn stream_of_table_not_found(label: &str, table: &str) -> Self {
+        let message = format!("Requested resource not found: Stream: {label} not found for Table: {table}");
+        Self::aws("ResourceNotFoundException", message)
+    }
+
+    /// `ResourceNotFoundException`: a table has no global index of this name.
+    pub fn index_of_table_not_found(index: &str, table: &str) -> Self {
+        let message = format!("Requested resource not found: Index: {index} not found for table: {table}");
+        Self::aws("ResourceNotFoundException", message)
+    }
+
+    /// `PolicyNotFoundException`: there is no policy, or it has another revision; `what` is the ARN, or says which.
+    pub fn policy_not_found(what: &str) -> Self {
+        let message = format!("Resource-based policy not found for the provided ResourceArn: {what}");
+        Self::aws("PolicyNotFoundException", message)
+    }
+
     /// `ExpiredIteratorException`: the iterator is too old.
     pub fn expired_iterator() -> Self {
         Self::aws("ExpiredIteratorException", "The shard iterator has expired. Get another with GetShardIterator.")

@@ -132,6 +132,11 @@ fn spread(bytes: &[u8]) -> u32 {
     hash ^ hash >> 16
 }
 
+/// The hash of a place, by which partitions are spread. A read that has no place begins at the first.
+pub fn slot(place: &[u8]) -> u32 {
+    place.first_chunk().copied().map_or(0, u32::from_be_bytes)
+}
+
 /// The keys that segment `segment` of `total` of a parallel scan covers: from the first bytes to the second, which are
 /// not in it. `None` as the end means all that follow. Segments are disjoint and together cover every key.
 pub fn segment_range(segment: u32, total: u32) -> ([u8; HASH_SIZE], Option<[u8; HASH_SIZE]>) {

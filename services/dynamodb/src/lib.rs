@@ -2,16 +2,15 @@
 //!
 //! Reading order: [`value`] and [`number`] (what an item is) → [`compact`] and [`key`] (how it is kept) → [`expression`]
 //! (what can be said of it) → [`table`] and [`rows`] (tables, indexes, and one write to all of them) → `items` and `tables`
-//! (the operations) → [`streams`] (the second service, which reads what was written). Items never become trees of generated
+//! (the operations) → [`throughput`] (what is let in) → [`streams`] (the second service, which reads what was written). Items never become trees of generated
 //! structs: `api::form` reads them from the wire into [`value`] and writes them to the wire from their stored form.
 //!
 //! The parameters from before there were expressions become the same trees that expressions become (`legacy`), and so do the
 //! conditions and changes of PartiQL statements (`partiql`). Tables go to S3 and come from it in `exports` and [`imports`],
 //! as tasks; [`encryption`] seals rows with keys of KMS.
 //!
-//! Limits: global tables of several regions and policies of tables are not built, and are
-//! refused. A table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's
-//! does. Indexes are filled and tables restored in one transaction, which holds up other writers. Nothing is throttled.
+//! Limits: global tables of several regions are not built, and are refused. A table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's
+//! does. Indexes are filled and tables restored in one transaction, which holds up other writers.
 
 pub mod api;
 pub mod capacity;
@@ -22,25 +21,30 @@ pub mod error;
 mod exports;
 pub mod expression;
 pub mod imports;
+pub mod insights;
 pub mod ion;
 mod items;
 mod jobs;
 pub mod key;
 mod legacy;
+mod metrics;
 pub mod number;
 mod operations;
 mod partiql;
 mod permission;
+pub mod policies;
 mod request;
 pub mod rows;
 pub mod streams;
 pub mod table;
 mod tables;
+pub mod throughput;
 pub mod value;
 mod violations;
 
 use rows::Descriptions;
 pub use streams::DynamoDbStreams;
+use throughput::Throughput;
 
 /// The service.
 #[derive(Debug, Default)]
@@ -51,4 +55,15 @@ pub struct DynamoDb {
     rights: encryption::Rights,
     /// Whether it is known whether any table is encrypted.
     looked: std::sync::atomic::AtomicBool,
+    /// How far their throughput is used up.
+    throughput: Throughput,
+    /// Whether any of them has a policy.
+    policies: policies::Any,
+}
+
+impl DynamoDb {
+    /// One that lets in whatever is asked, as though tables could take everything.
+    pub fn without_limits() -> Self {
+        Self { throughput: Throughput::unlimited(), ..Self::default() }
+    }
 }

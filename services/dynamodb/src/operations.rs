@@ -2,14 +2,33 @@
 
 use crate::DynamoDb;
 use crate::api;
+use crate::metrics::{self, Counted};
 use crate::permission;
+use crate::request;
 use crate::tables::describe;
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, Cx, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Result, Service, Task};
 use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
 use undercast_wire::{AwsError, Fields, Value};
+
+/// The operations on items.
+pub(crate) const DATA: &[&str] = &[
+    "BatchExecuteStatement",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "DeleteItem",
+    "ExecuteStatement",
+    "ExecuteTransaction",
+    "GetItem",
+    "PutItem",
+    "Query",
+    "Scan",
+    "TransactGetItems",
+    "TransactWriteItems",
+    "UpdateItem",
+];
 
 impl Service for DynamoDb {
     fn api(&self) -> &'static undercast_wire::Service {
@@ -17,33 +36,45 @@ impl Service for DynamoDb {
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
-        let of_items = || api::SERVICE.operations.get(operation).is_some_and(|o| self.data_events().contains(&o.name));
-        match self.has_encrypted(cx) {
-            Ok(true) if of_items() => Box::pin(async move {
-                self.open_all(cx, &input).await?;
-                api::call(self, cx, operation, input).await
-            }),
-            Ok(_) => api::call(self, cx, operation, input),
-            Err(error) => Box::pin(async move { Err(error.into()) }),
+        let name = api::SERVICE.operations.get(operation).map_or("", |operation| operation.name);
+        // A table is made where the call goes to, whatever its name says.
+        let named = input.as_fields().filter(|_| name != "CreateTable");
+        let elsewhere = match named.map(|input| request::elsewhere(cx, input)).transpose() {
+            Ok(elsewhere) => elsewhere.flatten(),
+            Err(error) => return Box::pin(async move { Err(error.into()) }),
+        };
+        let sealed = match self.has_encrypted(cx) {
+            Ok(any) => any && self.data_events().contains(&name),
+            Err(error) => return Box::pin(async move { Err(error.into()) }),
+        };
+        let counted = Counted::of(name, &input);
+        if counted.is_none() && elsewhere.is_none() && !sealed {
+            return api::call(self, cx, operation, input);
         }
+        Box::pin(async move {
+            let cx = elsewhere.as_ref().unwrap_or(cx);
+            let opened = if sealed { self.open_all(cx, &input).await } else { Ok(()) };
+            let result = match opened {
+                Ok(()) => api::call(self, cx, operation, input).await,
+                Err(error) => Err(error.into()),
+            };
+            if let Some(counted) = counted {
+                counted.over(cx, &result);
+            }
+            result
+        })
+    }
+
+    fn refused(&self, cx: &Cx, failure: &Failure) {
+        metrics::refused(cx, failure);
+    }
+
+    fn start(&self, kernel: &Kernel) {
+        kernel.spawn(metrics::tell(kernel.clone()));
     }
 
     fn data_events(&self) -> &'static [&'static str] {
-        &[
-            "BatchExecuteStatement",
-            "BatchGetItem",
-            "BatchWriteItem",
-            "DeleteItem",
-            "ExecuteStatement",
-            "ExecuteTransaction",
-            "GetItem",
-            "PutItem",
-            "Query",
-            "Scan",
-            "TransactGetItems",
-            "TransactWriteItems",
-            "UpdateItem",
-        ]
+        DATA
     }
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
@@ -72,9 +103,11 @@ api::operations! {
     CreateTable => Ok(self.create(cx, input).await?),
     DeleteBackup => Ok(DynamoDb::delete_backup(self, cx, &input.backup_arn).await?),
     DeleteItem => Ok(self.delete(cx, input).await?),
+    DeleteResourcePolicy => Ok(self.delete_policy(cx, input).await?),
     DeleteTable => Ok(self.drop_table(cx, &input.table_name).await?),
     DescribeBackup => Ok(DynamoDb::describe_backup(self, cx, &input.backup_arn)?),
     DescribeContinuousBackups => Ok(self.describe_recovery(cx, &input.table_name)?),
+    DescribeContributorInsights => Ok(self.describe_insights(cx, input)?),
     DescribeEndpoints => Ok(describe::endpoints(cx)),
     DescribeKinesisStreamingDestination => Ok(self.describe_destinations(cx, &input.table_name)?),
     DescribeLimits => Ok(describe::limits()),
@@ -86,13 +119,16 @@ api::operations! {
     ExecuteTransaction => Ok(self.transaction(cx, input).await?),
     ExportTableToPointInTime => Ok(self.export(cx, input).await?),
     GetItem => Ok(self.get(cx, input)?),
+    GetResourcePolicy => Ok(self.get_policy(cx, &input)?),
     ImportTable => Ok(self.import(cx, input).await?),
     ListBackups => Ok(DynamoDb::list_backups(self, cx, &input)?),
+    ListContributorInsights => Ok(self.list_insights(cx, &input)?),
     ListExports => Ok(DynamoDb::list_exports(self, cx, &input)?),
     ListImports => Ok(DynamoDb::list_imports(self, cx, &input)?),
     ListTables => Ok(self.list(cx, &input)?),
     ListTagsOfResource => Ok(self.list_tags(cx, &input)?),
     PutItem => Ok(self.put(cx, input).await?),
+    PutResourcePolicy => Ok(self.put_policy(cx, input).await?),
     Query => Ok(self.find(cx, input)?),
     RestoreTableFromBackup => Ok(self.restore_backup(cx, input).await?),
     RestoreTableToPointInTime => Ok(self.restore_moment(cx, input).await?),
@@ -102,6 +138,7 @@ api::operations! {
     TransactWriteItems => Ok(self.transact_write(cx, input).await?),
     UntagResource => Ok(self.untag(cx, input).await?),
     UpdateContinuousBackups => Ok(self.update_recovery(cx, input).await?),
+    UpdateContributorInsights => Ok(self.update_insights(cx, input).await?),
     UpdateItem => Ok(self.update(cx, input).await?),
     UpdateTable => Ok(self.change_table(cx, input).await?),
     UpdateTimeToLive => Ok(self.update_ttl(cx, input).await?),

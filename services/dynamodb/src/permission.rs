@@ -10,8 +10,10 @@ use crate::expression::ExpressionKind;
 use crate::expression::parse;
 use crate::expression::syntax::{Clause, Comparator, Condition, Operand, Part, Path};
 use crate::partiql::permission as partiql;
-use crate::request::{scope, table_arn, table_name};
+use crate::policies;
+use crate::request::{home, scope, table_arn, table_name};
 use crate::rows;
+use crate::streams::store;
 use crate::table::Table;
 use crate::value::AttributeValue;
 use std::sync::Arc;
@@ -32,7 +34,11 @@ pub(crate) fn access(
 ) -> Result<Vec<Access>> {
     let name = operation.name;
     if input.text("TableName").is_some() {
-        return Ok(vec![on_table(service, cx, name, input, None)?]);
+        let mut all = vec![on_table(service, cx, name, input, None)?];
+        if input.text("ResourcePolicy").is_some() {
+            all.push(on_table(service, cx, "PutResourcePolicy", input, None)?);
+        }
+        return Ok(all);
     }
     if let Some(text) = input.text("Statement") {
         return partiql::on_statement(service, cx, text, &parameters(input), "ExecuteStatement");
@@ -52,7 +58,7 @@ pub(crate) fn access(
     if let Some(arn) = input.text("ResourceArn") {
         let mut access = Access::new(format!("dynamodb:{name}"), arn);
         request_tags(&mut access, input);
-        return Ok(vec![access]);
+        return Ok(vec![with_policy(service, cx, access, arn)?]);
     }
     if let Some(Value::Map(tables)) = input.get("RequestItems") {
         return tables.iter().map(|(given, request)| on_batch(service, cx, name, given, request)).collect();
@@ -104,9 +110,47 @@ fn named(fields: &Fields) -> impl Iterator<Item = (&'static str, &Value)> {
     fields.set.iter().filter_map(move |(index, value)| Some((members.get(usize::from(*index))?.name, value)))
 }
 
-/// Whether policies may have a say. What they can ask about costs reading, and the root user is asked nothing.
-pub(crate) fn is_asked(cx: &Cx) -> bool {
-    !matches!(cx.principal().kind, PrincipalKind::Root)
+/// Whether policies may have a say. What they can ask about costs reading, and the root user is asked nothing but by a policy of
+/// the table.
+pub(crate) fn is_asked(cx: &Cx, access: &Access) -> bool {
+    !matches!(cx.principal().kind, PrincipalKind::Root) || !access.policies.is_empty()
+}
+
+/// A permission on a table, or on a part of it, with the account that owns it and with its policy.
+pub(crate) fn of_table(home: &Cx, access: Access, arn: &str, table: Option<&Table>) -> Result<Access> {
+    let access = if home.account() == home.principal().account { access } else { access.in_account(home.account()) };
+    match table.and_then(|table| table.policy.as_ref()) {
+        Some(policy) => policies::guarded(home, access, arn, &policy.text),
+        None => Ok(access),
+    }
+}
+
+/// A permission on what an ARN means, with the policy of the table or of the stream.
+fn with_policy(service: &DynamoDb, cx: &Cx, access: Access, arn: &str) -> Result<Access> {
+    let Some(resource) = arn.strip_prefix(cx.arn("dynamodb", "table/").as_str()) else { return Ok(access) };
+    if resource.contains("/stream/") {
+        return of_stream(cx, access, arn);
+    }
+    let table = service.descriptions.get(&cx.read(), scope(cx), resource)?;
+    of_table(cx, access, arn, table.as_deref())
+}
+
+/// A permission on a stream, with the account that owns it and with its policy.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn of_stream(cx: &Cx, access: Access, arn: &str) -> Result<Access> {
+    let home = home(cx, arn);
+    let parts = arn.strip_prefix(home.arn("dynamodb", "table/").as_str()).and_then(|rest| rest.split_once("/stream/"));
+    let stream = match parts {
+        Some((table, label)) => store::get(&home.read(), scope(&home), table, label)?,
+        None => None,
+    };
+    let access = of_table(&home, access, arn, None)?;
+    match stream.and_then(|stream| stream.policy) {
+        Some(policy) => policies::guarded(&home, access, arn, &policy.text),
+        None => Ok(access),
+    }
 }
 
 fn on_table(
@@ -116,17 +160,22 @@ fn on_table(
     input: &Fields,
     enclosing: Option<&'static str>,
 ) -> Result<Access> {
-    let name = table_name(cx, input.text("TableName").unwrap_or(""))?;
-    let arn = table_arn(cx, name);
+    let given = input.text("TableName").unwrap_or("");
+    let home = home(cx, given);
+    let name = table_name(&home, given)?;
+    let arn = table_arn(&home, name);
     let resource = match input.text("IndexName") {
         Some(index) => format!("{arn}/index/{index}"),
-        None => arn,
+        None => arn.clone(),
     };
-    let mut access = Access::new(format!("dynamodb:{action}"), resource);
-    if !is_asked(cx) {
+    if service.asks_nothing(cx, &home)? {
+        return Ok(Access::new(format!("dynamodb:{action}"), resource));
+    }
+    let known = service.descriptions.get(&home.read(), scope(&home), name)?;
+    let mut access = of_table(&home, Access::new(format!("dynamodb:{action}"), resource), &arn, known.as_deref())?;
+    if !is_asked(cx, &access) {
         return Ok(access);
     }
-    let known = service.descriptions.get(&cx.read(), scope(cx), name)?;
     if let Some(operation) = enclosing {
         access.context.set("dynamodb:EnclosingOperation", operation);
     }
@@ -137,7 +186,7 @@ fn on_table(
     }
     request_tags(&mut access, input);
     if let Some(table) = known {
-        resource_tags(cx, &mut access, &table)?;
+        resource_tags(&home, &mut access, &table)?;
         let keys: Vec<String> = leading_keys(&table, input).into_iter().collect();
         if !keys.is_empty() {
             access.context.set_many("dynamodb:LeadingKeys", keys);
@@ -151,13 +200,16 @@ fn on_table(
 }
 
 fn on_batch(service: &DynamoDb, cx: &Cx, action: &str, given: &str, request: &Value) -> Result<Access> {
-    let name = table_name(cx, given)?;
-    let mut access = Access::new(format!("dynamodb:{action}"), table_arn(cx, name));
-    if !is_asked(cx) {
-        return Ok(access);
+    let home = home(cx, given);
+    let name = table_name(&home, given)?;
+    let arn = table_arn(&home, name);
+    if service.asks_nothing(cx, &home)? {
+        return Ok(Access::new(format!("dynamodb:{action}"), arn));
     }
-    let Some(table) = service.descriptions.get(&cx.read(), scope(cx), name)? else { return Ok(access) };
-    resource_tags(cx, &mut access, &table)?;
+    let known = service.descriptions.get(&home.read(), scope(&home), name)?;
+    let mut access = of_table(&home, Access::new(format!("dynamodb:{action}"), &arn), &arn, known.as_deref())?;
+    let Some(table) = known.filter(|_| is_asked(cx, &access)) else { return Ok(access) };
+    resource_tags(&home, &mut access, &table)?;
     let partition = &table.key.partition;
     let mut keys: Vec<String> = Vec::new();
     let mut all: Vec<String> = Vec::new();

@@ -2,12 +2,64 @@
 
 use crate::error::{Error, Result};
 use crate::rows::Scope;
+use std::borrow::Cow;
 use undercast_kernel::Cx;
 use undercast_kernel::arn::Arn;
+use undercast_store::is_account;
+use undercast_wire::{Fields, Value};
 
 /// Whose state a call is about.
 pub(crate) fn scope(cx: &Cx) -> Scope<'_> {
     Scope { account: cx.account(), region: cx.region() }
+}
+
+/// Where a table is that is named so: here, or in the account of its ARN. Policies of tables let other accounts in.
+pub(crate) fn home<'a>(cx: &'a Cx, given: &str) -> Cow<'a, Cx> {
+    if !given.starts_with("arn:") {
+        return Cow::Borrowed(cx);
+    }
+    let elsewhere = Arn::parse(given).filter(|arn| {
+        let near = arn.service == "dynamodb" && arn.partition == cx.partition() && arn.region == cx.region();
+        near && arn.account != cx.account() && is_account(&arn.account)
+    });
+    elsewhere.map_or(Cow::Borrowed(cx), |arn| Cow::Owned(cx.elsewhere(&arn.account, &arn.region)))
+}
+
+/// Where the tables are that a request names; `None`: here, in the account that the call goes to.
+///
+/// # Errors
+/// When they are in several accounts.
+pub(crate) fn elsewhere(cx: &Cx, input: &Fields) -> Result<Option<Cx>> {
+    let mut homes: Vec<Cow<'_, Cx>> = Vec::new();
+    each_named(input, &mut |given| {
+        let home = home(cx, given);
+        if !homes.iter().any(|known| known.account() == home.account()) {
+            homes.push(home);
+        }
+    });
+    match homes.as_slice() {
+        [] | [Cow::Borrowed(_)] => Ok(None),
+        [Cow::Owned(home)] => Ok(Some(home.clone())),
+        _ => Err(Error::NotBuilt("one request for tables of several accounts")),
+    }
+}
+
+/// The tables that a request names outside of statements, by name or by ARN.
+pub(crate) fn each_named(input: &Fields, see: &mut impl FnMut(&str)) {
+    if let Some(name) = input.text("TableName") {
+        see(name);
+    }
+    if let Some(Value::Map(tables)) = input.get("RequestItems") {
+        tables.keys().for_each(|given| see(given));
+    }
+    if let Some(Value::List(items)) = input.get("TransactItems") {
+        let actions = items.iter().filter_map(Value::as_fields).flat_map(|item| &item.set);
+        for (_, action) in actions {
+            if let Some(name) = action.as_fields().and_then(|fields| fields.text("TableName")) {
+                see(name);
+            }
+        }
+    }
 }
 
 /// Most characters of a table's name.

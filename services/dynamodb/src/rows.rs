@@ -4,9 +4,11 @@
 //! the index (0 for the table itself), and the place as [`crate::key`] encodes it. Values are items in their stored form:
 //! whole in the table, projected in an index.
 
+use crate::capacity::index_units;
 use crate::compact::{self, ItemRef, MapRef, ValueRef};
 use crate::encryption::{self, Attached, Ring};
 use crate::error::Result;
+use crate::key::slot;
 use crate::streams::store as streams;
 use crate::table::{BASE, Index, IndexProjection, Table};
 use crate::value::Item;
@@ -15,7 +17,7 @@ use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use undercast_store::{Order, Page, Part, Read, Remembered, Tx, prefix_end};
+use undercast_store::{Order, Page, Part, PartDecode, Read, Remembered, Tx, prefix_end};
 
 pub(crate) const TABLES: &str = "dynamodb.tables";
 pub(crate) const ITEMS: &str = "dynamodb.items";
@@ -144,6 +146,26 @@ pub fn list_tables(
     from.scan(&page)?.into_iter().map(|(_, bytes)| Ok(minicbor::decode(&bytes)?)).collect()
 }
 
+/// Every table of every account and region, with its account and region.
+///
+/// # Errors
+/// When the store fails or a description cannot be read.
+pub fn every_table(from: &(impl Read + ?Sized)) -> Result<Vec<((String, String), Table)>> {
+    let mut prefix = Vec::new();
+    text(TABLES, &mut prefix);
+    let page = Page { end: prefix_end(&prefix), start: prefix.clone(), order: Order::Ascending, limit: usize::MAX };
+    let mut tables = Vec::new();
+    for (key, stored) in from.scan(&page)? {
+        let mut rest = key.get(prefix.len()..).unwrap_or_default();
+        let (account, region) = (PartDecode::decode(&mut rest), PartDecode::decode(&mut rest));
+        if let (Some(account), Some(region)) = (account, region) {
+            let whose = (account, region);
+            tables.push((whose, minicbor::decode(&stored)?));
+        }
+    }
+    Ok(tables)
+}
+
 /// How much a table or an index holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
 pub struct Counts {
@@ -242,6 +264,8 @@ pub struct IndexWrite {
     pub new: Option<usize>,
     /// The new row has the place of the old one, so that AWS writes once.
     pub in_place: bool,
+    /// The hash by which partitions are spread, of the row that was put there, else of the one that was taken away.
+    pub slot: u32,
 }
 
 /// A write to one place of a table.
@@ -357,7 +381,8 @@ fn write_index(
         tx.put(key(after), sealed(table, index.number, &after.place, after.bytes.clone())?);
     }
     count(tx, scope, table, index.number, old, new)?;
-    Ok(Some(IndexWrite { number: index.number, old, new, in_place }))
+    let slot = after.or(before).map_or(0, |row| slot(&row.place));
+    Ok(Some(IndexWrite { number: index.number, old, new, in_place, slot }))
 }
 
 /// When an item expires, in seconds since 1970, if its attribute says so with a number.
@@ -492,7 +517,7 @@ pub fn scan(
 }
 
 /// Makes the rows of new indexes, or the expiry times, for up to `limit` items behind `after`; gives the place to go on
-/// from, or `None` when all have been seen.
+/// from, or `None` when all have been seen, and the units of writing that it took.
 ///
 /// # Errors
 /// When the store fails or a stored item is damaged.
@@ -503,7 +528,8 @@ pub fn backfill(
     what: Backfill<'_>,
     after: Option<&[u8]>,
     limit: usize,
-) -> Result<Option<Vec<u8>>> {
+) -> Result<(Option<Vec<u8>>, f64)> {
+    let mut units = 0.0;
     let rows = after.map_or_else(Rows::all, |place| Rows::all().after(place));
     let found = scan(tx, scope, table, BASE, &rows, limit)?;
     for (place, bytes) in &found {
@@ -511,7 +537,8 @@ pub fn backfill(
         match what {
             Backfill::Index(index) => {
                 let row = IndexRow::of(table, index, Some((bytes, item)), place)?;
-                write_index(tx, scope, table, index, None, row.as_ref())?;
+                let write = write_index(tx, scope, table, index, None, row.as_ref())?;
+                units += write.as_ref().map_or(0.0, index_units);
             }
             Backfill::Expiry(attribute) => {
                 let seconds = expiry(attribute, Some(item))?;
@@ -519,7 +546,8 @@ pub fn backfill(
             }
         }
     }
-    Ok(if found.len() < limit { None } else { found.into_iter().next_back().map(|(place, _)| place) })
+    let next = if found.len() < limit { None } else { found.into_iter().next_back().map(|(place, _)| place) };
+    Ok((next, units))
 }
 
 /// What [`backfill`] makes.

@@ -5,8 +5,11 @@ use crate::encryption::{Attached, Encryption, Keys};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
 use crate::expression::update::{Action, Update};
+use crate::insights::Insights;
 use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key, encode_keys};
+use crate::policies::ResourcePolicy;
 use crate::streams::store::Latest;
+use crate::throughput::Allowance;
 use crate::value::{AttributeValue, Item, Type};
 use minicbor::{Decode, Encode};
 
@@ -70,6 +73,15 @@ pub struct Table {
     /// The ring on which its keys hang.
     #[cbor(skip)]
     pub ring: Attached,
+    /// What it may read and write, besides what it is paid for.
+    #[cbor(n(20), default)]
+    pub allowance: Allowance,
+    /// Its policy, if it has one.
+    #[n(21)]
+    pub policy: Option<ResourcePolicy>,
+    /// Whether its keys are counted.
+    #[n(22)]
+    pub insights: Option<Insights>,
 }
 
 /// The history of a table.
@@ -170,6 +182,12 @@ pub struct Index {
     /// How it is paid for; a local index is paid for with its table.
     #[n(4)]
     pub billing: Billing,
+    /// What it may read and write, besides what it is paid for.
+    #[cbor(n(5), default)]
+    pub allowance: Allowance,
+    /// Whether its keys are counted.
+    #[n(6)]
+    pub insights: Option<Insights>,
 }
 
 /// Which attributes an index has besides the keys of the table and its own.

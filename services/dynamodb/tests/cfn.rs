@@ -118,21 +118,25 @@ async fn a_global_table_of_one_region_is_a_table() {
         let mut wanted = indexed(&["kind"]);
         wanted["Replicas"] = replicas;
         wanted["SSESpecification"] = json!({"SSEEnabled": true});
+        wanted["WriteOnDemandThroughputSettings"] = json!({"MaxWriteRequestUnits": 4});
+        wanted["GlobalSecondaryIndexes"][0]["WriteOnDemandThroughputSettings"] = json!({"MaxWriteRequestUnits": 5});
         wanted
     };
     let replica = json!({"Region": "us-east-1", "DeletionProtectionEnabled": true, "Tags": [{"Key": "a", "Value": "b"}],
-        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true}});
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
+        "ReadOnDemandThroughputSettings": {"MaxReadRequestUnits": 6}});
     let made = kind.create(&cx, &request(properties(&with(json!([replica]))))).await.unwrap();
     let shown = cloud.ok("DescribeTable", json!({"TableName": made.id})).await["Table"].clone();
     assert_eq!((&shown["DeletionProtectionEnabled"], &shown["TableId"]), (&json!(true), &made.attributes["TableId"]));
     assert_eq!(shown["SSEDescription"]["Status"], "ENABLED");
+    assert_eq!(shown["OnDemandThroughput"], json!({"MaxReadRequestUnits": 6, "MaxWriteRequestUnits": 4}));
+    assert_eq!(shown["GlobalSecondaryIndexes"][0]["OnDemandThroughput"], json!({"MaxWriteRequestUnits": 5}));
     let kept = cloud.ok("DescribeContinuousBackups", json!({"TableName": made.id})).await;
     let kept = &kept["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"];
     assert_eq!(kept["PointInTimeRecoveryStatus"], "ENABLED");
     for refused in [
         json!([replica, {"Region": "eu-west-1"}]),
         json!([{"Region": "eu-west-1"}]),
-        json!([{"Region": "us-east-1", "ContributorInsightsSpecification": {"Enabled": true}}]),
         json!([{"Region": "us-east-1", "KinesisStreamSpecification": {"StreamArn": "arn"}}]),
     ] {
         let error = kind.create(&cx, &request(properties(&with(refused)))).await.unwrap_err();
@@ -201,4 +205,83 @@ async fn a_template_makes_a_table_of_what_is_in_s3() {
     assert!(error.code() == Some("ItemValidationError"), "{error}");
     let listed = client.call("dynamodb", "ListTables", json!({})).await.json;
     assert_eq!(listed["TableNames"], json!([made.id]), "nothing is left of it");
+}
+
+#[tokio::test]
+async fn a_template_sets_throughput_policies_and_insights() {
+    let cloud = Cloud::new();
+    let (cx, kind) = (cloud.cx(), kind());
+    let units = |read: i64, write: i64| json!({"ReadCapacityUnits": read, "WriteCapacityUnits": write});
+    let policy = |action: &str| {
+        json!({"PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": "111111111111"}, "Action": action, "Resource": "*"
+        }]}})
+    };
+    let mut first = indexed(&["a", "b"]);
+    first["OnDemandThroughput"] = json!({"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 11});
+    first["WarmThroughput"] = json!({"ReadUnitsPerSecond": 12_500});
+    first["ResourcePolicy"] = policy("dynamodb:GetItem");
+    first["StreamSpecification"] =
+        json!({"StreamViewType": "KEYS_ONLY", "ResourcePolicy": policy("dynamodb:GetRecords")});
+    first["ContributorInsightsSpecification"] = json!({"Enabled": true, "Mode": "THROTTLED_KEYS"});
+    first["GlobalSecondaryIndexes"][0]["ContributorInsightsSpecification"] = json!({"Enabled": true});
+    first["GlobalSecondaryIndexes"][1]["OnDemandThroughput"] = json!({"MaxReadRequestUnits": 12});
+    let made = kind.create(&cx, &request(properties(&first))).await.unwrap();
+    let describe = async || cloud.ok("DescribeTable", json!({"TableName": made.id})).await["Table"].take();
+    let shown = describe().await;
+    assert_eq!(shown["OnDemandThroughput"], first["OnDemandThroughput"]);
+    assert_eq!(shown["WarmThroughput"]["ReadUnitsPerSecond"], 12_500);
+    assert_eq!(shown["GlobalSecondaryIndexes"][1]["OnDemandThroughput"], json!({"MaxReadRequestUnits": 12}));
+    let policies = [("Arn", "dynamodb:GetItem"), ("StreamArn", "dynamodb:GetRecords")];
+    for (attribute, action) in policies {
+        let shown = cloud.ok("GetResourcePolicy", json!({"ResourceArn": made.attributes[attribute]})).await;
+        assert!(shown["Policy"].as_str().unwrap().contains(action), "{shown}");
+    }
+    let counted = async |index: Option<&str>| {
+        let mut input = json!({"TableName": made.id});
+        if let Some(index) = index {
+            input["IndexName"] = json!(index);
+        }
+        let shown = cloud.ok("DescribeContributorInsights", input).await;
+        [shown["ContributorInsightsStatus"].clone(), shown["ContributorInsightsMode"].clone()]
+    };
+    assert_eq!(counted(None).await, ["ENABLED", "THROTTLED_KEYS"]);
+    assert_eq!(counted(Some("by-a")).await, ["ENABLED", "ACCESSED_AND_THROTTLED_KEYS"]);
+
+    // Less is limited; the index that was limited is not any more, and stays the same index.
+    let mut second = first.clone();
+    second["OnDemandThroughput"] = json!({"MaxReadRequestUnits": 9});
+    second["GlobalSecondaryIndexes"][1].as_object_mut().unwrap().remove("OnDemandThroughput");
+    second["ResourcePolicy"] = policy("dynamodb:Query");
+    second["StreamSpecification"].as_object_mut().unwrap().remove("ResourcePolicy");
+    second.as_object_mut().unwrap().remove("ContributorInsightsSpecification");
+    kind.update(&cx, &made.id, &properties(&first), &request(properties(&second))).await.unwrap();
+    let shown = describe().await;
+    assert_eq!(shown["OnDemandThroughput"], second["OnDemandThroughput"]);
+    assert!(shown["GlobalSecondaryIndexes"][1].get("OnDemandThroughput").is_none());
+    let policy = cloud.ok("GetResourcePolicy", json!({"ResourceArn": made.attributes["Arn"]})).await;
+    assert!(policy["Policy"].as_str().unwrap().contains("dynamodb:Query"));
+    cloud.err("GetResourcePolicy", json!({"ResourceArn": made.attributes["StreamArn"]})).await;
+    assert_eq!(counted(None).await[0], "DISABLED");
+    assert_eq!(counted(Some("by-a")).await[0], "ENABLED");
+
+    // The indexes go over with their table to how it is paid for.
+    let mut third = second.clone();
+    third["BillingMode"] = json!("PROVISIONED");
+    third["ProvisionedThroughput"] = units(3, 4);
+    third.as_object_mut().unwrap().remove("OnDemandThroughput");
+    third.as_object_mut().unwrap().remove("ResourcePolicy");
+    for index in third["GlobalSecondaryIndexes"].as_array_mut().unwrap() {
+        index["ProvisionedThroughput"] = units(1, 2);
+    }
+    kind.update(&cx, &made.id, &properties(&second), &request(properties(&third))).await.unwrap();
+    let shown = describe().await;
+    assert_eq!(shown["ProvisionedThroughput"]["WriteCapacityUnits"], 4);
+    assert_eq!(shown["GlobalSecondaryIndexes"][1]["ProvisionedThroughput"]["WriteCapacityUnits"], 2);
+    cloud.err("GetResourcePolicy", json!({"ResourceArn": made.attributes["Arn"]})).await;
+    let mut fourth = third.clone();
+    fourth["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"] = units(5, 2);
+    kind.update(&cx, &made.id, &properties(&third), &request(properties(&fourth))).await.unwrap();
+    assert_eq!(describe().await["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["ReadCapacityUnits"], 5);
+    assert_eq!(counted(Some("by-a")).await[0], "ENABLED", "it is the same index");
 }

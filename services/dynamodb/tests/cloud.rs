@@ -29,8 +29,16 @@ pub(crate) struct Refusal {
 }
 
 impl Cloud {
+    /// One whose tables take whatever is asked of them.
     pub(crate) fn new() -> Self {
-        Self::of(vec![Arc::new(DynamoDb::default()), Arc::new(DynamoDbStreams)])
+        Self::of(vec![Arc::new(DynamoDb::without_limits()), Arc::new(DynamoDbStreams)])
+    }
+
+    /// One whose tables have the throughput that they are given, and whose clock stands still.
+    pub(crate) fn limited() -> Self {
+        let cloud = Self::of(vec![Arc::new(DynamoDb::default()), Arc::new(DynamoDbStreams)]);
+        cloud.kernel.clock().freeze();
+        cloud
     }
 
     /// One with the services that tables are exported to, imported from, and encrypted with.
@@ -56,6 +64,16 @@ impl Cloud {
         undercast_testkit::promises::watch(&kernel);
         let cx = kernel.cx_for("000000000000", "us-east-1");
         Self { kernel, cx, files }
+    }
+
+    /// The same state under a program that begins anew.
+    pub(crate) fn again(&self) -> Self {
+        let (settings, database) = (self.kernel.settings().clone(), self.kernel.database().clone());
+        let services: Vec<Arc<dyn undercast_kernel::Service>> =
+            vec![Arc::new(DynamoDb::without_limits()), Arc::new(DynamoDbStreams)];
+        let kernel = Kernel::new(settings, database, self.kernel.blobs().clone(), Random::seeded(8), services).unwrap();
+        let cx = kernel.cx_for("000000000000", "us-east-1");
+        Self { kernel, cx, files: std::path::PathBuf::new() }
     }
 
     /// Calls an operation that is expected to do what is asked.
@@ -100,9 +118,14 @@ impl Cloud {
 
     /// The same cloud as a user sees it, who may do what a policy says.
     pub(crate) fn as_user(&self, policy: &Json) -> Self {
+        self.as_user_of("000000000000", policy)
+    }
+
+    /// The same cloud as a user of another account sees it, who may do what a policy says.
+    pub(crate) fn as_user_of(&self, account: &str, policy: &Json) -> Self {
         let principal = PrincipalFacts {
-            arn: "arn:aws:iam::000000000000:user/ada".into(),
-            account: "000000000000".into(),
+            arn: format!("arn:aws:iam::{account}:user/ada"),
+            account: account.into(),
             kind: PrincipalKind::User { name: "ada".into() },
             user_id: "AIDAADA".into(),
             canonical_user: None,
@@ -164,6 +187,46 @@ impl Cloud {
     /// Seconds since 1970, by the cloud's clock.
     pub(crate) fn now(&self) -> i64 {
         self.kernel.clock().now().as_second()
+    }
+
+    /// Begins what runs beside the calls.
+    pub(crate) fn begin(&self) {
+        self.kernel.start();
+    }
+
+    /// The sum of a metric, and how many values it has; dimensions are written `name=value`.
+    pub(crate) async fn metric(&self, name: &str, dimensions: &[&str]) -> (f64, f64) {
+        use undercast_kernel::metrics::{Metric, find, read};
+        self.kernel.keep_metrics().await.unwrap();
+        let dimensions: Vec<_> = dimensions.iter().filter_map(|one| one.split_once('=')).collect();
+        let metric = Metric { namespace: "AWS/DynamoDB", name, dimensions: &dimensions, unit: "" };
+        let from = self.kernel.database().read();
+        let now = self.now();
+        let (mut sum, mut count) = (0.0, 0.0);
+        for series in find(&from, ("000000000000", "us-east-1"), &metric, None).unwrap() {
+            for (_, values) in read(&from, &series, 0, now + 86_400, now).unwrap() {
+                sum += values.sum;
+                count += values.count;
+            }
+        }
+        (sum, count)
+    }
+
+    /// Who contributed to a rule of Contributor Insights, and how much, the greatest first.
+    pub(crate) async fn contributors(&self, rule: &str) -> Vec<(Vec<String>, f64)> {
+        use undercast_kernel::insights::{Minute, read};
+        self.kernel.keep_metrics().await.unwrap();
+        let cx = self.cx();
+        let mut all = Minute::default();
+        let minutes = read(&cx, &cx.read(), rule, 0, self.now() + 86_400).unwrap();
+        minutes.iter().for_each(|(_, minute)| all.add(minute));
+        all.top.into_iter().map(|share| (share.keys, share.amount.sum)).collect()
+    }
+
+    /// Whether there is a rule of Contributor Insights.
+    pub(crate) fn has_rule(&self, rule: &str) -> bool {
+        let cx = self.cx();
+        undercast_kernel::insights::rule(&cx, &cx.read(), rule).unwrap().is_some()
     }
 
     /// How many rows the store has in all.

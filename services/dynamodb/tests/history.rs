@@ -251,7 +251,7 @@ async fn history(cloud: &Cloud, seed: u64) -> Vec<Call> {
 }
 
 fn services() -> Vec<Arc<dyn Service>> {
-    vec![Arc::new(DynamoDb::default()), Arc::new(DynamoDbStreams)]
+    vec![Arc::new(DynamoDb::without_limits()), Arc::new(DynamoDbStreams)]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use undercast_kernel::policy::{
-    ConditionEntry, Effect, Fault, MalformedPolicy, Policy, PolicyKind, PrincipalElement, PrincipalType, Principals,
-    Statement,
-};
+use undercast_kernel::policy::{Fault, MalformedPolicy, Policy, PolicyKind, Statement};
 use undercast_kernel::store::Read;
 use undercast_kernel::{AwsError, Cx, Failure, Result};
 
@@ -138,60 +135,13 @@ fn applies(statement: &Statement, arn: &str, inside: &str) -> Result<()> {
     Err(malformed("Action does not apply to any resource(s) in statement").into())
 }
 
+/// Condition keys on whose fixed values it depends, too, whether a policy lets everybody in.
+const NARROWING: &[&str] =
+    &["s3:dataaccesspointaccount", "s3:dataaccesspointarn", "s3:x-amz-server-side-encryption-aws-kms-key-id"];
+
 /// Whether a policy lets everybody in.
-///
-/// Source: "The meaning of public" in the user guide on Block Public Access.
 pub(crate) fn is_public(policy: &Policy) -> bool {
-    policy.document().statements.iter().any(|s| {
-        s.effect == Effect::Allow && s.principal.as_ref().is_some_and(everybody) && !s.conditions.iter().any(narrows)
-    })
-}
-
-fn everybody(element: &PrincipalElement) -> bool {
-    element.negated
-        || match &element.principals {
-            Principals::Everyone => true,
-            Principals::Named(named) => {
-                named.iter().any(|(kind, values)| *kind == PrincipalType::Aws && values.iter().any(|v| v == "*"))
-            }
-        }
-}
-
-/// A condition on a fixed value of one of these keys keeps a policy from being public.
-fn narrows(condition: &ConditionEntry) -> bool {
-    const KEYS: &[&str] = &[
-        "aws:principalarn",
-        "aws:principalaccount",
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:sourceaccount",
-        "aws:sourcearn",
-        "aws:sourceowner",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
-        "aws:sourceorgid",
-        "aws:sourceip",
-        "aws:userid",
-        "aws:vpcsourceip",
-        "s3:dataaccesspointaccount",
-        "s3:dataaccesspointarn",
-        "s3:x-amz-server-side-encryption-aws-kms-key-id",
-    ];
-    let operator = condition.operator.rsplit(':').next().unwrap_or(&condition.operator);
-    let positive = !operator.contains("Not") && !operator.contains("IfExists") && operator != "Null";
-    let key = condition.key.to_lowercase();
-    let fixed = |value: &String| match key.as_str() {
-        "aws:sourceip" | "aws:vpcsourceip" => value.rsplit_once('/').is_none_or(|(ip, bits)| {
-            let least = if ip.contains(':') { 32 } else { 8 };
-            bits.parse::<u32>().is_ok_and(|bits| bits >= least)
-        }),
-        "aws:sourcearn" | "aws:principalarn" => {
-            !value.contains("${")
-                && value.split(':').nth(4).is_some_and(|account| !account.is_empty() && !account.contains(['*', '?']))
-        }
-        _ => !value.contains(['*', '?']) && !value.contains("${"),
-    };
-    positive && KEYS.contains(&key.as_str()) && condition.values.iter().all(fixed)
+    policy.is_public(NARROWING)
 }
 
 pub(crate) async fn put(cx: &Cx, input: api::PutBucketPolicyInput) -> Result<()> {

@@ -54,6 +54,10 @@ pub(crate) fn access(cx: &Cx, input: &Fields) -> Result<Vec<Access>> {
         }
         let keys = tags.iter().filter_map(|t| t.text("Key")).map(ToOwned::to_owned).collect();
         access.context.set_many("aws:TagKeys", keys);
+        if !tags.is_empty() {
+            let tagging = Access { action: "sts:TagSession".into(), ..access.clone() };
+            return Ok(vec![access, tagging]);
+        }
     }
     Ok(vec![access])
 }

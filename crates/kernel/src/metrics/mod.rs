@@ -81,12 +81,13 @@ impl Metrics {
 }
 
 impl Kernel {
-    /// Writes what was observed until now. Whoever reads metrics calls it first.
+    /// Writes what was observed and contributed until now. Whoever reads metrics or contributions calls it first.
     ///
     /// # Errors
     /// When the store fails; what was to be written is lost then.
     pub async fn keep_metrics(&self) -> Result<()> {
         let _writing = self.inner.metrics.writing.lock().await;
+        self.inner.insights.keep(self.database()).await?;
         let fresh = self.inner.metrics.take();
         if fresh.is_empty() {
             return Ok(());
@@ -94,12 +95,14 @@ impl Kernel {
         self.inner.database.write(|tx| fresh.iter().try_for_each(|f| add(tx, &f.series, &f.points))).await
     }
 
-    /// Makes old metrics coarser, and forgets the oldest.
+    /// Makes old metrics coarser, and forgets the oldest, and old contributions.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn thin_metrics(&self) -> Result<()> {
-        kept::thin(self.database(), self.clock().now().as_second()).await
+        let now = self.clock().now().as_second();
+        crate::insights::forget(self.database(), now).await?;
+        kept::thin(self.database(), now).await
     }
 
     /// Writes metrics from time to time, and makes old ones coarser, until the process ends.

@@ -138,6 +138,9 @@ pub(crate) struct UpArguments {
     /// Make every ignored member an error
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Whether DynamoDB's tables are held to their throughput [default: $UNDERCAST_DYNAMODB_LIMITS, else on]
+    #[arg(long, value_enum)]
+    pub(crate) dynamodb_limits: Option<Limits>,
     /// Only these services, by commas
     #[arg(long, value_delimiter = ',')]
     pub(crate) services: Vec<String>,
@@ -157,6 +160,15 @@ pub(crate) enum Iam {
     /// What would be denied is noted and done
     Audit,
     /// Nobody is asked
+    Off,
+}
+
+/// Whether something is held to its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Limits {
+    /// What is more is refused
+    On,
+    /// Whatever is asked is let in
     Off,
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn free_port() -> u16 {
 fn services() -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(undercast_cloudformation::CloudFormation),
+        Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_iam::Iam),
         Arc::new(undercast_kms::Kms),

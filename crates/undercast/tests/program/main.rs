@@ -14,3 +14,4 @@ mod keys;
 mod objects;
 mod snapshots;
 mod stopping;
+mod throughput;

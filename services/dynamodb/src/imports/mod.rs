@@ -26,6 +26,7 @@ use crate::rows::{self, Scope};
 use crate::table::{Billing, Index, Table};
 use crate::tables::create::Draft;
 use crate::tables::describe::{key_schema, moment, projection};
+use crate::throughput::settings::{self, Asked};
 use minicbor::{Decode, Encode};
 use records::Format;
 use undercast_kernel::{Cx, Deferred};
@@ -199,6 +200,7 @@ fn drafted(cx: &Cx, wanted: TableCreationParameters) -> Result<Table> {
         name: table_name(cx, &wanted.table_name)?,
         mode: wanted.billing_mode.as_deref(),
         throughput: wanted.provisioned_throughput.as_ref(),
+        asked: Asked { most: wanted.on_demand_throughput.as_ref(), warm: None },
         attributes: wanted.attribute_definitions,
         key: &wanted.key_schema,
         local: None,
@@ -371,6 +373,7 @@ fn parameters(import: &Import) -> Shown {
         key_schema: key_schema(&index.key),
         projection: projection(&index.projection),
         provisioned_throughput: throughput(index.billing),
+        on_demand_throughput: settings::most(&index.allowance),
         ..GlobalSecondaryIndex::default()
     };
     let indexes: Vec<GlobalSecondaryIndex> = table.global.iter().map(index).collect();
@@ -384,6 +387,7 @@ fn parameters(import: &Import) -> Shown {
         key_schema: key_schema(&table.key),
         billing_mode: import.mode.clone(),
         provisioned_throughput: throughput(table.billing),
+        on_demand_throughput: settings::most(&table.allowance),
         global_secondary_indexes: (!indexes.is_empty()).then_some(indexes),
         sse_specification: import.encryption.clone().map(|(enabled, sse_type, kms_master_key_id)| SSESpecification {
             enabled,

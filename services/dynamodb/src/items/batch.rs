@@ -2,7 +2,7 @@
 
 use super::consumed::{Bill, Consumed, collection_metrics};
 use super::get::{look_up, projection_of};
-use super::write::{Action, ItemWrite, NewItem};
+use super::write::{Action, Done, ItemWrite, NewItem};
 use crate::DynamoDb;
 use crate::api::form::Attributes;
 use crate::api::input::{KeysAndAttributes, WriteRequest};
@@ -14,8 +14,9 @@ use crate::expression::projection::Projection;
 use crate::request::{scope, table_name};
 use crate::rows::Descriptions;
 use crate::streams::announce;
+use crate::throughput::is_throttled;
 use crate::value::Item;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use undercast_kernel::Cx;
 use undercast_store::Read;
 
@@ -83,8 +84,10 @@ impl DynamoDb {
             }
             tables.push(table);
         }
+        let mut ledger = self.ledger(cx);
         let mut bill = Bill::default();
         let mut answered = 0;
+        let mut refusal = None;
         let mut responses = BTreeMap::new();
         let mut unprocessed = BTreeMap::new();
         for (gets, table) in asked.into_iter().zip(tables) {
@@ -95,15 +98,28 @@ impl DynamoDb {
                     left.keys.push(Attributes::from(key));
                     continue;
                 }
-                let found = look_up(&from, cx, &table, &key, gets.projection.as_ref(), gets.reading)?;
-                answered += found.size;
-                bill.add(found.consumed);
-                items.extend(found.item);
+                let reading = (gets.reading, &mut ledger);
+                match look_up(&from, cx, &table, &key, gets.projection.as_ref(), reading) {
+                    Ok(found) => {
+                        answered += found.size;
+                        bill.add(found.consumed);
+                        items.extend(found.item);
+                    }
+                    Err(error) if is_throttled(&error) => {
+                        left.keys.push(Attributes::from(key));
+                        refusal = Some(error);
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             if !left.keys.is_empty() {
                 unprocessed.insert(gets.given.clone(), left);
             }
             responses.insert(gets.given, items);
+        }
+        // A batch of which nothing was let in is refused as a whole.
+        if let Some(refusal) = refusal.filter(|_| bill.is_empty()) {
+            return Err(refusal);
         }
         Ok(BatchGetItemOutput {
             responses: Some(responses),
@@ -118,27 +134,26 @@ impl DynamoDb {
     /// What AWS says, and when the store fails.
     pub(crate) async fn batch_write(&self, cx: &Cx, input: BatchWriteItemInput) -> Result<BatchWriteItemOutput> {
         let mut writes = Vec::new();
+        let mut names = Vec::new();
         for (given, requests) in input.request_items {
             let name = table_name(cx, &given)?.to_owned();
             for request in requests {
                 writes.push(write_of(name.clone(), request)?);
+                names.push(given.clone());
             }
         }
         if writes.len() > MAX_WRITES {
             return Err(Error::validation("Too many items requested for the BatchWriteItem call"));
         }
         check_writes(&cx.read(), cx, &self.descriptions, &writes)?;
-        let done = cx
-            .write(|tx| {
-                let mut all = Vec::with_capacity(writes.len());
-                for write in &writes {
-                    let done = write.carry_out(tx, scope(cx), &self.descriptions, cx.now_millis())?;
-                    self.schedule_expiry(cx, tx, &done)?;
-                    all.push(done);
-                }
-                Ok(all)
-            })
-            .await?;
+        let mut left = BTreeSet::new();
+        let done = self.write_batch(cx, &writes, &mut left).await?;
+        let mut unprocessed: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for place in left {
+            if let (Some(given), Some(write)) = (names.get(place), writes.get(place)) {
+                unprocessed.entry(given.clone()).or_default().extend(request_of(write));
+            }
+        }
         let mut bill = Bill::default();
         let mut metrics: BTreeMap<String, Vec<_>> = BTreeMap::new();
         let from = cx.read();
@@ -151,11 +166,60 @@ impl DynamoDb {
             }
         }
         Ok(BatchWriteItemOutput {
-            unprocessed_items: Some(BTreeMap::new()),
+            unprocessed_items: Some(unprocessed),
             item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
             consumed_capacity: bill.report(input.return_consumed_capacity.as_deref()),
         })
     }
+
+    /// Carries out the writes of a batch, but for those that throughput does not let in, whose places are added to `left`.
+    ///
+    /// # Errors
+    /// When nothing is let in, and when the store fails.
+    async fn write_batch(&self, cx: &Cx, writes: &[ItemWrite], left: &mut BTreeSet<usize>) -> Result<Vec<Done>> {
+        let mut ledger = self.ledger(cx);
+        loop {
+            // What an index does not let in has been written to the table by then: all is taken back, and done again without it.
+            let mut held = None;
+            let done = cx
+                .write(|tx| {
+                    ledger.begin();
+                    held = None;
+                    let mut all = Vec::with_capacity(writes.len());
+                    for (place, write) in writes.iter().enumerate().filter(|(place, _)| !left.contains(place)) {
+                        let now = cx.now_millis();
+                        let done = write.carry_out(tx, scope(cx), &self.descriptions, now, (&mut ledger, 1.0));
+                        if done.as_ref().is_err_and(is_throttled) {
+                            held = Some(place);
+                        }
+                        let done = done?;
+                        self.schedule_expiry(cx, tx, &done)?;
+                        all.push(done);
+                    }
+                    Ok(all)
+                })
+                .await;
+            match (done, held) {
+                (Err(refusal), Some(place)) => {
+                    left.insert(place);
+                    if left.len() == writes.len() {
+                        return Err(refusal.into());
+                    }
+                }
+                (done, _) => return Ok(done?),
+            }
+        }
+    }
+}
+
+/// The request that asks for a write of a batch.
+fn request_of(write: &ItemWrite) -> Option<output::WriteRequest> {
+    let (put_request, delete_request) = match &write.action {
+        Action::Put(new) => (Some(output::PutRequest { item: Attributes::from(new.item().clone()) }), None),
+        Action::Delete(key) => (None, Some(output::DeleteRequest { key: Attributes::from(key.clone()) })),
+        Action::Insert(_) | Action::Update { .. } | Action::Check(_) => return None,
+    };
+    Some(output::WriteRequest { put_request, delete_request })
 }
 
 fn write_of(table: String, request: WriteRequest) -> Result<ItemWrite> {

@@ -119,6 +119,11 @@ impl Bill {
         }
     }
 
+    /// Whether no call was added.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// As an answer has it, if the request asks for it.
     pub(crate) fn report(&self, asked: Option<&str>) -> Option<Vec<ConsumedCapacity>> {
         let all: Vec<_> = self.0.values().filter_map(|consumed| consumed.report(asked)).collect();

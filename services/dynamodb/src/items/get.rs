@@ -12,6 +12,7 @@ use crate::legacy;
 use crate::request::{check_parameters, scope, table_name};
 use crate::rows;
 use crate::table::{BASE, Table};
+use crate::throughput::{Ledger, Side, Spot};
 use crate::value::Item;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ impl DynamoDb {
         let from = cx.read();
         let table = self.descriptions.get(&from, scope(cx), name)?.ok_or_else(Error::resource_not_found)?;
         let reading = if input.consistent_read == Some(true) { Reading::Consistent } else { Reading::Eventual };
-        let found = look_up(&from, cx, &table, &key, projection.as_ref(), reading)?;
+        let mut ledger = self.ledger(cx);
+        let found = look_up(&from, cx, &table, &key, projection.as_ref(), (reading, &mut ledger))?;
         Ok(GetItemOutput {
             item: found.item,
             consumed_capacity: found.consumed.report(input.return_consumed_capacity.as_deref()),
@@ -78,16 +80,20 @@ pub(crate) fn projection_of(
 }
 
 /// Looks for the item with a key.
+///
+/// # Errors
+/// What AWS says of the key, when the throughput of the table does not let it in, and when the store fails.
 pub(crate) fn look_up(
     from: &impl Read,
     cx: &Cx,
     table: &Arc<Table>,
     key: &Item,
     projection: Option<&Projection>,
-    reading: Reading,
+    (reading, ledger): (Reading, &mut Ledger<'_>),
 ) -> Result<Found> {
     let place = table.key_of(key)?;
     table.check_scalar_keys(projection.into_iter().flat_map(Projection::nested))?;
+    ledger.admit(table, BASE, Side::Read, Spot::from(&place))?;
     let stored = rows::get(from, scope(cx), table, &place.bytes)?;
     let size = stored.as_deref().map(ItemRef::open).transpose()?.map_or(0, ItemRef::size);
     let item = match (stored, projection) {
@@ -97,6 +103,8 @@ pub(crate) fn look_up(
             Some(Attributes::from(projection.apply(ItemRef::open(&stored)?.attributes())?))
         }
     };
-    let consumed = Consumed::reading(table.clone(), BASE, capacity::read_units(size, reading));
+    let units = capacity::read_units(size, reading);
+    ledger.note(table, BASE, Side::Read, Spot::from(&place), units);
+    let consumed = Consumed::reading(table.clone(), BASE, units);
     Ok(Found { item, consumed, size })
 }

@@ -7,10 +7,13 @@ use crate::compact::{self, ItemRef, MapRef};
 use crate::error::{Error, Result};
 use crate::expression::condition::Condition;
 use crate::expression::projection::Projection;
+use crate::key::KeyValue;
 use crate::rows::{self, Rows, Scope};
 use crate::table::{BASE, Index, PrimaryKey, Table};
+use crate::throughput::{Ledger, Side, Spot};
 use crate::value::{AttributeValue, Item};
 use bytes::Bytes;
+use std::ops::Bound;
 use std::sync::Arc;
 use undercast_store::Read;
 
@@ -94,6 +97,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) table: &'a Arc<Table>,
     pub(crate) index: Option<&'a Index>,
     pub(crate) rows: Rows,
+    /// The values that say which partition is read; none where all are.
+    pub(crate) partition: Vec<KeyValue>,
     pub(crate) filter: Option<Condition>,
     pub(crate) projection: Option<Projection>,
     pub(crate) select: Select,
@@ -152,6 +157,14 @@ impl<'a> Plan<'a> {
         )))
     }
 
+    /// Where reading begins, which says in which partition.
+    fn first_place(&self) -> Vec<u8> {
+        match &self.rows.from {
+            Bound::Included(place) | Bound::Excluded(place) => place.clone(),
+            Bound::Unbounded => Vec::new(),
+        }
+    }
+
     fn number(&self) -> u16 {
         self.index.map_or(BASE, |index| index.number)
     }
@@ -159,8 +172,11 @@ impl<'a> Plan<'a> {
     /// Reads.
     ///
     /// # Errors
-    /// When the store fails or a stored item is damaged.
-    pub(crate) fn run(mut self, from: &impl Read, scope: Scope<'_>) -> Result<Page> {
+    /// When the throughput of the table or the index does not let it in, and when the store fails or a stored item is damaged.
+    pub(crate) fn run(mut self, from: &impl Read, scope: Scope<'_>, ledger: &mut Ledger<'_>) -> Result<Page> {
+        let (place, partition) = (self.first_place(), std::mem::take(&mut self.partition));
+        let spot = Spot { place: &place, partition: &partition, sort: None };
+        ledger.admit(self.table, self.number(), Side::Read, spot)?;
         let mut progress = Progress { items: Vec::new(), count: 0, scanned: 0, bytes: 0, fetched: 0.0 };
         let mut batch = 16;
         let last = loop {
@@ -178,8 +194,10 @@ impl<'a> Plan<'a> {
             batch = ((MAX_PAGE - progress.bytes) / average + 1).clamp(16, 1024);
         };
         let units = capacity::read_units(progress.bytes, self.reading);
+        ledger.note(self.table, self.number(), Side::Read, spot, units);
         let mut consumed = Consumed::reading(self.table.clone(), self.number(), units);
         if progress.fetched > 0.0 {
+            ledger.note(self.table, BASE, Side::Read, spot, progress.fetched);
             consumed.add(BASE, progress.fetched);
         }
         Ok(Page {

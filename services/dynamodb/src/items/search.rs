@@ -12,6 +12,7 @@ use crate::expression::projection::{self, Projection};
 use crate::expression::{ExpressionKind, Placeholders};
 use crate::key::{KeyValue, segment_range};
 use crate::legacy;
+use crate::metrics;
 use crate::request::{check_parameters, scope, table_name};
 use crate::rows::Rows;
 use crate::table::{Index, Table};
@@ -82,12 +83,14 @@ impl DynamoDb {
         let order = if input.scan_index_forward == Some(false) { Order::Descending } else { Order::Ascending };
         let rows = Rows { from: first, to: last, order };
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
-        let mut plan = Plan { table: &table, index, rows, filter, projection, select, limit, reading };
+        let partition = range.partition;
+        let mut plan = Plan { table: &table, index, rows, partition, filter, projection, select, limit, reading };
         plan.check()?;
         if let Some(start) = &start {
             plan.start_behind(start);
         }
-        let page = plan.run(&from, scope(cx))?;
+        let page = plan.run(&from, scope(cx), &mut self.ledger(cx))?;
+        metrics::returned(cx, &table, "Query", page.count);
         Ok(QueryOutput {
             items: page.items,
             count: i32::try_from(page.count).ok(),
@@ -136,13 +139,15 @@ impl DynamoDb {
         let rows = segment.map_or_else(Rows::all, |(segment, total)| segment_rows(segment, total));
         let limit = input.limit.and_then(|limit| usize::try_from(limit).ok());
         let bounds = rows.clone();
-        let mut plan = Plan { table: &table, index, rows, filter, projection, select, limit, reading };
+        let partition = Vec::new();
+        let mut plan = Plan { table: &table, index, rows, partition, filter, projection, select, limit, reading };
         plan.check()?;
         if let Some(start) = start.map(|start| StartKey::of(&table, index, &start)).transpose()? {
             check_segment(&bounds, &start, segment)?;
             plan.start_behind(&start);
         }
-        let page = plan.run(&from, scope(cx))?;
+        let page = plan.run(&from, scope(cx), &mut self.ledger(cx))?;
+        metrics::returned(cx, &table, "Scan", page.count);
         Ok(ScanOutput {
             items: page.items,
             count: i32::try_from(page.count).ok(),

@@ -15,11 +15,11 @@ use crate::expression::projection::Projection;
 use crate::expression::update;
 use crate::request::{check_parameters, scope, table_name};
 use crate::streams::announce;
+use crate::throughput::{Ledger, reason_code};
 use crate::value::Item;
 use serde_json::{Value as Json, json};
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
-use undercast_kernel::{Cx, Repeated};
+use undercast_kernel::{Cx, Repeated, fingerprint};
 use undercast_store::Tx;
 use undercast_wire::AwsError;
 
@@ -73,8 +73,10 @@ impl DynamoDb {
         writes: &[ItemWrite],
         asked: Option<&str>,
     ) -> Result<(Vec<Done>, Option<Vec<ConsumedCapacity>>)> {
+        let mut ledger = self.ledger(cx);
         let done = cx
             .write(|tx| {
+                ledger.begin();
                 if let Some(token) = token {
                     match cx.repeated(tx, "dynamodb", token, request, TOKEN_LIFE)? {
                         Repeated::New => {}
@@ -82,7 +84,7 @@ impl DynamoDb {
                         Repeated::Another => return Err(Error::idempotent_parameter_mismatch().into()),
                     }
                 }
-                Ok(Some(self.carry_out_all(cx, tx, writes)?))
+                Ok(Some(self.carry_out_all(cx, tx, writes, &mut ledger)?))
             })
             .await?;
         // A repeated request is answered as the first one was, without its units: AWS counts the look as reading.
@@ -95,7 +97,13 @@ impl DynamoDb {
         Ok((done, bill.report_transaction(asked)))
     }
 
-    fn carry_out_all(&self, cx: &Cx, tx: &mut Tx<'_>, writes: &[ItemWrite]) -> Result<Vec<Done>> {
+    fn carry_out_all(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        writes: &[ItemWrite],
+        ledger: &mut Ledger<'_>,
+    ) -> Result<Vec<Done>> {
         let known = &self.descriptions;
         let mut reasons: Vec<Reason> = Vec::with_capacity(writes.len());
         let mut seen = HashSet::new();
@@ -120,7 +128,8 @@ impl DynamoDb {
             if reason.is_some() {
                 continue;
             }
-            let (done, failed) = reason_of(write.carry_out(tx, scope(cx), known, cx.now_millis()))?;
+            let done = write.carry_out(tx, scope(cx), known, cx.now_millis(), (&mut *ledger, 2.0));
+            let (done, failed) = reason_of(done)?;
             *reason = failed;
             if let Some(done) = done {
                 let (old, new) = done.sizes()?;
@@ -168,6 +177,7 @@ impl DynamoDb {
         asked: Option<&str>,
     ) -> Result<(Vec<ItemResponse>, Option<Vec<ConsumedCapacity>>)> {
         let from = cx.read();
+        let mut ledger = self.ledger(cx);
         let mut bill = Bill::default();
         let mut reasons: Vec<Reason> = Vec::with_capacity(gets.len());
         let mut responses = Vec::with_capacity(gets.len());
@@ -180,7 +190,7 @@ impl DynamoDb {
             {
                 return Err(Error::validation("Transaction request cannot include multiple operations on one item"));
             }
-            let found = look_up(&from, cx, &table, key, projection.as_ref(), Reading::Transactional);
+            let found = look_up(&from, cx, &table, key, projection.as_ref(), (Reading::Transactional, &mut ledger));
             let (found, reason) = reason_of(found)?;
             reasons.push(reason);
             if let Some(found) = found {
@@ -207,11 +217,6 @@ pub(crate) struct Get {
     pub(crate) projection: Option<Projection>,
 }
 
-/// What tells one request from another, so that a token used for two of them is noticed.
-pub(crate) fn fingerprint(input: &impl std::fmt::Debug) -> Vec<u8> {
-    Sha256::digest(format!("{input:?}").as_bytes()).to_vec()
-}
-
 /// A result, or why it is none; what breaks here is no reason but breaks the transaction.
 fn reason_of<T>(result: Result<T>) -> Result<(Option<T>, Reason)> {
     match result {
@@ -229,7 +234,7 @@ pub(crate) fn cancelled(reasons: &[Reason]) -> Error {
         Some("ConditionalCheckFailedException") => "ConditionalCheckFailed",
         Some("DuplicateItemException") => "DuplicateItem",
         Some("ResourceNotFoundException") => "ResourceNotFound",
-        Some(_) => "ValidationError",
+        Some(other) => reason_code(other).unwrap_or("ValidationError"),
     };
     let codes: Vec<&str> = reasons.iter().map(code).collect();
     let shown = reasons.iter().map(|reason| {

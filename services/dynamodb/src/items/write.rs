@@ -1,12 +1,14 @@
 //! One write to one item, as PutItem, UpdateItem, DeleteItem, their batch and their transaction carry it out.
 
 use crate::api::form;
+use crate::capacity;
 use crate::compact::{self, ItemRef, MapRef};
 use crate::error::{Error, Result};
 use crate::expression::condition::Condition;
 use crate::expression::update::{Change, Update, UpdateError};
 use crate::rows::{self, Descriptions, Scope, Written};
-use crate::table::{PrimaryKey, Table};
+use crate::table::{BASE, PrimaryKey, Table};
+use crate::throughput::{Ledger, Side, Spot};
 use crate::value::{AttributeValue, Item, MAX_ITEM_SIZE};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -165,19 +167,30 @@ impl ItemWrite {
         }
     }
 
-    /// Carries it out, `now` being in milliseconds since 1970.
+    /// Carries it out, `now` being in milliseconds since 1970. Each unit that it takes counts so many times.
     ///
     /// # Errors
-    /// What AWS says, and when the store fails.
-    pub(crate) fn carry_out(&self, tx: &mut Tx<'_>, scope: Scope<'_>, known: &Descriptions, now: i64) -> Result<Done> {
+    /// What AWS says, when the throughput of the table or of an index does not let it in, and when the store fails.
+    pub(crate) fn carry_out(
+        &self,
+        tx: &mut Tx<'_>,
+        scope: Scope<'_>,
+        known: &Descriptions,
+        now: i64,
+        (ledger, times): (&mut Ledger<'_>, f64),
+    ) -> Result<Done> {
         let table = self.table(tx, scope, known)?;
         let key = self.place(&table)?;
         self.check(&table)?;
+        ledger.admit(&table, BASE, Side::Write, Spot::from(&key))?;
         let old = rows::get(tx, scope, &table, &key.bytes)?;
         let before = old.as_deref().map(ItemRef::open).transpose()?;
         if let Some(condition) = &self.condition
             && !condition.holds(before.map_or(MapRef::EMPTY, ItemRef::attributes))?
         {
+            // The item that is there was weighed for nothing, and is paid for.
+            let units = capacity::write_units(before.map(ItemRef::size), None) * times;
+            ledger.note(&table, BASE, Side::Write, Spot::from(&key), units);
             let shown = old.as_deref().filter(|_| self.show_on_failure).map(form::json).transpose()?;
             return Err(Error::conditional_check_failed(shown));
         }
@@ -188,14 +201,18 @@ impl ItemWrite {
             Action::Put(new) | Action::Insert(new) => Some(new.stored.clone()),
             Action::Delete(_) => None,
             Action::Check(_) => {
-                return Ok(Done { table, key, new: old.clone(), old, written: Written::default() });
+                let done = Done { table, key, new: old.clone(), old, written: Written::default() };
+                ledger.write(&done, times)?;
+                return Ok(done);
             }
             Action::Update { key, update, style } => Some(stored(&updated(&table, key, update, *style, before)?)),
         };
         let change = rows::Change { place: &key.bytes, old, new, at: now, expired: false };
         let written = rows::write(tx, scope, &table, &change)?;
         let rows::Change { old, new, .. } = change;
-        Ok(Done { table, key, old, new, written })
+        let done = Done { table, key, old, new, written };
+        ledger.write(&done, times)?;
+        Ok(done)
     }
 }
 

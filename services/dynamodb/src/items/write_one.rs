@@ -37,9 +37,12 @@ impl DynamoDb {
         capacity: Option<&str>,
         metrics: Option<&str>,
     ) -> Result<Answer> {
+        let mut ledger = self.ledger(cx);
         let done = cx
             .write(|tx| {
-                let done = write.carry_out(tx, scope(cx), &self.descriptions, cx.now_millis())?;
+                ledger.begin();
+                let now = cx.now_millis();
+                let done = write.carry_out(tx, scope(cx), &self.descriptions, now, (&mut ledger, 1.0))?;
                 self.schedule_expiry(cx, tx, &done)?;
                 Ok(done)
             })

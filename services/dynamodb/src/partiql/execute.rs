@@ -19,7 +19,9 @@ use crate::items::consumed::{Bill, Consumed};
 use crate::items::get::look_up;
 use crate::items::write::{Action, Done, ItemWrite};
 use crate::items::write_one::{returned_of_update, shows_old};
+use crate::metrics;
 use crate::request::scope;
+use crate::throughput::reason_code;
 use crate::value::AttributeValue;
 use undercast_kernel::Cx;
 use undercast_wire::AwsError;
@@ -87,7 +89,8 @@ impl DynamoDb {
         let from = cx.read();
         let table = self.described(cx, &from, &select.source.table)?;
         let planned = draft.on_table(&table, portion.reading == Reading::Consistent)?;
-        let page = planned.run(&from, scope(cx), portion)?;
+        let page = planned.run(&from, scope(cx), portion, &mut self.ledger(cx))?;
+        metrics::returned(cx, &table, "ExecuteStatement", page.items.len());
         Ok(ExecuteStatementOutput {
             items: Some(page.items),
             next_token: page.token,
@@ -176,7 +179,9 @@ impl DynamoDb {
         let planned = draft.on_table(&table, false)?;
         let key = planned.only_key().ok_or(StatementProblem::SelectByKey(BATCH))?;
         answer.table = Some(table.name.clone());
-        let found = look_up(&from, cx, &table, &key, Planned::projection(&planned), request.reading)?;
+        let mut ledger = self.ledger(cx);
+        let reading = (request.reading, &mut ledger);
+        let found = look_up(&from, cx, &table, &key, Planned::projection(&planned), reading)?;
         answer.consumed = Some(found.consumed);
         answer.item = found.item;
         Ok(())
@@ -227,7 +232,7 @@ fn error_of(error: AwsError) -> BatchStatementError {
         "ResourceNotFoundException" => "ResourceNotFound",
         "DuplicateItemException" => "DuplicateItem",
         "AccessDeniedException" => "AccessDenied",
-        _ => "ValidationError",
+        other => reason_code(other).unwrap_or("ValidationError"),
     };
     let shown = error.fields.iter().find(|(name, _)| name == "Item").and_then(|(_, item)| form::unjson(item));
     BatchStatementError { code: Some(code.to_owned()), message: Some(error.message), item: shown.map(Attributes::from) }

@@ -30,7 +30,7 @@ use crate::value::AttributeValue;
 
 pub(crate) use problem::StatementProblem;
 
-/// The table that a statement names; `None`: it is no statement.
+/// The table that a statement is about, as it is named there; `None` for a text that is no statement.
 pub(crate) fn table_of(text: &str) -> Option<String> {
     parse::statement(text).ok().map(|statement| statement.source().0.to_owned())
 }

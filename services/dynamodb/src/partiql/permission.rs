@@ -8,7 +8,7 @@ use super::write;
 use crate::DynamoDb;
 use crate::error::Result;
 use crate::items::write::Action;
-use crate::permission::{is_asked, resource_tags};
+use crate::permission::{is_asked, of_table, resource_tags};
 use crate::request::{scope, table_arn, table_name};
 use crate::table::Table;
 use crate::value::{AttributeValue, base64};
@@ -37,8 +37,12 @@ pub(crate) fn on_statement(
         Statement::Update { .. } => "PartiQLUpdate",
         Statement::Delete { .. } => "PartiQLDelete",
     };
-    let mut access = Access::new(format!("dynamodb:{action}"), resource);
-    if !is_asked(cx) {
+    if service.asks_nothing(cx, cx)? {
+        return Ok(vec![Access::new(format!("dynamodb:{action}"), resource)]);
+    }
+    let known = service.descriptions.get(&cx.read(), scope(cx), name)?;
+    let mut access = of_table(cx, Access::new(format!("dynamodb:{action}"), resource), &arn, known.as_deref())?;
+    if !is_asked(cx, &access) {
         return Ok(vec![access]);
     }
     access.context.set("dynamodb:EnclosingOperation", operation);
@@ -46,7 +50,7 @@ pub(crate) fn on_statement(
     if !attributes.is_empty() {
         access.context.set_many("dynamodb:Attributes", attributes);
     }
-    if let Some(table) = service.descriptions.get(&cx.read(), scope(cx), name)? {
+    if let Some(table) = known {
         resource_tags(cx, &mut access, &table)?;
         let values = Values { parameters: values };
         let keys = match &statement {

@@ -17,6 +17,7 @@ use crate::items::search::nested;
 use crate::key::KeyValue;
 use crate::rows::{Rows, Scope};
 use crate::table::{BASE, Index, Table};
+use crate::throughput::Ledger;
 use crate::value::{AttributeValue, Item, base64};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -163,7 +164,13 @@ impl<'a> Planned<'a> {
     ///
     /// # Errors
     /// What AWS says of the token, and when the store fails.
-    pub(super) fn run(&self, from: &impl Source, scope: Scope<'_>, portion: Portion<'_>) -> Result<Page> {
+    pub(super) fn run(
+        &self,
+        from: &impl Source,
+        scope: Scope<'_>,
+        portion: Portion<'_>,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<Page> {
         let reads: Vec<(Rows, Option<Condition>)> = match &self.reads {
             Reads::Scan => vec![(Rows::all(), self.condition.clone())],
             Reads::Keyed { reads, descends } => {
@@ -186,7 +193,7 @@ impl<'a> Planned<'a> {
             if super::bounds::is_empty(&(rows.from.clone(), rows.to.clone())) {
                 continue;
             }
-            let found = self.read(from, scope, (rows, filter), behind.take(), left, portion.reading)?;
+            let found = self.read(from, scope, (rows, filter), behind.take(), left, (portion.reading, &mut *ledger))?;
             page.items.extend(found.items.into_iter().flatten());
             page.consumed.merge(&found.consumed);
             left = left.map(|left| left.saturating_sub(found.scanned));
@@ -212,7 +219,7 @@ impl<'a> Planned<'a> {
         (rows, filter): (Rows, Option<Condition>),
         behind: Option<Item>,
         limit: Option<usize>,
-        reading: Reading,
+        (reading, ledger): (Reading, &mut Ledger<'_>),
     ) -> Result<crate::items::read::Page> {
         let select = match (&self.projection, self.index) {
             (Some(_), _) => Chosen::Specific,
@@ -220,14 +227,17 @@ impl<'a> Planned<'a> {
             (None, None) => Chosen::All,
         };
         let projection = self.projection.clone();
-        let mut plan = Plan { table: self.table, index: self.index, rows, filter, projection, select, limit, reading };
+        // Insights do not count by statements.
+        let partition = Vec::new();
+        let (table, index) = (self.table, self.index);
+        let mut plan = Plan { table, index, rows, partition, filter, projection, select, limit, reading };
         plan.check()?;
         if let Some(key) = behind {
             plan.start_behind(
                 &StartKey::of(self.table, self.index, &key).map_err(|_| StatementProblem::TokenOfAnother)?,
             );
         }
-        plan.run(from, scope)
+        plan.run(from, scope, ledger)
     }
 }
 

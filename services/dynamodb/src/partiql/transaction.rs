@@ -11,7 +11,7 @@ use crate::DynamoDb;
 use crate::api::{ExecuteTransactionInput, ExecuteTransactionOutput};
 use crate::error::{Error, Result};
 use crate::expression::projection::Projection;
-use crate::items::transact::{Get, Reason, cancelled, fingerprint};
+use crate::items::transact::{Get, Reason, cancelled};
 use crate::items::write::ItemWrite;
 use crate::items::write_one::shows_old;
 use crate::request::scope;
@@ -19,7 +19,7 @@ use crate::rows::Descriptions;
 use crate::table::Table;
 use crate::value::AttributeValue;
 use std::sync::Arc;
-use undercast_kernel::Cx;
+use undercast_kernel::{Cx, fingerprint};
 
 const TRANSACTION: &str = "ExecuteTransaction";
 

@@ -10,14 +10,16 @@ pub mod api;
 mod read;
 pub mod store;
 
-use crate::request::scope;
+use crate::metrics;
+use crate::permission;
+use crate::request::{home, scope};
 use crate::table::Table;
 use api::{
     DescribeStreamInput, DescribeStreamOutput, GetRecordsInput, GetRecordsOutput, GetShardIteratorInput,
     GetShardIteratorOutput, ListStreamsInput, ListStreamsOutput,
 };
 pub(crate) use read::stream_arn;
-use undercast_kernel::{Access, Answer, Cx, Next, Result, Service};
+use undercast_kernel::{Access, Answer, Cx, Failure, Next, Result, Service};
 use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
 use undercast_wire::{AwsError, Fields, Value};
@@ -26,19 +28,32 @@ use undercast_wire::{AwsError, Fields, Value};
 #[derive(Debug, Default)]
 pub struct DynamoDbStreams;
 
+/// The stream that a request names, or the one that its iterator is of.
+fn named(input: &Fields) -> Option<&str> {
+    let of_iterator = || input.text("ShardIterator").and_then(|text| text.split('|').next());
+    input.text("StreamArn").or_else(of_iterator)
+}
+
 impl Service for DynamoDbStreams {
     fn api(&self) -> &'static undercast_wire::Service {
         &api::SERVICE
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
-        api::call(self, cx, operation, input)
+        let elsewhere = input.as_fields().and_then(named).map(|arn| home(cx, arn).into_owned());
+        match elsewhere.filter(|home| home.account() != cx.account()) {
+            None => api::call(self, cx, operation, input),
+            Some(home) => Box::pin(async move { api::call(self, &home, operation, input).await }),
+        }
     }
 
-    fn access(&self, _cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
-        let of_iterator = || input.text("ShardIterator").and_then(|text| text.split('|').next());
-        let arn = input.text("StreamArn").or_else(of_iterator).unwrap_or("*");
-        Ok(vec![Access::new(format!("dynamodb:{}", operation.name), arn)])
+    fn refused(&self, cx: &Cx, failure: &Failure) {
+        metrics::refused(cx, failure);
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        let arn = named(input).unwrap_or("*");
+        Ok(vec![permission::of_stream(cx, Access::new(format!("dynamodb:{}", operation.name), arn), arn)?])
     }
 
     fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {

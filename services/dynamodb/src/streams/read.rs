@@ -10,10 +10,12 @@ use super::store::{self, Event, RETENTION, Record, Stream};
 use crate::api::form::Attributes;
 use crate::encryption::{self, Keys};
 use crate::error::{Error, Result};
+use crate::metrics;
 use crate::request::{scope, table_name};
 use crate::rows;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Display;
+use std::time::Instant;
 use undercast_kernel::{Cx, Timestamp};
 use undercast_store::Read;
 use undercast_wire::text;
@@ -215,6 +217,7 @@ fn parse_iterator(given: &str) -> Option<(&str, u64, i64)> {
 /// # Errors
 /// When the iterator is none or too old, when what it stands at is no longer kept, and when the store fails.
 pub(crate) async fn records(cx: &Cx, input: &GetRecordsInput) -> Result<GetRecordsOutput> {
+    let began = Instant::now();
     let limit = limit(input.limit, MAX_RECORDS)?;
     let invalid = || Error::validation("Invalid ShardIterator");
     let (arn, position, issued) = parse_iterator(&input.shard_iterator).ok_or_else(invalid)?;
@@ -234,11 +237,13 @@ pub(crate) async fn records(cx: &Cx, input: &GetRecordsInput) -> Result<GetRecor
         let size = record.size()?;
         bytes += size;
         if bytes > MAX_BYTES && !shown.is_empty() {
+            bytes -= size;
             break;
         }
         at = number + 1;
         shown.push(shown_record(cx, &stream, number, record, size)?);
     }
+    metrics::streamed(cx, (&stream.table, &stream.label), shown.len(), bytes, began.elapsed());
     let at_end = stream.ended.is_some() && at >= store::next(&from, scope(cx), &stream.id)?;
     Ok(GetRecordsOutput {
         records: Some(shown),

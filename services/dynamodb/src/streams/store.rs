@@ -3,6 +3,7 @@
 use crate::compact::{self, ItemRef};
 use crate::encryption::{Encryption, Keys};
 use crate::error::{Error, Result};
+use crate::policies::ResourcePolicy;
 use crate::rows::{Change, Scope};
 use crate::table::{KeySchema, Table};
 use crate::value::Item;
@@ -97,6 +98,9 @@ pub struct Stream {
     /// What its records are sealed with, once it has ended; before that its table says it.
     #[n(7)]
     pub encryption: Option<Encryption>,
+    /// Its policy, if it has one.
+    #[n(8)]
+    pub policy: Option<ResourcePolicy>,
 }
 
 impl Stream {

@@ -266,6 +266,7 @@ impl DynamoDb {
         let overrides = Overrides {
             billing: input.billing_mode_override,
             throughput: input.provisioned_throughput_override,
+            most: input.on_demand_throughput_override,
             global: input.global_secondary_index_override,
             local: input.local_secondary_index_override,
         };

@@ -10,9 +10,11 @@ use crate::api::input::{
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
 use crate::encryption::{self, Attached};
 use crate::error::{Error, Result};
+use crate::insights;
 use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
 use crate::table::{Billing, Table};
+use crate::throughput::settings::{Asked, Whose};
 use undercast_kernel::Cx;
 
 /// Fewest characters of a table's name.
@@ -38,15 +40,19 @@ impl DynamoDb {
             name,
             mode: input.billing_mode.as_deref(),
             throughput: input.provisioned_throughput.as_ref(),
+            asked: Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() },
             attributes: input.attribute_definitions.ok_or_else(|| missing("attributeDefinitions"))?,
             key: &input.key_schema.ok_or_else(|| missing("keySchema"))?,
             local: input.local_secondary_indexes,
             global: input.global_secondary_indexes,
-        };
+        }
+        .table(cx)?;
+        let policy = input.resource_policy.as_deref().map(|text| self.policy_of_new_table(cx, text)).transpose()?;
         let mut table = Table {
             deletion_protection: input.deletion_protection_enabled == Some(true),
             class: input.table_class,
-            ..drafted.table(cx)?
+            policy,
+            ..drafted
         };
         let wanted = input.sse_specification.as_ref().map_or(Ok(encryption::Wanted::Owned), encryption::wanted)?;
         // A name that is taken leaves no grant behind.
@@ -71,6 +77,10 @@ impl DynamoDb {
         let mut shown = description(cx, &cx.read(), &table, "CREATING")?;
         for index in shown.global_secondary_indexes.iter_mut().flatten() {
             index.index_status = Some("CREATING".to_owned());
+        }
+        if input.warm_throughput.is_none() {
+            // Of one that nobody asked for AWS says nothing yet.
+            shown.warm_throughput = None;
         }
         Ok(CreateTableOutput { table_description: Some(shown) })
     }
@@ -97,6 +107,7 @@ impl DynamoDb {
                     self.keep_deleted(cx, tx, &table)?;
                     self.end_recovery(cx, tx, &mut table)?;
                 }
+                insights::end(cx, tx, &table, None);
                 rows::delete_table(tx, scope(cx), &table.name);
                 rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
                 if !kept {
@@ -106,6 +117,7 @@ impl DynamoDb {
             })
             .await?;
         self.let_go(cx, used.as_ref()).await?;
+        self.throughput.forget(shown.table_id.as_deref().unwrap_or_default());
         Ok(DeleteTableOutput { table_description: Some(shown) })
     }
 }
@@ -115,6 +127,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) name: &'a str,
     pub(crate) mode: Option<&'a str>,
     pub(crate) throughput: Option<&'a ProvisionedThroughput>,
+    pub(crate) asked: Asked<'a>,
     pub(crate) attributes: Vec<AttributeDefinition>,
     pub(crate) key: &'a [KeySchemaElement],
     pub(crate) local: Option<Vec<LocalSecondaryIndex>>,
@@ -133,8 +146,9 @@ impl Draft<'_> {
         schema::check_definitions(&key, self.local.as_deref(), self.global.as_deref(), &attributes)?;
         let mut next_index = 1;
         let local = schema::local_indexes(self.local, &key, &attributes, &mut next_index)?;
-        let global = schema::global_indexes(self.global, &attributes, billing, &mut next_index)?;
+        let global = schema::global_indexes(cx, self.global, &attributes, billing, &mut next_index)?;
         schema::check_together(&local, &global)?;
+        let allowance = schema::made(cx, billing, self.asked, Whose::Table)?;
         Ok(Table {
             name: self.name.to_owned(),
             id: cx.random().uuid(),
@@ -155,6 +169,9 @@ impl Draft<'_> {
             importing: false,
             encryption: None,
             ring: Attached::default(),
+            allowance,
+            policy: None,
+            insights: None,
         })
     }
 }

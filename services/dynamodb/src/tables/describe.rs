@@ -3,8 +3,8 @@
 use crate::DynamoDb;
 use crate::api::output::{
     AttributeDefinition, BillingModeSummary, Endpoint, GlobalSecondaryIndexDescription, KeySchemaElement,
-    LocalSecondaryIndexDescription, Projection, ProvisionedThroughputDescription, RestoreSummary, StreamSpecification,
-    TableClassSummary, TableDescription,
+    LocalSecondaryIndexDescription, Projection, RestoreSummary, StreamSpecification, TableClassSummary,
+    TableDescription,
 };
 use crate::api::{
     DescribeEndpointsOutput, DescribeLimitsOutput, DescribeTableOutput, ListTablesInput, ListTablesOutput,
@@ -15,6 +15,8 @@ use crate::request::{scope, table_arn, table_name};
 use crate::rows::{self, Counts};
 use crate::streams::stream_arn;
 use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Restored, Table};
+use crate::throughput::pace::{ACCOUNT_QUOTA, TABLE_QUOTA};
+use crate::throughput::settings;
 use std::sync::Arc;
 use undercast_kernel::{Cx, Timestamp};
 use undercast_store::Read;
@@ -30,7 +32,12 @@ impl DynamoDb {
     pub(crate) fn describe(&self, cx: &Cx, given: &str) -> Result<DescribeTableOutput> {
         let from = cx.read();
         let table = self.table_of(cx, &from, given)?;
-        Ok(DescribeTableOutput { table: Some(description(cx, &from, &table, status(&table))?) })
+        let mut shown = description(cx, &from, &table, status(&table))?;
+        shown.warm_throughput = Some(settings::warm(self.throughput.warm(&table, None)));
+        for (index, shown) in table.global.iter().zip(shown.global_secondary_indexes.iter_mut().flatten()) {
+            shown.warm_throughput = Some(settings::warm_index(self.throughput.warm(&table, Some(index))));
+        }
+        Ok(DescribeTableOutput { table: Some(shown) })
     }
 
     /// The table that a `TableName` means, in the words of operations on tables.
@@ -72,10 +79,10 @@ impl DynamoDb {
 /// The quotas that an account begins with.
 pub(crate) fn limits() -> DescribeLimitsOutput {
     DescribeLimitsOutput {
-        account_max_read_capacity_units: Some(80_000),
-        account_max_write_capacity_units: Some(80_000),
-        table_max_read_capacity_units: Some(40_000),
-        table_max_write_capacity_units: Some(40_000),
+        account_max_read_capacity_units: Some(ACCOUNT_QUOTA),
+        account_max_write_capacity_units: Some(ACCOUNT_QUOTA),
+        table_max_read_capacity_units: Some(TABLE_QUOTA),
+        table_max_write_capacity_units: Some(TABLE_QUOTA),
     }
 }
 
@@ -119,7 +126,9 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
         key_schema: Some(key_schema(&table.key)),
         table_status: Some(status.to_owned()),
         creation_date_time: Timestamp::from_millisecond(table.created).ok(),
-        provisioned_throughput: Some(throughput(table.billing)),
+        provisioned_throughput: Some(settings::provisioned(cx, table.billing, &table.allowance)),
+        on_demand_throughput: settings::most(&table.allowance),
+        warm_throughput: Some(settings::warm(table.allowance.warm(table.billing))),
         table_size_bytes: Some(counts.bytes),
         item_count: Some(counts.items),
         table_arn: Some(arn),
@@ -164,19 +173,6 @@ pub(crate) fn key_schema(key: &KeySchema) -> Vec<KeySchemaElement> {
         |name: &str, kind: &str| KeySchemaElement { attribute_name: name.to_owned(), key_type: kind.to_owned() };
     let sorts = key.sorts().map(|name| element(name, "RANGE"));
     key.partitions().map(|name| element(name, "HASH")).chain(sorts).collect()
-}
-
-fn throughput(billing: Billing) -> ProvisionedThroughputDescription {
-    let (read, write) = match billing {
-        Billing::OnDemand => (0, 0),
-        Billing::Provisioned { read, write } => (read, write),
-    };
-    ProvisionedThroughputDescription {
-        number_of_decreases_today: Some(0),
-        read_capacity_units: Some(read),
-        write_capacity_units: Some(write),
-        ..ProvisionedThroughputDescription::default()
-    }
 }
 
 /// AWS leaves the summary out for a table that was never paid for by request.
@@ -237,7 +233,9 @@ pub(crate) fn global_index(
         key_schema: Some(key_schema(&index.key)),
         projection: Some(projection(&index.projection)),
         index_status: Some(status.to_owned()),
-        provisioned_throughput: Some(throughput(index.billing)),
+        provisioned_throughput: Some(settings::provisioned(cx, index.billing, &index.allowance)),
+        on_demand_throughput: settings::most(&index.allowance),
+        warm_throughput: Some(settings::warm_index(index.allowance.warm(index.billing))),
         index_size_bytes: Some(bytes),
         item_count: Some(items),
         index_arn: Some(format!("{arn}/index/{}", index.name)),

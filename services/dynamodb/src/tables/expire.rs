@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::exports::{self, Export, WAIT};
 use crate::imports::Import;
 use crate::items::write::Done;
+use crate::metrics;
 use crate::request::scope;
 use crate::rows::{self, Backfill, Change, Sweep};
 use crate::streams::announce;
@@ -97,7 +98,7 @@ impl DynamoDb {
         while rows::sweep(tx, scope(cx), &table.id, Sweep::Expiry, STEP)? {}
         let mut after: Option<Vec<u8>> = None;
         loop {
-            after = rows::backfill(tx, scope(cx), table, Backfill::Expiry(attribute), after.as_deref(), STEP)?;
+            (after, _) = rows::backfill(tx, scope(cx), table, Backfill::Expiry(attribute), after.as_deref(), STEP)?;
             if after.is_none() {
                 break;
             }
@@ -249,7 +250,9 @@ impl DynamoDb {
                 if table.ttl.is_none() {
                     return Ok(None);
                 }
-                for place in rows::expired(tx, scope(cx), &table, oldest(cx), now.saturating_add(1), STEP)? {
+                let places = rows::expired(tx, scope(cx), &table, oldest(cx), now.saturating_add(1), STEP)?;
+                let gone = places.len();
+                for place in places {
                     let old = rows::get(tx, scope(cx), &table, &place)?;
                     rows::write(
                         tx,
@@ -259,11 +262,12 @@ impl DynamoDb {
                     )?;
                 }
                 let next = rows::next_expiry(tx, scope(cx), &table, oldest(cx))?;
-                Ok(Some((table, next)))
+                Ok(Some((table, next, gone)))
             })
             .await?;
-        let Some((table, next)) = done else { return Ok(Next::Done) };
+        let Some((table, next, gone)) = done else { return Ok(Next::Done) };
         announce(cx, &table);
+        metrics::expired(cx, &table, gone);
         Ok(next.map_or(Next::Done, |seconds| Next::Again(moment(seconds).max(cx.now()))))
     }
 }

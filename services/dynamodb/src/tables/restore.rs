@@ -4,13 +4,15 @@ use super::describe::{description, restore_summary};
 use super::recovery::Instead;
 use super::{schema, update};
 use crate::DynamoDb;
-use crate::api::input::{GlobalSecondaryIndex, LocalSecondaryIndex, ProvisionedThroughput};
+use crate::api::input::{GlobalSecondaryIndex, LocalSecondaryIndex, OnDemandThroughput, ProvisionedThroughput};
 use crate::api::output::TableDescription;
 use crate::encryption::Encryption;
 use crate::error::{Error, Result};
 use crate::request::{scope, table_name};
 use crate::rows::{self, Change, Rows, Scope};
 use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Restored, Table};
+use crate::throughput::Allowance;
+use crate::throughput::settings::{self, Asked, When, Whose};
 use bytes::Bytes;
 use undercast_kernel::Cx;
 use undercast_store::Tx;
@@ -36,6 +38,8 @@ pub(crate) struct Overrides {
     pub(crate) billing: Option<String>,
     /// How much capacity it holds ready.
     pub(crate) throughput: Option<ProvisionedThroughput>,
+    /// How much may be asked of it.
+    pub(crate) most: Option<OnDemandThroughput>,
     /// Which global indexes it keeps.
     pub(crate) global: Option<Vec<GlobalSecondaryIndex>>,
     /// Which local indexes it keeps.
@@ -71,8 +75,15 @@ impl DynamoDb {
             recovery: None,
             restored: Some(restored.clone()),
             encryption: wanted.encryption.clone(),
+            allowance: anew(&source.allowance),
+            policy: None,
+            insights: None,
             ..source.clone()
         };
+        for index in &mut table.global {
+            index.allowance = anew(&index.allowance);
+            index.insights = None;
+        }
         overridden(cx, &mut table, &wanted.overrides)?;
         self.descriptions.attach(&mut table);
         self.watch_key(cx, tx, &table)?;
@@ -82,6 +93,11 @@ impl DynamoDb {
         shown.restore_summary = Some(restore_summary(restored, true));
         Ok(shown)
     }
+}
+
+/// What a new table has of what the old one may read and write: not how often that was changed.
+fn anew(old: &Allowance) -> Allowance {
+    Allowance { decreases: 0, decreased: None, increased: None, ..*old }
 }
 
 fn overridden(cx: &Cx, table: &mut Table, overrides: &Overrides) -> Result<()> {
@@ -104,8 +120,18 @@ fn overridden(cx: &Cx, table: &mut Table, overrides: &Overrides) -> Result<()> {
         if billing == Billing::OnDemand {
             table.on_demand_since = Some(cx.now_millis());
         }
+        settings::check_provisioned(cx, billing, Whose::Table)?;
         table.global.iter_mut().for_each(|index| index.billing = billing);
         table.billing = billing;
+    }
+    if let Some(most) = &overrides.most {
+        if table.billing != Billing::OnDemand {
+            return Err(Error::validation(
+                "Cannot override MaxReadRequestUnits for OnDemandThroughput unless BillingModeOverride is PAY_PER_REQUEST",
+            ));
+        }
+        let asked = Asked { most: Some(most), warm: None };
+        asked.follow(cx, &mut table.allowance, table.billing, Whose::Table, When::Made)?;
     }
     let attributes = table.attributes.clone();
     if let Some(wanted) = &overrides.local {
@@ -123,6 +149,8 @@ fn overridden(cx: &Cx, table: &mut Table, overrides: &Overrides) -> Result<()> {
             let projection = schema::projection(&wanted.projection)?;
             let mut index = renamed(&table.global, &wanted.index_name, &key, &projection)?;
             index.billing = index_billing(table, wanted)?;
+            let asked = Asked { most: wanted.on_demand_throughput.as_ref(), warm: wanted.warm_throughput.as_ref() };
+            index.allowance = schema::made(cx, index.billing, asked, Whose::Index(&wanted.index_name))?;
             kept.push(index);
         }
         table.global = kept;

@@ -3,6 +3,9 @@
 use crate::api::input;
 use crate::error::{Error, Result};
 use crate::table::{Billing, Index, IndexProjection, KeyDefinition, KeySchema};
+use crate::throughput::Allowance;
+use crate::throughput::settings::{self, Asked, When, Whose};
+use undercast_kernel::Cx;
 
 /// Most local indexes of a table.
 const MAX_LOCAL: usize = 5;
@@ -257,7 +260,15 @@ pub(crate) fn local_indexes(
         }
         let projection = projection(&index.projection)?;
         let number = next(numbers);
-        indexes.push(Index { name: index.index_name, number, key, projection, billing: Billing::OnDemand });
+        indexes.push(Index {
+            name: index.index_name,
+            number,
+            key,
+            projection,
+            billing: Billing::OnDemand,
+            allowance: Allowance::default(),
+            insights: None,
+        });
     }
     Ok(indexes)
 }
@@ -267,6 +278,7 @@ pub(crate) fn local_indexes(
 /// # Errors
 /// What AWS says of indexes that the table cannot have.
 pub(crate) fn global_indexes(
+    cx: &Cx,
     given: Option<Vec<input::GlobalSecondaryIndex>>,
     definitions: &[KeyDefinition],
     billing: Billing,
@@ -281,9 +293,24 @@ pub(crate) fn global_indexes(
         let key = global_key(&index.key_schema, definitions)?;
         let projection = projection(&index.projection)?;
         let billing = index_billing(&index.index_name, billing, index.provisioned_throughput.as_ref())?;
-        indexes.push(Index { name: index.index_name, number: next(numbers), key, projection, billing });
+        let asked = Asked { most: index.on_demand_throughput.as_ref(), warm: index.warm_throughput.as_ref() };
+        let allowance = made(cx, billing, asked, Whose::Index(&index.index_name))?;
+        let number = next(numbers);
+        let name = index.index_name;
+        indexes.push(Index { name, number, key, projection, billing, allowance, insights: None });
     }
     Ok(indexes)
+}
+
+/// What something new may read and write, that is paid for so.
+///
+/// # Errors
+/// What AWS says of what is asked for, and when an account has no such capacity.
+pub(crate) fn made(cx: &Cx, billing: Billing, asked: Asked<'_>, whose: Whose<'_>) -> Result<Allowance> {
+    settings::check_provisioned(cx, billing, whose)?;
+    let mut allowance = Allowance::default();
+    asked.follow(cx, &mut allowance, billing, whose, When::Made)?;
+    Ok(allowance)
 }
 
 /// How a global index is paid for: as its table is.

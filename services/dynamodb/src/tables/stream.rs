@@ -59,6 +59,7 @@ impl DynamoDb {
             key: table.key.clone(),
             ended: None,
             encryption: None,
+            policy: None,
         };
         store::put(tx, scope(cx), &stream);
         self.schedule_trimming(cx, tx, &stream)?;

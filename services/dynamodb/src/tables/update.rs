@@ -3,13 +3,20 @@
 use super::describe::description;
 use super::{schema, stream};
 use crate::DynamoDb;
-use crate::api::input::{CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, ProvisionedThroughput};
+use crate::api::input::{
+    CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, ProvisionedThroughput,
+    UpdateGlobalSecondaryIndexAction,
+};
 use crate::api::{UpdateTableInput, UpdateTableOutput};
 use crate::encryption::{self, For};
 use crate::error::{Error, Result};
+use crate::insights;
+use crate::metrics;
 use crate::request::scope;
 use crate::rows::{self, Backfill, Sweep};
 use crate::table::{Billing, Index, KeyDefinition, Table};
+use crate::throughput::Allowance;
+use crate::throughput::settings::{self, Asked, When, Whose};
 use undercast_kernel::Cx;
 use undercast_store::Tx;
 
@@ -19,7 +26,7 @@ const BACKFILL_STEP: usize = 1000;
 /// A change to the global indexes, checked.
 enum IndexChange {
     Create(Index),
-    Update(String, Billing),
+    Update(String, Billing, Allowance),
     Delete(String),
 }
 
@@ -36,7 +43,9 @@ impl DynamoDb {
         let definitions = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
         let throughput = input.provisioned_throughput.as_ref();
         let mode = input.billing_mode.as_deref();
+        let asked = Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() };
         let others = throughput.is_some()
+            || !asked.is_none()
             || mode.is_some()
             || !updates.is_empty()
             || stream.is_some()
@@ -62,10 +71,12 @@ impl DynamoDb {
         if let Some(table) = encryption::before(self, cx, &input.table_name)?.filter(|_| !updates.is_empty()) {
             self.open(cx, For::Caller, &table).await?;
         }
-        let shown = cx
+        let (shown, filled) = cx
             .write(|tx| {
                 let mut table = (*self.settled(cx, tx, &input.table_name)?).clone();
                 change_billing(cx, &mut table, mode, throughput)?;
+                let billing = table.billing;
+                asked.follow(cx, &mut table.allowance, billing, Whose::Table, When::Changed)?;
                 if let Some(protected) = input.deletion_protection_enabled {
                     table.deletion_protection = protected;
                 }
@@ -75,7 +86,8 @@ impl DynamoDb {
                 if let Some(wanted) = stream {
                     self.change_stream(cx, tx, &mut table, &stream_id, wanted)?;
                 }
-                let (made, gone) = self.change_indexes(cx, tx, &mut table, &definitions, &updates)?;
+                let (made, gone, units) = self.change_indexes(cx, tx, &mut table, &definitions, &updates)?;
+                check_indexes(&table)?;
                 rows::put_table(tx, scope(cx), &table);
                 let mut shown = description(cx, tx, &table, "UPDATING")?;
                 for index in shown.global_secondary_indexes.iter_mut().flatten() {
@@ -89,13 +101,16 @@ impl DynamoDb {
                     let gone = super::describe::global_index(cx, tx, &table, &gone, &arn, "DELETING")?;
                     shown.global_secondary_indexes.get_or_insert_default().push(gone);
                 }
-                Ok(shown)
+                Ok((shown, made.map(|made| (table, made, units))))
             })
             .await?;
+        if let Some((table, made, units)) = filled {
+            metrics::filled(cx, &table, &made, units);
+        }
         Ok(UpdateTableOutput { table_description: Some(shown) })
     }
 
-    /// Changes indexes; gives the name of one that was made, and one that went.
+    /// Changes indexes; gives the name of one that was made, one that went, and the units of writing that it took.
     fn change_indexes(
         &self,
         cx: &Cx,
@@ -103,12 +118,13 @@ impl DynamoDb {
         table: &mut Table,
         definitions: &[KeyDefinition],
         updates: &[GlobalSecondaryIndexUpdate],
-    ) -> Result<(Option<String>, Option<Index>)> {
+    ) -> Result<(Option<String>, Option<Index>, f64)> {
         check_once(updates)?;
         let mut made = None;
         let mut gone = None;
+        let mut units = 0.0;
         for update in updates {
-            match index_change(table, definitions, update)? {
+            match index_change(cx, table, definitions, update)? {
                 IndexChange::Create(index) => {
                     if made.is_some() || gone.is_some() {
                         return Err(Error::limit_exceeded(
@@ -118,11 +134,11 @@ impl DynamoDb {
                     made = Some(index.name.clone());
                     table.global.push(index);
                     schema::check_together(&table.local, &table.global)?;
-                    self.fill(cx, tx, table)?;
+                    units += self.fill(cx, tx, table)?;
                 }
-                IndexChange::Update(name, billing) => {
+                IndexChange::Update(name, billing, allowance) => {
                     if let Some(index) = table.global.iter_mut().find(|index| index.name == name) {
-                        index.billing = billing;
+                        (index.billing, index.allowance) = (billing, allowance);
                     }
                 }
                 IndexChange::Delete(name) => {
@@ -133,23 +149,28 @@ impl DynamoDb {
                     }
                     let at = table.global.iter().position(|index| index.name == name);
                     let index = at.map(|at| table.global.remove(at)).ok_or_else(Error::resource_not_found)?;
+                    insights::end(cx, tx, table, Some(&index));
                     self.schedule_sweep(cx, tx, &table.id, Sweep::Index(index.number))?;
                     forget_definitions(table);
                     gone = Some(index);
                 }
             }
         }
-        Ok((made, gone))
+        Ok((made, gone, units))
     }
 
-    /// Makes the rows of the index that was added last.
-    fn fill(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<()> {
-        let Some(index) = table.global.last() else { return Ok(()) };
+    /// Makes the rows of the index that was added last; gives the units of writing that it takes.
+    fn fill(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<f64> {
+        let Some(index) = table.global.last() else { return Ok(0.0) };
+        let mut all = 0.0;
         let mut after: Option<Vec<u8>> = None;
         loop {
-            after = rows::backfill(tx, scope(cx), table, Backfill::Index(index), after.as_deref(), BACKFILL_STEP)?;
+            let units;
+            (after, units) =
+                rows::backfill(tx, scope(cx), table, Backfill::Index(index), after.as_deref(), BACKFILL_STEP)?;
+            all += units;
             if after.is_none() {
-                return Ok(());
+                return Ok(all);
             }
         }
     }
@@ -180,15 +201,54 @@ fn change_billing(
              DynamoDB Developer Guide for current limits and how to request higher limits."
         )));
     }
+    settings::check_provisioned(cx, new, Whose::Table)?;
     if new == Billing::OnDemand && table.billing != Billing::OnDemand {
         table.on_demand_since = Some(cx.now_millis());
-        table.global.iter_mut().for_each(|index| index.billing = Billing::OnDemand);
+        for index in &mut table.global {
+            index.allowance.change(index.billing, new, cx.now_millis())?;
+            index.billing = new;
+        }
     }
+    table.allowance.change(table.billing, new, cx.now_millis())?;
     table.billing = new;
     Ok(())
 }
 
+/// Indexes are paid for as their table is.
+fn check_indexes(table: &Table) -> Result<()> {
+    let unpaid = |index: &&Index| index.billing == Billing::OnDemand && table.billing != Billing::OnDemand;
+    match table.global.iter().find(unpaid) {
+        None => Ok(()),
+        Some(index) => {
+            Err(Error::invalid(format_args!("ProvisionedThroughput must be specified for index: {}", index.name)))
+        }
+    }
+}
+
+/// What an index is paid for, and may read and write, after a change.
+fn changed(cx: &Cx, table: &Table, update: &UpdateGlobalSecondaryIndexAction) -> Result<(Billing, Allowance)> {
+    let name = &update.index_name;
+    let index = table.global.iter().find(|index| index.name == *name).ok_or_else(Error::resource_not_found)?;
+    let asked = Asked { most: update.on_demand_throughput.as_ref(), warm: update.warm_throughput.as_ref() };
+    let mut allowance = index.allowance;
+    let billing = match &update.provisioned_throughput {
+        None if !asked.is_none() => index.billing,
+        None if table.billing == Billing::OnDemand => {
+            return Err(Error::invalid(format_args!(
+                "The only Updates for index: {name} when TableThroughputMode is PAY_PER_REQUEST can be to OnDemandThroughput, \
+                 WarmThroughput"
+            )));
+        }
+        throughput => schema::index_billing(name, table.billing, throughput.as_ref())?,
+    };
+    settings::check_provisioned(cx, billing, Whose::Index(name))?;
+    allowance.change(index.billing, billing, cx.now_millis())?;
+    asked.follow(cx, &mut allowance, billing, Whose::Index(name), When::Changed)?;
+    Ok((billing, allowance))
+}
+
 fn index_change(
+    cx: &Cx,
     table: &mut Table,
     definitions: &[KeyDefinition],
     update: &GlobalSecondaryIndexUpdate,
@@ -198,12 +258,11 @@ fn index_change(
         if found { Ok(()) } else { Err(Error::resource_not_found()) }
     };
     match (&update.create, &update.update, &update.delete) {
-        (Some(create), None, None) => new_index(table, definitions, create).map(IndexChange::Create),
+        (Some(create), None, None) => new_index(cx, table, definitions, create).map(IndexChange::Create),
         (None, Some(update), None) => {
             known(&update.index_name)?;
-            let throughput = update.provisioned_throughput.as_ref();
-            let billing = schema::index_billing(&update.index_name, table.billing, throughput)?;
-            Ok(IndexChange::Update(update.index_name.clone(), billing))
+            let (billing, allowance) = changed(cx, table, update)?;
+            Ok(IndexChange::Update(update.index_name.clone(), billing, allowance))
         }
         (None, None, Some(delete)) => {
             known(&delete.index_name)?;
@@ -241,6 +300,7 @@ fn check_once(updates: &[GlobalSecondaryIndexUpdate]) -> Result<()> {
 }
 
 fn new_index(
+    cx: &Cx,
     table: &mut Table,
     definitions: &[KeyDefinition],
     create: &CreateGlobalSecondaryIndexAction,
@@ -270,7 +330,11 @@ fn new_index(
     let key = schema::global_key(&create.key_schema, &table.attributes)?;
     forget_unused(table, &key);
     let billing = schema::index_billing(&create.index_name, table.billing, create.provisioned_throughput.as_ref())?;
+    let asked = Asked { most: create.on_demand_throughput.as_ref(), warm: create.warm_throughput.as_ref() };
+    let allowance = schema::made(cx, billing, asked, Whose::Index(&create.index_name))?;
     Ok(Index {
+        allowance,
+        insights: None,
         name: create.index_name.clone(),
         number: schema::next(&mut table.next_index),
         key,
