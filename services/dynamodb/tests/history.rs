@@ -226,6 +226,7 @@ fn written(answer: &Answer, seen: Seen) -> Seen {
 }
 
 /// What the clients of a cloud see.
+#[expect(clippy::disallowed_methods, reason = "clients are no part of the kernel")]
 async fn history(cloud: &Cloud, seed: u64) -> Vec<Call> {
     let moment = Arc::new(AtomicU64::new(0));
     let players: Vec<_> = (0..CLIENTS)
