@@ -541,6 +541,49 @@ def tables():
         dynamodb.describe_table(TableName="boto-table")
 
 
+def copies_of_tables():
+    """A table with a key of KMS goes to S3, and comes back as another."""
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    schema = dict(BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+                  KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+                  SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
+    made = dynamodb.create_table(TableName="boto-source", **schema)["TableDescription"]
+    same("what it is encrypted with", made["SSEDescription"], {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key})
+    dynamodb.update_continuous_backups(
+        TableName="boto-source", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    resource = boto3.resource("dynamodb", endpoint_url=ENDPOINT, region_name="us-east-1", aws_access_key_id="test",
+                              aws_secret_access_key="test")
+    with resource.Table("boto-source").batch_writer() as batch:
+        for n in range(60):
+            batch.put_item(Item={"pk": f"k{n}", "n": n, "binary": bytes([n]), "set": {1, n}, "list": [None, {"a": True}]})
+    s3.create_bucket(Bucket="boto-exports")
+    quick = {"Delay": 1, "MaxAttempts": 20}
+
+    def read(table):
+        return sorted(resource.Table(table).scan()["Items"], key=lambda item: item["n"])
+
+    for form in ["DYNAMODB_JSON", "ION"]:
+        arn = dynamodb.export_table_to_point_in_time(
+            TableArn=made["TableArn"], S3Bucket="boto-exports", S3Prefix=form, ExportFormat=form)["ExportDescription"]["ExportArn"]
+        dynamodb.get_waiter("export_completed").wait(ExportArn=arn, WaiterConfig=quick)
+        told = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+        same(f"items of an export as {form}", told["ItemCount"], 60)
+        target = f"boto-{form.lower().replace('_', '-')}"
+        data = told["ExportManifest"].replace("manifest-summary.json", "data/")
+        arn = dynamodb.import_table(
+            S3BucketSource={"S3Bucket": "boto-exports", "S3KeyPrefix": data}, InputFormat=form, InputCompressionType="GZIP",
+            TableCreationParameters={"TableName": target, **schema})["ImportTableDescription"]["ImportArn"]
+        dynamodb.get_waiter("import_completed").wait(ImportArn=arn, WaiterConfig=quick)
+        same("items of the import", dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"]["ImportedItemCount"], 60)
+        same("the copy has what the table has", read(target), read("boto-source"))
+    with refused("an export of what is not there", "TableNotFoundException", 400):
+        dynamodb.export_table_to_point_in_time(TableArn=made["TableArn"] + "-none", S3Bucket="boto-exports")
+    arn = dynamodb.export_table_to_point_in_time(
+        TableArn=made["TableArn"], S3Bucket="boto-no-bucket")["ExportDescription"]["ExportArn"]
+    eventually("an export to no bucket fails",
+               lambda: dynamodb.describe_export(ExportArn=arn)["ExportDescription"].get("FailureCode"), "S3NoSuchBucket")
+
+
 def bad_tables():
     unchecked = client("dynamodb", parameter_validation=False)
     key = {"pk": {"S": "a"}, "n": {"N": "1"}}
@@ -799,7 +842,8 @@ def stacks_stand():
 
 find_local_names()
 for part in [
-    buckets, former_names, measures, access_points, batch_job, selects, queues, topics, tables, roles, functions_run, keys, stacks_stand,
+    buckets, former_names, measures, access_points, batch_job, selects, queues, topics, tables,
+    copies_of_tables, roles, functions_run, keys, stacks_stand,
     bucket_of_a_stack,
 ]:
     # All parts, or those that are named.

@@ -312,7 +312,7 @@ impl Cx {
         Ok(Self { session, temporary, ..self.inside(credential.principal(), service, None) })
     }
 
-    fn inside(&self, principal: PrincipalFacts, service: &str, source: Option<&str>) -> Self {
+    pub(crate) fn inside(&self, principal: PrincipalFacts, service: &str, source: Option<&str>) -> Self {
         let origin = Origin {
             address: None,
             user_agent: service.to_owned(),

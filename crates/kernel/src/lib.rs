@@ -13,6 +13,7 @@ mod clock;
 mod cloudtrail;
 mod credentials;
 mod cx;
+mod deferred;
 mod dispatch;
 mod failure;
 mod faults;
@@ -37,6 +38,7 @@ pub use access::{Access, Behind, Coded, Identities, IdentityPolicies, MfaCode, R
 pub use clock::Clock;
 pub use credentials::{CREDENTIALS, Credential, OwnerKind, Temporary};
 pub use cx::{Cx, Origin, Signed, SignedIn};
+pub use deferred::Deferred;
 pub use dispatch::{AuthMode, IamMode, Kernel, Outcome, Settings};
 pub use failure::{Failure, Result};
 pub use faults::{BadRule, Effect, FaultRule, Faults};

@@ -74,6 +74,9 @@ pub struct Tasks {
 
 /// So many tasks run at a time.
 const AT_ONCE: usize = 64;
+/// Whoever advances the clock waits so long for a task, by the machine's time, before others that are due run beside it:
+/// one of them may be what the task itself waits for.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// A task whose end could not be stored waits so long, by the machine's time, before it is done again.
 const STORE_FAILED: Duration = Duration::from_secs(1);
 
@@ -280,8 +283,37 @@ impl Kernel {
         Ok(())
     }
 
-    /// Moves the clock ahead, doing everything that falls due on the way, in order, each at its own moment.
-    /// Returns when it is all done.
+    /// Begins a task that is due, where the first of them is being done already.
+    fn begin_another(&self) -> Result<Option<Task>> {
+        let now = self.inner.clock.now().as_millisecond();
+        let rows = DUE.page(&self.inner.database.read(), &(), None::<&()>, Order::Ascending, AT_ONCE * 2)?;
+        let mut due = rows.into_iter().map(|entry| entry.row).take_while(|task| task.due <= now);
+        Ok(due.find(|task| self.inner.tasks.begin(task)))
+    }
+
+    /// Does a task that is begun, and waits for its end; one that takes long goes on beside what comes next.
+    ///
+    /// # Errors
+    /// When the end of the task could not be stored.
+    async fn run_patiently(&self, task: Task) -> Result<()> {
+        let kernel = self.clone();
+        let mut doing = Box::pin(async move {
+            let stored = kernel.run_task(&task).await;
+            kernel.inner.tasks.finish(&task);
+            stored
+        });
+        tokio::select! {
+            stored = &mut doing => stored,
+            () = tokio::time::sleep(PATIENCE) => {
+                // What could not be stored is logged, and due as before.
+                self.spawn(async { drop(doing.await) });
+                Ok(())
+            }
+        }
+    }
+
+    /// Moves the clock ahead, doing everything that falls due on the way, in order, each at its own moment: none begins before
+    /// what was due earlier has ended. Returns when it is all done.
     ///
     /// # Errors
     /// When the store fails.
@@ -293,15 +325,17 @@ impl Kernel {
             let Some(task) = first.map(|e| e.row).filter(|t| t.due <= target.as_millisecond()) else { break };
             let due = Timestamp::from_millisecond(task.due).map_err(|e| Failure::broken(e.to_string()))?;
             if due > self.inner.clock.now() {
+                if self.inner.tasks.busy() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    continue;
+                }
                 self.inner.clock.set(due);
             }
-            if self.inner.tasks.begin(&task) {
-                let stored = self.run_task(&task).await;
-                self.inner.tasks.finish(&task);
-                stored?;
-            } else {
-                // It was started before the clock was taken; it ends by itself.
-                tokio::time::sleep(Duration::from_millis(1)).await;
+            let begun = if self.inner.tasks.begin(&task) { Some(task) } else { self.begin_another()? };
+            match begun {
+                Some(task) => self.run_patiently(task).await?,
+                // All were begun before; they end by themselves.
+                None => tokio::time::sleep(Duration::from_millis(1)).await,
             }
         }
         if target > self.inner.clock.now() {

@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 use undercast_kernel::store::{Backend, Batch, Blobs, Database, Error, Memory, Read, Result, Table};
-use undercast_kernel::{AuthMode, IamMode, Kernel, Random, Settings, Task};
+use undercast_kernel::wire::{Fields, Value, schema};
+use undercast_kernel::{
+    Access, Answer, AuthMode, Cx, IamMode, Kernel, Next, Random, Service, Settings, Task, Timestamp,
+};
 
 /// A disk that can be full.
 #[derive(Default)]
@@ -37,6 +42,20 @@ impl Backend for Disk {
 
 /// A kernel with a task that is due in a second. Nobody knows its service, so that it fails each time that it is done.
 async fn kernel_with_a_task(disk: &Arc<Disk>, name: &str) -> Kernel {
+    let kernel = kernel_with(disk, name, Vec::new());
+    schedule(&kernel, "nobody", "id", 1).await;
+    kernel
+}
+
+/// Schedules a task that is due in so many seconds.
+async fn schedule(kernel: &Kernel, service: &str, id: &str, seconds: u64) {
+    let cx = kernel.cx_for("000000000000", "us-east-1");
+    let due = cx.now().checked_add(Duration::from_secs(seconds)).unwrap();
+    cx.write(|tx| cx.tasks().schedule(&cx, tx, service, id, "kind", String::new(), due)).await.unwrap();
+}
+
+/// A kernel whose clock stands still.
+fn kernel_with(disk: &Arc<Disk>, name: &str, services: Vec<Arc<dyn Service>>) -> Kernel {
     let folder = std::env::temp_dir().join(format!("undercast-kernel-{name}-{}", std::process::id()));
     let settings = Settings {
         iam: IamMode::Enforce,
@@ -48,13 +67,86 @@ async fn kernel_with_a_task(disk: &Arc<Disk>, name: &str) -> Kernel {
     };
     let database = Database::new(disk.clone()).unwrap();
     let blobs = Blobs::open(&folder, false).unwrap();
-    let kernel = Kernel::new(settings, database, blobs, Random::seeded(1), Vec::new()).unwrap();
+    let kernel = Kernel::new(settings, database, blobs, Random::seeded(1), services).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     kernel.clock().freeze();
-    let cx = kernel.cx_for("000000000000", "us-east-1");
-    let due = cx.now().checked_add(Duration::from_secs(1)).unwrap();
-    cx.write(|tx| cx.tasks().schedule(&cx, tx, "nobody", "id", "kind", String::new(), due)).await.unwrap();
     kernel
+}
+
+/// A service whose task `a waits` ends once its task `b comes` has been done.
+#[derive(Default)]
+struct Waiting {
+    came: Arc<Notify>,
+    done: Arc<Mutex<Vec<(String, Timestamp)>>>,
+}
+
+impl Service for Waiting {
+    fn api(&self) -> &'static schema::Service {
+        static API: schema::Service = schema::Service {
+            name: "waiting",
+            signing_name: "waiting",
+            endpoint_prefix: "waiting",
+            iam_prefix: "waiting",
+            target_prefix: None,
+            rpc_name: None,
+            api_version: "",
+            xml_namespace: None,
+            json_version: "1.0",
+            protocols: &[schema::Protocol::Json],
+            query_compatible: false,
+            bare_errors: false,
+            s3_signing: false,
+            crc32: false,
+            validation_error: "ValidationException",
+            operations: &[],
+            unbuilt: &[],
+            global: false,
+            told_by: None,
+        };
+        &API
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, _operation: usize, _input: Value) -> Answer<'a> {
+        Box::pin(async { Err(cx.broken("it has no operations")) })
+    }
+
+    fn access(&self, _: &Cx, _: &'static schema::Operation, _: &Fields) -> undercast_kernel::Result<Vec<Access>> {
+        Ok(Vec::new())
+    }
+
+    fn run<'a>(
+        &'a self,
+        cx: &'a Cx,
+        task: &'a Task,
+    ) -> Pin<Box<dyn Future<Output = undercast_kernel::Result<Next>> + Send + 'a>> {
+        Box::pin(async move {
+            match task.id.as_str() {
+                "a waits" => self.came.notified().await,
+                "b comes" => self.came.notify_one(),
+                _ => {}
+            }
+            self.done.lock().unwrap().push((task.id.clone(), cx.now()));
+            Ok(Next::Done)
+        })
+    }
+}
+
+#[test]
+fn a_task_may_wait_for_another_that_is_due() {
+    in_time(async {
+        let waiting = Waiting::default();
+        let done = waiting.done.clone();
+        let kernel = kernel_with(&Arc::new(Disk::default()), "waiting", vec![Arc::new(waiting)]);
+        let begun = Timestamp::from_second(1_000_000_000).unwrap();
+        kernel.clock().set(begun);
+        for (id, seconds) in [("a waits", 1), ("b comes", 1), ("c", 2)] {
+            schedule(&kernel, "waiting", id, seconds).await;
+        }
+        kernel.advance(Duration::from_secs(5)).await.unwrap();
+        let done: Vec<(String, i64)> =
+            done.lock().unwrap().iter().map(|(id, at)| (id.clone(), at.duration_since(begun).as_secs())).collect();
+        assert_eq!(done, [("b comes".to_owned(), 1), ("a waits".to_owned(), 1), ("c".to_owned(), 2)]);
+    });
 }
 
 /// Does work that might never end, and never let anything else run either.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use undercast_kernel::resources::{
     Properties, Resource, ResourceRequest, ResourceTags, ResourceType, Updated, pick, unless_gone,
 };
-use undercast_kernel::{Cx, Failure, Result};
+use undercast_kernel::{AwsError, Cx, Failure, Result};
 
 /// Most characters of a name that is made up.
 const MAX_NAME: usize = 255;
@@ -23,6 +23,22 @@ const CREATED: &[&str] = &[
     "TableClass",
     "WarmThroughput",
 ];
+
+/// Properties that are among the parameters of a table that `ImportTable` makes.
+const OF_IMPORTED: &[&str] = &[
+    "AttributeDefinitions",
+    "BillingMode",
+    "GlobalSecondaryIndexes",
+    "KeySchema",
+    "OnDemandThroughput",
+    "ProvisionedThroughput",
+];
+
+/// How often an import that is waited for is looked at, by the machine's time.
+const BETWEEN_LOOKS: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// So often at most: for ten minutes.
+const MOST_LOOKS: u32 = 12_000;
 
 /// Which resource type a table is made by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +73,7 @@ fn flattened(cx: &Cx, properties: &Properties) -> Result<Properties> {
         "Region",
         "ReplicaStreamSpecification",
         "ResourcePolicy",
+        "SSESpecification",
         "TableClass",
         "Tags",
     ];
@@ -72,7 +89,13 @@ fn flattened(cx: &Cx, properties: &Properties) -> Result<Properties> {
     }
     let mut all = properties.clone();
     all.remove("Replicas");
-    all.extend(replica.iter().filter(|(name, _)| *name != "Region").map(|(name, value)| (name.clone(), value.clone())));
+    for (name, value) in replica.iter().filter(|(name, _)| *name != "Region") {
+        match (all.get_mut(name), value) {
+            // A table says whether it is encrypted, and each replica with which key.
+            (Some(Json::Object(said)), Json::Object(more)) => said.extend(more.clone()),
+            _ => drop(all.insert(name.clone(), value.clone())),
+        }
+    }
     most_of_global(&mut all);
     if let Some(policy) = all.remove("ReplicaStreamSpecification").map(|mut given| given["ResourcePolicy"].take())
         && let Some(Json::Object(stream)) = all.get_mut("StreamSpecification")
@@ -100,8 +123,102 @@ fn most_of_global(properties: &mut Map<String, Json>) {
 /// How a template says that a table is encrypted, as `CreateTable` says it.
 fn encryption(properties: &Properties) -> Option<Json> {
     let given = properties.get("SSESpecification")?.as_object()?;
-    let renamed = |name: &str| if name == "SSEEnabled" { "Enabled".to_owned() } else { name.to_owned() };
-    Some(Json::Object(given.iter().map(|(name, value)| (renamed(name), value.clone())).collect()))
+    let renamed = |(name, value): (&String, &Json)| match name.as_str() {
+        "SSEEnabled" => ("Enabled".to_owned(), json!(is_true(value))),
+        _ => (name.clone(), value.clone()),
+    };
+    let mut said: Map<String, Json> = given.iter().map(renamed).collect();
+    // A key goes without saying how it is used.
+    if said.contains_key("KMSMasterKeyId") {
+        said.entry("SSEType").or_insert(json!("KMS"));
+    }
+    Some(Json::Object(said))
+}
+
+/// The same where a key of KMS is used.
+fn encryption_with_kms(properties: &Properties) -> Option<Json> {
+    encryption(properties)
+        .filter(|said| !is_false(&said["Enabled"]) && said.as_object().is_some_and(|said| !said.is_empty()))
+}
+
+/// Makes a table.
+async fn make(cx: &Cx, name: &str, properties: &Properties, tags: &ResourceTags) -> Result<()> {
+    let mut input = pick(properties, CREATED);
+    input.insert("TableName".to_owned(), json!(name));
+    if let Some(stream) = stream(properties) {
+        input.insert("StreamSpecification".to_owned(), stream);
+    }
+    if let Some(encryption) = encryption(properties) {
+        input.insert("SSESpecification".to_owned(), encryption);
+    }
+    if let Some(policy) = policy_of(properties.get("ResourcePolicy")) {
+        input.insert("ResourcePolicy".to_owned(), json!(policy));
+    }
+    if let Some(Json::Array(indexes)) = input.get_mut("GlobalSecondaryIndexes") {
+        indexes.iter_mut().for_each(|index| *index = plain(index));
+    }
+    input.insert("Tags".to_owned(), tags.list());
+    cx.call("dynamodb", "CreateTable", Json::Object(input)).await.map(drop)
+}
+
+/// Makes a table of what is in S3, and waits for it.
+async fn import(cx: &Cx, name: &str, source: &Json, properties: &Properties) -> Result<()> {
+    if properties.contains_key("LocalSecondaryIndexes") {
+        let message = "Local secondary indexes are not supported for tables that are imported";
+        return Err(AwsError::new("ValidationException", 400, message).into());
+    }
+    let mut wanted = pick(properties, OF_IMPORTED);
+    wanted.insert("TableName".to_owned(), json!(name));
+    if let Some(encryption) = encryption(properties) {
+        wanted.insert("SSESpecification".to_owned(), encryption);
+    }
+    if let Some(Json::Array(indexes)) = wanted.get_mut("GlobalSecondaryIndexes") {
+        indexes.iter_mut().for_each(|index| *index = plain(index));
+    }
+    let mut input = source.as_object().cloned().unwrap_or(Map::new());
+    input.insert("TableCreationParameters".to_owned(), Json::Object(wanted));
+    input.insert("ClientToken".to_owned(), json!(cx.random().uuid()));
+    let begun = cx.call("dynamodb", "ImportTable", Json::Object(input)).await?;
+    let arn = &begun["ImportTableDescription"]["ImportArn"];
+    let mut ended = Json::Null;
+    for _ in 0..MOST_LOOKS {
+        ended =
+            cx.call("dynamodb", "DescribeImport", json!({"ImportArn": arn})).await?["ImportTableDescription"].take();
+        if ended["ImportStatus"] != "IN_PROGRESS" {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    if ended["ImportStatus"] == "IN_PROGRESS" {
+        return Err(cx.broken(format!("the import into {name} does not end")));
+    }
+    if ended["ImportStatus"] == "COMPLETED" {
+        return Ok(());
+    }
+    // What could be read is there, and belongs to no stack.
+    unless_gone(
+        cx.call("dynamodb", "DeleteTable", json!({ "TableName": name })).await,
+        &["ResourceNotFoundException"],
+    )?;
+    let text = |member: &str| ended[member].as_str().unwrap_or("").to_owned();
+    Err(AwsError::new(text("FailureCode"), 400, text("FailureMessage")).into())
+}
+
+/// Sets what `ImportTable` cannot, one thing at a time.
+async fn complete(cx: &Cx, name: &str, properties: &Properties, tags: &ResourceTags) -> Result<()> {
+    let stream = stream(properties).map(|stream| ("StreamSpecification", stream));
+    let other = |member: &'static str| properties.get(member).map(|value| (member, value.clone()));
+    for (member, value) in
+        [stream, other("WarmThroughput"), other("TableClass"), other("DeletionProtectionEnabled")].into_iter().flatten()
+    {
+        let mut input = json!({ "TableName": name });
+        input[member] = value;
+        cx.call("dynamodb", "UpdateTable", input).await?;
+    }
+    let shown = cx.call("dynamodb", "DescribeTable", json!({ "TableName": name })).await?;
+    let arn = &shown["Table"]["TableArn"];
+    police(cx, arn, None, policy_of(properties.get("ResourcePolicy"))).await?;
+    retag(cx, arn, tags).await
 }
 
 async fn describe(cx: &Cx, kind: Table, name: &str) -> Result<Resource> {
@@ -275,6 +392,7 @@ impl ResourceType for Table {
                 "ContributorInsightsSpecification",
                 "DeletionProtectionEnabled",
                 "GlobalSecondaryIndexes",
+                "ImportSourceSpecification",
                 "KeySchema",
                 "LocalSecondaryIndexes",
                 "OnDemandThroughput",
@@ -307,29 +425,19 @@ impl ResourceType for Table {
     }
 
     fn create_only(&self) -> &'static [&'static str] {
-        &["KeySchema", "LocalSecondaryIndexes", "TableName"]
+        &["ImportSourceSpecification", "KeySchema", "LocalSecondaryIndexes", "TableName"]
     }
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let request = &ResourceRequest { properties: checked(cx, *self, &request.properties)?, ..request.clone() };
             let name = request.text("TableName").unwrap_or_else(|| request.generated_name(cx, MAX_NAME));
-            let mut input = pick(&request.properties, CREATED);
-            input.insert("TableName".to_owned(), json!(name));
-            if let Some(stream) = stream(&request.properties) {
-                input.insert("StreamSpecification".to_owned(), stream);
+            if let Some(source) = request.properties.get("ImportSourceSpecification") {
+                import(cx, &name, source, &request.properties).await?;
+                complete(cx, &name, &request.properties, &request.all_tags()?).await?;
+            } else {
+                make(cx, &name, &request.properties, &request.all_tags()?).await?;
             }
-            if let Some(encryption) = encryption(&request.properties) {
-                input.insert("SSESpecification".to_owned(), encryption);
-            }
-            if let Some(policy) = policy_of(request.properties.get("ResourcePolicy")) {
-                input.insert("ResourcePolicy".to_owned(), json!(policy));
-            }
-            if let Some(Json::Array(indexes)) = input.get_mut("GlobalSecondaryIndexes") {
-                indexes.iter_mut().for_each(|index| *index = plain(index));
-            }
-            input.insert("Tags".to_owned(), request.all_tags()?.list());
-            cx.call("dynamodb", "CreateTable", Json::Object(input)).await?;
             expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
             recover(cx, &name, None, request.properties.get("PointInTimeRecoverySpecification")).await?;
             let table = describe(cx, *self, &name).await?;
@@ -417,6 +525,12 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
     }
     if !settings.is_empty() {
         steps.push(settings);
+    }
+    let encryption = encryption_with_kms(now);
+    if encryption_with_kms(before) != encryption {
+        let mut step = Map::new();
+        step.insert("SSESpecification".to_owned(), encryption.unwrap_or_else(|| json!({"Enabled": false})));
+        steps.push(step);
     }
     let step = |update: Json| {
         let mut step = Map::new();

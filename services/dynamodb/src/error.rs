@@ -19,6 +19,9 @@ pub enum Error {
     /// What is not built.
     #[error("{0} is not built")]
     NotBuilt(&'static str),
+    /// The key of an encrypted table is not at hand: a defect of whoever did not ask for it.
+    #[error("the key of an encrypted DynamoDB table is not at hand")]
+    Locked,
     /// What the kernel says.
     #[error(transparent)]
     Kernel(#[from] Failure),
@@ -95,6 +98,28 @@ impl Error {
         Self::aws("ResourceInUseException", format!("Table already exists: {name}"))
     }
 
+    /// `ResourceInUseException`: the table is being made.
+    pub fn table_in_creation(name: &str) -> Self {
+        let message = format!("Attempt to change a resource which is still in use: Table is being created: {name}");
+        Self::aws("ResourceInUseException", message)
+    }
+
+    /// `ContinuousBackupsUnavailableException`: the table is being made.
+    pub fn backups_not_yet(name: &str) -> Self {
+        let message = format!("Backups are being enabled for the table: {name}. Please retry later");
+        Self::aws("ContinuousBackupsUnavailableException", message)
+    }
+
+    /// `ResourceInUseException`: something of the table is being changed.
+    pub fn in_use(what: &str) -> Self {
+        Self::aws("ResourceInUseException", format!("Attempt to change a resource which is still in use: {what}"))
+    }
+
+    /// `InternalServerError`, which AWS answers where KMS refuses what nobody thought of.
+    pub fn internal(message: impl Display) -> Self {
+        Self::Aws(Box::new(AwsError::new("InternalServerError", 500, message.to_string())))
+    }
+
     /// `LimitExceededException`.
     pub fn limit_exceeded(message: impl Into<String>) -> Self {
         Self::aws("LimitExceededException", message)
@@ -143,6 +168,33 @@ impl Error {
     pub fn no_recovery(table: &str) -> Self {
         let message = format!("Point in time recovery is not enabled for table '{table}'");
         Self::aws("PointInTimeRecoveryUnavailableException", message)
+    }
+
+    /// `InvalidExportTimeException`
+    pub fn invalid_export_time(message: impl Display) -> Self {
+        Self::aws("InvalidExportTimeException", message.to_string())
+    }
+
+    /// `ExportConflictException`: the token was used with another request.
+    pub fn export_conflict() -> Self {
+        let message = "Export conflict: Duplicate request detected with conflicting parameters";
+        Self::aws("ExportConflictException", message)
+    }
+
+    /// `ExportNotFoundException`
+    pub fn export_not_found(what: impl Display) -> Self {
+        Self::aws("ExportNotFoundException", format!("Export not found: {what}"))
+    }
+
+    /// `ImportConflictException`: the token was used with another table.
+    pub fn import_conflict() -> Self {
+        let message = "Import conflict: Duplicate request detected with conflicting parameters";
+        Self::aws("ImportConflictException", message)
+    }
+
+    /// `ImportNotFoundException`
+    pub fn import_not_found(what: impl Display) -> Self {
+        Self::aws("ImportNotFoundException", format!("Import not found: {what}"))
     }
 
     /// `InvalidRestoreTimeException`: the moment that is wanted, and the first and last that there are.

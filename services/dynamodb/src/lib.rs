@@ -2,24 +2,31 @@
 //!
 //! Reading order: [`value`] and [`number`] (what an item is) → [`compact`] and [`key`] (how it is kept) → [`expression`]
 //! (what can be said of it) → [`table`] and [`rows`] (tables, indexes, and one write to all of them) → `items` and `tables`
-//! (the operations) → [`throughput`] (what is let in) → [`streams`] (the second service, which reads what was written). Items never become trees of generated
-//! structs: `api::form` reads them from the wire into [`value`] and writes them to the wire from their stored form.
+//! (the operations) → [`throughput`] (what is let in) → [`streams`] (the second service, which reads what was written).
+//! Items never become trees of generated structs: `api::form` reads them from the wire into [`value`] and writes them to the
+//! wire from their stored form.
 //!
 //! The parameters from before there were expressions become the same trees that expressions become (`legacy`), and so do the
-//! conditions and changes of PartiQL statements (`partiql`).
+//! conditions and changes of PartiQL statements (`partiql`). Tables go to S3 and come from it in `exports` and [`imports`],
+//! as tasks; [`encryption`] seals rows with keys of KMS.
 //!
-//! Limits: global tables of several regions, exports and imports are not built, and are
-//! refused. A table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's
-//! does. Indexes are filled and tables restored in one transaction, which holds up other writers.
+//! Limits: global tables of several regions are not built, and are refused. A table or an index is there when the call that
+//! makes it answers, though the answer says `CREATING` as AWS's does; only a table that is imported takes its time. Indexes
+//! are filled and tables restored in one transaction, which holds up other writers.
 
 pub mod api;
 pub mod capacity;
 mod cfn;
 pub mod compact;
+pub mod encryption;
 pub mod error;
+mod exports;
 pub mod expression;
+pub mod imports;
 pub mod insights;
+pub mod ion;
 mod items;
+mod jobs;
 pub mod key;
 mod legacy;
 mod metrics;
@@ -46,6 +53,10 @@ use throughput::Throughput;
 pub struct DynamoDb {
     /// Tables as they were last decoded.
     descriptions: Descriptions,
+    /// Who may use the keys of encrypted tables.
+    rights: encryption::Rights,
+    /// Whether it is known whether any table is encrypted.
+    looked: std::sync::atomic::AtomicBool,
     /// How far their throughput is used up.
     throughput: Throughput,
     /// Whether any of them has a policy.

@@ -43,13 +43,21 @@ impl Service for DynamoDb {
             Ok(elsewhere) => elsewhere.flatten(),
             Err(error) => return Box::pin(async move { Err(error.into()) }),
         };
+        let sealed = match self.has_encrypted(cx) {
+            Ok(any) => any && self.data_events().contains(&name),
+            Err(error) => return Box::pin(async move { Err(error.into()) }),
+        };
         let counted = Counted::of(name, &input);
-        if counted.is_none() && elsewhere.is_none() {
+        if counted.is_none() && elsewhere.is_none() && !sealed {
             return api::call(self, cx, operation, input);
         }
         Box::pin(async move {
             let cx = elsewhere.as_ref().unwrap_or(cx);
-            let result = api::call(self, cx, operation, input).await;
+            let opened = if sealed { self.open_all(cx, &input).await } else { Ok(()) };
+            let result = match opened {
+                Ok(()) => api::call(self, cx, operation, input).await,
+                Err(error) => Err(error.into()),
+            };
             if let Some(counted) = counted {
                 counted.over(cx, &result);
             }
@@ -106,11 +114,17 @@ api::operations! {
     DescribeTable => Ok(self.describe(cx, &input.table_name)?),
     DescribeTimeToLive => Ok(self.describe_ttl(cx, &input.table_name)?),
     ExecuteStatement => Ok(self.execute(cx, input).await?),
+    DescribeExport => Ok(DynamoDb::describe_export(self, cx, &input.export_arn)?),
+    DescribeImport => Ok(DynamoDb::describe_import(self, cx, &input.import_arn)?),
     ExecuteTransaction => Ok(self.transaction(cx, input).await?),
+    ExportTableToPointInTime => Ok(self.export(cx, input).await?),
     GetItem => Ok(self.get(cx, input)?),
     GetResourcePolicy => Ok(self.get_policy(cx, &input)?),
+    ImportTable => Ok(self.import(cx, input).await?),
     ListBackups => Ok(DynamoDb::list_backups(self, cx, &input)?),
     ListContributorInsights => Ok(self.list_insights(cx, &input)?),
+    ListExports => Ok(DynamoDb::list_exports(self, cx, &input)?),
+    ListImports => Ok(DynamoDb::list_imports(self, cx, &input)?),
     ListTables => Ok(self.list(cx, &input)?),
     ListTagsOfResource => Ok(self.list_tags(cx, &input)?),
     PutItem => Ok(self.put(cx, input).await?),

@@ -88,7 +88,14 @@ pub(crate) fn access(
         let on = |resource: String| Access::new(format!("dynamodb:{name}"), resource);
         return Ok(source.into_iter().chain(target).map(on).collect());
     }
-    Ok(vec![Access::new(format!("dynamodb:{name}"), "*")])
+    Ok(vec![Access::new(format!("dynamodb:{name}"), job_resource(cx, input).unwrap_or("*".to_owned()))])
+}
+
+/// What a call on exports or imports is about, where it is about one of them or about a table.
+fn job_resource(cx: &Cx, input: &Fields) -> Option<String> {
+    let given = ["ExportArn", "ImportArn", "TableArn"].iter().find_map(|member| input.text(member));
+    let table = || input.get("TableCreationParameters").and_then(|of| of.text("TableName"));
+    given.map(ToOwned::to_owned).or_else(|| table().map(|name| table_arn(cx, name)))
 }
 
 /// The parameters of a statement, up to the first that is no value.

@@ -6,6 +6,7 @@
 
 use crate::capacity::index_units;
 use crate::compact::{self, ItemRef, MapRef, ValueRef};
+use crate::encryption::{self, Attached, Ring};
 use crate::error::Result;
 use crate::key::slot;
 use crate::streams::store as streams;
@@ -18,12 +19,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 use undercast_store::{Order, Page, Part, PartDecode, Read, Remembered, Tx, prefix_end};
 
-const TABLES: &str = "dynamodb.tables";
-const ITEMS: &str = "dynamodb.items";
+pub(crate) const TABLES: &str = "dynamodb.tables";
+pub(crate) const ITEMS: &str = "dynamodb.items";
 const COUNTS: &str = "dynamodb.counts";
 
 /// The number under which expiry times are kept.
-const EXPIRY: u16 = u16::MAX;
+pub(crate) const EXPIRY: u16 = u16::MAX;
 
 /// Whose state it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,15 +78,41 @@ impl Scope<'_> {
 
 /// Descriptions of tables as they were last decoded.
 #[derive(Debug, Default)]
-pub struct Descriptions(Remembered<Table>);
+pub struct Descriptions {
+    tables: Remembered<Table>,
+    ring: Arc<Ring>,
+}
 
 impl Descriptions {
-    /// The table of this name, if there is one.
+    /// The table of this name, if there is one that holds items for others to read.
     ///
     /// # Errors
     /// When the store fails or the description cannot be read.
     pub fn get(&self, from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Arc<Table>>> {
-        self.0.at(from, scope.table_key(name), |stored| Ok(minicbor::decode(stored)?))
+        Ok(self.any(from, scope, name)?.filter(|table| !table.importing))
+    }
+
+    /// The same, though it may still be being made.
+    ///
+    /// # Errors
+    /// When the store fails or the description cannot be read.
+    pub fn any(&self, from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Arc<Table>>> {
+        self.tables.at(from, scope.table_key(name), |stored| {
+            let mut table: Table = minicbor::decode(stored)?;
+            self.attach(&mut table);
+            Ok(table)
+        })
+    }
+
+    /// The ring on which the keys of tables hang.
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Hangs the keys of a table that was read from elsewhere on the ring.
+    pub fn attach(&self, table: &mut Table) {
+        encryption::hang(&self.ring, table);
+        table.ring = Attached(Some(self.ring.clone()));
     }
 }
 
@@ -190,7 +217,31 @@ fn count(
 pub fn get(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, place: &[u8]) -> Result<Option<Bytes>> {
     let mut key = scope.space(&table.id, BASE);
     key.extend_from_slice(place);
-    Ok(from.get(&key)?)
+    from.get(&key)?.map(|kept| opened(table, BASE, place, kept)).transpose()
+}
+
+/// A row as it is, of what is kept of it.
+///
+/// # Errors
+/// When it is damaged, or the key of its table is not at hand.
+pub(crate) fn opened(table: &Table, number: u16, place: &[u8], kept: Bytes) -> Result<Bytes> {
+    table.keys().open(&[table.id.as_bytes(), &number.to_be_bytes(), place], kept)
+}
+
+/// What is kept of a row.
+///
+/// # Errors
+/// When the key of its table is not at hand.
+pub(crate) fn sealed(table: &Table, number: u16, place: &[u8], row: Bytes) -> Result<Bytes> {
+    table.keys().seal(&[table.id.as_bytes(), &number.to_be_bytes(), place], row)
+}
+
+/// The description of a table, not remembered.
+///
+/// # Errors
+/// When the store fails or the description cannot be read.
+pub fn table(from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Table>> {
+    Ok(from.get(&scope.table_key(name))?.map(|stored| minicbor::decode(&stored)).transpose()?)
 }
 
 /// What a write did besides the table's own row, for the count of capacity.
@@ -242,7 +293,7 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
     let mut key = scope.space(&table.id, BASE);
     key.extend_from_slice(change.place);
     match &change.new {
-        Some(bytes) => tx.put(key, bytes.clone()),
+        Some(bytes) => tx.put(key, sealed(table, BASE, change.place, bytes.clone())?),
         None if change.old.is_some() => tx.delete(key),
         None => return Ok(Written::default()),
     }
@@ -327,7 +378,7 @@ fn write_index(
         tx.delete(key(before));
     }
     if let Some(after) = after {
-        tx.put(key(after), after.bytes.clone());
+        tx.put(key(after), sealed(table, index.number, &after.place, after.bytes.clone())?);
     }
     count(tx, scope, table, index.number, old, new)?;
     let slot = after.or(before).map_or(0, |row| slot(&row.place));
@@ -457,7 +508,12 @@ pub fn scan(
     let space = scope.space(&table.id, number);
     let found = from.scan(&rows.page(&space, limit))?;
     let place = |key: &Bytes| key.get(space.len()..).unwrap_or_default().to_vec();
-    Ok(found.into_iter().map(|(key, value)| (place(&key), value)).collect())
+    let row = |(key, kept): (Bytes, Bytes)| {
+        let place = place(&key);
+        let row = opened(table, number, &place, kept)?;
+        Ok((place, row))
+    };
+    found.into_iter().map(row).collect()
 }
 
 /// Makes the rows of new indexes, or the expiry times, for up to `limit` items behind `after`; gives the place to go on

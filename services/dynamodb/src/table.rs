@@ -1,6 +1,7 @@
 //! What is kept of a table: its keys, its indexes, its settings.
 
 use crate::compact::{Corrupt, MapRef, ValueRef};
+use crate::encryption::{Attached, Encryption, Keys};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
 use crate::expression::update::{Action, Update};
@@ -63,6 +64,15 @@ pub struct Table {
     /// What it was restored from, if it was.
     #[n(15)]
     pub restored: Option<Restored>,
+    /// Whether it is still being made of what an import finds in S3.
+    #[cbor(n(16), default)]
+    pub importing: bool,
+    /// What it is encrypted with, or was, where that is not the key that DynamoDB owns.
+    #[n(17)]
+    pub encryption: Option<Encryption>,
+    /// The ring on which its keys hang.
+    #[cbor(skip)]
+    pub ring: Attached,
     /// What it may read and write, besides what it is paid for.
     #[cbor(n(20), default)]
     pub allowance: Allowance,
@@ -248,6 +258,16 @@ impl PrimaryKey {
 pub(crate) const MISMATCH: &str = "The provided key element does not match the schema";
 
 impl Table {
+    /// What its rows are sealed with.
+    pub fn keys(&self) -> Keys<'_> {
+        let encryption = self.encryption.as_ref();
+        Keys {
+            all: encryption.map_or(&[], |encryption| &encryption.keys),
+            seals: encryption.is_some_and(|encryption| encryption.kms.is_some()),
+            ring: self.ring.0.as_deref(),
+        }
+    }
+
     /// The type of a key attribute.
     pub fn kind(&self, name: &str) -> Type {
         let found = self.attributes.iter().find(|attribute| attribute.name == name);

@@ -111,7 +111,7 @@ async fn a_stream_comes_changes_and_goes() {
 
 #[tokio::test]
 async fn a_global_table_of_one_region_is_a_table() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::whole();
     let (cx, kind) = (cloud.cx(), DynamoDb::default().resource_types().remove(1));
     assert_eq!(kind.name(), "AWS::DynamoDB::GlobalTable");
     let with = |replicas: Json| {
@@ -128,6 +128,7 @@ async fn a_global_table_of_one_region_is_a_table() {
     let made = kind.create(&cx, &request(properties(&with(json!([replica]))))).await.unwrap();
     let shown = cloud.ok("DescribeTable", json!({"TableName": made.id})).await["Table"].clone();
     assert_eq!((&shown["DeletionProtectionEnabled"], &shown["TableId"]), (&json!(true), &made.attributes["TableId"]));
+    assert_eq!(shown["SSEDescription"]["Status"], "ENABLED");
     assert_eq!(shown["OnDemandThroughput"], json!({"MaxReadRequestUnits": 6, "MaxWriteRequestUnits": 4}));
     assert_eq!(shown["GlobalSecondaryIndexes"][0]["OnDemandThroughput"], json!({"MaxWriteRequestUnits": 5}));
     let kept = cloud.ok("DescribeContinuousBackups", json!({"TableName": made.id})).await;
@@ -142,6 +143,68 @@ async fn a_global_table_of_one_region_is_a_table() {
         assert!(error.to_string().contains("dynamodb"), "{error}");
     }
     assert_eq!(cloud.ok("ListTables", json!({})).await["TableNames"], json!([made.id]));
+}
+
+#[tokio::test]
+async fn a_template_says_what_a_table_is_encrypted_with() {
+    let cloud = Cloud::whole();
+    let (cx, kind) = (cloud.cx(), kind());
+    let key = cloud.other("kms", "CreateKey", json!({})).await["KeyMetadata"]["Arn"].clone();
+    let with = |specification: Json| {
+        let mut wanted = indexed(&[]);
+        wanted["SSESpecification"] = specification;
+        properties(&wanted)
+    };
+    let (none, own) = (
+        with(json!({"SSEEnabled": false})),
+        with(json!({"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": key})),
+    );
+    let made = kind.create(&cx, &request(none.clone())).await.unwrap();
+    let used = async || {
+        let shown = cloud.ok("DescribeTable", json!({"TableName": made.id})).await["Table"].clone();
+        shown["SSEDescription"]["KMSMasterKeyArn"].clone()
+    };
+    assert_eq!(used().await, Json::Null);
+    kind.update(&cx, &made.id, &none, &request(own.clone())).await.unwrap();
+    assert_eq!(used().await, key);
+    cloud.advance(1).await;
+    kind.update(&cx, &made.id, &own, &request(properties(&indexed(&[])))).await.unwrap();
+    assert_eq!(used().await, Json::Null);
+}
+
+#[tokio::test]
+async fn a_template_makes_a_table_of_what_is_in_s3() {
+    let cloud = undercast_testkit::Cloud::start(crate::cloud::whole()).await;
+    let client = cloud.client();
+    client.call("s3", "CreateBucket", json!({"Bucket": "source"})).await;
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    let put = async |key: &str, text: &'static str| {
+        let input = json!({"Bucket": "source", "Key": key, "ContentLength": text.len()});
+        let body = undercast_kernel::Body::from(undercast_kernel::Bytes::from_static(text.as_bytes()));
+        cx.call_with_body("s3", "PutObject", input, Some(body)).await.unwrap();
+    };
+    put("good/1", "pk|v\na|1\n").await;
+    put("bad/1", "v\n1\n").await;
+    let kind = kind();
+    let with = |prefix: &str| {
+        let mut wanted = indexed(&[]);
+        wanted["ImportSourceSpecification"] = json!({"InputFormat": "CSV", "InputCompressionType": "NONE",
+            "S3BucketSource": {"S3Bucket": "source", "S3KeyPrefix": prefix}, "InputFormatOptions": {"Csv": {"Delimiter": "|"}}});
+        wanted["StreamSpecification"] = json!({"StreamViewType": "NEW_IMAGE"});
+        wanted["DeletionProtectionEnabled"] = json!(true);
+        wanted["PointInTimeRecoverySpecification"] = json!({"PointInTimeRecoveryEnabled": true});
+        request(properties(&wanted))
+    };
+    let made = kind.create(&cx, &with("good/")).await.unwrap();
+    assert!(made.attributes["StreamArn"].is_string());
+    let held = client.call("dynamodb", "Scan", json!({"TableName": made.id})).await.json;
+    assert_eq!(held["Items"], json!([{"pk": {"S": "a"}, "v": {"S": "1"}}]));
+    let shown = client.call("dynamodb", "DescribeTable", json!({"TableName": made.id})).await.json;
+    assert_eq!(shown["Table"]["DeletionProtectionEnabled"], true);
+    let error = kind.create(&cx, &with("bad/")).await.unwrap_err();
+    assert!(error.code() == Some("ItemValidationError"), "{error}");
+    let listed = client.call("dynamodb", "ListTables", json!({})).await.json;
+    assert_eq!(listed["TableNames"], json!([made.id]), "nothing is left of it");
 }
 
 #[tokio::test]

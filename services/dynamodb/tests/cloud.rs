@@ -7,7 +7,9 @@ use std::time::Duration;
 use undercast_dynamodb::{DynamoDb, DynamoDbStreams};
 use undercast_kernel::auth::Caller;
 use undercast_kernel::policy::{NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind};
-use undercast_kernel::{Cx, Failure, IamMode, Identities, IdentityPolicies, Kernel, Random, RoleFacts, Settings};
+use undercast_kernel::{
+    Body, Bytes, Cx, Failure, IamMode, Identities, IdentityPolicies, Kernel, Random, RoleFacts, Settings,
+};
 use undercast_store::{Blobs, Database, Memory, Snapshot};
 
 /// A cloud of its own.
@@ -29,17 +31,22 @@ pub(crate) struct Refusal {
 impl Cloud {
     /// One whose tables take whatever is asked of them.
     pub(crate) fn new() -> Self {
-        Self::of(DynamoDb::without_limits())
+        Self::of(vec![Arc::new(DynamoDb::without_limits()), Arc::new(DynamoDbStreams)])
     }
 
     /// One whose tables have the throughput that they are given, and whose clock stands still.
     pub(crate) fn limited() -> Self {
-        let cloud = Self::of(DynamoDb::default());
+        let cloud = Self::of(vec![Arc::new(DynamoDb::default()), Arc::new(DynamoDbStreams)]);
         cloud.kernel.clock().freeze();
         cloud
     }
 
-    fn of(service: DynamoDb) -> Self {
+    /// One with the services that tables are exported to, imported from, and encrypted with.
+    pub(crate) fn whole() -> Self {
+        Self::of(whole())
+    }
+
+    fn of(services: Vec<Arc<dyn undercast_kernel::Service>>) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let files = std::env::temp_dir().join(format!("undercast-dynamodb-{}-{number}", std::process::id()));
@@ -53,7 +60,6 @@ impl Cloud {
         };
         let database = Database::new(Arc::new(Memory::new())).unwrap();
         let blobs = Blobs::open(&files.join("blobs"), false).unwrap();
-        let services: Vec<Arc<dyn undercast_kernel::Service>> = vec![Arc::new(service), Arc::new(DynamoDbStreams)];
         let kernel = Kernel::new(settings, database, blobs, Random::seeded(7), services).unwrap();
         undercast_testkit::promises::watch(&kernel);
         let cx = kernel.cx_for("000000000000", "us-east-1");
@@ -136,6 +142,33 @@ impl Cloud {
         Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
     }
 
+    /// Calls an operation of another service, which is expected to do what is asked.
+    pub(crate) async fn other(&self, service: &str, operation: &str, input: Json) -> Json {
+        let answer = self.cx.refreshed().call(service, operation, input).await;
+        answer.unwrap_or_else(|failure| panic!("{operation} was refused: {failure:?}"))
+    }
+
+    /// Puts an object.
+    pub(crate) async fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        let input = json!({"Bucket": bucket, "Key": key, "ContentLength": bytes.len()});
+        let body = Body::from(Bytes::copy_from_slice(bytes));
+        self.cx.refreshed().call_with_body("s3", "PutObject", input, Some(body)).await.unwrap();
+    }
+
+    /// The bytes of an object.
+    pub(crate) async fn object(&self, bucket: &str, key: &str) -> Vec<u8> {
+        let input = json!({"Bucket": bucket, "Key": key});
+        let (_, body) = self.cx.refreshed().call_with_body("s3", "GetObject", input, None).await.unwrap();
+        body.unwrap().collect(usize::MAX).await.unwrap().unwrap().to_vec()
+    }
+
+    /// The keys of all objects of a bucket.
+    pub(crate) async fn objects(&self, bucket: &str) -> Vec<String> {
+        let listed = self.other("s3", "ListObjectsV2", json!({"Bucket": bucket})).await;
+        let all = listed["Contents"].as_array().cloned().unwrap_or_default();
+        all.iter().map(|object| object["Key"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// The context of a call.
     pub(crate) fn cx(&self) -> Cx {
         self.cx.refreshed()
@@ -144,6 +177,11 @@ impl Cloud {
     /// Lets time pass, with all that falls due in it.
     pub(crate) async fn advance(&self, seconds: u64) {
         self.kernel.advance(Duration::from_secs(seconds)).await.unwrap();
+    }
+
+    /// What becomes of calls by rule.
+    pub(crate) fn faults(&self) -> &undercast_kernel::Faults {
+        self.kernel.faults()
     }
 
     /// Seconds since 1970, by the cloud's clock.
@@ -193,6 +231,16 @@ impl Cloud {
 
     /// How many rows the store has in all.
     pub(crate) fn rows(&self) -> usize {
+        self.stored().len()
+    }
+
+    /// Whether a text stands in any value of the store as it is.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let within = |value: &Bytes| value.windows(text.len()).any(|part| part == text.as_bytes());
+        self.stored().iter().any(|(_, value)| within(value))
+    }
+
+    fn stored(&self) -> Vec<(Bytes, Bytes)> {
         use undercast_store::Read as _;
         let page = undercast_store::Page {
             start: Vec::new(),
@@ -200,7 +248,7 @@ impl Cloud {
             order: undercast_store::Order::Ascending,
             limit: usize::MAX,
         };
-        self.kernel.database().read().scan(&page).unwrap().len()
+        self.kernel.database().read().scan(&page).unwrap()
     }
 
     /// A table `tab` with the partition key `pk`.
@@ -230,6 +278,17 @@ impl Drop for Cloud {
             let _ = std::fs::remove_dir_all(&self.files);
         }
     }
+}
+
+/// The services that tables have to do with.
+pub(crate) fn whole() -> Vec<Arc<dyn undercast_kernel::Service>> {
+    vec![
+        Arc::new(DynamoDb::default()),
+        Arc::new(DynamoDbStreams),
+        Arc::new(undercast_kms::Kms),
+        Arc::new(undercast_logs::Logs),
+        Arc::new(undercast_s3::S3::default()),
+    ]
 }
 
 /// Says of every user what is known of one.

@@ -2,7 +2,7 @@
 
 use super::{
     L_BINARY_SET_ATTRIBUTE_VALUE, L_LIST_ATTRIBUTE_VALUE, L_NUMBER_SET_ATTRIBUTE_VALUE, L_STRING_SET_ATTRIBUTE_VALUE,
-    M_ATTRIBUTE_MAP, M_MAP_ATTRIBUTE_VALUE, S_ATTRIBUTE_VALUE,
+    M_ATTRIBUTE_MAP, M_EXPRESSION_ATTRIBUTE_VALUE_MAP, M_MAP_ATTRIBUTE_VALUE, S_ATTRIBUTE_VALUE,
 };
 use crate::compact::{self, Corrupt, ItemRef, MapRef, SetRef, ValueRef};
 use crate::error::Result;
@@ -116,7 +116,7 @@ impl Written {
 }
 
 /// The values that the placeholders of expressions stand for, as a request has them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Values(Vec<(String, std::result::Result<AttributeValue, ValueError>)>);
 
 impl Values {
@@ -124,6 +124,47 @@ impl Values {
         let Value::Map(entries) = value else { return Self::default() };
         let checked = |value| read_value(value).and_then(|value| value.check_depth().map(|()| value));
         Self(entries.into_iter().map(|(key, value)| (key, checked(value))).collect())
+    }
+
+    /// The values under their placeholders, as an item has them under its names.
+    ///
+    /// # Errors
+    /// What AWS says of a value.
+    pub(crate) fn into_item(self) -> Result<Item> {
+        let mut item = Item::new();
+        for (name, value) in self.0 {
+            item.insert(name, value?);
+        }
+        Ok(item)
+    }
+}
+
+impl From<&Item> for Values {
+    fn from(item: &Item) -> Self {
+        Self(item.iter().map(|(name, value)| (name.to_owned(), Ok(value.clone()))).collect())
+    }
+}
+
+impl Write for Values {
+    fn write(&self, w: &mut dyn Writer) {
+        w.map(&M_EXPRESSION_ATTRIBUTE_VALUE_MAP, self.0.len());
+        for (name, value) in &self.0 {
+            w.key(name);
+            match value {
+                Ok(value) => {
+                    let mut out = Vec::new();
+                    compact::encode_value(value, &mut out);
+                    let stored = Bytes::from(out);
+                    match ValueRef::open(&stored) {
+                        Ok(value) => write_value(value, &stored, w),
+                        Err(Corrupt) => w.null(),
+                    }
+                }
+                // What is no value was refused, and is not told again.
+                Err(_) => w.null(),
+            }
+        }
+        w.end();
     }
 }
 
@@ -299,7 +340,11 @@ fn unjson_value(shown: &Json) -> Option<AttributeValue> {
     })
 }
 
-fn json_map(map: MapRef<'_>) -> std::result::Result<Json, Corrupt> {
+/// The attributes of a stored map as JSON.
+///
+/// # Errors
+/// [`Corrupt`].
+pub(crate) fn json_map(map: MapRef<'_>) -> std::result::Result<Json, Corrupt> {
     let mut members = JsonMap::new();
     for entry in map.iter() {
         let (name, value) = entry?;

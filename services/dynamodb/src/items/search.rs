@@ -190,7 +190,11 @@ fn reading_of(table: &Table, index: Option<&Index>, consistent: Option<bool>) ->
 }
 
 /// A filter of a query is about what the key condition cannot be about.
-fn check_filter<'a>(what: &str, filter: Option<&Condition>, mut keys: impl Iterator<Item = &'a str>) -> Result<()> {
+pub(crate) fn check_filter<'a>(
+    what: &str,
+    filter: Option<&Condition>,
+    mut keys: impl Iterator<Item = &'a str>,
+) -> Result<()> {
     let Some(filter) = filter else { return Ok(()) };
     let mut roots: Vec<&str> = Vec::new();
     filter.each_path(&mut |path| roots.push(&path.root));

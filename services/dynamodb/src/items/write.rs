@@ -80,6 +80,11 @@ impl NewItem {
         Ok(Self { stored: stored(&item), item })
     }
 
+    /// Its stored form.
+    pub(crate) fn stored(&self) -> Bytes {
+        self.stored.clone()
+    }
+
     /// The item.
     pub(crate) fn item(&self) -> &Item {
         &self.item

@@ -67,7 +67,7 @@ impl api::Operations for DynamoDbStreams {
     }
 
     async fn get_records(&self, cx: &Cx, input: GetRecordsInput) -> Result<GetRecordsOutput> {
-        Ok(read::records(cx, &input)?)
+        Ok(read::records(cx, &input).await?)
     }
 
     async fn get_shard_iterator(&self, cx: &Cx, input: GetShardIteratorInput) -> Result<GetShardIteratorOutput> {

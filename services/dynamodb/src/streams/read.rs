@@ -8,9 +8,11 @@ use super::api::{
 };
 use super::store::{self, Event, RETENTION, Record, Stream};
 use crate::api::form::Attributes;
+use crate::encryption::{self, Keys};
 use crate::error::{Error, Result};
 use crate::metrics;
 use crate::request::{scope, table_name};
+use crate::rows;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Display;
 use std::time::Instant;
@@ -214,7 +216,7 @@ fn parse_iterator(given: &str) -> Option<(&str, u64, i64)> {
 ///
 /// # Errors
 /// When the iterator is none or too old, when what it stands at is no longer kept, and when the store fails.
-pub(crate) fn records(cx: &Cx, input: &GetRecordsInput) -> Result<GetRecordsOutput> {
+pub(crate) async fn records(cx: &Cx, input: &GetRecordsInput) -> Result<GetRecordsOutput> {
     let began = Instant::now();
     let limit = limit(input.limit, MAX_RECORDS)?;
     let invalid = || Error::validation("Invalid ShardIterator");
@@ -230,7 +232,8 @@ pub(crate) fn records(cx: &Cx, input: &GetRecordsInput) -> Result<GetRecordsOutp
     let mut shown = Vec::new();
     let mut at = position;
     let mut bytes = 0;
-    for (number, record) in store::records(&from, scope(cx), &stream.id, position, limit)? {
+    let found = store::records(&from, scope(cx), &stream.id, position, limit)?;
+    for (number, record) in opened(cx, &from, &stream, found).await? {
         let size = record.size()?;
         bytes += size;
         if bytes > MAX_BYTES && !shown.is_empty() {
@@ -246,6 +249,21 @@ pub(crate) fn records(cx: &Cx, input: &GetRecordsInput) -> Result<GetRecordsOutp
         records: Some(shown),
         next_shard_iterator: (!at_end).then(|| iterator(arn, at, cx.now_millis())),
     })
+}
+
+/// Records as they are, of which some may be sealed with keys of their table.
+async fn opened(cx: &Cx, from: &impl Read, stream: &Stream, found: Vec<(u64, Record)>) -> Result<Vec<(u64, Record)>> {
+    if !found.iter().any(|(_, record)| record.is_sealed()) {
+        return Ok(found);
+    }
+    let encryption = match (stream.ended, &stream.encryption) {
+        (Some(_), encryption) => encryption.clone(),
+        (None, _) => rows::table(from, scope(cx), &stream.table)?.and_then(|table| table.encryption),
+    };
+    let encryption = encryption.ok_or(Error::Locked)?;
+    let ring = encryption::ring_for(cx, &stream.table, &encryption).await?;
+    let keys = Keys { all: &encryption.keys, seals: false, ring: Some(&ring) };
+    found.into_iter().map(|(number, record)| Ok((number, record.opened(keys, &stream.id)?))).collect()
 }
 
 fn shown_record(cx: &Cx, stream: &Stream, position: u64, record: Record, size: usize) -> Result<ShownRecord> {

@@ -1,7 +1,8 @@
 //! What is kept of streams: what each is, how far it has come, and its records.
 
 use crate::compact::{self, ItemRef};
-use crate::error::Result;
+use crate::encryption::{Encryption, Keys};
+use crate::error::{Error, Result};
 use crate::policies::ResourcePolicy;
 use crate::rows::{Change, Scope};
 use crate::table::{KeySchema, Table};
@@ -94,6 +95,9 @@ pub struct Stream {
     /// When it was disabled, or its table deleted.
     #[n(6)]
     pub ended: Option<i64>,
+    /// What its records are sealed with, once it has ended; before that its table says it.
+    #[n(7)]
+    pub encryption: Option<Encryption>,
     /// Its policy, if it has one.
     #[n(8)]
     pub policy: Option<ResourcePolicy>,
@@ -130,6 +134,26 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it is sealed with a key of its table.
+    pub fn is_sealed(&self) -> bool {
+        // What is not sealed begins as items do.
+        ItemRef::open(&self.keys).is_err()
+    }
+
+    /// The record of a stream or a history as it is.
+    ///
+    /// # Errors
+    /// When it is damaged, or the key is not at hand.
+    pub fn opened(self, keys: Keys<'_>, id: &str) -> Result<Self> {
+        let open = |kept: Vec<u8>| Ok::<_, Error>(keys.open(&[id.as_bytes()], kept.into())?.to_vec());
+        Ok(Self {
+            keys: open(self.keys)?,
+            old: self.old.map(open).transpose()?,
+            new: self.new.map(open).transpose()?,
+            ..self
+        })
+    }
+
     /// Bytes by AWS's count: of the key and of the images.
     ///
     /// # Errors
@@ -252,14 +276,15 @@ pub fn append(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, stream: &Latest,
     compact::encode(&keys, &mut key_bytes);
     let shows_old = matches!(stream.view, View::OldImage | View::NewAndOldImages);
     let shows_new = matches!(stream.view, View::NewImage | View::NewAndOldImages);
-    let image = |item: &Option<Bytes>, shown: bool| item.as_ref().filter(|_| shown).map(|bytes| bytes.to_vec());
+    let seal = |bytes: Bytes| Ok::<_, Error>(table.keys().seal(&[stream.id.as_bytes()], bytes)?.to_vec());
+    let image = |item: &Option<Bytes>, shown: bool| item.clone().filter(|_| shown).map(seal).transpose();
     let record = Record {
         at: change.at,
         event,
         expired: change.expired,
-        keys: key_bytes,
-        old: image(&change.old, shows_old),
-        new: image(&change.new, shows_new),
+        keys: seal(key_bytes.into())?,
+        old: image(&change.old, shows_old)?,
+        new: image(&change.new, shows_new)?,
     };
     put_record(tx, scope, &stream.id, record)
 }

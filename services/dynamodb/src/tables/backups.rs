@@ -14,6 +14,7 @@ use crate::api::{
     CreateBackupInput, CreateBackupOutput, DeleteBackupOutput, DescribeBackupOutput, ListBackupsInput,
     ListBackupsOutput, RestoreTableFromBackupInput, RestoreTableFromBackupOutput,
 };
+use crate::encryption::{self, For};
 use crate::error::{Error, Result};
 use crate::request::{scope, table_arn, table_name};
 use crate::rows::{self, Scope, Sweep};
@@ -119,6 +120,9 @@ impl DynamoDb {
     /// When there is no such table, and when the store fails.
     pub(crate) async fn back_up(&self, cx: &Cx, input: CreateBackupInput) -> Result<CreateBackupOutput> {
         let (items, end) = (cx.random().uuid(), cx.random().text(8, "0123456789abcdef"));
+        if let Some(table) = encryption::before(self, cx, &input.table_name)? {
+            self.open(cx, For::Caller, &table).await?;
+        }
         let backup = cx
             .write(|tx| {
                 let table = self.backed_up(cx, tx, &input.table_name)?;
@@ -269,11 +273,16 @@ impl DynamoDb {
         if !input.backup_arn.contains("/backup/") {
             return Err(Error::validation("Invalid Backup ARN"));
         }
-        let wanted = Wanted { table: &input.target_table_name, id: &id, overrides };
+        let mut given = find(cx, &cx.read(), &input.backup_arn)?.table;
+        self.descriptions.attach(&mut given);
+        let asked = input.sse_specification_override.as_ref();
+        let encryption = self.encrypt_restored(cx, &given, &input.target_table_name, asked).await?;
+        let wanted = Wanted { table: &input.target_table_name, id: &id, overrides, encryption };
         let shown = cx
             .write(|tx| {
                 let backup = find(cx, tx, &input.backup_arn)?;
-                let source = Table { id: backup.items.clone(), ..backup.table.clone() };
+                let mut source = Table { id: backup.items.clone(), ..backup.table.clone() };
+                self.descriptions.attach(&mut source);
                 let restored = Restored {
                     backup: Some(input.backup_arn.clone()),
                     table: table_arn(cx, &backup.table.name),
@@ -358,6 +367,7 @@ fn described(cx: &Cx, backup: &Backup, status: &str) -> BackupDescription {
             local_secondary_indexes: Some(local.collect()),
             global_secondary_indexes: Some(global.collect()),
             stream_description: stream,
+            sse_description: encryption::description(table),
             time_to_live_description: table.ttl.as_ref().map(|attribute| TimeToLiveDescription {
                 time_to_live_status: Some("ENABLED".to_owned()),
                 attribute_name: Some(attribute.clone()),

@@ -4,7 +4,11 @@ use super::describe::description;
 use super::stream::{self, Wanted};
 use super::{schema, tags};
 use crate::DynamoDb;
+use crate::api::input::{
+    AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, ProvisionedThroughput,
+};
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
+use crate::encryption::{self, Attached};
 use crate::error::{Error, Result};
 use crate::insights;
 use crate::request::{scope, table_name};
@@ -32,46 +36,33 @@ impl DynamoDb {
         }
         let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
         let stream_id = cx.random().uuid();
-        let billing = schema::billing(input.billing_mode.as_deref(), input.provisioned_throughput.as_ref())?;
-        let given = input.attribute_definitions.ok_or_else(|| missing("attributeDefinitions"))?;
-        let attributes = schema::definitions(given)?;
-        let key = schema::table_key(&input.key_schema.ok_or_else(|| missing("keySchema"))?, &attributes)?;
-        schema::check_definitions(
-            &key,
-            input.local_secondary_indexes.as_deref(),
-            input.global_secondary_indexes.as_deref(),
-            &attributes,
-        )?;
-        let mut next_index = 1;
-        let local = schema::local_indexes(input.local_secondary_indexes, &key, &attributes, &mut next_index)?;
-        let global = schema::global_indexes(cx, input.global_secondary_indexes, &attributes, billing, &mut next_index)?;
-        schema::check_together(&local, &global)?;
-        let asked = Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() };
-        let allowance = schema::made(cx, billing, asked, Whose::Table)?;
+        let drafted = Draft {
+            name,
+            mode: input.billing_mode.as_deref(),
+            throughput: input.provisioned_throughput.as_ref(),
+            asked: Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() },
+            attributes: input.attribute_definitions.ok_or_else(|| missing("attributeDefinitions"))?,
+            key: &input.key_schema.ok_or_else(|| missing("keySchema"))?,
+            local: input.local_secondary_indexes,
+            global: input.global_secondary_indexes,
+        }
+        .table(cx)?;
         let policy = input.resource_policy.as_deref().map(|text| self.policy_of_new_table(cx, text)).transpose()?;
         let mut table = Table {
-            name: name.to_owned(),
-            id: cx.random().uuid(),
-            created: cx.now_millis(),
-            attributes,
-            key,
-            local,
-            global,
-            next_index,
-            billing,
             deletion_protection: input.deletion_protection_enabled == Some(true),
             class: input.table_class,
-            ttl: None,
-            on_demand_since: (billing == Billing::OnDemand).then_some(cx.now_millis()),
-            stream: None,
-            recovery: None,
-            restored: None,
-            allowance,
             policy,
-            insights: None,
+            ..drafted
         };
+        let wanted = input.sse_specification.as_ref().map_or(Ok(encryption::Wanted::Owned), encryption::wanted)?;
+        // A name that is taken leaves no grant behind.
+        if self.descriptions.any(&cx.read(), scope(cx), name)?.is_some() {
+            return Err(Error::table_exists(name));
+        }
+        table.encryption = self.encrypt(cx, name, &wanted).await?;
+        self.descriptions.attach(&mut table);
         cx.write(|tx| {
-            if self.descriptions.get(tx, scope(cx), &table.name)?.is_some() {
+            if self.descriptions.any(tx, scope(cx), &table.name)?.is_some() {
                 return Err(Error::table_exists(&table.name).into());
             }
             table.stream = None;
@@ -80,7 +71,7 @@ impl DynamoDb {
             }
             rows::put_table(tx, scope(cx), &table);
             rows::put_tags(tx, scope(cx), &table.id, &tags);
-            Ok(())
+            Ok(self.watch_key(cx, tx, &table)?)
         })
         .await?;
         let mut shown = description(cx, &cx.read(), &table, "CREATING")?;
@@ -99,9 +90,9 @@ impl DynamoDb {
     /// # Errors
     /// What AWS says, and when the store fails.
     pub(crate) async fn drop_table(&self, cx: &Cx, given: &str) -> Result<DeleteTableOutput> {
-        let shown = cx
+        let (shown, used) = cx
             .write(|tx| {
-                let mut table = (*self.table_of(cx, tx, given)?).clone();
+                let mut table = (*self.settled(cx, tx, given)?).clone();
                 if table.deletion_protection {
                     return Err(Error::validation(
                         "Resource cannot be deleted as it is currently protected against deletion. Disable deletion \
@@ -122,11 +113,66 @@ impl DynamoDb {
                 if !kept {
                     self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
                 }
-                Ok(shown)
+                Ok((shown, table.encryption.filter(|_| !kept)))
             })
             .await?;
+        self.let_go(cx, used.as_ref()).await?;
         self.throughput.forget(shown.table_id.as_deref().unwrap_or_default());
         Ok(DeleteTableOutput { table_description: Some(shown) })
+    }
+}
+
+/// What a new table shall be, as far as all that make one say it alike.
+pub(crate) struct Draft<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) mode: Option<&'a str>,
+    pub(crate) throughput: Option<&'a ProvisionedThroughput>,
+    pub(crate) asked: Asked<'a>,
+    pub(crate) attributes: Vec<AttributeDefinition>,
+    pub(crate) key: &'a [KeySchemaElement],
+    pub(crate) local: Option<Vec<LocalSecondaryIndex>>,
+    pub(crate) global: Option<Vec<GlobalSecondaryIndex>>,
+}
+
+impl Draft<'_> {
+    /// The table, with an id of its own.
+    ///
+    /// # Errors
+    /// What AWS says of a table that there cannot be.
+    pub(crate) fn table(self, cx: &Cx) -> Result<Table> {
+        let billing = schema::billing(self.mode, self.throughput)?;
+        let attributes = schema::definitions(self.attributes)?;
+        let key = schema::table_key(self.key, &attributes)?;
+        schema::check_definitions(&key, self.local.as_deref(), self.global.as_deref(), &attributes)?;
+        let mut next_index = 1;
+        let local = schema::local_indexes(self.local, &key, &attributes, &mut next_index)?;
+        let global = schema::global_indexes(cx, self.global, &attributes, billing, &mut next_index)?;
+        schema::check_together(&local, &global)?;
+        let allowance = schema::made(cx, billing, self.asked, Whose::Table)?;
+        Ok(Table {
+            name: self.name.to_owned(),
+            id: cx.random().uuid(),
+            created: cx.now_millis(),
+            attributes,
+            key,
+            local,
+            global,
+            next_index,
+            billing,
+            deletion_protection: false,
+            class: None,
+            ttl: None,
+            on_demand_since: (billing == Billing::OnDemand).then_some(cx.now_millis()),
+            stream: None,
+            recovery: None,
+            restored: None,
+            importing: false,
+            encryption: None,
+            ring: Attached::default(),
+            allowance,
+            policy: None,
+            insights: None,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::api::output::{
 use crate::api::{
     DescribeEndpointsOutput, DescribeLimitsOutput, DescribeTableOutput, ListTablesInput, ListTablesOutput,
 };
+use crate::encryption;
 use crate::error::{Error, Result};
 use crate::request::{scope, table_arn, table_name};
 use crate::rows::{self, Counts};
@@ -31,7 +32,7 @@ impl DynamoDb {
     pub(crate) fn describe(&self, cx: &Cx, given: &str) -> Result<DescribeTableOutput> {
         let from = cx.read();
         let table = self.table_of(cx, &from, given)?;
-        let mut shown = description(cx, &from, &table, "ACTIVE")?;
+        let mut shown = description(cx, &from, &table, status(&table))?;
         shown.warm_throughput = Some(settings::warm(self.throughput.warm(&table, None)));
         for (index, shown) in table.global.iter().zip(shown.global_secondary_indexes.iter_mut().flatten()) {
             shown.warm_throughput = Some(settings::warm_index(self.throughput.warm(&table, Some(index))));
@@ -45,7 +46,16 @@ impl DynamoDb {
     /// When there is none, and when the store fails.
     pub(crate) fn table_of(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
         let name = table_name(cx, given)?;
-        self.descriptions.get(from, scope(cx), name)?.ok_or_else(|| Error::table_not_found(name))
+        self.descriptions.any(from, scope(cx), name)?.ok_or_else(|| Error::table_not_found(name))
+    }
+
+    /// The same for what cannot be done while the table is being made.
+    ///
+    /// # Errors
+    /// When there is none, or it is being made, and when the store fails.
+    pub(crate) fn settled(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
+        let table = self.table_of(cx, from, given)?;
+        if table.importing { Err(Error::table_in_creation(&table.name)) } else { Ok(table) }
     }
 
     /// The names of tables, a page at a time.
@@ -80,6 +90,16 @@ pub(crate) fn limits() -> DescribeLimitsOutput {
 pub(crate) fn endpoints(cx: &Cx) -> DescribeEndpointsOutput {
     let here = Endpoint { address: cx.origin().host.clone(), cache_period_in_minutes: 1440 };
     DescribeEndpointsOutput { endpoints: vec![here] }
+}
+
+/// How a table stands.
+pub(crate) fn status(table: &Table) -> &'static str {
+    let inaccessible = table.encryption.as_ref().is_some_and(|encryption| encryption.inaccessible.is_some());
+    match (table.importing, inaccessible) {
+        (true, _) => "CREATING",
+        (false, true) => "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+        (false, false) => "ACTIVE",
+    }
 }
 
 /// A table as answers describe it.
@@ -127,6 +147,7 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
         }),
         latest_stream_label: table.stream.as_ref().map(|stream| stream.label.clone()),
         latest_stream_arn: table.stream.as_ref().map(|stream| stream_arn(cx, &table.name, &stream.label)),
+        sse_description: encryption::description(table),
         restore_summary: table.restored.as_ref().map(|restored| restore_summary(restored, false)),
         ..TableDescription::default()
     })

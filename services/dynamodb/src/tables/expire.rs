@@ -4,7 +4,10 @@
 use crate::DynamoDb;
 use crate::api::output::{TimeToLiveDescription, TimeToLiveSpecification};
 use crate::api::{DescribeTimeToLiveOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput};
+use crate::encryption::{self, For, LOOK};
 use crate::error::{Error, Result};
+use crate::exports::{self, Export, WAIT};
+use crate::imports::Import;
 use crate::items::write::Done;
 use crate::metrics;
 use crate::request::scope;
@@ -28,6 +31,10 @@ const SWEEP: &str = "sweep";
 const EXPIRE_BACKUP: &str = "expire-backup";
 const TRIM: &str = "trim-stream";
 const TRIM_HISTORY: &str = "trim-history";
+const EXPORT: &str = "export";
+const IMPORT: &str = "import";
+const CHECK_KEY: &str = "check-key";
+const SEAL: &str = "seal";
 
 impl DynamoDb {
     /// Sets the attribute that says when items expire, or takes it back.
@@ -39,8 +46,11 @@ impl DynamoDb {
         if wanted.attribute_name.is_empty() {
             return Err(Error::validation("TimeToLiveSpecification AttributeName must not be empty"));
         }
+        if let Some(table) = encryption::before(self, cx, &input.table_name)? {
+            self.open(cx, For::Caller, &table).await?;
+        }
         cx.write(|tx| {
-            let mut table = (*self.table_of(cx, tx, &input.table_name)?).clone();
+            let mut table = (*self.settled(cx, tx, &input.table_name)?).clone();
             match (&table.ttl, wanted.enabled) {
                 (Some(current), true) if *current == wanted.attribute_name => {
                     return Err(Error::validation("TimeToLive is already enabled").into());
@@ -173,6 +183,43 @@ impl DynamoDb {
         Ok(cx.tasks().schedule(cx, tx, SERVICE, &format!("{TRIM_HISTORY}:{history}"), TRIM_HISTORY, payload, at)?)
     }
 
+    /// Schedules the writing of an export.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_export(&self, cx: &Cx, tx: &mut Tx<'_>, export: &Export) -> Result<()> {
+        let task = format!("{EXPORT}:{}:{}:{}", cx.account(), cx.region(), export.id);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, EXPORT, export.payload(), cx.now())?)
+    }
+
+    /// Schedules the work of an import.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_import(&self, cx: &Cx, tx: &mut Tx<'_>, import: &Import) -> Result<()> {
+        let task = format!("{IMPORT}:{}:{}:{}", cx.account(), cx.region(), import.id);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, IMPORT, import.payload(), cx.now())?)
+    }
+
+    /// Schedules the looking after the key of a table.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_key_check(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<()> {
+        let at = cx.now().saturating_add(LOOK).unwrap_or(cx.now());
+        let task = format!("{CHECK_KEY}:{}", table.id);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, CHECK_KEY, format!("{}/{}", table.name, table.id), at)?)
+    }
+
+    /// Schedules the sealing of the rows of a table with its newest key.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn schedule_sealing(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<()> {
+        let task = format!("{SEAL}:{}", table.id);
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, SEAL, format!("{}/{}", table.name, table.id), cx.now())?)
+    }
+
     /// Does a task that was scheduled here.
     ///
     /// # Errors
@@ -183,6 +230,10 @@ impl DynamoDb {
             SWEEP => sweep(cx, &task.payload).await,
             EXPIRE_BACKUP => self.expire_backup(cx, &task.payload).await,
             TRIM => crate::streams::trim(cx, &task.payload).await,
+            EXPORT => self.run_export(cx, &task.payload).await,
+            IMPORT => self.run_import(cx, &task.payload).await,
+            CHECK_KEY => self.check_key(cx, &task.payload).await,
+            SEAL => self.seal_anew(cx, &task.payload).await,
             TRIM_HISTORY => self.trim_history(cx, &task.payload).await,
             other => Err(cx.broken(format!("dynamodb has no task `{other}`")).into()),
         }
@@ -190,6 +241,9 @@ impl DynamoDb {
 
     async fn expire(&self, cx: &Cx, name: &str) -> Result<Next> {
         let now = u64::try_from(cx.now().as_second()).unwrap_or(0);
+        if let Some(table) = encryption::before(self, cx, name)? {
+            self.open(cx, For::Itself, &table).await?;
+        }
         let done = cx
             .write(|tx| {
                 let Some(table) = self.descriptions.get(tx, scope(cx), name)? else { return Ok(None) };
@@ -228,6 +282,9 @@ async fn sweep(cx: &Cx, payload: &str) -> Result<Next> {
             Err(_) => return Ok(Next::Done),
         },
     };
+    if part == Sweep::Table && exports::needs(&cx.read(), scope(cx), table)? {
+        return Ok(Next::Again(cx.now().saturating_add(WAIT).unwrap_or(cx.now())));
+    }
     let more = cx.write(|tx| Ok(rows::sweep(tx, scope(cx), table, part, STEP)?)).await?;
     Ok(if more { Next::Again(cx.now()) } else { Next::Done })
 }

@@ -13,6 +13,7 @@ use crate::api::{
 };
 use crate::compact::ItemRef;
 use crate::error::{Error, Result};
+use crate::exports::{self, WAIT};
 use crate::request::{scope, table_arn, table_name};
 use crate::rows;
 use crate::streams::store::{self, Latest, View};
@@ -36,7 +37,10 @@ impl DynamoDb {
     /// # Errors
     /// When there is no such table, and when the store fails.
     pub(crate) fn describe_recovery(&self, cx: &Cx, given: &str) -> Result<DescribeContinuousBackupsOutput> {
-        let table = self.backed_up(cx, &cx.read(), given)?;
+        let from = cx.read();
+        let name = table_name(cx, given)?;
+        let table = self.descriptions.any(&from, scope(cx), name)?;
+        let table = table.ok_or_else(|| Error::table_of_backups_not_found(name))?;
         Ok(DescribeContinuousBackupsOutput { continuous_backups_description: Some(described(cx, &table)) })
     }
 
@@ -89,6 +93,9 @@ impl DynamoDb {
     /// When the store fails.
     pub(crate) async fn trim_history(&self, cx: &Cx, payload: &str) -> Result<Next> {
         let Some((table, id)) = payload.split_once('/') else { return Ok(Next::Done) };
+        if exports::needs(&cx.read(), scope(cx), id)? {
+            return Ok(Next::Again(cx.now().saturating_add(WAIT).unwrap_or(cx.now())));
+        }
         let (more, over) = cx
             .write(|tx| {
                 let table = self.descriptions.get(tx, scope(cx), table)?;
@@ -135,7 +142,10 @@ impl DynamoDb {
         };
         let wanted = wanted_moment(input.use_latest_restorable_time, input.restore_date_time)?;
         let id = cx.random().uuid();
-        let target = Wanted { table: &input.target_table_name, id: &id, overrides };
+        let asked = input.sse_specification_override.as_ref();
+        let given = self.backed_up(cx, &cx.read(), &source)?;
+        let encryption = self.encrypt_restored(cx, &given, &input.target_table_name, asked).await?;
+        let target = Wanted { table: &input.target_table_name, id: &id, overrides, encryption };
         let shown = cx
             .write(|tx| {
                 let source = self.backed_up(cx, tx, &source)?;
@@ -177,8 +187,9 @@ impl DynamoDb {
     /// When there is none, and when the store fails.
     pub(crate) fn backed_up(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
         let name = table_name(cx, given)?;
-        let found = self.descriptions.get(from, scope(cx), name)?;
-        found.ok_or_else(|| Error::table_of_backups_not_found(name))
+        let found = self.descriptions.any(from, scope(cx), name)?;
+        let table = found.ok_or_else(|| Error::table_of_backups_not_found(name))?;
+        if table.importing { Err(Error::backups_not_yet(name)) } else { Ok(table) }
     }
 }
 
@@ -203,7 +214,10 @@ fn second(millis: i64) -> Timestamp {
 }
 
 /// What was at the places that have been written since a moment.
-fn undone(from: &impl Read, cx: &Cx, table: &Table, history: &str, at: i64) -> Result<Instead> {
+///
+/// # Errors
+/// When the store fails or a stored item is damaged.
+pub(crate) fn undone(from: &impl Read, cx: &Cx, table: &Table, history: &str, at: i64) -> Result<Instead> {
     let mut instead = Instead::new();
     let mut position = store::first_since(from, scope(cx), history, at.saturating_add(1))?;
     loop {
@@ -211,6 +225,7 @@ fn undone(from: &impl Read, cx: &Cx, table: &Table, history: &str, at: i64) -> R
         let Some((last, _)) = records.last() else { return Ok(instead) };
         position = last + 1;
         for (_, record) in records {
+            let record = record.opened(table.keys(), history)?;
             let place = table.key_of(&ItemRef::open(&record.keys)?.to_item()?)?.bytes;
             // The first write since then found what was there then.
             instead.entry(place).or_insert_with(|| record.old.map(Bytes::from));

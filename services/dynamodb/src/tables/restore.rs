@@ -6,6 +6,7 @@ use super::{schema, update};
 use crate::DynamoDb;
 use crate::api::input::{GlobalSecondaryIndex, LocalSecondaryIndex, OnDemandThroughput, ProvisionedThroughput};
 use crate::api::output::TableDescription;
+use crate::encryption::Encryption;
 use crate::error::{Error, Result};
 use crate::request::{scope, table_name};
 use crate::rows::{self, Change, Rows, Scope};
@@ -27,6 +28,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) id: &'a str,
     /// In what it differs from the old one.
     pub(crate) overrides: Overrides,
+    /// What it is encrypted with.
+    pub(crate) encryption: Option<Encryption>,
 }
 
 /// In what the new table differs from the old one.
@@ -58,7 +61,7 @@ impl DynamoDb {
         instead: &Instead,
     ) -> Result<TableDescription> {
         let name = table_name(cx, wanted.table)?;
-        if self.descriptions.get(tx, scope(cx), name)?.is_some() {
+        if self.descriptions.any(tx, scope(cx), name)?.is_some() {
             return Err(Error::target_exists(name));
         }
         let mut table = Table {
@@ -71,6 +74,7 @@ impl DynamoDb {
             stream: None,
             recovery: None,
             restored: Some(restored.clone()),
+            encryption: wanted.encryption.clone(),
             allowance: anew(&source.allowance),
             policy: None,
             insights: None,
@@ -81,6 +85,8 @@ impl DynamoDb {
             index.insights = None;
         }
         overridden(cx, &mut table, &wanted.overrides)?;
+        self.descriptions.attach(&mut table);
+        self.watch_key(cx, tx, &table)?;
         rows::put_table(tx, scope(cx), &table);
         copy(tx, scope(cx), source, &table, instead, cx.now_millis())?;
         let mut shown = description(cx, tx, &table, "CREATING")?;

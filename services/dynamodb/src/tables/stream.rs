@@ -58,6 +58,7 @@ impl DynamoDb {
             created,
             key: table.key.clone(),
             ended: None,
+            encryption: None,
             policy: None,
         };
         store::put(tx, scope(cx), &stream);
@@ -75,6 +76,7 @@ impl DynamoDb {
         latest.enabled = false;
         if let Some(mut stream) = store::get(tx, scope(cx), &table.name, &latest.label)? {
             stream.ended = Some(cx.now_millis());
+            stream.encryption = table.encryption.clone();
             store::put(tx, scope(cx), &stream);
         }
         Ok(true)

@@ -8,6 +8,7 @@ use crate::api::input::{
     UpdateGlobalSecondaryIndexAction,
 };
 use crate::api::{UpdateTableInput, UpdateTableOutput};
+use crate::encryption::{self, For};
 use crate::error::{Error, Result};
 use crate::insights;
 use crate::metrics;
@@ -43,14 +44,22 @@ impl DynamoDb {
         let throughput = input.provisioned_throughput.as_ref();
         let mode = input.billing_mode.as_deref();
         let asked = Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() };
-        if throughput.is_none()
-            && asked.is_none()
-            && mode.is_none()
-            && updates.is_empty()
-            && stream.is_none()
-            && input.table_class.is_none()
-            && input.deletion_protection_enabled.is_none()
-        {
+        let others = throughput.is_some()
+            || !asked.is_none()
+            || mode.is_some()
+            || !updates.is_empty()
+            || stream.is_some()
+            || input.table_class.is_some()
+            || input.deletion_protection_enabled.is_some();
+        if let Some(specification) = &input.sse_specification {
+            if others {
+                return Err(Error::invalid(
+                    "Server-Side Encryption modification must be the only operation in the request",
+                ));
+            }
+            return self.change_encryption(cx, &input.table_name, specification).await;
+        }
+        if !others {
             return Err(Error::validation(
                 "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
                  SSESpecification or ReplicaUpdates is required",
@@ -59,9 +68,12 @@ impl DynamoDb {
         if none {
             return Err(Error::invalid("List of GlobalSecondaryIndexUpdates is empty"));
         }
+        if let Some(table) = encryption::before(self, cx, &input.table_name)?.filter(|_| !updates.is_empty()) {
+            self.open(cx, For::Caller, &table).await?;
+        }
         let (shown, filled) = cx
             .write(|tx| {
-                let mut table = (*self.table_of(cx, tx, &input.table_name)?).clone();
+                let mut table = (*self.settled(cx, tx, &input.table_name)?).clone();
                 change_billing(cx, &mut table, mode, throughput)?;
                 let billing = table.billing;
                 asked.follow(cx, &mut table.allowance, billing, Whose::Table, When::Changed)?;
