@@ -212,13 +212,18 @@ async fn compare(measure: &Measure, bare: &Server, peers: &[Peer]) -> Result<(),
         if round > 0 {
             limit.add(done, Duration::ZERO);
         }
+        let mut broken = Vec::new();
         for (peer, load, measured) in &mut all {
             let before = peer.server.cpu()?;
-            let done = load.run(span).await?;
-            if round > 0 {
-                measured.add(done, peer.server.cpu()?.saturating_sub(before));
+            match load.run(span).await {
+                Ok(done) if round > 0 => measured.add(done, peer.server.cpu()?.saturating_sub(before)),
+                Ok(_) => {}
+                Err(error) if OURS.contains(&peer.name) => return Err(error),
+                Err(_) => broken.push(peer.name),
             }
         }
+        broken.iter().for_each(|name| say(&format!("{}, {name}: breaks under this load", measure.operation)));
+        all.retain(|(peer, ..)| !broken.contains(&peer.name));
     }
     let rate = |name: &str| all.iter().find(|(peer, ..)| peer.name == name).map(|(_, _, measured)| measured.rate());
     for (peer, _, measured) in &all {
