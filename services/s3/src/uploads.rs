@@ -85,9 +85,9 @@ pub(crate) async fn create(
     };
     // Ids sort by the moment at which their uploads began, as lists of uploads do.
     let id = format!(
-        "{:012x}{}",
-        upload.initiated,
-        cx.random().text(52, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._")
+        "{:014x}{}",
+        cx.now().as_microsecond(),
+        cx.random().text(50, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._")
     );
     cx.write(|tx| {
         let bucket = bucket::open(cx, tx, &input.bucket, input.expected_bucket_owner.as_deref())?;
