@@ -27,9 +27,9 @@ use crate::tables::describe::moment;
 use filter::{Choice, Filter};
 use minicbor::{Decode, Encode};
 use undercast_kernel::{Cx, Deferred, Repeated};
-use undercast_store::{Order, Page, Part, Read, Tx, prefix_end};
+use undercast_store::{Read, Table as Rows, Tx};
 
-const EXPORTS: &str = "dynamodb.exports";
+static EXPORTS: Rows<Export> = Rows::new("dynamodb.exports");
 
 /// How long what an export needs waits to be swept.
 pub(crate) const WAIT: std::time::Duration = std::time::Duration::from_secs(60);
@@ -156,10 +156,7 @@ impl Target {
 
 impl Export {
     fn put(&self, tx: &mut Tx<'_>, scope: Scope<'_>) {
-        let mut bytes = Vec::new();
-        // Writing to a vector cannot fail.
-        let _infallible = minicbor::encode(self, &mut bytes);
-        tx.put(key(scope, &self.table.name, &self.id), bytes.into());
+        EXPORTS.put(tx, &key(scope, &self.table.name, &self.id), self);
     }
 
     fn arn(&self, cx: &Cx) -> String {
@@ -193,21 +190,22 @@ impl Export {
     }
 }
 
-fn key(scope: Scope<'_>, table: &str, id: &str) -> Vec<u8> {
-    let mut key = scope.rows(EXPORTS, table);
-    Part::encode(id, &mut key);
-    key
+/// The place of one.
+fn key<'a>(scope: Scope<'a>, table: &'a str, id: &'a str) -> (&'a str, &'a str, &'a str, &'a str) {
+    (scope.account, scope.region, table, id)
 }
 
 fn get(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &str, id: &str) -> Result<Option<Export>> {
-    Ok(from.get(&key(scope, table, id))?.map(|stored| minicbor::decode(&stored)).transpose()?)
+    Ok(EXPORTS.get(from, &key(scope, table, id))?)
 }
 
 /// The exports of a table, or all of an account and region.
 fn all(from: &(impl Read + ?Sized), scope: Scope<'_>, table: Option<&str>) -> Result<Vec<Export>> {
-    let prefix = table.map_or_else(|| scope.prefix(EXPORTS), |table| scope.rows(EXPORTS, table));
-    let page = Page { end: prefix_end(&prefix), start: prefix, order: Order::Ascending, limit: usize::MAX };
-    from.scan(&page)?.into_iter().map(|(_, stored)| Ok(minicbor::decode(&stored)?)).collect()
+    let found = match table {
+        Some(table) => EXPORTS.all(from, &(scope.account, scope.region, table))?,
+        None => EXPORTS.all(from, &(scope.account, scope.region))?,
+    };
+    Ok(found.into_iter().map(|entry| entry.row).collect())
 }
 
 /// Whether an export still needs the rows of a table or the history, whichever has this id.

@@ -39,7 +39,7 @@ impl DynamoDb {
         let Some(mut export) = get(&cx.read(), scope(cx), table, id)? else { return Ok(Next::Done) };
         if export.is_over(cx.now_millis()) {
             cx.write(|tx| {
-                tx.delete(super::key(scope(cx), table, id));
+                super::EXPORTS.delete(tx, &super::key(scope(cx), table, id));
                 Ok(())
             })
             .await?;

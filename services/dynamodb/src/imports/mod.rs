@@ -30,9 +30,9 @@ use crate::throughput::settings::{self, Asked};
 use minicbor::{Decode, Encode};
 use records::Format;
 use undercast_kernel::{Cx, Deferred};
-use undercast_store::{Order, Page, Part, Read, Tx, prefix_end};
+use undercast_store::{Read, Table as Rows, Tx};
 
-const IMPORTS: &str = "dynamodb.imports";
+static IMPORTS: Rows<Import> = Rows::new("dynamodb.imports");
 
 /// Most imports of an account and region that are done at a time.
 const MOST: usize = 50;
@@ -119,10 +119,7 @@ struct Counts {
 
 impl Import {
     fn put(&self, tx: &mut Tx<'_>, scope: Scope<'_>) {
-        let mut bytes = Vec::new();
-        // Writing to a vector cannot fail.
-        let _infallible = minicbor::encode(self, &mut bytes);
-        tx.put(key(scope, &self.table.name, &self.id), bytes.into());
+        IMPORTS.put(tx, &key(scope, &self.table.name, &self.id), self);
     }
 
     fn arn(&self, cx: &Cx) -> String {
@@ -157,21 +154,22 @@ impl Import {
     }
 }
 
-fn key(scope: Scope<'_>, table: &str, id: &str) -> Vec<u8> {
-    let mut key = scope.rows(IMPORTS, table);
-    Part::encode(id, &mut key);
-    key
+/// The place of one.
+fn key<'a>(scope: Scope<'a>, table: &'a str, id: &'a str) -> (&'a str, &'a str, &'a str, &'a str) {
+    (scope.account, scope.region, table, id)
 }
 
 fn get(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &str, id: &str) -> Result<Option<Import>> {
-    Ok(from.get(&key(scope, table, id))?.map(|stored| minicbor::decode(&stored)).transpose()?)
+    Ok(IMPORTS.get(from, &key(scope, table, id))?)
 }
 
 /// The imports into tables of a name, or all of an account and region.
 fn all(from: &(impl Read + ?Sized), scope: Scope<'_>, table: Option<&str>) -> Result<Vec<Import>> {
-    let prefix = table.map_or_else(|| scope.prefix(IMPORTS), |table| scope.rows(IMPORTS, table));
-    let page = Page { end: prefix_end(&prefix), start: prefix, order: Order::Ascending, limit: usize::MAX };
-    from.scan(&page)?.into_iter().map(|(_, stored)| Ok(minicbor::decode(&stored)?)).collect()
+    let found = match table {
+        Some(table) => IMPORTS.all(from, &(scope.account, scope.region, table))?,
+        None => IMPORTS.all(from, &(scope.account, scope.region))?,
+    };
+    Ok(found.into_iter().map(|entry| entry.row).collect())
 }
 
 /// What a request says of the objects, checked.

@@ -77,7 +77,7 @@ impl DynamoDb {
         let Some(mut import) = get(&cx.read(), scope(cx), table, id)? else { return Ok(Next::Done) };
         if import.is_over(cx.now_millis()) {
             cx.write(|tx| {
-                tx.delete(super::key(scope(cx), table, id));
+                super::IMPORTS.delete(tx, &super::key(scope(cx), table, id));
                 Ok(())
             })
             .await?;
