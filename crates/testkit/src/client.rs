@@ -323,6 +323,14 @@ impl Call {
                 input.write(&mut w);
                 request.body = w.finish().into();
             }
+            Protocol::AwsCbor => {
+                let target = format!("{}.{}", self.api.target_prefix.unwrap_or_default(), self.operation.name);
+                set(&mut request, "x-amz-target", &target);
+                set(&mut request, "content-type", undercast_wire::protocol::aws_cbor_type(self.api));
+                let mut w = CborWriter::aws();
+                input.write(&mut w);
+                request.body = w.finish().into();
+            }
             Protocol::Cbor => {
                 request.path =
                     format!("/service/{}/operation/{}", self.api.rpc_name.unwrap_or_default(), self.operation.name);
@@ -441,7 +449,14 @@ impl Call {
     fn decode(&self, status: u16, headers: &http::HeaderMap, body: &Bytes) -> Json {
         let schema = self.operation.output;
         let mut unknown = Vec::new();
+        let streamed = |m: &&undercast_wire::schema::Member| matches!(m.shape, Shape::Structure(of) if of.event_stream);
+        if let (Some(member), Protocol::Json | Protocol::AwsCbor) =
+            (schema.members.iter().find(streamed), self.protocol)
+        {
+            return json!({member.name: events(body)});
+        }
         let fields = match self.protocol {
+            Protocol::AwsCbor => cbor::aws_structure(body, schema, &mut unknown).expect("a CBOR answer"),
             Protocol::Json => json_read::structure(body, schema, &mut unknown).expect("a JSON answer"),
             Protocol::Cbor => cbor::structure(body, schema, &mut unknown).expect("a CBOR answer"),
             Protocol::Query | Protocol::Ec2 => {
@@ -520,9 +535,10 @@ impl Call {
             let message = json.get("message").or(json.get("Message")).cloned().unwrap_or_default();
             return json!({"code": code, "message": message, "error": json});
         }
-        if self.protocol == Protocol::Cbor {
+        if matches!(self.protocol, Protocol::Cbor | Protocol::AwsCbor) {
             let code = headers.get("x-amzn-errortype").and_then(|v| v.to_str().ok()).unwrap_or_default();
-            return json!({"code": code, "message": String::from_utf8_lossy(body)});
+            let message = cbor::texts(body).into_iter().find(|(name, _)| name == "message");
+            return json!({"code": code, "message": message.map(|(_, text)| text)});
         }
         let Ok(Some(root)) = xml_read::parse(body) else { return json!({"code": "", "message": ""}) };
         let error = if root.name == "Error" { Some(&root) } else { find(&root, "Error") };
