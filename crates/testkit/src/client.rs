@@ -79,9 +79,9 @@ impl Answer {
 }
 
 /// What is being called.
-struct Call {
+pub(crate) struct Call {
     api: &'static undercast_wire::Service,
-    operation: &'static Operation,
+    pub(crate) operation: &'static Operation,
     protocol: Protocol,
 }
 
@@ -114,7 +114,7 @@ impl Client {
     }
 
     /// Encodes and signs.
-    fn prepare(&self, service: &str, operation: &str, input: Json, body: Option<Bytes>) -> (Call, Request) {
+    pub(crate) fn prepare(&self, service: &str, operation: &str, input: Json, body: Option<Bytes>) -> (Call, Request) {
         let found = self.services.iter().find(|s| s.api().name == service);
         let api = found.unwrap_or_else(|| panic!("no service {service}")).api();
         let found = api.operations.iter().find(|o| o.name == operation);
@@ -301,7 +301,7 @@ impl Call {
         }
     }
 
-    fn answer(&self, status: u16, headers: http::HeaderMap, body: Bytes) -> Answer {
+    pub(crate) fn answer(&self, status: u16, headers: http::HeaderMap, body: Bytes) -> Answer {
         let json = if status < 300 { self.decode(status, &headers, &body) } else { self.decode_error(&headers, &body) };
         Answer { status, headers, body, json }
     }
