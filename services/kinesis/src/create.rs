@@ -83,6 +83,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateStreamInput) -> Result<()>
             policy: None,
             secret: cx.random().bytes::<32>().to_vec(),
             changed: Changes::default(),
+            over: 0,
         };
         for shard in ranges(wanted.shards, cx.now_millis()) {
             SHARDS.put(tx, &(stream.place(&cx), u64::from(shard.number)), &shard);

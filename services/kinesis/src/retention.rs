@@ -50,6 +50,7 @@ async fn change(cx: &Cx, name: &StreamName, hours: i32, increases: bool) -> Resu
             );
             return Err(error::invalid(message).into());
         }
+        stream.over = stream.horizon(cx.now_millis());
         stream.retention_hours = hours;
         stream.status = Status::Updating(Change::Setting);
         settle::plan(cx, tx, &stream)

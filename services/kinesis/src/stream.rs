@@ -74,6 +74,9 @@ pub(crate) struct Stream {
     pub(crate) secret: Vec<u8>,
     #[n(15)]
     pub(crate) changed: Changes,
+    /// What came before this moment was over when it was last said how long records are kept, in milliseconds since 1970.
+    #[n(16)]
+    pub(crate) over: i64,
 }
 
 /// When what may be done so many times a day was done, in milliseconds since 1970.
@@ -283,7 +286,7 @@ impl Stream {
 
     /// What is older than this is kept no more, in milliseconds since 1970.
     pub(crate) fn horizon(&self, now: i64) -> i64 {
-        now - i64::from(self.retention_hours) * HOUR
+        (now - i64::from(self.retention_hours) * HOUR).max(self.over)
     }
 
     pub(crate) fn arn(&self, cx: &Cx) -> String {

@@ -69,6 +69,7 @@ async fn a_key_that_cannot_be_used_refuses_writers_and_readers_after_five_minute
     let key = key(&client).await;
     start(&client, &key).await;
     put(&client, "a", "x").await;
+    assert_eq!(all(&client, SHARD).await, ["x"]);
     client.call("kms", "DisableKey", json!({"KeyId": key})).await.ok();
     put(&client, "a", "y").await;
     assert_eq!(all(&client, SHARD).await, ["x", "y"]);

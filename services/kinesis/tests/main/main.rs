@@ -19,5 +19,5 @@ use undercast_testkit::conformance;
 async fn conformance_cases_hold_on_every_protocol() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let coverage = conformance::run(&folder, "kinesis", support::services).await;
-    assert!(coverage.cases < 1, "{coverage:?}");
+    assert!(coverage.cases > 200, "{coverage:?}");
 }

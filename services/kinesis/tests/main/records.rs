@@ -108,7 +108,7 @@ async fn what_is_older_than_its_retention_is_not_read() {
     let number = json!({"StartingSequenceNumber": old["SequenceNumber"]});
     let place = iterator(&client, SHARD, "AT_SEQUENCE_NUMBER", number).await;
     assert_eq!(texts(&get(&client, &place, json!({})).await), ["new"], "what is gone is passed over");
-    // More of it stays when it is told so in time.
+    // More of it stays when it is told so in time; what was over comes not back.
     call(&client, "IncreaseStreamRetentionPeriod", json!({"StreamName": "s", "RetentionPeriodHours": 8760})).await.ok();
     settled(&client).await;
     cloud.kernel.advance(Duration::from_secs(300 * 24 * 3600)).await.unwrap();
