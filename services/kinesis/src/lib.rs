@@ -18,6 +18,7 @@ pub mod api {
 
 mod account;
 mod batch;
+mod cfn;
 mod consumers;
 mod create;
 mod describe;

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::policy::MapContext;
+use undercast_kernel::resources::ResourceType;
 use undercast_kernel::{Access, Answer, Cx, Failure, Next, Result, Service, Task};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
 use crate::{
-    Kinesis, account, api, consumers, create, describe, encryption, get, mode, monitoring, name, permission, policies, put,
+    Kinesis, account, api, cfn, consumers, create, describe, encryption, get, mode, monitoring, name, permission, policies, put,
     reshard, retention, settle, shards, subscribe, tags,
 };
 
@@ -39,6 +40,10 @@ impl Service for Kinesis {
 
     fn data_events(&self) -> &'static [&'static str] {
         &["GetRecords", "GetShardIterator", "PutRecord", "PutRecords", "SubscribeToShard"]
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![Box::new(cfn::Stream), Box::new(cfn::StreamConsumer), Box::new(cfn::ResourcePolicy)]
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {

@@ -10,6 +10,8 @@ mod pushed;
 mod records;
 mod shards;
 mod support;
+mod templates;
+mod told;
 
 use std::path::Path;
 
