@@ -9,6 +9,7 @@ use crate::compact::{self, ItemRef, MapRef, ValueRef};
 use crate::encryption::{self, Attached, Ring};
 use crate::error::Result;
 use crate::key::slot;
+use crate::destinations::Destinations;
 use crate::streams::store as streams;
 use crate::table::{BASE, Index, IndexProjection, Table};
 use crate::value::Item;
@@ -314,6 +315,9 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
     }
     if let Some(recovery) = &table.recovery {
         streams::append(tx, scope, table, &recovery.history, change)?;
+    }
+    if let Some(feed) = table.destinations.as_ref().and_then(Destinations::feed) {
+        streams::append(tx, scope, table, feed, change)?;
     }
     Ok(written)
 }

@@ -8,6 +8,7 @@ use crate::expression::update::{Action, Update};
 use crate::insights::Insights;
 use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key, encode_keys};
 use crate::policies::ResourcePolicy;
+use crate::destinations::Destinations;
 use crate::streams::store::Latest;
 use crate::throughput::Allowance;
 use crate::value::{AttributeValue, Item, Type};
@@ -82,6 +83,9 @@ pub struct Table {
     /// Whether its keys are counted.
     #[n(22)]
     pub insights: Option<Insights>,
+    /// The streams of Kinesis to which its writes go.
+    #[n(26)]
+    pub destinations: Option<Destinations>,
 }
 
 /// The history of a table.
