@@ -25,8 +25,6 @@ const MAKING: usize = 5;
 const MADE_AFTER: i64 = 100;
 /// Consumers of one page, where nothing else is said.
 const PAGE: i32 = 100;
-/// A token is good for so long, in milliseconds.
-const TOKEN_LIFE: i64 = 300_000;
 const LIST: &str = "kinesis.ListStreamConsumers";
 
 /// A consumer.
@@ -233,7 +231,7 @@ pub(crate) fn list(cx: &Cx, input: api::ListStreamConsumersInput) -> Result<api:
     let scope = format!("{LIST}/{}", stream.id);
     let after = match &input.next_token {
         None => None,
-        Some(token) => Some(read_token(cx, &scope, token)?),
+        Some(token) => Some(error::read_token(cx, &scope, token)?),
     };
     let limit = usize::try_from(input.max_results.unwrap_or(PAGE)).unwrap_or(1);
     let place = stream.place(cx);
@@ -241,19 +239,8 @@ pub(crate) fn list(cx: &Cx, input: api::ListStreamConsumersInput) -> Result<api:
     let mut rows = CONSUMERS.page(&from, &place, after.as_ref(), Order::Ascending, limit.saturating_add(1))?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let expires = cx.now_millis() + TOKEN_LIFE;
+    let expires = cx.now_millis() + error::TOKEN_LIFE;
     let next = rows.last().filter(|_| more).map(|last| paging::token(&scope, &format!("{expires}/{}", last.row.name)));
     let consumers = rows.iter().map(|entry| entry.row.show(cx, &name)).collect();
     Ok(api::ListStreamConsumersOutput { consumers: Some(consumers), next_token: next })
-}
-
-fn read_token(cx: &Cx, scope: &str, token: &str) -> Result<String> {
-    let invalid = || error::invalid("The provided NextToken is invalid.");
-    let position = paging::position(scope, token).ok_or_else(invalid)?;
-    let (expires, name) = position.split_once('/').ok_or_else(invalid)?;
-    if expires.parse::<i64>().map_err(|_| invalid())? < cx.now_millis() {
-        let message = "The NextToken has expired: it is valid for 300 seconds.";
-        return Err(errors::expired_next_token_exception(message).into());
-    }
-    Ok(name.to_owned())
 }

@@ -3,7 +3,7 @@
 use undercast_kernel::store::{Order, Read};
 use undercast_kernel::{Cx, Result, paging};
 
-use crate::api::{self, errors, output};
+use crate::api::{self, output};
 use crate::consumers::CONSUMERS;
 use crate::name::StreamName;
 use crate::stream::{STREAMS, Shard, Stream, moment, shard_name, shard_number};
@@ -123,13 +123,10 @@ pub(crate) async fn summary(
 pub(crate) fn list(cx: &Cx, input: api::ListStreamsInput) -> Result<api::ListStreamsOutput> {
     const LIST: &str = "kinesis.ListStreams";
     let after = match (&input.next_token, input.exclusive_start_stream_name) {
-        (Some(token), None) => match paging::position(LIST, token) {
-            Some(position) => Some(position),
-            None => return Err(error::invalid("The provided NextToken is invalid.").into()),
-        },
+        (Some(token), None) => Some(error::read_token(cx, LIST, token)?),
         (Some(_), Some(_)) => {
             let message = "NextToken and ExclusiveStartStreamName cannot be provided together.";
-            return Err(errors::invalid_argument_exception(message).into());
+            return Err(error::invalid(message).into());
         }
         (None, after) => after,
     };
@@ -147,8 +144,9 @@ pub(crate) fn list(cx: &Cx, input: api::ListStreamsInput) -> Result<api::ListStr
         stream_creation_timestamp: Some(moment(entry.row.created)),
     });
     let last = rows.last().filter(|_| has_more_streams);
+    let expires = cx.now_millis() + error::TOKEN_LIFE;
     Ok(api::ListStreamsOutput {
-        next_token: last.map(|entry| paging::token(LIST, &entry.row.name)),
+        next_token: last.map(|entry| paging::token(LIST, &format!("{expires}/{}", entry.row.name))),
         stream_summaries: Some(summaries.collect()),
         stream_names: rows.iter().map(|entry| entry.row.name.clone()).collect(),
         has_more_streams,

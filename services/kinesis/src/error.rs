@@ -3,11 +3,26 @@
 //! Source: messages that AWS gave, as its users and the tests of other emulators tell them; where none is known, the sentence
 //! of the API reference.
 
-use undercast_kernel::AwsError;
+use undercast_kernel::{AwsError, Cx, Result, paging};
 
 use crate::api::errors;
 use crate::name::StreamName;
 use crate::stream::{Stream, shard_name};
+
+/// A token of a list is good for so long, in milliseconds.
+pub(crate) const TOKEN_LIFE: i64 = 300_000;
+
+/// The place that a token of a list holds behind the moment at which it expires.
+pub(crate) fn read_token(cx: &Cx, list: &str, token: &str) -> Result<String> {
+    let none = || invalid("The provided NextToken is invalid.");
+    let position = paging::position(list, token).ok_or_else(none)?;
+    let (expires, place) = position.split_once('/').ok_or_else(none)?;
+    if expires.parse::<i64>().map_err(|_| none())? < cx.now_millis() {
+        let message = "The NextToken has expired: it is valid for 300 seconds.";
+        return Err(errors::expired_next_token_exception(message).into());
+    }
+    Ok(place.to_owned())
+}
 
 pub(crate) fn no_stream(name: &StreamName) -> AwsError {
     errors::resource_not_found_exception(format!("Stream {} under account {} not found.", name.name, name.account))

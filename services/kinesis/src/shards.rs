@@ -3,7 +3,7 @@
 use undercast_kernel::store::Read;
 use undercast_kernel::{Cx, Failure, Result, paging};
 
-use crate::api::{self, errors, input};
+use crate::api::{self, input};
 use crate::describe::{show, visible};
 use crate::name::StreamName;
 use crate::stream::{Shard, Stream, shard_number};
@@ -11,8 +11,6 @@ use crate::{Kinesis, error, settle};
 
 /// Shards of one page, where nothing else is said.
 const PAGE: i32 = 1000;
-/// A token is good for so long, in milliseconds.
-const TOKEN_LIFE: i64 = 300_000;
 const LIST: &str = "kinesis.ListShards";
 
 /// Which shards are meant.
@@ -75,25 +73,24 @@ struct Position {
     name: String,
     meant: Meant,
     after: u32,
-    expires: i64,
 }
 
 impl Position {
-    fn token(&self) -> String {
+    fn token(&self, now: i64) -> String {
         let (kind, number) = match self.meant {
             Meant::All => (0, 0),
             Meant::After(number) => (1, i64::from(number)),
             Meant::OpenAt(moment) => (2, moment),
             Meant::OpenSince(moment) => (3, moment),
         };
-        let Self { stream, name, after, expires, .. } = self;
+        let Self { stream, name, after, .. } = self;
+        let expires = now + error::TOKEN_LIFE;
         paging::token(LIST, &format!("{expires}/{stream}/{name}/{kind}/{number}/{after}"))
     }
 
-    fn parse(token: &str) -> Option<Self> {
-        let text = paging::position(LIST, token)?;
+    /// Takes apart what stands behind the moment at which it expires.
+    fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('/');
-        let expires = parts.next()?.parse().ok()?;
         let stream = parts.next()?.parse().ok()?;
         let name = parts.next()?.to_owned();
         let (kind, number) = (parts.next()?, parts.next()?.parse::<i64>().ok()?);
@@ -103,7 +100,7 @@ impl Position {
             "2" => Meant::OpenAt(number),
             _ => Meant::OpenSince(number),
         };
-        Some(Self { stream, name, meant, after: parts.next()?.parse().ok()?, expires })
+        Some(Self { stream, name, meant, after: parts.next()?.parse().ok()? })
     }
 }
 
@@ -152,11 +149,10 @@ fn page(
         name: stream.name.clone(),
         meant,
         after: last.number,
-        expires: cx.now_millis() + TOKEN_LIFE,
     });
     Ok(api::ListShardsOutput {
         shards: Some(shards.iter().map(show).collect()),
-        next_token: next.map(|position| position.token()),
+        next_token: next.map(|position| position.token(cx.now_millis())),
     })
 }
 
@@ -168,12 +164,8 @@ fn read_token(cx: &Cx, input: &api::ListShardsInput, token: &str) -> Result<Posi
     } else if input.stream_creation_timestamp.is_some() {
         "StreamCreationTimestamp"
     } else {
-        let position = Position::parse(token).ok_or_else(|| error::invalid("The provided NextToken is invalid."))?;
-        if position.expires < cx.now_millis() {
-            let message = "The NextToken has expired: it is valid for 300 seconds.";
-            return Err(errors::expired_next_token_exception(message).into());
-        }
-        return Ok(position);
+        let place = error::read_token(cx, LIST, token)?;
+        return Position::parse(&place).ok_or_else(|| error::invalid("The provided NextToken is invalid.").into());
     };
     Err(error::invalid(format!("NextToken and {beside} cannot be provided together.")).into())
 }

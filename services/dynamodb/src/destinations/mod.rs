@@ -227,7 +227,7 @@ impl DynamoDb {
         cx: &Cx,
         input: EnableKinesisStreamingDestinationInput,
     ) -> Result<DisableKinesisStreamingDestinationOutput> {
-        self.table_of(cx, &cx.read(), &input.table_name)?;
+        self.settled(cx, &cx.read(), &input.table_name)?;
         check_stream(cx, &input.stream_arn).await?;
         let configuration = input.enable_kinesis_streaming_configuration;
         let precision = configuration.and_then(|given| given.approximate_creation_date_time_precision);

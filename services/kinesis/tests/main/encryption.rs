@@ -66,6 +66,9 @@ async fn what_is_written_under_a_key_is_sealed_and_opened() {
 #[tokio::test]
 async fn a_key_that_cannot_be_used_refuses_writers_and_readers_after_five_minutes() {
     let (cloud, client) = with_stream(1).await;
+    let longer = json!({"StreamName": "s", "RetentionPeriodHours": 240});
+    call(&client, "IncreaseStreamRetentionPeriod", longer).await.ok();
+    settled(&client).await;
     let key = key(&client).await;
     start(&client, &key).await;
     put(&client, "a", "x").await;
@@ -86,7 +89,9 @@ async fn a_key_that_cannot_be_used_refuses_writers_and_readers_after_five_minute
         assert_eq!(call(&client, operation, input).await.code(), "KMSInvalidStateException", "{operation}");
     }
     cloud.kernel.advance(Duration::from_secs(8 * 24 * 3600)).await.unwrap();
-    for (operation, input) in [("PutRecord", input), ("PutRecords", many)] {
+    let place = iterator(&client, SHARD, "TRIM_HORIZON", json!({})).await;
+    let read = json!({"ShardIterator": place});
+    for (operation, input) in [("PutRecord", input), ("PutRecords", many), ("GetRecords", read)] {
         assert_eq!(call(&client, operation, input).await.code(), "KMSNotFoundException", "{operation}");
     }
 }
@@ -106,6 +111,20 @@ async fn a_key_that_nobody_can_write_with_is_refused() {
     let none = json!({"StreamName": "s", "EncryptionType": "NONE", "KeyId": key});
     assert_eq!(call(&client, "StartStreamEncryption", none.clone()).await.code(), "InvalidArgumentException");
     assert_eq!(call(&client, "StopStreamEncryption", none).await.code(), "InvalidArgumentException");
+}
+
+#[tokio::test]
+async fn encryption_is_changed_twenty_five_times_a_day() {
+    let (_cloud, client) = with_stream(1).await;
+    let input = json!({"StreamName": "s", "EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"});
+    for n in 0..25 {
+        let operation = if n % 2 == 0 { "StartStreamEncryption" } else { "StopStreamEncryption" };
+        call(&client, operation, input.clone()).await.ok();
+        settled(&client).await;
+    }
+    for operation in ["StopStreamEncryption", "StartStreamEncryption"] {
+        assert_eq!(call(&client, operation, input.clone()).await.code(), "LimitExceededException", "{operation}");
+    }
 }
 
 #[tokio::test]

@@ -174,6 +174,9 @@ async fn shards_and_streams_come_by_page() {
     assert_eq!(page["StreamSummaries"][1]["StreamARN"], ARN);
     let rest = call(&client, "ListStreams", json!({"NextToken": page["NextToken"]})).await.ok();
     assert_eq!((&rest["StreamNames"], &rest["HasMoreStreams"]), (&json!(["t"]), &json!(false)));
+    cloud.kernel.advance(Duration::from_secs(301)).await.unwrap();
+    let expired = call(&client, "ListStreams", json!({"NextToken": page["NextToken"]})).await;
+    assert_eq!(expired.code(), "ExpiredNextTokenException");
     let rest = call(&client, "ListStreams", json!({"ExclusiveStartStreamName": "r"})).await.ok();
     assert_eq!(rest["StreamNames"], json!(["s", "t"]));
 }
@@ -265,4 +268,56 @@ async fn a_commitment_lasts_a_day_and_lets_streams_be_warm() {
     let ended = call(&client, "DescribeAccountSettings", json!({})).await.ok();
     assert_eq!(ended["MinimumThroughputBillingCommitment"]["Status"], "DISABLED");
     assert!(ended["MinimumThroughputBillingCommitment"]["EndedAt"].is_number());
+}
+
+#[tokio::test]
+async fn a_stream_that_changes_cannot_be_changed() {
+    let (cloud, client) = with_stream(2).await;
+    call(&client, "UpdateAccountSettings", json!({"MinimumThroughputBillingCommitment": {"Status": "ENABLED"}})).await.ok();
+    cloud.kernel.clock().freeze();
+    call(&client, "CreateStream", json!({"StreamName": "new", "ShardCount": 1})).await.ok();
+    let new = "arn:aws:kinesis:us-east-1:000000000000:stream/new";
+    for (operation, input) in [
+        ("RemoveTagsFromStream", json!({"StreamName": "new", "TagKeys": ["a"]})),
+        ("TagResource", json!({"ResourceARN": new, "Tags": {"a": "b"}})),
+        ("UntagResource", json!({"ResourceARN": new, "TagKeys": ["a"]})),
+    ] {
+        assert_eq!(call(&client, operation, input).await.code(), "ResourceInUseException", "{operation}");
+    }
+    let longer = json!({"StreamName": "s", "RetentionPeriodHours": 48});
+    call(&client, "IncreaseStreamRetentionPeriod", longer).await.ok();
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "111111111111"},
+        "Action": "kinesis:PutRecord", "Resource": ARN}]}).to_string();
+    let key = json!({"StreamName": "s", "EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"});
+    for (operation, input) in [
+        ("DecreaseStreamRetentionPeriod", json!({"StreamName": "s", "RetentionPeriodHours": 24})),
+        ("DeleteResourcePolicy", json!({"ResourceARN": ARN})),
+        ("DisableEnhancedMonitoring", json!({"StreamName": "s", "ShardLevelMetrics": ["ALL"]})),
+        ("EnableEnhancedMonitoring", json!({"StreamName": "s", "ShardLevelMetrics": ["ALL"]})),
+        ("MergeShards", json!({"StreamName": "s", "ShardToMerge": "0", "AdjacentShardToMerge": "1"})),
+        ("PutResourcePolicy", json!({"ResourceARN": ARN, "Policy": policy})),
+        ("RegisterStreamConsumer", json!({"StreamARN": ARN, "ConsumerName": "c"})),
+        ("SplitShard", json!({"StreamName": "s", "ShardToSplit": "0", "NewStartingHashKey": "9"})),
+        ("StartStreamEncryption", key.clone()),
+        ("StopStreamEncryption", key),
+        ("UpdateMaxRecordSize", json!({"StreamARN": ARN, "MaxRecordSizeInKiB": 2048})),
+        ("UpdateShardCount", json!({"StreamName": "s", "TargetShardCount": 4, "ScalingType": "UNIFORM_SCALING"})),
+        ("UpdateStreamMode", json!({"StreamARN": ARN, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}})),
+        ("UpdateStreamRecordDistributionStrategy", json!({"StreamARN": ARN, "RecordDistributionStrategy": "AUTO"})),
+        ("UpdateStreamWarmThroughput", json!({"StreamARN": ARN, "WarmThroughputMiBps": 4})),
+    ] {
+        assert_eq!(call(&client, operation, input).await.code(), "ResourceInUseException", "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_shards_in_a_region() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client().in_region("eu-central-1");
+    call(&client, "CreateStream", json!({"StreamName": "s", "ShardCount": 1000})).await.ok();
+    settled(&client).await;
+    let split = json!({"StreamName": "s", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "9"});
+    assert_eq!(call(&client, "SplitShard", split).await.code(), "LimitExceededException");
+    let scale = json!({"StreamName": "s", "TargetShardCount": 1001, "ScalingType": "UNIFORM_SCALING"});
+    assert_eq!(call(&client, "UpdateShardCount", scale).await.code(), "LimitExceededException");
 }
