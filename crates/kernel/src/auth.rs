@@ -231,7 +231,9 @@ pub fn unreadable(why: &Unreadable, protocol: Protocol, s3: bool) -> AwsError {
         (Unreadable::Query(_), _) if s3 => AwsError::new("AuthorizationQueryParametersError", 400, message),
         (Unreadable::Incomplete(_), _) if s3 => AwsError::new("AuthorizationHeaderMalformed", 400, message),
         (Unreadable::Scheme, _) if s3 => AwsError::new("InvalidArgument", 400, "Unsupported Authorization Type"),
-        (_, Protocol::Json | Protocol::Cbor | Protocol::AwsCbor) => AwsError::new("IncompleteSignatureException", 400, message),
+        (_, Protocol::Json | Protocol::Cbor | Protocol::AwsCbor) => {
+            AwsError::new("IncompleteSignatureException", 400, message)
+        }
         (_, Protocol::RestJson) => AwsError::new("IncompleteSignatureException", 403, message),
         _ => AwsError::new("IncompleteSignature", 400, message),
     }

@@ -6,10 +6,10 @@
 
 use crate::capacity::index_units;
 use crate::compact::{self, ItemRef, MapRef, ValueRef};
+use crate::destinations::Destinations;
 use crate::encryption::{self, Attached, Ring};
 use crate::error::Result;
 use crate::key::slot;
-use crate::destinations::Destinations;
 use crate::streams::store as streams;
 use crate::table::{BASE, Index, IndexProjection, Table};
 use crate::value::Item;

@@ -1,6 +1,7 @@
 //! What is kept of a table: its keys, its indexes, its settings.
 
 use crate::compact::{Corrupt, MapRef, ValueRef};
+use crate::destinations::Destinations;
 use crate::encryption::{Attached, Encryption, Keys};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
@@ -8,7 +9,6 @@ use crate::expression::update::{Action, Update};
 use crate::insights::Insights;
 use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key, encode_keys};
 use crate::policies::ResourcePolicy;
-use crate::destinations::Destinations;
 use crate::streams::store::Latest;
 use crate::throughput::Allowance;
 use crate::value::{AttributeValue, Item, Type};

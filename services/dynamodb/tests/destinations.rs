@@ -78,7 +78,10 @@ async fn writes_go_to_a_stream_in_the_form_that_aws_documents() {
     begin(&client).await;
     put(&client, "before", "x").await;
     let told = enable(&client, Json::Null).await;
-    assert_eq!((&told["DestinationStatus"], &told["StreamArn"], &told["TableName"]), (&json!("ENABLING"), &json!(ARN), &json!("table")));
+    assert_eq!(
+        (&told["DestinationStatus"], &told["StreamArn"], &told["TableName"]),
+        (&json!("ENABLING"), &json!(ARN), &json!("table"))
+    );
     put(&client, "a", "one").await;
     put(&client, "a", "one").await;
     put(&client, "a", "two").await;
@@ -88,7 +91,13 @@ async fn writes_go_to_a_stream_in_the_form_that_aws_documents() {
     assert_eq!(names, ["INSERT", "MODIFY", "REMOVE"]);
     let (first, second, third) = (&all[0], &all[1], &all[2]);
     assert_eq!(
-        (&first["awsRegion"], &first["eventSource"], &first["tableName"], &first["recordFormat"], &first["userIdentity"]),
+        (
+            &first["awsRegion"],
+            &first["eventSource"],
+            &first["tableName"],
+            &first["recordFormat"],
+            &first["userIdentity"]
+        ),
         (&json!("us-east-1"), &json!("aws:dynamodb"), &json!("table"), &json!("application/json"), &Json::Null)
     );
     assert_eq!(first["eventID"].as_str().unwrap().len(), 36);
@@ -114,11 +123,14 @@ async fn moments_are_told_in_the_precision_that_is_wanted() {
     let micros = &records(&client, 1).await[0]["dynamodb"];
     assert!(micros["ApproximateCreationDateTime"].as_i64().unwrap() > 1_700_000_000_000_000);
     assert_eq!(micros["ApproximateCreationDateTimePrecision"], "MICROSECOND");
-    let update = |precision: &str| {
-        json!({"TableName": "table", "StreamArn": ARN, "UpdateKinesisStreamingConfiguration": {"ApproximateCreationDateTimePrecision": precision}})
-    };
+    let update = |precision: &str| json!({"TableName": "table", "StreamArn": ARN, "UpdateKinesisStreamingConfiguration": {"ApproximateCreationDateTimePrecision": precision}});
     let same = call(&client, "UpdateKinesisStreamingDestination", update("MICROSECOND")).await;
-    assert!(same.json["message"].as_str().unwrap().starts_with("Invalid Request: Precision is already set to the desired value"));
+    assert!(
+        same.json["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("Invalid Request: Precision is already set to the desired value")
+    );
     let told = call(&client, "UpdateKinesisStreamingDestination", update("MILLISECOND")).await.ok();
     assert_eq!(told["DestinationStatus"], "UPDATING");
     let all = until(&client, "ACTIVE").await;
@@ -279,7 +291,8 @@ async fn a_template_says_where_writes_go() {
     let none = with(Json::Null);
     tables.update(&cx, "table", &other.properties, &none).await.unwrap();
     let told = call(&client, "DescribeKinesisStreamingDestination", json!({"TableName": "table"})).await.ok();
-    let statuses: Vec<&Json> = told["KinesisDataStreamDestinations"].as_array().unwrap().iter().map(|d| &d["DestinationStatus"]).collect();
+    let statuses: Vec<&Json> =
+        told["KinesisDataStreamDestinations"].as_array().unwrap().iter().map(|d| &d["DestinationStatus"]).collect();
     assert_eq!(statuses, ["DISABLED", "DISABLED"]);
     tables.delete(&cx, "table", &none.properties).await.unwrap();
 }

@@ -133,13 +133,7 @@ pub(crate) fn from(
 
 /// The index of the first record that came at a moment or later, in milliseconds since 1970; that of what comes next where
 /// there is none. `end` is the latter.
-pub(crate) fn since(
-    cx: &Cx,
-    read: &(impl Read + ?Sized),
-    of: (&Stream, u32),
-    moment: i64,
-    end: u64,
-) -> Result<u64> {
+pub(crate) fn since(cx: &Cx, read: &(impl Read + ?Sized), of: (&Stream, u32), moment: i64, end: u64) -> Result<u64> {
     // All rows at `low` or before it are older, and what stands at `high` or behind it is not.
     let (mut low, mut high) = (0, end);
     while low < high {

@@ -90,8 +90,7 @@ async fn settings(cx: &Cx, name: &str, before: &Properties, after: &Properties) 
     let hours = |of| Ok::<_, Failure>(number(of, "RetentionPeriodHours")?.unwrap_or(i64::from(DAY)));
     let (was, wanted) = (hours(before)?, hours(after)?);
     if was != wanted {
-        let operation =
-            if wanted > was { "IncreaseStreamRetentionPeriod" } else { "DecreaseStreamRetentionPeriod" };
+        let operation = if wanted > was { "IncreaseStreamRetentionPeriod" } else { "DecreaseStreamRetentionPeriod" };
         ask(cx, operation, name, json!({"RetentionPeriodHours": wanted})).await?;
     }
     let (was, wanted) = (texts(before, "DesiredShardLevelMetrics"), texts(after, "DesiredShardLevelMetrics"));
@@ -117,7 +116,8 @@ async fn settings(cx: &Cx, name: &str, before: &Properties, after: &Properties) 
 async fn capacity(cx: &Cx, name: &str, before: &Properties, after: &Properties) -> Result<()> {
     let told = summary(cx, name).await?;
     let is = text(&told["StreamModeDetails"]["StreamMode"]);
-    let wanted = mode(after).unwrap_or_else(|| if after.contains_key("ShardCount") { "PROVISIONED" } else { ON_DEMAND }.to_owned());
+    let wanted = mode(after)
+        .unwrap_or_else(|| if after.contains_key("ShardCount") { "PROVISIONED" } else { ON_DEMAND }.to_owned());
     let warm = number(after, "WarmThroughputMiBps")?;
     if is != wanted {
         let mut more = json!({"StreamModeDetails": {"StreamMode": wanted}});
@@ -125,7 +125,8 @@ async fn capacity(cx: &Cx, name: &str, before: &Properties, after: &Properties) 
             more["WarmThroughputMiBps"] = json!(warm);
         }
         ask(cx, "UpdateStreamMode", name, more).await?;
-    } else if let Some(warm) = warm.filter(|warm| number(before, "WarmThroughputMiBps").is_ok_and(|b| b != Some(*warm))) {
+    } else if let Some(warm) = warm.filter(|warm| number(before, "WarmThroughputMiBps").is_ok_and(|b| b != Some(*warm)))
+    {
         ask(cx, "UpdateStreamWarmThroughput", name, json!({"WarmThroughputMiBps": warm})).await?;
     }
     if let Some(count) = number(after, "ShardCount")?.filter(|count| told["OpenShardCount"] != json!(*count)) {
@@ -261,7 +262,9 @@ impl ResourceType for StreamConsumer {
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
         let input = json!({"ConsumerARN": id});
-        Box::pin(async move { unless_gone(cx.refreshed().call("kinesis", "DeregisterStreamConsumer", input).await, GONE) })
+        Box::pin(
+            async move { unless_gone(cx.refreshed().call("kinesis", "DeregisterStreamConsumer", input).await, GONE) },
+        )
     }
 }
 

@@ -121,7 +121,8 @@ pub(crate) async fn register(
         let all = CONSUMERS.all(tx, &stream.place(cx))?;
         let (name, account) = (&consumer.name, cx.account());
         if all.iter().any(|entry| entry.row.name == *name) {
-            let message = format!("Consumer {name} under stream {} already exists for account {account}.", stream.arn(cx));
+            let message =
+                format!("Consumer {name} under stream {} already exists for account {account}.", stream.arn(cx));
             return Err(errors::resource_in_use_exception(message).into());
         }
         let committed = account::settings(cx, tx)?.is_committed(cx.now_millis());
@@ -133,7 +134,10 @@ pub(crate) async fn register(
             } else {
                 format!("there can be at most {most} consumers registered with a stream")
             };
-            let message = format!("Consumer {name} cannot be registered with stream {} under account {account}: {why}.", stream.name);
+            let message = format!(
+                "Consumer {name} cannot be registered with stream {} under account {account}: {why}.",
+                stream.name
+            );
             return Err(errors::limit_exceeded_exception(message).into());
         }
         CONSUMERS.put(tx, &(stream.place(cx), name), &consumer);

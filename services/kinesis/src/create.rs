@@ -9,9 +9,7 @@ use crate::account::{self, Settings};
 use crate::api::{self, errors};
 use crate::consumers::CONSUMERS;
 use crate::name::StreamName;
-use crate::stream::{
-    Changes, DAY, HEADS, HashKey, Head, NEXT_ID, RECORD_KIB, SHARDS, STREAMS, Shard, Status, Stream,
-};
+use crate::stream::{Changes, DAY, HEADS, HashKey, Head, NEXT_ID, RECORD_KIB, SHARDS, STREAMS, Shard, Status, Stream};
 use crate::{error, mode, retention, settle, tags};
 
 /// The shards of a stream of which nobody said how many it shall have.

@@ -31,19 +31,25 @@ pub(crate) fn no_stream(name: &StreamName) -> AwsError {
 /// A shard that a reader names.
 pub(crate) fn no_shard(name: &StreamName, shard: &str) -> AwsError {
     let StreamName { name, account } = name;
-    errors::resource_not_found_exception(format!("Shard {shard} in stream {name} under account {account} does not exist"))
+    errors::resource_not_found_exception(format!(
+        "Shard {shard} in stream {name} under account {account} does not exist"
+    ))
 }
 
 /// A shard that is to be split or merged, or whose name is none.
 pub(crate) fn shard_not_found(name: &StreamName, shard: &str) -> AwsError {
     let StreamName { name, account } = name;
-    errors::resource_not_found_exception(format!("Could not find shard {shard} in stream {name} under account {account}."))
+    errors::resource_not_found_exception(format!(
+        "Could not find shard {shard} in stream {name} under account {account}."
+    ))
 }
 
 pub(crate) fn not_active(name: &StreamName, stream: &Stream) -> AwsError {
     let StreamName { name, account } = name;
     let state = stream.status.name();
-    errors::resource_in_use_exception(format!("Stream {name} under account {account} not ACTIVE, instead in state {state}"))
+    errors::resource_in_use_exception(format!(
+        "Stream {name} under account {account} not ACTIVE, instead in state {state}"
+    ))
 }
 
 pub(crate) fn exists(name: &StreamName) -> AwsError {
@@ -67,7 +73,8 @@ pub(crate) fn invalid(message: impl Into<String>) -> AwsError {
 /// A value that breaks a rule of the model which only the service can check.
 pub(crate) fn violates(path: &str, value: Option<&str>, constraint: &str) -> AwsError {
     let value = value.map_or("null".to_owned(), |v| format!("'{v}'"));
-    let message = format!("1 validation error detected: Value {value} at '{path}' failed to satisfy constraint: {constraint}");
+    let message =
+        format!("1 validation error detected: Value {value} at '{path}' failed to satisfy constraint: {constraint}");
     errors::validation_exception(message)
 }
 

@@ -227,11 +227,7 @@ pub(crate) fn children(layout: &Layout, number: u32) -> Vec<output::ChildShard> 
     layout.children(number).map(show).collect()
 }
 
-pub(crate) async fn records(
-    service: &Kinesis,
-    cx: &Cx,
-    input: api::GetRecordsInput,
-) -> Result<api::GetRecordsOutput> {
+pub(crate) async fn records(service: &Kinesis, cx: &Cx, input: api::GetRecordsInput) -> Result<api::GetRecordsOutput> {
     let began = Instant::now();
     let from = cx.read();
     let (iterator, stream) = Iterator::parse(cx, &from, &input.shard_iterator)?;

@@ -32,11 +32,15 @@ pub(crate) fn check_warm(settings: &Settings, now: i64, on_demand: bool, wanted:
         return Err(errors::validation_exception(message).into());
     }
     if !settings.is_committed(now) {
-        let message = "WarmThroughputMiBps is only supported for accounts that have MinimumThroughputBillingCommitment enabled.";
+        let message =
+            "WarmThroughputMiBps is only supported for accounts that have MinimumThroughputBillingCommitment enabled.";
         return Err(errors::validation_exception(message).into());
     }
     if wanted.is_some_and(|wanted| wanted > MOST_WARM) {
-        return Err(errors::limit_exceeded_exception(format!("WarmThroughputMiBps cannot be greater than {MOST_WARM}.")).into());
+        return Err(errors::limit_exceeded_exception(format!(
+            "WarmThroughputMiBps cannot be greater than {MOST_WARM}."
+        ))
+        .into());
     }
     Ok(())
 }
@@ -150,7 +154,10 @@ pub(crate) async fn update_record_size(cx: &Cx, input: api::UpdateMaxRecordSizeI
 }
 
 /// "The change takes effect immediately."
-pub(crate) async fn update_distribution(cx: &Cx, input: api::UpdateStreamRecordDistributionStrategyInput) -> Result<()> {
+pub(crate) async fn update_distribution(
+    cx: &Cx,
+    input: api::UpdateStreamRecordDistributionStrategyInput,
+) -> Result<()> {
     let name = StreamName::from_arn(cx, &input.stream_arn)?;
     cx.write(|tx| {
         let mut stream = name.find_active(cx, tx)?;

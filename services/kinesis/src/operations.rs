@@ -10,8 +10,8 @@ use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
 use crate::{
-    Kinesis, account, api, cfn, consumers, create, describe, encryption, get, mode, monitoring, name, permission, policies, put,
-    reshard, retention, settle, shards, subscribe, tags,
+    Kinesis, account, api, cfn, consumers, create, describe, encryption, get, mode, monitoring, name, permission,
+    policies, put, reshard, retention, settle, shards, subscribe, tags,
 };
 
 impl Service for Kinesis {

@@ -186,7 +186,8 @@ impl Resharding {
     }
 
     fn add(&mut self, at: usize, from: HashKey, to: HashKey, parent: u32, adjacent: Option<u32>) {
-        let shard = Shard { number: self.next, from, to, parent: Some(parent), adjacent, created: self.now, closed: None };
+        let shard =
+            Shard { number: self.next, from, to, parent: Some(parent), adjacent, created: self.now, closed: None };
         self.next += 1;
         self.changed.push(shard.clone());
         self.open.insert(at, shard);
@@ -201,8 +202,7 @@ impl Resharding {
     /// Merges the shard at a place with the one behind it.
     fn merge(&mut self, at: usize, named_first: bool) {
         let (lower, upper) = (self.close(at), self.close(at));
-        let (parent, adjacent) =
-            if named_first { (lower.number, upper.number) } else { (upper.number, lower.number) };
+        let (parent, adjacent) = if named_first { (lower.number, upper.number) } else { (upper.number, lower.number) };
         self.add(at, lower.from, upper.to, parent, Some(adjacent));
     }
 

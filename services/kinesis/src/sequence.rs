@@ -55,7 +55,8 @@ impl Sequence {
         let low = u128::from(middle) << 64 | u128::from(bottom);
         let shard = u32::try_from(low >> 4 & u128::from(u32::MAX)).ok()?;
         let index = (top & 0xffff) << 48 | lower(low >> 80) & ((1 << 48) - 1);
-        let found = Self { made: top >> 20 & ((1 << 36) - 1), shard, index, second: lower(low >> 36) & ((1 << 36) - 1) };
+        let found =
+            Self { made: top >> 20 & ((1 << 36) - 1), shard, index, second: lower(low >> 36) & ((1 << 36) - 1) };
         (found.words() == [top, middle, bottom]).then_some(found)
     }
 }
@@ -125,7 +126,9 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused() {
-        for text in ["", "0", "17", "x", "-1", &"9".repeat(129), "49544985256907370027570885864065577703022652638596431875"] {
+        for text in
+            ["", "0", "17", "x", "-1", &"9".repeat(129), "49544985256907370027570885864065577703022652638596431875"]
+        {
             assert_eq!(Sequence::parse(text), None, "{text}");
         }
     }

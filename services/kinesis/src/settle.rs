@@ -42,7 +42,11 @@ pub(crate) fn plan(cx: &Cx, tx: &mut Tx<'_>, stream: &Stream) -> Result<()> {
 
 /// Waits for a stream whose status is one of those that shall pass, and gives the context of the moment after it.
 pub(crate) async fn wait<'a>(cx: &'a Cx, name: &StreamName, shall_pass: fn(&Status) -> bool) -> Result<Cow<'a, Cx>> {
-    let passing = |cx: &Cx| Ok::<_, undercast_kernel::Failure>(STREAMS.get(&cx.read(), &cx.key(&name.name))?.filter(|s| shall_pass(&s.status)));
+    let passing = |cx: &Cx| {
+        Ok::<_, undercast_kernel::Failure>(
+            STREAMS.get(&cx.read(), &cx.key(&name.name))?.filter(|s| shall_pass(&s.status)),
+        )
+    };
     let Some(stream) = passing(cx)? else { return Ok(Cow::Borrowed(cx)) };
     if cx.kernel().clock().ahead().1 {
         return Ok(Cow::Borrowed(cx));

@@ -182,9 +182,8 @@ impl Subscription {
         let signals = self.cx.signals();
         let named = self.name.stream.find(&self.cx, &self.cx.read());
         // Of a stream that is gone there are no bells, and the look tells so.
-        let topics = named.map(|stream| {
-            (stream.topic(&self.cx, self.shard), consumers::topic(&self.cx, &stream, &self.consumer))
-        });
+        let topics = named
+            .map(|stream| (stream.topic(&self.cx, self.shard), consumers::topic(&self.cx, &stream, &self.consumer)));
         let (shard, gone) = topics.unwrap_or_default();
         (signals.of(&shard), signals.of(&gone))
     }
@@ -281,8 +280,7 @@ fn exception(error: &AwsError) -> Message {
         _ => ("InternalFailureException", Box::new(output::InternalFailureException { message })),
     };
     let text = |name: &str, value: &str| (name.to_owned(), HeaderValue::String(value.to_owned()));
-    let headers =
-        vec![text(":message-type", "exception"), text(":exception-type", name), text(":content-type", JSON)];
+    let headers = vec![text(":message-type", "exception"), text(":exception-type", name), text(":content-type", JSON)];
     let mut json = JsonWriter::new();
     shape.write(&mut json);
     Message { headers, payload: json.finish().into() }

@@ -115,7 +115,10 @@ pub(crate) async fn untag(cx: &Cx, input: api::UntagResourceInput) -> Result<()>
     remove(cx, &Resource::parse(cx, &input.resource_arn)?, &input.tag_keys).await
 }
 
-pub(crate) fn list_of_resource(cx: &Cx, input: &api::ListTagsForResourceInput) -> Result<api::ListTagsForResourceOutput> {
+pub(crate) fn list_of_resource(
+    cx: &Cx,
+    input: &api::ListTagsForResourceInput,
+) -> Result<api::ListTagsForResourceOutput> {
     let found = of(cx, &cx.read(), &Resource::parse(cx, &input.resource_arn)?)?;
     Ok(api::ListTagsForResourceOutput { tags: Some(list(&found)) })
 }

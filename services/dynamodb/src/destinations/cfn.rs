@@ -48,7 +48,8 @@ pub(crate) async fn direct(cx: &Cx, table: &str, before: Option<&Json>, now: Opt
         }
         if let Some(new) = new {
             let configuration = json!({"ApproximateCreationDateTimePrecision": precision(now)});
-            let input = json!({"TableName": table, "StreamArn": new, "EnableKinesisStreamingConfiguration": configuration});
+            let input =
+                json!({"TableName": table, "StreamArn": new, "EnableKinesisStreamingConfiguration": configuration});
             cx.refreshed().call("dynamodb", "EnableKinesisStreamingDestination", input).await?;
             until(cx, table, new, "ACTIVE").await?;
         }
@@ -56,7 +57,8 @@ pub(crate) async fn direct(cx: &Cx, table: &str, before: Option<&Json>, now: Opt
     }
     if let Some(stream) = new.filter(|_| precision(before) != precision(now)) {
         let configuration = json!({"ApproximateCreationDateTimePrecision": precision(now)});
-        let input = json!({"TableName": table, "StreamArn": stream, "UpdateKinesisStreamingConfiguration": configuration});
+        let input =
+            json!({"TableName": table, "StreamArn": stream, "UpdateKinesisStreamingConfiguration": configuration});
         cx.refreshed().call("dynamodb", "UpdateKinesisStreamingDestination", input).await?;
         until(cx, table, stream, "ACTIVE").await?;
     }

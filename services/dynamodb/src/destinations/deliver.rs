@@ -227,7 +227,13 @@ impl Pump {
     }
 
     /// Records as they are, of which some may be sealed with keys of their table.
-    async fn opened(&self, cx: &Cx, table: &Table, feed: &str, found: Vec<(u64, Record)>) -> Result<Vec<(u64, Record)>> {
+    async fn opened(
+        &self,
+        cx: &Cx,
+        table: &Table,
+        feed: &str,
+        found: Vec<(u64, Record)>,
+    ) -> Result<Vec<(u64, Record)>> {
         if !found.iter().any(|(_, record)| record.is_sealed()) {
             return Ok(found);
         }

@@ -85,7 +85,8 @@ async fn a_key_that_cannot_be_used_refuses_writers_and_readers_after_five_minute
     let read = json!({"ShardIterator": place});
     assert_eq!(call(&client, "GetRecords", read.clone()).await.code(), "KMSDisabledException");
     client.call("kms", "ScheduleKeyDeletion", json!({"KeyId": key, "PendingWindowInDays": 7})).await.ok();
-    for (operation, input) in [("PutRecord", input.clone()), ("PutRecords", many.clone()), ("GetRecords", read.clone())] {
+    for (operation, input) in [("PutRecord", input.clone()), ("PutRecords", many.clone()), ("GetRecords", read.clone())]
+    {
         assert_eq!(call(&client, operation, input).await.code(), "KMSInvalidStateException", "{operation}");
     }
     cloud.kernel.advance(Duration::from_secs(8 * 24 * 3600)).await.unwrap();
@@ -134,7 +135,8 @@ async fn writers_need_the_right_to_make_data_keys_and_readers_that_to_decrypt() 
     start(&client, &key).await;
     put(&client, "a", "x").await;
     client.call("iam", "CreateUser", json!({"UserName": "u"})).await.ok();
-    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kinesis:*", "Resource": "*"}]});
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kinesis:*", "Resource": "*"}]});
     let attach = json!({"UserName": "u", "PolicyName": "p", "PolicyDocument": policy.to_string()});
     client.call("iam", "PutUserPolicy", attach).await.ok();
     let made = client.call("iam", "CreateAccessKey", json!({"UserName": "u"})).await.ok()["AccessKey"].clone();

@@ -60,7 +60,10 @@ async fn a_shard_takes_a_thousand_records_a_second() {
     }
     cloud.kernel.advance(Duration::from_secs(1)).await.unwrap();
     let all = entries(500, 1, "0");
-    assert_eq!(call(&client, "PutRecords", json!({"StreamName": "s", "Records": all})).await.ok()["FailedRecordCount"], 0);
+    assert_eq!(
+        call(&client, "PutRecords", json!({"StreamName": "s", "Records": all})).await.ok()["FailedRecordCount"],
+        0
+    );
 }
 
 #[tokio::test]
@@ -110,7 +113,10 @@ async fn a_call_can_be_tried_out_once_a_second() {
     for (operation, input) in [
         ("PutRecord", json!({"StreamName": "s", "PartitionKey": "k", "Data": "", "DryRun": true})),
         ("PutRecords", json!({"StreamName": "s", "Records": entries(1, 1, "0"), "DryRun": true})),
-        ("GetShardIterator", json!({"StreamARN": ARN, "ShardId": SHARD, "ShardIteratorType": "LATEST", "DryRun": true})),
+        (
+            "GetShardIterator",
+            json!({"StreamARN": ARN, "ShardId": SHARD, "ShardIteratorType": "LATEST", "DryRun": true}),
+        ),
         ("GetRecords", json!({"ShardIterator": place, "DryRun": true})),
     ] {
         cloud.kernel.advance(Duration::from_secs(1)).await.unwrap();

@@ -58,16 +58,20 @@ async fn reshard(client: &Client, step: &Step) {
             let shard = &shards[turn % shards.len()];
             let (from, to) = range(shard);
             let middle = from + (to - from) / 2 + 1;
-            ("SplitShard", json!({"StreamName": "s", "ShardToSplit": shard["ShardId"], "NewStartingHashKey": middle.to_string()}))
+            (
+                "SplitShard",
+                json!({"StreamName": "s", "ShardToSplit": shard["ShardId"], "NewStartingHashKey": middle.to_string()}),
+            )
         }
         Step::Merge(turn) if shards.len() > 1 => {
             let at = turn % (shards.len() - 1);
             let [one, other] = [&shards[at]["ShardId"], &shards[at + 1]["ShardId"]];
             ("MergeShards", json!({"StreamName": "s", "ShardToMerge": one, "AdjacentShardToMerge": other}))
         }
-        Step::Scale(target) => {
-            ("UpdateShardCount", json!({"StreamName": "s", "TargetShardCount": target, "ScalingType": "UNIFORM_SCALING"}))
-        }
+        Step::Scale(target) => (
+            "UpdateShardCount",
+            json!({"StreamName": "s", "TargetShardCount": target, "ScalingType": "UNIFORM_SCALING"}),
+        ),
         _ => return,
     };
     let answer = call(client, operation, input).await;
@@ -78,7 +82,8 @@ async fn reshard(client: &Client, step: &Step) {
 
 /// What a reader gets who reads shards after their parents.
 async fn read(client: &Client) -> Vec<String> {
-    let shards = call(client, "ListShards", json!({"StreamName": "s"})).await.ok()["Shards"].as_array().unwrap().clone();
+    let shards =
+        call(client, "ListShards", json!({"StreamName": "s"})).await.ok()["Shards"].as_array().unwrap().clone();
     let mut done = BTreeSet::new();
     let mut found = Vec::new();
     while done.len() < shards.len() {

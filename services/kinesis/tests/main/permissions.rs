@@ -10,7 +10,10 @@ const OTHER: &str = "111111111111";
 async fn user(client: &Client, statements: Json) -> Client {
     client.call("iam", "CreateUser", json!({"UserName": "u"})).await;
     let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
-    client.call("iam", "PutUserPolicy", json!({"UserName": "u", "PolicyName": "p", "PolicyDocument": policy})).await.ok();
+    client
+        .call("iam", "PutUserPolicy", json!({"UserName": "u", "PolicyName": "p", "PolicyDocument": policy}))
+        .await
+        .ok();
     let made = client.call("iam", "CreateAccessKey", json!({"UserName": "u"})).await.ok()["AccessKey"].clone();
     let keys = Credentials::new(made["AccessKeyId"].as_str().unwrap(), made["SecretAccessKey"].as_str().unwrap());
     holding(client, keys)
@@ -100,7 +103,8 @@ async fn a_policy_of_a_stream_lets_another_account_write_and_read() {
     assert_eq!(call(&client, "GetResourcePolicy", json!({"ResourceARN": ARN})).await.ok()["Policy"], "{}");
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": OTHER},
         "Action": ["kinesis:PutRecord", "kinesis:PutRecords", "kinesis:GetShardIterator", "kinesis:GetRecords",
-                   "kinesis:ListShards", "kinesis:DescribeStreamSummary"], "Resource": ARN}]}).to_string();
+                   "kinesis:ListShards", "kinesis:DescribeStreamSummary"], "Resource": ARN}]})
+    .to_string();
     call(&client, "PutResourcePolicy", json!({"ResourceARN": ARN, "Policy": policy})).await.ok();
     assert_eq!(call(&client, "GetResourcePolicy", json!({"ResourceARN": ARN})).await.ok()["Policy"], policy);
     call(&other, "PutRecord", write.clone()).await.ok();
@@ -127,11 +131,13 @@ async fn a_policy_of_a_consumer_lets_another_account_subscribe() {
     let arn = call(&client, "RegisterStreamConsumer", made).await.ok()["Consumer"]["ConsumerARN"].clone();
     call(&client, "DescribeStreamConsumer", json!({"ConsumerARN": arn})).await.ok();
     put(&client, "k", "x").await;
-    let input = json!({"ConsumerARN": arn, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "TRIM_HORIZON"}});
+    let input =
+        json!({"ConsumerARN": arn, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "TRIM_HORIZON"}});
     let denied = other.listen("kinesis", "SubscribeToShard", input.clone()).await.err().unwrap();
     assert_eq!(denied.code(), "AccessDeniedException");
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": OTHER},
-        "Action": ["kinesis:SubscribeToShard", "kinesis:DescribeStreamConsumer"], "Resource": arn}]}).to_string();
+        "Action": ["kinesis:SubscribeToShard", "kinesis:DescribeStreamConsumer"], "Resource": arn}]})
+    .to_string();
     call(&client, "PutResourcePolicy", json!({"ResourceARN": arn, "Policy": policy})).await.ok();
     call(&other, "DescribeStreamConsumer", json!({"ConsumerARN": arn})).await.ok();
     let mut listening = other.listen("kinesis", "SubscribeToShard", input).await.ok().unwrap();

@@ -43,8 +43,11 @@ async fn records_are_pushed_as_they_come_in_json_and_in_cbor() {
         let client = client.speaking(protocol);
         let arn = consumer(&client, "c").await;
         put(&client, "k", "one").await;
-        let mut listening =
-            client.listen("kinesis", "SubscribeToShard", start(&arn, json!({"Type": "TRIM_HORIZON"}))).await.ok().unwrap();
+        let mut listening = client
+            .listen("kinesis", "SubscribeToShard", start(&arn, json!({"Type": "TRIM_HORIZON"})))
+            .await
+            .ok()
+            .unwrap();
         assert_eq!(listening.next().await.unwrap()["event"], "initial-response");
         let first = records(&mut listening).await;
         assert_eq!((texts(&first), &first["MillisBehindLatest"]), (vec!["one".to_owned()], &json!(0)));
@@ -129,7 +132,8 @@ async fn a_subscription_ends_with_its_consumer() {
             None => panic!("it ended without a reason"),
         }
     }
-    let gone = client.listen("kinesis", "SubscribeToShard", start(&arn, json!({"Type": "LATEST"}))).await.err().unwrap();
+    let gone =
+        client.listen("kinesis", "SubscribeToShard", start(&arn, json!({"Type": "LATEST"}))).await.err().unwrap();
     assert_eq!(gone.code(), "ResourceNotFoundException");
 }
 
@@ -142,7 +146,8 @@ async fn consumers_are_registered_described_listed_and_deregistered() {
         let input = json!({"StreamARN": ARN, "ConsumerName": name, "Tags": {"team": "a"}});
         let made = call(&client, "RegisterStreamConsumer", input).await.ok();
         assert_eq!(made["Consumer"]["ConsumerStatus"], "CREATING");
-        let described = call(&client, "DescribeStreamConsumer", json!({"StreamARN": ARN, "ConsumerName": name})).await.ok();
+        let described =
+            call(&client, "DescribeStreamConsumer", json!({"StreamARN": ARN, "ConsumerName": name})).await.ok();
         assert_eq!(described["ConsumerDescription"]["ConsumerStatus"], "ACTIVE");
         assert_eq!(described["ConsumerDescription"]["StreamARN"], ARN);
     }

@@ -126,7 +126,10 @@ async fn iterators_expire_and_cannot_be_made_up() {
     bytes[20] ^= 1;
     for forged in [text::base64(&bytes), "AAAAAAAAAAE=".to_owned(), "nonsense!".to_owned()] {
         let answer = call(&client, "GetRecords", json!({"ShardIterator": forged})).await;
-        assert_eq!((answer.code(), &answer.json["message"]), ("InvalidArgumentException", &json!("Invalid ShardIterator.")));
+        assert_eq!(
+            (answer.code(), &answer.json["message"]),
+            ("InvalidArgumentException", &json!("Invalid ShardIterator."))
+        );
     }
     cloud.kernel.advance(Duration::from_secs(299)).await.unwrap();
     get(&client, &place, json!({})).await;

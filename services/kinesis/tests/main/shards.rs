@@ -41,7 +41,10 @@ async fn a_split_shard_ends_and_its_children_go_on() {
     assert_eq!((texts(&got), got.get("NextShardIterator")), (vec!["before".to_owned()], None));
     let children = got["ChildShards"].as_array().unwrap();
     assert_eq!(children.len(), 2);
-    assert_eq!((&children[0]["ShardId"], &children[0]["ParentShards"]), (&lower["ShardId"], &json!(["shardId-000000000000"])));
+    assert_eq!(
+        (&children[0]["ShardId"], &children[0]["ParentShards"]),
+        (&lower["ShardId"], &json!(["shardId-000000000000"]))
+    );
     assert_eq!(children[1]["HashKeyRange"], upper["HashKeyRange"]);
 
     let again = call(&client, "SplitShard", split).await;
@@ -72,7 +75,9 @@ async fn merged_shards_have_one_child_of_two_parents() {
 #[tokio::test]
 async fn a_stream_is_scaled_to_shards_of_one_size() {
     let (_cloud, client) = with_stream(3).await;
-    for (target, scaled) in [(4, true), (6, true), (5, true), (10, true), (11, true), (6, true), (13, false), (2, false)] {
+    for (target, scaled) in
+        [(4, true), (6, true), (5, true), (10, true), (11, true), (6, true), (13, false), (2, false)]
+    {
         let input = json!({"StreamName": "s", "TargetShardCount": target, "ScalingType": "UNIFORM_SCALING"});
         let answer = call(&client, "UpdateShardCount", input).await;
         if !scaled {
@@ -161,10 +166,16 @@ async fn shards_and_streams_come_by_page() {
     assert_eq!(call(&client, "ListShards", named(made - 5.0)).await.code(), "ResourceNotFoundException");
 
     let page = call(&client, "DescribeStream", json!({"StreamARN": ARN, "Limit": 3})).await.ok();
-    assert_eq!((names(&page["StreamDescription"]["Shards"]), &page["StreamDescription"]["HasMoreShards"]), (vec![0, 1, 2], &json!(true)));
+    assert_eq!(
+        (names(&page["StreamDescription"]["Shards"]), &page["StreamDescription"]["HasMoreShards"]),
+        (vec![0, 1, 2], &json!(true))
+    );
     let after = json!({"StreamName": "s", "ExclusiveStartShardId": "shardId-000000000002"});
     let page = call(&client, "DescribeStream", after).await.ok();
-    assert_eq!((names(&page["StreamDescription"]["Shards"]), &page["StreamDescription"]["HasMoreShards"]), (vec![3, 4], &json!(false)));
+    assert_eq!(
+        (names(&page["StreamDescription"]["Shards"]), &page["StreamDescription"]["HasMoreShards"]),
+        (vec![3, 4], &json!(false))
+    );
 
     for name in ["r", "t"] {
         call(&client, "CreateStream", json!({"StreamName": name, "ShardCount": 1})).await.ok();
@@ -234,7 +245,10 @@ async fn the_mode_of_a_stream_is_changed_twice_a_day() {
     cloud.kernel.advance(Duration::from_secs(24 * 3600)).await.unwrap();
     call(&client, "UpdateStreamMode", to("ON_DEMAND")).await.ok();
     let limits = call(&client, "DescribeLimits", json!({})).await.ok();
-    assert_eq!((&limits["OpenShardCount"], &limits["OnDemandStreamCount"], &limits["ShardLimit"]), (&json!(0), &json!(1), &json!(20_000)));
+    assert_eq!(
+        (&limits["OpenShardCount"], &limits["OnDemandStreamCount"], &limits["ShardLimit"]),
+        (&json!(0), &json!(1), &json!(20_000))
+    );
 }
 
 #[tokio::test]
@@ -242,19 +256,25 @@ async fn a_commitment_lasts_a_day_and_lets_streams_be_warm() {
     let (cloud, client) = with_stream(1).await;
     let commit = |status: &str| json!({"MinimumThroughputBillingCommitment": {"Status": status}});
     let warm = |rate: u32| json!({"StreamARN": ARN, "WarmThroughputMiBps": rate});
-    let to_on_demand = json!({"StreamARN": ARN, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "WarmThroughputMiBps": 8});
+    let to_on_demand =
+        json!({"StreamARN": ARN, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "WarmThroughputMiBps": 8});
     assert_eq!(call(&client, "UpdateStreamMode", to_on_demand.clone()).await.code(), "ValidationException");
     let none = call(&client, "DescribeAccountSettings", json!({})).await.ok();
     assert_eq!(none["MinimumThroughputBillingCommitment"], json!({"Status": "DISABLED"}));
     let begun = call(&client, "UpdateAccountSettings", commit("ENABLED")).await.ok();
     assert_eq!(begun["MinimumThroughputBillingCommitment"]["Status"], "ENABLED");
-    assert_eq!(call(&client, "UpdateStreamWarmThroughput", warm(8)).await.code(), "ValidationException", "it is provisioned");
+    assert_eq!(
+        call(&client, "UpdateStreamWarmThroughput", warm(8)).await.code(),
+        "ValidationException",
+        "it is provisioned"
+    );
     call(&client, "UpdateStreamMode", to_on_demand).await.ok();
     settled(&client).await;
     let summary = call(&client, "DescribeStreamSummary", json!({"StreamARN": ARN})).await.ok();
     let summary = &summary["StreamDescriptionSummary"];
     assert_eq!(summary["WarmThroughput"], json!({"TargetMiBps": 8, "CurrentMiBps": 8}));
-    let asked = call(&client, "UpdateStreamWarmThroughput", json!({"StreamName": "s", "WarmThroughputMiBps": 12})).await.ok();
+    let asked =
+        call(&client, "UpdateStreamWarmThroughput", json!({"StreamName": "s", "WarmThroughputMiBps": 12})).await.ok();
     assert_eq!(asked["WarmThroughput"], json!({"TargetMiBps": 12, "CurrentMiBps": 8}));
     settled(&client).await;
     assert_eq!(call(&client, "UpdateStreamWarmThroughput", warm(20_000)).await.code(), "LimitExceededException");
@@ -273,7 +293,9 @@ async fn a_commitment_lasts_a_day_and_lets_streams_be_warm() {
 #[tokio::test]
 async fn a_stream_that_changes_cannot_be_changed() {
     let (cloud, client) = with_stream(2).await;
-    call(&client, "UpdateAccountSettings", json!({"MinimumThroughputBillingCommitment": {"Status": "ENABLED"}})).await.ok();
+    call(&client, "UpdateAccountSettings", json!({"MinimumThroughputBillingCommitment": {"Status": "ENABLED"}}))
+        .await
+        .ok();
     cloud.kernel.clock().freeze();
     call(&client, "CreateStream", json!({"StreamName": "new", "ShardCount": 1})).await.ok();
     let new = "arn:aws:kinesis:us-east-1:000000000000:stream/new";
@@ -286,8 +308,10 @@ async fn a_stream_that_changes_cannot_be_changed() {
     }
     let longer = json!({"StreamName": "s", "RetentionPeriodHours": 48});
     call(&client, "IncreaseStreamRetentionPeriod", longer).await.ok();
-    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "111111111111"},
-        "Action": "kinesis:PutRecord", "Resource": ARN}]}).to_string();
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "111111111111"},
+        "Action": "kinesis:PutRecord", "Resource": ARN}]})
+        .to_string();
     let key = json!({"StreamName": "s", "EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"});
     for (operation, input) in [
         ("DecreaseStreamRetentionPeriod", json!({"StreamName": "s", "RetentionPeriodHours": 24})),

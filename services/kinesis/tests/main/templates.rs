@@ -73,7 +73,9 @@ async fn a_stream_is_made_changed_and_removed() {
     let Updated::InPlace(now) = streams.update(&cx, "s", &of(&after), &request(&warm)).await.unwrap() else { panic!() };
     assert_eq!(now.attributes["WarmThroughputObject.CurrentMiBps"], 6);
     let warmer = json!({"Name": "s", "StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "WarmThroughputMiBps": 8});
-    let Updated::InPlace(now) = streams.update(&cx, "s", &of(&warm), &request(&warmer)).await.unwrap() else { panic!() };
+    let Updated::InPlace(now) = streams.update(&cx, "s", &of(&warm), &request(&warmer)).await.unwrap() else {
+        panic!()
+    };
     assert_eq!(now.attributes["WarmThroughputObject"], json!({"TargetMiBps": 8, "CurrentMiBps": 8}));
 
     streams.delete(&cx, "s", &of(&warmer)).await.unwrap();
@@ -100,15 +102,20 @@ async fn consumers_and_policies_are_made_and_removed() {
     let consumers = of_type("AWS::Kinesis::StreamConsumer");
     let properties = json!({"ConsumerName": "c", "StreamARN": ARN, "Tags": [{"Key": "a", "Value": "1"}]});
     let made = consumers.create(&cx, &request(&properties)).await.unwrap();
-    assert_eq!((&made.attributes["ConsumerARN"], &made.attributes["ConsumerStatus"]), (&json!(made.id), &json!("ACTIVE")));
+    assert_eq!(
+        (&made.attributes["ConsumerARN"], &made.attributes["ConsumerStatus"]),
+        (&json!(made.id), &json!("ACTIVE"))
+    );
     assert_eq!((&made.attributes["ConsumerName"], &made.attributes["StreamARN"]), (&json!("c"), &json!(ARN)));
     assert!(made.attributes["ConsumerCreationTimestamp"].is_string());
     let same = consumers.update(&cx, &made.id, &of(&properties), &request(&properties)).await.unwrap();
     assert!(matches!(same, Updated::InPlace(r) if r.id == made.id));
 
     let policies = of_type("AWS::Kinesis::ResourcePolicy");
-    let policy = |account: &str| json!({"ResourceArn": made.id, "ResourcePolicy": {"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "kinesis:SubscribeToShard", "Resource": made.id}]}});
+    let policy = |account: &str| {
+        json!({"ResourceArn": made.id, "ResourcePolicy": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "kinesis:SubscribeToShard", "Resource": made.id}]}})
+    };
     let (before, after) = (policy("111111111111"), policy("222222222222"));
     assert_eq!(policies.create(&cx, &request(&before)).await.unwrap().id, made.id);
     policies.update(&cx, &made.id, &of(&before), &request(&after)).await.unwrap();

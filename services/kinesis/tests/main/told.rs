@@ -13,7 +13,8 @@ use crate::support::{all, call, create, put, settled, with_stream};
 /// The sum of a metric of the stream `s`, with what else tells it from others.
 async fn sum(cloud: &Cloud, name: &str, more: Option<(&str, &str)>) -> Option<f64> {
     cloud.kernel.keep_metrics().await.unwrap();
-    let found = metrics::list(&cloud.kernel.database().read(), ("000000000000", "us-east-1"), Some("AWS/Kinesis"), 0).unwrap();
+    let found =
+        metrics::list(&cloud.kernel.database().read(), ("000000000000", "us-east-1"), Some("AWS/Kinesis"), 0).unwrap();
     let wanted: Vec<(String, String)> = [Some(("StreamName", "s")), more]
         .into_iter()
         .flatten()
