@@ -78,7 +78,7 @@ api::operations! {
     GetShardIterator => get::iterator(self, cx, input).await,
     IncreaseStreamRetentionPeriod => retention::increase(cx, input).await,
     ListShards => shards::list(self, cx, input).await,
-    ListStreamConsumers => consumers::list(cx, input),
+    ListStreamConsumers => consumers::list(cx, &input),
     ListStreams => describe::list(cx, input),
     ListTagsForResource => tags::list_of_resource(cx, &input),
     ListTagsForStream => tags::list_of_stream(cx, &input),
