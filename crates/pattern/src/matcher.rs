@@ -66,7 +66,9 @@ impl Network {
     fn has(self, address: IpAddr) -> bool {
         // As if an IPv4 address ended at the same bit.
         let (ours, its, unused) = match (self.address, address) {
-            (IpAddr::V4(ours), IpAddr::V4(its)) => (u128::from(ours.to_bits()), u128::from(its.to_bits()), 32 - self.bits),
+            (IpAddr::V4(ours), IpAddr::V4(its)) => {
+                (u128::from(ours.to_bits()), u128::from(its.to_bits()), 32 - self.bits)
+            }
             (IpAddr::V6(ours), IpAddr::V6(its)) => (ours.to_bits(), its.to_bits(), 128 - self.bits),
             _ => return false,
         };
