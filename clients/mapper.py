@@ -17,7 +17,7 @@ from pynamodb.attributes import (
     VersionAttribute,
 )
 from pynamodb.connection import Connection
-from pynamodb.exceptions import DeleteError, DoesNotExist, PutError, TableDoesNotExist, TransactWriteError
+from pynamodb.exceptions import DeleteError, DoesNotExist, PutError, TransactWriteError
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 from pynamodb.transactions import TransactGet, TransactWrite
@@ -141,7 +141,7 @@ def by_transactions():
     same("why one was cancelled", reasons, ["ConditionalCheckFailed", None])
     same("nothing of it was done", Page.count("t.example"), 1)
     Page.delete_table()
-    refused("a table that is gone", TableDoesNotExist, None, lambda: Page("x", "y").save())
+    refused("a table that is gone", PutError, "ResourceNotFoundException", lambda: Page("x", "y").save())
 
 
 by_models()
