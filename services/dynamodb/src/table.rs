@@ -11,6 +11,7 @@ use crate::policies::ResourcePolicy;
 use crate::streams::store::Latest;
 use crate::throughput::Allowance;
 use crate::value::{AttributeValue, Item, Type};
+use crate::vectors::VectorIndex;
 use minicbor::{Decode, Encode};
 
 /// A table.
@@ -82,6 +83,9 @@ pub struct Table {
     /// Whether its keys are counted.
     #[n(22)]
     pub insights: Option<Insights>,
+    /// Indexes of vectors.
+    #[cbor(n(40), default)]
+    pub vectors: Vec<VectorIndex>,
 }
 
 /// The history of a table.

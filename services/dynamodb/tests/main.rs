@@ -24,3 +24,4 @@ mod streams;
 mod tables;
 mod throughput;
 mod transactions;
+mod vectors;
