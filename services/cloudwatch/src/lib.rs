@@ -2,7 +2,8 @@
 //!
 //! The kernel keeps them (`kernel/metrics`), and who contributes most to what the rules of services count (`kernel/insights`); here
 //! is what AWS says about them. Rules of Contributor Insights are made by services; users make none yet.
-//! What is not here yet, and refused: metric math, alarms, dashboards, streams, labels with variables.
+//! `queries` works out what is asked for, metric math (`math`) and all.
+//! What is not here yet, and refused: alarms, dashboards, streams.
 //!
 //! Source: the API reference and "Metrics concepts" in the user guide.
 
@@ -14,8 +15,11 @@ pub mod api {
 mod data;
 mod error;
 mod insights;
+mod label;
 mod list;
+mod math;
 mod put;
+mod queries;
 mod span;
 mod statistic;
 mod statistics;
