@@ -296,3 +296,40 @@ fn labels(groups: &[Vec<Known>]) -> Vec<String> {
     });
     named.collect()
 }
+
+/// Whether an expression has a search in it.
+pub(crate) fn searches(expression: &str) -> bool {
+    let mut found = false;
+    if let Ok(parsed) = math::parse(expression) {
+        parsed.walk(&mut |part| found |= matches!(part, math::Expression::Call(name, _) if name == "SEARCH"));
+    }
+    found
+}
+
+/// Refuses ids that no query has, in what one of the queries needs.
+pub(crate) fn check_ids(queries: &[MetricDataQuery], shown: &MetricDataQuery) -> Result<()> {
+    // Words that functions take are no ids.
+    const WORDS: &[&str] =
+        &["REPEAT", "LINEAR", "ASC", "DESC", "AVG", "MAX", "MIN", "SUM", "STDDEV", "DATAPOINT_COUNT"];
+    let (mut seen, mut open) = (BTreeSet::new(), vec![shown]);
+    while let Some(query) = open.pop() {
+        if !seen.insert(&query.id) {
+            continue;
+        }
+        let Some(expression) = &query.expression else { continue };
+        let parsed = math::parse(expression).map_err(|wrong| in_expression(&query.id, &wrong))?;
+        let mut names = Vec::new();
+        parsed.walk(&mut |part| {
+            if let math::Expression::Name(name) = part {
+                names.push(name.clone());
+            }
+        });
+        for name in names.iter().filter(|name| !WORDS.contains(&name.as_str())) {
+            match queries.iter().find(|q| q.id == *name) {
+                Some(query) => open.push(query),
+                None => return Err(in_expression(&query.id, &Wrong(format!("Unknown id: {name}")))),
+            }
+        }
+    }
+    Ok(())
+}

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod alarms;
+mod dashboards;
 mod math;
 
 use std::sync::Arc;

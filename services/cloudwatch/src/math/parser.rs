@@ -166,7 +166,6 @@ impl Parser {
 }
 
 impl Expression {
-    #[allow(dead_code)]
     /// Calls `see` with the expression and everything in it.
     pub(crate) fn walk(&self, see: &mut impl FnMut(&Self)) {
         see(self);

@@ -1,0 +1,164 @@
+//! The evaluation of metric alarms.
+
+use std::collections::BTreeMap;
+
+use undercast_kernel::store::Tx;
+use undercast_kernel::{Cx, Next, Result, Task, Timestamp};
+
+use super::datapoints::{self, Missing, Point, Verdict, judge};
+use super::rows::{ALARMS, Alarm, Definition, MetricDefinition, MetricSource, State, all};
+use super::{EVALUATE, act, reason, state};
+use crate::api::kept::{Metric, MetricDataQuery, MetricStat};
+use crate::math::{Points, Value};
+use crate::queries::{self, Queries};
+use crate::statistic::Statistic;
+
+/// Seconds between evaluations, and where an alarm has a period of less than a minute.
+const USUAL: i64 = 60;
+const OFTEN: i64 = 10;
+
+/// Has the alarms of this region evaluated soon.
+pub(super) fn schedule(cx: &Cx, tx: &mut Tx<'_>, often: bool) -> Result<()> {
+    let due = next(cx.now().as_second(), if often { OFTEN } else { USUAL });
+    let id = format!("{EVALUATE}/{}/{}", cx.account(), cx.region());
+    cx.tasks().schedule_sooner(cx, tx, "cloudwatch", &id, EVALUATE, String::new(), due)
+}
+
+/// The next moment, in whole steps.
+fn next(now: i64, step: i64) -> Timestamp {
+    Timestamp::from_second(now - now.rem_euclid(step) + step).unwrap_or(Timestamp::MAX)
+}
+
+/// What an alarm is found to be.
+struct Found {
+    alarm: Alarm,
+    definition: Definition,
+    /// `None`: it stays as it is.
+    state: Option<State>,
+}
+
+/// Evaluates the metric alarms of a region.
+pub(crate) async fn evaluate(cx: &Cx, task: &Task) -> Result<Next> {
+    // Whatever the moment at which the task is come to, it is the one for which it was ordered that counts.
+    let due = task.due.div_euclid(1000);
+    cx.kernel().keep_metrics().await?;
+    let alarms = all(cx, &cx.read())?;
+    let (mut found, mut often, mut any) = (Vec::new(), false, false);
+    for (alarm, definition) in alarms {
+        let Some(metric) = definition.metric() else { continue };
+        any = true;
+        often |= metric.period() < USUAL;
+        if due.rem_euclid(USUAL) != 0 && metric.period() >= USUAL {
+            continue;
+        }
+        let state = found_state(cx, &alarm, metric, due)?;
+        let changes = state.as_ref().is_some_and(|state| state.value != alarm.state.value);
+        if changes || act::repeats(&alarm, &definition, state.as_ref().map(|s| s.value)) {
+            found.push(Found { alarm, definition, state: state.filter(|_| changes) });
+        }
+    }
+    if !found.is_empty() {
+        cx.write(|tx| found.iter().try_for_each(|found| settle(cx, tx, found)).and_then(|()| state::follow(cx, tx)))
+            .await?;
+    }
+    if !any {
+        return Ok(Next::Done);
+    }
+    Ok(Next::Again(next(due.max(cx.now().as_second() - USUAL), if often { OFTEN } else { USUAL })))
+}
+
+/// Keeps what was found, unless the alarm has become another one meanwhile.
+fn settle(cx: &Cx, tx: &mut Tx<'_>, found: &Found) -> Result<()> {
+    let Some(mut alarm) = ALARMS.get(tx, &cx.key(&found.alarm.name))? else { return Ok(()) };
+    if alarm != found.alarm {
+        return Ok(());
+    }
+    match &found.state {
+        Some(state) => state::enter(cx, tx, &mut alarm, state.clone()),
+        None => act::repeat(cx, tx, &alarm, &found.definition),
+    }
+}
+
+/// The state that an alarm's metric makes at a moment. `None`: the one that it has.
+fn found_state(cx: &Cx, alarm: &Alarm, metric: &MetricDefinition, due: i64) -> Result<Option<State>> {
+    let treated = metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Missing);
+    let points = points(cx, metric, due)?;
+    if too_few_samples(cx, metric, due, &points)? {
+        return Ok(None);
+    }
+    let count = |n: i32| usize::try_from(n).unwrap_or(1);
+    let verdict = judge(&points, count(metric.evaluation_periods), count(metric.to_alarm()), treated);
+    let Some(value) = verdict.state else { return Ok(None) };
+    let Verdict { points: counted, .. } = &verdict;
+    if value == alarm.state.value {
+        return Ok(Some(alarm.state.clone()));
+    }
+    let now = cx.now_millis();
+    Ok(Some(State {
+        value,
+        reason: reason::sentence(metric, value, &verdict, treated).chars().take(1023).collect(),
+        data: Some(reason::data(metric, counted, now).to_string()).filter(|data| data.len() <= 4000),
+        since: now,
+    }))
+}
+
+/// The points of the periods that are looked at, the newest first.
+fn points(cx: &Cx, metric: &MetricDefinition, due: i64) -> Result<Vec<Point>> {
+    let period = metric.period();
+    let looked_at = i64::from(metric.evaluation_periods) + datapoints::MORE;
+    // Periods of a minute and more slide: each evaluation looks at what is behind it.
+    let end = due - due.rem_euclid(period.min(USUAL));
+    let start = end - looked_at * period;
+    let values = values(cx, metric, start, end)?;
+    let newest_first = (1..=looked_at).filter_map(|age| {
+        let at = end - age * period;
+        let value = *values.get(&at)?;
+        let breaches = metric.comparison.breaches(value, metric.threshold);
+        Some(Point { age: usize::try_from(age).unwrap_or(usize::MAX), at, value, breaches })
+    });
+    Ok(newest_first.collect())
+}
+
+/// The queries of an alarm on one metric, in the form of those on several.
+pub(super) fn query(source: &MetricSource) -> Option<MetricDataQuery> {
+    let MetricSource::One { namespace, name, dimensions, statistic, extended_statistic, period, unit } = source else {
+        return None;
+    };
+    let metric =
+        Metric { namespace: Some(namespace.clone()), metric_name: Some(name.clone()), dimensions: dimensions.clone() };
+    let stat = statistic.as_ref().or(extended_statistic.as_ref())?.clone();
+    let metric_stat = Some(MetricStat { metric, period: *period, stat, unit: unit.clone() });
+    Some(MetricDataQuery { id: "m1".to_owned(), metric_stat, return_data: Some(true), ..MetricDataQuery::default() })
+}
+
+/// The figure of each period.
+fn values(cx: &Cx, metric: &MetricDefinition, start: i64, end: i64) -> Result<Points> {
+    let one = query(&metric.source);
+    let all: &[MetricDataQuery] = match (&metric.source, &one) {
+        (MetricSource::Math(queries), _) => queries,
+        (_, Some(one)) => std::slice::from_ref(one),
+        (_, None) => &[],
+    };
+    let Some(shown) = all.iter().find(|q| q.return_data != Some(false)) else { return Ok(Points::new()) };
+    match Queries::new(cx, all, start, end).value(shown)? {
+        Value::Series(series) => Ok(series.points),
+        Value::Array(many) => Ok(many.into_iter().next().map(|series| series.points).unwrap_or_else(BTreeMap::new)),
+        Value::Scalar(_) => Ok(Points::new()),
+    }
+}
+
+/// Whether a percentile is asked for of fewer values than tell one, and the alarm is to wait for more.
+fn too_few_samples(cx: &Cx, metric: &MetricDefinition, due: i64, points: &[Point]) -> Result<bool> {
+    if metric.evaluate_low_sample_count_percentile.as_deref() != Some("ignore") {
+        return Ok(false);
+    }
+    let MetricSource::One { extended_statistic: Some(name), .. } = &metric.source else { return Ok(false) };
+    let Some(Statistic::Percentile(percent)) = Statistic::parse(name) else { return Ok(false) };
+    let Some(newest) = points.first() else { return Ok(false) };
+    let part = percent / 100.0;
+    let rarest = if part >= 0.5 { 1.0 - part } else { part };
+    let Some(stat) = query(&metric.source).and_then(|q| q.metric_stat) else { return Ok(false) };
+    let values = queries::periods(cx, &stat, newest.at, (newest.at + metric.period()).min(due))?;
+    // Ten values lie beyond the percentile, where there are enough.
+    Ok(values.get(&newest.at).is_some_and(|values| values.count * rarest < 10.0 - 1e-9))
+}
