@@ -6,7 +6,7 @@ use undercast_kernel::store::Tx;
 use undercast_kernel::wire::text::base64;
 use undercast_kernel::{Cx, Failure, Next, Result, Task};
 
-use super::rows::{ALARMS, Alarm, Definition, State, StateValue};
+use super::rows::{ALARMS, Alarm, Definition, State};
 use super::{history, message, state};
 
 /// Who calls topics, and who calls functions.
@@ -43,17 +43,23 @@ fn is_scaling(action: &str) -> bool {
     Arn::parse(action).and_then(|arn| Kind::of(&arn)) == Some(Kind::ScalingPolicy)
 }
 
-/// Whether an alarm does something again because it stays in its state: scaling goes on as long as it does. `found` is
-/// the state that its points make; `None`: the one it has.
-pub(super) fn repeats(alarm: &Alarm, definition: &Definition, found: Option<StateValue>) -> bool {
-    let stays = found.is_none_or(|found| found == alarm.state.value);
-    stays && alarm.actions_enabled && definition.actions(alarm.state.value).iter().any(|action| is_scaling(action))
+/// Whether an alarm does something again for as long as it stays in its state: scaling goes on.
+pub(super) fn repeats(alarm: &Alarm, definition: &Definition) -> bool {
+    alarm.actions_enabled && definition.actions(alarm.state.value).iter().any(|action| is_scaling(action))
 }
 
-/// Has that done.
-pub(super) fn repeat(cx: &Cx, tx: &mut Tx<'_>, alarm: &Alarm, definition: &Definition) -> Result<()> {
-    let scaling = definition.actions(alarm.state.value).iter().filter(|action| is_scaling(action));
-    scaling.into_iter().try_for_each(|action| state::order(cx, tx, alarm, &alarm.state, action))
+/// Has that done, with what its points are now.
+pub(super) fn repeat(
+    cx: &Cx,
+    tx: &mut Tx<'_>,
+    alarm: &Alarm,
+    definition: &Definition,
+    data: Option<String>,
+) -> Result<()> {
+    let mut now = alarm.clone();
+    now.state.data = data;
+    let mut scaling = definition.actions(alarm.state.value).iter().filter(|action| is_scaling(action));
+    scaling.try_for_each(|action| state::order(cx, tx, &now, &alarm.state, action))
 }
 
 /// Does one thing that an alarm does.
@@ -116,9 +122,10 @@ async fn invoke(cx: &Cx, told: &Told<'_>, function: &Arn) -> Result<Option<Strin
 /// Tells the service of the policy, whose own task it becomes: there is no operation by which AWS does it.
 async fn scale(cx: &Cx, told: &Told<'_>, policy: &str) -> Result<Next> {
     let name = &told.alarm.name;
-    let payload = json!({"alarm": name, "policy": policy, "state": told.now.value.as_str(), "data": told.now.data});
-    let id = format!("alarm/{}/{}/{}", cx.account(), cx.region(), cx.random().uuid());
     let repeated = told.before.since == told.now.since;
+    let state = told.now.value.as_str();
+    let payload = json!({"alarm": name, "policy": policy, "state": state, "data": told.now.data, "repeated": repeated});
+    let id = format!("alarm/{}/{}/{}", cx.account(), cx.region(), cx.random().uuid());
     cx.write(|tx| {
         cx.tasks().schedule(cx, tx, SCALING, &id, "alarm", payload.to_string(), cx.now())?;
         if repeated {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use undercast_kernel::store::Tx;
 use undercast_kernel::{Cx, Next, Result, Task, Timestamp};
 
-use super::datapoints::{self, Missing, Point, Verdict, judge};
+use super::datapoints::{self, Missing, Point, judge};
 use super::rows::{ALARMS, Alarm, Definition, MetricDefinition, MetricSource, State, all};
 use super::{EVALUATE, act, reason, state};
 use crate::api::kept::{Metric, MetricDataQuery, MetricStat};
@@ -35,6 +35,8 @@ struct Found {
     definition: Definition,
     /// `None`: it stays as it is.
     state: Option<State>,
+    /// What its points are now.
+    data: Option<String>,
 }
 
 /// Evaluates the metric alarms of a region.
@@ -51,10 +53,9 @@ pub(crate) async fn evaluate(cx: &Cx, task: &Task) -> Result<Next> {
         if due.rem_euclid(USUAL) != 0 && metric.period() >= USUAL {
             continue;
         }
-        let state = found_state(cx, &alarm, metric, due)?;
-        let changes = state.as_ref().is_some_and(|state| state.value != alarm.state.value);
-        if changes || act::repeats(&alarm, &definition, state.as_ref().map(|s| s.value)) {
-            found.push(Found { alarm, definition, state: state.filter(|_| changes) });
+        let Some((state, data)) = found_state(cx, &alarm, metric, due)? else { continue };
+        if state.is_some() || act::repeats(&alarm, &definition) {
+            found.push(Found { alarm, definition, state, data });
         }
     }
     if !found.is_empty() {
@@ -75,12 +76,15 @@ fn settle(cx: &Cx, tx: &mut Tx<'_>, found: &Found) -> Result<()> {
     }
     match &found.state {
         Some(state) => state::enter(cx, tx, &mut alarm, state.clone()),
-        None => act::repeat(cx, tx, &alarm, &found.definition),
+        None => act::repeat(cx, tx, &alarm, &found.definition, found.data.clone()),
     }
 }
 
-/// The state that an alarm's metric makes at a moment. `None`: the one that it has.
-fn found_state(cx: &Cx, alarm: &Alarm, metric: &MetricDefinition, due: i64) -> Result<Option<State>> {
+/// What an alarm's metric makes of it: a state that it was not in before, and what is told of its points.
+type Findings = (Option<State>, Option<String>);
+
+/// Evaluates an alarm at a moment. `None`: too little is known to say anything.
+fn found_state(cx: &Cx, alarm: &Alarm, metric: &MetricDefinition, due: i64) -> Result<Option<Findings>> {
     let treated = metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Missing);
     let points = points(cx, metric, due)?;
     if too_few_samples(cx, metric, due, &points)? {
@@ -88,18 +92,15 @@ fn found_state(cx: &Cx, alarm: &Alarm, metric: &MetricDefinition, due: i64) -> R
     }
     let count = |n: i32| usize::try_from(n).unwrap_or(1);
     let verdict = judge(&points, count(metric.evaluation_periods), count(metric.to_alarm()), treated);
-    let Some(value) = verdict.state else { return Ok(None) };
-    let Verdict { points: counted, .. } = &verdict;
-    if value == alarm.state.value {
-        return Ok(Some(alarm.state.clone()));
-    }
     let now = cx.now_millis();
-    Ok(Some(State {
-        value,
-        reason: reason::sentence(metric, value, &verdict, treated).chars().take(1023).collect(),
-        data: Some(reason::data(metric, counted, now).to_string()).filter(|data| data.len() <= 4000),
-        since: now,
-    }))
+    let told = || Some(reason::data(metric, &verdict.points, now).to_string()).filter(|data| data.len() <= 4000);
+    let Some(value) = verdict.state.filter(|value| *value != alarm.state.value) else {
+        // Nobody asks for the points of an alarm that stays and does nothing.
+        let definition = alarm.definition()?;
+        return Ok(Some((None, act::repeats(alarm, &definition).then(told).flatten())));
+    };
+    let reason = reason::sentence(metric, value, &verdict, treated).chars().take(1023).collect();
+    Ok(Some((Some(State { value, reason, data: told(), since: now }), None)))
 }
 
 /// The points of the periods that are looked at, the newest first.
