@@ -18,6 +18,7 @@ pub mod api {
 
 mod access;
 mod alarms;
+mod cfn;
 mod dashboards;
 mod data;
 mod error;
@@ -33,6 +34,7 @@ mod statistics;
 mod tags;
 
 use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
 use undercast_kernel::{Access, Answer, Cx, Failure, Next, Result, Service, Task};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
@@ -67,6 +69,10 @@ impl Service for CloudWatch {
                 other => Err(Failure::broken(format!("cloudwatch has no task `{other}`"))),
             }
         })
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![Box::new(cfn::Alarm::Metric), Box::new(cfn::Alarm::Composite), Box::new(cfn::Dashboard)]
     }
 }
 
