@@ -3,7 +3,7 @@
 use undercast_kernel::tags::{self, Tags};
 use undercast_kernel::{Cx, Result, paging};
 
-use crate::api::{self, errors, kept, output};
+use crate::api::{self, kept, output};
 use crate::dimension::{Dimension, NAMESPACE, Place};
 use crate::error::{bad_token, validation};
 use crate::rows::{POLICIES, Suspended, TARGETS, Target, all_policies, all_targets};
@@ -11,9 +11,6 @@ use crate::{activities, role, scaling, scheduled, tracking};
 
 /// A page has so many.
 pub(crate) const PAGE: i32 = 50;
-
-/// A region of an account has so many at most.
-const MOST: usize = 5000;
 
 /// A target has so many tags at most.
 pub(crate) const MOST_TAGS: usize = 50;
@@ -33,7 +30,7 @@ pub(crate) async fn register(
             let before = there.as_ref().map(|t| (t.min, t.max));
             let mut target = match there {
                 Some(target) => target,
-                None => fresh(cx, tx, &input, &given)?,
+                None => fresh(cx, &input, &given)?,
             };
             target.min = input.min_capacity.unwrap_or(target.min);
             target.max = input.max_capacity.unwrap_or(target.max);
@@ -53,18 +50,10 @@ pub(crate) async fn register(
     Ok(api::RegisterScalableTargetOutput { scalable_target_arn: Some(target.arn(cx)) })
 }
 
-fn fresh(
-    cx: &Cx,
-    tx: &undercast_kernel::store::Tx<'_>,
-    input: &api::RegisterScalableTargetInput,
-    tags: &Tags,
-) -> Result<Target> {
+fn fresh(cx: &Cx, input: &api::RegisterScalableTargetInput, tags: &Tags) -> Result<Target> {
     let (Some(min), Some(max)) = (input.min_capacity, input.max_capacity) else {
         return Err(validation("MinCapacity and MaxCapacity are required to register a new scalable target"));
     };
-    if TARGETS.all(tx, &(cx.account(), cx.region()))?.len() >= MOST {
-        return Err(errors::limit_exceeded_exception("The number of scalable targets exceeds the limit").into());
-    }
     Ok(Target {
         id: cx.random().text(40, "0123456789abcdef"),
         min,

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use undercast_kernel::resources::unless_gone;
 use undercast_kernel::{Cx, Failure, Result};
 
+use crate::api::errors;
 use crate::api::kept::{CustomizedMetricSpecification, TargetTrackingScalingPolicyConfiguration};
 use crate::dimension::Place;
 use crate::error::validation;
@@ -219,6 +220,9 @@ pub(crate) async fn put_alarms(
         names.push(alarm["AlarmName"].as_str().unwrap_or_default().to_owned());
         let made = role::alarms(cx).call("cloudwatch", "PutMetricAlarm", alarm).await;
         if let Err(Failure::Aws(error)) = made {
+            if error.code.starts_with("AccessDenied") {
+                return Err(errors::failed_resource_access_exception(error.message).into());
+            }
             return Err(validation(format!("The alarm of the policy could not be made: {}", error.message)));
         }
         made?;

@@ -198,3 +198,60 @@ async fn who_may_not_is_refused() {
     allow(json!(["application-autoscaling:*", "iam:CreateServiceLinkedRole"])).await;
     ok(&user, "RegisterScalableTarget", input).await;
 }
+
+#[tokio::test]
+async fn there_are_only_so_many() {
+    let cloud = at_noon().await;
+    let client = cloud.client();
+    table(&client, 5).await;
+    register(&client, 1, 9).await;
+    let step = json!({"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]});
+    let policy = |n: usize| {
+        writes(
+            &json!({"PolicyName": format!("p{n}"), "PolicyType": "StepScaling", "StepScalingPolicyConfiguration": step}),
+        )
+    };
+    for n in 0..50 {
+        ok(&client, "PutScalingPolicy", policy(n)).await;
+    }
+    assert_eq!(refused(&client, "PutScalingPolicy", policy(50)).await.0, "LimitExceededException");
+    ok(&client, "PutScalingPolicy", policy(49)).await;
+    let action = |n: usize| {
+        writes(
+            &json!({"ScheduledActionName": format!("a{n}"), "Schedule": "rate(1 day)", "ScalableTargetAction": {"MinCapacity": 2}}),
+        )
+    };
+    for n in 0..200 {
+        ok(&client, "PutScheduledAction", action(n)).await;
+    }
+    assert_eq!(refused(&client, "PutScheduledAction", action(200)).await.0, "LimitExceededException");
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_see_alarms_is_told() {
+    let cloud = at_noon().await;
+    let client = cloud.client();
+    table(&client, 5).await;
+    register(&client, 1, 9).await;
+    let step = json!({"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]});
+    let input =
+        writes(&json!({"PolicyName": "s", "PolicyType": "StepScaling", "StepScalingPolicyConfiguration": step}));
+    ok(&client, "PutScalingPolicy", input).await;
+    let role = "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable";
+    let policy = "arn:aws:iam::aws:policy/aws-service-role/AWSApplicationAutoscalingDynamoDBTablePolicy";
+    client.call("iam", "DetachRolePolicy", json!({"RoleName": role, "PolicyArn": policy})).await.ok();
+    let described = refused(&client, "DescribeScalingPolicies", json!({"ServiceNamespace": "dynamodb"})).await;
+    assert_eq!(described.0, "FailedResourceAccessException");
+    let of_tables =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]})
+            .to_string();
+    client
+        .call("iam", "PutRolePolicy", json!({"RoleName": role, "PolicyName": "p", "PolicyDocument": of_tables}))
+        .await
+        .ok();
+    let configuration = json!({"TargetValue": 70.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBWriteCapacityUtilization"}});
+    let input = writes(
+        &json!({"PolicyName": "t", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": configuration}),
+    );
+    assert_eq!(refused(&client, "PutScalingPolicy", input).await.0, "FailedResourceAccessException");
+}

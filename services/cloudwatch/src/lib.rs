@@ -35,7 +35,8 @@ mod tags;
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, Cx, Failure, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, Cx, Failure, Next, Result, Service, Task};
+use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
@@ -54,6 +55,11 @@ impl Service for CloudWatch {
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         Ok(access::access(cx, operation, input))
+    }
+
+    /// Newer operations say it in one way, those on metrics and dashboards in another.
+    fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        error::invalid_input(operation, violations)
     }
 
     fn data_events(&self) -> &'static [&'static str] {

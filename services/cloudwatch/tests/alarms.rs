@@ -617,3 +617,41 @@ async fn an_update_keeps_the_state_and_the_tags() {
         assert_eq!(call("arn:aws:s3:::b").await, "InvalidParameterValue");
     }
 }
+
+#[tokio::test]
+async fn a_region_has_five_thousand_alarms_at_most() {
+    let (cloud, _) = cloud().await;
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    for n in 0..5000 {
+        cx.call("cloudwatch", "PutMetricAlarm", alarm(json!({"AlarmName": format!("a{n}")}))).await.unwrap();
+    }
+    let client = cloud.client();
+    assert_eq!(crate::code(&client.call("cloudwatch", "PutMetricAlarm", alarm(json!({}))).await), "LimitExceeded");
+    let composite = json!({"AlarmName": "c", "AlarmRule": "TRUE"});
+    assert_eq!(crate::code(&client.call("cloudwatch", "PutCompositeAlarm", composite).await), "LimitExceeded");
+    client.call("cloudwatch", "DeleteAlarms", json!({"AlarmNames": ["a7"]})).await.ok();
+    make(&client, json!({})).await;
+}
+
+#[tokio::test]
+async fn broken_constraints_are_told_in_the_words_of_each_operation() {
+    let (cloud, _) = cloud().await;
+    let client = cloud.client().speaking(Protocol::Json);
+    let set = json!({"AlarmName": "a", "StateValue": "INVALID", "StateReason": "r"});
+    let answer = client.call("cloudwatch", "SetAlarmState", set).await;
+    assert_eq!(crate::code(&answer), "ValidationError");
+    assert!(
+        answer.json["message"]
+            .as_str()
+            .unwrap()
+            .contains("Value 'INVALID' at 'stateValue' failed to satisfy constraint"),
+        "{}",
+        answer.json
+    );
+    let report = json!({"RuleName": "r", "StartTime": 0, "EndTime": 60});
+    let answer = client.call("cloudwatch", "GetInsightRuleReport", report).await;
+    assert_eq!(
+        (crate::code(&answer), &answer.json["message"]),
+        ("MissingParameter", &json!("The parameter Period is required."))
+    );
+}

@@ -3,7 +3,7 @@
 use undercast_kernel::{Cx, Result};
 
 use super::rows::{ALARMS, Alarm, State, StateValue, all};
-use super::{composite, history, message, state};
+use super::{composite, history, message, put, state};
 use crate::api::{self, errors};
 use crate::error::validation;
 
@@ -90,6 +90,7 @@ pub(crate) async fn delete(cx: &Cx, input: &api::DeleteAlarmsInput) -> Result<()
         }
         for alarm in &gone {
             ALARMS.delete(tx, &cx.key(&alarm.name));
+            put::count(cx, tx, |before| before.saturating_sub(1))?;
             let definition = alarm.definition()?;
             history::configured(cx, tx, alarm, "Delete", &message::of_history(cx, alarm, &definition))?;
         }

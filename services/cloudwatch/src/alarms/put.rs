@@ -1,13 +1,13 @@
 //! `PutMetricAlarm`, and what all alarms are checked for.
 
 use undercast_kernel::arn::Arn;
-use undercast_kernel::store::{Read, Tx};
+use undercast_kernel::store::Tx;
 use undercast_kernel::tags::{self, Tags};
 use undercast_kernel::{Cx, Failure, Result};
 
 use super::act::{Kind, SCALING};
 use super::datapoints::Missing;
-use super::rows::{ALARMS, Alarm, Comparison, Definition, MetricDefinition, MetricSource, Watched};
+use super::rows::{ALARMS, Alarm, COUNTS, Comparison, Definition, MetricDefinition, MetricSource, Watched};
 use super::{evaluate, history, message};
 use crate::api::kept::MetricDataQuery;
 use crate::api::{self, errors, input};
@@ -19,7 +19,7 @@ use crate::statistic::Statistic;
 pub(super) const CREATED: &str = "Unchecked: Initial alarm creation";
 
 /// A region of an account has so many alarms at most.
-const MOST: usize = 5000;
+const MOST: u32 = 5000;
 
 /// A resource has so many tags at most.
 const MOST_TAGS: usize = 50;
@@ -253,9 +253,10 @@ pub(super) fn store(cx: &Cx, tx: &mut Tx<'_>, given: &Given, definition: &Defini
             (alarm, "Update")
         }
         None => {
-            if is_full(cx, tx)? {
+            if COUNTS.get(tx, &(cx.account(), cx.region()))?.unwrap_or(0) >= MOST {
                 return Err(errors::limit_exceeded_fault("The maximum limit for alarms has been reached.").into());
             }
+            count(cx, tx, |before| before + 1)?;
             let mut alarm = Alarm::new(cx, &given.name, definition, CREATED)?;
             alarm.actions_enabled = given.enabled;
             alarm.tags.clone_from(&given.tags);
@@ -266,6 +267,10 @@ pub(super) fn store(cx: &Cx, tx: &mut Tx<'_>, given: &Given, definition: &Defini
     history::configured(cx, tx, &alarm, what, &message::of_history(cx, &alarm, definition))
 }
 
-fn is_full(cx: &Cx, from: &(impl Read + ?Sized)) -> Result<bool> {
-    Ok(ALARMS.all(from, &(cx.account(), cx.region()))?.len() >= MOST)
+/// Counts alarms that come and go.
+pub(super) fn count(cx: &Cx, tx: &mut Tx<'_>, change: impl FnOnce(u32) -> u32) -> Result<()> {
+    let key = (cx.account(), cx.region());
+    let before = COUNTS.get(tx, &key)?.unwrap_or(0);
+    COUNTS.put(tx, &key, &change(before));
+    Ok(())
 }

@@ -12,6 +12,9 @@ use crate::api::kept::{Dimension, MetricDataQuery};
 /// Account, region, name.
 pub(crate) static ALARMS: Table<Alarm> = Table::new("cloudwatch.alarms");
 
+/// Account, region → how many alarms there are.
+pub(crate) static COUNTS: Table<u32> = Table::new("cloudwatch.alarm_counts");
+
 /// An alarm.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub(crate) struct Alarm {
