@@ -655,3 +655,36 @@ async fn broken_constraints_are_told_in_the_words_of_each_operation() {
         ("MissingParameter", &json!("The parameter Period is required."))
     );
 }
+
+#[tokio::test]
+async fn alarms_without_data_sleep_until_there_is_some() {
+    let (cloud, _) = cloud().await;
+    let client = cloud.client();
+    make(&client, json!({})).await;
+    // Ten years: more minutes than could be come to here, one by one.
+    let began = std::time::Instant::now();
+    pass(&cloud, 10 * 365 * 86_400).await;
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    sell(&client, 20.0).await;
+    pass(&cloud, 60).await;
+    assert_eq!(state(&client, "a").await, "ALARM");
+    pass(&cloud, 3600).await;
+    assert_eq!(state(&client, "a").await, "INSUFFICIENT_DATA");
+    // What services observe wakes them, too.
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    cx.observe(&undercast_kernel::Metric { namespace: "Shop", name: "Sales", dimensions: &[], unit: "None" }, 30.0);
+    pass(&cloud, 60).await;
+    assert_eq!(state(&client, "a").await, "ALARM");
+    pass(&cloud, 3600).await;
+    // And what is put for later is not slept through.
+    let later = cloud.kernel.clock().now().as_second() + 5000;
+    put(&client, json!([{"MetricName": "Sales", "Value": 40, "Timestamp": later}])).await.ok();
+    pass(&cloud, 4800).await;
+    assert_eq!(state(&client, "a").await, "INSUFFICIENT_DATA");
+    pass(&cloud, 300).await;
+    assert_eq!(state(&client, "a").await, "ALARM");
+    pass(&cloud, 3600).await;
+    set(&client, "a", "OK").await;
+    pass(&cloud, 60).await;
+    assert_eq!(state(&client, "a").await, "INSUFFICIENT_DATA", "a state that was set does not stay");
+}

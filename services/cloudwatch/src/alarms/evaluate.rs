@@ -17,11 +17,18 @@ use crate::statistic::Statistic;
 const USUAL: i64 = 60;
 const OFTEN: i64 = 10;
 
+/// Seconds: nobody puts values for later than so, and a little more.
+const EARLIEST: i64 = 3 * 3600;
+
 /// Has the alarms of this region evaluated soon.
 pub(super) fn schedule(cx: &Cx, tx: &mut Tx<'_>, often: bool) -> Result<()> {
     let due = next(cx.now().as_second(), if often { OFTEN } else { USUAL });
-    let id = format!("{EVALUATE}/{}/{}", cx.account(), cx.region());
+    let id = task_id(cx);
     cx.tasks().schedule_sooner(cx, tx, "cloudwatch", &id, EVALUATE, String::new(), due)
+}
+
+fn task_id(cx: &Cx) -> String {
+    format!("{EVALUATE}/{}/{}", cx.account(), cx.region())
 }
 
 /// The next moment, in whole steps.
@@ -39,33 +46,85 @@ struct Found {
     data: Option<String>,
 }
 
+/// What was found of the alarms of a region.
+#[derive(Default)]
+struct Round {
+    found: Vec<Found>,
+    /// Some have a period of less than a minute.
+    often: bool,
+    /// There are metric alarms.
+    any: bool,
+    /// Some have points, or will have.
+    lively: bool,
+}
+
 /// Evaluates the metric alarms of a region.
 pub(crate) async fn evaluate(cx: &Cx, task: &Task) -> Result<Next> {
     // Whatever the moment at which the task is come to, it is the one for which it was ordered that counts.
     let due = task.due.div_euclid(1000);
     cx.kernel().keep_metrics().await?;
-    let alarms = all(cx, &cx.read())?;
-    let (mut found, mut often, mut any) = (Vec::new(), false, false);
-    for (alarm, definition) in alarms {
-        let Some(metric) = definition.metric() else { continue };
-        any = true;
-        often |= metric.period() < USUAL;
-        if due.rem_euclid(USUAL) != 0 && metric.period() >= USUAL {
-            continue;
-        }
-        let Some((state, data)) = found_state(cx, &alarm, metric, due)? else { continue };
-        if state.is_some() || act::repeats(&alarm, &definition) {
-            found.push(Found { alarm, definition, state, data });
-        }
+    let from = cx.read();
+    let awaited = cx.is_metrics_awaited(&from)?;
+    let mut round = Round::default();
+    for (alarm, definition) in all(cx, &from)? {
+        look_at(cx, alarm, definition, due, &mut round)?;
     }
-    if !found.is_empty() {
-        cx.write(|tx| found.iter().try_for_each(|found| settle(cx, tx, found)).and_then(|()| state::follow(cx, tx)))
-            .await?;
+    if !round.found.is_empty() {
+        let found = &round.found;
+        cx.write(|tx| found.iter().try_for_each(|f| settle(cx, tx, f)).and_then(|()| state::follow(cx, tx))).await?;
     }
-    if !any {
+    let quiet = round.found.is_empty() && !round.lively;
+    if !round.any || (quiet && awaited) {
         return Ok(Next::Done);
     }
-    Ok(Next::Again(next(due.max(cx.now().as_second() - USUAL), if often { OFTEN } else { USUAL })))
+    if quiet {
+        // It looks once more, for what has come while it looked, and then sleeps until there are new metrics.
+        cx.write(|tx| {
+            cx.await_metrics(tx, "cloudwatch", &task_id(cx), EVALUATE);
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(Next::Again(next(due.max(cx.now().as_second() - USUAL), if round.often { OFTEN } else { USUAL })))
+}
+
+fn look_at(cx: &Cx, alarm: Alarm, definition: Definition, due: i64, round: &mut Round) -> Result<()> {
+    let Some(metric) = definition.metric() else { return Ok(()) };
+    round.any = true;
+    round.often |= metric.period() < USUAL;
+    if due.rem_euclid(USUAL) != 0 && metric.period() >= USUAL {
+        // It is looked at with the next full minute.
+        round.lively = true;
+        return Ok(());
+    }
+    let points = points(cx, metric, due)?;
+    round.lively |= !points.is_empty() || has_future(cx, metric, due)?;
+    let Some((state, data)) = found_state(cx, &alarm, metric, due, &points)? else { return Ok(()) };
+    if state.is_some() || act::repeats(&alarm, &definition) {
+        round.found.push(Found { alarm, definition, state, data });
+    }
+    Ok(())
+}
+
+/// Whether an alarm's metrics have points that it will come to, or might have them without anybody telling.
+fn has_future(cx: &Cx, metric: &MetricDefinition, due: i64) -> Result<bool> {
+    let one = query(&metric.source);
+    let queries: Vec<&MetricDataQuery> = match &metric.source {
+        MetricSource::Math(queries) => queries.iter().collect(),
+        MetricSource::One { .. } => one.iter().collect(),
+    };
+    for query in queries {
+        // Contributions are kept apart from metrics.
+        if query.expression.as_deref().is_some_and(|e| e.contains("INSIGHT_RULE_METRIC")) {
+            return Ok(true);
+        }
+        if let Some(stat) = &query.metric_stat
+            && !queries::periods(cx, stat, due, due + EARLIEST)?.is_empty()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Keeps what was found, unless the alarm has become another one meanwhile.
@@ -84,14 +143,19 @@ fn settle(cx: &Cx, tx: &mut Tx<'_>, found: &Found) -> Result<()> {
 type Findings = (Option<State>, Option<String>);
 
 /// Evaluates an alarm at a moment. `None`: too little is known to say anything.
-fn found_state(cx: &Cx, alarm: &Alarm, metric: &MetricDefinition, due: i64) -> Result<Option<Findings>> {
+fn found_state(
+    cx: &Cx,
+    alarm: &Alarm,
+    metric: &MetricDefinition,
+    due: i64,
+    points: &[Point],
+) -> Result<Option<Findings>> {
     let treated = metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Missing);
-    let points = points(cx, metric, due)?;
-    if too_few_samples(cx, metric, due, &points)? {
+    if too_few_samples(cx, metric, due, points)? {
         return Ok(None);
     }
     let count = |n: i32| usize::try_from(n).unwrap_or(1);
-    let verdict = judge(&points, count(metric.evaluation_periods), count(metric.to_alarm()), treated);
+    let verdict = judge(points, count(metric.evaluation_periods), count(metric.to_alarm()), treated);
     let now = cx.now_millis();
     let told = || Some(reason::data(metric, &verdict.points, now).to_string()).filter(|data| data.len() <= 4000);
     let Some(value) = verdict.state.filter(|value| *value != alarm.state.value) else {

@@ -3,7 +3,7 @@
 use undercast_kernel::{Cx, Result};
 
 use super::rows::{ALARMS, Alarm, State, StateValue, all};
-use super::{composite, history, message, put, state};
+use super::{composite, evaluate, history, message, put, state};
 use crate::api::{self, errors};
 use crate::error::validation;
 
@@ -27,7 +27,8 @@ pub(crate) async fn set_state(cx: &Cx, input: &api::SetAlarmStateInput) -> Resul
             since: cx.now_millis(),
         };
         state::enter(cx, tx, &mut alarm, state)?;
-        state::follow(cx, tx)
+        state::follow(cx, tx)?;
+        evaluate::schedule(cx, tx, false)
     })
     .await
 }
