@@ -896,7 +896,7 @@ def stacks_stand():
 
 find_local_names()
 for part in [
-    buckets, former_names, measures, access_points, batch_job, selects, queues, topics, tables,
+    buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, tables,
     copies_of_tables, roles, functions_run, keys, stacks_stand,
     bucket_of_a_stack,
 ]:
