@@ -8,6 +8,7 @@ mod scheduled;
 mod steps;
 mod tracking;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,19 +18,25 @@ use undercast_application_autoscaling::ApplicationAutoScaling;
 use undercast_cloudwatch::CloudWatch;
 use undercast_dynamodb::DynamoDb;
 use undercast_iam::Iam;
-use undercast_testkit::{Client, Cloud};
+use undercast_kernel::Service;
+use undercast_testkit::{Client, Cloud, conformance};
 
 const SERVICE: &str = "application-autoscaling";
 
+fn services() -> Vec<Arc<dyn Service>> {
+    vec![Arc::new(ApplicationAutoScaling), Arc::new(CloudWatch), Arc::new(DynamoDb::default()), Arc::new(Iam)]
+}
+
+#[tokio::test]
+async fn conformance_cases_hold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let coverage = conformance::run(&folder, SERVICE, services).await;
+    assert!(coverage.cases >= 6, "{coverage:?}");
+}
+
 /// A cloud whose clock stands still at noon.
 async fn at_noon() -> Cloud {
-    let cloud = Cloud::start(vec![
-        Arc::new(ApplicationAutoScaling),
-        Arc::new(CloudWatch),
-        Arc::new(DynamoDb::default()),
-        Arc::new(Iam),
-    ])
-    .await;
+    let cloud = Cloud::start(services()).await;
     cloud.kernel.clock().freeze();
     cloud.kernel.clock().set("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap());
     cloud

@@ -7,6 +7,7 @@ mod cfn;
 mod dashboards;
 mod math;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +16,20 @@ use serde_json::{Value as Json, json};
 use undercast_cloudwatch::CloudWatch;
 use undercast_kernel::wire::Protocol;
 use undercast_kernel::{Metric, Service};
-use undercast_testkit::{Answer, Client, Cloud, Folder};
+use undercast_testkit::{Answer, Client, Cloud, Folder, conformance};
 
 /// A minute begins here.
 const NOON: &str = "2026-03-01T12:00:00Z";
 
 fn services() -> Vec<Arc<dyn Service>> {
     vec![Arc::new(CloudWatch)]
+}
+
+#[tokio::test]
+async fn conformance_cases_hold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let coverage = conformance::run(&folder, "cloudwatch", services).await;
+    assert!(coverage.cases >= 36, "{coverage:?}");
 }
 
 /// A cloud whose clock stands still at noon.
