@@ -7,6 +7,7 @@ mod cases;
 mod cfn;
 mod cloud;
 mod corpus;
+mod destinations;
 mod encryption;
 mod exports;
 mod fuzzed;
