@@ -176,8 +176,62 @@ def measures():
     same("get_metric_data", (found["Values"], found["StatusCode"]), ([9.0], "Complete"))
     with refused("a namespace of AWS", "InvalidParameterValue", 400):
         watch.put_metric_data(Namespace="AWS/S3", MetricData=data[:1])
-    with refused("metric math", "NotImplemented", 501):
-        watch.get_metric_data(MetricDataQueries=[{"Id": "e", "Expression": "SUM(METRICS())"}], StartTime=now, EndTime=now)
+    math = {"Id": "twice", "Expression": "all * 2", "Label": "most: ${MAX}"}
+    found = watch.get_metric_data(MetricDataQueries=[math, query | {"ReturnData": False}], StartTime=now - datetime.timedelta(minutes=5),
+                                  EndTime=now + datetime.timedelta(minutes=5))["MetricDataResults"]
+    same("metric math", [(r["Id"], r["Label"], r["Values"]) for r in found], [("twice", "most: 18", [18.0])])
+    alarms(watch)
+
+
+def alarms(watch):
+    common = {"Namespace": "Boto/Shop", "MetricName": "Sales", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1,
+              "Threshold": 1.5, "ComparisonOperator": "GreaterThanThreshold"}
+    watch.put_metric_alarm(AlarmName="boto-alarm", Tags=[{"Key": "team", "Value": "boto"}], **common)
+    watch.get_waiter("alarm_exists").wait(AlarmNames=["boto-alarm"])
+    watch.put_composite_alarm(AlarmName="boto-over", AlarmRule="ALARM(boto-alarm)")
+    watch.set_alarm_state(AlarmName="boto-alarm", StateValue="ALARM", StateReason="a test")
+    found = watch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"], AlarmNamePrefix="boto-")
+    same("alarms", [(a["AlarmName"], a["StateValue"]) for a in found["MetricAlarms"] + found["CompositeAlarms"]],
+         [("boto-alarm", "ALARM"), ("boto-over", "ALARM")])
+    arn = found["MetricAlarms"][0]["AlarmArn"]
+    same("tags of an alarm", watch.list_tags_for_resource(ResourceARN=arn)["Tags"], [{"Key": "team", "Value": "boto"}])
+    same("history", {i["HistoryItemType"] for i in watch.describe_alarm_history(AlarmName="boto-alarm")["AlarmHistoryItems"]},
+         {"ConfigurationUpdate", "StateUpdate"})
+    with refused("an alarm that is not there", "ResourceNotFound", 404):
+        watch.set_alarm_state(AlarmName="boto-gone", StateValue="OK", StateReason="a test")
+    with refused("an alarm without a threshold", "ValidationError", 400):
+        watch.put_metric_alarm(AlarmName="boto-wrong", **{k: v for k, v in common.items() if k != "Threshold"})
+    watch.delete_alarms(AlarmNames=["boto-over"])
+    watch.delete_alarms(AlarmNames=["boto-alarm"])
+    watch.put_dashboard(DashboardName="boto", DashboardBody='{"widgets": []}')
+    same("a dashboard", json.loads(watch.get_dashboard(DashboardName="boto")["DashboardBody"]), {"widgets": []})
+    watch.delete_dashboards(DashboardNames=["boto"])
+    with refused("a dashboard that is gone", "ResourceNotFound", 404):
+        watch.get_dashboard(DashboardName="boto")
+
+
+def scaling():
+    scale, name = client("application-autoscaling"), "boto-scaled"
+    dynamodb.create_table(
+        TableName=name, KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5})
+    dynamodb.get_waiter("table_exists").wait(TableName=name)
+    place = {"ServiceNamespace": "dynamodb", "ResourceId": f"table/{name}", "ScalableDimension": "dynamodb:table:ReadCapacityUnits"}
+    scale.register_scalable_target(MinCapacity=1, MaxCapacity=9, **place)
+    made = scale.put_scaling_policy(
+        PolicyName="seventy", PolicyType="TargetTrackingScaling", **place,
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 70.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBReadCapacityUtilization"}})
+    same("alarms of a policy", len(made["Alarms"]), 4)
+    scale.register_scalable_target(MinCapacity=7, **place)
+    same("capacity within its limits", dynamodb.describe_table(TableName=name)["Table"]["ProvisionedThroughput"]["ReadCapacityUnits"], 7)
+    told = scale.describe_scaling_activities(ServiceNamespace="dynamodb", ResourceId=f"table/{name}")["ScalingActivities"]
+    same("activities", [(a["Cause"], a["StatusCode"]) for a in told], [("minimum capacity was set to 7", "Successful")])
+    scale.deregister_scalable_target(**place)
+    with refused("a target that is gone", "ObjectNotFoundException", 400):
+        scale.deregister_scalable_target(**place)
+    dynamodb.delete_table(TableName=name)
 
 
 def signed_urls():
@@ -898,7 +952,7 @@ def stacks_stand():
 
 find_local_names()
 for part in [
-    buckets, former_names, measures, access_points, batch_job, selects, queues, topics, tables,
+    buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, tables,
     copies_of_tables, roles, functions_run, keys, streams, stacks_stand,
     bucket_of_a_stack,
 ]:

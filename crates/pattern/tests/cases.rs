@@ -1,5 +1,7 @@
 //! Patterns and events as data: which match, and what is refused with which words.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use undercast_pattern::Pattern;

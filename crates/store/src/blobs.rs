@@ -154,6 +154,8 @@ impl Blobs {
     /// When the file cannot be read.
     pub async fn read(&self, id: &BlobId, start: u64, length: usize) -> Result<Bytes> {
         let mut reader = self.reader(id, start).await?;
+        let there = self.length(id).await?.saturating_sub(start);
+        let length = length.min(usize::try_from(there).unwrap_or(usize::MAX));
         reader.next(length).await.map_err(failed(&self.path(id)))
     }
 

@@ -12,6 +12,7 @@ use crate::policies::ResourcePolicy;
 use crate::streams::store::Latest;
 use crate::throughput::Allowance;
 use crate::value::{AttributeValue, Item, Type};
+use crate::vectors::VectorIndex;
 use minicbor::{Decode, Encode};
 
 /// A table.
@@ -83,6 +84,9 @@ pub struct Table {
     /// Whether its keys are counted.
     #[n(22)]
     pub insights: Option<Insights>,
+    /// Indexes of vectors.
+    #[cbor(n(40), default)]
+    pub vectors: Vec<VectorIndex>,
     /// The streams of Kinesis to which its writes go.
     #[n(26)]
     pub destinations: Option<Destinations>,

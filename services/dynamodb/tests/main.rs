@@ -25,3 +25,4 @@ mod streams;
 mod tables;
 mod throughput;
 mod transactions;
+mod vectors;

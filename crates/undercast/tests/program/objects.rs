@@ -247,15 +247,12 @@ async fn a_lifecycle_that_a_crash_cuts_short_is_done_in_the_end() {
     let (mut before, mut cut) = (MANY / 4 * 3, 0);
     for crash in 0..6_u64 {
         let endpoint = format!("http://127.0.0.1:{port}");
+        // The run goes through the keys in their order: when the first is gone, it is in the middle of it.
+        let begun = first(&client, "ages", "end/").await;
         let mut advance = crate::cloud::program(&["--endpoint", &endpoint, "clock", "advance", "3d"]);
         let mut advance =
             advance.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-        // The run goes through the keys in their order: when the first is gone, it is in the middle of it.
-        let begun = first(&client, "ages", "end/").await;
-        for _ in 0..30_000 {
-            if first(&client, "ages", "end/").await != begun {
-                break;
-            }
+        while advance.try_wait().unwrap().is_none() && first(&client, "ages", "end/").await == begun {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         tokio::time::sleep(Duration::from_millis(crash * 15)).await;

@@ -6,6 +6,7 @@ use super::{schema, tags};
 use crate::DynamoDb;
 use crate::api::input::{
     AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, ProvisionedThroughput,
+    VectorIndex,
 };
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
 use crate::encryption::{self, Attached};
@@ -15,6 +16,7 @@ use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
 use crate::table::{Billing, Table};
 use crate::throughput::settings::{Asked, Whose};
+use crate::vectors;
 use undercast_kernel::Cx;
 
 /// Fewest characters of a table's name.
@@ -45,6 +47,7 @@ impl DynamoDb {
             key: &input.key_schema.ok_or_else(|| missing("keySchema"))?,
             local: input.local_secondary_indexes,
             global: input.global_secondary_indexes,
+            vectors: input.vector_indexes,
         }
         .table(cx)?;
         let policy = input.resource_policy.as_deref().map(|text| self.policy_of_new_table(cx, text)).transpose()?;
@@ -76,6 +79,9 @@ impl DynamoDb {
         .await?;
         let mut shown = description(cx, &cx.read(), &table, "CREATING")?;
         for index in shown.global_secondary_indexes.iter_mut().flatten() {
+            index.index_status = Some("CREATING".to_owned());
+        }
+        for index in shown.vector_indexes.iter_mut().flatten() {
             index.index_status = Some("CREATING".to_owned());
         }
         if input.warm_throughput.is_none() {
@@ -133,6 +139,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) key: &'a [KeySchemaElement],
     pub(crate) local: Option<Vec<LocalSecondaryIndex>>,
     pub(crate) global: Option<Vec<GlobalSecondaryIndex>>,
+    pub(crate) vectors: Option<Vec<VectorIndex>>,
 }
 
 impl Draft<'_> {
@@ -144,13 +151,15 @@ impl Draft<'_> {
         let billing = schema::billing(self.mode, self.throughput)?;
         let attributes = schema::definitions(self.attributes)?;
         let key = schema::table_key(self.key, &attributes)?;
-        schema::check_definitions(&key, self.local.as_deref(), self.global.as_deref(), &attributes)?;
+        let searched = self.vectors.iter().flatten().flat_map(|index| index.search_schema.iter().flatten());
+        let searched: Vec<&str> = searched.map(|element| element.attribute_name.as_str()).collect();
+        schema::check_definitions(&key, self.local.as_deref(), self.global.as_deref(), &searched, &attributes)?;
         let mut next_index = 1;
         let local = schema::local_indexes(self.local, &key, &attributes, &mut next_index)?;
         let global = schema::global_indexes(cx, self.global, &attributes, billing, &mut next_index)?;
         schema::check_together(&local, &global)?;
         let allowance = schema::made(cx, billing, self.asked, Whose::Table)?;
-        Ok(Table {
+        let mut table = Table {
             name: self.name.to_owned(),
             id: cx.random().uuid(),
             created: cx.now_millis(),
@@ -174,7 +183,10 @@ impl Draft<'_> {
             allowance,
             policy: None,
             insights: None,
-        })
+            vectors: Vec::new(),
+        };
+        vectors::create(&mut table, self.vectors)?;
+        Ok(table)
     }
 }
 

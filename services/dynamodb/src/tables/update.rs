@@ -5,8 +5,9 @@ use super::{schema, stream};
 use crate::DynamoDb;
 use crate::api::input::{
     CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, ProvisionedThroughput,
-    UpdateGlobalSecondaryIndexAction,
+    UpdateGlobalSecondaryIndexAction, VectorIndexUpdate,
 };
+use crate::api::output::TableDescription;
 use crate::api::{UpdateTableInput, UpdateTableOutput};
 use crate::encryption::{self, For};
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ use crate::rows::{self, Backfill, Sweep};
 use crate::table::{Billing, Index, KeyDefinition, Table};
 use crate::throughput::Allowance;
 use crate::throughput::settings::{self, Asked, When, Whose};
+use crate::vectors::{self, VectorIndex};
 use undercast_kernel::Cx;
 use undercast_store::Tx;
 
@@ -38,6 +40,7 @@ impl DynamoDb {
     pub(crate) async fn change_table(&self, cx: &Cx, input: UpdateTableInput) -> Result<UpdateTableOutput> {
         let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
         let stream_id = cx.random().uuid();
+        let vectors = input.vector_index_updates.unwrap_or_else(Vec::new);
         let none = input.global_secondary_index_updates.as_ref().is_some_and(Vec::is_empty);
         let updates: Vec<_> = input.global_secondary_index_updates.into_iter().flatten().collect();
         let definitions = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
@@ -48,6 +51,7 @@ impl DynamoDb {
             || !asked.is_none()
             || mode.is_some()
             || !updates.is_empty()
+            || !vectors.is_empty()
             || stream.is_some()
             || input.table_class.is_some()
             || input.deletion_protection_enabled.is_some();
@@ -68,7 +72,9 @@ impl DynamoDb {
         if none {
             return Err(Error::invalid("List of GlobalSecondaryIndexUpdates is empty"));
         }
-        if let Some(table) = encryption::before(self, cx, &input.table_name)?.filter(|_| !updates.is_empty()) {
+        if let Some(table) =
+            encryption::before(self, cx, &input.table_name)?.filter(|_| !updates.is_empty() || !vectors.is_empty())
+        {
             self.open(cx, For::Caller, &table).await?;
         }
         let (shown, filled) = cx
@@ -88,8 +94,11 @@ impl DynamoDb {
                 }
                 let (made, gone, units) = self.change_indexes(cx, tx, &mut table, &definitions, &updates)?;
                 check_indexes(&table)?;
+                let others = made.is_some() || gone.is_some();
+                let changed = self.change_vectors(cx, tx, &mut table, &definitions, (&vectors, others))?;
                 rows::put_table(tx, scope(cx), &table);
                 let mut shown = description(cx, tx, &table, "UPDATING")?;
+                show_vectors(cx, tx, &table, &mut shown, &changed)?;
                 for index in shown.global_secondary_indexes.iter_mut().flatten() {
                     if index.index_name == made {
                         index.index_status = Some("CREATING".to_owned());
@@ -159,6 +168,28 @@ impl DynamoDb {
         Ok((made, gone, units))
     }
 
+    /// Changes vector indexes.
+    fn change_vectors(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        table: &mut Table,
+        definitions: &[KeyDefinition],
+        (updates, others): (&[VectorIndexUpdate], bool),
+    ) -> Result<vectors::Changes> {
+        let changes = vectors::Changes::follow(table, definitions, updates, others)?;
+        if changes.made.is_some()
+            && let Some(index) = table.vectors.last()
+        {
+            vectors::fill(tx, scope(cx), table, index)?;
+        }
+        if let Some(gone) = &changes.gone {
+            self.schedule_sweep(cx, tx, &table.id, Sweep::Index(gone.number))?;
+            forget_definitions(table);
+        }
+        Ok(changes)
+    }
+
     /// Makes the rows of the index that was added last; gives the units of writing that it takes.
     fn fill(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<f64> {
         let Some(index) = table.global.last() else { return Ok(0.0) };
@@ -174,6 +205,25 @@ impl DynamoDb {
             }
         }
     }
+}
+
+/// Shows vector indexes as the answer to their change does.
+fn show_vectors(
+    cx: &Cx,
+    tx: &Tx<'_>,
+    table: &Table,
+    shown: &mut TableDescription,
+    changes: &vectors::Changes,
+) -> Result<()> {
+    for index in shown.vector_indexes.iter_mut().flatten().filter(|index| index.index_name == changes.made) {
+        index.index_status = Some("CREATING".to_owned());
+        index.backfilling = Some(false);
+    }
+    if let Some(gone) = &changes.gone {
+        let gone = vectors::description(cx, tx, table, gone, "DELETING")?;
+        shown.vector_indexes.get_or_insert_default().push(gone);
+    }
+    Ok(())
 }
 
 fn change_billing(
@@ -349,6 +399,7 @@ fn forget_unused(table: &mut Table, new: &crate::table::KeySchema) {
         .key
         .names()
         .chain(table.indexes().flat_map(|index| index.key.names()))
+        .chain(table.vectors.iter().flat_map(VectorIndex::schema))
         .chain(new.names())
         .map(ToOwned::to_owned)
         .collect();
