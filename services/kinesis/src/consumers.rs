@@ -10,7 +10,7 @@ use undercast_kernel::{Cx, Failure, Result, Timestamp, paging};
 use crate::api::{self, errors, output};
 use crate::name::{ConsumerName, StreamName};
 use crate::stream::{Stream, moment};
-use crate::{account, error, tags};
+use crate::{account, error, queue, tags};
 
 /// Account, region, id of the stream, name → consumer.
 pub(crate) static CONSUMERS: Table<Consumer> = Table::new("kinesis.consumers");
@@ -108,13 +108,19 @@ pub(crate) async fn wait_made(cx: &Cx, consumer: &Consumer) -> Cx {
     cx.clone()
 }
 
+/// So many consumers, queues among them, a stream can have.
+pub(crate) fn most(cx: &Cx, from: &(impl Read + ?Sized)) -> Result<usize> {
+    let committed = account::settings(cx, from)?.is_committed(cx.now_millis());
+    Ok(if committed { MOST_COMMITTED } else { MOST })
+}
+
 pub(crate) async fn register(
     cx: &Cx,
     input: api::RegisterStreamConsumerInput,
 ) -> Result<api::RegisterStreamConsumerOutput> {
     let stream_name = StreamName::from_arn(cx, &input.stream_arn)?;
     let given = input.tags.clone().unwrap_or_else(BTreeMap::new);
-    tags::check(&stream_name, &given, 0)?;
+    tags::check("stream", &stream_name.name, &stream_name.account, &given, 0)?;
     let consumer = Consumer { name: input.consumer_name, created: cx.now_millis(), tags: given, policy: None };
     cx.write(|tx| {
         let stream = stream_name.find_active(cx, tx)?;
@@ -125,10 +131,11 @@ pub(crate) async fn register(
                 format!("Consumer {name} under stream {} already exists for account {account}.", stream.arn(cx));
             return Err(errors::resource_in_use_exception(message).into());
         }
-        let committed = account::settings(cx, tx)?.is_committed(cx.now_millis());
-        let most = if committed { MOST_COMMITTED } else { MOST };
+        let most = most(cx, tx)?;
+        // Queues count as consumers.
+        let registered = all.len() + queue::of_stream(cx, tx, &stream)?.len();
         let making = all.iter().filter(|entry| !entry.row.is_active(cx.now_millis())).count();
-        if all.len() >= most || making >= MAKING {
+        if registered >= most || making >= MAKING {
             let why = if making >= MAKING {
                 format!("there can be at most {MAKING} consumers in the CREATING status at the same time")
             } else {

@@ -10,7 +10,7 @@ use crate::api::{self, errors};
 use crate::consumers::CONSUMERS;
 use crate::name::StreamName;
 use crate::stream::{Changes, DAY, HEADS, HashKey, Head, NEXT_ID, RECORD_KIB, SHARDS, STREAMS, Shard, Status, Stream};
-use crate::{error, mode, retention, settle, tags};
+use crate::{error, mode, queue, retention, settle, tags};
 
 /// The shards of a stream of which nobody said how many it shall have.
 const ON_DEMAND_SHARDS: u32 = 4;
@@ -53,7 +53,7 @@ impl Wanted {
 pub(crate) async fn create(cx: &Cx, input: api::CreateStreamInput) -> Result<()> {
     let name = StreamName::new(cx, &input.stream_name);
     let given = input.tags.clone().unwrap_or_else(BTreeMap::new);
-    tags::check(&name, &given, 0)?;
+    tags::check("stream", &name.name, &name.account, &given, 0)?;
     let cx = settle::wait(cx, &name, |status| *status == Status::Deleting).await?;
     cx.write(|tx| {
         let wanted = Wanted::of(&input, &account::settings(&cx, tx)?, cx.now_millis())?;
@@ -119,7 +119,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteStreamInput) -> Result<()>
     let name = StreamName::of(cx, input.stream_name.as_deref(), input.stream_arn.as_deref())?;
     cx.write(|tx: &mut Tx<'_>| {
         let mut stream = name.find(cx, tx)?;
-        let consumers = CONSUMERS.all(tx, &stream.place(cx))?.len();
+        let consumers = CONSUMERS.all(tx, &stream.place(cx))?.len() + queue::of_stream(cx, tx, &stream)?.len();
         if consumers > 0 && input.enforce_consumer_deletion != Some(true) {
             let message = format!(
                 "Stream {} under account {} has enhanced fan-out consumers registered. Deregister them first, or set EnforceConsumerDeletion to true.",

@@ -7,7 +7,7 @@ use crate::api::{self, output};
 use crate::consumers::CONSUMERS;
 use crate::name::StreamName;
 use crate::stream::{STREAMS, Shard, Stream, moment, shard_name, shard_number};
-use crate::{Kinesis, account, error, mode, settle};
+use crate::{Kinesis, account, error, mode, queue, settle};
 
 /// Shards or streams of one page where nothing else is said, and the most of DescribeStream.
 const PAGE: i32 = 100;
@@ -96,6 +96,7 @@ pub(crate) async fn summary(
     let settings = account::settings(cx, &from)?;
     let open = service.layouts.get(cx, &from, &stream)?.open().len();
     let consumers = CONSUMERS.all(&from, &stream.place(cx))?.len();
+    let queues = queue::of_stream(cx, &from, &stream)?.len();
     Ok(api::DescribeStreamSummaryOutput {
         stream_description_summary: output::StreamDescriptionSummary {
             stream_name: stream.name.clone(),
@@ -114,7 +115,7 @@ pub(crate) async fn summary(
             max_record_size_in_ki_b: Some(stream.max_record_kib),
             channel_count: None,
             record_distribution_strategy: stream.on_demand.then(|| mode::distribution(&stream).to_owned()),
-            queue_count: None,
+            queue_count: i32::try_from(queues).ok(),
         },
     })
 }

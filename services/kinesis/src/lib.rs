@@ -2,13 +2,14 @@
 //!
 //! Tables: `kinesis.streams` (account, region, name); `kinesis.shards` (stream, number); `kinesis.batches` (stream, shard, index of
 //! the last record): the records that one call put into a shard, side by side; `kinesis.heads`: the index of a stream's next
-//! record, which all its shards share; `kinesis.consumers`, `kinesis.keys`. A stream's key is its unique id, so that a stream
+//! record, which all its shards share; `kinesis.consumers`, `kinesis.queues`, `kinesis.keys`. A stream's key is its unique id, so that a stream
 //! made anew under an old name begins empty.
 //!
 //! Start with `stream.rs` (what a stream is), then `put.rs` and `get.rs`; `settle.rs` is how streams change, `subscribe.rs` how
 //! records are pushed.
 //!
-//! Limits: queues of streams and channels are not built. Calls to the control plane are not throttled; shards are, as at AWS.
+//! Limits: channels are not built, nor queues on streams of other accounts, nor the metrics of how many records of a queue
+//! are visible or in flight. Calls to the control plane are not throttled; shards are, as at AWS.
 //! A stream is made, changed or deleted within a tenth of a second.
 
 pub mod api {
@@ -35,6 +36,7 @@ mod operations;
 mod permission;
 mod policies;
 mod put;
+mod queue;
 mod reshard;
 mod retention;
 mod sequence;

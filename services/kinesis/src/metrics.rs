@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use undercast_kernel::{Cx, Failure, Metric, Result};
 
+use crate::queue::Queue;
 use crate::stream::{Stream, shard_name};
 
 #[expect(clippy::cast_precision_loss, reason = "what one call moves is far below 2^52")]
@@ -32,6 +33,11 @@ pub(crate) fn of_shard(cx: &Cx, stream: &Stream, shard: u32, name: &str, unit: &
 /// Tells something of a consumer.
 pub(crate) fn of_consumer(cx: &Cx, stream: &Stream, consumer: &str, name: &str, unit: &str, value: f64) {
     observe(cx, name, unit, &[("StreamName", &stream.name), ("ConsumerName", consumer)], value);
+}
+
+/// Tells something of a queue.
+pub(crate) fn of_queue(cx: &Cx, queue: &Queue, name: &str, value: f64) {
+    observe(cx, name, "Count", &[("QueueId", &queue.id), ("QueueName", &queue.name)], value);
 }
 
 /// What came into a shard.

@@ -8,7 +8,7 @@ use crate::account::{self, Settings};
 use crate::api::{self, errors, output};
 use crate::name::StreamName;
 use crate::stream::{Change, Layout, Status, Stream};
-use crate::{error, reshard, settle};
+use crate::{error, queue, reshard, settle};
 
 pub(crate) const ON_DEMAND: &str = "ON_DEMAND";
 pub(crate) const AUTO: &str = "AUTO";
@@ -127,6 +127,13 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateStreamModeInput) -> Result
             }
             stream.on_demand = on_demand;
             if !on_demand {
+                if !queue::of_stream(cx, tx, &stream)?.is_empty() {
+                    let message = format!(
+                        "Stream {} under account {} has queues, which are supported only on data streams in ON_DEMAND mode. Delete them first.",
+                        name.name, name.account
+                    );
+                    return Err(errors::resource_in_use_exception(message).into());
+                }
                 (stream.warm, stream.distributes) = (None, false);
             }
         }

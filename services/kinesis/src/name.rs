@@ -8,6 +8,7 @@ use undercast_kernel::store::is_account;
 use undercast_kernel::{Cx, Record, Result, regions};
 use undercast_wire::Fields;
 
+use crate::api::errors;
 use crate::{error, iterator, operations};
 
 /// A stream's name, and the account that it is in. The region is that of the call.
@@ -26,11 +27,19 @@ pub(crate) struct ConsumerName {
     pub(crate) created: i64,
 }
 
+/// A queue's ARN, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QueueName {
+    pub(crate) account: String,
+    pub(crate) id: String,
+}
+
 /// What is named by an ARN of this region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resource {
     Stream(StreamName),
     Consumer(ConsumerName),
+    Queue(QueueName),
 }
 
 impl StreamName {
@@ -58,7 +67,7 @@ impl StreamName {
     pub(crate) fn from_arn(cx: &Cx, arn: &str) -> Result<Self> {
         match Resource::parse(cx, arn)? {
             Resource::Stream(name) => Ok(name),
-            Resource::Consumer(_) => Err(error::invalid(format!("{arn} is not the ARN of a stream.")).into()),
+            _ => Err(error::invalid(format!("{arn} is not the ARN of a stream.")).into()),
         }
     }
 
@@ -75,7 +84,20 @@ impl ConsumerName {
     pub(crate) fn from_arn(cx: &Cx, arn: &str) -> Result<Self> {
         match Resource::parse(cx, arn)? {
             Resource::Consumer(name) => Ok(name),
-            Resource::Stream(_) => Err(error::invalid(format!("{arn} is not the ARN of a consumer.")).into()),
+            _ => Err(error::invalid(format!("{arn} is not the ARN of a consumer.")).into()),
+        }
+    }
+}
+
+impl QueueName {
+    pub(crate) fn arn(&self, cx: &Cx) -> String {
+        format!("arn:{}:kinesis:{}:{}:queue/{}", cx.partition(), cx.region(), self.account, self.id)
+    }
+
+    pub(crate) fn from_arn(cx: &Cx, arn: &str) -> Result<Self> {
+        match Resource::parse(cx, arn)? {
+            Resource::Queue(name) => Ok(name),
+            _ => Err(error::invalid(format!("{arn} is not the ARN of a queue.")).into()),
         }
     }
 }
@@ -85,11 +107,18 @@ impl Resource {
         let wrong = || error::invalid(format!("Invalid ARN: {arn}"));
         let parsed = Arn::parse(arn).filter(|a| a.service == "kinesis" && is_account(&a.account)).ok_or_else(wrong)?;
         let (account, partition) = (parsed.account, parsed.partition);
+        let here = partition == cx.partition() && parsed.region == cx.region();
+        if let Some(id) = parsed.resource.strip_prefix("queue/").filter(|id| !id.is_empty()) {
+            // A queue of another region is none here.
+            let none = || errors::resource_not_found_exception(format!("Queue {arn} not found."));
+            let queue = QueueName { account, id: id.to_owned() };
+            return if here { Ok(Self::Queue(queue)) } else { Err(none().into()) };
+        }
         let rest = parsed.resource.strip_prefix("stream/").ok_or_else(wrong)?;
         let (name, consumer) = rest.split_once('/').map_or((rest, None), |(name, rest)| (name, Some(rest)));
         let stream = StreamName { account, name: name.to_owned() };
         // A stream of another region is none here.
-        if partition != cx.partition() || parsed.region != cx.region() {
+        if !here {
             return Err(error::no_stream(&stream).into());
         }
         let Some(consumer) = consumer else { return Ok(Self::Stream(stream)) };
@@ -99,10 +128,11 @@ impl Resource {
         Ok(Self::Consumer(ConsumerName { stream, name: name.to_owned(), created }))
     }
 
-    pub(crate) fn stream(&self) -> &StreamName {
+    pub(crate) fn account(&self) -> &str {
         match self {
-            Self::Stream(name) => name,
-            Self::Consumer(consumer) => &consumer.stream,
+            Self::Stream(name) => &name.account,
+            Self::Consumer(consumer) => &consumer.stream.account,
+            Self::Queue(queue) => &queue.account,
         }
     }
 
@@ -110,13 +140,14 @@ impl Resource {
         match self {
             Self::Stream(name) => name.arn(cx),
             Self::Consumer(consumer) => consumer.arn(cx),
+            Self::Queue(queue) => queue.arn(cx),
         }
     }
 }
 
 /// What a call is about, if it names it: by ARN, by name, or by an iterator.
 pub(crate) fn named(cx: &Cx, input: &Fields) -> Option<Resource> {
-    let arn = ["StreamARN", "ConsumerARN", "ResourceARN"].iter().find_map(|member| input.text(member));
+    let arn = ["StreamARN", "ConsumerARN", "ResourceARN", "QueueARN"].iter().find_map(|member| input.text(member));
     if let Some(arn) = arn {
         return Resource::parse(cx, arn).ok();
     }
@@ -126,7 +157,7 @@ pub(crate) fn named(cx: &Cx, input: &Fields) -> Option<Resource> {
     input.text("ShardIterator").and_then(iterator::stream_of).map(Resource::Stream)
 }
 
-/// The stream or consumer that CloudTrail's event of a call on data names.
+/// The stream, consumer or queue that CloudTrail's event of a call on data names.
 pub(crate) fn event_resources(record: &Record, given: &Json) -> Vec<Json> {
     if !operations::DATA.contains(&record.operation) {
         return Vec::new();
@@ -138,9 +169,12 @@ pub(crate) fn event_resources(record: &Record, given: &Json) -> Vec<Json> {
     let by_name = text("StreamName").map(|name| stream_arn(&record.account, name));
     let by_iterator =
         || text("ShardIterator").and_then(iterator::stream_of).map(|of| stream_arn(&of.account, &of.name));
-    let (kind, arn) = match text("ConsumerARN") {
-        Some(arn) => ("AWS::Kinesis::StreamConsumer", Some(arn.to_owned())),
-        None => ("AWS::Kinesis::Stream", text("StreamARN").map(ToOwned::to_owned).or(by_name).or_else(by_iterator)),
+    let (kind, arn) = match (text("ConsumerARN"), text("QueueARN")) {
+        (Some(arn), _) => ("AWS::Kinesis::StreamConsumer", Some(arn.to_owned())),
+        (None, Some(arn)) => ("AWS::Kinesis::Queue", Some(arn.to_owned())),
+        (None, None) => {
+            ("AWS::Kinesis::Stream", text("StreamARN").map(ToOwned::to_owned).or(by_name).or_else(by_iterator))
+        }
     };
     let account = |arn: &str| Arn::parse(arn).map_or(String::new(), |arn| arn.account);
     arn.map(|arn| json!({"accountId": account(&arn), "type": kind, "ARN": arn})).into_iter().collect()
@@ -149,9 +183,7 @@ pub(crate) fn event_resources(record: &Record, given: &Json) -> Vec<Json> {
 /// Where the work of a call is done: here, or in the account of what it names.
 pub(crate) fn home<'a>(cx: &'a Cx, input: &Fields) -> Cow<'a, Cx> {
     match named(cx, input) {
-        Some(found) if found.stream().account != cx.account() => {
-            Cow::Owned(cx.elsewhere(&found.stream().account, cx.region()))
-        }
+        Some(found) if found.account() != cx.account() => Cow::Owned(cx.elsewhere(found.account(), cx.region())),
         _ => Cow::Borrowed(cx),
     }
 }

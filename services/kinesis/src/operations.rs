@@ -11,13 +11,27 @@ use undercast_kernel::{Access, Answer, Cx, Failure, Next, Record, Result, Servic
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
+use crate::queue::receive::Ask;
 use crate::{
     Kinesis, account, api, cfn, consumers, create, describe, encryption, get, mode, monitoring, name, permission,
-    policies, put, reshard, retention, settle, shards, subscribe, tags,
+    policies, put, queue, reshard, retention, settle, shards, subscribe, tags,
 };
 
 /// The operations that move records.
-pub(crate) const DATA: &[&str] = &["GetRecords", "GetShardIterator", "PutRecord", "PutRecords", "SubscribeToShard"];
+pub(crate) const DATA: &[&str] = &[
+    "AcknowledgeDeadLetterQueueRecords",
+    "AcknowledgeQueueRecords",
+    "GetRecords",
+    "GetShardIterator",
+    "PutRecord",
+    "PutRecords",
+    "ReceiveDeadLetterQueueRecords",
+    "ReceiveQueueRecords",
+    "RestoreDeadLetterQueueRecords",
+    "SubscribeToShard",
+    "UpdateDeadLetterQueueRecordsVisibility",
+    "UpdateQueueRecordsVisibility",
+];
 
 impl Service for Kinesis {
     fn api(&self) -> &'static undercast_wire::Service {
@@ -67,16 +81,51 @@ impl Service for Kinesis {
     }
 }
 
+async fn receive(
+    service: &Kinesis,
+    cx: &Cx,
+    input: api::ReceiveQueueRecordsInput,
+) -> Result<api::ReceiveQueueRecordsOutput> {
+    let ask = Ask {
+        queue: input.queue_arn,
+        limit: input.limit,
+        wait: input.wait_time_seconds,
+        visibility: input.visibility_timeout_seconds,
+        aside: false,
+    };
+    Ok(api::ReceiveQueueRecordsOutput { queue_records: queue::receive::receive(service, cx, &ask).await? })
+}
+
+async fn receive_dead_letters(
+    service: &Kinesis,
+    cx: &Cx,
+    input: api::ReceiveDeadLetterQueueRecordsInput,
+) -> Result<api::ReceiveDeadLetterQueueRecordsOutput> {
+    let ask = Ask {
+        queue: input.queue_arn,
+        limit: input.limit,
+        wait: input.wait_time_seconds,
+        visibility: input.visibility_timeout_seconds,
+        aside: true,
+    };
+    Ok(api::ReceiveDeadLetterQueueRecordsOutput { queue_records: queue::receive::receive(service, cx, &ask).await? })
+}
+
 api::operations! {
     impl api::Operations for Kinesis; |self, cx, input|
+    AcknowledgeDeadLetterQueueRecords => queue::entries::acknowledge_dead_letters(cx, input).await,
+    AcknowledgeQueueRecords => queue::entries::acknowledge(cx, input).await,
     AddTagsToStream => tags::add_to_stream(cx, input).await,
+    CreateQueue => queue::create(cx, input).await,
     CreateStream => create::create(cx, input).await,
     DecreaseStreamRetentionPeriod => retention::decrease(cx, input).await,
+    DeleteQueue => queue::delete(cx, input).await,
     DeleteResourcePolicy => policies::delete(cx, input).await,
     DeleteStream => create::delete(cx, input).await,
     DeregisterStreamConsumer => consumers::deregister(cx, input).await,
     DescribeAccountSettings => account::describe_settings(cx),
     DescribeLimits => account::describe_limits(cx),
+    DescribeQueue => queue::describe(cx, input).await,
     DescribeStream => describe::stream(self, cx, input).await,
     DescribeStreamConsumer => consumers::describe(cx, input).await,
     DescribeStreamSummary => describe::summary(self, cx, input).await,
@@ -86,6 +135,7 @@ api::operations! {
     GetResourcePolicy => policies::get(cx, &input),
     GetShardIterator => get::iterator(self, cx, input).await,
     IncreaseStreamRetentionPeriod => retention::increase(cx, input).await,
+    ListQueues => queue::list(cx, &input),
     ListShards => shards::list(self, cx, input).await,
     ListStreamConsumers => consumers::list(cx, &input),
     ListStreams => describe::list(cx, input),
@@ -95,8 +145,11 @@ api::operations! {
     PutRecord => put::one(self, cx, input).await,
     PutRecords => put::many(self, cx, input).await,
     PutResourcePolicy => policies::put(cx, input).await,
+    ReceiveDeadLetterQueueRecords => receive_dead_letters(self, cx, input).await,
+    ReceiveQueueRecords => receive(self, cx, input).await,
     RegisterStreamConsumer => consumers::register(cx, input).await,
     RemoveTagsFromStream => tags::remove_from_stream(cx, input).await,
+    RestoreDeadLetterQueueRecords => queue::entries::restore(cx, input).await,
     SplitShard => reshard::split_shard(cx, input).await,
     StartStreamEncryption => encryption::start(cx, input).await,
     StopStreamEncryption => encryption::stop(cx, input).await,
@@ -104,7 +157,10 @@ api::operations! {
     TagResource => tags::tag(cx, input).await,
     UntagResource => tags::untag(cx, input).await,
     UpdateAccountSettings => account::update_settings(cx, input).await,
+    UpdateDeadLetterQueueRecordsVisibility => queue::entries::hide_dead_letters(cx, input).await,
     UpdateMaxRecordSize => mode::update_record_size(cx, input).await,
+    UpdateQueue => queue::update(cx, input).await,
+    UpdateQueueRecordsVisibility => queue::entries::hide(cx, input).await,
     UpdateShardCount => reshard::update_count(cx, input).await,
     UpdateStreamMode => mode::update(cx, input).await,
     UpdateStreamRecordDistributionStrategy => mode::update_distribution(cx, input).await,

@@ -11,27 +11,17 @@ use crate::name::{self, Resource};
 use crate::{policies, tags};
 
 /// Operations that are about the account.
-const OF_ACCOUNT: &[&str] = &["DescribeAccountSettings", "DescribeLimits", "ListStreams", "UpdateAccountSettings"];
+const OF_ACCOUNT: &[&str] =
+    &["DescribeAccountSettings", "DescribeLimits", "ListQueues", "ListStreams", "UpdateAccountSettings"];
 
 /// The consumer that a call means, where it names it by its stream and its name.
-fn by_name(input: &Fields, home: &Cx, stream: &Resource) -> Option<String> {
-    let consumer = input.text("ConsumerName")?;
-    Some(format!("{}/consumer/{consumer}:*", stream.stream().arn(home)))
+fn by_name(input: &Fields, home: &Cx, resource: &Resource) -> Option<String> {
+    let (Some(consumer), Resource::Stream(stream)) = (input.text("ConsumerName"), resource) else { return None };
+    Some(format!("{}/consumer/{consumer}:*", stream.arn(home)))
 }
 
-pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
-    let action = format!("kinesis:{}", operation.name);
-    if OF_ACCOUNT.contains(&operation.name) {
-        return Ok(vec![Access::new(action, "*")]);
-    }
-    let Some(resource) = name::named(cx, input) else {
-        return Ok(vec![Access::new(action, cx.arn("kinesis", "stream/*"))]);
-    };
-    let home = name::home(cx, input);
-    let of_consumer = matches!(operation.name, "DeregisterStreamConsumer" | "DescribeStreamConsumer");
-    let named = by_name(input, &home, &resource).filter(|_| of_consumer && matches!(resource, Resource::Stream(_)));
-    let arn = named.unwrap_or_else(|| resource.arn(&home));
-    let mut access = Access::new(action, arn).in_account(resource.stream().account.clone());
+/// Has an access know the tags of a call.
+fn tagged(mut access: Access, input: &Fields) -> Access {
     if let Some(Value::Map(tags)) = input.get("Tags") {
         for (key, value) in tags {
             access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
@@ -42,6 +32,38 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         let keys = keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned);
         access.context.set_many("aws:TagKeys", keys.collect());
     }
+    access
+}
+
+/// Who makes a queue must be allowed to take from its stream as well.
+fn of_new_queue(cx: &Cx, input: &Fields) -> Result<Vec<Access>> {
+    let mut all = vec![tagged(Access::new("kinesis:CreateQueue", cx.arn("kinesis", "queue/*")), input)];
+    let Some(Value::List(streams)) = input.get("StreamConfigurationList") else { return Ok(all) };
+    let arns = streams.iter().filter_map(Value::as_fields).filter_map(|of| of.text("StreamARN"));
+    for resource in arns.filter_map(|arn| Resource::parse(cx, arn).ok()) {
+        let home = cx.elsewhere(resource.account(), cx.region());
+        let access = Access::new("kinesis:AssociateStreamsWithQueue", resource.arn(cx));
+        all.push(policies::guarded(&home, access.in_account(resource.account()), &resource)?);
+    }
+    Ok(all)
+}
+
+pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+    let action = format!("kinesis:{}", operation.name);
+    if OF_ACCOUNT.contains(&operation.name) {
+        return Ok(vec![Access::new(action, "*")]);
+    }
+    if operation.name == "CreateQueue" {
+        return of_new_queue(cx, input);
+    }
+    let Some(resource) = name::named(cx, input) else {
+        return Ok(vec![Access::new(action, cx.arn("kinesis", "stream/*"))]);
+    };
+    let home = name::home(cx, input);
+    let of_consumer = matches!(operation.name, "DeregisterStreamConsumer" | "DescribeStreamConsumer");
+    let named = by_name(input, &home, &resource).filter(|_| of_consumer);
+    let arn = named.unwrap_or_else(|| resource.arn(&home));
+    let access = tagged(Access::new(action, arn).in_account(resource.account()), input);
     Ok(vec![policies::guarded(&home, access, &resource)?])
 }
 

@@ -1,4 +1,4 @@
-//! Policies of streams and consumers: PutResourcePolicy, GetResourcePolicy and DeleteResourcePolicy.
+//! Policies of streams, consumers and queues: PutResourcePolicy, GetResourcePolicy and DeleteResourcePolicy.
 //!
 //! Source: "Sharing your data stream with another account" in the developer guide.
 
@@ -9,6 +9,7 @@ use undercast_kernel::{Access, Cx, Failure, Result};
 use crate::api::{self, errors};
 use crate::consumers::{self, CONSUMERS};
 use crate::name::Resource;
+use crate::queue::QUEUES;
 use crate::stream::STREAMS;
 
 /// Most bytes of a policy.
@@ -16,12 +17,13 @@ const MOST: usize = 20 * 1024;
 /// What is answered where there is none.
 const NONE: &str = "{}";
 
-/// The policy of a stream or a consumer. `None` where there is neither.
+/// The policy of a stream, a consumer or a queue. `None` where there is none of it.
 pub(crate) fn of(cx: &Cx, from: &impl Read, resource: &Resource) -> Result<Option<String>> {
-    let Some(stream) = STREAMS.get(from, &cx.key(&resource.stream().name))? else { return Ok(None) };
     match resource {
-        Resource::Stream(_) => Ok(stream.policy),
+        Resource::Stream(name) => Ok(STREAMS.get(from, &cx.key(&name.name))?.and_then(|stream| stream.policy)),
+        Resource::Queue(name) => Ok(QUEUES.get(from, &cx.key(&name.id))?.and_then(|queue| queue.policy)),
         Resource::Consumer(name) => {
+            let Some(stream) = STREAMS.get(from, &cx.key(&name.stream.name))? else { return Ok(None) };
             let found = CONSUMERS.get(from, &(stream.place(cx), &name.name))?;
             Ok(found.filter(|consumer| consumer.second() == name.created).and_then(|consumer| consumer.policy))
         }
@@ -41,6 +43,12 @@ fn set(cx: &Cx, tx: &mut Tx<'_>, resource: &Resource, policy: Option<String>) ->
             let mut stream = name.find_active(cx, tx)?;
             let before = std::mem::replace(&mut stream.policy, policy);
             STREAMS.put(tx, &cx.key(&name.name), &stream);
+            Ok(before)
+        }
+        Resource::Queue(name) => {
+            let mut queue = name.find(cx, tx)?;
+            let before = std::mem::replace(&mut queue.policy, policy);
+            QUEUES.put(tx, &cx.key(&queue.id), &queue);
             Ok(before)
         }
         Resource::Consumer(name) => {
@@ -68,6 +76,7 @@ pub(crate) fn get(cx: &Cx, input: &api::GetResourcePolicyInput) -> Result<api::G
     match &resource {
         Resource::Stream(name) => drop(name.find(cx, &from)?),
         Resource::Consumer(name) => drop(consumers::find(cx, &from, name)?),
+        Resource::Queue(name) => drop(name.find(cx, &from)?),
     }
     Ok(api::GetResourcePolicyOutput { policy: of(cx, &from, &resource)?.unwrap_or_else(|| NONE.to_owned()) })
 }

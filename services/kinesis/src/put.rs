@@ -332,6 +332,7 @@ impl Putting<'_> {
         for share in shares {
             self.cx.signals().ring(&stream.topic(self.cx, share.shard.number));
         }
+        self.cx.signals().ring(&stream.arrivals(self.cx));
         let mut traffic: BTreeMap<u32, Traffic> = BTreeMap::new();
         for ((draft, shard), put) in self.drafts.iter().zip(targets).zip(puts) {
             let of = traffic.entry(shard.number).or_default();

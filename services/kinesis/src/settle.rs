@@ -13,8 +13,8 @@ use crate::batch::BATCHES;
 use crate::consumers::{self, CONSUMERS};
 use crate::encryption::KEYS;
 use crate::name::StreamName;
-use crate::reshard;
 use crate::stream::{Change, HEADS, SHARDS, STREAMS, Status, Stream};
+use crate::{queue, reshard};
 
 /// What a stream is told takes so long.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -91,7 +91,7 @@ fn settle(cx: &Cx, tx: &mut Tx<'_>, name: &str) -> Result<Vec<String>> {
     match std::mem::replace(&mut stream.status, Status::Active) {
         Status::Active => return Ok(topics),
         Status::Deleting => {
-            remove(cx, tx, &stream)?;
+            topics.extend(remove(cx, tx, &stream)?);
             return Ok(topics);
         }
         Status::Creating | Status::Updating(Change::Setting) => {}
@@ -106,8 +106,8 @@ fn settle(cx: &Cx, tx: &mut Tx<'_>, name: &str) -> Result<Vec<String>> {
     Ok(topics)
 }
 
-/// Removes a stream. Its records, of which there may be many, go afterwards.
-fn remove(cx: &Cx, tx: &mut Tx<'_>, stream: &Stream) -> Result<()> {
+/// Removes a stream; gives the bells of its queues. Its records, of which there may be many, go afterwards.
+fn remove(cx: &Cx, tx: &mut Tx<'_>, stream: &Stream) -> Result<Vec<String>> {
     let place = stream.place(cx);
     STREAMS.delete(tx, &cx.key(&stream.name));
     SHARDS.clear(tx, &place)?;
@@ -116,9 +116,12 @@ fn remove(cx: &Cx, tx: &mut Tx<'_>, stream: &Stream) -> Result<()> {
     for consumer in CONSUMERS.all(tx, &place)? {
         consumers::forget(cx, tx, stream, &consumer.row)?;
     }
+    let queues = queue::of_stream(cx, tx, stream)?;
+    let topics: Result<Vec<String>> = queues.iter().map(|queue| queue::forget(cx, tx, queue)).collect();
     cx.tasks().cancel(tx, "kinesis", &crate::retention::task_id(cx, stream.id))?;
     let id = format!("remove/{}/{}/{}", cx.account(), cx.region(), stream.id);
-    cx.tasks().schedule(cx, tx, "kinesis", &id, REMOVING, stream.id.to_string(), cx.now())
+    cx.tasks().schedule(cx, tx, "kinesis", &id, REMOVING, stream.id.to_string(), cx.now())?;
+    topics
 }
 
 /// Does the task that removes the records of a stream that is gone.

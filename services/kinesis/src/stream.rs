@@ -302,6 +302,11 @@ impl Stream {
         format!("kinesis.shard:{}:{}:{}:{shard}", cx.account(), cx.region(), self.id)
     }
 
+    /// The topic that is rung when something came to any of its shards.
+    pub(crate) fn arrivals(&self, cx: &Cx) -> String {
+        format!("kinesis.arrivals:{}:{}:{}", cx.account(), cx.region(), self.id)
+    }
+
     /// The topic that is rung when it has come to be what it was told to be.
     pub(crate) fn settled(&self, cx: &Cx) -> String {
         format!("kinesis.stream:{}:{}:{}", cx.account(), cx.region(), self.id)

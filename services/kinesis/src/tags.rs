@@ -1,4 +1,4 @@
-//! Tags of streams and consumers: AddTagsToStream and its kin, and TagResource and its kin.
+//! Tags of streams, consumers and queues: AddTagsToStream and its kin, and TagResource and its kin.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use crate::api::{self, output};
 use crate::consumers::{self, CONSUMERS};
 use crate::error;
 use crate::name::{Resource, StreamName};
+use crate::queue::QUEUES;
 use crate::stream::{STREAMS, Status};
 
 /// A resource has at most so many.
@@ -19,16 +20,15 @@ const PAGE: i32 = 50;
 
 type Tags = BTreeMap<String, String>;
 
-/// Checks tags that come to `others` more of a stream.
-pub(crate) fn check(name: &StreamName, given: &Tags, others: usize) -> Result<()> {
-    let StreamName { name, account } = name;
+/// Checks tags that come to `others` more of a stream, say.
+pub(crate) fn check(what: &str, name: &str, account: &str, given: &Tags, others: usize) -> Result<()> {
     tags::check(given, others, MOST).map_err(|bad| {
         let message = match bad {
             BadTag::TooMany(most) => format!(
-                "Failed to add tags to stream {name} under account {account} because a given stream cannot have more than {most} tags associated with it."
+                "Failed to add tags to {what} {name} under account {account} because a given {what} cannot have more than {most} tags associated with it."
             ),
             BadTag::Character(_) => "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white space, _ . / = + - % @ :.".to_owned(),
-            other => format!("Failed to add tags to stream {name} under account {account} because {other}."),
+            other => format!("Failed to add tags to {what} {name} under account {account} because {other}."),
         };
         error::invalid(message).into()
     })
@@ -38,7 +38,7 @@ fn list(tags: &Tags) -> Vec<output::Tag> {
     tags.iter().map(|(key, value)| output::Tag { key: key.clone(), value: Some(value.clone()) }).collect()
 }
 
-/// Changes the tags of a stream or a consumer.
+/// Changes the tags of a stream, a consumer or a queue.
 fn change(cx: &Cx, tx: &mut Tx<'_>, of: &Resource, change: impl FnOnce(&mut Tags) -> Result<()>) -> Result<()> {
     match of {
         Resource::Stream(name) => {
@@ -54,14 +54,24 @@ fn change(cx: &Cx, tx: &mut Tx<'_>, of: &Resource, change: impl FnOnce(&mut Tags
             change(&mut consumer.tags)?;
             CONSUMERS.put(tx, &(stream.place(cx), &consumer.name), &consumer);
         }
+        Resource::Queue(name) => {
+            let mut queue = name.find(cx, tx)?;
+            change(&mut queue.tags)?;
+            QUEUES.put(tx, &cx.key(&queue.id), &queue);
+        }
     }
     Ok(())
 }
 
 async fn add(cx: &Cx, of: &Resource, given: &Tags) -> Result<()> {
+    let (what, name) = match of {
+        Resource::Stream(name) => ("stream", &name.name),
+        Resource::Consumer(name) => ("stream", &name.stream.name),
+        Resource::Queue(name) => ("queue", &name.id),
+    };
     cx.write(|tx| {
         change(cx, tx, of, |tags| {
-            check(of.stream(), given, tags.keys().filter(|key| !given.contains_key(*key)).count())?;
+            check(what, name, of.account(), given, tags.keys().filter(|key| !given.contains_key(*key)).count())?;
             tags.extend(given.clone());
             Ok(())
         })
@@ -79,11 +89,12 @@ async fn remove(cx: &Cx, of: &Resource, keys: &[String]) -> Result<()> {
     .await
 }
 
-/// The tags of a stream or a consumer.
+/// The tags of a stream, a consumer or a queue.
 pub(crate) fn of(cx: &Cx, from: &impl Read, resource: &Resource) -> Result<Tags> {
     Ok(match resource {
         Resource::Stream(name) => name.find(cx, from)?.tags,
         Resource::Consumer(name) => consumers::find(cx, from, name)?.1.tags,
+        Resource::Queue(name) => name.find(cx, from)?.tags,
     })
 }
 

@@ -160,3 +160,71 @@ async fn writers_need_the_right_to_make_data_keys_and_readers_that_to_decrypt() 
     call(&user, "GetRecords", read).await.ok();
     assert_eq!(call(&user, "PutRecord", input).await.code(), "KMSAccessDeniedException");
 }
+
+/// Makes a stream on demand with a queue that has a record, and one that was put aside.
+async fn sealed_queue(client: &Client, key: &str) -> Json {
+    let on_demand = json!({"StreamName": "s", "StreamModeDetails": {"StreamMode": "ON_DEMAND"}});
+    call(client, "CreateStream", on_demand).await.ok();
+    settled(client).await;
+    let longer = json!({"StreamName": "s", "RetentionPeriodHours": 240});
+    call(client, "IncreaseStreamRetentionPeriod", longer).await.ok();
+    settled(client).await;
+    start(client, key).await;
+    let once = json!({"TargetType": "BUILT_IN", "MaxReceiveCount": 1});
+    let input = json!({"QueueName": "q", "StreamConfigurationList": [{"StreamARN": ARN}],
+        "QueueAttributes": {"VisibilityTimeoutSeconds": 0, "DeadLetterConfiguration": once}});
+    let arn = call(client, "CreateQueue", input).await.ok()["QueueDescription"]["QueueARN"].clone();
+    let ask = json!({"QueueARN": arn});
+    put(client, "a", "x").await;
+    assert_eq!(call(client, "ReceiveQueueRecords", ask.clone()).await.ok()["QueueRecords"][0]["Data"], "eA==");
+    put(client, "a", "y").await;
+    let aside = call(client, "ReceiveDeadLetterQueueRecords", ask.clone()).await.ok().clone();
+    assert_eq!(aside["QueueRecords"][0]["Data"], "eA==");
+    ask
+}
+
+const RECEIVING: [&str; 2] = ["ReceiveQueueRecords", "ReceiveDeadLetterQueueRecords"];
+
+#[tokio::test]
+async fn a_queue_gives_nothing_that_cannot_be_opened() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let key = key(&client).await;
+    let ask = sealed_queue(&client, &key).await;
+    client.call("kms", "DisableKey", json!({"KeyId": key})).await.ok();
+    cloud.kernel.advance(Duration::from_secs(301)).await.unwrap();
+    for operation in RECEIVING {
+        assert_eq!(call(&client, operation, ask.clone()).await.code(), "KMSDisabledException", "{operation}");
+    }
+    client.call("kms", "EnableKey", json!({"KeyId": key})).await.ok();
+    assert_eq!(call(&client, "ReceiveQueueRecords", ask.clone()).await.ok()["QueueRecords"][0]["Data"], "eQ==");
+    put(&client, "a", "z").await;
+    cloud.kernel.advance(Duration::from_secs(301)).await.unwrap();
+    client.call("kms", "ScheduleKeyDeletion", json!({"KeyId": key, "PendingWindowInDays": 7})).await.ok();
+    for operation in RECEIVING {
+        assert_eq!(call(&client, operation, ask.clone()).await.code(), "KMSInvalidStateException", "{operation}");
+    }
+    cloud.kernel.advance(Duration::from_secs(8 * 24 * 3600)).await.unwrap();
+    for operation in RECEIVING {
+        assert_eq!(call(&client, operation, ask.clone()).await.code(), "KMSNotFoundException", "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn who_takes_from_a_queue_must_be_allowed_to_open_its_records() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let key = key(&client).await;
+    let ask = sealed_queue(&client, &key).await;
+    client.call("iam", "CreateUser", json!({"UserName": "u"})).await.ok();
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kinesis:*", "Resource": "*"}]});
+    let attach = json!({"UserName": "u", "PolicyName": "p", "PolicyDocument": policy.to_string()});
+    client.call("iam", "PutUserPolicy", attach).await.ok();
+    let made = client.call("iam", "CreateAccessKey", json!({"UserName": "u"})).await.ok()["AccessKey"].clone();
+    let keys = Credentials::new(made["AccessKeyId"].as_str().unwrap(), made["SecretAccessKey"].as_str().unwrap());
+    let user = holding(&client, keys);
+    for operation in RECEIVING {
+        assert_eq!(call(&user, operation, ask.clone()).await.code(), "KMSAccessDeniedException", "{operation}");
+    }
+}

@@ -7,6 +7,7 @@ mod limits;
 mod lineage;
 mod permissions;
 mod pushed;
+mod queues;
 mod records;
 mod shards;
 mod support;

@@ -55,13 +55,22 @@ async fn who_may_nothing_is_told_so() {
     let made = json!({"StreamARN": ARN, "ConsumerName": "c"});
     let consumer = call(&client, "RegisterStreamConsumer", made).await.ok()["Consumer"]["ConsumerARN"].clone();
     let nobody = user(&client, json!([{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}])).await;
+    let queue = ARN.replace("stream/s", "queue/q");
+    let of_queue = json!({"QueueARN": queue});
+    let receipts = json!({"QueueARN": queue, "Entries": [{"ReceiptHandle": "x"}]});
+    let hidden = json!({"QueueARN": queue, "Entries": [{"ReceiptHandle": "x", "VisibilityTimeoutSeconds": 1}]});
     let start = json!({"StreamName": "s", "ShardId": "0", "ShardIteratorType": "LATEST"});
     let place = call(&client, "GetShardIterator", start.clone()).await.ok()["ShardIterator"].clone();
     for (operation, input) in [
+        ("AcknowledgeDeadLetterQueueRecords", receipts.clone()),
+        ("AcknowledgeQueueRecords", receipts.clone()),
         ("AddTagsToStream", json!({"StreamName": "s", "Tags": {"a": "b"}})),
+        ("CreateQueue", json!({"QueueName": "q", "StreamConfigurationList": [{"StreamARN": ARN}]})),
         ("DecreaseStreamRetentionPeriod", json!({"StreamName": "s", "RetentionPeriodHours": 24})),
+        ("DeleteQueue", of_queue.clone()),
         ("DeleteResourcePolicy", json!({"ResourceARN": ARN})),
         ("DeleteStream", json!({"StreamName": "s"})),
+        ("DescribeQueue", of_queue.clone()),
         ("DescribeStream", json!({"StreamName": "s"})),
         ("DescribeStreamSummary", json!({"StreamName": "s"})),
         ("DisableEnhancedMonitoring", json!({"StreamName": "s", "ShardLevelMetrics": ["ALL"]})),
@@ -70,6 +79,7 @@ async fn who_may_nothing_is_told_so() {
         ("GetResourcePolicy", json!({"ResourceARN": ARN})),
         ("GetShardIterator", start),
         ("IncreaseStreamRetentionPeriod", json!({"StreamName": "s", "RetentionPeriodHours": 24})),
+        ("ListQueues", json!({})),
         ("ListShards", json!({"StreamName": "s"})),
         ("ListTagsForResource", json!({"ResourceARN": ARN})),
         ("ListTagsForStream", json!({"StreamName": "s"})),
@@ -77,14 +87,20 @@ async fn who_may_nothing_is_told_so() {
         ("PutRecord", json!({"StreamName": "s", "PartitionKey": "k", "Data": ""})),
         ("PutRecords", json!({"StreamName": "s", "Records": [{"PartitionKey": "k", "Data": ""}]})),
         ("PutResourcePolicy", json!({"ResourceARN": ARN, "Policy": "{}"})),
+        ("ReceiveDeadLetterQueueRecords", of_queue.clone()),
+        ("ReceiveQueueRecords", of_queue),
         ("RemoveTagsFromStream", json!({"StreamName": "s", "TagKeys": ["a"]})),
+        ("RestoreDeadLetterQueueRecords", receipts),
         ("SplitShard", json!({"StreamName": "s", "ShardToSplit": "0", "NewStartingHashKey": "9"})),
         ("StartStreamEncryption", json!({"StreamName": "s", "EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"})),
         ("StopStreamEncryption", json!({"StreamName": "s", "EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"})),
         ("SubscribeToShard", json!({"ConsumerARN": consumer, "ShardId": "0", "StartingPosition": {"Type": "LATEST"}})),
         ("TagResource", json!({"ResourceARN": ARN, "Tags": {"a": "b"}})),
         ("UntagResource", json!({"ResourceARN": ARN, "TagKeys": ["a"]})),
+        ("UpdateDeadLetterQueueRecordsVisibility", hidden.clone()),
         ("UpdateMaxRecordSize", json!({"StreamARN": ARN, "MaxRecordSizeInKiB": 2048})),
+        ("UpdateQueue", json!({"QueueARN": queue, "QueueAttributes": {"VisibilityTimeoutSeconds": 1}})),
+        ("UpdateQueueRecordsVisibility", hidden),
         ("UpdateShardCount", json!({"StreamName": "s", "TargetShardCount": 2, "ScalingType": "UNIFORM_SCALING"})),
         ("UpdateStreamRecordDistributionStrategy", json!({"StreamARN": ARN, "RecordDistributionStrategy": "AUTO"})),
         ("UpdateStreamWarmThroughput", json!({"StreamARN": ARN, "WarmThroughputMiBps": 1})),

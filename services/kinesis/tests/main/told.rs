@@ -12,14 +12,17 @@ use crate::support::{all, call, create, put, settled, with_stream};
 
 /// The sum of a metric of the stream `s`, with what else tells it from others.
 async fn sum(cloud: &Cloud, name: &str, more: Option<(&str, &str)>) -> Option<f64> {
+    let wanted: Vec<(&str, &str)> = [Some(("StreamName", "s")), more].into_iter().flatten().collect();
+    sum_of(cloud, name, &wanted).await
+}
+
+/// The sum of a metric of these dimensions.
+async fn sum_of(cloud: &Cloud, name: &str, wanted: &[(&str, &str)]) -> Option<f64> {
     cloud.kernel.keep_metrics().await.unwrap();
     let found =
         metrics::list(&cloud.kernel.database().read(), ("000000000000", "us-east-1"), Some("AWS/Kinesis"), 0).unwrap();
-    let wanted: Vec<(String, String)> = [Some(("StreamName", "s")), more]
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let wanted: Vec<(String, String)> =
+        wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let series = found.into_iter().find(|series| {
         let mut has: Vec<_> = series.dimensions.clone();
         has.sort();
@@ -157,4 +160,36 @@ async fn consumers_are_measured() {
     ] {
         assert_eq!(sum(&cloud, name, consumer).await, Some(expected), "{name}");
     }
+}
+
+#[tokio::test]
+async fn queues_are_measured_and_on_the_trail() {
+    let cloud = Cloud::start(crate::support::services()).await;
+    let client = cloud.client();
+    let kept = Arc::new(Kept::default());
+    cloud.kernel.trail().tell(kept.clone());
+    call(&client, "CreateStream", json!({"StreamName": "s", "StreamModeDetails": {"StreamMode": "ON_DEMAND"}}))
+        .await
+        .ok();
+    settled(&client).await;
+    let input = json!({"QueueName": "q", "StreamConfigurationList": [{"StreamARN": crate::support::ARN}]});
+    let arn = call(&client, "CreateQueue", input).await.ok()["QueueDescription"]["QueueARN"].clone();
+    call(&client, "DescribeQueue", json!({"QueueARN": arn})).await.ok();
+    write(&client).await;
+    let got = call(&client, "ReceiveQueueRecords", json!({"QueueARN": arn})).await.ok()["QueueRecords"].clone();
+    let receipts: Vec<Json> =
+        got.as_array().unwrap().iter().map(|r| json!({"ReceiptHandle": r["ReceiptHandle"]})).collect();
+    call(&client, "AcknowledgeQueueRecords", json!({"QueueARN": arn, "Entries": receipts[..2]})).await.ok();
+    call(&client, "ReceiveQueueRecords", json!({"QueueARN": arn})).await.ok();
+    let id = arn.as_str().unwrap().rsplit_once('/').unwrap().1;
+    for (name, expected) in [("ReceivedQueueRecords", 3.0), ("AcknowledgedQueueRecords", 2.0), ("EmptyReceives", 1.0)] {
+        let sum = sum_of(&cloud, name, &[("QueueId", id), ("QueueName", "q")]).await;
+        assert_eq!(sum, Some(expected), "{name}");
+    }
+    let service = cloud.kernel.service("kinesis").unwrap().clone();
+    let records = kept.0.lock().unwrap().clone();
+    let record = records.iter().find(|record| record.operation == "ReceiveQueueRecords").unwrap();
+    let parameters = record.parameters.clone().unwrap();
+    let named = json!(service.event_resources(&cloud.kernel.database().read(), record, &parameters));
+    assert_eq!(named, json!([{"accountId": "000000000000", "type": "AWS::Kinesis::Queue", "ARN": arn}]));
 }
