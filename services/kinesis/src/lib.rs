@@ -8,8 +8,7 @@
 //! Start with `stream.rs` (what a stream is), then `put.rs` and `get.rs`; `settle.rs` is how streams change, `subscribe.rs` how
 //! records are pushed.
 //!
-//! Limits: channels are not built, nor queues on streams of other accounts, nor the metrics of how many records of a queue
-//! are visible or in flight. Calls to the control plane are not throttled; shards are, as at AWS.
+//! Limits: channels are not built, nor queues on streams of other accounts. Calls to the control plane are not throttled; shards are, as at AWS.
 //! A stream is made, changed or deleted within a tenth of a second.
 
 pub mod api {

@@ -73,6 +73,7 @@ impl Service for Kinesis {
         Box::pin(async move {
             match task.kind.as_str() {
                 settle::SETTLING => settle::run(cx, task).await,
+                queue::measure::MEASURING => queue::measure::run(cx, task).await,
                 settle::REMOVING => settle::remove_records(cx, task).await,
                 retention::TRIMMING => retention::run(cx, task).await,
                 other => Err(Failure::broken(format!("kinesis has no task `{other}`"))),

@@ -5,6 +5,7 @@
 //! the stream. Source: "Queues" in the developer guide, and the API reference of CreateQueue.
 
 pub(crate) mod entries;
+pub(crate) mod measure;
 pub(crate) mod receive;
 
 use std::collections::BTreeMap;
@@ -282,6 +283,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateQueueInput) -> Result<api:
                 queue.set(attributes)?;
             }
             QUEUES.put(tx, &cx.key(&queue.id), &queue);
+            measure::note(cx, tx, &queue, 0)?;
             Ok(queue)
         })
         .await?;

@@ -9,7 +9,7 @@ use undercast_kernel::store::{Order, Read, Table, Tx};
 use undercast_kernel::{Cx, Result};
 use undercast_wire::text;
 
-use super::{Place, Queue, wait_settled};
+use super::{Place, Queue, measure, wait_settled};
 use crate::api::output;
 use crate::get::{self, MOST_BYTES};
 use crate::name::{QueueName, StreamName};
@@ -125,7 +125,30 @@ pub(crate) fn forget(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
     CURSORS.clear(tx, &queue.place(cx))?;
     HELD.clear(tx, &queue.place(cx))?;
     DUE.clear(tx, &queue.place(cx))?;
-    Ok(())
+    measure::forget(cx, tx, queue)
+}
+
+/// How many records that were handed out are what.
+pub(crate) struct Counts {
+    /// They can be handed out again.
+    pub(crate) visible: u64,
+    pub(crate) in_flight: u64,
+    /// They were put aside, and can be seen.
+    pub(crate) aside: u64,
+}
+
+/// Counts what a queue has handed out.
+pub(crate) fn counts(cx: &Cx, from: &impl Read, queue: &Queue) -> Result<Counts> {
+    let (place, now) = (queue.place(cx), cx.now_millis());
+    let count = |class: u64, from_when: i64, to: i64| {
+        let rows = DUE.range(from, &(place, class, from_when), &(place, class, to), Order::Ascending, usize::MAX)?;
+        Ok::<_, undercast_kernel::Failure>(rows.len() as u64)
+    };
+    Ok(Counts {
+        visible: count(0, i64::MIN, now + 1)?,
+        in_flight: count(0, now + 1, i64::MAX)? + count(1, now + 1, i64::MAX)?,
+        aside: count(1, i64::MIN, now + 1)?,
+    })
 }
 
 /// What a call asks of a queue.
@@ -258,7 +281,7 @@ impl Taker<'_> {
                 mine.push(*shard);
             }
         }
-        let mut given = Vec::new();
+        let (mut given, mut fresh) = (Vec::new(), 0);
         for Draft { spot, record, before } in &found.drafts {
             let there = HELD.get(tx, &spot.key(place))?;
             if there != *before || before.is_none() && !mine.contains(&spot.shard) {
@@ -274,6 +297,7 @@ impl Taker<'_> {
                 aside: self.aside,
             };
             held.put(cx, tx, queue, *spot)?;
+            fresh += u64::from(before.is_none());
             given.push(output::QueueRecord {
                 receipt_handle: text::base64(format!("{}{}", spot.name(), held.nonce).as_bytes()),
                 record_id: spot.name(),
@@ -284,6 +308,7 @@ impl Taker<'_> {
                 receive_count: received,
             });
         }
+        measure::note(cx, tx, queue, fresh)?;
         Ok(given)
     }
 
@@ -295,7 +320,7 @@ impl Taker<'_> {
         if !self.aside {
             self.fresh(&stream, &mut found).await?;
         }
-        if found.is_empty() {
+        if found.is_empty() && measure::is_measured(self.cx, &self.cx.read(), self.queue)? {
             return Ok(Some(Vec::new()));
         }
         let name = QueueName { account: self.cx.account().to_owned(), id: self.queue.id.clone() };
@@ -306,7 +331,7 @@ impl Taker<'_> {
                 self.give(tx, &found)
             })
             .await?;
-        Ok((!given.is_empty()).then_some(given))
+        Ok((!given.is_empty() || found.is_empty()).then_some(given))
     }
 
     /// When the next record can be seen, as far as time alone decides it.

@@ -1,6 +1,7 @@
 //! What CloudWatch is told, and what of calls is data.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use undercast_kernel::wire::text;
@@ -186,6 +187,18 @@ async fn queues_are_measured_and_on_the_trail() {
         let sum = sum_of(&cloud, name, &[("QueueId", id), ("QueueName", "q")]).await;
         assert_eq!(sum, Some(expected), "{name}");
     }
+    // Every minute it is told what there is: one in flight, which comes to be visible, and two new ones.
+    put(&client, "key", "x").await;
+    put(&client, "key", "y").await;
+    let of = [("QueueId", id), ("QueueName", "q")];
+    cloud.kernel.advance(Duration::from_secs(61)).await.unwrap();
+    assert_eq!(sum_of(&cloud, "VisibleQueueRecords", &of).await, Some(3.0));
+    assert_eq!(sum_of(&cloud, "InFlightQueueRecords", &of).await, Some(0.0));
+    call(&client, "ReceiveQueueRecords", json!({"QueueARN": arn, "VisibilityTimeoutSeconds": 90})).await.ok();
+    cloud.kernel.advance(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(sum_of(&cloud, "VisibleQueueRecords", &of).await, Some(3.0));
+    assert_eq!(sum_of(&cloud, "InFlightQueueRecords", &of).await, Some(3.0));
+    assert_eq!(sum_of(&cloud, "VisibleDeadLetterQueueRecords", &of).await, Some(0.0));
     let service = cloud.kernel.service("kinesis").unwrap().clone();
     let records = kept.0.lock().unwrap().clone();
     let record = records.iter().find(|record| record.operation == "ReceiveQueueRecords").unwrap();
