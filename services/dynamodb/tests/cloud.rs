@@ -229,9 +229,9 @@ impl Cloud {
         undercast_kernel::insights::rule(&cx, &cx.read(), rule).unwrap().is_some()
     }
 
-    /// How many rows the store has in all.
+    /// How many rows the store has, besides those of metrics, which are kept for long.
     pub(crate) fn rows(&self) -> usize {
-        self.stored().len()
+        self.stored().iter().filter(|(key, _)| !key.starts_with(b"kernel.metric")).count()
     }
 
     /// Whether a text stands in any value of the store as it is.

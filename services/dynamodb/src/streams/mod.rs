@@ -8,6 +8,7 @@
 
 pub mod api;
 mod read;
+mod shards;
 pub mod store;
 
 use crate::metrics;
