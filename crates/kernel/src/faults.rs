@@ -63,6 +63,12 @@ pub enum Effect {
     /// The region or the zone is gone until the rule is removed. Calls into a dead region are cut, from outside and from
     /// inside, and work that falls due there waits. What stands in a dead zone ends, and nothing new is put there.
     Dead,
+    /// The region and another one do not reach each other until the rule is removed; calls into both go on. What services
+    /// send from one to the other waits.
+    Unlinked {
+        /// The other region.
+        from: String,
+    },
 }
 
 /// What is wrong with a rule.
@@ -74,6 +80,9 @@ pub enum BadRule {
     /// It kills something, and does not say what.
     #[error("`dead` goes with a `region` or a `zone`, and with nothing else")]
     Dead,
+    /// It parts regions, and does not say which.
+    #[error("`unlinked` goes with a `region` and the one that it is unlinked from, and with nothing else")]
+    Unlinked,
     /// It does something else to a zone.
     #[error("calls go to regions; a `zone` goes with `dead` alone")]
     Zone,
@@ -96,6 +105,15 @@ impl FaultRule {
         if !(0.0..=1.0).contains(&self.probability) {
             return Err(BadRule::Probability);
         }
+        if let Effect::Unlinked { from } = &self.effect {
+            let apart = self.region.as_ref().is_some_and(|region| region != from);
+            if narrowed || self.probability < 1.0 || self.zone.is_some() || !apart {
+                return Err(BadRule::Unlinked);
+            }
+            if !regions::exists(from) {
+                return Err(BadRule::NoRegion(from.clone()));
+            }
+        }
         if dead && (narrowed || self.probability < 1.0 || self.region.is_some() == self.zone.is_some()) {
             return Err(BadRule::Dead);
         }
@@ -111,6 +129,12 @@ impl FaultRule {
 
     fn kills_region(&self, region: &str) -> bool {
         matches!(self.effect, Effect::Dead) && self.region.as_deref() == Some(region)
+    }
+
+    fn parts(&self, one: &str, other: &str) -> bool {
+        let Effect::Unlinked { from } = &self.effect else { return false };
+        let ends = (self.region.as_deref(), from.as_str());
+        ends == (Some(one), other) || ends == (Some(other), one)
     }
 
     fn kills_zone(&self, zone: &str) -> bool {
@@ -168,6 +192,11 @@ impl Faults {
         self.any(|rule| rule.kills_region(region))
     }
 
+    /// Whether what is sent from one region to another arrives: both are alive, and no rule parts them.
+    pub fn are_linked(&self, one: &str, other: &str) -> bool {
+        !self.any(|rule| rule.kills_region(one) || rule.kills_region(other) || rule.parts(one, other))
+    }
+
     /// Whether a zone is dead, or the region it is in.
     pub fn is_dead_zone(&self, zone: &str) -> bool {
         self.any(|rule| rule.kills_zone(zone))
@@ -208,6 +237,8 @@ impl Faults {
                 Effect::Error { code, status, message } => return Err(AwsError::new(code, status, message).into()),
                 Effect::Latency { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
                 Effect::Abort | Effect::Dead => return Err(Failure::Cut),
+                // It is no call that is in its way.
+                Effect::Unlinked { .. } => {}
             }
         }
         Ok(())

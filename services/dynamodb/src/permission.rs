@@ -38,6 +38,7 @@ pub(crate) fn access(
         if input.text("ResourcePolicy").is_some() {
             all.push(on_table(service, cx, "PutResourcePolicy", input, None)?);
         }
+        all.extend(on_replicas(cx, input)?);
         return Ok(all);
     }
     if let Some(text) = input.text("Statement") {
@@ -79,6 +80,10 @@ pub(crate) fn access(
         }
         return Ok(all);
     }
+    if let Some(table) = input.text("GlobalTableName") {
+        let arn = cx.global_arn("dynamodb", &format!("global-table/{table}"));
+        return Ok(vec![Access::new(format!("dynamodb:{name}"), arn)]);
+    }
     let target = input.text("TargetTableName").map(|table| table_arn(cx, table));
     let source = match (input.text("BackupArn").or(input.text("SourceTableArn")), input.text("SourceTableName")) {
         (Some(arn), _) => Some(arn.to_owned()),
@@ -89,6 +94,43 @@ pub(crate) fn access(
         return Ok(source.into_iter().chain(target).map(on).collect());
     }
     Ok(vec![Access::new(format!("dynamodb:{name}"), job_resource(cx, input).unwrap_or("*".to_owned()))])
+}
+
+/// What whoever adds a replica may do in its region: DynamoDB makes and fills it with the rights of the caller.
+const OF_NEW_REPLICA: [&str; 9] = [
+    "CreateTable",
+    "CreateTableReplica",
+    "BatchWriteItem",
+    "DeleteItem",
+    "GetItem",
+    "PutItem",
+    "Query",
+    "Scan",
+    "UpdateItem",
+];
+
+/// The permissions that changes to replicas and witnesses need in their regions.
+///
+/// Source: "Using IAM with global tables" in the developer guide.
+fn on_replicas(cx: &Cx, input: &Fields) -> Result<Vec<Access>> {
+    const LISTS: [(&str, &[&str], &[&str], &[&str]); 2] = [
+        ("ReplicaUpdates", &OF_NEW_REPLICA, &["UpdateTable"], &["DeleteTable", "DeleteTableReplica"]),
+        ("GlobalTableWitnessUpdates", &["CreateGlobalTableWitness"], &[], &["DeleteGlobalTableWitness"]),
+    ];
+    let mut all = Vec::new();
+    for (list, made, changed, gone) in LISTS {
+        let Some(Value::List(updates)) = input.get(list) else { continue };
+        let name = table_name(cx, input.text("TableName").unwrap_or(""))?;
+        for update in updates.iter().filter_map(Value::as_fields) {
+            for (member, actions) in [("Create", made), ("Update", changed), ("Delete", gone)] {
+                let of = update.get(member).and_then(Value::as_fields);
+                let Some(region) = of.and_then(|of| of.text("RegionName")) else { continue };
+                let arn = table_arn(&cx.elsewhere(cx.account(), region), name);
+                all.extend(actions.iter().map(|action| Access::new(format!("dynamodb:{action}"), arn.as_str())));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// What a call on exports or imports is about, where it is about one of them or about a table.

@@ -5,6 +5,7 @@ use crate::encryption::{Attached, Encryption, Keys};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
 use crate::expression::update::{Action, Update};
+use crate::global::{Replica, Standing};
 use crate::insights::Insights;
 use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key, encode_keys};
 use crate::policies::ResourcePolicy;
@@ -82,6 +83,9 @@ pub struct Table {
     /// Whether its keys are counted.
     #[n(22)]
     pub insights: Option<Insights>,
+    /// Its place in a global table, if it is a replica of one.
+    #[n(23)]
+    pub replica: Option<Replica>,
 }
 
 /// The history of a table.
@@ -258,6 +262,12 @@ impl PrimaryKey {
 pub(crate) const MISMATCH: &str = "The provided key element does not match the schema";
 
 impl Table {
+    /// Whether it holds items for others to read.
+    pub fn is_there(&self) -> bool {
+        let standing = self.replica.as_ref().map(|replica| replica.standing);
+        !self.importing && !matches!(standing, Some(Standing::Creating | Standing::Deleting))
+    }
+
     /// What its rows are sealed with.
     pub fn keys(&self) -> Keys<'_> {
         let encryption = self.encryption.as_ref();

@@ -116,6 +116,18 @@ impl Cloud {
         }
     }
 
+    /// The same cloud as it is seen in another region.
+    pub(crate) fn at(&self, region: &str) -> Self {
+        let cx = self.kernel.cx_for("000000000000", region);
+        Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
+    }
+
+    /// Parts two regions.
+    pub(crate) fn unlink(&self, one: &str, other: &str) {
+        let rule = json!({"id": format!("{one} {other}"), "region": one, "effect": {"unlinked": {"from": other}}});
+        self.kernel.faults().add(serde_json::from_value(rule).unwrap()).unwrap();
+    }
+
     /// The same cloud as a user sees it, who may do what a policy says.
     pub(crate) fn as_user(&self, policy: &Json) -> Self {
         self.as_user_of("000000000000", policy)

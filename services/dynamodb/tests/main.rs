@@ -10,6 +10,7 @@ mod corpus;
 mod encryption;
 mod exports;
 mod fuzzed;
+mod global;
 mod history;
 mod imports;
 mod indexes;

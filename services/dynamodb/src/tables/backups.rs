@@ -89,6 +89,7 @@ impl Backup {
             ttl: None,
             stream: None,
             recovery: None,
+            replica: None,
             ..self.table.clone()
         }
     }

@@ -8,14 +8,17 @@ use crate::api::input::{
     AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, ProvisionedThroughput,
 };
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
-use crate::encryption::{self, Attached};
+use crate::encryption::{self, Attached, Encryption};
 use crate::error::{Error, Result};
+use crate::global::Standing;
 use crate::insights;
 use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
 use crate::table::{Billing, Table};
 use crate::throughput::settings::{Asked, Whose};
+use std::sync::Arc;
 use undercast_kernel::Cx;
+use undercast_store::{Read, Tx};
 
 /// Fewest characters of a table's name.
 const MIN_TABLE_NAME: usize = 3;
@@ -92,7 +95,11 @@ impl DynamoDb {
     pub(crate) async fn drop_table(&self, cx: &Cx, given: &str) -> Result<DeleteTableOutput> {
         let (shown, used) = cx
             .write(|tx| {
-                let mut table = (*self.settled(cx, tx, given)?).clone();
+                let table = (*self.removable(cx, tx, given)?).clone();
+                if table.replica.is_some() {
+                    self.remove_here(cx, tx, &table)?;
+                    return Ok((description(cx, tx, &table, "DELETING")?, None));
+                }
                 if table.deletion_protection {
                     return Err(Error::validation(
                         "Resource cannot be deleted as it is currently protected against deletion. Disable deletion \
@@ -101,24 +108,48 @@ impl DynamoDb {
                     .into());
                 }
                 let shown = description(cx, tx, &table, "DELETING")?;
-                self.end_stream(cx, tx, &mut table)?;
-                let kept = table.recovery.is_some();
-                if kept {
-                    self.keep_deleted(cx, tx, &table)?;
-                    self.end_recovery(cx, tx, &mut table)?;
-                }
-                insights::end(cx, tx, &table, None);
-                rows::delete_table(tx, scope(cx), &table.name);
-                rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
-                if !kept {
-                    self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
-                }
-                Ok((shown, table.encryption.filter(|_| !kept)))
+                Ok((shown, self.delete_in(cx, tx, table)?))
             })
             .await?;
         self.let_go(cx, used.as_ref()).await?;
         self.throughput.forget(shown.table_id.as_deref().unwrap_or_default());
         Ok(DeleteTableOutput { table_description: Some(shown) })
+    }
+
+    /// The table that is to be deleted.
+    fn removable(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
+        let name = table_name(cx, given)?;
+        let known = self.descriptions.any(from, scope(cx), name)?;
+        let changing = |table: &Table| table.replica.as_ref().map(|replica| replica.standing);
+        match known.as_deref().and_then(changing) {
+            Some(Standing::Creating | Standing::Deleting) => {
+                Err(Error::in_use(&format!("Table: {name} is being used.")))
+            }
+            _ => self.settled(cx, from, given),
+        }
+    }
+
+    /// Deletes a table in its transaction; gives what it was encrypted with, if nothing of it is kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn delete_in(&self, cx: &Cx, tx: &mut Tx<'_>, mut table: Table) -> Result<Option<Encryption>> {
+        self.end_stream(cx, tx, &mut table)?;
+        let kept = table.recovery.is_some();
+        if kept {
+            self.keep_deleted(cx, tx, &table)?;
+            self.end_recovery(cx, tx, &mut table)?;
+        }
+        insights::end(cx, tx, &table, None);
+        rows::delete_table(tx, scope(cx), &table.name);
+        rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
+        if table.replica.is_some() {
+            self.schedule_sweep(cx, tx, &table.id, Sweep::Replication)?;
+        }
+        if !kept {
+            self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
+        }
+        Ok(table.encryption.filter(|_| !kept))
     }
 }
 
@@ -172,6 +203,7 @@ impl Draft<'_> {
             allowance,
             policy: None,
             insights: None,
+            replica: None,
         })
     }
 }
