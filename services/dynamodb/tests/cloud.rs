@@ -191,6 +191,16 @@ impl Cloud {
         self.kernel.advance(Duration::from_secs(seconds)).await.unwrap();
     }
 
+    /// The same by the millisecond.
+    pub(crate) async fn advance_millis(&self, millis: u64) {
+        self.kernel.advance(Duration::from_millis(millis)).await.unwrap();
+    }
+
+    /// Lets no time pass by itself.
+    pub(crate) fn freeze(&self) {
+        self.kernel.clock().freeze();
+    }
+
     /// What becomes of calls by rule.
     pub(crate) fn faults(&self) -> &undercast_kernel::Faults {
         self.kernel.faults()
@@ -250,6 +260,13 @@ impl Cloud {
     pub(crate) fn holds(&self, text: &str) -> bool {
         let within = |value: &Bytes| value.windows(text.len()).any(|part| part == text.as_bytes());
         self.stored().iter().any(|(_, value)| within(value))
+    }
+
+    /// Whether a table of the store has rows.
+    pub(crate) fn has_table_rows(&self, table: &str) -> bool {
+        let mut prefix = Vec::new();
+        undercast_store::Part::encode(table, &mut prefix);
+        self.stored().iter().any(|(key, _)| key.starts_with(&prefix))
     }
 
     fn stored(&self) -> Vec<(Bytes, Bytes)> {
