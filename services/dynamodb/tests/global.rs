@@ -96,6 +96,16 @@ async fn writes_get_to_every_region_and_the_last_one_wins() {
     for region in [&cloud, &west, &ireland] {
         assert_eq!(region.get(json!({"pk": {"S": "a"}})).await["v"]["S"], "ireland again");
     }
+    // What is far away takes longer.
+    let far = json!({"region": WEST, "effect": {"far": {"from": EAST, "milliseconds": 30_000}}});
+    cloud.faults().add(serde_json::from_value(far).unwrap()).unwrap();
+    west.put(item("far", "west")).await;
+    cloud.advance(20).await;
+    assert_eq!(ireland.get(json!({"pk": {"S": "far"}})).await["v"]["S"], "west");
+    assert_eq!(cloud.get(json!({"pk": {"S": "far"}})).await, Json::Null);
+    cloud.advance(20).await;
+    assert_eq!(cloud.get(json!({"pk": {"S": "far"}})).await["v"]["S"], "west");
+    cloud.faults().remove(None);
     // A condition looks at what is there where it is asked.
     let put = json!({"TableName": "tab", "Item": item("b", "1"), "ConditionExpression": "attribute_not_exists(pk)"});
     cloud.ok("PutItem", put.clone()).await;

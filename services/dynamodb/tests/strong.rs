@@ -259,3 +259,41 @@ async fn what_is_missed_outlives_the_program() {
     let cloud = cloud.again();
     assert_eq!(latest(&cloud.at(OREGON)).await, "1");
 }
+
+#[tokio::test]
+async fn an_item_is_written_in_one_region_at_a_time() {
+    let (cloud, ohio, _) = three().await;
+    let key = json!({"pk": {"S": "a"}});
+    // A write from Virginia takes the time of the way to the nearest of the others.
+    for other in [OHIO, OREGON] {
+        let far = json!({"region": VIRGINIA, "id": other, "effect": {"far": {"from": other, "milliseconds": 20}}});
+        cloud.faults().add(serde_json::from_value(far).unwrap()).unwrap();
+    }
+    for (operation, input) in [
+        ("PutItem", json!({"TableName": "tab", "Item": item("2")})),
+        ("UpdateItem", json!({"TableName": "tab", "Key": key})),
+        ("DeleteItem", json!({"TableName": "tab", "Key": key})),
+        ("BatchWriteItem", json!({"RequestItems": {"tab": [{"PutRequest": {"Item": item("2")}}]}})),
+    ] {
+        let put = json!({"TableName": "tab", "Item": item("1")});
+        let beside = json!({"TableName": "tab", "Item": {"pk": {"S": "other"}}});
+        // The first is under way when the others begin.
+        let (first, second, third) = tokio::join!(
+            cloud.call("PutItem", put.clone()),
+            ohio.call(operation, input.clone()),
+            ohio.call("PutItem", beside)
+        );
+        first.unwrap();
+        third.unwrap();
+        let refused = second.unwrap_err();
+        assert_eq!(
+            (refused.code.as_str(), refused.message.as_str()),
+            (
+                "ReplicatedWriteConflictException",
+                "One or more items in this request are being modified in another Region."
+            ),
+            "{operation}"
+        );
+        ohio.ok(operation, input).await;
+    }
+}

@@ -75,7 +75,8 @@ impl DynamoDb {
         for other in &replica.others {
             let task = format!("{REPLICATE}:{}:{other}", table.id);
             let payload = format!("{}/{}/{other}", table.name, table.id);
-            cx.tasks().schedule_sooner(cx, tx, "dynamodb", &task, REPLICATE, payload, later(cx, DELAY))?;
+            let way = DELAY.saturating_add(cx.kernel().faults().distance(cx.region(), other));
+            cx.tasks().schedule_sooner(cx, tx, "dynamodb", &task, REPLICATE, payload, later(cx, way))?;
         }
         Ok(())
     }

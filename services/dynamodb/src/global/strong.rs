@@ -23,6 +23,7 @@ use crate::throughput::Side;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use undercast_kernel::{Cx, Next};
 use undercast_store::Tx;
 use undercast_wire::{Fields, Value};
@@ -203,23 +204,33 @@ impl DynamoDb {
         Ok(Next::Done)
     }
 
-    /// Says that a call writes items, so that none from another region does while it does.
+    /// Says that a call writes items, so that none from another region does while it does, and goes the way to the nearest
+    /// of the others.
     ///
     /// # Errors
     /// When one does.
-    pub(crate) fn write_alone(&self, cx: &Cx, writes: &[ItemWrite]) -> Result<Option<Writing<'_>>> {
+    pub(crate) async fn write_alone(&self, cx: &Cx, writes: &[ItemWrite]) -> Result<Option<Writing<'_>>> {
         if !self.has_strong(cx)? {
             return Ok(None);
         }
-        let from = cx.read();
         let mut items = Vec::new();
+        let mut way = Duration::ZERO;
+        let from = cx.read();
         for write in writes {
             let table = write.table(&from, scope(cx), &self.descriptions)?;
             if let Some(replica) = table.replica.as_ref().filter(|replica| replica.strong) {
                 items.push((replica.group.clone(), write.place(&table)?.bytes));
+                if let Some(group) = self.group_of(cx, &from, &table)? {
+                    way = way.max(nearest(cx, &group));
+                }
             }
         }
-        self.in_flight.begin(cx.region(), items).map(Some)
+        drop(from);
+        let writing = self.in_flight.begin(cx.region(), items)?;
+        if !way.is_zero() {
+            tokio::time::sleep(way).await;
+        }
+        Ok(Some(writing))
     }
 
     /// Sees to it in its transaction that a write finds the latest.
@@ -289,12 +300,23 @@ impl DynamoDb {
     }
 }
 
-/// How many of the other regions of a group can be reached, its witness among them.
-fn reached(cx: &Cx, group: &Group) -> usize {
+/// The other regions of a group that can be reached, its witness among them.
+fn reachable<'a>(cx: &'a Cx, group: &'a Group) -> impl Iterator<Item = &'a String> {
     let faults = cx.kernel().faults();
     let witness = group.witness.iter().filter(|witness| witness.standing != Standing::Deleting);
     let all = group.members.iter().map(|member| &member.region).chain(witness.map(|witness| &witness.region));
-    all.filter(|region| *region != cx.region() && faults.are_linked(cx.region(), region)).count()
+    all.filter(move |region| *region != cx.region() && faults.are_linked(cx.region(), region))
+}
+
+/// How many they are.
+fn reached(cx: &Cx, group: &Group) -> usize {
+    reachable(cx, group).count()
+}
+
+/// How long it takes to the nearest of them, longer than it would.
+fn nearest(cx: &Cx, group: &Group) -> Duration {
+    let faults = cx.kernel().faults();
+    reachable(cx, group).map(|region| faults.distance(cx.region(), region)).min().unwrap_or(Duration::ZERO)
 }
 
 /// What is said where no other region can be reached.

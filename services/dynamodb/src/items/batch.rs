@@ -179,7 +179,7 @@ impl DynamoDb {
     /// When nothing is let in, and when the store fails.
     async fn write_batch(&self, cx: &Cx, writes: &[ItemWrite], left: &mut BTreeSet<usize>) -> Result<Vec<Done>> {
         let mut ledger = self.ledger(cx);
-        let _writing = self.write_alone(cx, writes)?;
+        let _writing = self.write_alone(cx, writes).await?;
         loop {
             // What an index does not let in has been written to the table by then: all is taken back, and done again without it.
             let mut held = None;

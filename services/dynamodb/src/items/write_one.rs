@@ -38,7 +38,7 @@ impl DynamoDb {
         metrics: Option<&str>,
     ) -> Result<Answer> {
         let mut ledger = self.ledger(cx);
-        let writing = self.write_alone(cx, std::slice::from_ref(write))?;
+        let writing = self.write_alone(cx, std::slice::from_ref(write)).await?;
         let done = cx
             .write(|tx| {
                 ledger.begin();
