@@ -150,7 +150,8 @@ fn overridden(
     settings::check_provisioned(there, new, whose)?;
     allowance.change(billing, new, there.now_millis())?;
     let asked = settings::Asked { most, warm: None };
-    asked.follow(there, &mut allowance, new, whose, when)?;
+    // A replica can be without the limit that the table has, and says so with `-1`.
+    asked.follow(there, &mut allowance, new, whose, When::Changed)?;
     Ok((new, allowance))
 }
 
