@@ -449,3 +449,89 @@ async fn global_tables_of_the_old_version_are_not_there() {
     assert_eq!(listed, json!({"GlobalTables": []}));
     assert_eq!(cloud.err("ListGlobalTables", json!({"RegionName": "us-fake-9"})).await.status, 500);
 }
+
+/// A cloud with KMS, a table that is encrypted so, and a key of the customer in another region.
+async fn encrypted(specification: Json) -> (Cloud, String) {
+    let cloud = Cloud::whole();
+    let key = cloud.at(WEST).other("kms", "CreateKey", json!({})).await["KeyMetadata"]["Arn"].take();
+    let mut wanted = table("tab", "pk:S", "");
+    wanted["SSESpecification"] = specification;
+    cloud.ok("CreateTable", wanted).await;
+    (cloud, key.as_str().unwrap().to_owned())
+}
+
+fn create_with(key: &str) -> Json {
+    json!({"TableName": "tab", "ReplicaUpdates": [{"Create": {"RegionName": WEST, "KMSMasterKeyId": key}}]})
+}
+
+const NO_KEY: &str = "One or more parameter values were invalid: KMSMasterKeyId must be specified for each replica.";
+const TWO_KINDS: &str = "One or more parameter values were invalid: All replica keys must either be Customer Managed CMK or AWS Managed CMK.";
+
+#[tokio::test]
+async fn a_replica_has_a_key_of_its_own() {
+    let (cloud, key) = encrypted(json!({"Enabled": true})).await;
+    cloud.put(item("a", "do not read this")).await;
+    assert_eq!(cloud.err("UpdateTable", create_with(&key)).await.message, TWO_KINDS);
+    cloud.ok("UpdateTable", create(WEST)).await;
+    cloud.advance(5).await;
+    let west = cloud.at(WEST);
+    cloud.put(item("b", "do not read this")).await;
+    cloud.advance(5).await;
+    assert_eq!(items(&west).await, items(&cloud).await);
+    assert!(!cloud.holds("do not read this"));
+    let (here, there) = (shown(&cloud).await, shown(&west).await);
+    let managed = |table: &Json| table["SSEDescription"]["KMSMasterKeyArn"].clone();
+    assert!(managed(&there).as_str().unwrap().starts_with("arn:aws:kms:us-west-2:"), "{there}");
+    assert_eq!(
+        (managed(&here), managed(&there)),
+        (there["Replicas"][0]["KMSMasterKeyId"].clone(), here["Replicas"][0]["KMSMasterKeyId"].clone())
+    );
+    // A key of a customer for one of them alone does not go.
+    let own = cloud.other("kms", "CreateKey", json!({})).await["KeyMetadata"]["Arn"].take();
+    let change = |specification: Json| json!({"TableName": "tab", "SSESpecification": specification});
+    let mixed =
+        cloud.err("UpdateTable", change(json!({"Enabled": true, "SSEType": "KMS", "KMSMasterKeyId": own}))).await;
+    assert_eq!(mixed.message, TWO_KINDS);
+    // To be encrypted without KMS, and with it again, is so for all.
+    cloud.advance(3600).await;
+    cloud.ok("UpdateTable", change(json!({"Enabled": false}))).await;
+    assert!(shown(&west).await.get("SSEDescription").is_none());
+    cloud.advance(3600).await;
+    west.ok("UpdateTable", change(json!({"Enabled": true}))).await;
+    cloud.advance(60).await;
+    assert_eq!(shown(&cloud).await["SSEDescription"]["Status"], "ENABLED");
+    assert_eq!(items(&west).await, items(&cloud).await);
+}
+
+#[tokio::test]
+async fn keys_of_customers_are_named_for_each_region() {
+    let own = json!({"Enabled": true, "SSEType": "KMS", "KMSMasterKeyId": "alias/own"});
+    let cloud = Cloud::whole();
+    let here = cloud.other("kms", "CreateKey", json!({})).await["KeyMetadata"]["KeyId"].take();
+    cloud.other("kms", "CreateAlias", json!({"AliasName": "alias/own", "TargetKeyId": here})).await;
+    let west = cloud.at(WEST);
+    let key = west.other("kms", "CreateKey", json!({})).await["KeyMetadata"].take();
+    let mut wanted = table("tab", "pk:S", "");
+    wanted["SSESpecification"] = own;
+    cloud.ok("CreateTable", wanted).await;
+    assert_eq!(cloud.err("UpdateTable", create(WEST)).await.message, NO_KEY);
+    assert_eq!(cloud.err("UpdateTable", create_with("alias/aws/dynamodb")).await.message, TWO_KINDS);
+    let missing = cloud.err("UpdateTable", create_with("alias/nothing")).await.message;
+    assert!(missing.starts_with("KMS validation error"), "{missing}");
+    cloud.ok("UpdateTable", create_with(key["KeyId"].as_str().unwrap())).await;
+    cloud.advance(5).await;
+    assert_eq!(shown(&cloud).await["Replicas"][0]["KMSMasterKeyId"], key["Arn"]);
+    // Without its key a replica is told nothing, and everything when it has it again.
+    west.other("kms", "DisableKey", json!({"KeyId": key["KeyId"]})).await;
+    cloud.advance(3600).await;
+    cloud.put(item("a", "1")).await;
+    cloud.advance(5).await;
+    let replica = shown(&cloud).await["Replicas"][0].take();
+    assert_eq!(replica["ReplicaStatus"], "INACCESSIBLE_ENCRYPTION_CREDENTIALS");
+    assert!(replica["ReplicaInaccessibleDateTime"].is_number());
+    west.other("kms", "EnableKey", json!({"KeyId": key["KeyId"]})).await;
+    cloud.advance(3600).await;
+    assert_eq!(items(&west).await, json!([item("a", "1")]));
+    let owned = Cloud::whole().with_table().await;
+    assert_eq!(owned.err("UpdateTable", create_with("alias/aws/dynamodb")).await.message, NO_KEY);
+}

@@ -297,3 +297,19 @@ async fn an_item_is_written_in_one_region_at_a_time() {
         ohio.ok(operation, input).await;
     }
 }
+
+#[tokio::test]
+async fn what_a_region_misses_is_sealed_with_its_key() {
+    let cloud = Cloud::whole();
+    let mut wanted = table("tab", "pk:S", "");
+    wanted["SSESpecification"] = json!({"Enabled": true});
+    cloud.ok("CreateTable", wanted).await;
+    cloud.ok("UpdateTable", strong(&[OHIO, OREGON], None)).await;
+    cloud.advance(5).await;
+    cloud.unlink(OREGON, VIRGINIA);
+    cloud.unlink(OREGON, OHIO);
+    cloud.put(item("do not read this")).await;
+    assert!(cloud.has_table_rows("dynamodb.missed") && !cloud.holds("do not read this"));
+    cloud.faults().remove(None);
+    assert_eq!(latest(&cloud.at(OREGON)).await, "do not read this");
+}
