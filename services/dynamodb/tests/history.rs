@@ -305,11 +305,13 @@ fn disturb(cloud: &Cloud, seed: u64, regions: [&'static str; 3]) -> tokio::task:
         loop {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             kernel.faults().remove(None);
-            for (bit, (one, other)) in [(0, 1), (1, 2), (2, 0)].into_iter().enumerate() {
-                if (dice >> (40 + bit)) & 1 == 1 {
-                    let rule = json!({"id": bit.to_string(), "region": regions[one], "effect": {"unlinked": {"from": regions[other]}}});
-                    kernel.faults().add(serde_json::from_value(rule).unwrap()).unwrap();
-                }
+            // One link is cut, or both of one region.
+            let first = usize::try_from((dice >> 40) % 3).unwrap();
+            let cut = if (dice >> 50) & 1 == 0 { vec![first] } else { vec![first, (first + 1) % 3] };
+            for link in cut {
+                let (one, other) = (regions[link], regions[(link + 1) % 3]);
+                let rule = json!({"id": link.to_string(), "region": one, "effect": {"unlinked": {"from": other}}});
+                kernel.faults().add(serde_json::from_value(rule).unwrap()).unwrap();
             }
             tokio::time::sleep(std::time::Duration::from_millis(7)).await;
         }
@@ -347,7 +349,7 @@ async fn what_three_regions_saw_of_one_table_has_an_order() {
         let calls = history(&cloud, seed, &places).await;
         disturbed.abort();
         let refused = calls.iter().filter(|call| call.seen == Seen::Nothing).count();
-        assert!(refused > 5 && refused < calls.len() / 2, "{refused} of {} were refused", calls.len());
+        assert!(refused > 5 && calls.len() - refused > 60, "{refused} of {} were refused", calls.len());
         assert!(has_order(&calls), "seed {seed}: no order of these calls shows what was seen: {calls:#?}");
     }
 }
