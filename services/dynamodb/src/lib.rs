@@ -41,6 +41,7 @@ pub mod policies;
 mod request;
 pub mod rows;
 pub mod streams;
+mod sweep;
 pub mod table;
 mod tables;
 pub mod throughput;

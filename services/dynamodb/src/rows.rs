@@ -20,9 +20,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 use undercast_store::{Order, Page, Part, PartDecode, Read, Remembered, Tx, prefix_end};
 
+pub use crate::sweep::{Sweep, sweep};
+
 pub(crate) const TABLES: &str = "dynamodb.tables";
 pub(crate) const ITEMS: &str = "dynamodb.items";
-const COUNTS: &str = "dynamodb.counts";
+pub(crate) const COUNTS: &str = "dynamodb.counts";
 
 /// The number under which expiry times are kept.
 pub(crate) const EXPIRY: u16 = u16::MAX;
@@ -64,13 +66,13 @@ impl Scope<'_> {
     }
 
     /// The beginning of the keys of the rows of a table or of one of its indexes.
-    fn space(&self, table: &str, number: u16) -> Vec<u8> {
+    pub(crate) fn space(&self, table: &str, number: u16) -> Vec<u8> {
         let mut key = self.rows(ITEMS, table);
         key.extend_from_slice(&number.to_be_bytes());
         key
     }
 
-    fn counts_key(&self, table: &str, number: u16) -> Vec<u8> {
+    pub(crate) fn counts_key(&self, table: &str, number: u16) -> Vec<u8> {
         let mut key = self.rows(COUNTS, table);
         key.extend_from_slice(&number.to_be_bytes());
         key
@@ -573,55 +575,6 @@ pub enum Backfill<'a> {
     Index(&'a Index),
     /// The expiry times by this attribute.
     Expiry(&'a str),
-}
-
-/// Deletes up to `limit` rows of a deleted table, or of one of its deleted parts; says whether there may be more.
-///
-/// # Errors
-/// When the store fails.
-pub fn sweep(tx: &mut Tx<'_>, scope: Scope<'_>, table: &str, part: Sweep, limit: usize) -> Result<bool> {
-    if part == Sweep::Replication {
-        for kind in stamps::KINDS {
-            if sweep_rows(tx, scope.rows(kind, table), limit)? {
-                return Ok(true);
-            }
-        }
-        return Ok(false);
-    }
-    let (prefix, counts) = match part {
-        Sweep::Table => (scope.rows(ITEMS, table), Some(scope.rows(COUNTS, table))),
-        Sweep::Index(number) => (scope.space(table, number), Some(scope.counts_key(table, number))),
-        Sweep::Expiry | Sweep::Replication => (scope.space(table, EXPIRY), None),
-    };
-    let mut keys = tx.scan(&Page { end: prefix_end(&prefix), start: prefix, order: Order::Ascending, limit })?;
-    let more = keys.len() >= limit;
-    if let Some(counts) = counts
-        && !more
-    {
-        keys.extend(tx.scan(&Page { end: prefix_end(&counts), start: counts, order: Order::Ascending, limit })?);
-    }
-    keys.into_iter().for_each(|(key, _)| tx.delete(key.to_vec()));
-    Ok(more)
-}
-
-fn sweep_rows(tx: &mut Tx<'_>, prefix: Vec<u8>, limit: usize) -> Result<bool> {
-    let keys = tx.scan(&Page { end: prefix_end(&prefix), start: prefix, order: Order::Ascending, limit })?;
-    let more = keys.len() >= limit;
-    keys.into_iter().for_each(|(key, _)| tx.delete(key.to_vec()));
-    Ok(more)
-}
-
-/// What [`sweep`] deletes the rows of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sweep {
-    /// A whole table.
-    Table,
-    /// An index, by its number.
-    Index(u16),
-    /// The expiry times.
-    Expiry,
-    /// What is kept of replication.
-    Replication,
 }
 
 const TAGS: &str = "dynamodb.tags";

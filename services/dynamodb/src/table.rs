@@ -264,8 +264,13 @@ pub(crate) const MISMATCH: &str = "The provided key element does not match the s
 impl Table {
     /// Whether it holds items for others to read.
     pub fn is_there(&self) -> bool {
+        !self.importing && !self.comes_or_goes()
+    }
+
+    /// Whether it is a replica that is being made or taken away.
+    pub fn comes_or_goes(&self) -> bool {
         let standing = self.replica.as_ref().map(|replica| replica.standing);
-        !self.importing && !matches!(standing, Some(Standing::Creating | Standing::Deleting))
+        matches!(standing, Some(Standing::Creating | Standing::Deleting))
     }
 
     /// What its rows are sealed with.

@@ -59,6 +59,8 @@ async fn a_replica_is_made_while_its_table_serves() {
     ] {
         assert_eq!(west.err(operation, input).await.code, "ResourceNotFoundException", "{operation}");
     }
+    let backups = west.err("DescribeContinuousBackups", json!({"TableName": "tab"})).await;
+    assert_eq!(backups.code, "TableNotFoundException");
     assert_eq!(west.err("DeleteTable", json!({"TableName": "tab"})).await.code, "ResourceInUseException");
     let busy = cloud.err("UpdateTable", create(IRELAND)).await;
     assert_eq!(

@@ -50,13 +50,7 @@ impl DynamoDb {
     pub(crate) fn table_of(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
         let name = table_name(cx, given)?;
         let table = self.descriptions.any(from, scope(cx), name)?;
-        let being_made = |table: &Table| {
-            table
-                .replica
-                .as_ref()
-                .is_some_and(|replica| matches!(replica.standing, Standing::Creating | Standing::Deleting))
-        };
-        table.filter(|table| !being_made(table)).ok_or_else(|| Error::table_not_found(name))
+        table.filter(|table| !table.comes_or_goes()).ok_or_else(|| Error::table_not_found(name))
     }
 
     /// The same for what cannot be done while the table is being made.

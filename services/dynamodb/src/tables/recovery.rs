@@ -40,6 +40,7 @@ impl DynamoDb {
         let from = cx.read();
         let name = table_name(cx, given)?;
         let table = self.descriptions.any(&from, scope(cx), name)?;
+        let table = table.filter(|table| !table.comes_or_goes());
         let table = table.ok_or_else(|| Error::table_of_backups_not_found(name))?;
         Ok(DescribeContinuousBackupsOutput { continuous_backups_description: Some(described(cx, &table)) })
     }
@@ -187,7 +188,7 @@ impl DynamoDb {
     /// When there is none, and when the store fails.
     pub(crate) fn backed_up(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
         let name = table_name(cx, given)?;
-        let found = self.descriptions.any(from, scope(cx), name)?;
+        let found = self.descriptions.any(from, scope(cx), name)?.filter(|table| !table.comes_or_goes());
         let table = found.ok_or_else(|| Error::table_of_backups_not_found(name))?;
         if table.importing { Err(Error::backups_not_yet(name)) } else { Ok(table) }
     }
