@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use crate::cipher::{Cipher, KeyStream, NONCE};
+use crate::pieces::Pieces;
 use crate::{Entry, Error, Read, Result, Shared, Table, Tx};
 
 /// A blob's name: the SHA-256 of its bytes, in hexadecimal.
@@ -35,6 +35,7 @@ struct Inner {
     durable: bool,
     next: AtomicU64,
     cipher: Cipher,
+    pieces: Pieces,
     /// Blobs whose row is not committed yet; the sweep leaves them alone.
     pins: Mutex<HashMap<String, usize>>,
 }
@@ -84,6 +85,7 @@ impl Blobs {
                 durable,
                 next: AtomicU64::new(0),
                 cipher,
+                pieces: Pieces::default(),
                 pins: Mutex::default(),
             }),
         })
@@ -102,6 +104,11 @@ impl Blobs {
     pub fn path(&self, id: &BlobId) -> PathBuf {
         let two = id.0.get(..2).unwrap_or("__");
         self.inner.folder.join(two).join(&id.0)
+    }
+
+    /// An empty buffer for a piece of a blob.
+    pub fn piece(&self) -> Vec<u8> {
+        self.inner.pieces.empty()
     }
 
     /// Begins a blob.
@@ -147,11 +154,9 @@ impl Blobs {
     /// When the file cannot be read.
     pub async fn read(&self, id: &BlobId, start: u64, length: usize) -> Result<Bytes> {
         let mut reader = self.reader(id, start).await?;
-        let mut out = Vec::with_capacity(length.min(1 << 20));
-        let path = self.path(id);
-        (&mut reader.file).take(length as u64).read_to_end(&mut out).await.map_err(failed(&path))?;
-        reader.stream.apply(&mut out);
-        Ok(out.into())
+        let there = self.length(id).await?.saturating_sub(start);
+        let length = length.min(usize::try_from(there).unwrap_or(usize::MAX));
+        reader.next(length).await.map_err(failed(&self.path(id)))
     }
 
     /// A blob's bytes from `start` on, to be read in pieces.
@@ -160,14 +165,19 @@ impl Blobs {
     /// When the file cannot be read.
     pub async fn reader(&self, id: &BlobId, start: u64) -> Result<BlobReader> {
         let path = self.path(id);
-        let mut file = tokio::fs::File::open(&path).await.map_err(failed(&path))?;
-        let mut nonce = [0; NONCE];
-        file.read_exact(&mut nonce).await.map_err(failed(&path))?;
-        if start > 0 {
-            file.seek(std::io::SeekFrom::Start(start + NONCE as u64)).await.map_err(failed(&path))?;
+        let opening = path.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let file = std::fs::File::open(opening)?;
+            let mut nonce = [0; NONCE];
+            read_all(&file, &mut nonce, 0).map(|read| (file, nonce, read))
+        });
+        let (file, nonce, read) = opened.await.map_err(Error::engine)?.map_err(failed(&path))?;
+        if read < NONCE {
+            return Err(failed(&path)(std::io::ErrorKind::UnexpectedEof.into()));
         }
         let stream = self.inner.cipher.stream(&nonce, start).map_err(failed(&path))?;
-        Ok(BlobReader { file, stream })
+        let (file, at) = (Arc::new(file), start + NONCE as u64);
+        Ok(BlobReader { file, at, stream, own: None, pieces: self.inner.pieces.clone() })
     }
 
     /// How long a blob is, in bytes.
@@ -311,27 +321,79 @@ fn files(folder: &Path) -> Result<Vec<String>> {
 
 /// A blob that is being read.
 pub struct BlobReader {
-    file: tokio::fs::File,
+    file: Arc<std::fs::File>,
+    /// Where its next byte is in the file.
+    at: u64,
     stream: KeyStream,
+    /// What its bytes were encrypted with before they came here.
+    own: Option<KeyStream>,
+    pieces: Pieces,
 }
 
 impl BlobReader {
+    /// Takes one more key off the bytes, with which they were written.
+    #[must_use]
+    pub fn unsealed(self, own: Option<KeyStream>) -> Self {
+        Self { own, ..self }
+    }
+
     /// The next bytes: `length` of them, or as many as there are.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub async fn next(&mut self, length: usize) -> std::io::Result<Bytes> {
-        self.file.set_max_buf_size(length);
-        let mut piece = bytes::BytesMut::with_capacity(length);
-        while piece.len() < length {
-            let missing = (length - piece.len()) as u64;
-            if (&mut self.file).take(missing).read_buf(&mut piece).await? == 0 {
-                break;
-            }
+        let mut piece = self.pieces.filled(length);
+        let at_hand = read_at_hand(&self.file, &mut piece[..length], self.at);
+        let read = if at_hand < length {
+            let (file, at) = (self.file.clone(), self.at);
+            let work = tokio::task::spawn_blocking(move || {
+                let more = read_all(&file, &mut piece[at_hand..length], at + at_hand as u64)?;
+                Ok::<_, std::io::Error>((piece, at_hand + more))
+            });
+            let (filled, read) = work.await.map_err(std::io::Error::other)??;
+            piece = filled;
+            read
+        } else {
+            length
+        };
+        self.at += read as u64;
+        self.stream.apply(&mut piece[..read]);
+        if let Some(own) = &mut self.own {
+            own.apply(&mut piece[..read]);
         }
-        self.stream.apply(&mut piece);
-        Ok(piece.freeze())
+        Ok(self.pieces.lend(piece, read))
     }
+}
+
+/// Reads what the system has in memory already, which takes less time than asking another thread; the length of it.
+fn read_at_hand(file: &std::fs::File, into: &mut [u8], at: u64) -> usize {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::io::{ReadWriteFlags, preadv2};
+        let mut into = [std::io::IoSliceMut::new(into)];
+        // Where it is not at hand, or the file system does not know the question, the file is read as any other.
+        preadv2(file, &mut into, at, ReadWriteFlags::NOWAIT).unwrap_or(0)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, into, at);
+        0
+    }
+}
+
+/// Reads until the file ends or the buffer is full; the length of it.
+fn read_all(file: &std::fs::File, into: &mut [u8], at: u64) -> std::io::Result<usize> {
+    use std::os::unix::fs::FileExt as _;
+    let mut read = 0;
+    while read < into.len() {
+        match file.read_at(&mut into[read..], at + read as u64) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
 }
 
 /// A blob that is being written. Dropped before `finish`, it leaves nothing.
@@ -376,7 +438,12 @@ impl BlobWriter {
         self.length += bytes.len() as u64;
         self.stream.apply(&mut bytes);
         let mut file = self.file.idle().await.map_err(failed(&self.path))?;
-        let work = tokio::task::spawn_blocking(move || file.write_all(&bytes).map(|()| file));
+        let pieces = self.blobs.inner.pieces.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            file.write_all(&bytes)?;
+            pieces.back(bytes);
+            Ok(file)
+        });
         self.file = Writing::Busy(work);
         Ok(())
     }

@@ -117,12 +117,37 @@ impl ResourceType for Url {
 /// Settings of a mapping that can be changed.
 const SETTINGS: &[&str] = &[
     "BatchSize",
+    "BisectBatchOnFunctionError",
+    "DestinationConfig",
     "Enabled",
+    "FilterCriteria",
     "FunctionName",
     "FunctionResponseTypes",
     "MaximumBatchingWindowInSeconds",
+    "MaximumRecordAgeInSeconds",
+    "MaximumRetryAttempts",
+    "ParallelizationFactor",
     "ScalingConfig",
+    "TumblingWindowInSeconds",
 ];
+
+/// What is said of a mapping when it is made, and not again.
+const MAKING: &[&str] = &["EventSourceArn", "StartingPosition", "StartingPositionTimestamp"];
+
+/// What a setting is that nobody makes.
+fn unset(name: &str, source: &str) -> Json {
+    match name {
+        "BatchSize" if source.starts_with("arn:aws:sqs:") => json!(10),
+        "BatchSize" => json!(100),
+        "BisectBatchOnFunctionError" => json!(false),
+        "Enabled" => json!(true),
+        "FunctionResponseTypes" => json!([]),
+        "MaximumBatchingWindowInSeconds" | "TumblingWindowInSeconds" => json!(0),
+        "MaximumRecordAgeInSeconds" | "MaximumRetryAttempts" => json!(-1),
+        "ParallelizationFactor" => json!(1),
+        _ => json!({}),
+    }
+}
 
 fn described_mapping(answer: &Json) -> Result<Resource> {
     let id = answer["UUID"].as_str().ok_or_else(|| Failure::broken("a mapping has no id"))?;
@@ -138,23 +163,32 @@ impl ResourceType for EventSourceMapping {
     fn properties(&self) -> &'static [&'static str] {
         &[
             "BatchSize",
+            "BisectBatchOnFunctionError",
+            "DestinationConfig",
             "Enabled",
             "EventSourceArn",
+            "FilterCriteria",
             "FunctionName",
             "FunctionResponseTypes",
             "MaximumBatchingWindowInSeconds",
+            "MaximumRecordAgeInSeconds",
+            "MaximumRetryAttempts",
+            "ParallelizationFactor",
             "ScalingConfig",
+            "StartingPosition",
+            "StartingPositionTimestamp",
+            "TumblingWindowInSeconds",
         ]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
-        &["EventSourceArn"]
+        MAKING
     }
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let mut input = pick(&request.properties, SETTINGS);
-            input.insert("EventSourceArn".to_owned(), json!(text(&request.properties, "EventSourceArn")));
+            input.extend(pick(&request.properties, MAKING));
             described_mapping(&cx.call("lambda", "CreateEventSourceMapping", Json::Object(input)).await?)
         })
     }
@@ -169,16 +203,10 @@ impl ResourceType for EventSourceMapping {
         Box::pin(async move {
             let mut input = pick(&request.properties, SETTINGS);
             // A setting that is gone has its default again.
-            let defaults = [
-                ("BatchSize", json!(10)),
-                ("Enabled", json!(true)),
-                ("FunctionResponseTypes", json!([])),
-                ("MaximumBatchingWindowInSeconds", json!(0)),
-                ("ScalingConfig", json!({})),
-            ];
-            for (name, value) in defaults {
-                if before.contains_key(name) && !input.contains_key(name) {
-                    input.insert(name.to_owned(), value);
+            let source = text(&request.properties, "EventSourceArn");
+            for name in SETTINGS.iter().filter(|name| before.contains_key(**name)) {
+                if !input.contains_key(*name) {
+                    input.insert((*name).to_owned(), unset(name, &source));
                 }
             }
             input.insert("UUID".to_owned(), json!(id));

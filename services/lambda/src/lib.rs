@@ -1,11 +1,12 @@
 //! AWS Lambda: functions that really run, each in a sandbox of its own.
 //!
-//! Tables: `lambda.functions` (account, region, name); `lambda.urls` (url id); `lambda.mappings` (account, region, id). A
+//! Tables: `lambda.functions` (account, region, name); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
+//! `lambda.checkpoints` (account, region, mapping, shard). A
 //! package is a blob; unpacked it is a folder named by its hash, shared by all functions that have it.
 //!
 //! The way of an invocation: `invoke.rs` (checks) → `pool.rs` (an environment that is free, or a new one) →
 //! `environment.rs` (the sandbox) ↔ `runtime_api.rs` (the Runtime API, which the runtime inside speaks) → `report.rs`
-//! (START, END, REPORT) → `shipping.rs` (CloudWatch Logs). Event sources come in through `poller.rs`, URLs through `site.rs`.
+//! (START, END, REPORT) → `shipping.rs` (CloudWatch Logs). Event sources come in through `sources/`, URLs through `site.rs`.
 //!
 //! Runtimes are interpreters of this machine with a small client of ours (`runtime/`), or programs of the function's own.
 //! Limits: 50 MB zipped, 250 MB unzipped, 6 MB in and out, 1 MB for events, 15 minutes, 1,000 at a time an account.
@@ -32,13 +33,13 @@ mod operations;
 mod output_lines;
 mod package;
 mod policy;
-mod poller;
 mod pool;
 mod report;
 mod runtime_api;
 mod runtimes;
 mod shipping;
 mod site;
+mod sources;
 mod state;
 mod tags;
 mod url;

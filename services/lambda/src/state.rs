@@ -12,7 +12,7 @@ use undercast_kernel::{Cx, Kernel, Timestamp};
 
 use crate::function::{FUNCTIONS, FunctionName};
 use crate::pool::Pool;
-use crate::{mapping, package, poller};
+use crate::{mapping, package, sources};
 
 /// Environments that nobody needs are looked for so often.
 const REAP_EVERY: Duration = Duration::from_secs(15);
@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) busy: Mutex<HashMap<(String, String), usize>>,
     /// Mapping's id → what stops its pollers when dropped.
     pub(crate) pollers: Mutex<HashMap<String, tokio::sync::watch::Sender<bool>>>,
+    /// Mapping's id → what came of the last batch of a stream.
+    results: Mutex<HashMap<String, &'static str>>,
     /// Held while a package is unpacked.
     pub(crate) unpacking: tokio::sync::Mutex<()>,
     /// Token → package and end (ms), for the links in `GetFunction`'s answers.
@@ -45,6 +47,7 @@ impl State {
             pools: Mutex::default(),
             busy: Mutex::default(),
             pollers: Mutex::default(),
+            results: Mutex::default(),
             unpacking: tokio::sync::Mutex::default(),
             links: Mutex::default(),
         }
@@ -67,6 +70,15 @@ impl State {
         if let Some(pool) = pool {
             pool.clear();
         }
+    }
+
+    /// What came of the last batch that a mapping took from a stream.
+    pub(crate) fn last_result(&self, mapping: &str) -> &'static str {
+        locked(&self.results).get(mapping).copied().unwrap_or("No records processed")
+    }
+
+    pub(crate) fn set_last_result(&self, mapping: &str, result: &'static str) {
+        locked(&self.results).insert(mapping.to_owned(), result);
     }
 
     /// Where packages are unpacked.
@@ -120,7 +132,7 @@ impl State {
             package::activate(self, &cx, &function).await;
         }
         for mapping in mapping::all(kernel).unwrap_or_else(complain) {
-            poller::apply(self, kernel, &mapping);
+            sources::apply(self, kernel, &mapping);
         }
     }
 }

@@ -119,7 +119,7 @@ async fn a_mapping_needs_the_roles_permissions() {
     assert!(denied.json["message"].as_str().unwrap().contains("ReceiveMessage"), "{}", denied.json);
     allow(&client, "function", RIGHTS).await;
     client.call("lambda", "CreateEventSourceMapping", input).await.ok();
-    let other = json!({"EventSourceArn": "arn:aws:kinesis:us-east-1:000000000000:stream/x", "FunctionName": "f"});
+    let other = json!({"EventSourceArn": "arn:aws:kafka:us-east-1:000000000000:cluster/x/1", "FunctionName": "f"});
     assert_eq!(client.call("lambda", "CreateEventSourceMapping", other).await.status, 501);
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
+use undercast_cloudformation::CloudFormation;
+use undercast_dynamodb::{DynamoDb, DynamoDbStreams};
 use undercast_engines::runtimes::{Language, discover, usual_places};
 use undercast_iam::Iam;
 use undercast_kernel::Service;
@@ -14,6 +16,7 @@ use undercast_kernel::wire::text;
 use undercast_lambda::Lambda;
 use undercast_logs::Logs;
 use undercast_s3::S3;
+use undercast_sns::Sns;
 use undercast_sqs::Sqs;
 use undercast_sts::Sts;
 use undercast_testkit::{Answer, Client, Cloud};
@@ -45,7 +48,18 @@ pub(crate) fn python_runtime() -> &'static str {
 pub(crate) fn services() -> Vec<Arc<dyn Service>> {
     let places = places();
     let lambda = Arc::new(Lambda::new(places));
-    vec![Arc::new(Iam), Arc::new(Logs), Arc::new(S3::default()), Arc::new(Sqs), Arc::new(Sts), lambda]
+    vec![
+        Arc::new(CloudFormation),
+        Arc::new(DynamoDb::default()),
+        Arc::new(DynamoDbStreams),
+        Arc::new(Iam),
+        Arc::new(Logs),
+        Arc::new(S3::default()),
+        Arc::new(Sns),
+        Arc::new(Sqs),
+        Arc::new(Sts),
+        lambda,
+    ]
 }
 
 /// A cloud with the role `function`, which Lambda may assume and which may write logs.

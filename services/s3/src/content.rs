@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use undercast_kernel::store::{BlobId, BlobReader, KeyStream, Read};
+use undercast_kernel::store::{BlobId, BlobReader, KeyStream, PIECE, Read};
 use undercast_kernel::{Body, Bytes, Cx, Failure, Result};
 use undercast_wire::value::BodyError;
 
@@ -10,9 +10,6 @@ use crate::checksum::{Algorithm, Checksum};
 use crate::encryption::DataKey;
 use crate::rows::{Bucket, Content, Object, SEGMENTS, Segment, Stored};
 use crate::{error, intake};
-
-/// Bytes are read from files in pieces of so many.
-const PIECE: usize = 256 * 1024;
 
 /// Bytes from `start` on, so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,11 +137,12 @@ async fn one(cx: &Cx, stored: Stored, span: Span, key: Option<&DataKey>) -> Resu
         }
         Stored::Blob(id, _) if span.length <= PIECE as u64 => {
             let length = usize::try_from(span.length).unwrap_or(PIECE);
-            let bytes = cx.blobs().read(&BlobId(id), span.start, length).await?;
+            let mut reader = cx.blobs().reader(&BlobId(id), span.start).await?.unsealed(unsealer);
+            let bytes = reader.next(length).await.map_err(Failure::broken)?;
             if bytes.len() != length {
                 return Err(Failure::broken("a blob is shorter than its object"));
             }
-            Ok(unsealed(unsealer, bytes).into())
+            Ok(bytes.into())
         }
         stored @ Stored::Blob(..) => stream(cx, VecDeque::from([Source { stored, span }]), span.length, key).await,
     }
@@ -168,7 +166,6 @@ struct Giving {
 struct File {
     reader: BlobReader,
     left: u64,
-    unsealer: Option<KeyStream>,
 }
 
 async fn stream(cx: &Cx, sources: VecDeque<Source>, length: u64, key: Option<&DataKey>) -> Result<Body> {
@@ -178,8 +175,8 @@ async fn stream(cx: &Cx, sources: VecDeque<Source>, length: u64, key: Option<&Da
         && let Stored::Blob(id, _) = stored
     {
         let unsealer = unsealer(stored, span.start, key)?;
-        let reader = giving.blobs.reader(&BlobId(id.clone()), span.start).await?;
-        giving.file = Some(File { reader, left: span.length, unsealer });
+        let reader = giving.blobs.reader(&BlobId(id.clone()), span.start).await?.unsealed(unsealer);
+        giving.file = Some(File { reader, left: span.length });
         giving.sources.pop_front();
     }
     let stream = futures_util::stream::unfold(giving, |mut giving| async move {
@@ -212,7 +209,9 @@ impl Giving {
                     return Some(opened.map(|bytes| unsealed(unsealer, slice(&bytes, source.span))));
                 }
                 Stored::Blob(id, _) => match self.blobs.reader(&BlobId(id), source.span.start).await {
-                    Ok(reader) => self.file = Some(File { reader, left: source.span.length, unsealer }),
+                    Ok(reader) => {
+                        self.file = Some(File { reader: reader.unsealed(unsealer), left: source.span.length });
+                    }
                     Err(error) => return Some(Err(std::io::Error::other(error))),
                 },
             }
@@ -227,10 +226,7 @@ impl File {
         if piece.len() != wanted {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        let Some(unsealer) = &mut self.unsealer else { return Ok(piece) };
-        let mut plain = Vec::from(piece);
-        unsealer.apply(&mut plain);
-        Ok(plain.into())
+        Ok(piece)
     }
 }
 

@@ -1,13 +1,11 @@
 //! Taking bytes in: hashed as they arrive, small ones into the row, large ones into a blob, never all in memory.
 
-use std::sync::PoisonError;
+use std::sync::{LazyLock, PoisonError};
 
-use md5::Md5;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use undercast_kernel::store::{BlobId, BlobWriter, Blobs, KeyStream, Tx, Written};
+use undercast_kernel::store::{BlobId, BlobWriter, Blobs, KeyStream, PIECE, Tx, Written};
 use undercast_kernel::{Body, Bytes, Cx, Failure, Result, SignedIn};
+use undercast_md5::{Lanes, Md5};
 use undercast_wire::text::hex_encode;
 use undercast_wire::value::BodyError;
 
@@ -50,67 +48,23 @@ pub(crate) struct Taken {
     _written: Option<Written>,
 }
 
-/// Bytes to the store go in pieces of at least so many.
-const PIECE: usize = 256 * 1024;
+/// Where the MD5s of large bodies are made, side by side.
+static LANES: LazyLock<Lanes> = LazyLock::new(Lanes::default);
 
-/// So many pieces wait to be hashed beside the writing.
-const WAITING: usize = 8;
-
-/// The hashes that an object has.
-struct Hashes {
-    md5: Md5,
-    checksum: Hasher,
-}
-
-impl Hashes {
-    fn new(algorithm: Algorithm) -> Self {
-        Self { md5: Md5::new(), checksum: Hasher::new(algorithm) }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        self.md5.update(bytes);
-        self.checksum.update(bytes);
-    }
-}
-
-/// Where bytes are hashed: small bodies here, large ones on a thread beside what writes them.
+/// The MD5 of a body: of a large one it is made beside what writes it.
 enum Hashing {
-    Here(Box<Hashes>),
-    Beside { bytes: mpsc::Sender<Bytes>, done: JoinHandle<Box<Hashes>> },
+    Here(Md5),
+    Beside(undercast_md5::Hashing),
 }
 
 impl Hashing {
-    fn new(algorithm: Algorithm) -> Self {
-        Self::Here(Box::new(Hashes::new(algorithm)))
-    }
-
-    async fn update(&mut self, piece: &Bytes) -> Result<()> {
+    /// The MD5 so far, with the bytes that were being hashed.
+    async fn here(self) -> Result<(Md5, Option<Vec<u8>>)> {
         match self {
-            Self::Here(hashes) => hashes.update(piece),
-            Self::Beside { bytes, .. } => bytes.send(piece.clone()).await.map_err(Failure::broken)?,
-        }
-        Ok(())
-    }
-
-    /// Goes on beside.
-    fn beside(self) -> Self {
-        let Self::Here(mut hashes) = self else { return self };
-        let (bytes, mut given) = mpsc::channel::<Bytes>(WAITING);
-        let done = tokio::task::spawn_blocking(move || {
-            while let Some(piece) = given.blocking_recv() {
-                hashes.update(&piece);
-            }
-            hashes
-        });
-        Self::Beside { bytes, done }
-    }
-
-    async fn finish(self) -> Result<Hashes> {
-        match self {
-            Self::Here(hashes) => Ok(*hashes),
-            Self::Beside { bytes, done } => {
-                drop(bytes);
-                done.await.map(|hashes| *hashes).map_err(Failure::broken)
+            Self::Here(md5) => Ok((md5, None)),
+            Self::Beside(hashing) => {
+                let (md5, bytes) = hashing.await.map_err(Failure::broken)?;
+                Ok((md5, Some(bytes)))
             }
         }
     }
@@ -118,7 +72,10 @@ impl Hashing {
 
 /// Bytes on their way in.
 struct Intake {
-    hashing: Hashing,
+    /// Of the bytes as they came.
+    md5: Hashing,
+    checksum: Hasher,
+    /// What comes next, as it came.
     buffer: Vec<u8>,
     writer: Option<BlobWriter>,
     size: u64,
@@ -184,11 +141,13 @@ impl Text {
 impl Intake {
     fn new(cx: &Cx, algorithm: Algorithm, body: &mut Body, key: Option<&DataKey>) -> Result<Self> {
         let length = body.length();
-        let capacity = length.and_then(|l| usize::try_from(l).ok()).unwrap_or(INLINE_BYTES).min(PIECE);
+        let length = length.and_then(|l| usize::try_from(l).ok()).unwrap_or(INLINE_BYTES);
+        let buffer = if length < PIECE { Vec::with_capacity(length) } else { cx.blobs().piece() };
         let expected = body.take_expected();
         Ok(Self {
-            hashing: Hashing::new(algorithm),
-            buffer: Vec::with_capacity(capacity),
+            md5: Hashing::Here(Md5::new()),
+            checksum: Hasher::new(algorithm),
+            buffer,
             writer: None,
             size: 0,
             sealer: key.map(|key| Sealer::new(cx, key)).transpose()?,
@@ -212,16 +171,19 @@ impl Intake {
         if let Some(text) = &mut self.text {
             text.push(bytes);
         }
-        self.hashing.update(bytes).await?;
+        self.checksum.update(bytes);
         if let Some(own) = self.expected.as_mut().and_then(|e| e.own.as_mut()) {
             own.update(bytes);
         }
-        let before = self.buffer.len();
-        self.buffer.extend_from_slice(bytes);
-        if let Some(sealer) = &mut self.sealer {
-            sealer.seal(&mut self.buffer[before..]);
+        let mut bytes = bytes.as_ref();
+        while self.buffer.len() + bytes.len() >= PIECE {
+            let (head, rest) = bytes.split_at(PIECE - self.buffer.len());
+            self.buffer.extend_from_slice(head);
+            self.flush(cx).await?;
+            bytes = rest;
         }
-        if self.buffer.len() >= PIECE { self.flush(cx).await } else { Ok(()) }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
     }
 
     async fn all(mut self, cx: &Cx, mut body: Body) -> Result<Taken> {
@@ -232,48 +194,68 @@ impl Intake {
         self.finish(cx).await
     }
 
+    /// Lets a piece be hashed, and writes the one before it.
     async fn flush(&mut self, cx: &Cx) -> Result<()> {
-        if self.writer.is_none() {
-            self.writer = Some(cx.blobs().writer().await?);
-            if self.size >= PIECE as u64 {
-                let hashing = std::mem::replace(&mut self.hashing, Hashing::new(Algorithm::Md5));
-                self.hashing = hashing.beside();
-            }
+        let piece = std::mem::replace(&mut self.buffer, cx.blobs().piece());
+        let (md5, before) = self.hashed().await?;
+        self.md5 = Hashing::Beside(LANES.update(md5, piece));
+        match before {
+            Some(before) => self.write(cx, before).await,
+            None => Ok(()),
         }
-        if let Some(writer) = &mut self.writer {
-            writer.push(std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE))).await?;
+    }
+
+    /// The MD5 of all pieces so far, and the last one, which is not written yet.
+    async fn hashed(&mut self) -> Result<(Md5, Option<Vec<u8>>)> {
+        std::mem::replace(&mut self.md5, Hashing::Here(Md5::new())).here().await
+    }
+
+    async fn write(&mut self, cx: &Cx, mut piece: Vec<u8>) -> Result<()> {
+        if let Some(sealer) = &mut self.sealer {
+            sealer.seal(&mut piece);
         }
-        Ok(())
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(cx.blobs().writer().await?),
+        };
+        Ok(writer.push(piece).await?)
     }
 
     /// The bytes must be those that the sender signed.
-    fn check_expected(&mut self) -> Result<()> {
+    fn check_expected(&mut self, last: &[u8]) -> Result<()> {
         let Some(Expected { hash, own }) = self.expected.take() else { return Ok(()) };
         let found = match (own, &self.writer) {
             (Some(own), _) => hex_encode(&own.finalize()),
             (None, Some(writer)) => writer.hash(),
-            (None, None) => hex_encode(&Sha256::digest(&self.buffer)),
+            (None, None) => hex_encode(&Sha256::digest(last)),
         };
         if found == hash { Ok(()) } else { Err(error::body(&BodyError::other_hash())) }
     }
 
     async fn finish(mut self, cx: &Cx) -> Result<Taken> {
-        if self.writer.is_some() || self.buffer.len() > INLINE_BYTES {
-            self.flush(cx).await?;
+        let (mut md5, before) = self.hashed().await?;
+        let mut last = std::mem::take(&mut self.buffer);
+        md5.update(&last);
+        if let Some(before) = before {
+            self.write(cx, before).await?;
         }
-        self.check_expected()?;
+        if self.writer.is_some() || last.len() > INLINE_BYTES {
+            self.write(cx, std::mem::take(&mut last)).await?;
+        } else if let Some(sealer) = &mut self.sealer {
+            sealer.seal(&mut last);
+        }
+        self.check_expected(&last)?;
         let nonce = self.sealer.as_ref().map(|s| s.nonce.to_vec().into());
         let (stored, written) = match self.writer {
             Some(writer) => {
                 let written = writer.finish().await?;
                 (Stored::Blob(written.id.0.clone(), nonce), Some(written))
             }
-            None => (Stored::Inline(cx.blobs().seal(&self.buffer)?.into(), nonce), None),
+            None => (Stored::Inline(cx.blobs().seal(&last)?.into(), nonce), None),
         };
-        let hashes = self.hashing.finish().await?;
-        let md5 = hex_encode(&hashes.md5.finalize());
-        let etag = self.sealer.map_or_else(|| md5.clone(), |s| hex_encode(&s.md5.finalize()));
-        let checksum = hashes.checksum.finish();
+        let md5 = hex_encode(&md5.finish());
+        let etag = self.sealer.map_or_else(|| md5.clone(), |s| hex_encode(&s.md5.finish()));
+        let checksum = self.checksum.finish();
         let text = self.text.is_none_or(|text| text.is_whole());
         Ok(Taken { stored, size: self.size, etag, md5, checksum, asked: false, text, _written: written })
     }
@@ -345,11 +327,13 @@ pub(crate) async fn copy(cx: &Cx, mut body: Body, algorithm: Algorithm, key: Opt
 
 /// Hashes bytes that stay where they are: the MD5 in hexadecimal, and the checksum.
 pub(crate) async fn hash(mut body: Body, algorithm: Algorithm) -> Result<(String, Checksum)> {
-    let mut hashes = Hashes::new(algorithm);
+    let (mut md5, mut checksum) = (Md5::new(), Hasher::new(algorithm));
     while let Some(piece) = body.next().await {
-        hashes.update(&piece.map_err(|e| error::body(&e))?);
+        let piece = piece.map_err(|e| error::body(&e))?;
+        md5.update(&piece);
+        checksum.update(&piece);
     }
-    Ok((hex_encode(&hashes.md5.finalize()), hashes.checksum.finish()))
+    Ok((hex_encode(&md5.finish()), checksum.finish()))
 }
 
 fn trailing(trailers: &[(String, String)]) -> Option<(Algorithm, String)> {

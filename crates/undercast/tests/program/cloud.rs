@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -18,8 +19,17 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     program
 }
 
+/// A port that nobody has. It is below those that the system gives to outgoing connections, of which one could have it
+/// while a cloud is down between two starts.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + u16::try_from(number % 20_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// What the clients of these tests call; only their tables are used.
@@ -76,8 +86,11 @@ impl Cloud {
         up.stdout(Stdio::null());
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let client = Client::new(address, services(), Credentials::new("test", "test"));
-        let cloud = Self { process: up.spawn().unwrap(), port, client };
+        let mut cloud = Self { process: up.spawn().unwrap(), port, client };
         for _ in 0..1_000 {
+            if let Some(status) = cloud.process.try_wait().unwrap() {
+                panic!("the cloud ended with {status} instead of starting");
+            }
             if std::net::TcpStream::connect(address).is_ok() {
                 return cloud;
             }

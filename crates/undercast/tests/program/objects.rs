@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
+use tokio::task::JoinHandle;
 use undercast_kernel::store::{Blobs, Database, Durable, Unreferenced};
 use undercast_testkit::{Answer, Client, Folder};
 
@@ -59,16 +60,14 @@ async fn blobs(home: &Path) -> usize {
     folders.map(|f| std::fs::read_dir(f.path()).unwrap().count()).sum()
 }
 
-/// Waits until there are so many more of something, on a machine however busy.
-async fn at_work(count: impl Fn() -> usize, more: usize) {
-    let enough = count() + more;
-    for _ in 0..30_000 {
-        if count() >= enough {
-            return;
-        }
+/// Waits until there are so many more of something that these make, on a machine however busy.
+async fn at_work(work: &[JoinHandle<()>], count: impl Fn() -> usize, more: usize) {
+    let (enough, began) = (count() + more, Instant::now());
+    while count() < enough {
+        assert!(!work.iter().all(JoinHandle::is_finished), "all got no answer, while the cloud is there");
+        assert!(began.elapsed() < Duration::from_secs(300), "nothing is done any more");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    panic!("nothing is done any more");
 }
 
 /// What was asked for last of a key, and whether it was acknowledged.
@@ -142,7 +141,7 @@ async fn objects_are_whole_or_not_there_after_every_crash() {
     for crash in 0..25_u64 {
         let names = (0..6).map(|w| format!("{crash}.{w}"));
         let work: Vec<_> = names.map(|n| tokio::spawn(load(client.clone(), n, wishes.clone()))).collect();
-        at_work(|| wishes.lock().unwrap().len(), 12 + usize::try_from(crash * 7 % 40).unwrap()).await;
+        at_work(&work, || wishes.lock().unwrap().len(), 12 + usize::try_from(crash * 7 % 40).unwrap()).await;
         // Moments spread over what a call does.
         tokio::time::sleep(Duration::from_micros(crash * 577 % 10_000)).await;
         drop(cloud);
@@ -224,6 +223,12 @@ async fn count(client: &Client, bucket: &str, prefix: &str) -> usize {
     }
 }
 
+/// The first key of a bucket that begins so; `null` when there is none.
+async fn first(client: &Client, bucket: &str, prefix: &str) -> Json {
+    let input = json!({"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1});
+    call(client, "ListObjectsV2", input).await.ok()["Contents"][0]["Key"].clone()
+}
+
 const MANY: usize = 20_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,10 +247,15 @@ async fn a_lifecycle_that_a_crash_cuts_short_is_done_in_the_end() {
     let (mut before, mut cut) = (MANY / 4 * 3, 0);
     for crash in 0..6_u64 {
         let endpoint = format!("http://127.0.0.1:{port}");
+        // The run goes through the keys in their order: when the first is gone, it is in the middle of it.
+        let begun = first(&client, "ages", "end/").await;
         let mut advance = crate::cloud::program(&["--endpoint", &endpoint, "clock", "advance", "3d"]);
         let mut advance =
             advance.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(120 + crash * 90)).await;
+        while advance.try_wait().unwrap().is_none() && first(&client, "ages", "end/").await == begun {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(crash * 15)).await;
         drop(cloud);
         advance.wait().unwrap();
         cloud = Cloud::on(port, &folder.0, &[]);
@@ -303,7 +313,7 @@ async fn what_was_to_be_replicated_is_after_crashes() {
                 })
             })
             .collect();
-        at_work(|| acknowledged.lock().unwrap().len(), 12).await;
+        at_work(&work, || acknowledged.lock().unwrap().len(), 12).await;
         tokio::time::sleep(Duration::from_millis(crash * 13 % 40)).await;
         drop(cloud);
         for task in work {

@@ -1,4 +1,4 @@
-//! Pollers: from a queue to a function, batch by batch, with the function's role.
+//! From a queue to a function, batch by batch, with the function's role.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,9 +10,11 @@ use undercast_kernel::{Cx, Failure, Kernel, Result};
 
 use crate::function::{FUNCTIONS, Function};
 use crate::invoke;
-use crate::mapping::{Mapping, record};
+use crate::mapping::Mapping;
 use crate::report::{Call, Done};
-use crate::state::{State, locked};
+use crate::sources::filter::Filter;
+use crate::sources::reported;
+use crate::state::State;
 
 /// A look at an empty queue waits so many seconds.
 const WAIT: i64 = 20;
@@ -21,32 +23,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A batch may be so large, in bytes of its event.
 const MOST_BYTES: usize = 6 * 1024 * 1024;
 
-/// Makes pollers be as the mapping says: running, with its settings, or not.
-pub(crate) fn apply(state: &Arc<State>, kernel: &Kernel, mapping: &Mapping) {
-    stop(state, &mapping.id);
-    if !mapping.enabled {
-        return;
-    }
-    let (stopper, stopped) = watch::channel(false);
-    locked(&state.pollers).insert(mapping.id.clone(), stopper);
-    let poller = Poller { state: Arc::clone(state), kernel: kernel.clone(), mapping: mapping.clone() };
-    kernel.spawn(Arc::new(poller).run(stopped));
-}
-
-/// Stops the pollers of a mapping. Batches under way are finished.
-pub(crate) fn stop(state: &State, id: &str) {
-    drop(locked(&state.pollers).remove(id));
-}
-
-struct Poller {
+pub(super) struct Poller {
+    filter: Filter,
     state: Arc<State>,
     kernel: Kernel,
     mapping: Mapping,
 }
 
 impl Poller {
+    pub(super) fn new(state: Arc<State>, kernel: Kernel, mapping: Mapping) -> Self {
+        Self { filter: Filter::new(&mapping), state, kernel, mapping }
+    }
+
     /// Takes batches until it is told to stop, so many at a time as the mapping allows.
-    async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+    pub(super) async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(self.mapping.concurrency()));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -126,10 +116,22 @@ impl Poller {
             "AttributeNames": ["All"], "MessageAttributeNames": ["All"],
         });
         let mut answer = self.role(function).call("sqs", "ReceiveMessage", input).await?;
-        match answer["Messages"].take() {
-            Json::Array(messages) => Ok(messages),
-            _ => Ok(Vec::new()),
+        let Json::Array(messages) = answer["Messages"].take() else { return Ok(Vec::new()) };
+        // What no filter wants is done with.
+        let wants = |m: &Json| self.filter.wants(&record(&self.mapping, m), "body");
+        let (wanted, others): (Vec<Json>, Vec<Json>) = messages.into_iter().partition(wants);
+        self.delete(function, &others).await?;
+        Ok(wanted)
+    }
+
+    async fn delete(&self, function: &Function, messages: &[Json]) -> Result<()> {
+        for ten in messages.chunks(10) {
+            let entry = |(n, m): (usize, &Json)| json!({"Id": n.to_string(), "ReceiptHandle": m["ReceiptHandle"]});
+            let entries: Vec<Json> = ten.iter().enumerate().map(entry).collect();
+            let input = json!({"QueueUrl": self.mapping.queue_url(&self.kernel), "Entries": entries});
+            self.role(function).call("sqs", "DeleteMessageBatch", input).await?;
         }
+        Ok(())
     }
 
     /// Runs the function with a batch, and deletes what it has done.
@@ -146,17 +148,8 @@ impl Poller {
         let ids: Vec<&str> = messages.iter().filter_map(|m| m["MessageId"].as_str()).collect();
         let failed = failed(&done, &ids, self.mapping.reports);
         let good = |m: &&Json| !m["MessageId"].as_str().is_some_and(|id| failed.contains(id));
-        let good: Vec<&Json> = messages.iter().filter(good).collect();
-        for ten in good.chunks(10) {
-            let entries: Vec<Json> = ten
-                .iter()
-                .enumerate()
-                .map(|(n, m)| json!({"Id": n.to_string(), "ReceiptHandle": m["ReceiptHandle"]}))
-                .collect();
-            let input = json!({"QueueUrl": self.mapping.queue_url(&self.kernel), "Entries": entries});
-            self.role(function).call("sqs", "DeleteMessageBatch", input).await?;
-        }
-        Ok(())
+        let good: Vec<Json> = messages.iter().filter(good).cloned().collect();
+        self.delete(function, &good).await
     }
 }
 
@@ -169,21 +162,33 @@ fn failed<'a>(done: &Done, ids: &[&'a str], reports: bool) -> HashSet<&'a str> {
     if !reports {
         return HashSet::new();
     }
-    // No answer, null, an empty object and an empty list all say that everything was done.
-    let Ok(answer) = serde_json::from_slice::<Json>(&done.payload) else { return all() };
-    let failures = match answer.get("batchItemFailures") {
-        None | Some(Json::Null) => return HashSet::new(),
-        Some(Json::Array(failures)) => failures,
-        Some(_) => return all(),
-    };
-    let mut out = HashSet::new();
-    for failure in failures {
-        match failure["itemIdentifier"].as_str().and_then(|id| ids.iter().find(|known| **known == id)) {
-            Some(known) => drop(out.insert(*known)),
-            None => return all(),
-        }
+    match reported(&done.payload, ids) {
+        Some(failed) => failed.into_iter().filter_map(|n| ids.get(n).copied()).collect(),
+        None => all(),
     }
-    out
+}
+
+/// A message as a function's event shows it.
+fn record(mapping: &Mapping, message: &Json) -> Json {
+    let mut attributes = serde_json::Map::new();
+    for (name, value) in message["MessageAttributes"].as_object().into_iter().flatten() {
+        let mut shown = json!({"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]});
+        for (from, to) in [("StringValue", "stringValue"), ("BinaryValue", "binaryValue")] {
+            if let Some(found) = value.get(from) {
+                shown[to] = found.clone();
+            }
+        }
+        attributes.insert(name.clone(), shown);
+    }
+    let mut record = json!({
+        "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"],
+        "attributes": message["Attributes"], "messageAttributes": attributes, "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs", "eventSourceARN": mapping.source, "awsRegion": mapping.region,
+    });
+    if let Some(md5) = message.get("MD5OfMessageAttributes") {
+        record["md5OfMessageAttributes"] = md5.clone();
+    }
+    record
 }
 
 #[cfg(test)]

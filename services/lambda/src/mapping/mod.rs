@@ -1,18 +1,22 @@
-//! Event source mappings: which queue feeds which function.
+//! Event source mappings: which queue or stream feeds which function.
+
+pub(crate) mod settings;
+pub(crate) mod source;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
-use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::store::{Order, Read, Table, Tx};
-use undercast_kernel::{Access, Cx, Failure, Kernel, Result, Timestamp, paging};
+use undercast_kernel::{Cx, Failure, Kernel, Result, Timestamp, paging};
 
 use crate::api::{self, output};
-use crate::function::{Function, FunctionName};
+use crate::function::FunctionName;
+use crate::mapping::settings::{Said, Streaming};
+use crate::mapping::source::Kind;
 use crate::state::State;
-use crate::{check, error, poller};
+use crate::{check, error, sources};
 
 /// Account, region, id → mapping.
 static MAPPINGS: Table<Mapping> = Table::new("lambda.mappings");
@@ -31,18 +35,18 @@ pub(crate) struct Mapping {
     /// Name of its function, in the same account and region.
     #[n(3)]
     pub(crate) function: String,
-    /// ARN of its queue.
+    /// ARN of its queue or stream.
     #[n(4)]
     pub(crate) source: String,
     #[n(5)]
     pub(crate) enabled: bool,
-    /// The most messages of a batch.
+    /// The most messages or records of a batch.
     #[n(6)]
     pub(crate) batch: i32,
     /// Seconds to wait for a batch to fill.
     #[n(7)]
     pub(crate) window: i32,
-    /// The function's answer says which messages failed.
+    /// The function's answer says what of the batch failed.
     #[n(8)]
     pub(crate) reports: bool,
     /// The most batches at a time.
@@ -53,6 +57,13 @@ pub(crate) struct Mapping {
     pub(crate) modified: i64,
     #[n(11)]
     pub(crate) tags: BTreeMap<String, String>,
+    /// Of a stream.
+    #[n(12)]
+    pub(crate) streaming: Option<Streaming>,
+    /// Patterns, of which what is taken must match one.
+    #[n(13)]
+    #[cbor(default)]
+    pub(crate) filters: Vec<String>,
 }
 
 impl Mapping {
@@ -67,6 +78,22 @@ impl Mapping {
             name: self.function.clone(),
             qualifier: None,
         }
+    }
+
+    /// Takes over what a call says of what depends on the source.
+    fn change(&mut self, input: &api::UpdateEventSourceMappingInput) -> Result<()> {
+        let (kind, said) = (Kind::of(&self.source)?, Said::from(input));
+        match &mut self.streaming {
+            None => said.check_queue()?,
+            Some(_) if input.scaling_config.is_some() => {
+                return Err(error::invalid("Unsupported ScalingConfig for given event source type"));
+            }
+            Some(streaming) => streaming.change(&said)?,
+        }
+        if input.filter_criteria.is_some() {
+            self.filters = settings::filters(input.filter_criteria.as_ref())?;
+        }
+        settings::check_batch(kind, &self.source, self.batch, self.window)
     }
 
     /// How many batches may run at a time.
@@ -96,83 +123,33 @@ pub(crate) fn find(cx: &Cx, from: &(impl Read + ?Sized), id: &str) -> Result<Map
 }
 
 /// A mapping as answers show it.
-fn show(cx: &Cx, mapping: &Mapping, state: &str) -> output::EventSourceMappingConfiguration {
-    output::EventSourceMappingConfiguration {
+fn show(state: &State, cx: &Cx, mapping: &Mapping, standing: &str) -> output::EventSourceMappingConfiguration {
+    let filter = |pattern: &String| output::Filter { pattern: Some(pattern.clone()) };
+    let filters = || output::FilterCriteria { filters: Some(mapping.filters.iter().map(filter).collect()) };
+    let mut out = output::EventSourceMappingConfiguration {
         uuid: Some(mapping.id.clone()),
         batch_size: Some(mapping.batch),
         maximum_batching_window_in_seconds: Some(mapping.window),
         event_source_arn: Some(mapping.source.clone()),
         function_arn: Some(mapping.function().arn(cx)),
         last_modified: Timestamp::from_millisecond(mapping.modified).ok(),
-        state: Some(state.to_owned()),
+        state: Some(standing.to_owned()),
         state_transition_reason: Some("USER_INITIATED".to_owned()),
         scaling_config: mapping.most_at_once.map(|n| output::ScalingConfig { maximum_concurrency: Some(n) }),
         function_response_types: mapping.reports.then(|| vec!["ReportBatchItemFailures".to_owned()]),
         event_source_mapping_arn: Some(arn(cx, &mapping.id)),
+        filter_criteria: (!mapping.filters.is_empty()).then(filters),
         ..output::EventSourceMappingConfiguration::default()
+    };
+    if let Some(streaming) = &mapping.streaming {
+        streaming.show(&mut out);
+        out.last_processing_result = Some(state.last_result(&mapping.id).to_owned());
     }
+    out
 }
 
 fn standing(mapping: &Mapping) -> &'static str {
     if mapping.enabled { "Enabled" } else { "Disabled" }
-}
-
-/// Refuses batches that a queue cannot give.
-fn check_batch(source: &str, batch: i32, window: i32) -> Result<()> {
-    if source.ends_with(".fifo") {
-        if window > 0 {
-            return Err(error::invalid("Batching window is not supported for FIFO queues."));
-        }
-        if batch > 10 {
-            return Err(error::invalid("Batch size for FIFO queues must be between 1 and 10."));
-        }
-    }
-    if batch > 10 && window == 0 {
-        return Err(error::invalid(
-            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
-        ));
-    }
-    Ok(())
-}
-
-/// Looks at the queue with the function's role: it must be there, and the role must be able to take from it.
-async fn check_queue(cx: &Cx, function: &Function, source: &str) -> Result<()> {
-    let refused = |action: &str| {
-        error::invalid(format!("The function execution role does not have permissions to call {action} on SQS"))
-    };
-    let Some(queue) = Arn::parse(source) else { return Err(error::invalid("The event source ARN is malformed.")) };
-    let role = cx.as_role("lambda.amazonaws.com", &function.role, &function.name);
-    let url = format!("http://{}/{}/{}", cx.kernel().settings().host, queue.account, queue.resource);
-    let answer = role.call("sqs", "GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["All"]})).await;
-    let attributes = match answer {
-        Ok(answer) => answer["Attributes"].clone(),
-        Err(failure) => {
-            return Err(match failure.code() {
-                Some("AccessDenied") => refused("GetQueueAttributes"),
-                Some("AWS.SimpleQueueService.NonExistentQueue") => error::invalid(
-                    "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist.",
-                ),
-                _ => failure,
-            });
-        }
-    };
-    // Where the queue has no policy of its own, the role's policies alone decide, and can be asked before.
-    if attributes.get("Policy").is_none() {
-        for action in ["ReceiveMessage", "DeleteMessage"] {
-            let access = Access::new(format!("sqs:{action}"), source).in_account(queue.account.clone());
-            if role.denied(&access)?.is_some() {
-                return Err(refused(action));
-            }
-        }
-    }
-    let hidden = attributes["VisibilityTimeout"].as_str().and_then(|v| v.parse::<i32>().ok());
-    match hidden.filter(|seconds| *seconds < function.timeout) {
-        Some(seconds) => Err(error::invalid(format!(
-            "Queue visibility timeout: {seconds} seconds is less than Function timeout: {} seconds",
-            function.timeout
-        ))),
-        None => Ok(()),
-    }
 }
 
 pub(crate) async fn create(
@@ -180,12 +157,21 @@ pub(crate) async fn create(
     cx: &Cx,
     input: api::CreateEventSourceMappingInput,
 ) -> Result<api::CreateEventSourceMappingOutput> {
-    let source = input.event_source_arn.ok_or_else(|| error::invalid("Event source ARN is required."))?;
-    match Arn::parse(&source) {
-        Some(arn) if arn.service == "sqs" => {}
-        Some(arn) => return Err(Failure::not_built(format!("lambda event sources of {}", arn.service))),
-        None => return Err(error::invalid("The event source ARN is malformed.")),
-    }
+    let source = input.event_source_arn.clone().ok_or_else(|| error::invalid("Event source ARN is required."))?;
+    let kind = Kind::of(&source)?;
+    let streaming = match kind {
+        Kind::Queue => {
+            Said::from(&input).check_queue()?;
+            if input.starting_position.is_some() {
+                return Err(error::invalid("StartingPosition is not valid for SQS event sources."));
+            }
+            None
+        }
+        Kind::Table | Kind::Kinesis if input.scaling_config.is_some() => {
+            return Err(error::invalid("Unsupported ScalingConfig for given event source type"));
+        }
+        Kind::Table | Kind::Kinesis => Some(Streaming::new(cx, kind, &input)?),
+    };
     let name = FunctionName::parse(cx, &input.function_name, None)?;
     let function = name.find(cx, &cx.read())?;
     let mapping = Mapping {
@@ -195,16 +181,18 @@ pub(crate) async fn create(
         function: function.name.clone(),
         source,
         enabled: input.enabled != Some(false),
-        batch: input.batch_size.unwrap_or(10),
+        batch: input.batch_size.unwrap_or(kind.batch()),
         window: input.maximum_batching_window_in_seconds.unwrap_or(0),
         reports: input.function_response_types.is_some_and(|t| !t.is_empty()),
         most_at_once: input.scaling_config.and_then(|s| s.maximum_concurrency),
         modified: cx.now_millis(),
         tags: input.tags.unwrap_or_else(BTreeMap::new),
+        streaming,
+        filters: settings::filters(input.filter_criteria.as_ref())?,
     };
     check::tags(&mapping.tags, 0)?;
-    check_batch(&mapping.source, mapping.batch, mapping.window)?;
-    check_queue(cx, &function, &mapping.source).await?;
+    settings::check_batch(kind, &mapping.source, mapping.batch, mapping.window)?;
+    kind.check(cx, &function, &mapping.source).await?;
     cx.write(|tx| {
         let there = MAPPINGS.all(tx, &(&mapping.account, &mapping.region))?;
         if let Some(same) = there.iter().find(|e| e.row.source == mapping.source && e.row.function == mapping.function) {
@@ -218,8 +206,8 @@ pub(crate) async fn create(
         Ok(())
     })
     .await?;
-    poller::apply(state, cx.kernel(), &mapping);
-    Ok(show(cx, &mapping, "Creating"))
+    sources::apply(state, cx.kernel(), &mapping);
+    Ok(show(state, cx, &mapping, "Creating"))
 }
 
 pub(crate) async fn update(
@@ -246,14 +234,14 @@ pub(crate) async fn update(
             if let Some(scaling) = &input.scaling_config {
                 mapping.most_at_once = scaling.maximum_concurrency;
             }
-            check_batch(&mapping.source, mapping.batch, mapping.window)?;
+            mapping.change(&input)?;
             mapping.modified = cx.now_millis();
             mapping.put(tx);
             Ok(mapping)
         })
         .await?;
-    poller::apply(state, cx.kernel(), &mapping);
-    Ok(show(cx, &mapping, if mapping.enabled { "Updating" } else { "Disabling" }))
+    sources::apply(state, cx.kernel(), &mapping);
+    Ok(show(state, cx, &mapping, if mapping.enabled { "Updating" } else { "Disabling" }))
 }
 
 pub(crate) async fn delete(state: &Arc<State>, cx: &Cx, id: &str) -> Result<api::DeleteEventSourceMappingOutput> {
@@ -261,19 +249,24 @@ pub(crate) async fn delete(state: &Arc<State>, cx: &Cx, id: &str) -> Result<api:
         .write(|tx| {
             let mapping = find(cx, tx, id)?;
             MAPPINGS.delete(tx, &cx.key(id));
+            sources::forget(cx, tx, id)?;
             Ok(mapping)
         })
         .await?;
-    poller::stop(state, id);
-    Ok(show(cx, &mapping, "Deleting"))
+    sources::stop(state, id);
+    Ok(show(state, cx, &mapping, "Deleting"))
 }
 
-pub(crate) fn get(cx: &Cx, id: &str) -> Result<api::GetEventSourceMappingOutput> {
+pub(crate) fn get(state: &State, cx: &Cx, id: &str) -> Result<api::GetEventSourceMappingOutput> {
     let mapping = find(cx, &cx.read(), id)?;
-    Ok(show(cx, &mapping, standing(&mapping)))
+    Ok(show(state, cx, &mapping, standing(&mapping)))
 }
 
-pub(crate) fn list(cx: &Cx, input: api::ListEventSourceMappingsInput) -> Result<api::ListEventSourceMappingsOutput> {
+pub(crate) fn list(
+    state: &State,
+    cx: &Cx,
+    input: api::ListEventSourceMappingsInput,
+) -> Result<api::ListEventSourceMappingsOutput> {
     let function = match &input.function_name {
         Some(name) => Some(FunctionName::parse(cx, name, None)?.find(cx, &cx.read())?.name),
         None => None,
@@ -292,29 +285,6 @@ pub(crate) fn list(cx: &Cx, input: api::ListEventSourceMappingsInput) -> Result<
     let mut rest = MAPPINGS.all(&cx.read(), &(cx.account(), cx.region()))?.into_iter().map(|e| e.row).filter(chosen);
     let page: Vec<Mapping> = rest.by_ref().take(most).collect();
     let next_marker = rest.next().and(page.last()).map(|m| paging::token(&scope, &m.id));
-    let event_source_mappings = Some(page.iter().map(|m| show(cx, m, standing(m))).collect());
+    let event_source_mappings = Some(page.iter().map(|m| show(state, cx, m, standing(m))).collect());
     Ok(api::ListEventSourceMappingsOutput { next_marker, event_source_mappings })
-}
-
-/// A message as a function's event shows it.
-pub(crate) fn record(mapping: &Mapping, message: &Json) -> Json {
-    let mut attributes = serde_json::Map::new();
-    for (name, value) in message["MessageAttributes"].as_object().into_iter().flatten() {
-        let mut shown = json!({"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]});
-        for (from, to) in [("StringValue", "stringValue"), ("BinaryValue", "binaryValue")] {
-            if let Some(found) = value.get(from) {
-                shown[to] = found.clone();
-            }
-        }
-        attributes.insert(name.clone(), shown);
-    }
-    let mut record = json!({
-        "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"],
-        "attributes": message["Attributes"], "messageAttributes": attributes, "md5OfBody": message["MD5OfBody"],
-        "eventSource": "aws:sqs", "eventSourceARN": mapping.source, "awsRegion": mapping.region,
-    });
-    if let Some(md5) = message.get("MD5OfMessageAttributes") {
-        record["md5OfMessageAttributes"] = md5.clone();
-    }
-    record
 }

@@ -1,0 +1,100 @@
+//! Records that are given up: the destination is told of them.
+
+use serde_json::{Value as Json, json};
+use undercast_kernel::arn::Arn;
+use undercast_kernel::{Body, Result, Timestamp};
+
+use crate::function::Function;
+use crate::mapping::source::Kind;
+use crate::sources::records::Record;
+use crate::sources::stream::Stream;
+
+/// Why records are given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    RetryAttemptsExhausted,
+    RecordAgeExceeded,
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::RetryAttemptsExhausted => "RetryAttemptsExhausted",
+            Self::RecordAgeExceeded => "RecordAgeExceeded",
+        }
+    }
+}
+
+/// Tells the mapping's destination, if it has one, of records that are given up.
+pub(super) async fn tell(
+    stream: &Stream,
+    function: &Function,
+    shard: &str,
+    records: &[Record],
+    reason: Reason,
+    attempts: u32,
+) -> Result<()> {
+    let (Some(destination), [first, ..], [.., last]) = (&stream.streaming.on_failure, records, records) else {
+        return Ok(());
+    };
+    let cx = stream.cx();
+    let moment =
+        |millis| Timestamp::from_millisecond(millis).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+    let batch = json!({
+        "shardId": shard,
+        "startSequenceNumber": first.sequence,
+        "endSequenceNumber": last.sequence,
+        "approximateArrivalOfFirstRecord": moment(first.arrived),
+        "approximateArrivalOfLastRecord": moment(last.arrived),
+        "batchSize": records.len(),
+        "streamArn": stream.mapping.source,
+    });
+    let mut told = json!({
+        "requestContext": {
+            "requestId": cx.random().uuid(),
+            "functionArn": function.arn(&cx),
+            "condition": reason.name(),
+            "approximateInvokeCount": attempts,
+        },
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "version": "1.0",
+        "timestamp": moment(cx.now_millis()),
+    });
+    told[if stream.kind == Kind::Kinesis { "KinesisBatchInfo" } else { "DDBStreamBatchInfo" }] = batch;
+    if attempts == 0 {
+        // The function never saw them.
+        told["responseContext"] = Json::Null;
+    }
+    send(stream, function, destination, shard, records, told).await
+}
+
+async fn send(
+    stream: &Stream,
+    function: &Function,
+    destination: &str,
+    shard: &str,
+    records: &[Record],
+    mut told: Json,
+) -> Result<()> {
+    let (role, cx) = (stream.role(function), stream.cx());
+    let Some(arn) = Arn::parse(destination) else { return Ok(()) };
+    match arn.service.as_str() {
+        "sqs" => {
+            let url = format!("http://{}/{}/{}", cx.kernel().settings().host, arn.account, arn.resource);
+            role.call("sqs", "SendMessage", json!({"QueueUrl": url, "MessageBody": told.to_string()})).await?;
+        }
+        "sns" => {
+            role.call("sns", "Publish", json!({"TopicArn": destination, "Message": told.to_string()})).await?;
+        }
+        // A bucket has room for the records themselves.
+        _ => {
+            let events: Vec<&Json> = records.iter().map(|record| &record.event).collect();
+            told["payload"] = json!(json!({"Records": events}).to_string());
+            let day = cx.now().strftime("%Y/%m/%d/%Y-%m-%dT%H.%M.%S").to_string();
+            let key = format!("aws/lambda/{}/{shard}/{day}-{}", stream.mapping.id, cx.random().uuid());
+            let body = Body::from(bytes::Bytes::from(told.to_string()));
+            role.call_with_body("s3", "PutObject", json!({"Bucket": arn.resource, "Key": key}), Some(body)).await?;
+        }
+    }
+    Ok(())
+}
