@@ -17,8 +17,10 @@ use crate::streams::store;
 use crate::table::Table;
 use crate::value::AttributeValue;
 use std::sync::Arc;
+use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::PrincipalKind;
 use undercast_kernel::{Access, Cx};
+use undercast_store::is_account;
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
@@ -39,6 +41,9 @@ pub(crate) fn access(
             all.push(on_table(service, cx, "PutResourcePolicy", input, None)?);
         }
         all.extend(on_replicas(cx, input)?);
+        if let Some(source) = input.text("GlobalTableSourceArn") {
+            all.push(on_source(service, cx, source)?);
+        }
         return Ok(all);
     }
     if let Some(text) = input.text("Statement") {
@@ -131,6 +136,16 @@ fn on_replicas(cx: &Cx, input: &Fields) -> Result<Vec<Access>> {
         }
     }
     Ok(all)
+}
+
+/// Whoever makes a replica of a table of another account needs its leave.
+fn on_source(service: &DynamoDb, cx: &Cx, source: &str) -> Result<Access> {
+    let access = Access::new("dynamodb:AssociateTableReplica", source);
+    let Some(arn) = Arn::parse(source).filter(|arn| is_account(&arn.account)) else { return Ok(access) };
+    let there = cx.elsewhere(&arn.account, &arn.region);
+    let name = source.rsplit('/').next().unwrap_or_default();
+    let known = service.descriptions.any(&there.read(), scope(&there), name)?;
+    of_table(&there, access, source, known.as_deref())
 }
 
 /// What a call on exports or imports is about, where it is about one of them or about a table.

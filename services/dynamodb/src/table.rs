@@ -86,6 +86,9 @@ pub struct Table {
     /// Its place in a global table, if it is a replica of one.
     #[n(23)]
     pub replica: Option<Replica>,
+    /// `GlobalTableSettingsReplicationMode`, where it was said: whether its settings are those of replicas in other accounts.
+    #[n(24)]
+    pub follows: Option<bool>,
 }
 
 /// The history of a table.

@@ -427,3 +427,41 @@ async fn a_template_makes_a_strongly_consistent_table() {
     let listed = cloud.client().call("dynamodb", "ListTables", json!({})).await.ok();
     assert_eq!(listed["TableNames"], json!([]));
 }
+
+#[tokio::test]
+async fn a_template_makes_a_replica_of_a_table_of_another_account() {
+    let cloud = undercast_testkit::Cloud::start(crate::cloud::whole()).await;
+    let client = cloud.client();
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "replication.dynamodb.amazonaws.com"}, "Resource": "*",
+         "Action": ["dynamodb:ReadDataForReplication", "dynamodb:WriteDataForReplication", "dynamodb:ReplicateSettings"]},
+        {"Effect": "Allow", "Principal": {"AWS": "111111111111"}, "Resource": "*", "Action": "dynamodb:AssociateTableReplica"}]});
+    let mut source = table("shared", "pk:S", "");
+    source["ResourcePolicy"] = json!(policy.to_string());
+    let made = client.call("dynamodb", "CreateTable", source).await.ok();
+    let cx = cloud.kernel.cx_for("111111111111", "us-west-2");
+    let kind = DynamoDb::default().resource_types().remove(1);
+    let wanted =
+        properties(&json!({"TableName": "shared", "GlobalTableSourceArn": made["TableDescription"]["TableArn"],
+        "Replicas": [{"Region": "us-west-2", "GlobalTableSettingsReplicationMode": "ENABLED",
+            "ResourcePolicy": {"PolicyDocument": policy}}]}));
+    let replica = kind.create(&cx, &request(wanted.clone())).await.unwrap();
+    assert_eq!(replica.attributes["Arn"], "arn:aws:dynamodb:us-west-2:111111111111:table/shared");
+    let shown = client.call("dynamodb", "DescribeTable", json!({"TableName": "shared"})).await.ok();
+    assert_eq!(shown["Table"]["Replicas"][0]["ReplicaStatus"], "ACTIVE");
+    let mut now = wanted.clone();
+    now["Replicas"][0]["GlobalTableSettingsReplicationMode"] = json!("DISABLED");
+    kind.update(&cx, &replica.id, &wanted, &request(now.clone())).await.unwrap();
+    let shown = client.call("dynamodb", "DescribeTable", json!({"TableName": "shared"})).await.ok();
+    assert_eq!(shown["Table"]["Replicas"][0]["GlobalTableSettingsReplicationMode"], "DISABLED");
+    let mut another = now.clone();
+    another.insert("GlobalTableSourceArn".to_owned(), json!("arn:aws:dynamodb:us-east-1:000000000000:table/other"));
+    kind.update(&cx, &replica.id, &now, &request(another)).await.unwrap_err();
+    kind.delete(&cx, &replica.id, &now).await.unwrap();
+    while client.call("dynamodb", "DescribeTable", json!({"TableName": "shared"})).await.ok()["Table"]
+        .get("Replicas")
+        .is_some()
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -122,6 +122,12 @@ impl Cloud {
         Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
     }
 
+    /// The same cloud as another account's root user sees it in a region.
+    pub(crate) fn of_account(&self, account: &str, region: &str) -> Self {
+        let cx = self.kernel.cx_for(account, region);
+        Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
+    }
+
     /// Parts two regions.
     pub(crate) fn unlink(&self, one: &str, other: &str) {
         let rule = json!({"id": format!("{one} {other}"), "region": one, "effect": {"unlinked": {"from": other}}});

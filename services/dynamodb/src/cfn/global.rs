@@ -10,10 +10,11 @@ use undercast_kernel::resources::{Properties, ResourceRequest, unless_gone};
 use undercast_kernel::{AwsError, Cx, Failure, Result};
 
 /// What a replica says of itself that is understood.
-const OF_REPLICA: [&str; 11] = [
+const OF_REPLICA: [&str; 12] = [
     "ContributorInsightsSpecification",
     "DeletionProtectionEnabled",
     "GlobalSecondaryIndexes",
+    "GlobalTableSettingsReplicationMode",
     "PointInTimeRecoverySpecification",
     "ReadOnDemandThroughputSettings",
     "Region",
@@ -181,7 +182,7 @@ async fn change(cx: &Cx, name: &str, mut input: Json) -> Result<()> {
 }
 
 /// Waits until nothing of a global table is being made or taken away.
-async fn settle(cx: &Cx, name: &str) -> Result<()> {
+pub(super) async fn settle(cx: &Cx, name: &str) -> Result<()> {
     for _ in 0..MOST_LOOKS {
         let shown = cx.call("dynamodb", "DescribeTable", json!({ "TableName": name })).await?["Table"].take();
         let all =
@@ -279,6 +280,10 @@ async fn set(
 
 /// Takes away the replicas that shall not be there any more.
 pub(super) async fn shrink(cx: &Cx, name: &str, before: &Properties, request: &ResourceRequest) -> Result<()> {
+    const SOURCE: &str = "GlobalTableSourceArn";
+    if before.get(SOURCE) != request.properties.get(SOURCE) {
+        return Err(Failure::not_built("dynamodb: a change of GlobalTableSourceArn"));
+    }
     let (old, new) = (others(cx, before), others(cx, &request.properties));
     if !old.is_empty() && !new.is_empty() && is_strong(before) != is_strong(&request.properties) {
         let message = "MultiRegionConsistency parameter is unsupported on existing global table";
@@ -337,7 +342,8 @@ pub(super) async fn withdraw(cx: &Cx, name: &str) -> Result<()> {
     };
     settle(cx, name).await?;
     let table = shown["Table"].take();
-    let region = |one: &Json| one["RegionName"].as_str().map(ToOwned::to_owned);
+    // Replicas in other accounts are named by their ARNs, and belong to those.
+    let region = |one: &Json| one["RegionName"].as_str().filter(|_| one["ReplicaArn"].is_null()).map(ToOwned::to_owned);
     let list = |name: &str| table[name].as_array().into_iter().flatten().filter_map(region).collect::<Vec<_>>();
     let (regions, witnesses) = (list("Replicas"), list("GlobalTableWitnesses"));
     let regions: Vec<&str> = regions.iter().map(String::as_str).collect();

@@ -18,6 +18,8 @@ const CREATED: &[&str] = &[
     "BillingMode",
     "DeletionProtectionEnabled",
     "GlobalSecondaryIndexes",
+    "GlobalTableSettingsReplicationMode",
+    "GlobalTableSourceArn",
     "KeySchema",
     "LocalSecondaryIndexes",
     "OnDemandThroughput",
@@ -356,6 +358,7 @@ impl ResourceType for Table {
                 "AttributeDefinitions",
                 "BillingMode",
                 "GlobalSecondaryIndexes",
+                "GlobalTableSourceArn",
                 "GlobalTableWitnesses",
                 "KeySchema",
                 "LocalSecondaryIndexes",
@@ -386,6 +389,9 @@ impl ResourceType for Table {
                 complete(cx, &name, &request.properties, &request.all_tags()?).await?;
             } else {
                 make(cx, &name, &request.properties, &request.all_tags()?).await?;
+            }
+            if request.properties.contains_key("GlobalTableSourceArn") {
+                global::settle(cx, &name).await?;
             }
             expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
             recover(cx, &name, None, request.properties.get("PointInTimeRecoverySpecification")).await?;
@@ -482,6 +488,9 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
     if changed("DeletionProtectionEnabled") {
         let protected = now.get("DeletionProtectionEnabled").cloned().unwrap_or(Json::Bool(false));
         settings.insert("DeletionProtectionEnabled".to_owned(), protected);
+    }
+    if changed("GlobalTableSettingsReplicationMode") {
+        settings.extend(pick(now, &["GlobalTableSettingsReplicationMode"]));
     }
     if changed("TableClass") {
         let class = now.get("TableClass").cloned().unwrap_or_else(|| json!("STANDARD"));

@@ -1,7 +1,7 @@
 //! How replicas and witnesses are added, changed and taken away.
 
 use super::create::{first, override_all};
-use super::group::{self, Group, Member, Standing, Witness};
+use super::group::{self, Group, Home, Member, Standing, Witness};
 use super::request::{Asked, Overrides};
 use super::{refusals, stamps};
 use crate::DynamoDb;
@@ -54,8 +54,8 @@ impl DynamoDb {
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn group_of(&self, cx: &Cx, from: &impl Read, table: &Table) -> Result<Option<Group>> {
-        table.replica.as_ref().map_or(Ok(None), |replica| group::get(from, cx.account(), &replica.group))
+    pub(crate) fn group_of(&self, from: &impl Read, table: &Table) -> Result<Option<Group>> {
+        table.replica.as_ref().map_or(Ok(None), |replica| group::get(from, &replica.owner, &replica.group))
     }
 
     async fn add(
@@ -127,12 +127,15 @@ impl DynamoDb {
         regions: &[String],
         strong: Option<bool>,
     ) -> Result<()> {
-        let group = self.group_of(cx, from, table)?;
+        let group = self.group_of(from, table)?;
         if let Some(group) = &group {
             if strong.is_some() {
                 return Err(Error::validation(
                     "MultiRegionConsistency parameter is unsupported on existing global table",
                 ));
+            }
+            if group.is_shared() {
+                return Err(refusals::shared());
             }
             if group.strong {
                 return Err(Error::validation(
@@ -152,7 +155,7 @@ impl DynamoDb {
                 return Err(refusals::busy());
             }
             for member in &group.members {
-                self.check_link(cx, &member.region)?;
+                self.check_link(cx, &member.home.region)?;
             }
         }
         for region in regions {
@@ -185,7 +188,7 @@ impl DynamoDb {
         witness: Option<&str>,
         (strong, ids): (bool, &(String, String)),
     ) -> Result<UpdateTableOutput> {
-        let known = self.group_of(cx, tx, &table)?;
+        let known = self.group_of(tx, &table)?;
         let mut group = known.unwrap_or_else(|| first(cx, ids.0.clone(), &table, strong));
         if !strong && !table.stream.as_ref().is_some_and(|stream| stream.enabled) {
             // Replication reads it, at AWS.
@@ -195,7 +198,7 @@ impl DynamoDb {
         // The answer shows those that were there before.
         let shown = {
             rows::put_table(tx, scope(cx), &table);
-            group.put(tx, cx.account());
+            group.put(tx);
             description(cx, tx, &table, "UPDATING")?
         };
         for one in prepared {
@@ -205,7 +208,7 @@ impl DynamoDb {
                 self.begin_stream(&there, tx, &mut replica, &one.stream, stream.view)?;
             }
             group.members.push(Member {
-                region: one.region.clone(),
+                home: Home { account: cx.account().to_owned(), region: one.region.clone() },
                 table: replica.id.clone(),
                 standing: Standing::Creating,
                 source: Some(cx.region().to_owned()),
@@ -216,14 +219,14 @@ impl DynamoDb {
             rows::put_table(tx, scope(&there), &replica);
             self.watch_key(&there, tx, &replica)?;
             if !strong {
-                begin_telling(cx, tx, &group, &one.region)?;
+                begin_telling(tx, &group, cx.region(), &one.region)?;
             }
             self.schedule_making(&there, tx, &group, &one.region)?;
         }
         group.witness =
             witness.map(|region| Witness { region: region.to_owned(), standing: Standing::Creating }).or(group.witness);
-        group.put(tx, cx.account());
-        self.regroup(cx, tx, &group)?;
+        group.put(tx);
+        self.regroup(tx, &group)?;
         if strong {
             self.note_strong();
         }
@@ -237,10 +240,10 @@ impl DynamoDb {
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) fn regroup(&self, cx: &Cx, tx: &mut Tx<'_>, group: &Group) -> Result<()> {
+    pub(super) fn regroup(&self, tx: &mut Tx<'_>, group: &Group) -> Result<()> {
         let changing = !group.is_settled();
         for member in &group.members {
-            let there = Scope { account: cx.account(), region: &member.region };
+            let there = member.home.scope();
             let Some(table) = self.descriptions.any(tx, there, &group.name)?.filter(|table| table.id == member.table)
             else {
                 continue;
@@ -250,7 +253,7 @@ impl DynamoDb {
                 (Standing::Active, Standing::Updating) if changing => Standing::Updating,
                 (standing, _) => standing,
             };
-            let seen = Some(group.seen_from(&member.region, standing));
+            let seen = Some(group.seen_from(&member.home.region, standing));
             if table.replica != seen {
                 rows::put_table(tx, there, &Table { replica: seen, ..(*table).clone() });
             }
@@ -269,9 +272,12 @@ impl DynamoDb {
         let shown = cx
             .write(|tx| {
                 let table = self.steady(cx, tx, name)?;
-                let group = self.group_of(cx, tx, &table)?;
+                let group = self.group_of(tx, &table)?;
                 let group = group.filter(|group| group.member(region).is_some());
                 let group = group.ok_or_else(|| refusals::no_member(region))?;
+                if group.is_shared() {
+                    return Err(refusals::shared().into());
+                }
                 if !group.is_settled() {
                     return Err(refusals::busy().into());
                 }
@@ -298,12 +304,15 @@ impl DynamoDb {
         let shown = cx
             .write(|tx| {
                 let table = self.steady(cx, tx, name)?;
-                let group = self.group_of(cx, tx, &table)?;
+                let group = self.group_of(tx, &table)?;
                 let missing = |region: &&String| group.as_ref().is_none_or(|group| group.member(region).is_none());
                 if let Some(region) = regions.iter().find(missing) {
                     return Err(refusals::no_member(region).into());
                 }
                 let Some(mut group) = group else { return Err(refusals::no_action().into()) };
+                if group.is_shared() {
+                    return Err(refusals::shared().into());
+                }
                 check_removal(cx, &group, regions, witness)?;
                 if !group.is_settled() {
                     return Err(refusals::busy().into());
@@ -328,8 +337,8 @@ impl DynamoDb {
                 if let Some(witness) = group.witness.as_mut().filter(|_| witness.is_some()) {
                     witness.standing = Standing::Deleting;
                 }
-                group.put(tx, cx.account());
-                self.regroup(cx, tx, &group)?;
+                group.put(tx);
+                self.regroup(tx, &group)?;
                 Ok(shown)
             })
             .await?;
@@ -337,10 +346,9 @@ impl DynamoDb {
     }
 
     fn begin_removal(&self, cx: &Cx, tx: &mut Tx<'_>, group: &mut Group, region: &str) -> Result<()> {
-        if let Some(member) = group.member_mut(region) {
-            member.standing = Standing::Deleting;
-        }
-        let there = cx.elsewhere(cx.account(), region);
+        let Some(member) = group.member_mut(region) else { return Ok(()) };
+        member.standing = Standing::Deleting;
+        let there = member.home.cx(cx);
         self.schedule_removal(&there, tx, group, region)
     }
 
@@ -349,7 +357,7 @@ impl DynamoDb {
     /// # Errors
     /// What AWS says, and when the store fails.
     pub(crate) fn remove_here(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<()> {
-        let Some(mut group) = self.group_of(cx, tx, table)? else { return Ok(()) };
+        let Some(mut group) = self.group_of(tx, table)? else { return Ok(()) };
         if group.strong {
             return Err(refusals::one_of_strong());
         }
@@ -363,24 +371,20 @@ impl DynamoDb {
             return Err(refusals::busy());
         }
         self.begin_removal(cx, tx, &mut group, cx.region())?;
-        group.put(tx, cx.account());
-        self.regroup(cx, tx, &group)
+        group.put(tx);
+        self.regroup(tx, &group)
     }
 }
 
 /// From now on all others note for a new replica what is written to them; what they have yet to tell the region that it is
 /// filled from, they have yet to tell it as well.
-fn begin_telling(cx: &Cx, tx: &mut Tx<'_>, group: &Group, region: &str) -> Result<()> {
-    let others = group.members.iter().filter(|member| member.region != region);
-    for member in others {
-        let there = Scope { account: cx.account(), region: &member.region };
-        let told = stamps::cursor(tx, there, &member.table, cx.region())?;
-        let position = told.map_or_else(|| stamps::end(tx, there, &member.table), Ok)?;
-        stamps::set_cursor(tx, there, &member.table, region, position);
-        if let Some(new) = group.member(region) {
-            let new_there = Scope { account: cx.account(), region };
-            stamps::set_cursor(tx, new_there, &new.table, &member.region, 0);
-        }
+pub(super) fn begin_telling(tx: &mut Tx<'_>, group: &Group, source: &str, region: &str) -> Result<()> {
+    let Some(new) = group.member(region) else { return Ok(()) };
+    for member in group.members.iter().filter(|member| member.home.region != region) {
+        let told = stamps::cursor(tx, member.home.scope(), &member.table, source)?;
+        let position = told.map_or_else(|| stamps::end(tx, member.home.scope(), &member.table), Ok)?;
+        stamps::set_cursor(tx, member.home.scope(), &member.table, region, position);
+        stamps::set_cursor(tx, new.home.scope(), &new.table, &member.home.region, 0);
     }
     Ok(())
 }
@@ -412,6 +416,6 @@ fn check_removal(cx: &Cx, group: &Group, regions: &[String], witness: Option<&st
     if group.witness.is_some() && witness.is_none() {
         return Err(Error::validation("Update table delete operation does not include all witnesses."));
     }
-    let all = |member: &Member| member.region == cx.region() || regions.contains(&member.region);
+    let all = |member: &Member| member.home.region == cx.region() || regions.contains(&member.home.region);
     if group.members.iter().all(all) { Ok(()) } else { Err(refusals::one_of_strong()) }
 }

@@ -1,6 +1,6 @@
 //! The table that a new replica is, before it holds anything.
 
-use super::group::{Group, Standing};
+use super::group::{Group, Home, Standing};
 use super::refusals;
 use super::request::{IndexOverrides, Overrides};
 use crate::DynamoDb;
@@ -158,12 +158,12 @@ fn overridden(
 /// What a new group knows of its first table.
 pub(super) fn first(cx: &Cx, id: String, table: &Table, strong: bool) -> Group {
     let member = super::group::Member {
-        region: cx.region().to_owned(),
+        home: Home { account: cx.account().to_owned(), region: cx.region().to_owned() },
         table: table.id.clone(),
         standing: Standing::Active,
         source: None,
         added: cx.now_millis(),
         filled: None,
     };
-    Group { id, name: table.name.clone(), strong, members: vec![member], witness: None }
+    Group { id, name: table.name.clone(), strong, members: vec![member], witness: None, owner: cx.account().to_owned() }
 }

@@ -1,12 +1,14 @@
 //! What a table says of the global table that it is a replica of.
 
-use super::group::{self, Group, Member};
+use super::group::{self, Group, Member, Standing};
+use super::rights::may_replicate;
 use crate::api::output::{
     GlobalTableWitnessDescription, OnDemandThroughputOverride, ProvisionedThroughputOverride, ReplicaDescription,
     ReplicaGlobalSecondaryIndexDescription, TableClassSummary, TableDescription,
 };
 use crate::error::Result;
-use crate::rows::{self, Scope};
+use crate::request::table_arn;
+use crate::rows;
 use crate::table::{Billing, Index, Table};
 use crate::tables::describe::moment;
 use crate::throughput::{Allowance, settings};
@@ -24,10 +26,12 @@ const MODE: &str = "ENABLED_WITH_OVERRIDES";
 /// # Errors
 /// When the store fails.
 pub(crate) fn describe(cx: &Cx, from: &impl Read, table: &Table, shown: &mut TableDescription) -> Result<()> {
+    let own = table.follows.map(|follows| if follows { "ENABLED" } else { "DISABLED" });
+    shown.global_table_settings_replication_mode = own.map(ToOwned::to_owned);
     let Some(replica) = &table.replica else { return Ok(()) };
-    let Some(group) = group::get(from, cx.account(), &replica.group)? else { return Ok(()) };
+    let Some(group) = group::get(from, &replica.owner, &replica.group)? else { return Ok(()) };
     shown.global_table_version = Some(VERSION.to_owned());
-    shown.global_table_settings_replication_mode = Some(MODE.to_owned());
+    shown.global_table_settings_replication_mode = Some(mode(&group, table).to_owned());
     shown.multi_region_consistency = group.strong.then(|| "STRONG".to_owned());
     shown.global_table_witnesses = group.witness.as_ref().map(|witness| {
         vec![GlobalTableWitnessDescription {
@@ -41,12 +45,35 @@ pub(crate) fn describe(cx: &Cx, from: &impl Read, table: &Table, shown: &mut Tab
 
 fn replicas(cx: &Cx, from: &impl Read, table: &Table, group: &Group) -> Result<Vec<ReplicaDescription>> {
     let mut all = Vec::new();
-    for member in group.members.iter().filter(|member| member.region != cx.region()) {
-        let there = Scope { account: cx.account(), region: &member.region };
-        let other = rows::table(from, there, &table.name)?.filter(|other| other.id == member.table);
-        all.extend(other.map(|other| of_member(table, member, &other)));
+    for member in group.members.iter().filter(|member| member.home.region != cx.region()) {
+        let other = rows::table(from, member.home.scope(), &table.name)?.filter(|other| other.id == member.table);
+        let Some(other) = other else { continue };
+        let mut shown = of_member(table, member, &other);
+        shown.global_table_settings_replication_mode = Some(mode(group, &other).to_owned());
+        if group.is_shared() {
+            let there = member.home.cx(cx);
+            shown.replica_arn = Some(table_arn(&there, &other.name));
+            let both = [((cx, table), (&there, &other)), ((&there, &other), (cx, table))];
+            let mut allowed = true;
+            for (source, target) in both {
+                allowed &= may_replicate(source, target, true)?;
+            }
+            if member.standing == Standing::Active && !allowed {
+                shown.replica_status = Some("REPLICATION_NOT_AUTHORIZED".to_owned());
+            }
+        }
+        all.push(shown);
     }
     Ok(all)
+}
+
+/// Whether the settings of a replica follow those of others.
+fn mode(group: &Group, table: &Table) -> &'static str {
+    match (group.is_shared(), table.follows) {
+        (false, _) => MODE,
+        (true, Some(true)) => "ENABLED",
+        (true, _) => "DISABLED",
+    }
 }
 
 /// A replica as another one shows it. What both have alike is not said.
@@ -56,7 +83,7 @@ fn of_member(table: &Table, member: &Member, other: &Table) -> ReplicaDescriptio
     let kms = other.encryption.as_ref().and_then(|encryption| encryption.kms.as_ref());
     let indexes: Vec<_> = other.global.iter().map(|index| of_index(table, index)).collect();
     ReplicaDescription {
-        region_name: Some(member.region.clone()),
+        region_name: Some(member.home.region.clone()),
         replica_status: Some(status.to_owned()),
         kms_master_key_id: kms.map(|kms| kms.arn.clone()),
         provisioned_throughput_override: read(table.billing, other.billing),
@@ -68,7 +95,6 @@ fn of_member(table: &Table, member: &Member, other: &Table) -> ReplicaDescriptio
             .class
             .clone()
             .map(|class| TableClassSummary { table_class: Some(class), ..TableClassSummary::default() }),
-        global_table_settings_replication_mode: Some(MODE.to_owned()),
         ..ReplicaDescription::default()
     }
 }

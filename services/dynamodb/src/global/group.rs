@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::rows::Scope;
 use minicbor::{Decode, Encode};
+use undercast_kernel::Cx;
 use undercast_store::{Read, Tx};
 
 const GROUPS: &str = "dynamodb.global-tables";
@@ -22,9 +23,35 @@ pub struct Replica {
     /// How it stands.
     #[n(2)]
     pub standing: Standing,
-    /// The regions of the other replicas.
+    /// Where the other replicas are.
     #[n(3)]
-    pub others: Vec<String>,
+    pub others: Vec<Home>,
+    /// The account that the group is kept in.
+    #[n(4)]
+    pub owner: String,
+}
+
+/// Where a replica is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Home {
+    /// Its account.
+    #[n(0)]
+    pub account: String,
+    /// Its region; no other replica is in it.
+    #[n(1)]
+    pub region: String,
+}
+
+impl Home {
+    /// Whose state it is.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope { account: &self.account, region: &self.region }
+    }
+
+    /// The same call there.
+    pub fn cx(&self, cx: &Cx) -> Cx {
+        cx.elsewhere(&self.account, &self.region)
+    }
 }
 
 /// How a replica or a witness stands.
@@ -74,6 +101,9 @@ pub struct Group {
     /// Its witness, if it has one.
     #[n(4)]
     pub witness: Option<Witness>,
+    /// The account of the first replica, in which the group is kept.
+    #[n(5)]
+    pub owner: String,
 }
 
 /// A replica of a group.
@@ -81,7 +111,7 @@ pub struct Group {
 pub struct Member {
     /// Where it is.
     #[n(0)]
-    pub region: String,
+    pub home: Home,
     /// Id of its table.
     #[n(1)]
     pub table: String,
@@ -116,12 +146,12 @@ const SOURCE_STAYS: i64 = 24 * 3_600_000;
 impl Group {
     /// The replica in a region.
     pub fn member(&self, region: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.region == region)
+        self.members.iter().find(|member| member.home.region == region)
     }
 
     /// The replica in a region, to be changed.
     pub fn member_mut(&mut self, region: &str) -> Option<&mut Member> {
-        self.members.iter_mut().find(|member| member.region == region)
+        self.members.iter_mut().find(|member| member.home.region == region)
     }
 
     /// Whether nothing of it is being made or taken away.
@@ -138,32 +168,48 @@ impl Group {
 
     /// What the replica in a region knows of it.
     pub fn seen_from(&self, region: &str, standing: Standing) -> Replica {
-        let others = self.members.iter().map(|member| member.region.clone()).filter(|other| other != region);
-        Replica { group: self.id.clone(), strong: self.strong, standing, others: others.collect() }
+        let others = self.members.iter().map(|member| member.home.clone()).filter(|other| other.region != region);
+        Replica {
+            group: self.id.clone(),
+            strong: self.strong,
+            standing,
+            others: others.collect(),
+            owner: self.owner.clone(),
+        }
+    }
+
+    /// Whether its replicas are in several accounts.
+    pub fn is_shared(&self) -> bool {
+        self.members.iter().any(|member| member.home.account != self.owner)
+    }
+
+    /// What a task needs to find it again, with a region of it.
+    pub(crate) fn payload(&self, region: &str) -> String {
+        format!("{}/{}/{region}", self.owner, self.id)
     }
 
     /// Keeps it.
-    pub fn put(&self, tx: &mut Tx<'_>, account: &str) {
+    pub fn put(&self, tx: &mut Tx<'_>) {
         let mut bytes = Vec::with_capacity(256);
         // Writing to a vector cannot fail.
         let _infallible = minicbor::encode(self, &mut bytes);
-        tx.put(key(account, &self.id), bytes.into());
+        tx.put(key(&self.owner, &self.id), bytes.into());
     }
 
     /// Forgets it.
-    pub fn delete(&self, tx: &mut Tx<'_>, account: &str) {
-        tx.delete(key(account, &self.id));
+    pub fn delete(&self, tx: &mut Tx<'_>) {
+        tx.delete(key(&self.owner, &self.id));
     }
 }
 
-fn key(account: &str, id: &str) -> Vec<u8> {
-    Scope { account, region: EVERYWHERE }.rows(GROUPS, id)
+fn key(owner: &str, id: &str) -> Vec<u8> {
+    Scope { account: owner, region: EVERYWHERE }.rows(GROUPS, id)
 }
 
-/// A group by its id.
+/// A group by its owner and its id.
 ///
 /// # Errors
 /// When the store fails, or what it has cannot be read.
-pub fn get(from: &(impl Read + ?Sized), account: &str, id: &str) -> Result<Option<Group>> {
-    Ok(from.get(&key(account, id))?.map(|stored| minicbor::decode(&stored)).transpose()?)
+pub fn get(from: &(impl Read + ?Sized), owner: &str, id: &str) -> Result<Option<Group>> {
+    Ok(from.get(&key(owner, id))?.map(|stored| minicbor::decode(&stored)).transpose()?)
 }

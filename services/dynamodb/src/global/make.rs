@@ -1,6 +1,7 @@
 //! The tasks that fill new replicas and empty those that go.
 
 use super::group::{self, Group, Standing};
+use super::rights::may_replicate;
 use super::{PAUSE, STEP, stamps};
 use crate::DynamoDb;
 use crate::encryption::{Encryption, For};
@@ -11,7 +12,7 @@ use crate::table::{BASE, Table};
 use std::sync::Arc;
 use std::time::Duration;
 use undercast_kernel::{Cx, Next, Timestamp};
-use undercast_store::Tx;
+use undercast_store::{Read, Tx};
 
 /// The name under which the tasks are scheduled.
 const SERVICE: &str = "dynamodb";
@@ -35,6 +36,24 @@ pub(super) fn later(cx: &Cx, wait: Duration) -> Timestamp {
     cx.now().saturating_add(wait).unwrap_or(cx.now())
 }
 
+/// What the payload of a task says: a group, and a region of it.
+struct Of<'a> {
+    owner: &'a str,
+    id: &'a str,
+    region: &'a str,
+}
+
+impl<'a> Of<'a> {
+    fn read(payload: &'a str) -> Option<Self> {
+        let mut parts = payload.split('/');
+        Some(Self { owner: parts.next()?, id: parts.next()?, region: parts.next()? })
+    }
+
+    fn group(&self, from: &impl Read) -> Result<Option<Group>> {
+        group::get(from, self.owner, self.id)
+    }
+}
+
 /// What became of a step of making.
 enum Made {
     /// It is there, or nothing is to be made any more.
@@ -50,8 +69,7 @@ impl DynamoDb {
     /// When the store fails.
     pub(super) fn schedule_making(&self, there: &Cx, tx: &mut Tx<'_>, group: &Group, region: &str) -> Result<()> {
         let task = format!("{MAKE}:{}:{region}", group.id);
-        let payload = format!("{}/{region}", group.id);
-        Ok(there.tasks().schedule(there, tx, SERVICE, &task, MAKE, payload, later(there, BEGIN))?)
+        Ok(there.tasks().schedule(there, tx, SERVICE, &task, MAKE, group.payload(region), later(there, BEGIN))?)
     }
 
     /// Schedules the end of the replica in the region of `there`.
@@ -60,8 +78,7 @@ impl DynamoDb {
     /// When the store fails.
     pub(super) fn schedule_removal(&self, there: &Cx, tx: &mut Tx<'_>, group: &Group, region: &str) -> Result<()> {
         let task = format!("{REMOVE}:{}:{region}", group.id);
-        let payload = format!("{}/{region}", group.id);
-        Ok(there.tasks().schedule(there, tx, SERVICE, &task, REMOVE, payload, later(there, BEGIN))?)
+        Ok(there.tasks().schedule(there, tx, SERVICE, &task, REMOVE, group.payload(region), later(there, BEGIN))?)
     }
 
     /// Schedules that the stamps of items that are gone be forgotten.
@@ -70,7 +87,7 @@ impl DynamoDb {
     /// When the store fails.
     pub(super) fn schedule_forgetting(&self, cx: &Cx, tx: &mut Tx<'_>, group: &Group) -> Result<()> {
         let task = format!("{FORGET}:{}", group.id);
-        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, FORGET, group.id.clone(), later(cx, FORGOTTEN))?)
+        Ok(cx.tasks().schedule(cx, tx, SERVICE, &task, FORGET, group.payload(""), later(cx, FORGOTTEN))?)
     }
 
     /// Whether what these tables hold is at hand, by the grants that DynamoDB has.
@@ -92,12 +109,7 @@ impl DynamoDb {
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) fn table_in(
-        &self,
-        cx: &Cx,
-        from: &impl undercast_store::Read,
-        group: &Group,
-    ) -> Result<Option<Arc<Table>>> {
+    pub(super) fn table_in(&self, cx: &Cx, from: &impl Read, group: &Group) -> Result<Option<Arc<Table>>> {
         let Some(member) = group.member(cx.region()) else { return Ok(None) };
         Ok(self.descriptions.any(from, scope(cx), &group.name)?.filter(|table| table.id == member.table))
     }
@@ -107,23 +119,27 @@ impl DynamoDb {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn make_replica(&self, cx: &Cx, payload: &str) -> Result<Next> {
-        let Some((id, region)) = payload.split_once('/') else { return Ok(Next::Done) };
+        let Some(of) = Of::read(payload) else { return Ok(Next::Done) };
+        let region = of.region;
         loop {
             let cx = &cx.refreshed();
             let from = cx.read();
-            let Some(group) = group::get(&from, cx.account(), id)? else { return Ok(Next::Done) };
-            let source = group.member(region).and_then(|member| member.source.clone());
-            let Some(here) = source.map(|source| cx.elsewhere(cx.account(), &source)) else { return Ok(Next::Done) };
+            let Some(group) = of.group(&from)? else { return Ok(Next::Done) };
+            let source = group.member(region).and_then(|member| group.member(member.source.as_deref()?));
+            let Some(here) = source.map(|source| source.home.cx(cx)) else { return Ok(Next::Done) };
             let tables = (self.table_in(&here, &from, &group)?, self.table_in(cx, &from, &group)?);
             let (Some(source), Some(replica)) = tables else { return Ok(Next::Done) };
             drop(from);
             if !cx.kernel().faults().are_linked(here.region(), region) {
                 return Ok(Next::Again(later(cx, PAUSE)));
             }
+            if !may_replicate((&here, &source), (cx, &replica), group.is_shared())? {
+                return Ok(Next::Again(later(cx, PAUSE)));
+            }
             if !self.at_hand([(&here, &source), (cx, &replica)]).await? {
                 return Ok(Next::Again(later(cx, LOCKED)));
             }
-            match cx.write(|tx| Ok(self.fill_some(&here, cx, tx, id)?)).await? {
+            match cx.write(|tx| Ok(self.fill_some(&here, cx, tx, &of)?)).await? {
                 Made::All => return Ok(Next::Done),
                 Made::More => {}
             }
@@ -131,8 +147,8 @@ impl DynamoDb {
     }
 
     /// Brings some of what a table holds to a new replica; behind the last of it, the replica is there.
-    fn fill_some(&self, here: &Cx, cx: &Cx, tx: &mut Tx<'_>, id: &str) -> Result<Made> {
-        let Some(mut group) = group::get(tx, cx.account(), id)? else { return Ok(Made::All) };
+    fn fill_some(&self, here: &Cx, cx: &Cx, tx: &mut Tx<'_>, of: &Of<'_>) -> Result<Made> {
+        let Some(mut group) = of.group(tx)? else { return Ok(Made::All) };
         let tables = (self.table_in(here, tx, &group)?, self.table_in(cx, tx, &group)?);
         let (Some(source), Some(replica)) = tables else { return Ok(Made::All) };
         let Some(member) = group.member_mut(cx.region()) else { return Ok(Made::All) };
@@ -144,7 +160,7 @@ impl DynamoDb {
         }
         if found.len() >= STEP {
             member.filled = last;
-            group.put(tx, cx.account());
+            group.put(tx);
             return Ok(Made::More);
         }
         member.filled = None;
@@ -153,8 +169,8 @@ impl DynamoDb {
         if let Some(witness) = group.witness.as_mut().filter(|_| others == 0) {
             witness.standing = Standing::Active;
         }
-        group.put(tx, cx.account());
-        self.regroup(cx, tx, &group)?;
+        group.put(tx);
+        self.regroup(tx, &group)?;
         Ok(Made::All)
     }
 
@@ -164,22 +180,23 @@ impl DynamoDb {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn remove_replica(&self, cx: &Cx, payload: &str) -> Result<Next> {
-        let Some((id, region)) = payload.split_once('/') else { return Ok(Next::Done) };
-        let Some(group) = group::get(&cx.read(), cx.account(), id)? else { return Ok(Next::Done) };
+        let Some(of) = Of::read(payload) else { return Ok(Next::Done) };
+        let region = of.region;
+        let Some(group) = of.group(&cx.read())? else { return Ok(Next::Done) };
         let Some(table) = self.table_in(cx, &cx.read(), &group)? else { return Ok(Next::Done) };
-        for other in group.members.iter().filter(|other| other.region != region) {
-            let told = self.tell(cx, &table, &other.region).await?;
+        for other in group.members.iter().filter(|other| other.home.region != region) {
+            let told = self.tell(cx, &table, &other.home).await?;
             if let Next::Again(at) = told {
                 return Ok(Next::Again(at));
             }
         }
         let gone = cx
             .write(|tx| {
-                let Some(group) = group::get(tx, cx.account(), id)? else { return Ok(Gone::default()) };
+                let Some(group) = of.group(tx)? else { return Ok(Gone::default()) };
                 let table = self.table_in(cx, tx, &group)?;
                 let Some(table) = table else { return Ok(Gone::default()) };
-                for other in group.members.iter().filter(|other| other.region != region) {
-                    let told = stamps::cursor(tx, scope(cx), &table.id, &other.region)?;
+                for other in group.members.iter().filter(|other| other.home.region != region) {
+                    let told = stamps::cursor(tx, scope(cx), &table.id, &other.home.region)?;
                     if told.is_some_and(|told| stamps::end(tx, scope(cx), &table.id).is_ok_and(|end| told < end)) {
                         // Nothing is written to it any more, so this is only so where it was told too early.
                         return Ok(Gone { again: true, ..Gone::default() });
@@ -195,18 +212,16 @@ impl DynamoDb {
 
     fn remove_in(&self, cx: &Cx, tx: &mut Tx<'_>, mut group: Group, table: Table) -> Result<Option<Encryption>> {
         let encryption = self.delete_in(cx, tx, table)?;
-        group.members.retain(|member| member.region != cx.region());
+        group.members.retain(|member| member.home.region != cx.region());
         for other in &group.members {
-            let there = cx.elsewhere(cx.account(), &other.region);
-            stamps::end_cursor(tx, scope(&there), &other.table, cx.region());
+            stamps::end_cursor(tx, other.home.scope(), &other.table, cx.region());
         }
         if let [last] = group.members.as_slice() {
-            let there = cx.elsewhere(cx.account(), &last.region);
-            self.dissolve(&there, tx, &group)?;
+            self.dissolve(&last.home.cx(cx), tx, &group)?;
             return Ok(encryption);
         }
-        group.put(tx, cx.account());
-        self.regroup(cx, tx, &group)?;
+        group.put(tx);
+        self.regroup(tx, &group)?;
         Ok(encryption)
     }
 
@@ -217,7 +232,7 @@ impl DynamoDb {
             self.schedule_sweep(there, tx, &table.id, Sweep::Replication)?;
         }
         there.tasks().cancel(tx, SERVICE, &format!("{FORGET}:{}", group.id))?;
-        group.delete(tx, there.account());
+        group.delete(tx);
         Ok(())
     }
 
@@ -225,28 +240,28 @@ impl DynamoDb {
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn forget_gone(&self, cx: &Cx, id: &str) -> Result<Next> {
+    pub(crate) async fn forget_gone(&self, cx: &Cx, payload: &str) -> Result<Next> {
+        let Some(of) = Of::read(payload) else { return Ok(Next::Done) };
         let before = cx.now_millis().saturating_sub(i64::try_from(FORGOTTEN.as_millis()).unwrap_or(i64::MAX));
         loop {
             let more = cx
                 .write(|tx| {
-                    let Some(group) = group::get(tx, cx.account(), id)? else { return Ok(None) };
+                    let Some(group) = of.group(tx)? else { return Ok(None) };
                     if !group.is_settled() {
                         return Ok(Some(false));
                     }
                     let mut more = false;
                     for member in &group.members {
-                        let there = cx.elsewhere(cx.account(), &member.region);
-                        let end = stamps::end(tx, scope(&there), &member.table)?;
-                        for other in stamps::told(tx, scope(&there), &member.table)? {
-                            if stamps::cursor(tx, scope(&there), &member.table, &other)? != Some(end) {
+                        let there = member.home.scope();
+                        let end = stamps::end(tx, there, &member.table)?;
+                        for other in stamps::told(tx, there, &member.table)? {
+                            if stamps::cursor(tx, there, &member.table, &other)? != Some(end) {
                                 return Ok(Some(false));
                             }
                         }
                     }
                     for member in &group.members {
-                        let there = cx.elsewhere(cx.account(), &member.region);
-                        more |= stamps::forget_gone(tx, scope(&there), &member.table, before, STEP)?;
+                        more |= stamps::forget_gone(tx, member.home.scope(), &member.table, before, STEP)?;
                     }
                     Ok(Some(more))
                 })

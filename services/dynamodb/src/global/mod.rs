@@ -3,7 +3,8 @@
 //! Reading order: [`group`] (which tables belong together) → `request` (what `UpdateTable` asks for) → `change` (how
 //! replicas are added, changed and taken away) → `make` (the tasks that fill and empty them) → [`stamps`] (who wrote an item
 //! last, and what others have yet to be told) → `replicate` (the task that tells them) → `strong` (tables whose writes are
-//! in several regions when they are answered) → `settings` (what is the same in all regions) → `describe`, `legacy`.
+//! in several regions when they are answered) → `settings` (what is the same in all regions) → `join`
+//! (replicas in other accounts) and `rights` → `describe`, `legacy`.
 //!
 //! Eventual consistency: each write is stamped with its moment and its region, and noted for each other replica in the
 //! transaction that makes it; the later stamp wins, item by item. What cannot be delivered waits, for as long as it takes.
@@ -13,25 +14,29 @@
 //! Sources: "Global tables" in the developer guide; refusals as measured against AWS in 2026.
 //!
 //! Limits: there is no Application Auto Scaling here, so only tables that are paid for by request can have replicas, as AWS
-//! says of tables that are not auto scaled. Global tables of several accounts are not built. The role
-//! `AWSServiceRoleForDynamoDBReplication` is not made: replication asks IAM nothing. A replica whose key of KMS cannot be used
-//! waits for it, and does not leave the global table after 20 hours.
+//! says of tables that are not auto scaled. The role `AWSServiceRoleForDynamoDBReplication` is not made, though policies can
+//! forbid it what it does. A replica whose key of KMS cannot be used waits for it, and does not leave the global table after 20
+//! hours. Settings of replicas in several accounts (`join`) are the same but for recovery to a point in time, and no replica is
+//! taken out of a global table without being deleted.
 
 mod change;
 mod create;
 mod describe;
 pub mod group;
+mod join;
 mod legacy;
 mod make;
 mod refusals;
 mod replicate;
 mod request;
+mod rights;
 mod settings;
 pub mod stamps;
 mod strong;
 
 pub(crate) use describe::describe;
-pub use group::{Replica, Standing};
+pub use group::{Home, Replica, Standing};
+pub(crate) use join::follows;
 pub(crate) use make::{FORGET, MAKE, REMOVE};
 pub(crate) use replicate::{LEFT, REPLICATE, expires_here};
 pub(crate) use request::Asked;

@@ -137,6 +137,14 @@ pub(super) fn one_of_strong() -> Error {
     )
 }
 
+/// What each account does for itself.
+pub(super) fn shared() -> Error {
+    Error::validation(
+        "Replicas of a multi-account global table are added by CreateTable with GlobalTableSourceArn, taken away by DeleteTable in \
+         their accounts, and have no overrides.",
+    )
+}
+
 /// A change that needs a region which cannot be reached.
 pub(super) fn unreachable(region: &str) -> Error {
     Error::internal(format_args!("The replica in region {region} cannot be reached"))

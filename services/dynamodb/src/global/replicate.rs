@@ -1,6 +1,8 @@
 //! How writes get to the other replicas of a table: one task for each of them, which goes through what was noted.
 
+use super::group::Home;
 use super::make::later;
+use super::rights::may_replicate;
 use super::stamps::{self, Stamp};
 use super::{DELAY, PAUSE, STEP};
 use crate::DynamoDb;
@@ -73,25 +75,26 @@ impl DynamoDb {
     pub(crate) fn schedule_replication(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<()> {
         let Some(replica) = table.replica.as_ref().filter(|replica| !replica.strong) else { return Ok(()) };
         for other in &replica.others {
-            let task = format!("{REPLICATE}:{}:{other}", table.id);
-            let payload = format!("{}/{}/{other}", table.name, table.id);
-            let way = DELAY.saturating_add(cx.kernel().faults().distance(cx.region(), other));
+            let task = format!("{REPLICATE}:{}:{}", table.id, other.region);
+            let payload = format!("{}/{}/{}/{}", table.name, table.id, other.account, other.region);
+            let way = DELAY.saturating_add(cx.kernel().faults().distance(cx.region(), &other.region));
             cx.tasks().schedule_sooner(cx, tx, "dynamodb", &task, REPLICATE, payload, later(cx, way))?;
         }
         Ok(())
     }
 
-    /// Does the task that tells a region of the writes to a table, `payload` being the table's name, its id and the region.
+    /// Does the task that tells a region of the writes to a table, `payload` being the table's name and id, and where
+    /// the other replica is.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) async fn replicate(&self, cx: &Cx, payload: &str) -> Result<Next> {
         let mut parts = payload.split('/');
-        let (Some(name), Some(id), Some(other)) = (parts.next(), parts.next(), parts.next()) else {
-            return Ok(Next::Done);
-        };
+        let (Some(name), Some(id)) = (parts.next(), parts.next()) else { return Ok(Next::Done) };
+        let (Some(account), Some(region)) = (parts.next(), parts.next()) else { return Ok(Next::Done) };
+        let other = Home { account: account.to_owned(), region: region.to_owned() };
         match self.descriptions.any(&cx.read(), scope(cx), name)?.filter(|table| table.id == id) {
-            Some(table) => self.tell(cx, &table, other).await,
+            Some(table) => self.tell(cx, &table, &other).await,
             None => Ok(Next::Done),
         }
     }
@@ -100,17 +103,19 @@ impl DynamoDb {
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) async fn tell(&self, cx: &Cx, table: &Table, other: &str) -> Result<Next> {
+    pub(super) async fn tell(&self, cx: &Cx, table: &Table, other: &Home) -> Result<Next> {
         loop {
             let cx = &cx.refreshed();
-            let there = cx.elsewhere(cx.account(), other);
+            let there = other.cx(cx);
             let from = cx.read();
             let both = self.both(cx, &there, &from, &table.name)?;
             drop(from);
             let Some((source, target)) = both.filter(|(source, _)| source.id == table.id) else {
                 return Ok(Next::Done);
             };
-            if !cx.kernel().faults().are_linked(cx.region(), other) {
+            let shared = there.account() != cx.account();
+            let linked = cx.kernel().faults().are_linked(cx.region(), &other.region);
+            if !linked || !may_replicate((cx, &source), (&there, &target), shared)? {
                 return Ok(Next::Again(later(cx, PAUSE)));
             }
             if !self.at_hand([(cx, &source), (&there, &target)]).await? {
@@ -127,7 +132,7 @@ impl DynamoDb {
             announce(&there, &target);
             metrics::replicated_units(&there, told.units);
             for at in told.moments {
-                metrics::replicated(cx, &source, other, cx.now_millis().saturating_sub(at));
+                metrics::replicated(cx, &source, &other.region, cx.now_millis().saturating_sub(at));
             }
             match told.rest {
                 Rest::Nothing => return Ok(Next::Done),
@@ -233,6 +238,7 @@ pub(crate) fn expires_here(from: &impl Read, cx: &Cx, table: &Table, place: &[u8
     }
     let stamp = stamps::get(from, scope(cx), &table.id, place)?;
     let known = stamp.map(|stamp| stamp.region);
-    let elsewhere = |region: &String| table.replica.as_ref().is_some_and(|replica| replica.others.contains(region));
+    let others = table.replica.iter().flat_map(|replica| &replica.others);
+    let elsewhere = |region: &String| others.clone().any(|other| other.region == *region);
     Ok(!known.as_ref().is_some_and(elsewhere))
 }

@@ -4,7 +4,6 @@
 //! the table class, TTL and whether KMS is used go to all replicas, those that may differ as well; protection against
 //! deletion, recovery, tags, policies, insights and streams of strongly consistent tables stay where they are set.
 
-use super::group::Group;
 use super::refusals;
 use crate::DynamoDb;
 use crate::api::input::SSESpecification;
@@ -16,21 +15,24 @@ use undercast_kernel::Cx;
 use undercast_store::{Read, Tx};
 
 impl DynamoDb {
-    /// The contexts of the other replicas of a table, all of which can be reached.
+    /// The contexts of the other replicas that follow the settings of a table, all of which can be reached.
     ///
     /// # Errors
     /// When something of the global table is being changed, when one cannot be reached, and when the store fails.
     pub(crate) fn elsewhere(&self, cx: &Cx, from: &impl Read, table: &Table) -> Result<Vec<Cx>> {
-        let Some(group) = self.group_of(cx, from, table)? else { return Ok(Vec::new()) };
-        self.others(cx, &group)
-    }
-
-    fn others(&self, cx: &Cx, group: &Group) -> Result<Vec<Cx>> {
-        let others = group.members.iter().map(|member| &member.region).filter(|region| *region != cx.region());
+        let Some(group) = self.group_of(from, table)? else { return Ok(Vec::new()) };
         let mut all = Vec::new();
-        for region in others {
-            self.check_link(cx, region)?;
-            all.push(cx.elsewhere(cx.account(), region));
+        for member in group.members.iter().filter(|member| member.home.region != cx.region()) {
+            let there = member.home.cx(cx);
+            if group.is_shared() {
+                // Accounts say for themselves whether they follow.
+                let other = self.table_in(&there, from, &group)?;
+                if table.follows != Some(true) || other.is_none_or(|other| other.follows != Some(true)) {
+                    continue;
+                }
+            }
+            self.check_link(cx, &member.home.region)?;
+            all.push(there);
         }
         Ok(all)
     }
@@ -41,7 +43,7 @@ impl DynamoDb {
     /// When there is none, or it is being changed, and when the store fails.
     pub(crate) fn changeable(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Table> {
         let table = self.settled(cx, from, given)?;
-        let group = self.group_of(cx, from, &table)?;
+        let group = self.group_of(from, &table)?;
         if group.is_some_and(|group| !group.is_settled()) {
             return Err(refusals::busy());
         }
@@ -63,7 +65,7 @@ impl DynamoDb {
     /// What KMS refuses.
     pub(crate) async fn open_everywhere(&self, cx: &Cx, table: &Table) -> Result<()> {
         for other in table.replica.iter().flat_map(|replica| &replica.others) {
-            let there = cx.elsewhere(cx.account(), other);
+            let there = other.cx(cx);
             let known = self.descriptions.any(&there.read(), scope(&there), &table.name)?;
             if let Some(known) = known {
                 self.open(&there, For::Itself, &known).await?;

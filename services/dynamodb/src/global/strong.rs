@@ -146,7 +146,7 @@ impl DynamoDb {
     /// Has the keys of the other replicas at hand.
     async fn open_others(&self, cx: &Cx, table: &Table) -> Result<()> {
         for other in table.replica.iter().flat_map(|replica| &replica.others) {
-            let there = cx.elsewhere(cx.account(), other);
+            let there = other.cx(cx);
             let known = self.descriptions.any(&there.read(), scope(&there), &table.name)?;
             if let Some(known) = known.filter(|known| known.encryption.is_some()) {
                 self.open(&there, encryption::For::Itself, &known).await?;
@@ -162,7 +162,7 @@ impl DynamoDb {
     async fn make_up(&self, cx: &Cx, table: &Table) -> Result<()> {
         loop {
             let from = cx.read();
-            if let Some(group) = self.group_of(cx, &from, table)?
+            if let Some(group) = self.group_of(&from, table)?
                 && reached(cx, &group) == 0
             {
                 return Err(alone());
@@ -195,7 +195,7 @@ impl DynamoDb {
         let Some((name, id)) = payload.split_once('/') else { return Ok(Next::Done) };
         let table = self.descriptions.any(&cx.read(), scope(cx), name)?.filter(|table| table.id == id);
         let Some(table) = table else { return Ok(Next::Done) };
-        let group = self.group_of(cx, &cx.read(), &table)?;
+        let group = self.group_of(&cx.read(), &table)?;
         if group.is_none_or(|group| reached(cx, &group) == 0) || !self.at_hand([(cx, &table), (cx, &table)]).await? {
             return Ok(Next::Again(later(cx, PAUSE)));
         }
@@ -220,7 +220,7 @@ impl DynamoDb {
             let table = write.table(&from, scope(cx), &self.descriptions)?;
             if let Some(replica) = table.replica.as_ref().filter(|replica| replica.strong) {
                 items.push((replica.group.clone(), write.place(&table)?.bytes));
-                if let Some(group) = self.group_of(cx, &from, &table)? {
+                if let Some(group) = self.group_of(&from, &table)? {
                     way = way.max(nearest(cx, &group));
                 }
             }
@@ -253,15 +253,15 @@ impl DynamoDb {
 
     /// Does a write in the other regions that can be reached, and keeps it for those that cannot.
     pub(super) fn mirror(&self, cx: &Cx, tx: &mut Tx<'_>, done: &Done, stamp: &Stamp) -> Result<()> {
-        let Some(group) = self.group_of(cx, tx, &done.table)? else { return Ok(()) };
+        let Some(group) = self.group_of(tx, &done.table)? else { return Ok(()) };
         if reached(cx, &group) == 0 {
             return Err(alone());
         }
         let place = &done.key.bytes;
-        for other in group.members.iter().filter(|other| other.region != cx.region()) {
-            let there = cx.elsewhere(cx.account(), &other.region);
+        for other in group.members.iter().filter(|other| other.home.region != cx.region()) {
+            let there = other.home.cx(cx);
             let Some(table) = self.table_in(&there, tx, &group)? else { continue };
-            if cx.kernel().faults().are_linked(cx.region(), &other.region) {
+            if cx.kernel().faults().are_linked(cx.region(), &other.home.region) {
                 self.take_over(tx, (&there, &table), place, done.new.clone(), stamp.clone())?;
                 continue;
             }
@@ -289,7 +289,7 @@ impl DynamoDb {
         let units = capacity::write_units(old, new);
         let from = cx.read();
         for other in &replica.others {
-            let there = cx.elsewhere(cx.account(), other);
+            let there = other.cx(cx);
             if let Some(table) = self.descriptions.any(&from, scope(&there), &done.table.name)? {
                 crate::streams::announce(&there, &table);
                 metrics::consumed(&there, &table, None, Side::Write, units);
@@ -304,7 +304,7 @@ impl DynamoDb {
 fn reachable<'a>(cx: &'a Cx, group: &'a Group) -> impl Iterator<Item = &'a String> {
     let faults = cx.kernel().faults();
     let witness = group.witness.iter().filter(|witness| witness.standing != Standing::Deleting);
-    let all = group.members.iter().map(|member| &member.region).chain(witness.map(|witness| &witness.region));
+    let all = group.members.iter().map(|member| &member.home.region).chain(witness.map(|witness| &witness.region));
     all.filter(move |region| *region != cx.region() && faults.are_linked(cx.region(), region))
 }
 

@@ -10,7 +10,7 @@ use crate::api::input::{
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
 use crate::encryption::{self, Attached, Encryption};
 use crate::error::{Error, Result};
-use crate::global::Standing;
+use crate::global::{self, Standing};
 use crate::insights;
 use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
@@ -28,7 +28,11 @@ impl DynamoDb {
     ///
     /// # Errors
     /// What AWS says, and when the store fails.
-    pub(crate) async fn create(&self, cx: &Cx, input: CreateTableInput) -> Result<CreateTableOutput> {
+    pub(crate) async fn create(&self, cx: &Cx, mut input: CreateTableInput) -> Result<CreateTableOutput> {
+        if let Some(source) = input.global_table_source_arn.take() {
+            return self.join(cx, &source, input).await;
+        }
+        let follows = input.global_table_settings_replication_mode.as_deref().map(global::follows).transpose()?;
         let tags = tags::tags(input.tags.into_iter().flatten())?;
         let name = table_name(cx, &input.table_name)?;
         if name.len() < MIN_TABLE_NAME {
@@ -55,6 +59,7 @@ impl DynamoDb {
             deletion_protection: input.deletion_protection_enabled == Some(true),
             class: input.table_class,
             policy,
+            follows,
             ..drafted
         };
         let wanted = input.sse_specification.as_ref().map_or(Ok(encryption::Wanted::Owned), encryption::wanted)?;
@@ -204,6 +209,7 @@ impl Draft<'_> {
             policy: None,
             insights: None,
             replica: None,
+            follows: None,
         })
     }
 }

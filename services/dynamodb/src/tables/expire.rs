@@ -270,12 +270,14 @@ impl DynamoDb {
 
     async fn expire(&self, cx: &Cx, name: &str) -> Result<Next> {
         let now = u64::try_from(cx.now().as_second()).unwrap_or(0);
-        if let Some(table) = encryption::before(self, cx, name)? {
+        let known = self.descriptions.any(&cx.read(), scope(cx), name)?;
+        if let Some(table) = known {
             self.open(cx, For::Itself, &table).await?;
         }
         let done = cx
             .write(|tx| {
-                let Some(table) = self.descriptions.get(tx, scope(cx), name)? else { return Ok(None) };
+                let table = self.descriptions.any(tx, scope(cx), name)?;
+                let Some(table) = table.filter(|table| !table.importing) else { return Ok(None) };
                 if table.ttl.is_none() {
                     return Ok(None);
                 }

@@ -99,7 +99,7 @@ impl DynamoDb {
         }
         let (more, over) = cx
             .write(|tx| {
-                let table = self.descriptions.get(tx, scope(cx), table)?;
+                let table = self.descriptions.any(tx, scope(cx), table)?;
                 let recovery = table.as_ref().and_then(|table| table.recovery.as_ref());
                 let kept = recovery.filter(|recovery| recovery.history.id == id);
                 let since = kept.map_or(i64::MAX, |recovery| recovery.earliest(cx.now_millis()));

@@ -79,6 +79,7 @@ impl DynamoDb {
             policy: None,
             insights: None,
             replica: None,
+            follows: None,
             ..source.clone()
         };
         for index in &mut table.global {

@@ -39,6 +39,7 @@ struct Changes<'a> {
     asked: Asked<'a>,
     protected: Option<bool>,
     class: Option<&'a str>,
+    follows: Option<bool>,
     stream: Option<stream::Wanted>,
     stream_id: String,
     definitions: &'a [KeyDefinition],
@@ -67,7 +68,8 @@ impl DynamoDb {
             || input.global_secondary_index_updates.is_some()
             || input.stream_specification.is_some()
             || input.table_class.is_some()
-            || input.deletion_protection_enabled.is_some();
+            || input.deletion_protection_enabled.is_some()
+            || input.global_table_settings_replication_mode.is_some();
         let others = settings || input.sse_specification.is_some();
         if let Some(replicas) = global::Asked::take(cx, &mut input, others)? {
             return self.change_replicas(cx, &input.table_name, replicas).await;
@@ -81,6 +83,7 @@ impl DynamoDb {
             asked: Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() },
             protected: input.deletion_protection_enabled,
             class: input.table_class.as_deref(),
+            follows: input.global_table_settings_replication_mode.as_deref().map(global::follows).transpose()?,
             stream,
             stream_id: cx.random().uuid(),
             indexes: input.global_secondary_index_updates.as_deref().unwrap_or_default(),
@@ -144,6 +147,9 @@ impl DynamoDb {
         }
         if let Some(class) = changes.class {
             table.class = Some(class.to_owned());
+        }
+        if let Some(follows) = changes.follows {
+            table.follows = Some(follows);
         }
         if let Some(wanted) = changes.stream {
             self.change_stream(cx, tx, &mut table, &changes.stream_id, wanted)?;
@@ -257,6 +263,7 @@ impl Changes<'_> {
             || !self.indexes.is_empty()
             || self.stream.is_some()
             || self.class.is_some()
+            || self.follows.is_some()
             || self.protected.is_some()
     }
 
@@ -273,6 +280,7 @@ impl Changes<'_> {
             asked: self.asked,
             protected: None,
             class: self.class,
+            follows: None,
             stream: None,
             stream_id: String::new(),
             definitions: self.definitions,
