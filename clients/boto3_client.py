@@ -661,7 +661,7 @@ def bad_tables():
     same("and nothing of it is done", "Item" in dynamodb.get_item(
         TableName="boto-table", Key={"pk": {"S": "t"}, "n": {"N": "1"}}), False)
     with refused("an operation that is not built", "NotImplemented", 501):
-        dynamodb.list_global_tables()
+        dynamodb.describe_table_replica_auto_scaling(TableName="boto-table")
     with refused("a service that is not built", "NotImplemented", 501):
         client("snowball").list_jobs()
 

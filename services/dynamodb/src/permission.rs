@@ -85,10 +85,6 @@ pub(crate) fn access(
         }
         return Ok(all);
     }
-    if let Some(table) = input.text("GlobalTableName") {
-        let arn = cx.global_arn("dynamodb", &format!("global-table/{table}"));
-        return Ok(vec![Access::new(format!("dynamodb:{name}"), arn)]);
-    }
     let target = input.text("TargetTableName").map(|table| table_arn(cx, table));
     let source = match (input.text("BackupArn").or(input.text("SourceTableArn")), input.text("SourceTableName")) {
         (Some(arn), _) => Some(arn.to_owned()),
@@ -148,8 +144,11 @@ fn on_source(service: &DynamoDb, cx: &Cx, source: &str) -> Result<Access> {
     of_table(&there, access, source, known.as_deref())
 }
 
-/// What a call on exports or imports is about, where it is about one of them or about a table.
+/// What a call on exports, imports or global tables is about, where it is about one of them or about a table.
 fn job_resource(cx: &Cx, input: &Fields) -> Option<String> {
+    if let Some(table) = input.text("GlobalTableName") {
+        return Some(cx.global_arn("dynamodb", &format!("global-table/{table}")));
+    }
     let given = ["ExportArn", "ImportArn", "TableArn"].iter().find_map(|member| input.text(member));
     let table = || input.get("TableCreationParameters").and_then(|of| of.text("TableName"));
     given.map(ToOwned::to_owned).or_else(|| table().map(|name| table_arn(cx, name)))

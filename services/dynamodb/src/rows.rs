@@ -305,8 +305,7 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
         _ => None,
     };
     let mut written = Written { stamp, ..Written::default() };
-    let mut key = scope.space(&table.id, BASE);
-    key.extend_from_slice(change.place);
+    let key = [scope.space(&table.id, BASE).as_slice(), change.place].concat();
     match &change.new {
         Some(bytes) => tx.put(key, sealed(table, BASE, change.place, bytes.clone())?),
         None if change.old.is_some() => tx.delete(key),

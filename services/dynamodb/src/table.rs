@@ -89,6 +89,9 @@ pub struct Table {
     /// `GlobalTableSettingsReplicationMode`, where it was said: whether its settings are those of replicas in other accounts.
     #[n(24)]
     pub follows: Option<bool>,
+    /// Whether it refuses to leave its global table, where that was said.
+    #[n(25)]
+    pub stays: Option<bool>,
 }
 
 /// The history of a table.

@@ -537,3 +537,47 @@ async fn keys_of_customers_are_named_for_each_region() {
     let owned = Cloud::whole().with_table().await;
     assert_eq!(owned.err("UpdateTable", create_with("alias/aws/dynamodb")).await.message, NO_KEY);
 }
+
+#[tokio::test]
+async fn a_replica_leaves_and_keeps_what_it_has() {
+    let cloud = spread(&[WEST, IRELAND]).await;
+    let (west, ireland) = (cloud.at(WEST), cloud.at(IRELAND));
+    let leave = json!({"TableName": "tab",
+        "ReplicaUpdates": [{"Disassociate": {"RegionName": WEST, "DisassociationMode": "WAIT_FOR_REPLICATION"}}]});
+    west.ok("UpdateTable", json!({"TableName": "tab", "DisassociationProtectionEnabled": true})).await;
+    assert_eq!(shown(&west).await["DisassociationProtectionEnabled"], true);
+    assert!(shown(&cloud).await.get("DisassociationProtectionEnabled").is_none());
+    let protected = cloud.err("UpdateTable", leave.clone()).await;
+    assert!(protected.message.contains("protected against disassociation"), "{protected:?}");
+    west.ok("UpdateTable", json!({"TableName": "tab", "DisassociationProtectionEnabled": false})).await;
+    let mut both = leave.clone();
+    both["ReplicaUpdates"].as_array_mut().unwrap().push(json!({"Delete": {"RegionName": IRELAND}}));
+    assert!(cloud.err("UpdateTable", both).await.message.contains("more than one type of replica actions"));
+    let mut nobody = leave.clone();
+    nobody["ReplicaUpdates"][0]["Disassociate"]["RegionName"] = json!("ca-central-1");
+    assert!(cloud.err("UpdateTable", nobody).await.message.ends_with("without these replicas: [ca-central-1]."));
+
+    cloud.ok("UpdateTable", leave).await;
+    cloud.unlink(WEST, IRELAND);
+    for (region, key) in [(&cloud, "east"), (&west, "west"), (&ireland, "ireland")] {
+        region.put(item(key, "1")).await;
+    }
+    cloud.advance(30).await;
+    // It waits until everybody has what was written, and serves until then.
+    assert_eq!(shown(&west).await["TableStatus"], "UPDATING");
+    assert_eq!(shown(&cloud).await["Replicas"][0]["ReplicaStatus"], "UPDATING");
+    cloud.faults().remove(None);
+    cloud.advance(10).await;
+    for region in [&west, &ireland] {
+        assert_eq!(items(region).await, items(&cloud).await);
+    }
+    assert_eq!(items(&west).await.as_array().unwrap().len(), 3);
+    assert!(shown(&west).await.get("Replicas").is_none());
+    assert_eq!(shown(&cloud).await["Replicas"].as_array().unwrap().len(), 1);
+    west.put(item("alone", "1")).await;
+    cloud.put(item("together", "1")).await;
+    cloud.advance(5).await;
+    assert_eq!(cloud.get(json!({"pk": {"S": "alone"}})).await, Json::Null);
+    assert_eq!(west.get(json!({"pk": {"S": "together"}})).await, Json::Null);
+    assert_eq!(ireland.get(json!({"pk": {"S": "together"}})).await["v"]["S"], "1");
+}

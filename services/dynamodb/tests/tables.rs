@@ -184,14 +184,9 @@ async fn items_expire_when_their_time_comes() {
 #[tokio::test]
 async fn what_is_not_built_is_refused() {
     let cloud = Cloud::new().with_table().await;
-    let disassociate =
-        json!([{"Disassociate": {"RegionName": "us-west-2", "DisassociationMode": "WAIT_FOR_REPLICATION"}}]);
-    for (member, value) in [("DisassociationProtectionEnabled", json!(true)), ("ReplicaUpdates", disassociate)] {
-        let mut input = json!({"TableName": "tab"});
-        input[member] = value;
-        let refused = cloud.err("UpdateTable", input).await;
-        assert_eq!((refused.code.as_str(), refused.status), ("NotImplemented", 501), "{refused:?}");
-    }
+    let input = json!({"TableName": "tab", "VectorIndexUpdates": [{"Delete": {"IndexName": "near"}}]});
+    let refused = cloud.err("UpdateTable", input).await;
+    assert_eq!((refused.code.as_str(), refused.status), ("NotImplemented", 501), "{refused:?}");
 }
 
 #[tokio::test]

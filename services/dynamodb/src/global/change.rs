@@ -37,12 +37,13 @@ impl DynamoDb {
         match asked {
             Asked::Create { replicas, witness, strong } => self.add(cx, name, replicas, witness, strong).await,
             Asked::Update(region, overrides) => self.change_replica(cx, name, &region, &overrides).await,
+            Asked::Disassociate(region) => self.disassociate(cx, name, &region).await,
             Asked::Delete { replicas, witness } => self.take_away(cx, name, &replicas, witness.as_deref()).await,
         }
     }
 
     /// The table, of which nothing is being changed.
-    fn steady(&self, cx: &Cx, from: &impl Read, name: &str) -> Result<Arc<Table>> {
+    pub(super) fn steady(&self, cx: &Cx, from: &impl Read, name: &str) -> Result<Arc<Table>> {
         let table = self.descriptions.any(from, scope(cx), name)?.ok_or_else(|| Error::table_not_found(name))?;
         match table.replica.as_ref().map(|replica| replica.standing) {
             Some(Standing::Creating) => Err(refusals::being_made(name, cx.region())),

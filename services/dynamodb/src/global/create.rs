@@ -75,6 +75,7 @@ impl DynamoDb {
             policy: None,
             insights: None,
             replica: None,
+            stays: None,
             ..source.clone()
         };
         for index in &mut table.global {

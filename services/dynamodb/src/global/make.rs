@@ -37,19 +37,19 @@ pub(super) fn later(cx: &Cx, wait: Duration) -> Timestamp {
 }
 
 /// What the payload of a task says: a group, and a region of it.
-struct Of<'a> {
+pub(super) struct Of<'a> {
     owner: &'a str,
     id: &'a str,
     region: &'a str,
 }
 
 impl<'a> Of<'a> {
-    fn read(payload: &'a str) -> Option<Self> {
+    pub(super) fn read(payload: &'a str) -> Option<Self> {
         let mut parts = payload.split('/');
         Some(Self { owner: parts.next()?, id: parts.next()?, region: parts.next()? })
     }
 
-    fn group(&self, from: &impl Read) -> Result<Option<Group>> {
+    pub(super) fn group(&self, from: &impl Read) -> Result<Option<Group>> {
         group::get(from, self.owner, self.id)
     }
 }
@@ -212,17 +212,24 @@ impl DynamoDb {
 
     fn remove_in(&self, cx: &Cx, tx: &mut Tx<'_>, mut group: Group, table: Table) -> Result<Option<Encryption>> {
         let encryption = self.delete_in(cx, tx, table)?;
+        self.without(cx, tx, &mut group)?;
+        Ok(encryption)
+    }
+
+    /// Makes a group be without the replica here; the last one of it is a table of its own.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn without(&self, cx: &Cx, tx: &mut Tx<'_>, group: &mut Group) -> Result<()> {
         group.members.retain(|member| member.home.region != cx.region());
         for other in &group.members {
             stamps::end_cursor(tx, other.home.scope(), &other.table, cx.region());
         }
         if let [last] = group.members.as_slice() {
-            self.dissolve(&last.home.cx(cx), tx, &group)?;
-            return Ok(encryption);
+            return self.dissolve(&last.home.cx(cx), tx, group);
         }
         group.put(tx);
-        self.regroup(tx, &group)?;
-        Ok(encryption)
+        self.regroup(tx, group)
     }
 
     /// Makes the last replica of a group a table of one region.

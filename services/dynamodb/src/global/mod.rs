@@ -4,7 +4,7 @@
 //! replicas are added, changed and taken away) → `make` (the tasks that fill and empty them) → [`stamps`] (who wrote an item
 //! last, and what others have yet to be told) → `replicate` (the task that tells them) → `strong` (tables whose writes are
 //! in several regions when they are answered) → `settings` (what is the same in all regions) → `join`
-//! (replicas in other accounts) and `rights` → `describe`, `legacy`.
+//! (replicas in other accounts), `rights`, `leave` → `describe`, `legacy`.
 //!
 //! Eventual consistency: each write is stamped with its moment and its region, and noted for each other replica in the
 //! transaction that makes it; the later stamp wins, item by item. What cannot be delivered waits, for as long as it takes.
@@ -16,14 +16,14 @@
 //! Limits: there is no Application Auto Scaling here, so only tables that are paid for by request can have replicas, as AWS
 //! says of tables that are not auto scaled. The role `AWSServiceRoleForDynamoDBReplication` is not made, though policies can
 //! forbid it what it does. A replica whose key of KMS cannot be used waits for it, and does not leave the global table after 20
-//! hours. Settings of replicas in several accounts (`join`) are the same but for recovery to a point in time, and no replica is
-//! taken out of a global table without being deleted.
+//! hours. Settings of replicas in several accounts (`join`) are the same but for recovery to a point in time.
 
 mod change;
 mod create;
 mod describe;
 pub mod group;
 mod join;
+mod leave;
 mod legacy;
 mod make;
 mod refusals;
@@ -37,6 +37,7 @@ mod strong;
 pub(crate) use describe::describe;
 pub use group::{Home, Replica, Standing};
 pub(crate) use join::follows;
+pub(crate) use leave::LEAVE;
 pub(crate) use make::{FORGET, MAKE, REMOVE};
 pub(crate) use replicate::{LEFT, REPLICATE, expires_here};
 pub(crate) use request::Asked;

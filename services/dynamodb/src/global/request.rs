@@ -69,6 +69,8 @@ pub(crate) enum Asked {
     },
     /// Other settings of one replica.
     Update(String, Overrides),
+    /// That the replica in this region be a table of its own.
+    Disassociate(String),
     /// The end of these replicas, and of the witness.
     Delete {
         /// The regions.
@@ -107,10 +109,21 @@ impl Asked {
         strong: Option<bool>,
     ) -> Result<Self> {
         let (mut create, mut update, mut delete) = (Vec::new(), Vec::new(), Vec::new());
+        if let [one] = updates.as_slice()
+            && let Some(leaving) = &one.disassociate
+        {
+            // The one mode that there is waits until everybody has what was written.
+            let alone = one.create.is_none() && one.update.is_none() && one.delete.is_none() && witness.is_none();
+            if !alone || strong.is_some() || leaving.disassociation_mode != "WAIT_FOR_REPLICATION" {
+                return Err(refusals::mixed());
+            }
+            check_known(cx, &leaving.region_name)?;
+            return Ok(Self::Disassociate(leaving.region_name.clone()));
+        }
         for one in updates {
-            if usize::from(one.create.is_some()) + usize::from(one.update.is_some()) + usize::from(one.delete.is_some())
-                > 1
-            {
+            let actions =
+                [one.create.is_some(), one.update.is_some(), one.delete.is_some(), one.disassociate.is_some()];
+            if actions.into_iter().filter(|said| *said).count() > 1 || one.disassociate.is_some() {
                 return Err(refusals::mixed());
             }
             if let Some(made) = one.create {

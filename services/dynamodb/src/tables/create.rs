@@ -210,6 +210,7 @@ impl Draft<'_> {
             insights: None,
             replica: None,
             follows: None,
+            stays: None,
         })
     }
 }

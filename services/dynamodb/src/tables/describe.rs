@@ -146,6 +146,7 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
             .clone()
             .map(|class| TableClassSummary { table_class: Some(class), ..TableClassSummary::default() }),
         deletion_protection_enabled: Some(table.deletion_protection),
+        disassociation_protection_enabled: table.stays,
         stream_specification: table.stream.as_ref().filter(|stream| stream.enabled).map(|stream| StreamSpecification {
             stream_enabled: true,
             stream_view_type: Some(stream.view.name().to_owned()),

@@ -261,6 +261,7 @@ impl DynamoDb {
             TRIM_HISTORY => self.trim_history(cx, &task.payload).await,
             global::MAKE => self.make_replica(cx, &task.payload).await,
             global::REMOVE => self.remove_replica(cx, &task.payload).await,
+            global::LEAVE => self.leave(cx, &task.payload).await,
             global::REPLICATE => self.replicate(cx, &task.payload).await,
             global::FORGET => self.forget_gone(cx, &task.payload).await,
             global::MAKE_UP => self.run_make_up(cx, &task.payload).await,

@@ -80,6 +80,7 @@ impl DynamoDb {
             insights: None,
             replica: None,
             follows: None,
+            stays: None,
             ..source.clone()
         };
         for index in &mut table.global {

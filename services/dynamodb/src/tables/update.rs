@@ -40,6 +40,7 @@ struct Changes<'a> {
     protected: Option<bool>,
     class: Option<&'a str>,
     follows: Option<bool>,
+    stays: Option<bool>,
     stream: Option<stream::Wanted>,
     stream_id: String,
     definitions: &'a [KeyDefinition],
@@ -69,6 +70,7 @@ impl DynamoDb {
             || input.stream_specification.is_some()
             || input.table_class.is_some()
             || input.deletion_protection_enabled.is_some()
+            || input.disassociation_protection_enabled.is_some()
             || input.global_table_settings_replication_mode.is_some();
         let others = settings || input.sse_specification.is_some();
         if let Some(replicas) = global::Asked::take(cx, &mut input, others)? {
@@ -83,6 +85,7 @@ impl DynamoDb {
             asked: Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() },
             protected: input.deletion_protection_enabled,
             class: input.table_class.as_deref(),
+            stays: input.disassociation_protection_enabled,
             follows: input.global_table_settings_replication_mode.as_deref().map(global::follows).transpose()?,
             stream,
             stream_id: cx.random().uuid(),
@@ -148,9 +151,8 @@ impl DynamoDb {
         if let Some(class) = changes.class {
             table.class = Some(class.to_owned());
         }
-        if let Some(follows) = changes.follows {
-            table.follows = Some(follows);
-        }
+        table.follows = changes.follows.or(table.follows);
+        table.stays = changes.stays.or(table.stays);
         if let Some(wanted) = changes.stream {
             self.change_stream(cx, tx, &mut table, &changes.stream_id, wanted)?;
         }
@@ -264,6 +266,7 @@ impl Changes<'_> {
             || self.stream.is_some()
             || self.class.is_some()
             || self.follows.is_some()
+            || self.stays.is_some()
             || self.protected.is_some()
     }
 
@@ -281,6 +284,7 @@ impl Changes<'_> {
             protected: None,
             class: self.class,
             follows: None,
+            stays: None,
             stream: None,
             stream_id: String::new(),
             definitions: self.definitions,
