@@ -90,6 +90,11 @@ async fn an_account_makes_a_replica_of_a_table_of_another_one() {
     cloud.ok("UpdateTimeToLive", ttl).await;
     let ttl = other.ok("DescribeTimeToLive", json!({"TableName": "tab"})).await;
     assert_eq!(ttl["TimeToLiveDescription"]["TimeToLiveStatus"], "ENABLED");
+    let kept = json!({"TableName": "tab", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true}});
+    cloud.ok("UpdateContinuousBackups", kept).await;
+    let kept = other.ok("DescribeContinuousBackups", json!({"TableName": "tab"})).await;
+    let kept = &kept["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"];
+    assert_eq!(kept, "ENABLED");
     let mode = |mode: &str| json!({"TableName": "tab", "GlobalTableSettingsReplicationMode": mode});
     other.ok("UpdateTable", mode("DISABLED")).await;
     assert_eq!(shown(&cloud).await["Replicas"][0]["GlobalTableSettingsReplicationMode"], "DISABLED");

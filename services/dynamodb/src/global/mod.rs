@@ -16,7 +16,7 @@
 //! Limits: there is no Application Auto Scaling here, so only tables that are paid for by request can have replicas, as AWS
 //! says of tables that are not auto scaled. The role `AWSServiceRoleForDynamoDBReplication` is not made, though policies can
 //! forbid it what it does. A replica whose key of KMS cannot be used waits for it, and does not leave the global table after 20
-//! hours. Settings of replicas in several accounts (`join`) are the same but for recovery to a point in time.
+//! hours.
 
 mod change;
 mod create;

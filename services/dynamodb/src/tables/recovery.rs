@@ -6,6 +6,7 @@
 use super::describe::moment;
 use super::restore::{Overrides, Wanted};
 use crate::DynamoDb;
+use crate::api::input::PointInTimeRecoverySpecification;
 use crate::api::output::{ContinuousBackupsDescription, PointInTimeRecoveryDescription};
 use crate::api::{
     DescribeContinuousBackupsOutput, DescribeKinesisStreamingDestinationOutput, RestoreTableToPointInTimeInput,
@@ -56,20 +57,42 @@ impl DynamoDb {
     ) -> Result<UpdateContinuousBackupsOutput> {
         let wanted = input.point_in_time_recovery_specification;
         let id = cx.random().uuid();
-        let days = wanted.recovery_period_in_days;
         let table = cx
             .write(|tx| {
-                let mut table = (*self.backed_up(cx, tx, &input.table_name)?).clone();
-                match (&mut table.recovery, wanted.point_in_time_recovery_enabled) {
-                    (Some(recovery), true) => recovery.days = days.unwrap_or(recovery.days),
-                    (None, true) => self.begin_recovery(cx, tx, &mut table, &id, days.unwrap_or(DAYS))?,
-                    (_, false) => self.end_recovery(cx, tx, &mut table)?,
+                let table = self.backed_up(cx, tx, &input.table_name)?;
+                // Replicas of one account keep histories by themselves, those of several all or none.
+                let elsewhere = if self.group_of(tx, &table)?.is_some_and(|group| group.is_shared()) {
+                    self.elsewhere(cx, tx, &table)?
+                } else {
+                    Vec::new()
+                };
+                let changed = self.set_recovery(cx, tx, (*table).clone(), &wanted, &id)?;
+                for there in elsewhere {
+                    let other = self.counterpart(&there, tx, &table.name)?;
+                    self.set_recovery(&there, tx, other, &wanted, &format!("{id}-{}", there.region()))?;
                 }
-                rows::put_table(tx, scope(cx), &table);
-                Ok(table)
+                Ok(changed)
             })
             .await?;
         Ok(UpdateContinuousBackupsOutput { continuous_backups_description: Some(described(cx, &table)) })
+    }
+
+    fn set_recovery(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        mut table: Table,
+        wanted: &PointInTimeRecoverySpecification,
+        id: &str,
+    ) -> Result<Table> {
+        let days = wanted.recovery_period_in_days;
+        match (&mut table.recovery, wanted.point_in_time_recovery_enabled) {
+            (Some(recovery), true) => recovery.days = days.unwrap_or(recovery.days),
+            (None, true) => self.begin_recovery(cx, tx, &mut table, id, days.unwrap_or(DAYS))?,
+            (_, false) => self.end_recovery(cx, tx, &mut table)?,
+        }
+        rows::put_table(tx, scope(cx), &table);
+        Ok(table)
     }
 
     fn begin_recovery(&self, cx: &Cx, tx: &mut Tx<'_>, table: &mut Table, id: &str, days: i32) -> Result<()> {
