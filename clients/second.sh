@@ -1,8 +1,8 @@
 #!/bin/bash
-# Other people's programs for S3 — rclone, s5cmd, s3cmd — as a person meets them, against the running cloud at
-# AWS_ENDPOINT_URL. Each writes and reads S3's wire in its own way. Ends at the first untrue thing.
+# Other people's programs for S3 — rclone, s5cmd, s3cmd — and for DynamoDB, as a person meets them, against the running cloud at
+# AWS_ENDPOINT_URL. Each writes and reads the wire in its own way. Ends at the first untrue thing.
 #
-# Needs those three on the PATH, `python` with the packages of second.py, and `curl`.
+# Needs those three on the PATH, `python` with the packages of second.py and mapper.py, and `curl`.
 set -uo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
@@ -137,9 +137,10 @@ by_s3cmd() {
 }
 
 by_python() { python "$(dirname "${BASH_SOURCE[0]}")/second.py" || exit 1; }
+by_mapper() { python "$(dirname "${BASH_SOURCE[0]}")/mapper.py" || exit 1; }
 
 # All programs, or those that are named.
-[ $# -gt 0 ] || set -- by_rclone by_s5cmd by_s3cmd by_python
+[ $# -gt 0 ] || set -- by_rclone by_s5cmd by_s3cmd by_python by_mapper
 for program in "$@"; do
     $program
 done

@@ -18,7 +18,7 @@ const SUITES: &[Suite] = &[
     ("js", "SDK for JavaScript", javascript),
     ("java", "SDK for Java", java),
     ("rust", "SDK for Rust", rust),
-    ("second", "rclone, s5cmd, s3cmd, MinIO's client and s3fs", second),
+    ("second", "rclone, s5cmd, s3cmd, MinIO's client, s3fs and PynamoDB", second),
 ];
 
 /// Runs each suite, or those that are named. It prints a line for each thing that holds, and ends at the first that does not.

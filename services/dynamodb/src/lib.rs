@@ -8,7 +8,7 @@
 //!
 //! The parameters from before there were expressions become the same trees that expressions become (`legacy`), and so do the
 //! conditions and changes of PartiQL statements (`partiql`). Tables go to S3 and come from it in `exports` and [`imports`],
-//! as tasks; [`encryption`] seals rows with keys of KMS.
+//! as tasks; [`encryption`] seals rows with keys of KMS; [`vectors`] are searched for what is most like one.
 //!
 //! Tables of several regions hold the same items by what is in [`global`].
 //!
@@ -46,6 +46,7 @@ pub mod table;
 mod tables;
 pub mod throughput;
 pub mod value;
+pub mod vectors;
 mod violations;
 
 use rows::Descriptions;

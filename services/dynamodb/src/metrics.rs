@@ -56,6 +56,13 @@ pub(crate) fn returned(cx: &Cx, table: &Table, operation: &str, items: usize) {
     count(cx, "ReturnedItemCount", &[("TableName", &table.name), ("Operation", operation)], items);
 }
 
+/// How many bytes of a vector index a search looked at.
+pub(crate) fn searched(cx: &Cx, table: &Table, index: &str, bytes: usize) {
+    let bytes = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
+    let dimensions = [("TableName", table.name.as_str()), ("VectorIndexName", index)];
+    observe(cx, "VectorSearchRequestBytes", "Bytes", &dimensions, bytes);
+}
+
 /// That so many items have expired.
 pub(crate) fn expired(cx: &Cx, table: &Table, items: usize) {
     if items > 0 {

@@ -248,7 +248,8 @@ fn on_table(
             access.context.set_many("dynamodb:LeadingKeys", keys);
         }
     }
-    let attributes = attributes(input);
+    // Searches of vectors know nothing of what policies say of attributes.
+    let attributes = if action == "SearchVectors" { Vec::new() } else { attributes(input) };
     if !attributes.is_empty() {
         access.context.set_many("dynamodb:Attributes", attributes);
     }

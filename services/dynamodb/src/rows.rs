@@ -13,6 +13,7 @@ use crate::key::slot;
 use crate::streams::store as streams;
 use crate::table::{BASE, Index, IndexProjection, Table};
 use crate::value::Item;
+use crate::vectors;
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -191,7 +192,33 @@ pub fn counts(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, numb
     })
 }
 
-fn count(
+/// Puts a row of an index.
+///
+/// # Errors
+/// When the key of its table is not at hand.
+pub(crate) fn put_row(
+    tx: &mut Tx<'_>,
+    scope: Scope<'_>,
+    table: &Table,
+    number: u16,
+    place: &[u8],
+    row: Bytes,
+) -> Result<()> {
+    let key = [scope.space(&table.id, number).as_slice(), place].concat();
+    tx.put(key, sealed(table, number, place, row)?);
+    Ok(())
+}
+
+/// Deletes a row of an index.
+pub(crate) fn delete_row(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, number: u16, place: &[u8]) {
+    tx.delete([scope.space(&table.id, number).as_slice(), place].concat());
+}
+
+/// Counts what became of a row, by its sizes before and after.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn count(
     tx: &mut Tx<'_>,
     scope: Scope<'_>,
     table: &Table,
@@ -317,6 +344,7 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
         let after = IndexRow::of(table, index, change.new.as_ref().zip(new), change.place)?;
         written.indexes.extend(write_index(tx, scope, table, index, before.as_ref(), after.as_ref())?);
     }
+    vectors::write(tx, scope, table, change.place, (old, new))?;
     if let Some(attribute) = &table.ttl {
         let (before, after) = (expiry(attribute, old)?, expiry(attribute, new)?);
         write_expiry(tx, scope, table, change.place, before, after);

@@ -12,6 +12,7 @@ use crate::policies::ResourcePolicy;
 use crate::streams::store::Latest;
 use crate::throughput::Allowance;
 use crate::value::{AttributeValue, Item, Type};
+use crate::vectors::VectorIndex;
 use minicbor::{Decode, Encode};
 
 /// A table.
@@ -92,6 +93,9 @@ pub struct Table {
     /// Whether it refuses to leave its global table, where that was said.
     #[n(25)]
     pub stays: Option<bool>,
+    /// Indexes of vectors.
+    #[cbor(n(40), default)]
+    pub vectors: Vec<VectorIndex>,
 }
 
 /// The history of a table.

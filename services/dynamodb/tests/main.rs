@@ -28,3 +28,4 @@ mod strong;
 mod tables;
 mod throughput;
 mod transactions;
+mod vectors;

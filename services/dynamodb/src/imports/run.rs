@@ -223,6 +223,7 @@ impl Work<'_> {
         let place = table.place_of(&item).map_err(said)?;
         table.check_index_keys(&item).map_err(said)?;
         let item = NewItem::new(item).map_err(said)?;
+        item.check_vectors(table).map_err(said)?;
         Ok((place.bytes, item.stored()))
     }
 

@@ -6,6 +6,7 @@ use super::{schema, tags};
 use crate::DynamoDb;
 use crate::api::input::{
     AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, ProvisionedThroughput,
+    VectorIndex,
 };
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
 use crate::encryption::{self, Attached, Encryption};
@@ -16,6 +17,7 @@ use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
 use crate::table::{Billing, Table};
 use crate::throughput::settings::{Asked, Whose};
+use crate::vectors;
 use std::sync::Arc;
 use undercast_kernel::Cx;
 use undercast_store::{Read, Tx};
@@ -52,6 +54,7 @@ impl DynamoDb {
             key: &input.key_schema.ok_or_else(|| missing("keySchema"))?,
             local: input.local_secondary_indexes,
             global: input.global_secondary_indexes,
+            vectors: input.vector_indexes,
         }
         .table(cx)?;
         let policy = input.resource_policy.as_deref().map(|text| self.policy_of_new_table(cx, text)).transpose()?;
@@ -84,6 +87,9 @@ impl DynamoDb {
         .await?;
         let mut shown = description(cx, &cx.read(), &table, "CREATING")?;
         for index in shown.global_secondary_indexes.iter_mut().flatten() {
+            index.index_status = Some("CREATING".to_owned());
+        }
+        for index in shown.vector_indexes.iter_mut().flatten() {
             index.index_status = Some("CREATING".to_owned());
         }
         if input.warm_throughput.is_none() {
@@ -168,6 +174,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) key: &'a [KeySchemaElement],
     pub(crate) local: Option<Vec<LocalSecondaryIndex>>,
     pub(crate) global: Option<Vec<GlobalSecondaryIndex>>,
+    pub(crate) vectors: Option<Vec<VectorIndex>>,
 }
 
 impl Draft<'_> {
@@ -179,13 +186,15 @@ impl Draft<'_> {
         let billing = schema::billing(self.mode, self.throughput)?;
         let attributes = schema::definitions(self.attributes)?;
         let key = schema::table_key(self.key, &attributes)?;
-        schema::check_definitions(&key, self.local.as_deref(), self.global.as_deref(), &attributes)?;
+        let searched = self.vectors.iter().flatten().flat_map(|index| index.search_schema.iter().flatten());
+        let searched: Vec<&str> = searched.map(|element| element.attribute_name.as_str()).collect();
+        schema::check_definitions(&key, self.local.as_deref(), self.global.as_deref(), &searched, &attributes)?;
         let mut next_index = 1;
         let local = schema::local_indexes(self.local, &key, &attributes, &mut next_index)?;
         let global = schema::global_indexes(cx, self.global, &attributes, billing, &mut next_index)?;
         schema::check_together(&local, &global)?;
         let allowance = schema::made(cx, billing, self.asked, Whose::Table)?;
-        Ok(Table {
+        let mut table = Table {
             name: self.name.to_owned(),
             id: cx.random().uuid(),
             created: cx.now_millis(),
@@ -211,7 +220,10 @@ impl Draft<'_> {
             replica: None,
             follows: None,
             stays: None,
-        })
+            vectors: Vec::new(),
+        };
+        vectors::create(&mut table, self.vectors)?;
+        Ok(table)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::streams::stream_arn;
 use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Restored, Table};
 use crate::throughput::pace::{ACCOUNT_QUOTA, TABLE_QUOTA};
 use crate::throughput::settings;
+use crate::vectors;
 use std::sync::Arc;
 use undercast_kernel::{Cx, Timestamp};
 use undercast_store::Read;
@@ -121,6 +122,8 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
         .iter()
         .map(|index| global_index(cx, from, table, index, &arn, "ACTIVE"))
         .collect::<Result<Vec<_>>>()?;
+    let vectors = table.vectors.iter().map(|index| vectors::description(cx, from, table, index, "ACTIVE"));
+    let vectors = vectors.collect::<Result<Vec<_>>>()?;
     let definition = |known: &crate::table::KeyDefinition| AttributeDefinition {
         attribute_name: known.name.clone(),
         attribute_type: known.code.clone(),
@@ -141,6 +144,7 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
         billing_mode_summary: billing_summary(table),
         local_secondary_indexes: (!local.is_empty()).then_some(local),
         global_secondary_indexes: (!global.is_empty()).then_some(global),
+        vector_indexes: (!vectors.is_empty()).then_some(vectors),
         table_class_summary: table
             .class
             .clone()

@@ -13,6 +13,7 @@ use crate::rows::{self, Change, Rows, Scope};
 use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Restored, Table};
 use crate::throughput::Allowance;
 use crate::throughput::settings::{self, Asked, When, Whose};
+use crate::vectors;
 use bytes::Bytes;
 use undercast_kernel::Cx;
 use undercast_store::Tx;
@@ -163,6 +164,12 @@ fn overridden(cx: &Cx, table: &mut Table, overrides: &Overrides) -> Result<()> {
     table.next_index = 1;
     for index in table.local.iter_mut().chain(&mut table.global) {
         index.number = schema::next(&mut table.next_index);
+    }
+    for index in &mut table.vectors {
+        index.number = schema::next(&mut table.next_index);
+    }
+    if table.billing != Billing::OnDemand && !table.vectors.is_empty() {
+        return Err(vectors::only_on_demand());
     }
     update::forget_definitions(table);
     Ok(())

@@ -5,7 +5,7 @@ use super::{schema, stream};
 use crate::DynamoDb;
 use crate::api::input::{
     CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, ProvisionedThroughput, SSESpecification,
-    UpdateGlobalSecondaryIndexAction,
+    UpdateGlobalSecondaryIndexAction, VectorIndexUpdate,
 };
 use crate::api::output::TableDescription;
 use crate::api::{UpdateTableInput, UpdateTableOutput};
@@ -19,6 +19,7 @@ use crate::rows::{self, Backfill, Sweep};
 use crate::table::{Billing, Index, KeyDefinition, Table};
 use crate::throughput::Allowance;
 use crate::throughput::settings::{self, Asked, When, Whose};
+use crate::vectors::{self, VectorIndex};
 use undercast_kernel::Cx;
 use undercast_store::Tx;
 
@@ -45,6 +46,7 @@ struct Changes<'a> {
     stream_id: String,
     definitions: &'a [KeyDefinition],
     indexes: &'a [GlobalSecondaryIndexUpdate],
+    vectors: &'a [VectorIndexUpdate],
 }
 
 /// What became of a table that was changed.
@@ -67,6 +69,7 @@ impl DynamoDb {
             || input.warm_throughput.is_some()
             || input.billing_mode.is_some()
             || input.global_secondary_index_updates.is_some()
+            || input.vector_index_updates.is_some()
             || input.stream_specification.is_some()
             || input.table_class.is_some()
             || input.deletion_protection_enabled.is_some()
@@ -90,6 +93,7 @@ impl DynamoDb {
             stream,
             stream_id: cx.random().uuid(),
             indexes: input.global_secondary_index_updates.as_deref().unwrap_or_default(),
+            vectors: input.vector_index_updates.as_deref().unwrap_or_default(),
             definitions: &definitions,
         };
         let others = changes.any();
@@ -114,7 +118,7 @@ impl DynamoDb {
     }
 
     async fn make_changes(&self, cx: &Cx, given: &str, changes: &Changes<'_>) -> Result<UpdateTableOutput> {
-        if let Some(table) = encryption::before(self, cx, given)?.filter(|_| !changes.indexes.is_empty()) {
+        if let Some(table) = encryption::before(self, cx, given)?.filter(|_| changes.any_index()) {
             self.open(cx, For::Caller, &table).await?;
             self.open_everywhere(cx, &table).await?;
         }
@@ -158,8 +162,11 @@ impl DynamoDb {
         }
         let (made, gone, units) = self.change_indexes(cx, tx, &mut table, changes.definitions, changes.indexes)?;
         check_indexes(&table)?;
+        let others = made.is_some() || gone.is_some();
+        let vectors = self.change_vectors(cx, tx, &mut table, changes.definitions, (changes.vectors, others))?;
         rows::put_table(tx, scope(cx), &table);
         let mut shown = description(cx, tx, &table, "UPDATING")?;
+        show_vectors(cx, tx, &table, &mut shown, &vectors)?;
         for index in shown.global_secondary_indexes.iter_mut().flatten() {
             if index.index_name == made {
                 index.index_status = Some("CREATING".to_owned());
@@ -239,6 +246,28 @@ impl DynamoDb {
         Ok((made, gone, units))
     }
 
+    /// Changes vector indexes.
+    fn change_vectors(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        table: &mut Table,
+        definitions: &[KeyDefinition],
+        (updates, others): (&[VectorIndexUpdate], bool),
+    ) -> Result<vectors::Changes> {
+        let changes = vectors::Changes::follow(table, definitions, updates, others)?;
+        if changes.made.is_some()
+            && let Some(index) = table.vectors.last()
+        {
+            vectors::fill(tx, scope(cx), table, index)?;
+        }
+        if let Some(gone) = &changes.gone {
+            self.schedule_sweep(cx, tx, &table.id, Sweep::Index(gone.number))?;
+            forget_definitions(table);
+        }
+        Ok(changes)
+    }
+
     /// Makes the rows of the index that was added last; gives the units of writing that it takes.
     fn fill(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<f64> {
         let Some(index) = table.global.last() else { return Ok(0.0) };
@@ -256,18 +285,42 @@ impl DynamoDb {
     }
 }
 
+/// Shows vector indexes as the answer to their change does.
+fn show_vectors(
+    cx: &Cx,
+    tx: &Tx<'_>,
+    table: &Table,
+    shown: &mut TableDescription,
+    changes: &vectors::Changes,
+) -> Result<()> {
+    for index in shown.vector_indexes.iter_mut().flatten().filter(|index| index.index_name == changes.made) {
+        index.index_status = Some("CREATING".to_owned());
+        index.backfilling = Some(false);
+    }
+    if let Some(gone) = &changes.gone {
+        let gone = vectors::description(cx, tx, table, gone, "DELETING")?;
+        shown.vector_indexes.get_or_insert_default().push(gone);
+    }
+    Ok(())
+}
+
 impl Changes<'_> {
     /// Whether anything is to be different.
     fn any(&self) -> bool {
         self.throughput.is_some()
             || !self.asked.is_none()
             || self.mode.is_some()
-            || !self.indexes.is_empty()
+            || self.any_index()
             || self.stream.is_some()
             || self.class.is_some()
             || self.follows.is_some()
             || self.stays.is_some()
             || self.protected.is_some()
+    }
+
+    /// Whether indexes are to be made, changed or taken away.
+    fn any_index(&self) -> bool {
+        !self.indexes.is_empty() || !self.vectors.is_empty()
     }
 
     /// Whether nothing of it concerns the other replicas of a table.
@@ -289,6 +342,7 @@ impl Changes<'_> {
             stream_id: String::new(),
             definitions: self.definitions,
             indexes: self.indexes,
+            vectors: self.vectors,
         }
     }
 }
@@ -469,6 +523,7 @@ fn forget_unused(table: &mut Table, new: &crate::table::KeySchema) {
         .key
         .names()
         .chain(table.indexes().flat_map(|index| index.key.names()))
+        .chain(table.vectors.iter().flat_map(VectorIndex::schema))
         .chain(new.names())
         .map(ToOwned::to_owned)
         .collect();
