@@ -10,7 +10,7 @@ use crate::dimension::{NAMESPACE, Place};
 use crate::error::{bad_token, none_found, validation};
 use crate::rows::{TARGETS, Target, place_of};
 use crate::schedule::Schedule;
-use crate::targets::{check_limits, page_size, wanted_dimension};
+use crate::targets::{PAGE, check_limits, page_size, wanted_dimension};
 use crate::{SERVICE, scaling};
 
 /// Account, region, resource and dimension, name.
@@ -218,7 +218,7 @@ pub(crate) fn describe(
     cx: &Cx,
     input: &api::DescribeScheduledActionsInput,
 ) -> Result<api::DescribeScheduledActionsOutput> {
-    let size = page_size(input.max_results)?;
+    let size = page_size(input.max_results, PAGE)?;
     let dimension = wanted_dimension(input.scalable_dimension.as_deref());
     let names = input.scheduled_action_names.as_deref().unwrap_or_default();
     let mut found = Vec::new();

@@ -13,9 +13,8 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         _ => Vec::new(),
     };
     let resources: Vec<String> = match operation.name {
-        "PutMetricAlarm" | "PutCompositeAlarm" | "SetAlarmState" => {
-            input.text("AlarmName").map(alarm).into_iter().collect()
-        }
+        // For composite alarms AWS wants the permission on everything.
+        "PutMetricAlarm" | "SetAlarmState" => input.text("AlarmName").map(alarm).into_iter().collect(),
         "DeleteAlarms" | "EnableAlarmActions" | "DisableAlarmActions" => {
             names("AlarmNames").iter().map(|name: &String| alarm(name)).collect()
         }
@@ -39,7 +38,16 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         conditions(operation, input, &mut access);
         access
     });
-    each.collect()
+    let mut needed: Vec<Access> = each.collect();
+    if matches!(operation.name, "PutMetricAlarm" | "PutCompositeAlarm")
+        && matches!(input.get("Tags"), Some(Value::List(tags)) if !tags.is_empty())
+        && let Some(name) = input.text("AlarmName")
+    {
+        let mut tagging = Access::new("cloudwatch:TagResource", alarm(name));
+        conditions(operation, input, &mut tagging);
+        needed.push(tagging);
+    }
+    needed
 }
 
 fn conditions(operation: &'static Operation, input: &Fields, access: &mut Access) {

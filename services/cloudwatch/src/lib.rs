@@ -62,6 +62,10 @@ impl Service for CloudWatch {
         error::invalid_input(operation, violations)
     }
 
+    fn denied(&self, _access: &Access, message: String) -> AwsError {
+        AwsError::new("AccessDenied", 403, message)
+    }
+
     fn data_events(&self) -> &'static [&'static str] {
         &["GetMetricData", "PutMetricData"]
     }

@@ -688,3 +688,65 @@ async fn alarms_without_data_sleep_until_there_is_some() {
     pass(&cloud, 60).await;
     assert_eq!(state(&client, "a").await, "INSUFFICIENT_DATA", "a state that was set does not stay");
 }
+
+#[tokio::test]
+async fn a_composite_alarm_that_is_set_waits_for_those_it_watches() {
+    let (cloud, _) = cloud().await;
+    let client = cloud.client();
+    for name in ["x", "y"] {
+        make(&client, json!({"AlarmName": name, "TreatMissingData": "ignore"})).await;
+    }
+    compose(&client, "c", "ALARM(x) OR FALSE", json!({})).await;
+    set(&client, "c", "ALARM").await;
+    set(&client, "y", "ALARM").await;
+    pass(&cloud, 120).await;
+    assert_eq!(state(&client, "c").await, "ALARM");
+    set(&client, "x", "OK").await;
+    assert_eq!(state(&client, "c").await, "OK");
+}
+
+#[tokio::test]
+async fn missing_points_of_dynamodb_are_ignored_whatever_is_said() {
+    let (cloud, _) = cloud().await;
+    let client = cloud.client();
+    make(&client, json!({"Namespace": "AWS/DynamoDB", "MetricName": "UserErrors", "TreatMissingData": "breaching"}))
+        .await;
+    pass(&cloud, 600).await;
+    assert_eq!(state(&client, "a").await, "INSUFFICIENT_DATA");
+    set(&client, "a", "OK").await;
+    pass(&cloud, 600).await;
+    assert_eq!(state(&client, "a").await, "OK");
+}
+
+#[tokio::test]
+async fn who_may_not_is_refused() {
+    use undercast_testkit::Credentials;
+    let cloud = Cloud::start(vec![Arc::new(CloudWatch), Arc::new(undercast_iam::Iam)]).await;
+    let root = cloud.client();
+    root.call("iam", "CreateUser", json!({"UserName": "u"})).await.ok();
+    let key = root.call("iam", "CreateAccessKey", json!({"UserName": "u"})).await.ok()["AccessKey"].clone();
+    let text = |name: &str| key[name].as_str().unwrap().to_owned();
+    let user = cloud.client_of(Credentials::new(&text("AccessKeyId"), &text("SecretAccessKey")));
+    let allow = async |action: &str, resource: &str| {
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]});
+        let input = json!({"UserName": "u", "PolicyName": "p", "PolicyDocument": policy.to_string()});
+        root.call("iam", "PutUserPolicy", input).await.ok();
+    };
+    let put = async |name: &str, tags: Json| {
+        user.call("cloudwatch", "PutMetricAlarm", alarm(json!({"AlarmName": name, "Tags": tags}))).await.status
+    };
+    let own = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:own-*";
+    allow("cloudwatch:PutMetricAlarm", own).await;
+    assert_eq!((put("own-a", Json::Null).await, put("other", Json::Null).await), (200, 403));
+    assert_eq!(put("own-b", json!([{"Key": "a", "Value": "b"}])).await, 403, "tags are another permission");
+    allow("cloudwatch:*", own).await;
+    assert_eq!(put("own-b", json!([{"Key": "a", "Value": "b"}])).await, 200);
+    let composite = json!({"AlarmName": "own-c", "AlarmRule": "TRUE"});
+    assert_eq!(
+        user.call("cloudwatch", "PutCompositeAlarm", composite.clone()).await.status,
+        403,
+        "it is to be everything"
+    );
+    allow("cloudwatch:*", "*").await;
+    user.call("cloudwatch", "PutCompositeAlarm", composite).await.ok();
+}

@@ -71,7 +71,12 @@ pub(crate) async fn evaluate(cx: &Cx, task: &Task) -> Result<Next> {
     }
     if !round.found.is_empty() {
         let found = &round.found;
-        cx.write(|tx| found.iter().try_for_each(|f| settle(cx, tx, f)).and_then(|()| state::follow(cx, tx))).await?;
+        let changed: Vec<&str> = found.iter().filter(|f| f.state.is_some()).map(|f| f.alarm.name.as_str()).collect();
+        cx.write(|tx| {
+            found.iter().try_for_each(|f| settle(cx, tx, f))?;
+            state::follow(cx, tx, &changed, None)
+        })
+        .await?;
     }
     let quiet = round.found.is_empty() && !round.lively;
     if !round.any || (quiet && awaited) {
@@ -100,7 +105,8 @@ fn look_at(cx: &Cx, alarm: Alarm, definition: Definition, due: i64, round: &mut 
     let points = points(cx, metric, due)?;
     round.lively |= !points.is_empty() || has_future(cx, metric, due)?;
     let Some((state, data)) = found_state(cx, &alarm, metric, due, &points)? else { return Ok(()) };
-    if state.is_some() || act::repeats(&alarm, &definition) {
+    // Without a point there is nothing by which to scale.
+    if state.is_some() || (!points.is_empty() && act::repeats(&alarm, &definition)) {
         round.found.push(Found { alarm, definition, state, data });
     }
     Ok(())
@@ -150,7 +156,7 @@ fn found_state(
     due: i64,
     points: &[Point],
 ) -> Result<Option<Findings>> {
-    let treated = metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Missing);
+    let treated = treated(metric);
     if too_few_samples(cx, metric, due, points)? {
         return Ok(None);
     }
@@ -165,6 +171,22 @@ fn found_state(
     };
     let reason = reason::sentence(metric, value, &verdict, treated).chars().take(1023).collect();
     Ok(Some((Some(State { value, reason, data: told(), since: now }), None)))
+}
+
+/// How missing points are taken. Those of DynamoDB are ignored, whatever is said (API reference, `PutMetricAlarm`).
+fn treated(metric: &MetricDefinition) -> Missing {
+    const IGNORED: &str = "AWS/DynamoDB";
+    let ignored = match &metric.source {
+        MetricSource::One { namespace, .. } => namespace == IGNORED,
+        MetricSource::Math(queries) => queries
+            .iter()
+            .filter_map(|q| q.metric_stat.as_ref())
+            .any(|s| s.metric.namespace.as_deref() == Some(IGNORED)),
+    };
+    if ignored {
+        return Missing::Ignore;
+    }
+    metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Missing)
 }
 
 /// The points of the periods that are looked at, the newest first.

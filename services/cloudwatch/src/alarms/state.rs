@@ -54,13 +54,17 @@ pub(super) fn parse(shown: &serde_json::Value) -> Option<State> {
     })
 }
 
-/// Brings composite alarms to the states that their rules make now, and those that watch them in turn.
-pub(super) fn follow(cx: &Cx, tx: &mut Tx<'_>) -> Result<()> {
+/// Brings the composite alarms that watch some that have changed to the states that their rules make now, and those that watch
+/// them in turn. `defined` is one that has a new rule.
+pub(super) fn follow(cx: &Cx, tx: &mut Tx<'_>, changed: &[&str], defined: Option<&str>) -> Result<()> {
+    let mut changed: Vec<String> = changed.iter().map(|name| (*name).to_owned()).collect();
+    let mut defined = defined;
     // Rules that go round in a circle never come to rest.
     for _ in 0..16 {
-        if !composite::follow_once(cx, tx)? {
+        if changed.is_empty() && defined.is_none() {
             break;
         }
+        changed = composite::follow_once(cx, tx, &changed, defined.take())?;
     }
     Ok(())
 }
