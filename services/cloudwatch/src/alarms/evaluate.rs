@@ -7,7 +7,7 @@ use undercast_kernel::{Cx, Next, Result, Task, Timestamp};
 
 use super::datapoints::{self, Missing, Point, judge};
 use super::rows::{ALARMS, Alarm, Definition, MetricDefinition, MetricSource, State, all};
-use super::{EVALUATE, act, reason, state};
+use super::{EVALUATE, act, mute, reason, state};
 use crate::api::kept::{Metric, MetricDataQuery, MetricStat};
 use crate::math::{Points, Value};
 use crate::queries::{self, Queries};
@@ -141,6 +141,7 @@ fn settle(cx: &Cx, tx: &mut Tx<'_>, found: &Found) -> Result<()> {
     }
     match &found.state {
         Some(state) => state::enter(cx, tx, &mut alarm, state.clone()),
+        None if mute::is_muted(cx, tx, &alarm.name)? => Ok(()),
         None => act::repeat(cx, tx, &alarm, &found.definition, found.data.clone()),
     }
 }

@@ -5,7 +5,7 @@ use undercast_kernel::store::Tx;
 use undercast_kernel::{Cx, Result};
 
 use super::rows::{ALARMS, Alarm, Definition, State, StateValue};
-use super::{ACT, composite, history, suppress};
+use super::{ACT, composite, history, mute, suppress};
 
 /// The service whose tasks these are.
 const SERVICE: &str = "cloudwatch";
@@ -25,9 +25,14 @@ pub(super) fn enter(cx: &Cx, tx: &mut Tx<'_>, alarm: &mut Alarm, state: State) -
     Ok(())
 }
 
-/// Has done what an alarm does in the state that it has come to.
-pub(super) fn act(cx: &Cx, tx: &mut Tx<'_>, alarm: &Alarm, definition: &Definition, before: &State) -> Result<()> {
+/// Has done what an alarm does in the state that it has come to, unless it is muted. The caller keeps the alarm.
+pub(super) fn act(cx: &Cx, tx: &mut Tx<'_>, alarm: &mut Alarm, definition: &Definition, before: &State) -> Result<()> {
+    alarm.muted = false;
     if !alarm.actions_enabled {
+        return Ok(());
+    }
+    if mute::is_muted(cx, tx, &alarm.name)? {
+        alarm.muted = true;
         return Ok(());
     }
     for action in definition.actions(alarm.state.value) {
