@@ -638,6 +638,54 @@ def copies_of_tables():
                lambda: dynamodb.describe_export(ExportArn=arn)["ExportDescription"].get("FailureCode"), "S3NoSuchBucket")
 
 
+def spread_tables():
+    """A table in two regions, and one whose every region has the latest."""
+    def there(region):
+        return boto3.client("dynamodb", endpoint_url=ENDPOINT, region_name=region, config=ONCE,
+                            aws_access_key_id="test", aws_secret_access_key="test")
+
+    def settled(table):
+        shown = dynamodb.describe_table(TableName=table)["Table"]
+        all_replicas = {replica["ReplicaStatus"] for replica in shown.get("Replicas", [])}
+        witnesses = {witness["WitnessStatus"] for witness in shown.get("GlobalTableWitnesses", [])}
+        return {shown["TableStatus"]} | all_replicas | witnesses
+
+    schema = dict(BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+                  KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}])
+    west, ohio = there("us-west-2"), there("us-east-2")
+    key = {"pk": {"S": "a"}}
+    for table in ["boto-global", "boto-strong"]:
+        dynamodb.create_table(TableName=table, **schema)
+    dynamodb.update_table(TableName="boto-global", ReplicaUpdates=[{"Create": {"RegionName": "us-west-2"}}])
+    dynamodb.update_table(TableName="boto-strong", ReplicaUpdates=[{"Create": {"RegionName": "us-east-2"}}],
+                          GlobalTableWitnessUpdates=[{"Create": {"RegionName": "us-west-2"}}],
+                          MultiRegionConsistency="STRONG")
+    for table in ["boto-global", "boto-strong"]:
+        eventually(f"{table} is there", lambda table=table: settled(table), {"ACTIVE"})
+    dynamodb.put_item(TableName="boto-global", Item=key | {"n": {"N": "1"}})
+    eventually("the other region has it", lambda: west.get_item(TableName="boto-global", Key=key).get("Item", {}).get("n"),
+               {"N": "1"})
+    west.put_item(TableName="boto-global", Item=key | {"n": {"N": "2"}})
+    eventually("and tells what it has", lambda: dynamodb.get_item(TableName="boto-global", Key=key)["Item"]["n"], {"N": "2"})
+    for n in range(20):
+        dynamodb.put_item(TableName="boto-strong", Item=key | {"n": {"N": str(n)}})
+        found = ohio.get_item(TableName="boto-strong", Key=key, ConsistentRead=True)["Item"]["n"]
+        if found != {"N": str(n)}:
+            same("the latest in every region", found, {"N": str(n)})
+    same("the latest in every region", found, {"N": "19"})
+    with refused("a transaction on it", "ValidationException", 400, "STRONG"):
+        ohio.transact_write_items(TransactItems=[{"Delete": {"TableName": "boto-strong", "Key": key}}])
+    with refused("the source of a replica", "ValidationException", 400, "acted as a source region"):
+        dynamodb.delete_table(TableName="boto-global")
+    dynamodb.update_table(TableName="boto-strong", ReplicaUpdates=[{"Delete": {"RegionName": "us-east-2"}}],
+                          GlobalTableWitnessUpdates=[{"Delete": {"RegionName": "us-west-2"}}])
+    dynamodb.update_table(TableName="boto-global", ReplicaUpdates=[{"Delete": {"RegionName": "us-west-2"}}])
+    for table, region in [("boto-global", west), ("boto-strong", ohio)]:
+        region.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
+        eventually(f"{table} is a table again", lambda table=table: settled(table), {"ACTIVE"})
+        dynamodb.delete_table(TableName=table)
+
+
 def bad_tables():
     unchecked = client("dynamodb", parameter_validation=False)
     key = {"pk": {"S": "a"}, "n": {"N": "1"}}
@@ -667,7 +715,7 @@ def bad_tables():
     same("and nothing of it is done", "Item" in dynamodb.get_item(
         TableName="boto-table", Key={"pk": {"S": "t"}, "n": {"N": "1"}}), False)
     with refused("an operation that is not built", "NotImplemented", 501):
-        dynamodb.list_global_tables()
+        dynamodb.describe_table_replica_auto_scaling(TableName="boto-table")
     with refused("a service that is not built", "NotImplemented", 501):
         client("snowball").list_jobs()
 
@@ -953,7 +1001,7 @@ def stacks_stand():
 find_local_names()
 for part in [
     buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, tables,
-    copies_of_tables, roles, functions_run, keys, streams, stacks_stand,
+    copies_of_tables, spread_tables, roles, functions_run, keys, streams, stacks_stand,
     bucket_of_a_stack,
 ]:
     # All parts, or those that are named.

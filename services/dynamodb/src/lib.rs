@@ -10,9 +10,11 @@
 //! conditions and changes of PartiQL statements (`partiql`). Tables go to S3 and come from it in `exports` and [`imports`],
 //! as tasks; [`encryption`] seals rows with keys of KMS; [`vectors`] are searched for what is most like one.
 //!
-//! Limits: global tables of several regions are not built, and are refused. A table or an index is there when the call that
-//! makes it answers, though the answer says `CREATING` as AWS's does; only a table that is imported takes its time. Indexes
-//! are filled and tables restored in one transaction, which holds up other writers.
+//! Tables of several regions hold the same items by what is in [`global`].
+//!
+//! Limits: a table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's does;
+//! only a table that is imported, and a replica, takes its time. Indexes are filled and tables restored in one transaction,
+//! which holds up other writers.
 
 pub mod api;
 pub mod capacity;
@@ -23,6 +25,7 @@ pub mod encryption;
 pub mod error;
 mod exports;
 pub mod expression;
+pub mod global;
 pub mod imports;
 pub mod insights;
 pub mod ion;
@@ -39,6 +42,7 @@ pub mod policies;
 mod request;
 pub mod rows;
 pub mod streams;
+mod sweep;
 pub mod table;
 mod tables;
 pub mod throughput;
@@ -65,6 +69,8 @@ pub struct DynamoDb {
     pumps: destinations::Pumps,
     /// Whether any of them has a policy.
     policies: policies::Any,
+    /// What is being written to strongly consistent tables.
+    in_flight: global::InFlight,
 }
 
 impl DynamoDb {

@@ -80,6 +80,18 @@ pub(crate) fn streamed(cx: &Cx, (table, label): (&str, &str), records: usize, by
     observe(cx, "SuccessfulRequestLatency", "Milliseconds", &dimensions, took.as_secs_f64() * 1000.0);
 }
 
+/// That a write was brought to a region, so many milliseconds after it was made.
+pub(crate) fn replicated(cx: &Cx, table: &Table, region: &str, took: i64) {
+    let took = f64::from(u32::try_from(took.max(0)).unwrap_or(u32::MAX));
+    let dimensions = [("TableName", table.name.as_str()), ("ReceivingRegion", region)];
+    observe(cx, "ReplicationLatency", "Milliseconds", &dimensions, took);
+}
+
+/// What a write that was brought to a region is billed there.
+pub(crate) fn replicated_units(there: &Cx, units: f64) {
+    there.meter("dynamodb", "ReplicatedWriteRequestUnits", units);
+}
+
 /// That a new index was filled, with so many units of writing.
 pub(crate) fn filled(cx: &Cx, table: &Table, index: &str, units: f64) {
     let dimensions = [("TableName", table.name.as_str()), ("GlobalSecondaryIndexName", index)];

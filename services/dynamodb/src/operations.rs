@@ -48,13 +48,21 @@ impl Service for DynamoDb {
             Ok(any) => any && self.data_events().contains(&name),
             Err(error) => return Box::pin(async move { Err(error.into()) }),
         };
+        let strong = match self.has_strong(cx) {
+            Ok(any) => any && self.data_events().contains(&name),
+            Err(error) => return Box::pin(async move { Err(error.into()) }),
+        };
         let counted = Counted::of(name, &input);
-        if counted.is_none() && elsewhere.is_none() && !sealed {
+        if counted.is_none() && elsewhere.is_none() && !sealed && !strong {
             return api::call(self, cx, operation, input);
         }
         Box::pin(async move {
             let cx = elsewhere.as_ref().unwrap_or(cx);
             let opened = if sealed { self.open_all(cx, &input).await } else { Ok(()) };
+            let opened = match opened {
+                Ok(()) if strong => self.make_ready(cx, name, &input).await,
+                opened => opened,
+            };
             let result = match opened {
                 Ok(()) => api::call(self, cx, operation, input).await,
                 Err(error) => Err(error.into()),
@@ -103,6 +111,12 @@ api::operations! {
     BatchExecuteStatement => Ok(self.execute_batch(cx, input).await?),
     BatchGetItem => Ok(self.batch_get(cx, input)?),
     BatchWriteItem => Ok(self.batch_write(cx, input).await?),
+    CreateGlobalTable => Ok(self.create_legacy(input)?),
+    DescribeGlobalTable => Ok(self.describe_legacy(&input.global_table_name)?),
+    DescribeGlobalTableSettings => Ok(self.describe_legacy_settings(&input.global_table_name)?),
+    ListGlobalTables => Ok(self.list_legacy(input)?),
+    UpdateGlobalTable => Ok(self.update_legacy(input)?),
+    UpdateGlobalTableSettings => Ok(self.update_legacy_settings(&input.global_table_name)?),
     CreateBackup => Ok(self.back_up(cx, input).await?),
     CreateTable => Ok(self.create(cx, input).await?),
     DeleteBackup => Ok(DynamoDb::delete_backup(self, cx, &input.backup_arn).await?),

@@ -490,7 +490,10 @@ async fn records_of_kinesis_reach_a_function_through_a_split() {
     let record = &seen[0]["Records"][0];
     assert_eq!((&record["eventSource"], &record["eventName"]), (&json!("aws:kinesis"), &json!("aws:kinesis:record")));
     assert_eq!((&record["eventSourceARN"], &record["invokeIdentityArn"]), (&json!(stream), &json!(crate::setup::ROLE)));
-    assert_eq!((&record["kinesis"]["partitionKey"], &record["kinesis"]["data"]), (&json!("k0"), &json!("eyJuIjowfQ==")));
+    assert_eq!(
+        (&record["kinesis"]["partitionKey"], &record["kinesis"]["data"]),
+        (&json!("k0"), &json!("eyJuIjowfQ=="))
+    );
     let id = format!("shardId-000000000000:{}", record["kinesis"]["sequenceNumber"].as_str().unwrap());
     assert_eq!(record["eventID"], json!(id));
     // The children of a shard come behind it.

@@ -271,7 +271,8 @@ struct FaultArguments {
     /// What share of the calls
     #[arg(long, default_value_t = 1.0)]
     probability: f64,
-    /// throttle, abort, dead (with --region or --zone), latency:MILLISECONDS, or error:CODE:STATUS[:MESSAGE]
+    /// throttle, abort, dead (with --region or --zone), unlinked:REGION or far:REGION:MILLISECONDS (with --region),
+    /// latency:MILLISECONDS, or error:CODE:STATUS[:MESSAGE]
     effect: String,
 }
 

@@ -237,7 +237,8 @@ impl Work<'_> {
         cx.write(|tx| {
             for (place, stored) in &items {
                 let old = rows::get(tx, scope(&cx), table, place)?;
-                let change = Change { place, old, new: Some(stored.clone()), at: cx.now_millis(), expired: false };
+                let change =
+                    Change { place, old, new: Some(stored.clone()), at: cx.now_millis(), expired: false, origin: None };
                 rows::write(tx, scope(&cx), table, &change)?;
             }
             Ok(())

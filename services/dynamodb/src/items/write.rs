@@ -227,7 +227,7 @@ impl ItemWrite {
                 Some(new.stored)
             }
         };
-        let change = rows::Change { place: &key.bytes, old, new, at: now, expired: false };
+        let change = rows::Change { place: &key.bytes, old, new, at: now, expired: false, origin: None };
         let written = rows::write(tx, scope, &table, &change)?;
         let rows::Change { old, new, .. } = change;
         let done = Done { table, key, old, new, written };

@@ -90,6 +90,7 @@ impl Backup {
             stream: None,
             recovery: None,
             destinations: None,
+            replica: None,
             ..self.table.clone()
         }
     }

@@ -9,15 +9,18 @@ use crate::api::input::{
     VectorIndex,
 };
 use crate::api::{CreateTableInput, CreateTableOutput, DeleteTableOutput};
-use crate::encryption::{self, Attached};
+use crate::encryption::{self, Attached, Encryption};
 use crate::error::{Error, Result};
+use crate::global::{self, Standing};
 use crate::insights;
 use crate::request::{scope, table_name};
 use crate::rows::{self, Sweep};
 use crate::table::{Billing, Table};
 use crate::throughput::settings::{Asked, Whose};
 use crate::vectors;
+use std::sync::Arc;
 use undercast_kernel::Cx;
+use undercast_store::{Read, Tx};
 
 /// Fewest characters of a table's name.
 const MIN_TABLE_NAME: usize = 3;
@@ -27,7 +30,11 @@ impl DynamoDb {
     ///
     /// # Errors
     /// What AWS says, and when the store fails.
-    pub(crate) async fn create(&self, cx: &Cx, input: CreateTableInput) -> Result<CreateTableOutput> {
+    pub(crate) async fn create(&self, cx: &Cx, mut input: CreateTableInput) -> Result<CreateTableOutput> {
+        if let Some(source) = input.global_table_source_arn.take() {
+            return self.join(cx, &source, input).await;
+        }
+        let follows = input.global_table_settings_replication_mode.as_deref().map(global::follows).transpose()?;
         let tags = tags::tags(input.tags.into_iter().flatten())?;
         let name = table_name(cx, &input.table_name)?;
         if name.len() < MIN_TABLE_NAME {
@@ -55,6 +62,7 @@ impl DynamoDb {
             deletion_protection: input.deletion_protection_enabled == Some(true),
             class: input.table_class,
             policy,
+            follows,
             ..drafted
         };
         let wanted = input.sse_specification.as_ref().map_or(Ok(encryption::Wanted::Owned), encryption::wanted)?;
@@ -98,7 +106,11 @@ impl DynamoDb {
     pub(crate) async fn drop_table(&self, cx: &Cx, given: &str) -> Result<DeleteTableOutput> {
         let (shown, used) = cx
             .write(|tx| {
-                let mut table = (*self.settled(cx, tx, given)?).clone();
+                let table = (*self.removable(cx, tx, given)?).clone();
+                if table.replica.is_some() {
+                    self.remove_here(cx, tx, &table)?;
+                    return Ok((description(cx, tx, &table, "DELETING")?, None));
+                }
                 if table.deletion_protection {
                     return Err(Error::validation(
                         "Resource cannot be deleted as it is currently protected against deletion. Disable deletion \
@@ -107,25 +119,49 @@ impl DynamoDb {
                     .into());
                 }
                 let shown = description(cx, tx, &table, "DELETING")?;
-                self.end_stream(cx, tx, &mut table)?;
-                let kept = table.recovery.is_some();
-                if kept {
-                    self.keep_deleted(cx, tx, &table)?;
-                    self.end_recovery(cx, tx, &mut table)?;
-                }
-                self.end_destinations(cx, tx, &mut table)?;
-                insights::end(cx, tx, &table, None);
-                rows::delete_table(tx, scope(cx), &table.name);
-                rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
-                if !kept {
-                    self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
-                }
-                Ok((shown, table.encryption.filter(|_| !kept)))
+                Ok((shown, self.delete_in(cx, tx, table)?))
             })
             .await?;
         self.let_go(cx, used.as_ref()).await?;
         self.throughput.forget(shown.table_id.as_deref().unwrap_or_default());
         Ok(DeleteTableOutput { table_description: Some(shown) })
+    }
+
+    /// The table that is to be deleted.
+    fn removable(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
+        let name = table_name(cx, given)?;
+        let known = self.descriptions.any(from, scope(cx), name)?;
+        let changing = |table: &Table| table.replica.as_ref().map(|replica| replica.standing);
+        match known.as_deref().and_then(changing) {
+            Some(Standing::Creating | Standing::Deleting) => {
+                Err(Error::in_use(&format!("Table: {name} is being used.")))
+            }
+            _ => self.settled(cx, from, given),
+        }
+    }
+
+    /// Deletes a table in its transaction; gives what it was encrypted with, if nothing of it is kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn delete_in(&self, cx: &Cx, tx: &mut Tx<'_>, mut table: Table) -> Result<Option<Encryption>> {
+        self.end_stream(cx, tx, &mut table)?;
+        let kept = table.recovery.is_some();
+        if kept {
+            self.keep_deleted(cx, tx, &table)?;
+            self.end_recovery(cx, tx, &mut table)?;
+        }
+        self.end_destinations(cx, tx, &mut table)?;
+        insights::end(cx, tx, &table, None);
+        rows::delete_table(tx, scope(cx), &table.name);
+        rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
+        if table.replica.is_some() {
+            self.schedule_sweep(cx, tx, &table.id, Sweep::Replication)?;
+        }
+        if !kept {
+            self.schedule_sweep(cx, tx, &table.id, Sweep::Table)?;
+        }
+        Ok(table.encryption.filter(|_| !kept))
     }
 }
 
@@ -183,6 +219,9 @@ impl Draft<'_> {
             allowance,
             policy: None,
             insights: None,
+            replica: None,
+            follows: None,
+            stays: None,
             vectors: Vec::new(),
         };
         vectors::create(&mut table, self.vectors)?;

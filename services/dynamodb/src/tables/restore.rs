@@ -80,6 +80,9 @@ impl DynamoDb {
             allowance: anew(&source.allowance),
             policy: None,
             insights: None,
+            replica: None,
+            follows: None,
+            stays: None,
             ..source.clone()
         };
         for index in &mut table.global {
@@ -212,7 +215,7 @@ pub(crate) fn copy(
     now: i64,
 ) -> Result<()> {
     let write = |tx: &mut Tx<'_>, place: &[u8], item: Bytes| -> Result<()> {
-        let change = Change { place, old: None, new: Some(item), at: now, expired: false };
+        let change = Change { place, old: None, new: Some(item), at: now, expired: false, origin: None };
         rows::write(tx, scope, to, &change).map(drop)
     };
     let mut rows = Rows::all();

@@ -1,4 +1,6 @@
-//! `AWS::DynamoDB::Table`, and `AWS::DynamoDB::GlobalTable` as far as it is a table of one region.
+//! `AWS::DynamoDB::Table` and `AWS::DynamoDB::GlobalTable`, which is a table and its replicas (`global`).
+
+mod global;
 
 use crate::destinations;
 use futures_core::future::BoxFuture;
@@ -6,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use undercast_kernel::resources::{
     Properties, Resource, ResourceRequest, ResourceTags, ResourceType, Updated, pick, unless_gone,
 };
-use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_kernel::{AwsError, Cx, Result};
 
 /// Most characters of a name that is made up.
 const MAX_NAME: usize = 255;
@@ -17,11 +19,14 @@ const CREATED: &[&str] = &[
     "BillingMode",
     "DeletionProtectionEnabled",
     "GlobalSecondaryIndexes",
+    "GlobalTableSettingsReplicationMode",
+    "GlobalTableSourceArn",
     "KeySchema",
     "LocalSecondaryIndexes",
     "OnDemandThroughput",
     "ProvisionedThroughput",
     "TableClass",
+    "VectorIndexes",
     "WarmThroughput",
 ];
 
@@ -33,6 +38,7 @@ const OF_IMPORTED: &[&str] = &[
     "KeySchema",
     "OnDemandThroughput",
     "ProvisionedThroughput",
+    "VectorIndexes",
 ];
 
 /// How often an import that is waited for is looked at, by the machine's time.
@@ -60,64 +66,7 @@ fn stream(properties: &Properties) -> Option<Json> {
 fn checked(cx: &Cx, kind: Table, properties: &Properties) -> Result<Properties> {
     match kind {
         Table::Simple => Ok(properties.clone()),
-        Table::Global => flattened(cx, properties),
-    }
-}
-
-/// What the only replica of a global table says of itself, among what is said of the table.
-fn flattened(cx: &Cx, properties: &Properties) -> Result<Properties> {
-    const OF_REPLICA: &[&str] = &[
-        "ContributorInsightsSpecification",
-        "DeletionProtectionEnabled",
-        "PointInTimeRecoverySpecification",
-        "ReadOnDemandThroughputSettings",
-        "Region",
-        "ReplicaStreamSpecification",
-        "ResourcePolicy",
-        "SSESpecification",
-        "TableClass",
-        "Tags",
-    ];
-    let replicas = properties.get("Replicas").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-    let [Json::Object(replica)] = replicas else {
-        return Err(Failure::not_built("dynamodb: global tables of several regions"));
-    };
-    if replica.get("Region").and_then(Json::as_str) != Some(cx.region()) {
-        return Err(Failure::not_built("dynamodb: global tables of other regions"));
-    }
-    if let Some(other) = replica.keys().find(|name| !OF_REPLICA.contains(&name.as_str())) {
-        return Err(Failure::not_built(format!("dynamodb: {other} of a replica")));
-    }
-    let mut all = properties.clone();
-    all.remove("Replicas");
-    for (name, value) in replica.iter().filter(|(name, _)| *name != "Region") {
-        match (all.get_mut(name), value) {
-            // A table says whether it is encrypted, and each replica with which key.
-            (Some(Json::Object(said)), Json::Object(more)) => said.extend(more.clone()),
-            _ => drop(all.insert(name.clone(), value.clone())),
-        }
-    }
-    most_of_global(&mut all);
-    if let Some(policy) = all.remove("ReplicaStreamSpecification").map(|mut given| given["ResourcePolicy"].take())
-        && let Some(Json::Object(stream)) = all.get_mut("StreamSpecification")
-    {
-        stream.insert("ResourcePolicy".to_owned(), policy);
-    }
-    if let Some(Json::Array(indexes)) = all.get_mut("GlobalSecondaryIndexes") {
-        indexes.iter_mut().filter_map(Json::as_object_mut).for_each(most_of_global);
-    }
-    Ok(all)
-}
-
-/// Puts what a global table says of the most of each side into the form of a table.
-fn most_of_global(properties: &mut Map<String, Json>) {
-    let mut most = Map::new();
-    for (side, member) in [("Read", "MaxReadRequestUnits"), ("Write", "MaxWriteRequestUnits")] {
-        let given = properties.remove(&format!("{side}OnDemandThroughputSettings"));
-        most.extend(given.and_then(|given| given.get(member).cloned()).map(|units| (member.to_owned(), units)));
-    }
-    if !most.is_empty() {
-        properties.insert("OnDemandThroughput".to_owned(), Json::Object(most));
+        Table::Global => global::of_region(properties, cx.region()),
     }
 }
 
@@ -409,19 +358,25 @@ impl ResourceType for Table {
                 "TableName",
                 "Tags",
                 "TimeToLiveSpecification",
+                "VectorIndexes",
                 "WarmThroughput",
             ],
             Self::Global => &[
                 "AttributeDefinitions",
                 "BillingMode",
                 "GlobalSecondaryIndexes",
+                "GlobalTableSourceArn",
+                "GlobalTableWitnesses",
                 "KeySchema",
                 "LocalSecondaryIndexes",
+                "MultiRegionConsistency",
+                "ReadOnDemandThroughputSettings",
                 "Replicas",
                 "SSESpecification",
                 "StreamSpecification",
                 "TableName",
                 "TimeToLiveSpecification",
+                "VectorIndexes",
                 "WarmThroughput",
                 "WriteOnDemandThroughputSettings",
             ],
@@ -434,6 +389,7 @@ impl ResourceType for Table {
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
+            let whole = request;
             let request = &ResourceRequest { properties: checked(cx, *self, &request.properties)?, ..request.clone() };
             let name = request.text("TableName").unwrap_or_else(|| request.generated_name(cx, MAX_NAME));
             if let Some(source) = request.properties.get("ImportSourceSpecification") {
@@ -442,10 +398,17 @@ impl ResourceType for Table {
             } else {
                 make(cx, &name, &request.properties, &request.all_tags()?).await?;
             }
+            if request.properties.contains_key("GlobalTableSourceArn") {
+                global::settle(cx, &name).await?;
+            }
             expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
             recover(cx, &name, None, request.properties.get("PointInTimeRecoverySpecification")).await?;
             let table = describe(cx, *self, &name).await?;
             follow(cx, &name, &table, &Properties::new(), &request.properties).await?;
+            if *self == Self::Global {
+                global::spread(cx, &name, whole).await?;
+                return describe(cx, *self, &name).await;
+            }
             Ok(table)
         })
     }
@@ -458,8 +421,12 @@ impl ResourceType for Table {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
+            let (whole, whole_before) = (request, before);
             let request = &ResourceRequest { properties: checked(cx, *self, &request.properties)?, ..request.clone() };
             let (before, now) = (&checked(cx, *self, before)?, &request.properties);
+            if *self == Self::Global {
+                global::shrink(cx, id, whole_before, whole).await?;
+            }
             if stream(before) != stream(now) {
                 // A stream does not change what it shows: it ends, and another begins.
                 let ended = stream(before).map(|_| json!({"StreamEnabled": false}));
@@ -480,12 +447,19 @@ impl ResourceType for Table {
             police(cx, &resource.attributes["Arn"], policy(before), policy(now)).await?;
             follow(cx, id, &resource, before, now).await?;
             retag(cx, &resource.attributes["Arn"], &request.all_tags()?).await?;
+            if *self == Self::Global {
+                global::follow(cx, id, whole_before, whole).await?;
+                return Ok(Updated::InPlace(describe(cx, *self, id).await?));
+            }
             Ok(Updated::InPlace(resource))
         })
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
+            if *self == Self::Global {
+                global::withdraw(cx, id).await?;
+            }
             let removed = cx.call("dynamodb", "DeleteTable", json!({ "TableName": id })).await;
             unless_gone(removed, &["ResourceNotFoundException"])
         })
@@ -523,6 +497,9 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
         let protected = now.get("DeletionProtectionEnabled").cloned().unwrap_or(Json::Bool(false));
         settings.insert("DeletionProtectionEnabled".to_owned(), protected);
     }
+    if changed("GlobalTableSettingsReplicationMode") {
+        settings.extend(pick(now, &["GlobalTableSettingsReplicationMode"]));
+    }
     if changed("TableClass") {
         let class = now.get("TableClass").cloned().unwrap_or_else(|| json!("STANDARD"));
         settings.insert("TableClass".to_owned(), class);
@@ -549,6 +526,27 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
         if let Some(definitions) = now.get("AttributeDefinitions") {
             step.insert("AttributeDefinitions".to_owned(), definitions.clone());
         }
+        steps.push(step);
+    }
+    steps.extend(vector_steps(before, now));
+    steps
+}
+
+/// The calls that make and delete vector indexes, which have nothing that can be changed.
+fn vector_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> {
+    let indexes =
+        |properties: &Properties| properties.get("VectorIndexes").and_then(Json::as_array).cloned().unwrap_or_default();
+    let (old, new) = (indexes(before), indexes(now));
+    let step = |update: Json| {
+        let mut step = Map::new();
+        step.insert("VectorIndexUpdates".to_owned(), json!([update]));
+        step
+    };
+    let gone = old.iter().filter(|old| !new.contains(old));
+    let mut steps: Vec<_> = gone.map(|index| step(json!({"Delete": {"IndexName": index["IndexName"]}}))).collect();
+    for index in new.iter().filter(|new| !old.contains(new)) {
+        let mut step = step(json!({ "Create": index }));
+        step.extend(pick(now, &["AttributeDefinitions"]));
         steps.push(step);
     }
     steps
