@@ -296,3 +296,38 @@ async fn a_template_says_where_writes_go() {
     assert_eq!(statuses, ["DISABLED", "DISABLED"]);
     tables.delete(&cx, "table", &none.properties).await.unwrap();
 }
+
+#[tokio::test]
+async fn each_replica_of_a_global_table_has_its_own_stream() {
+    let cloud = Cloud::start(services(false)).await;
+    let (client, cx) = (cloud.client(), cloud.kernel.cx_for("000000000000", "us-east-1"));
+    let west = client.in_region("us-west-2");
+    for client in [&client, &west] {
+        client.call("kinesis", "CreateStream", json!({"StreamName": "s", "ShardCount": 1})).await.ok();
+    }
+    let types = DynamoDb::default().resource_types();
+    let tables = types.into_iter().find(|t| t.name() == "AWS::DynamoDB::GlobalTable").unwrap();
+    let replica = |region: &str| json!({"Region": region, "KinesisStreamSpecification": {"StreamArn": ARN.replace("us-east-1", region)}});
+    let properties = json!({"TableName": "table", "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "BillingMode": "PAY_PER_REQUEST",
+        "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "Replicas": [replica("us-east-1"), replica("us-west-2")]});
+    let request = undercast_kernel::resources::ResourceRequest {
+        stack: "stack".to_owned(),
+        stack_id: "arn:aws:cloudformation:us-east-1:000000000000:stack/stack/1".to_owned(),
+        logical_id: "Table".to_owned(),
+        properties: properties.as_object().unwrap().clone(),
+        tags: Vec::new(),
+    };
+    tables.create(&cx, &request).await.unwrap();
+    for client in [&client, &west] {
+        until(client, "ACTIVE").await;
+    }
+    put(&client, "a", "one").await;
+    for (client, region) in [(&client, "us-east-1"), (&west, "us-west-2")] {
+        let all = records(client, 1).await;
+        assert_eq!((all.len(), &all[0]["awsRegion"], &all[0]["eventName"]), (1, &json!(region), &json!("INSERT")));
+        assert_eq!(all[0]["dynamodb"]["NewImage"]["v"], json!({"S": "one"}));
+    }
+    tables.delete(&cx, "table", &request.properties).await.unwrap();
+}

@@ -1,4 +1,4 @@
-//! `KinesisStreamSpecification` of `AWS::DynamoDB::Table`.
+//! `KinesisStreamSpecification` of `AWS::DynamoDB::Table`, and of the replicas of `AWS::DynamoDB::GlobalTable`.
 
 use serde_json::{Value as Json, json};
 use std::time::Duration;
