@@ -25,7 +25,7 @@ fn services() -> Vec<Arc<dyn Service>> {
 async fn conformance_cases_hold() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let coverage = conformance::run(&folder, "iam", services).await;
-    assert!(coverage.cases >= 8, "{coverage:?}");
+    assert!(coverage.cases >= 140, "{coverage:?}");
 }
 
 #[tokio::test]
