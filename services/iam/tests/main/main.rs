@@ -39,6 +39,22 @@ async fn an_alias_belongs_to_one_account() {
     assert_eq!(none["AccountAliases"], json!([]));
 }
 
+#[tokio::test]
+async fn an_account_has_so_many_roles() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let trust = trust(&json!({"Service": "lambda.amazonaws.com"}));
+    let role = |n: usize| json!({"RoleName": format!("role-{n}"), "AssumeRolePolicyDocument": trust});
+    for n in 0..1_000 {
+        client.call("iam", "CreateRole", role(n)).await.ok();
+    }
+    let refused = client.call("iam", "CreateRole", role(1_000)).await;
+    assert_eq!((refused.status, refused.code()), (409, "LimitExceededException"));
+    assert!(refused.json["message"].as_str().unwrap().contains("Cannot exceed quota for RolesPerAccount: 1000"));
+    client.call("iam", "DeleteRole", json!({"RoleName": "role-7"})).await.ok();
+    client.call("iam", "CreateRole", role(1_000)).await.ok();
+}
+
 fn allow(action: &str, resource: &str) -> String {
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]})
         .to_string()
