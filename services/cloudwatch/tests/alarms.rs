@@ -51,7 +51,7 @@ async fn cloud() -> (Cloud, Arc<Mutex<Vec<Json>>>) {
     (cloud, invoked)
 }
 
-fn alarm(more: Json) -> Json {
+fn alarm(more: &Json) -> Json {
     let mut alarm = json!({"AlarmName": "a", "Namespace": "Shop", "MetricName": "Sales", "Period": 60, "Statistic": "Sum",
         "EvaluationPeriods": 1, "Threshold": 10.0, "ComparisonOperator": "GreaterThanThreshold"});
     alarm.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -60,7 +60,7 @@ fn alarm(more: Json) -> Json {
 }
 
 async fn make(client: &Client, more: Json) {
-    client.call("cloudwatch", "PutMetricAlarm", alarm(more)).await.ok();
+    client.call("cloudwatch", "PutMetricAlarm", alarm(&more)).await.ok();
 }
 
 async fn sell(client: &Client, value: f64) {
@@ -523,7 +523,7 @@ async fn alarms_that_cannot_be_are_refused() {
         math(json!([{"Id": "e1", "Expression": "m1 +"}, {"Id": "m1", "MetricStat": stat, "ReturnData": false}])),
         math(json!([{"Id": "e1", "Expression": "SUM(SEARCH('a', 'Sum'))"}])),
     ] {
-        let answer = client.call("cloudwatch", "PutMetricAlarm", alarm(wrong.clone())).await;
+        let answer = client.call("cloudwatch", "PutMetricAlarm", alarm(&wrong)).await;
         assert_eq!((answer.status, crate::code(&answer)), (400, "ValidationError"), "{wrong}");
     }
     for not_built in [
@@ -533,7 +533,7 @@ async fn alarms_that_cannot_be_are_refused() {
         json!({"ComparisonOperator": "GreaterThanUpperThreshold", "ThresholdMetricId": "ad1"}),
         json!({"ComparisonOperator": "GreaterThanUpperThreshold"}),
     ] {
-        let answer = client.call("cloudwatch", "PutMetricAlarm", alarm(not_built.clone())).await;
+        let answer = client.call("cloudwatch", "PutMetricAlarm", alarm(&not_built)).await;
         assert_eq!(answer.status, 501, "{not_built}");
     }
     make(&client, json!({})).await;
@@ -623,10 +623,10 @@ async fn a_region_has_five_thousand_alarms_at_most() {
     let (cloud, _) = cloud().await;
     let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
     for n in 0..5000 {
-        cx.call("cloudwatch", "PutMetricAlarm", alarm(json!({"AlarmName": format!("a{n}")}))).await.unwrap();
+        cx.call("cloudwatch", "PutMetricAlarm", alarm(&json!({"AlarmName": format!("a{n}")}))).await.unwrap();
     }
     let client = cloud.client();
-    assert_eq!(crate::code(&client.call("cloudwatch", "PutMetricAlarm", alarm(json!({}))).await), "LimitExceeded");
+    assert_eq!(crate::code(&client.call("cloudwatch", "PutMetricAlarm", alarm(&json!({}))).await), "LimitExceeded");
     let composite = json!({"AlarmName": "c", "AlarmRule": "TRUE"});
     assert_eq!(crate::code(&client.call("cloudwatch", "PutCompositeAlarm", composite).await), "LimitExceeded");
     client.call("cloudwatch", "DeleteAlarms", json!({"AlarmNames": ["a7"]})).await.ok();
@@ -733,7 +733,7 @@ async fn who_may_not_is_refused() {
         root.call("iam", "PutUserPolicy", input).await.ok();
     };
     let put = async |name: &str, tags: Json| {
-        user.call("cloudwatch", "PutMetricAlarm", alarm(json!({"AlarmName": name, "Tags": tags}))).await.status
+        user.call("cloudwatch", "PutMetricAlarm", alarm(&json!({"AlarmName": name, "Tags": tags}))).await.status
     };
     let own = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:own-*";
     allow("cloudwatch:PutMetricAlarm", own).await;

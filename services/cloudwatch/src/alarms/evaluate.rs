@@ -187,7 +187,7 @@ fn treated(metric: &MetricDefinition) -> Missing {
     if ignored {
         return Missing::Ignore;
     }
-    metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Missing)
+    metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Unknown)
 }
 
 /// The points of the periods that are looked at, the newest first.

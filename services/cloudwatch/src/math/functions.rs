@@ -25,7 +25,7 @@ pub(super) fn call<W: World>(world: &mut W, name: &str, arguments: &[Expression]
             Ok(Value::Series(world.insight(rule, metric)?))
         }
         ("TIME_SERIES", [number]) => {
-            let number = scalar(evaluate(world, number)?)?;
+            let number = scalar(&evaluate(world, number)?)?;
             Ok(Value::Series(constant(world.grid(None), number)))
         }
         ("FILL", [series, filling]) => fill(world, series, filling),
@@ -197,9 +197,9 @@ fn float(seconds: i64) -> f64 {
     seconds as f64
 }
 
-fn scalar(value: Value) -> Result<f64, Wrong> {
+fn scalar(value: &Value) -> Result<f64, Wrong> {
     match value {
-        Value::Scalar(number) => Ok(number),
+        Value::Scalar(number) => Ok(*number),
         _ => Err(Wrong::new("A number is needed, and a time series is given")),
     }
 }
@@ -327,7 +327,7 @@ fn sort<W: World>(world: &mut W, of: &Expression, by: &str, order: &str, rest: &
     });
     match rest {
         [] => {}
-        [most] => all.truncate(index(scalar(evaluate(world, most)?)?)?),
+        [most] => all.truncate(index(scalar(&evaluate(world, most)?)?)?),
         _ => return Err(wrong_arguments("SORT").into()),
     }
     Ok(Value::Array(all))
@@ -336,8 +336,8 @@ fn sort<W: World>(world: &mut W, of: &Expression, by: &str, order: &str, rest: &
 fn slice<W: World>(world: &mut W, of: &Expression, bounds: &[Expression]) -> Outcome<W> {
     let all = array(world, of, "SLICE")?;
     let (from, to) = match bounds {
-        [from] => (index(scalar(evaluate(world, from)?)?)?, all.len()),
-        [from, to] => (index(scalar(evaluate(world, from)?)?)?, index(scalar(evaluate(world, to)?)?)?),
+        [from] => (index(scalar(&evaluate(world, from)?)?)?, all.len()),
+        [from, to] => (index(scalar(&evaluate(world, from)?)?)?, index(scalar(&evaluate(world, to)?)?)?),
         _ => return Err(wrong_arguments("SLICE").into()),
     };
     Ok(Value::Array(all.into_iter().take(to).skip(from).collect()))
