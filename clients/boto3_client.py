@@ -40,8 +40,8 @@ def client(name, keys=None, **settings):
     )
 
 
-s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs, kms = map(
-    client, ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs", "kms"]
+s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs, kms, kinesis = map(
+    client, ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs", "kms", "kinesis"]
 )
 control = client("s3control")
 
@@ -638,6 +638,54 @@ def copies_of_tables():
                lambda: dynamodb.describe_export(ExportArn=arn)["ExportDescription"].get("FailureCode"), "S3NoSuchBucket")
 
 
+def spread_tables():
+    """A table in two regions, and one whose every region has the latest."""
+    def there(region):
+        return boto3.client("dynamodb", endpoint_url=ENDPOINT, region_name=region, config=ONCE,
+                            aws_access_key_id="test", aws_secret_access_key="test")
+
+    def settled(table):
+        shown = dynamodb.describe_table(TableName=table)["Table"]
+        all_replicas = {replica["ReplicaStatus"] for replica in shown.get("Replicas", [])}
+        witnesses = {witness["WitnessStatus"] for witness in shown.get("GlobalTableWitnesses", [])}
+        return {shown["TableStatus"]} | all_replicas | witnesses
+
+    schema = dict(BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+                  KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}])
+    west, ohio = there("us-west-2"), there("us-east-2")
+    key = {"pk": {"S": "a"}}
+    for table in ["boto-global", "boto-strong"]:
+        dynamodb.create_table(TableName=table, **schema)
+    dynamodb.update_table(TableName="boto-global", ReplicaUpdates=[{"Create": {"RegionName": "us-west-2"}}])
+    dynamodb.update_table(TableName="boto-strong", ReplicaUpdates=[{"Create": {"RegionName": "us-east-2"}}],
+                          GlobalTableWitnessUpdates=[{"Create": {"RegionName": "us-west-2"}}],
+                          MultiRegionConsistency="STRONG")
+    for table in ["boto-global", "boto-strong"]:
+        eventually(f"{table} is there", lambda table=table: settled(table), {"ACTIVE"})
+    dynamodb.put_item(TableName="boto-global", Item=key | {"n": {"N": "1"}})
+    eventually("the other region has it", lambda: west.get_item(TableName="boto-global", Key=key).get("Item", {}).get("n"),
+               {"N": "1"})
+    west.put_item(TableName="boto-global", Item=key | {"n": {"N": "2"}})
+    eventually("and tells what it has", lambda: dynamodb.get_item(TableName="boto-global", Key=key)["Item"]["n"], {"N": "2"})
+    for n in range(20):
+        dynamodb.put_item(TableName="boto-strong", Item=key | {"n": {"N": str(n)}})
+        found = ohio.get_item(TableName="boto-strong", Key=key, ConsistentRead=True)["Item"]["n"]
+        if found != {"N": str(n)}:
+            same("the latest in every region", found, {"N": str(n)})
+    same("the latest in every region", found, {"N": "19"})
+    with refused("a transaction on it", "ValidationException", 400, "STRONG"):
+        ohio.transact_write_items(TransactItems=[{"Delete": {"TableName": "boto-strong", "Key": key}}])
+    with refused("the source of a replica", "ValidationException", 400, "acted as a source region"):
+        dynamodb.delete_table(TableName="boto-global")
+    dynamodb.update_table(TableName="boto-strong", ReplicaUpdates=[{"Delete": {"RegionName": "us-east-2"}}],
+                          GlobalTableWitnessUpdates=[{"Delete": {"RegionName": "us-west-2"}}])
+    dynamodb.update_table(TableName="boto-global", ReplicaUpdates=[{"Delete": {"RegionName": "us-west-2"}}])
+    for table, region in [("boto-global", west), ("boto-strong", ohio)]:
+        region.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
+        eventually(f"{table} is a table again", lambda table=table: settled(table), {"ACTIVE"})
+        dynamodb.delete_table(TableName=table)
+
+
 def bad_tables():
     unchecked = client("dynamodb", parameter_validation=False)
     key = {"pk": {"S": "a"}, "n": {"N": "1"}}
@@ -667,7 +715,7 @@ def bad_tables():
     same("and nothing of it is done", "Item" in dynamodb.get_item(
         TableName="boto-table", Key={"pk": {"S": "t"}, "n": {"N": "1"}}), False)
     with refused("an operation that is not built", "NotImplemented", 501):
-        dynamodb.list_global_tables()
+        dynamodb.describe_table_replica_auto_scaling(TableName="boto-table")
     with refused("a service that is not built", "NotImplemented", 501):
         client("snowball").list_jobs()
 
@@ -806,6 +854,62 @@ def keys():
         same("it is the exception NotFoundException", True, True)
 
 
+def read_all(shard, **start):
+    """The records of a shard, from its beginning or from elsewhere to where it has come to or ends."""
+    where = start or {"ShardIteratorType": "TRIM_HORIZON"}
+    iterator = kinesis.get_shard_iterator(StreamName="boto-stream", ShardId=shard, **where)["ShardIterator"]
+    found = []
+    while iterator:
+        answer = kinesis.get_records(ShardIterator=iterator, Limit=50)
+        found += answer["Records"]
+        if not answer["Records"] and not answer["MillisBehindLatest"]:
+            break
+        iterator = answer.get("NextShardIterator")
+    return found
+
+
+def streams():
+    kinesis.create_stream(StreamName="boto-stream", ShardCount=2, Tags={"of": "boto"})
+    quick = {"Delay": 1, "MaxAttempts": 20}
+    kinesis.get_waiter("stream_exists").wait(StreamName="boto-stream", WaiterConfig=quick)
+    arn = kinesis.describe_stream_summary(StreamName="boto-stream")["StreamDescriptionSummary"]["StreamARN"]
+    entries = [{"PartitionKey": f"key-{n % 7}", "Data": f"{n}".encode()} for n in range(100)]
+    answer = kinesis.put_records(StreamARN=arn, Records=entries)
+    same("put_records takes all", (answer["FailedRecordCount"], len(answer["Records"])), (0, 100))
+    shards = [s["ShardId"] for p in kinesis.get_paginator("list_shards").paginate(StreamName="boto-stream") for s in p["Shards"]]
+    records = {shard: read_all(shard) for shard in shards}
+    same("all records are read", sorted(int(r["Data"]) for rs in records.values() for r in rs), list(range(100)))
+    for shard, found in records.items():
+        numbers = [int(r["SequenceNumber"]) for r in found]
+        same(f"sequence numbers rise in {shard}", numbers, sorted(numbers))
+    first = records[shards[0]][0]
+    same("a record's moment is of now", abs(first["ApproximateArrivalTimestamp"].timestamp() - time.time()) < 60, True)
+    same("from a record on", len(read_all(shards[0], ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+         StartingSequenceNumber=first["SequenceNumber"])), len(records[shards[0]]) - 1)
+    with refused("a stream that nobody has", "ResourceNotFoundException", 400, "Stream nobody under account"):
+        kinesis.put_record(StreamName="nobody", PartitionKey="k", Data=b"")
+    with refused("an iterator that is none", "InvalidArgumentException", 400, "Invalid ShardIterator."):
+        kinesis.get_records(ShardIterator="nonsense")
+    made = kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="boto")["Consumer"]["ConsumerARN"]
+    eventually("a consumer is made", lambda: kinesis.describe_stream_consumer(ConsumerARN=made)
+               ["ConsumerDescription"]["ConsumerStatus"], "ACTIVE")
+    pushed = kinesis.subscribe_to_shard(ConsumerARN=made, ShardId=shards[0], StartingPosition={"Type": "TRIM_HORIZON"})
+    for event in pushed["EventStream"]:
+        if event["SubscribeToShardEvent"]["Records"]:
+            same("records are pushed", [r["Data"] for r in event["SubscribeToShardEvent"]["Records"]],
+                 [r["Data"] for r in records[shards[0]]])
+            break
+    pushed["EventStream"].close()
+    kinesis.update_shard_count(StreamName="boto-stream", TargetShardCount=3, ScalingType="UNIFORM_SCALING")
+    kinesis.get_waiter("stream_exists").wait(StreamName="boto-stream", WaiterConfig=quick)
+    eventually("a stream is scaled", lambda: kinesis.describe_stream_summary(StreamName="boto-stream")
+               ["StreamDescriptionSummary"]["OpenShardCount"], 3)
+    with refused("consumers are in the way", "ResourceInUseException", 400):
+        kinesis.delete_stream(StreamName="boto-stream")
+    kinesis.delete_stream(StreamName="boto-stream", EnforceConsumerDeletion=True)
+    kinesis.get_waiter("stream_not_exists").wait(StreamName="boto-stream", WaiterConfig=quick)
+
+
 def bucket_of_a_stack():
     """What a template says of a bucket is what S3 says of it, and saying it again is no change."""
     rule = {"Id": "old", "Status": "Enabled", "Prefix": "old/", "ExpirationInDays": 400,
@@ -897,7 +1001,7 @@ def stacks_stand():
 find_local_names()
 for part in [
     buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, tables,
-    copies_of_tables, roles, functions_run, keys, stacks_stand,
+    copies_of_tables, spread_tables, roles, functions_run, keys, streams, stacks_stand,
     bucket_of_a_stack,
 ]:
     # All parts, or those that are named.

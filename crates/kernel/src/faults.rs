@@ -63,6 +63,29 @@ pub enum Effect {
     /// The region or the zone is gone until the rule is removed. Calls into a dead region are cut, from outside and from
     /// inside, and work that falls due there waits. What stands in a dead zone ends, and nothing new is put there.
     Dead,
+    /// The region and another one do not reach each other until the rule is removed; calls into both go on. What services
+    /// send from one to the other waits.
+    Unlinked {
+        /// The other region.
+        from: String,
+    },
+    /// What services send between the region and another one takes so much longer.
+    Far {
+        /// The other region.
+        from: String,
+        /// Milliseconds.
+        milliseconds: u64,
+    },
+}
+
+impl Effect {
+    /// The region that it puts between itself and another one.
+    fn apart(&self) -> Option<&str> {
+        match self {
+            Self::Unlinked { from } | Self::Far { from, .. } => Some(from),
+            _ => None,
+        }
+    }
 }
 
 /// What is wrong with a rule.
@@ -74,6 +97,9 @@ pub enum BadRule {
     /// It kills something, and does not say what.
     #[error("`dead` goes with a `region` or a `zone`, and with nothing else")]
     Dead,
+    /// It is about what is between regions, and does not say which.
+    #[error("`unlinked` and `far` go with a `region` and the one that it is apart from, and with nothing else")]
+    Apart,
     /// It does something else to a zone.
     #[error("calls go to regions; a `zone` goes with `dead` alone")]
     Zone,
@@ -96,6 +122,15 @@ impl FaultRule {
         if !(0.0..=1.0).contains(&self.probability) {
             return Err(BadRule::Probability);
         }
+        if let Some(from) = self.effect.apart() {
+            let apart = self.region.as_deref().is_some_and(|region| region != from);
+            if narrowed || self.probability < 1.0 || self.zone.is_some() || !apart {
+                return Err(BadRule::Apart);
+            }
+            if !regions::exists(from) {
+                return Err(BadRule::NoRegion(from.to_owned()));
+            }
+        }
         if dead && (narrowed || self.probability < 1.0 || self.region.is_some() == self.zone.is_some()) {
             return Err(BadRule::Dead);
         }
@@ -111,6 +146,17 @@ impl FaultRule {
 
     fn kills_region(&self, region: &str) -> bool {
         matches!(self.effect, Effect::Dead) && self.region.as_deref() == Some(region)
+    }
+
+    /// Whether it is about what is between two regions.
+    fn is_between(&self, one: &str, other: &str) -> bool {
+        let Some(from) = self.effect.apart() else { return false };
+        let ends = (self.region.as_deref(), from);
+        ends == (Some(one), other) || ends == (Some(other), one)
+    }
+
+    fn parts(&self, one: &str, other: &str) -> bool {
+        matches!(self.effect, Effect::Unlinked { .. }) && self.is_between(one, other)
     }
 
     fn kills_zone(&self, zone: &str) -> bool {
@@ -168,6 +214,22 @@ impl Faults {
         self.any(|rule| rule.kills_region(region))
     }
 
+    /// Whether what is sent from one region to another arrives: both are alive, and no rule parts them.
+    pub fn are_linked(&self, one: &str, other: &str) -> bool {
+        !self.any(|rule| rule.kills_region(one) || rule.kills_region(other) || rule.parts(one, other))
+    }
+
+    /// How much longer it takes than it would, to send something from one region to another.
+    pub fn distance(&self, one: &str, other: &str) -> Duration {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        let between = rules.iter().filter(|rule| rule.is_between(one, other));
+        let all = between.filter_map(|rule| match rule.effect {
+            Effect::Far { milliseconds, .. } => Some(milliseconds),
+            _ => None,
+        });
+        Duration::from_millis(all.fold(0, u64::saturating_add))
+    }
+
     /// Whether a zone is dead, or the region it is in.
     pub fn is_dead_zone(&self, zone: &str) -> bool {
         self.any(|rule| rule.kills_zone(zone))
@@ -208,6 +270,8 @@ impl Faults {
                 Effect::Error { code, status, message } => return Err(AwsError::new(code, status, message).into()),
                 Effect::Latency { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
                 Effect::Abort | Effect::Dead => return Err(Failure::Cut),
+                // It is no call that is in its way.
+                Effect::Unlinked { .. } | Effect::Far { .. } => {}
             }
         }
         Ok(())

@@ -63,6 +63,11 @@ pub fn partition(region: &str) -> &'static str {
     }
 }
 
+/// The regions of a partition.
+pub fn all_of(of: &str) -> impl Iterator<Item = &'static str> {
+    REGIONS.iter().map(|(name, _)| *name).filter(move |name| partition(name) == of)
+}
+
 /// The names of a region's zones.
 pub fn zones(region: &str) -> Vec<String> {
     let count = REGIONS.iter().find(|(name, _)| *name == region).map_or(0, |(_, count)| *count);

@@ -115,6 +115,28 @@ impl Error {
         Self::aws("ResourceInUseException", format!("Attempt to change a resource which is still in use: {what}"))
     }
 
+    /// `ResourceInUseException`, as changes to global tables say it.
+    pub fn in_use_plainly(message: &str) -> Self {
+        Self::aws("ResourceInUseException", message)
+    }
+
+    /// `ReplicatedWriteConflictException`: the item is being written in another region.
+    pub fn replicated_write_conflict() -> Self {
+        let message = "One or more items in this request are being modified in another Region.";
+        Self::aws("ReplicatedWriteConflictException", message)
+    }
+
+    /// `GlobalTableNotFoundException`
+    pub fn global_table_not_found(name: &str) -> Self {
+        Self::global_table("", name)
+    }
+
+    /// The same with something said before it.
+    pub fn global_table(before: &str, name: &str) -> Self {
+        let message = format!("{before}Global table with name: '{name}' does not exist.");
+        Self::aws("GlobalTableNotFoundException", message)
+    }
+
     /// `InternalServerError`, which AWS answers where KMS refuses what nobody thought of.
     pub fn internal(message: impl Display) -> Self {
         Self::Aws(Box::new(AwsError::new("InternalServerError", 500, message.to_string())))

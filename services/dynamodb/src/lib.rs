@@ -8,20 +8,24 @@
 //!
 //! The parameters from before there were expressions become the same trees that expressions become (`legacy`), and so do the
 //! conditions and changes of PartiQL statements (`partiql`). Tables go to S3 and come from it in `exports` and [`imports`],
-//! as tasks; [`encryption`] seals rows with keys of KMS.
+//! as tasks; [`encryption`] seals rows with keys of KMS; [`vectors`] are searched for what is most like one.
 //!
-//! Limits: global tables of several regions are not built, and are refused. A table or an index is there when the call that
-//! makes it answers, though the answer says `CREATING` as AWS's does; only a table that is imported takes its time. Indexes
-//! are filled and tables restored in one transaction, which holds up other writers.
+//! Tables of several regions hold the same items by what is in [`global`].
+//!
+//! Limits: a table or an index is there when the call that makes it answers, though the answer says `CREATING` as AWS's does;
+//! only a table that is imported, and a replica, takes its time. Indexes are filled and tables restored in one transaction,
+//! which holds up other writers.
 
 pub mod api;
 pub mod capacity;
 mod cfn;
 pub mod compact;
+pub mod destinations;
 pub mod encryption;
 pub mod error;
 mod exports;
 pub mod expression;
+pub mod global;
 pub mod imports;
 pub mod insights;
 pub mod ion;
@@ -38,10 +42,12 @@ pub mod policies;
 mod request;
 pub mod rows;
 pub mod streams;
+mod sweep;
 pub mod table;
 mod tables;
 pub mod throughput;
 pub mod value;
+pub mod vectors;
 mod violations;
 
 use rows::Descriptions;
@@ -59,8 +65,12 @@ pub struct DynamoDb {
     looked: std::sync::atomic::AtomicBool,
     /// How far their throughput is used up.
     throughput: Throughput,
+    /// What is being delivered to streams of Kinesis.
+    pumps: destinations::Pumps,
     /// Whether any of them has a policy.
     policies: policies::Any,
+    /// What is being written to strongly consistent tables.
+    in_flight: global::InFlight,
 }
 
 impl DynamoDb {

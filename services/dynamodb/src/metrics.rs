@@ -56,6 +56,13 @@ pub(crate) fn returned(cx: &Cx, table: &Table, operation: &str, items: usize) {
     count(cx, "ReturnedItemCount", &[("TableName", &table.name), ("Operation", operation)], items);
 }
 
+/// How many bytes of a vector index a search looked at.
+pub(crate) fn searched(cx: &Cx, table: &Table, index: &str, bytes: usize) {
+    let bytes = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
+    let dimensions = [("TableName", table.name.as_str()), ("VectorIndexName", index)];
+    observe(cx, "VectorSearchRequestBytes", "Bytes", &dimensions, bytes);
+}
+
 /// That so many items have expired.
 pub(crate) fn expired(cx: &Cx, table: &Table, items: usize) {
     if items > 0 {
@@ -71,6 +78,18 @@ pub(crate) fn streamed(cx: &Cx, (table, label): (&str, &str), records: usize, by
     count(cx, "ReturnedRecordsCount", &dimensions, float(records));
     observe(cx, "ReturnedBytes", "Bytes", &dimensions, float(bytes));
     observe(cx, "SuccessfulRequestLatency", "Milliseconds", &dimensions, took.as_secs_f64() * 1000.0);
+}
+
+/// That a write was brought to a region, so many milliseconds after it was made.
+pub(crate) fn replicated(cx: &Cx, table: &Table, region: &str, took: i64) {
+    let took = f64::from(u32::try_from(took.max(0)).unwrap_or(u32::MAX));
+    let dimensions = [("TableName", table.name.as_str()), ("ReceivingRegion", region)];
+    observe(cx, "ReplicationLatency", "Milliseconds", &dimensions, took);
+}
+
+/// What a write that was brought to a region is billed there.
+pub(crate) fn replicated_units(there: &Cx, units: f64) {
+    there.meter("dynamodb", "ReplicatedWriteRequestUnits", units);
 }
 
 /// That a new index was filled, with so many units of writing.

@@ -25,6 +25,7 @@ pub(crate) const DATA: &[&str] = &[
     "PutItem",
     "Query",
     "Scan",
+    "SearchVectors",
     "TransactGetItems",
     "TransactWriteItems",
     "UpdateItem",
@@ -47,13 +48,21 @@ impl Service for DynamoDb {
             Ok(any) => any && self.data_events().contains(&name),
             Err(error) => return Box::pin(async move { Err(error.into()) }),
         };
+        let strong = match self.has_strong(cx) {
+            Ok(any) => any && self.data_events().contains(&name),
+            Err(error) => return Box::pin(async move { Err(error.into()) }),
+        };
         let counted = Counted::of(name, &input);
-        if counted.is_none() && elsewhere.is_none() && !sealed {
+        if counted.is_none() && elsewhere.is_none() && !sealed && !strong {
             return api::call(self, cx, operation, input);
         }
         Box::pin(async move {
             let cx = elsewhere.as_ref().unwrap_or(cx);
             let opened = if sealed { self.open_all(cx, &input).await } else { Ok(()) };
+            let opened = match opened {
+                Ok(()) if strong => self.make_ready(cx, name, &input).await,
+                opened => opened,
+            };
             let result = match opened {
                 Ok(()) => api::call(self, cx, operation, input).await,
                 Err(error) => Err(error.into()),
@@ -71,6 +80,9 @@ impl Service for DynamoDb {
 
     fn start(&self, kernel: &Kernel) {
         kernel.spawn(metrics::tell(kernel.clone()));
+        if let Err(error) = self.pumps.begin_all(kernel) {
+            tracing::error!(error = &error as &dyn std::error::Error, "writes are not delivered to streams of Kinesis");
+        }
     }
 
     fn data_events(&self) -> &'static [&'static str] {
@@ -99,6 +111,12 @@ api::operations! {
     BatchExecuteStatement => Ok(self.execute_batch(cx, input).await?),
     BatchGetItem => Ok(self.batch_get(cx, input)?),
     BatchWriteItem => Ok(self.batch_write(cx, input).await?),
+    CreateGlobalTable => Ok(self.create_legacy(input)?),
+    DescribeGlobalTable => Ok(self.describe_legacy(&input.global_table_name)?),
+    DescribeGlobalTableSettings => Ok(self.describe_legacy_settings(&input.global_table_name)?),
+    ListGlobalTables => Ok(self.list_legacy(input)?),
+    UpdateGlobalTable => Ok(self.update_legacy(input)?),
+    UpdateGlobalTableSettings => Ok(self.update_legacy_settings(&input.global_table_name)?),
     CreateBackup => Ok(self.back_up(cx, input).await?),
     CreateTable => Ok(self.create(cx, input).await?),
     DeleteBackup => Ok(DynamoDb::delete_backup(self, cx, &input.backup_arn).await?),
@@ -111,6 +129,8 @@ api::operations! {
     DescribeEndpoints => Ok(describe::endpoints(cx)),
     DescribeKinesisStreamingDestination => Ok(self.describe_destinations(cx, &input.table_name)?),
     DescribeLimits => Ok(describe::limits()),
+    DisableKinesisStreamingDestination => Ok(self.disable_destination(cx, input).await?),
+    EnableKinesisStreamingDestination => Ok(self.enable_destination(cx, input).await?),
     DescribeTable => Ok(self.describe(cx, &input.table_name)?),
     DescribeTimeToLive => Ok(self.describe_ttl(cx, &input.table_name)?),
     ExecuteStatement => Ok(self.execute(cx, input).await?),
@@ -133,6 +153,7 @@ api::operations! {
     RestoreTableFromBackup => Ok(self.restore_backup(cx, input).await?),
     RestoreTableToPointInTime => Ok(self.restore_moment(cx, input).await?),
     Scan => Ok(self.look_through(cx, input)?),
+    SearchVectors => Ok(self.search_vectors(cx, input)?),
     TagResource => Ok(self.tag(cx, input).await?),
     TransactGetItems => Ok(self.transact_get(cx, input)?),
     TransactWriteItems => Ok(self.transact_write(cx, input).await?),
@@ -140,6 +161,7 @@ api::operations! {
     UpdateContinuousBackups => Ok(self.update_recovery(cx, input).await?),
     UpdateContributorInsights => Ok(self.update_insights(cx, input).await?),
     UpdateItem => Ok(self.update(cx, input).await?),
+    UpdateKinesisStreamingDestination => Ok(self.update_destination(cx, input).await?),
     UpdateTable => Ok(self.change_table(cx, input).await?),
     UpdateTimeToLive => Ok(self.update_ttl(cx, input).await?),
 }

@@ -17,8 +17,10 @@ use crate::streams::store;
 use crate::table::Table;
 use crate::value::AttributeValue;
 use std::sync::Arc;
+use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::PrincipalKind;
 use undercast_kernel::{Access, Cx};
+use undercast_store::is_account;
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
@@ -37,6 +39,10 @@ pub(crate) fn access(
         let mut all = vec![on_table(service, cx, name, input, None)?];
         if input.text("ResourcePolicy").is_some() {
             all.push(on_table(service, cx, "PutResourcePolicy", input, None)?);
+        }
+        all.extend(on_replicas(cx, input)?);
+        if let Some(source) = input.text("GlobalTableSourceArn") {
+            all.push(on_source(service, cx, source)?);
         }
         return Ok(all);
     }
@@ -91,8 +97,58 @@ pub(crate) fn access(
     Ok(vec![Access::new(format!("dynamodb:{name}"), job_resource(cx, input).unwrap_or("*".to_owned()))])
 }
 
-/// What a call on exports or imports is about, where it is about one of them or about a table.
+/// What whoever adds a replica may do in its region: DynamoDB makes and fills it with the rights of the caller.
+const OF_NEW_REPLICA: [&str; 9] = [
+    "CreateTable",
+    "CreateTableReplica",
+    "BatchWriteItem",
+    "DeleteItem",
+    "GetItem",
+    "PutItem",
+    "Query",
+    "Scan",
+    "UpdateItem",
+];
+
+/// The permissions that changes to replicas and witnesses need in their regions.
+///
+/// Source: "Using IAM with global tables" in the developer guide.
+fn on_replicas(cx: &Cx, input: &Fields) -> Result<Vec<Access>> {
+    const LISTS: [(&str, &[&str], &[&str], &[&str]); 2] = [
+        ("ReplicaUpdates", &OF_NEW_REPLICA, &["UpdateTable"], &["DeleteTable", "DeleteTableReplica"]),
+        ("GlobalTableWitnessUpdates", &["CreateGlobalTableWitness"], &[], &["DeleteGlobalTableWitness"]),
+    ];
+    let mut all = Vec::new();
+    for (list, made, changed, gone) in LISTS {
+        let Some(Value::List(updates)) = input.get(list) else { continue };
+        let name = table_name(cx, input.text("TableName").unwrap_or(""))?;
+        for update in updates.iter().filter_map(Value::as_fields) {
+            for (member, actions) in [("Create", made), ("Update", changed), ("Delete", gone)] {
+                let of = update.get(member).and_then(Value::as_fields);
+                let Some(region) = of.and_then(|of| of.text("RegionName")) else { continue };
+                let arn = table_arn(&cx.elsewhere(cx.account(), region), name);
+                all.extend(actions.iter().map(|action| Access::new(format!("dynamodb:{action}"), arn.as_str())));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whoever makes a replica of a table of another account needs its leave.
+fn on_source(service: &DynamoDb, cx: &Cx, source: &str) -> Result<Access> {
+    let access = Access::new("dynamodb:AssociateTableReplica", source);
+    let Some(arn) = Arn::parse(source).filter(|arn| is_account(&arn.account)) else { return Ok(access) };
+    let there = cx.elsewhere(&arn.account, &arn.region);
+    let name = source.rsplit('/').next().unwrap_or_default();
+    let known = service.descriptions.any(&there.read(), scope(&there), name)?;
+    of_table(&there, access, source, known.as_deref())
+}
+
+/// What a call on exports, imports or global tables is about, where it is about one of them or about a table.
 fn job_resource(cx: &Cx, input: &Fields) -> Option<String> {
+    if let Some(table) = input.text("GlobalTableName") {
+        return Some(cx.global_arn("dynamodb", &format!("global-table/{table}")));
+    }
     let given = ["ExportArn", "ImportArn", "TableArn"].iter().find_map(|member| input.text(member));
     let table = || input.get("TableCreationParameters").and_then(|of| of.text("TableName"));
     given.map(ToOwned::to_owned).or_else(|| table().map(|name| table_arn(cx, name)))
@@ -192,7 +248,8 @@ fn on_table(
             access.context.set_many("dynamodb:LeadingKeys", keys);
         }
     }
-    let attributes = attributes(input);
+    // Searches of vectors know nothing of what policies say of attributes.
+    let attributes = if action == "SearchVectors" { Vec::new() } else { attributes(input) };
     if !attributes.is_empty() {
         access.context.set_many("dynamodb:Attributes", attributes);
     }

@@ -6,12 +6,15 @@
 
 use crate::capacity::index_units;
 use crate::compact::{self, ItemRef, MapRef, ValueRef};
+use crate::destinations::Destinations;
 use crate::encryption::{self, Attached, Ring};
 use crate::error::Result;
+use crate::global::stamps::{self, Stamp};
 use crate::key::slot;
 use crate::streams::store as streams;
 use crate::table::{BASE, Index, IndexProjection, Table};
 use crate::value::Item;
+use crate::vectors;
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -19,9 +22,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 use undercast_store::{Order, Page, Part, PartDecode, Read, Remembered, Tx, prefix_end};
 
+pub use crate::sweep::{Sweep, sweep};
+
 pub(crate) const TABLES: &str = "dynamodb.tables";
 pub(crate) const ITEMS: &str = "dynamodb.items";
-const COUNTS: &str = "dynamodb.counts";
+pub(crate) const COUNTS: &str = "dynamodb.counts";
 
 /// The number under which expiry times are kept.
 pub(crate) const EXPIRY: u16 = u16::MAX;
@@ -63,13 +68,13 @@ impl Scope<'_> {
     }
 
     /// The beginning of the keys of the rows of a table or of one of its indexes.
-    fn space(&self, table: &str, number: u16) -> Vec<u8> {
+    pub(crate) fn space(&self, table: &str, number: u16) -> Vec<u8> {
         let mut key = self.rows(ITEMS, table);
         key.extend_from_slice(&number.to_be_bytes());
         key
     }
 
-    fn counts_key(&self, table: &str, number: u16) -> Vec<u8> {
+    pub(crate) fn counts_key(&self, table: &str, number: u16) -> Vec<u8> {
         let mut key = self.rows(COUNTS, table);
         key.extend_from_slice(&number.to_be_bytes());
         key
@@ -89,7 +94,7 @@ impl Descriptions {
     /// # Errors
     /// When the store fails or the description cannot be read.
     pub fn get(&self, from: &(impl Read + ?Sized), scope: Scope<'_>, name: &str) -> Result<Option<Arc<Table>>> {
-        Ok(self.any(from, scope, name)?.filter(|table| !table.importing))
+        Ok(self.any(from, scope, name)?.filter(|table| table.is_there()))
     }
 
     /// The same, though it may still be being made.
@@ -188,7 +193,33 @@ pub fn counts(from: &(impl Read + ?Sized), scope: Scope<'_>, table: &Table, numb
     })
 }
 
-fn count(
+/// Puts a row of an index.
+///
+/// # Errors
+/// When the key of its table is not at hand.
+pub(crate) fn put_row(
+    tx: &mut Tx<'_>,
+    scope: Scope<'_>,
+    table: &Table,
+    number: u16,
+    place: &[u8],
+    row: Bytes,
+) -> Result<()> {
+    let key = [scope.space(&table.id, number).as_slice(), place].concat();
+    tx.put(key, sealed(table, number, place, row)?);
+    Ok(())
+}
+
+/// Deletes a row of an index.
+pub(crate) fn delete_row(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, number: u16, place: &[u8]) {
+    tx.delete([scope.space(&table.id, number).as_slice(), place].concat());
+}
+
+/// Counts what became of a row, by its sizes before and after.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn count(
     tx: &mut Tx<'_>,
     scope: Scope<'_>,
     table: &Table,
@@ -251,6 +282,8 @@ pub struct Written {
     pub indexes: Vec<IndexWrite>,
     /// When the item expires, in seconds since 1970, if the write has changed that.
     pub expires: Option<u64>,
+    /// The stamp that the item of a replica got.
+    pub stamp: Option<Stamp>,
 }
 
 /// A change in an index.
@@ -281,6 +314,8 @@ pub struct Change<'a> {
     pub at: i64,
     /// Whether the item expires, instead of being written by a caller.
     pub expired: bool,
+    /// When and where it was written first, if that was in another region.
+    pub origin: Option<Stamp>,
 }
 
 /// Carries out a write in the table, in its indexes, in the expiry times, in the counts and in the stream.
@@ -290,20 +325,27 @@ pub struct Change<'a> {
 pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'_>) -> Result<Written> {
     let old = change.old.as_deref().map(ItemRef::open).transpose()?;
     let new = change.new.as_deref().map(ItemRef::open).transpose()?;
-    let mut key = scope.space(&table.id, BASE);
-    key.extend_from_slice(change.place);
+    let stamp = match &table.replica {
+        // What is told of something that never got here leaves its stamp, so that nothing older comes after it.
+        Some(replica) if new.is_some() || old.is_some() || change.origin.is_some() => {
+            Some(stamps::stamp(tx, scope, table, replica.strong, change)?)
+        }
+        _ => None,
+    };
+    let mut written = Written { stamp, ..Written::default() };
+    let key = [scope.space(&table.id, BASE).as_slice(), change.place].concat();
     match &change.new {
         Some(bytes) => tx.put(key, sealed(table, BASE, change.place, bytes.clone())?),
         None if change.old.is_some() => tx.delete(key),
-        None => return Ok(Written::default()),
+        None => return Ok(written),
     }
     count(tx, scope, table, BASE, old.map(ItemRef::size), new.map(ItemRef::size))?;
-    let mut written = Written::default();
     for index in table.indexes() {
         let before = IndexRow::of(table, index, change.old.as_ref().zip(old), change.place)?;
         let after = IndexRow::of(table, index, change.new.as_ref().zip(new), change.place)?;
         written.indexes.extend(write_index(tx, scope, table, index, before.as_ref(), after.as_ref())?);
     }
+    vectors::write(tx, scope, table, change.place, (old, new))?;
     if let Some(attribute) = &table.ttl {
         let (before, after) = (expiry(attribute, old)?, expiry(attribute, new)?);
         write_expiry(tx, scope, table, change.place, before, after);
@@ -314,6 +356,9 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
     }
     if let Some(recovery) = &table.recovery {
         streams::append(tx, scope, table, &recovery.history, change)?;
+    }
+    if let Some(feed) = table.destinations.as_ref().and_then(Destinations::feed) {
+        streams::append(tx, scope, table, feed, change)?;
     }
     Ok(written)
 }
@@ -417,7 +462,7 @@ fn write_expiry(
     }
 }
 
-/// The places of up to `limit` items whose time lies between `from` and `until`, in seconds since 1970, the longest
+/// The times and the places of up to `limit` items whose time lies between `from` and `until`, in seconds since 1970, the longest
 /// expired first.
 ///
 /// # Errors
@@ -429,12 +474,16 @@ pub fn expired(
     from: u64,
     until: u64,
     limit: usize,
-) -> Result<Vec<Vec<u8>>> {
+) -> Result<Vec<(u64, Vec<u8>)>> {
     let space = scope.space(&table.id, EXPIRY);
     let bound = |seconds: u64| [space.as_slice(), &seconds.to_be_bytes()].concat();
     let page = Page { start: bound(from), end: Some(bound(until)), order: Order::Ascending, limit };
     let found = read.scan(&page)?;
-    Ok(found.into_iter().filter_map(|(key, _)| key.get(space.len() + 8..).map(<[u8]>::to_vec)).collect())
+    let part = |key: &[u8]| {
+        let (seconds, place) = key.get(space.len()..)?.split_first_chunk::<8>()?;
+        Some((u64::from_be_bytes(*seconds), place.to_vec()))
+    };
+    Ok(found.into_iter().filter_map(|(key, _)| part(&key)).collect())
 }
 
 /// When the next item expires, in seconds since 1970.
@@ -557,38 +606,6 @@ pub enum Backfill<'a> {
     Index(&'a Index),
     /// The expiry times by this attribute.
     Expiry(&'a str),
-}
-
-/// Deletes up to `limit` rows of a deleted table, or of one of its deleted parts; says whether there may be more.
-///
-/// # Errors
-/// When the store fails.
-pub fn sweep(tx: &mut Tx<'_>, scope: Scope<'_>, table: &str, part: Sweep, limit: usize) -> Result<bool> {
-    let (prefix, counts) = match part {
-        Sweep::Table => (scope.rows(ITEMS, table), Some(scope.rows(COUNTS, table))),
-        Sweep::Index(number) => (scope.space(table, number), Some(scope.counts_key(table, number))),
-        Sweep::Expiry => (scope.space(table, EXPIRY), None),
-    };
-    let mut keys = tx.scan(&Page { end: prefix_end(&prefix), start: prefix, order: Order::Ascending, limit })?;
-    let more = keys.len() >= limit;
-    if let Some(counts) = counts
-        && !more
-    {
-        keys.extend(tx.scan(&Page { end: prefix_end(&counts), start: counts, order: Order::Ascending, limit })?);
-    }
-    keys.into_iter().for_each(|(key, _)| tx.delete(key.to_vec()));
-    Ok(more)
-}
-
-/// What [`sweep`] deletes the rows of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sweep {
-    /// A whole table.
-    Table,
-    /// An index, by its number.
-    Index(u16),
-    /// The expiry times.
-    Expiry,
 }
 
 const TAGS: &str = "dynamodb.tags";

@@ -1,16 +1,19 @@
 //! What is kept of a table: its keys, its indexes, its settings.
 
 use crate::compact::{Corrupt, MapRef, ValueRef};
+use crate::destinations::Destinations;
 use crate::encryption::{Attached, Encryption, Keys};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
 use crate::expression::update::{Action, Update};
+use crate::global::{Replica, Standing};
 use crate::insights::Insights;
 use crate::key::{KeyValue, MAX_PARTITION_KEY, MAX_SORT_KEY, encode_key, encode_keys};
 use crate::policies::ResourcePolicy;
 use crate::streams::store::Latest;
 use crate::throughput::Allowance;
 use crate::value::{AttributeValue, Item, Type};
+use crate::vectors::VectorIndex;
 use minicbor::{Decode, Encode};
 
 /// A table.
@@ -82,6 +85,21 @@ pub struct Table {
     /// Whether its keys are counted.
     #[n(22)]
     pub insights: Option<Insights>,
+    /// Its place in a global table, if it is a replica of one.
+    #[n(23)]
+    pub replica: Option<Replica>,
+    /// `GlobalTableSettingsReplicationMode`, where it was said: whether its settings are those of replicas in other accounts.
+    #[n(24)]
+    pub follows: Option<bool>,
+    /// Whether it refuses to leave its global table, where that was said.
+    #[n(25)]
+    pub stays: Option<bool>,
+    /// Indexes of vectors.
+    #[cbor(n(40), default)]
+    pub vectors: Vec<VectorIndex>,
+    /// The streams of Kinesis to which its writes go.
+    #[n(26)]
+    pub destinations: Option<Destinations>,
 }
 
 /// The history of a table.
@@ -258,6 +276,17 @@ impl PrimaryKey {
 pub(crate) const MISMATCH: &str = "The provided key element does not match the schema";
 
 impl Table {
+    /// Whether it holds items for others to read.
+    pub fn is_there(&self) -> bool {
+        !self.importing && !self.comes_or_goes()
+    }
+
+    /// Whether it is a replica that is being made or taken away.
+    pub fn comes_or_goes(&self) -> bool {
+        let standing = self.replica.as_ref().map(|replica| replica.standing);
+        matches!(standing, Some(Standing::Creating | Standing::Deleting))
+    }
+
     /// What its rows are sealed with.
     pub fn keys(&self) -> Keys<'_> {
         let encryption = self.encryption.as_ref();

@@ -135,13 +135,15 @@ async fn a_global_table_of_one_region_is_a_table() {
     let kept = &kept["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"];
     assert_eq!(kept["PointInTimeRecoveryStatus"], "ENABLED");
     for refused in [
-        json!([replica, {"Region": "eu-west-1"}]),
-        json!([{"Region": "eu-west-1"}]),
         json!([{"Region": "us-east-1", "KinesisStreamSpecification": {"StreamArn": "arn"}}]),
+        json!([{"Region": "us-east-1", "ReplicaStreamSpecification": {"Tags": []}}]),
+        json!([{"Region": "us-east-1", "GlobalSecondaryIndexes": [{"IndexName": "by-kind", "ReadProvisionedThroughputSettings": {}}]}]),
     ] {
         let error = kind.create(&cx, &request(properties(&with(refused)))).await.unwrap_err();
         assert!(error.to_string().contains("dynamodb"), "{error}");
     }
+    let elsewhere = kind.create(&cx, &request(properties(&with(json!([{"Region": "eu-west-1"}]))))).await.unwrap_err();
+    assert!(elsewhere.to_string().contains("must contain an entry for the current region"), "{elsewhere}");
     assert_eq!(cloud.ok("ListTables", json!({})).await["TableNames"], json!([made.id]));
 }
 
@@ -284,4 +286,182 @@ async fn a_template_sets_throughput_policies_and_insights() {
     kind.update(&cx, &made.id, &properties(&third), &request(properties(&fourth))).await.unwrap();
     assert_eq!(describe().await["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["ReadCapacityUnits"], 5);
     assert_eq!(counted(Some("by-a")).await[0], "ENABLED", "it is the same index");
+}
+
+/// A template of a global table with these replicas.
+fn global(replicas: Json) -> Json {
+    let mut wanted = indexed(&["kind"]);
+    wanted["Replicas"] = replicas;
+    wanted["StreamSpecification"] = json!({"StreamViewType": "NEW_AND_OLD_IMAGES"});
+    wanted["TimeToLiveSpecification"] = json!({"AttributeName": "until", "Enabled": true});
+    wanted["ReadOnDemandThroughputSettings"] = json!({"MaxReadRequestUnits": 20});
+    wanted["WriteOnDemandThroughputSettings"] = json!({"MaxWriteRequestUnits": 30});
+    wanted
+}
+
+#[tokio::test]
+async fn a_template_makes_changes_and_removes_replicas() {
+    let cloud = undercast_testkit::Cloud::start(crate::cloud::whole()).await;
+    let at = |region: &str| {
+        let mut client = cloud.client();
+        client.region = region.to_owned();
+        client
+    };
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    let kind = DynamoDb::default().resource_types().remove(1);
+    let policy = |action: &str| {
+        json!({"PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+            "Principal": {"AWS": "111111111111"}, "Action": action, "Resource": "*"}]}})
+    };
+    let west = json!({"Region": "us-west-2", "TableClass": "STANDARD_INFREQUENT_ACCESS", "DeletionProtectionEnabled": true,
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
+        "ContributorInsightsSpecification": {"Enabled": true}, "ResourcePolicy": policy("dynamodb:GetItem"),
+        "ReadOnDemandThroughputSettings": {"MaxReadRequestUnits": 10},
+        "ReplicaStreamSpecification": {"ResourcePolicy": policy("dynamodb:GetRecords")},
+        "GlobalSecondaryIndexes": [{"IndexName": "by-kind", "ContributorInsightsSpecification": {"Enabled": true},
+            "ReadOnDemandThroughputSettings": {"MaxReadRequestUnits": 5}}],
+        "Tags": [{"Key": "where", "Value": "west"}]});
+    let first = properties(&global(json!([{"Region": "us-east-1"}, west])));
+    let made = kind.create(&cx, &request(first.clone())).await.unwrap();
+    for attribute in ["Arn", "StreamArn", "TableId"] {
+        assert!(made.attributes[attribute].is_string(), "{attribute}");
+    }
+    let ask = async |region: &str, operation: &str, input: Json| at(region).call("dynamodb", operation, input).await;
+    let name = json!({"TableName": made.id});
+    let describe = async |region: &str| ask(region, "DescribeTable", name.clone()).await.ok()["Table"].take();
+    let there = describe("us-west-2").await;
+    assert_eq!(there["TableClassSummary"]["TableClass"], "STANDARD_INFREQUENT_ACCESS");
+    assert_eq!(there["DeletionProtectionEnabled"], true);
+    assert_eq!(there["OnDemandThroughput"], json!({"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 30}));
+    assert_eq!(there["GlobalSecondaryIndexes"][0]["OnDemandThroughput"]["MaxReadRequestUnits"], 5);
+    let here = describe("us-east-1").await;
+    assert_eq!(here["OnDemandThroughput"], json!({"MaxReadRequestUnits": 20, "MaxWriteRequestUnits": 30}));
+    assert_eq!(here["Replicas"][0]["ReplicaStatus"], "ACTIVE");
+    let ttl = ask("us-west-2", "DescribeTimeToLive", name.clone()).await.ok();
+    assert_eq!(ttl["TimeToLiveDescription"]["AttributeName"], "until");
+    let kept = ask("us-west-2", "DescribeContinuousBackups", name.clone()).await.ok();
+    let kept = &kept["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"];
+    assert_eq!(kept, "ENABLED");
+    for index in [None, Some("by-kind")] {
+        let mut input = name.clone();
+        input.as_object_mut().unwrap().extend(index.map(|index| ("IndexName".to_owned(), json!(index))));
+        let counted = ask("us-west-2", "DescribeContributorInsights", input).await.ok();
+        assert_eq!(counted["ContributorInsightsStatus"], "ENABLED");
+    }
+    for arn in ["TableArn", "LatestStreamArn"] {
+        let found = ask("us-west-2", "GetResourcePolicy", json!({"ResourceArn": there[arn]})).await.ok();
+        assert!(found["Policy"].as_str().unwrap().contains("111111111111"));
+    }
+    let tags = ask("us-west-2", "ListTagsOfResource", json!({"ResourceArn": there["TableArn"]})).await.ok();
+    assert_eq!(tags["Tags"], json!([{"Key": "stack", "Value": "shop"}, {"Key": "where", "Value": "west"}]));
+
+    // The second is left as it is made, the third comes.
+    let mut second = global(json!([{"Region": "us-east-1"}, {"Region": "us-west-2"}, {"Region": "eu-west-1"}]));
+    second["ReadOnDemandThroughputSettings"] = json!({"MaxReadRequestUnits": 25});
+    let second = properties(&second);
+    let updated = kind.update(&cx, &made.id, &first, &request(second.clone())).await.unwrap();
+    let Updated::InPlace(updated) = updated else { panic!("the table was replaced") };
+    assert_eq!(updated.attributes["TableId"], made.attributes["TableId"]);
+    let there = describe("us-west-2").await;
+    assert_eq!(
+        (&there["DeletionProtectionEnabled"], &there["TableClassSummary"]["TableClass"]),
+        (&json!(false), &json!("STANDARD"))
+    );
+    assert_eq!(there["OnDemandThroughput"]["MaxReadRequestUnits"], 25);
+    assert!(there["GlobalSecondaryIndexes"][0].get("OnDemandThroughput").is_none());
+    let policy = ask("us-west-2", "GetResourcePolicy", json!({"ResourceArn": there["TableArn"]})).await;
+    assert_eq!(policy.code(), "PolicyNotFoundException");
+    assert_eq!(describe("eu-west-1").await["TableStatus"], "ACTIVE");
+
+    let third = properties(&global(json!([{"Region": "us-east-1"}, {"Region": "eu-west-1"}])));
+    kind.update(&cx, &made.id, &second, &request(third.clone())).await.unwrap();
+    assert_eq!(ask("us-west-2", "DescribeTable", name.clone()).await.code(), "ResourceNotFoundException");
+    kind.delete(&cx, &made.id, &third).await.unwrap();
+    for region in ["us-east-1", "eu-west-1"] {
+        assert_eq!(ask(region, "DescribeTable", name.clone()).await.code(), "ResourceNotFoundException");
+    }
+    kind.delete(&cx, &made.id, &third).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_template_makes_a_strongly_consistent_table() {
+    let cloud = undercast_testkit::Cloud::start(crate::cloud::whole()).await;
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    let kind = DynamoDb::default().resource_types().remove(1);
+    let mut strong = indexed(&[]);
+    strong["Replicas"] = json!([{"Region": "us-east-1"}, {"Region": "us-east-2"}]);
+    strong["MultiRegionConsistency"] = json!("STRONG");
+    strong["GlobalTableWitnesses"] = json!([{"Region": "us-west-2"}]);
+    let strong = properties(&strong);
+    let made = kind.create(&cx, &request(strong.clone())).await.unwrap();
+    let describe = async || {
+        let shown = cloud.client().call("dynamodb", "DescribeTable", json!({"TableName": made.id})).await.ok();
+        shown["Table"].clone()
+    };
+    let shown = describe().await;
+    assert_eq!(shown["MultiRegionConsistency"], "STRONG");
+    assert_eq!(shown["GlobalTableWitnesses"], json!([{"RegionName": "us-west-2", "WitnessStatus": "ACTIVE"}]));
+    // A stream is set in each region.
+    let mut streamed = strong.clone();
+    streamed.insert("StreamSpecification".to_owned(), json!({"StreamViewType": "KEYS_ONLY"}));
+    kind.update(&cx, &made.id, &strong, &request(streamed.clone())).await.unwrap();
+    let mut ohio = cloud.client();
+    ohio.region = "us-east-2".to_owned();
+    let there = ohio.call("dynamodb", "DescribeTable", json!({"TableName": made.id})).await.ok();
+    assert_eq!(there["Table"]["StreamSpecification"]["StreamViewType"], "KEYS_ONLY");
+    let mut eventual = strong.clone();
+    eventual.remove("MultiRegionConsistency");
+    eventual.remove("GlobalTableWitnesses");
+    let error = kind.update(&cx, &made.id, &streamed, &request(eventual)).await.unwrap_err();
+    assert!(error.to_string().contains("MultiRegionConsistency parameter is unsupported"), "{error}");
+    let mut alone = strong.clone();
+    alone.insert("Replicas".to_owned(), json!([{"Region": "us-east-1"}]));
+    kind.update(&cx, &made.id, &strong, &request(alone.clone())).await.unwrap();
+    assert!(describe().await.get("MultiRegionConsistency").is_none());
+    kind.update(&cx, &made.id, &alone, &request(strong.clone())).await.unwrap();
+    kind.delete(&cx, &made.id, &strong).await.unwrap();
+    // What cannot be made whole leaves nothing.
+    let mut refused = strong.clone();
+    refused.insert("GlobalTableWitnesses".to_owned(), json!([{"Region": "us-west-1"}]));
+    kind.create(&cx, &request(refused)).await.unwrap_err();
+    let listed = cloud.client().call("dynamodb", "ListTables", json!({})).await.ok();
+    assert_eq!(listed["TableNames"], json!([]));
+}
+
+#[tokio::test]
+async fn a_template_makes_a_replica_of_a_table_of_another_account() {
+    let cloud = undercast_testkit::Cloud::start(crate::cloud::whole()).await;
+    let client = cloud.client();
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "replication.dynamodb.amazonaws.com"}, "Resource": "*",
+         "Action": ["dynamodb:ReadDataForReplication", "dynamodb:WriteDataForReplication", "dynamodb:ReplicateSettings"]},
+        {"Effect": "Allow", "Principal": {"AWS": "111111111111"}, "Resource": "*", "Action": "dynamodb:AssociateTableReplica"}]});
+    let mut source = table("shared", "pk:S", "");
+    source["ResourcePolicy"] = json!(policy.to_string());
+    let made = client.call("dynamodb", "CreateTable", source).await.ok();
+    let cx = cloud.kernel.cx_for("111111111111", "us-west-2");
+    let kind = DynamoDb::default().resource_types().remove(1);
+    let wanted =
+        properties(&json!({"TableName": "shared", "GlobalTableSourceArn": made["TableDescription"]["TableArn"],
+        "Replicas": [{"Region": "us-west-2", "GlobalTableSettingsReplicationMode": "ENABLED",
+            "ResourcePolicy": {"PolicyDocument": policy}}]}));
+    let replica = kind.create(&cx, &request(wanted.clone())).await.unwrap();
+    assert_eq!(replica.attributes["Arn"], "arn:aws:dynamodb:us-west-2:111111111111:table/shared");
+    let shown = client.call("dynamodb", "DescribeTable", json!({"TableName": "shared"})).await.ok();
+    assert_eq!(shown["Table"]["Replicas"][0]["ReplicaStatus"], "ACTIVE");
+    let mut now = wanted.clone();
+    now["Replicas"][0]["GlobalTableSettingsReplicationMode"] = json!("DISABLED");
+    kind.update(&cx, &replica.id, &wanted, &request(now.clone())).await.unwrap();
+    let shown = client.call("dynamodb", "DescribeTable", json!({"TableName": "shared"})).await.ok();
+    assert_eq!(shown["Table"]["Replicas"][0]["GlobalTableSettingsReplicationMode"], "DISABLED");
+    let mut another = now.clone();
+    another.insert("GlobalTableSourceArn".to_owned(), json!("arn:aws:dynamodb:us-east-1:000000000000:table/other"));
+    kind.update(&cx, &replica.id, &now, &request(another)).await.unwrap_err();
+    kind.delete(&cx, &replica.id, &now).await.unwrap();
+    while client.call("dynamodb", "DescribeTable", json!({"TableName": "shared"})).await.ok()["Table"]
+        .get("Replicas")
+        .is_some()
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }

@@ -116,6 +116,24 @@ impl Cloud {
         }
     }
 
+    /// The same cloud as it is seen in another region.
+    pub(crate) fn at(&self, region: &str) -> Self {
+        let cx = self.kernel.cx_for("000000000000", region);
+        Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
+    }
+
+    /// The same cloud as another account's root user sees it in a region.
+    pub(crate) fn of_account(&self, account: &str, region: &str) -> Self {
+        let cx = self.kernel.cx_for(account, region);
+        Self { kernel: self.kernel.clone(), cx, files: std::path::PathBuf::new() }
+    }
+
+    /// Parts two regions.
+    pub(crate) fn unlink(&self, one: &str, other: &str) {
+        let rule = json!({"id": format!("{one} {other}"), "region": one, "effect": {"unlinked": {"from": other}}});
+        self.kernel.faults().add(serde_json::from_value(rule).unwrap()).unwrap();
+    }
+
     /// The same cloud as a user sees it, who may do what a policy says.
     pub(crate) fn as_user(&self, policy: &Json) -> Self {
         self.as_user_of("000000000000", policy)
@@ -179,6 +197,16 @@ impl Cloud {
         self.kernel.advance(Duration::from_secs(seconds)).await.unwrap();
     }
 
+    /// The same by the millisecond.
+    pub(crate) async fn advance_millis(&self, millis: u64) {
+        self.kernel.advance(Duration::from_millis(millis)).await.unwrap();
+    }
+
+    /// Lets no time pass by itself.
+    pub(crate) fn freeze(&self) {
+        self.kernel.clock().freeze();
+    }
+
     /// What becomes of calls by rule.
     pub(crate) fn faults(&self) -> &undercast_kernel::Faults {
         self.kernel.faults()
@@ -229,15 +257,22 @@ impl Cloud {
         undercast_kernel::insights::rule(&cx, &cx.read(), rule).unwrap().is_some()
     }
 
-    /// How many rows the store has in all.
+    /// How many rows the store has, besides those of metrics, which are kept for long.
     pub(crate) fn rows(&self) -> usize {
-        self.stored().len()
+        self.stored().iter().filter(|(key, _)| !key.starts_with(b"kernel.metric")).count()
     }
 
     /// Whether a text stands in any value of the store as it is.
     pub(crate) fn holds(&self, text: &str) -> bool {
         let within = |value: &Bytes| value.windows(text.len()).any(|part| part == text.as_bytes());
         self.stored().iter().any(|(_, value)| within(value))
+    }
+
+    /// Whether a table of the store has rows.
+    pub(crate) fn has_table_rows(&self, table: &str) -> bool {
+        let mut prefix = Vec::new();
+        undercast_store::Part::encode(table, &mut prefix);
+        self.stored().iter().any(|(key, _)| key.starts_with(&prefix))
     }
 
     fn stored(&self) -> Vec<(Bytes, Bytes)> {

@@ -115,6 +115,8 @@ struct Player {
     client: Client,
     dice: u64,
     seen: i64,
+    /// How many of the kinds of calls it makes; transactions are the last two.
+    kinds: u64,
 }
 
 impl Player {
@@ -137,10 +139,15 @@ impl Player {
 
     async fn play(&mut self) -> Seen {
         let (at, more) = (self.key(), self.small());
-        match self.below(6) {
+        match self.below(self.kinds) {
             0 => {
                 let input = json!({"TableName": "tab", "Key": key(at), "ConsistentRead": true});
-                self.seen = number(&self.ask("GetItem", input).await.ok()["Item"]);
+                let answer = self.ask("GetItem", input).await;
+                if answer.status != 200 {
+                    assert_eq!(answer.code(), "InternalServerError", "{}", answer.json);
+                    return Seen::Nothing;
+                }
+                self.seen = number(&answer.json["Item"]);
                 Seen::Get(at, self.seen)
             }
             1 => {
@@ -216,22 +223,28 @@ fn reasons(answer: &Answer) -> String {
     answer.json.to_string()
 }
 
-/// A write outside of a transaction may give way to one.
+/// A write outside of a transaction may give way to one, or to a write in another region; and one in a region that is cut
+/// off is refused.
 fn written(answer: &Answer, seen: Seen) -> Seen {
     if answer.status == 200 {
         return seen;
     }
-    assert_eq!(answer.code(), "TransactionConflictException", "{}", answer.json);
+    let known = ["TransactionConflictException", "ReplicatedWriteConflictException", "InternalServerError"];
+    assert!(known.contains(&answer.code()), "{}", answer.json);
     Seen::Nothing
 }
 
 /// What the clients of a cloud see.
 #[expect(clippy::disallowed_methods, reason = "clients are no part of the kernel")]
-async fn history(cloud: &Cloud, seed: u64) -> Vec<Call> {
+async fn history(cloud: &Cloud, seed: u64, regions: &[&str]) -> Vec<Call> {
     let moment = Arc::new(AtomicU64::new(0));
+    let kinds = if regions.len() > 1 { 4 } else { 6 };
     let players: Vec<_> = (0..CLIENTS)
-        .map(|n| {
-            let mut player = Player { client: cloud.client(), dice: seed * 1_000 + n, seen: 0 };
+        .zip(regions.iter().cycle())
+        .map(|(n, region)| {
+            let mut client = cloud.client();
+            client.region = (*region).to_owned();
+            let mut player = Player { client, dice: seed * 1_000 + n, seen: 0, kinds };
             let moment = moment.clone();
             tokio::spawn(async move {
                 let mut calls = Vec::new();
@@ -275,10 +288,68 @@ async fn what_was_seen_has_an_order() {
             let item = json!({"pk": {"S": at.to_string()}, "n": {"N": "0"}});
             client.call("dynamodb", "PutItem", json!({"TableName": "tab", "Item": item})).await.ok();
         }
-        let calls = history(&cloud, seed).await;
+        let calls = history(&cloud, seed, &["us-east-1"]).await;
         let moves = calls.iter().filter(|call| matches!(call.seen, Seen::Move(_, _, true))).count();
         let overlapping = calls.iter().filter(|call| call.answered - call.sent > 1).count();
         assert!(moves > 10 && overlapping > 50, "{moves} moves, {overlapping} calls beside others");
+        assert!(has_order(&calls), "seed {seed}: no order of these calls shows what was seen: {calls:#?}");
+    }
+}
+
+/// Parts and joins regions at random, so that one of them at a time is cut off or speaks to one other alone.
+#[expect(clippy::disallowed_methods, reason = "who disturbs a cloud is no part of its kernel")]
+fn disturb(cloud: &Cloud, seed: u64, regions: [&'static str; 3]) -> tokio::task::JoinHandle<()> {
+    let kernel = cloud.kernel.clone();
+    tokio::spawn(async move {
+        let mut dice = seed;
+        loop {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            kernel.faults().remove(None);
+            // One link is cut, or both of one region.
+            let first = usize::try_from((dice >> 40) % 3).unwrap();
+            let cut = if (dice >> 50) & 1 == 0 { vec![first] } else { vec![first, (first + 1) % 3] };
+            for link in cut {
+                let (one, other) = (regions[link], regions[(link + 1) % 3]);
+                let rule = json!({"id": link.to_string(), "region": one, "effect": {"unlinked": {"from": other}}});
+                kernel.faults().add(serde_json::from_value(rule).unwrap()).unwrap();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(7)).await;
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_three_regions_saw_of_one_table_has_an_order() {
+    const REGIONS: [&str; 3] = ["us-east-1", "us-east-2", "us-west-2"];
+    for (seed, witness) in [(11, false), (12, true), (13, false)] {
+        let cloud = Cloud::durable(services()).await;
+        let client = cloud.client();
+        let table = crate::cloud::table("tab", "pk:S", "");
+        client.call("dynamodb", "CreateTable", table).await.ok();
+        let create = |region: &str| json!({"Create": {"RegionName": region}});
+        let mut strong = json!({"TableName": "tab", "MultiRegionConsistency": "STRONG",
+            "ReplicaUpdates": [create(REGIONS[1]), create(REGIONS[2])]});
+        let mut places = REGIONS.to_vec();
+        if witness {
+            strong["ReplicaUpdates"] = json!([create(REGIONS[1])]);
+            strong["GlobalTableWitnessUpdates"] = json!([create(REGIONS[2])]);
+            places.pop();
+        }
+        client.call("dynamodb", "UpdateTable", strong).await.ok();
+        while client.call("dynamodb", "DescribeTable", json!({"TableName": "tab"})).await.ok()["Table"]["TableStatus"]
+            != "ACTIVE"
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        for at in 0..KEYS {
+            let item = json!({"pk": {"S": at.to_string()}, "n": {"N": "0"}});
+            client.call("dynamodb", "PutItem", json!({"TableName": "tab", "Item": item})).await.ok();
+        }
+        let disturbed = disturb(&cloud, seed, REGIONS);
+        let calls = history(&cloud, seed, &places).await;
+        disturbed.abort();
+        let refused = calls.iter().filter(|call| call.seen == Seen::Nothing).count();
+        assert!(refused > 5 && calls.len() - refused > 60, "{refused} of {} were refused", calls.len());
         assert!(has_order(&calls), "seed {seed}: no order of these calls shows what was seen: {calls:#?}");
     }
 }

@@ -183,11 +183,9 @@ async fn items_expire_when_their_time_comes() {
 
 #[tokio::test]
 async fn what_is_not_built_is_refused() {
-    let cloud = Cloud::new();
-    let mut input = table("tab", "pk:S", "");
-    input["GlobalTableSourceArn"] = json!("arn:aws:dynamodb:eu-west-1:000000000000:table/tab");
-    let refused = cloud.err("CreateTable", input).await;
-    assert_eq!((refused.code.as_str(), refused.status), ("NotImplemented", 501));
+    let cloud = Cloud::new().with_table().await;
+    let refused = cloud.err("DescribeTableReplicaAutoScaling", json!({"TableName": "tab"})).await;
+    assert_eq!((refused.code.as_str(), refused.status), ("NotImplemented", 501), "{refused:?}");
 }
 
 #[tokio::test]

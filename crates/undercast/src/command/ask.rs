@@ -225,6 +225,10 @@ fn rule(arguments: &FaultArguments) -> Result<Json, BadArgument> {
         (Some("throttle"), None, ..) => json!("throttle"),
         (Some("abort"), None, ..) => json!("abort"),
         (Some("dead"), None, ..) => json!("dead"),
+        (Some("unlinked"), Some(from), None, _) => json!({"unlinked": {"from": from}}),
+        (Some("far"), Some(from), Some(milliseconds), None) => {
+            json!({"far": {"from": from, "milliseconds": milliseconds.parse::<u64>().map_err(|_| bad())?}})
+        }
         (Some("latency"), Some(milliseconds), None, _) => {
             json!({"latency": {"milliseconds": milliseconds.parse::<u64>().map_err(|_| bad())?}})
         }

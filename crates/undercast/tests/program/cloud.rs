@@ -40,6 +40,7 @@ fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_iam::Iam),
+        Arc::new(undercast_kinesis::Kinesis::default()),
         Arc::new(undercast_kms::Kms),
         Arc::new(undercast_lambda::Lambda::new(Vec::new())),
         Arc::new(undercast_logs::Logs),

@@ -59,6 +59,15 @@ async fn rules_that_say_nothing_are_refused() {
     cloud.no(&["fault", "add", "--zone", "us-east-1a", "throttle"], "a `zone` goes with `dead` alone");
     cloud.no(&["fault", "add", "--probability", "2", "throttle"], "`probability` is from 0 to 1");
     cloud.no(&["fault", "add", "explode"], "explode");
+    cloud.no(&["fault", "add", "unlinked:eu-west-1"], "`unlinked` and `far` go with a `region`");
+    cloud.no(
+        &["fault", "add", "--region", "eu-west-1", "unlinked:eu-west-1"],
+        "`unlinked` and `far` go with a `region`",
+    );
+    cloud.no(&["fault", "add", "--region", "eu-west-1", "far:us-east-9:5"], "there is no region us-east-9");
+    cloud.no(&["fault", "add", "--region", "eu-west-1", "far:us-east-1"], "far:us-east-1");
+    cloud.ok(&["fault", "add", "--region", "eu-west-1", "far:us-east-1:5"]);
+    cloud.ok(&["fault", "add", "--region", "eu-west-1", "unlinked:us-east-1"]);
     cloud.ok(&["fault", "add", "--zone", "us-east-1a", "dead"]);
     let listed = cloud.run(&["--json", "fault", "list"]);
     assert!(String::from_utf8_lossy(&listed.stdout).contains("us-east-1a"));

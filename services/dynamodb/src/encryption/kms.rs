@@ -88,6 +88,18 @@ pub(super) async fn arn_of(cx: &Cx, given: &str) -> Result<String> {
     text(key, "Arn")
 }
 
+/// Whether AWS manages a key, instead of its customer.
+///
+/// # Errors
+/// What KMS refuses.
+pub(crate) async fn is_managed(cx: &Cx, given: &str) -> Result<bool> {
+    if given == MANAGED {
+        return Ok(true);
+    }
+    let described = ask(&cx.through(PRINCIPAL), "DescribeKey", json!({"KeyId": given})).await?;
+    Ok(described["KeyMetadata"]["KeyManager"] == "AWS")
+}
+
 /// Has the caller grant DynamoDB the use of a key for a table.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ mod kms;
 mod quota;
 mod ring;
 
-pub(crate) use kms::For;
+pub(crate) use kms::{For, is_managed};
 pub use quota::Changes;
 pub use ring::{Attached, Keys, Ring, TableKey};
 
@@ -361,8 +361,13 @@ pub(crate) fn hang(ring: &Ring, table: &Table) {
     }
 }
 
+/// The key that AWS manages.
+pub(crate) fn managed() -> Wanted {
+    Wanted::Kms(kms::MANAGED.to_owned())
+}
+
 /// The tables that a call on items names, as they are given.
-fn named(fields: &Fields) -> Vec<String> {
+pub(crate) fn named(fields: &Fields) -> Vec<String> {
     let statement = |fields: &Fields| fields.text("Statement").and_then(crate::partiql::table_of);
     let mut all: Vec<String> = fields.text("TableName").map(ToOwned::to_owned).into_iter().collect();
     all.extend(statement(fields));

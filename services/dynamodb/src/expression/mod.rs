@@ -48,6 +48,8 @@ pub enum ExpressionKind {
     Update,
     /// `ProjectionExpression`
     Projection,
+    /// `SearchConditionExpression`
+    SearchCondition,
 }
 
 impl fmt::Display for ExpressionKind {
@@ -58,6 +60,7 @@ impl fmt::Display for ExpressionKind {
             Self::KeyCondition => "KeyConditionExpression",
             Self::Update => "UpdateExpression",
             Self::Projection => "ProjectionExpression",
+            Self::SearchCondition => "SearchConditionExpression",
         })
     }
 }

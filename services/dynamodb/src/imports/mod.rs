@@ -203,6 +203,7 @@ fn drafted(cx: &Cx, wanted: TableCreationParameters) -> Result<Table> {
         key: &wanted.key_schema,
         local: None,
         global: wanted.global_secondary_indexes,
+        vectors: wanted.vector_indexes,
     };
     Ok(Table { importing: true, ..draft.table(cx)? })
 }

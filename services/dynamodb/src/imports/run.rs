@@ -223,6 +223,7 @@ impl Work<'_> {
         let place = table.place_of(&item).map_err(said)?;
         table.check_index_keys(&item).map_err(said)?;
         let item = NewItem::new(item).map_err(said)?;
+        item.check_vectors(table).map_err(said)?;
         Ok((place.bytes, item.stored()))
     }
 
@@ -236,7 +237,8 @@ impl Work<'_> {
         cx.write(|tx| {
             for (place, stored) in &items {
                 let old = rows::get(tx, scope(&cx), table, place)?;
-                let change = Change { place, old, new: Some(stored.clone()), at: cx.now_millis(), expired: false };
+                let change =
+                    Change { place, old, new: Some(stored.clone()), at: cx.now_millis(), expired: false, origin: None };
                 rows::write(tx, scope(&cx), table, &change)?;
             }
             Ok(())

@@ -159,6 +159,7 @@ impl DynamoDb {
         let from = cx.read();
         for done in &done {
             announce(cx, &done.table);
+            self.count_mirrored(cx, done)?;
             bill.add(Consumed::writing(done, 1.0)?);
             let of = collection_metrics(&from, scope(cx), done, input.return_item_collection_metrics.as_deref())?;
             if let Some(of) = of {
@@ -178,6 +179,7 @@ impl DynamoDb {
     /// When nothing is let in, and when the store fails.
     async fn write_batch(&self, cx: &Cx, writes: &[ItemWrite], left: &mut BTreeSet<usize>) -> Result<Vec<Done>> {
         let mut ledger = self.ledger(cx);
+        let _writing = self.write_alone(cx, writes).await?;
         loop {
             // What an index does not let in has been written to the table by then: all is taken back, and done again without it.
             let mut held = None;
@@ -187,13 +189,14 @@ impl DynamoDb {
                     held = None;
                     let mut all = Vec::with_capacity(writes.len());
                     for (place, write) in writes.iter().enumerate().filter(|(place, _)| !left.contains(place)) {
+                        self.prepare(cx, tx, write)?;
                         let now = cx.now_millis();
                         let done = write.carry_out(tx, scope(cx), &self.descriptions, now, (&mut ledger, 1.0));
                         if done.as_ref().is_err_and(is_throttled) {
                             held = Some(place);
                         }
                         let done = done?;
-                        self.schedule_expiry(cx, tx, &done)?;
+                        self.follow(cx, tx, &done)?;
                         all.push(done);
                     }
                     Ok(all)

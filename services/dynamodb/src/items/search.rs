@@ -66,7 +66,7 @@ impl DynamoDb {
         };
         let from = cx.read();
         let table = self.described(cx, &from, &input.table_name)?;
-        let index = index_of(&table, input.index_name.as_deref())?;
+        let index = index_of(&table, input.index_name.as_deref(), "Query")?;
         let reading = reading_of(&table, index, input.consistent_read)?;
         let select = Select::of(input.select.as_deref(), chosen, &table, index)?;
         let schema = index.map_or(&table.key, |index| &index.key);
@@ -131,7 +131,7 @@ impl DynamoDb {
         placeholders.check_all_used()?;
         let from = cx.read();
         let table = self.described(cx, &from, &input.table_name)?;
-        let index = index_of(&table, input.index_name.as_deref())?;
+        let index = index_of(&table, input.index_name.as_deref(), "Scan")?;
         let reading = reading_of(&table, index, input.consistent_read)?;
         let select = Select::of(input.select.as_deref(), chosen, &table, index)?;
         table.check_scalar_keys(projection.iter().flat_map(Projection::nested))?;
@@ -171,8 +171,11 @@ fn filter_of(text: Option<&str>, placeholders: &Placeholders) -> Result<Option<C
     Ok(text.map(|text| condition::parse(ExpressionKind::Filter, text, placeholders)).transpose()?)
 }
 
-fn index_of<'a>(table: &'a Table, name: Option<&str>) -> Result<Option<&'a Index>> {
+fn index_of<'a>(table: &'a Table, name: Option<&str>, operation: &str) -> Result<Option<&'a Index>> {
     let Some(name) = name else { return Ok(None) };
+    if table.vectors.iter().any(|index| index.name == name) {
+        return Err(Error::validation(format_args!("{operation} operation not supported on this index type.")));
+    }
     let found = table.index(name);
     found
         .map(Some)

@@ -134,7 +134,7 @@ impl DynamoDb {
             if let Some(done) = done {
                 let (old, new) = done.sizes()?;
                 size += new.or(old).unwrap_or(0);
-                self.schedule_expiry(cx, tx, &done)?;
+                self.follow(cx, tx, &done)?;
                 all.push(done);
             }
         }

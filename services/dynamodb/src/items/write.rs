@@ -10,6 +10,7 @@ use crate::rows::{self, Descriptions, Scope, Written};
 use crate::table::{BASE, PrimaryKey, Table};
 use crate::throughput::{Ledger, Side, Spot};
 use crate::value::{AttributeValue, Item, MAX_ITEM_SIZE};
+use crate::vectors;
 use bytes::Bytes;
 use std::sync::Arc;
 use undercast_store::{Read, Tx};
@@ -85,6 +86,17 @@ impl NewItem {
         self.stored.clone()
     }
 
+    /// Refuses it when its vectors are not what the table's indexes want.
+    ///
+    /// # Errors
+    /// What AWS says of it.
+    pub(crate) fn check_vectors(&self, table: &Table) -> Result<()> {
+        if table.vectors.is_empty() {
+            return Ok(());
+        }
+        vectors::check(table, ItemRef::open(&self.stored)?.attributes())
+    }
+
     /// The item.
     pub(crate) fn item(&self) -> &Item {
         &self.item
@@ -151,7 +163,10 @@ impl ItemWrite {
     /// What AWS says of it.
     pub(crate) fn check(&self, table: &Table) -> Result<()> {
         match &self.action {
-            Action::Put(new) | Action::Insert(new) => table.check_index_keys(&new.item),
+            Action::Put(new) | Action::Insert(new) => {
+                table.check_index_keys(&new.item)?;
+                new.check_vectors(table)
+            }
             Action::Update { update, .. } => {
                 let touched = |name: &&str| update.paths().any(|path| path.root == *name);
                 if let Some(name) = table.key.names().find(touched) {
@@ -205,9 +220,14 @@ impl ItemWrite {
                 ledger.write(&done, times)?;
                 return Ok(done);
             }
-            Action::Update { key, update, style } => Some(stored(&updated(&table, key, update, *style, before)?)),
+            Action::Update { key, update, style } => {
+                let item = updated(&table, key, update, *style, before)?;
+                let new = NewItem { stored: stored(&item), item };
+                new.check_vectors(&table)?;
+                Some(new.stored)
+            }
         };
-        let change = rows::Change { place: &key.bytes, old, new, at: now, expired: false };
+        let change = rows::Change { place: &key.bytes, old, new, at: now, expired: false, origin: None };
         let written = rows::write(tx, scope, &table, &change)?;
         let rows::Change { old, new, .. } = change;
         let done = Done { table, key, old, new, written };

@@ -38,16 +38,20 @@ impl DynamoDb {
         metrics: Option<&str>,
     ) -> Result<Answer> {
         let mut ledger = self.ledger(cx);
+        let writing = self.write_alone(cx, std::slice::from_ref(write)).await?;
         let done = cx
             .write(|tx| {
                 ledger.begin();
+                self.prepare(cx, tx, write)?;
                 let now = cx.now_millis();
                 let done = write.carry_out(tx, scope(cx), &self.descriptions, now, (&mut ledger, 1.0))?;
-                self.schedule_expiry(cx, tx, &done)?;
+                self.follow(cx, tx, &done)?;
                 Ok(done)
             })
             .await?;
+        drop(writing);
         announce(cx, &done.table);
+        self.count_mirrored(cx, &done)?;
         Ok(Answer {
             consumed_capacity: Consumed::writing(&done, 1.0)?.report(capacity),
             item_collection_metrics: collection_metrics(&cx.read(), scope(cx), &done, metrics)?,

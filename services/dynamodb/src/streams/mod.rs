@@ -3,11 +3,11 @@
 //! Reading order: [`store`] (what is kept of a stream and of a write) → `read` (the operations). Writes are recorded where
 //! all writes go through, in [`crate::rows::write`].
 //!
-//! Limits: a stream has one shard for all its life, which AWS would split and close every few hours. Readers that follow
-//! the API see no difference but the order being total.
+//! Limits: a stream has one open shard at a time; AWS's has more, where its table has much to write.
 
 pub mod api;
 mod read;
+mod shards;
 pub mod store;
 
 use crate::metrics;
@@ -91,6 +91,7 @@ pub fn topic(arn: &str) -> String {
 
 /// Rings for those who wait for writes to a table, if it has a stream.
 pub(crate) fn announce(cx: &Cx, table: &Table) {
+    crate::destinations::announce(cx, table);
     if let Some(stream) = table.stream.as_ref().filter(|stream| stream.enabled) {
         cx.signals().ring(&topic(&stream_arn(cx, &table.name, &stream.label)));
     }

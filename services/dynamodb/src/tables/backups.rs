@@ -89,6 +89,8 @@ impl Backup {
             ttl: None,
             stream: None,
             recovery: None,
+            destinations: None,
+            replica: None,
             ..self.table.clone()
         }
     }

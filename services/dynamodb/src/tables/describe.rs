@@ -11,12 +11,14 @@ use crate::api::{
 };
 use crate::encryption;
 use crate::error::{Error, Result};
+use crate::global::{self, Standing};
 use crate::request::{scope, table_arn, table_name};
 use crate::rows::{self, Counts};
 use crate::streams::stream_arn;
 use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Restored, Table};
 use crate::throughput::pace::{ACCOUNT_QUOTA, TABLE_QUOTA};
 use crate::throughput::settings;
+use crate::vectors;
 use std::sync::Arc;
 use undercast_kernel::{Cx, Timestamp};
 use undercast_store::Read;
@@ -31,7 +33,9 @@ impl DynamoDb {
     /// When there is none, and when the store fails.
     pub(crate) fn describe(&self, cx: &Cx, given: &str) -> Result<DescribeTableOutput> {
         let from = cx.read();
-        let table = self.table_of(cx, &from, given)?;
+        let name = table_name(cx, given)?;
+        // A replica that is being made can be described, and nothing else.
+        let table = self.descriptions.any(&from, scope(cx), name)?.ok_or_else(|| Error::table_not_found(name))?;
         let mut shown = description(cx, &from, &table, status(&table))?;
         shown.warm_throughput = Some(settings::warm(self.throughput.warm(&table, None)));
         for (index, shown) in table.global.iter().zip(shown.global_secondary_indexes.iter_mut().flatten()) {
@@ -46,7 +50,8 @@ impl DynamoDb {
     /// When there is none, and when the store fails.
     pub(crate) fn table_of(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
         let name = table_name(cx, given)?;
-        self.descriptions.any(from, scope(cx), name)?.ok_or_else(|| Error::table_not_found(name))
+        let table = self.descriptions.any(from, scope(cx), name)?;
+        table.filter(|table| !table.comes_or_goes()).ok_or_else(|| Error::table_not_found(name))
     }
 
     /// The same for what cannot be done while the table is being made.
@@ -95,10 +100,11 @@ pub(crate) fn endpoints(cx: &Cx) -> DescribeEndpointsOutput {
 /// How a table stands.
 pub(crate) fn status(table: &Table) -> &'static str {
     let inaccessible = table.encryption.as_ref().is_some_and(|encryption| encryption.inaccessible.is_some());
+    let standing = table.replica.as_ref().map_or(Standing::Active, |replica| replica.standing);
     match (table.importing, inaccessible) {
         (true, _) => "CREATING",
         (false, true) => "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
-        (false, false) => "ACTIVE",
+        (false, false) => standing.name(),
     }
 }
 
@@ -116,11 +122,13 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
         .iter()
         .map(|index| global_index(cx, from, table, index, &arn, "ACTIVE"))
         .collect::<Result<Vec<_>>>()?;
+    let vectors = table.vectors.iter().map(|index| vectors::description(cx, from, table, index, "ACTIVE"));
+    let vectors = vectors.collect::<Result<Vec<_>>>()?;
     let definition = |known: &crate::table::KeyDefinition| AttributeDefinition {
         attribute_name: known.name.clone(),
         attribute_type: known.code.clone(),
     };
-    Ok(TableDescription {
+    let mut shown = TableDescription {
         attribute_definitions: Some(table.attributes.iter().map(definition).collect()),
         table_name: Some(table.name.clone()),
         key_schema: Some(key_schema(&table.key)),
@@ -136,11 +144,13 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
         billing_mode_summary: billing_summary(table),
         local_secondary_indexes: (!local.is_empty()).then_some(local),
         global_secondary_indexes: (!global.is_empty()).then_some(global),
+        vector_indexes: (!vectors.is_empty()).then_some(vectors),
         table_class_summary: table
             .class
             .clone()
             .map(|class| TableClassSummary { table_class: Some(class), ..TableClassSummary::default() }),
         deletion_protection_enabled: Some(table.deletion_protection),
+        disassociation_protection_enabled: table.stays,
         stream_specification: table.stream.as_ref().filter(|stream| stream.enabled).map(|stream| StreamSpecification {
             stream_enabled: true,
             stream_view_type: Some(stream.view.name().to_owned()),
@@ -150,7 +160,9 @@ pub(crate) fn description(cx: &Cx, from: &impl Read, table: &Table, status: &str
         sse_description: encryption::description(table),
         restore_summary: table.restored.as_ref().map(|restored| restore_summary(restored, false)),
         ..TableDescription::default()
-    })
+    };
+    global::describe(cx, from, table, &mut shown)?;
+    Ok(shown)
 }
 
 /// What a table was restored from.

@@ -2,11 +2,13 @@
 //! that say by which attribute items expire.
 
 use crate::DynamoDb;
+use crate::api::input;
 use crate::api::output::{TimeToLiveDescription, TimeToLiveSpecification};
 use crate::api::{DescribeTimeToLiveOutput, UpdateTimeToLiveInput, UpdateTimeToLiveOutput};
 use crate::encryption::{self, For, LOOK};
 use crate::error::{Error, Result};
 use crate::exports::{self, Export, WAIT};
+use crate::global;
 use crate::imports::Import;
 use crate::items::write::Done;
 use crate::metrics;
@@ -49,35 +51,56 @@ impl DynamoDb {
         if let Some(table) = encryption::before(self, cx, &input.table_name)? {
             self.open(cx, For::Caller, &table).await?;
         }
+        if let Some(table) = encryption::before(self, cx, &input.table_name)? {
+            self.open_everywhere(cx, &table).await?;
+        }
         cx.write(|tx| {
-            let mut table = (*self.settled(cx, tx, &input.table_name)?).clone();
-            match (&table.ttl, wanted.enabled) {
-                (Some(current), true) if *current == wanted.attribute_name => {
-                    return Err(Error::validation("TimeToLive is already enabled").into());
-                }
-                (Some(current), _) if *current != wanted.attribute_name => {
-                    return Err(Error::validation(format_args!(
-                        "TimeToLive is active on a different AttributeName: current AttributeName is {current}"
-                    ))
-                    .into());
-                }
-                (None, false) => return Err(Error::validation("TimeToLive is already disabled").into()),
-                (None, true) => {
-                    table.ttl = Some(wanted.attribute_name.clone());
-                    self.begin_expiry(cx, tx, &table, &wanted.attribute_name)?;
-                }
-                (Some(_), _) => {
-                    table.ttl = None;
-                    cx.tasks().cancel(tx, SERVICE, &format!("{EXPIRE}:{}", table.id))?;
-                    self.schedule_sweep(cx, tx, &table.id, Sweep::Expiry)?;
-                }
+            let table = self.settled(cx, tx, &input.table_name)?;
+            let elsewhere = self.elsewhere(cx, tx, &table)?;
+            self.set_ttl(cx, tx, (*table).clone(), &wanted)?;
+            for there in elsewhere {
+                let other = self.counterpart(&there, tx, &table.name)?;
+                self.set_ttl(&there, tx, other, &wanted)?;
             }
-            rows::put_table(tx, scope(cx), &table);
             Ok(())
         })
         .await?;
         let shown = TimeToLiveSpecification { enabled: wanted.enabled, attribute_name: wanted.attribute_name };
         Ok(UpdateTimeToLiveOutput { time_to_live_specification: Some(shown) })
+    }
+
+    fn set_ttl(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        mut table: Table,
+        wanted: &input::TimeToLiveSpecification,
+    ) -> Result<()> {
+        if table.replica.as_ref().is_some_and(|replica| replica.strong) {
+            return Err(global::no_ttl());
+        }
+        match (&table.ttl, wanted.enabled) {
+            (Some(current), true) if *current == wanted.attribute_name => {
+                return Err(Error::validation("TimeToLive is already enabled"));
+            }
+            (Some(current), _) if *current != wanted.attribute_name => {
+                return Err(Error::validation(format_args!(
+                    "TimeToLive is active on a different AttributeName: current AttributeName is {current}"
+                )));
+            }
+            (None, false) => return Err(Error::validation("TimeToLive is already disabled")),
+            (None, true) => {
+                table.ttl = Some(wanted.attribute_name.clone());
+                self.begin_expiry(cx, tx, &table, &wanted.attribute_name)?;
+            }
+            (Some(_), _) => {
+                table.ttl = None;
+                cx.tasks().cancel(tx, SERVICE, &format!("{EXPIRE}:{}", table.id))?;
+                self.schedule_sweep(cx, tx, &table.id, Sweep::Expiry)?;
+            }
+        }
+        rows::put_table(tx, scope(cx), &table);
+        Ok(())
     }
 
     /// The attribute that says when items expire.
@@ -132,6 +155,7 @@ impl DynamoDb {
     /// When the store fails.
     pub(crate) fn schedule_sweep(&self, cx: &Cx, tx: &mut Tx<'_>, table: &str, part: Sweep) -> Result<()> {
         let part = match part {
+            Sweep::Replication => "replication".to_owned(),
             Sweep::Table => "table".to_owned(),
             Sweep::Expiry => "expiry".to_owned(),
             Sweep::Index(number) => number.to_string(),
@@ -235,33 +259,30 @@ impl DynamoDb {
             CHECK_KEY => self.check_key(cx, &task.payload).await,
             SEAL => self.seal_anew(cx, &task.payload).await,
             TRIM_HISTORY => self.trim_history(cx, &task.payload).await,
+            global::MAKE => self.make_replica(cx, &task.payload).await,
+            global::REMOVE => self.remove_replica(cx, &task.payload).await,
+            global::LEAVE => self.leave(cx, &task.payload).await,
+            global::REPLICATE => self.replicate(cx, &task.payload).await,
+            global::FORGET => self.forget_gone(cx, &task.payload).await,
+            global::MAKE_UP => self.run_make_up(cx, &task.payload).await,
             other => Err(cx.broken(format!("dynamodb has no task `{other}`")).into()),
         }
     }
 
     async fn expire(&self, cx: &Cx, name: &str) -> Result<Next> {
         let now = u64::try_from(cx.now().as_second()).unwrap_or(0);
-        if let Some(table) = encryption::before(self, cx, name)? {
+        let known = self.descriptions.any(&cx.read(), scope(cx), name)?;
+        if let Some(table) = known {
             self.open(cx, For::Itself, &table).await?;
         }
         let done = cx
             .write(|tx| {
-                let Some(table) = self.descriptions.get(tx, scope(cx), name)? else { return Ok(None) };
+                let table = self.descriptions.any(tx, scope(cx), name)?;
+                let Some(table) = table.filter(|table| !table.importing) else { return Ok(None) };
                 if table.ttl.is_none() {
                     return Ok(None);
                 }
-                let places = rows::expired(tx, scope(cx), &table, oldest(cx), now.saturating_add(1), STEP)?;
-                let gone = places.len();
-                for place in places {
-                    let old = rows::get(tx, scope(cx), &table, &place)?;
-                    rows::write(
-                        tx,
-                        scope(cx),
-                        &table,
-                        &Change { place: &place, old, new: None, at: cx.now_millis(), expired: true },
-                    )?;
-                }
-                let next = rows::next_expiry(tx, scope(cx), &table, oldest(cx))?;
+                let (gone, next) = self.expire_some(cx, tx, &table, now)?;
                 Ok(Some((table, next, gone)))
             })
             .await?;
@@ -270,6 +291,35 @@ impl DynamoDb {
         metrics::expired(cx, &table, gone);
         Ok(next.map_or(Next::Done, |seconds| Next::Again(moment(seconds).max(cx.now()))))
     }
+
+    /// Takes away some items whose time has come; gives how many, and when the next one's comes.
+    fn expire_some(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table, now: u64) -> Result<(usize, Option<u64>)> {
+        let mut gone = 0;
+        let mut left: Option<u64> = None;
+        for (seconds, place) in rows::expired(tx, scope(cx), table, oldest(cx), now.saturating_add(1), STEP)? {
+            if !global::expires_here(tx, cx, table, &place, now.saturating_sub(seconds))? {
+                left = Some(left.map_or(seconds, |left| left.min(seconds)));
+                continue;
+            }
+            let old = rows::get(tx, scope(cx), table, &place)?;
+            let change = Change { place: &place, old, new: None, at: cx.now_millis(), expired: true, origin: None };
+            rows::write(tx, scope(cx), table, &change)?;
+            gone += 1;
+        }
+        if gone > 0 {
+            self.schedule_replication(cx, tx, table)?;
+        }
+        let next = match left {
+            // What others take away is looked at again when it should be gone, unless something else comes first.
+            Some(left) if gone == 0 => {
+                let again = left.saturating_add(global::LEFT);
+                let next = rows::next_expiry(tx, scope(cx), table, now.saturating_add(1))?;
+                Some(next.map_or(again, |next| next.min(again)))
+            }
+            _ => rows::next_expiry(tx, scope(cx), table, oldest(cx))?,
+        };
+        Ok((gone, next))
+    }
 }
 
 async fn sweep(cx: &Cx, payload: &str) -> Result<Next> {
@@ -277,6 +327,7 @@ async fn sweep(cx: &Cx, payload: &str) -> Result<Next> {
     let part = match part {
         "table" => Sweep::Table,
         "expiry" => Sweep::Expiry,
+        "replication" => Sweep::Replication,
         number => match number.parse() {
             Ok(number) => Sweep::Index(number),
             Err(_) => return Ok(Next::Done),

@@ -6,10 +6,11 @@
 use super::describe::moment;
 use super::restore::{Overrides, Wanted};
 use crate::DynamoDb;
+use crate::api::input::PointInTimeRecoverySpecification;
 use crate::api::output::{ContinuousBackupsDescription, PointInTimeRecoveryDescription};
 use crate::api::{
-    DescribeContinuousBackupsOutput, DescribeKinesisStreamingDestinationOutput, RestoreTableToPointInTimeInput,
-    RestoreTableToPointInTimeOutput, UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput,
+    DescribeContinuousBackupsOutput, RestoreTableToPointInTimeInput, RestoreTableToPointInTimeOutput,
+    UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput,
 };
 use crate::compact::ItemRef;
 use crate::error::{Error, Result};
@@ -40,6 +41,7 @@ impl DynamoDb {
         let from = cx.read();
         let name = table_name(cx, given)?;
         let table = self.descriptions.any(&from, scope(cx), name)?;
+        let table = table.filter(|table| !table.comes_or_goes());
         let table = table.ok_or_else(|| Error::table_of_backups_not_found(name))?;
         Ok(DescribeContinuousBackupsOutput { continuous_backups_description: Some(described(cx, &table)) })
     }
@@ -55,20 +57,42 @@ impl DynamoDb {
     ) -> Result<UpdateContinuousBackupsOutput> {
         let wanted = input.point_in_time_recovery_specification;
         let id = cx.random().uuid();
-        let days = wanted.recovery_period_in_days;
         let table = cx
             .write(|tx| {
-                let mut table = (*self.backed_up(cx, tx, &input.table_name)?).clone();
-                match (&mut table.recovery, wanted.point_in_time_recovery_enabled) {
-                    (Some(recovery), true) => recovery.days = days.unwrap_or(recovery.days),
-                    (None, true) => self.begin_recovery(cx, tx, &mut table, &id, days.unwrap_or(DAYS))?,
-                    (_, false) => self.end_recovery(cx, tx, &mut table)?,
+                let table = self.backed_up(cx, tx, &input.table_name)?;
+                // Replicas of one account keep histories by themselves, those of several all or none.
+                let elsewhere = if self.group_of(tx, &table)?.is_some_and(|group| group.is_shared()) {
+                    self.elsewhere(cx, tx, &table)?
+                } else {
+                    Vec::new()
+                };
+                let changed = self.set_recovery(cx, tx, (*table).clone(), &wanted, &id)?;
+                for there in elsewhere {
+                    let other = self.counterpart(&there, tx, &table.name)?;
+                    self.set_recovery(&there, tx, other, &wanted, &format!("{id}-{}", there.region()))?;
                 }
-                rows::put_table(tx, scope(cx), &table);
-                Ok(table)
+                Ok(changed)
             })
             .await?;
         Ok(UpdateContinuousBackupsOutput { continuous_backups_description: Some(described(cx, &table)) })
+    }
+
+    fn set_recovery(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        mut table: Table,
+        wanted: &PointInTimeRecoverySpecification,
+        id: &str,
+    ) -> Result<Table> {
+        let days = wanted.recovery_period_in_days;
+        match (&mut table.recovery, wanted.point_in_time_recovery_enabled) {
+            (Some(recovery), true) => recovery.days = days.unwrap_or(recovery.days),
+            (None, true) => self.begin_recovery(cx, tx, &mut table, id, days.unwrap_or(DAYS))?,
+            (_, false) => self.end_recovery(cx, tx, &mut table)?,
+        }
+        rows::put_table(tx, scope(cx), &table);
+        Ok(table)
     }
 
     fn begin_recovery(&self, cx: &Cx, tx: &mut Tx<'_>, table: &mut Table, id: &str, days: i32) -> Result<()> {
@@ -98,7 +122,7 @@ impl DynamoDb {
         }
         let (more, over) = cx
             .write(|tx| {
-                let table = self.descriptions.get(tx, scope(cx), table)?;
+                let table = self.descriptions.any(tx, scope(cx), table)?;
                 let recovery = table.as_ref().and_then(|table| table.recovery.as_ref());
                 let kept = recovery.filter(|recovery| recovery.history.id == id);
                 let since = kept.map_or(i64::MAX, |recovery| recovery.earliest(cx.now_millis()));
@@ -165,29 +189,13 @@ impl DynamoDb {
         Ok(RestoreTableToPointInTimeOutput { table_description: Some(shown) })
     }
 
-    /// Where the writes of a table go besides: nowhere.
-    ///
-    /// # Errors
-    /// When there is no such table, and when the store fails.
-    pub(crate) fn describe_destinations(
-        &self,
-        cx: &Cx,
-        given: &str,
-    ) -> Result<DescribeKinesisStreamingDestinationOutput> {
-        let table = self.table_of(cx, &cx.read(), given)?;
-        Ok(DescribeKinesisStreamingDestinationOutput {
-            table_name: Some(table.name.clone()),
-            kinesis_data_stream_destinations: Some(Vec::new()),
-        })
-    }
-
     /// The table that is meant, in the words of the operations on backups.
     ///
     /// # Errors
     /// When there is none, and when the store fails.
     pub(crate) fn backed_up(&self, cx: &Cx, from: &impl Read, given: &str) -> Result<Arc<Table>> {
         let name = table_name(cx, given)?;
-        let found = self.descriptions.any(from, scope(cx), name)?;
+        let found = self.descriptions.any(from, scope(cx), name)?.filter(|table| !table.comes_or_goes());
         let table = found.ok_or_else(|| Error::table_of_backups_not_found(name))?;
         if table.importing { Err(Error::backups_not_yet(name)) } else { Ok(table) }
     }

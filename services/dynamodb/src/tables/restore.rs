@@ -13,6 +13,7 @@ use crate::rows::{self, Change, Rows, Scope};
 use crate::table::{BASE, Billing, Index, IndexProjection, KeySchema, Restored, Table};
 use crate::throughput::Allowance;
 use crate::throughput::settings::{self, Asked, When, Whose};
+use crate::vectors;
 use bytes::Bytes;
 use undercast_kernel::Cx;
 use undercast_store::Tx;
@@ -73,11 +74,15 @@ impl DynamoDb {
             ttl: None,
             stream: None,
             recovery: None,
+            destinations: None,
             restored: Some(restored.clone()),
             encryption: wanted.encryption.clone(),
             allowance: anew(&source.allowance),
             policy: None,
             insights: None,
+            replica: None,
+            follows: None,
+            stays: None,
             ..source.clone()
         };
         for index in &mut table.global {
@@ -161,6 +166,12 @@ fn overridden(cx: &Cx, table: &mut Table, overrides: &Overrides) -> Result<()> {
     for index in table.local.iter_mut().chain(&mut table.global) {
         index.number = schema::next(&mut table.next_index);
     }
+    for index in &mut table.vectors {
+        index.number = schema::next(&mut table.next_index);
+    }
+    if table.billing != Billing::OnDemand && !table.vectors.is_empty() {
+        return Err(vectors::only_on_demand());
+    }
     update::forget_definitions(table);
     Ok(())
 }
@@ -204,7 +215,7 @@ pub(crate) fn copy(
     now: i64,
 ) -> Result<()> {
     let write = |tx: &mut Tx<'_>, place: &[u8], item: Bytes| -> Result<()> {
-        let change = Change { place, old: None, new: Some(item), at: now, expired: false };
+        let change = Change { place, old: None, new: Some(item), at: now, expired: false, origin: None };
         rows::write(tx, scope, to, &change).map(drop)
     };
     let mut rows = Rows::all();

@@ -100,19 +100,20 @@ pub(crate) fn check_definitions(
     table: &KeySchema,
     local: Option<&[input::LocalSecondaryIndex]>,
     global: Option<&[input::GlobalSecondaryIndex]>,
+    searched: &[&str],
     definitions: &[KeyDefinition],
 ) -> Result<()> {
     let local = local.into_iter().flatten().map(|index| &index.key_schema);
     let keys = || local.clone().chain(global.into_iter().flatten().map(|index| &index.key_schema));
     keys().try_for_each(|key| check_defined(key, definitions))?;
     let of_indexes = keys().flatten().map(|element| element.attribute_name.as_str());
-    let mut used: Vec<&str> = table.names().chain(of_indexes).collect();
+    let mut used: Vec<&str> = table.names().chain(of_indexes).chain(searched.iter().copied()).collect();
     used.sort_unstable();
     used.dedup();
     if definitions.iter().all(|definition| used.contains(&definition.name.as_str())) {
         return Ok(());
     }
-    if keys().next().is_none() {
+    if keys().next().is_none() && searched.is_empty() {
         return Err(Error::invalid(
             "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions",
         ));

@@ -96,6 +96,9 @@ impl DynamoDb {
     ) -> Result<()> {
         match wanted {
             Wanted::Enabled(view) => self.begin_stream(cx, tx, table, id, view),
+            Wanted::Disabled if table.replica.as_ref().is_some_and(|replica| !replica.strong) => {
+                Err(Error::invalid("Disabling Stream is not allowed for a Global Table replica."))
+            }
             Wanted::Disabled if self.end_stream(cx, tx, table)? => Ok(()),
             Wanted::Disabled => {
                 Err(Error::validation(format_args!("Table has no stream to disable: TableName: {}", table.name)))

@@ -4,12 +4,14 @@ use super::describe::description;
 use super::{schema, stream};
 use crate::DynamoDb;
 use crate::api::input::{
-    CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, ProvisionedThroughput,
-    UpdateGlobalSecondaryIndexAction,
+    CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, ProvisionedThroughput, SSESpecification,
+    UpdateGlobalSecondaryIndexAction, VectorIndexUpdate,
 };
+use crate::api::output::TableDescription;
 use crate::api::{UpdateTableInput, UpdateTableOutput};
 use crate::encryption::{self, For};
 use crate::error::{Error, Result};
+use crate::global;
 use crate::insights;
 use crate::metrics;
 use crate::request::scope;
@@ -17,6 +19,7 @@ use crate::rows::{self, Backfill, Sweep};
 use crate::table::{Billing, Index, KeyDefinition, Table};
 use crate::throughput::Allowance;
 use crate::throughput::settings::{self, Asked, When, Whose};
+use crate::vectors::{self, VectorIndex};
 use undercast_kernel::Cx;
 use undercast_store::Tx;
 
@@ -30,34 +33,77 @@ enum IndexChange {
     Delete(String),
 }
 
+/// What a request wants to be different of a table.
+struct Changes<'a> {
+    mode: Option<&'a str>,
+    throughput: Option<&'a ProvisionedThroughput>,
+    asked: Asked<'a>,
+    protected: Option<bool>,
+    class: Option<&'a str>,
+    follows: Option<bool>,
+    stays: Option<bool>,
+    stream: Option<stream::Wanted>,
+    stream_id: String,
+    definitions: &'a [KeyDefinition],
+    indexes: &'a [GlobalSecondaryIndexUpdate],
+    vectors: &'a [VectorIndexUpdate],
+}
+
+/// What became of a table that was changed.
+struct Changed {
+    shown: TableDescription,
+    table: Table,
+    /// An index that was made, and the units of writing that it took.
+    made: Option<(String, f64)>,
+}
+
 impl DynamoDb {
-    /// Changes the settings of a table, or its global indexes, one of them at a time as AWS wants it.
+    /// Changes the settings of a table, or its global indexes, one of them at a time as AWS wants it; or the replicas of a
+    /// table.
     ///
     /// # Errors
     /// What AWS says, and when the store fails.
-    pub(crate) async fn change_table(&self, cx: &Cx, input: UpdateTableInput) -> Result<UpdateTableOutput> {
-        let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
-        let stream_id = cx.random().uuid();
-        let none = input.global_secondary_index_updates.as_ref().is_some_and(Vec::is_empty);
-        let updates: Vec<_> = input.global_secondary_index_updates.into_iter().flatten().collect();
-        let definitions = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
-        let throughput = input.provisioned_throughput.as_ref();
-        let mode = input.billing_mode.as_deref();
-        let asked = Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() };
-        let others = throughput.is_some()
-            || !asked.is_none()
-            || mode.is_some()
-            || !updates.is_empty()
-            || stream.is_some()
+    pub(crate) async fn change_table(&self, cx: &Cx, mut input: UpdateTableInput) -> Result<UpdateTableOutput> {
+        let settings = input.provisioned_throughput.is_some()
+            || input.on_demand_throughput.is_some()
+            || input.warm_throughput.is_some()
+            || input.billing_mode.is_some()
+            || input.global_secondary_index_updates.is_some()
+            || input.vector_index_updates.is_some()
+            || input.stream_specification.is_some()
             || input.table_class.is_some()
-            || input.deletion_protection_enabled.is_some();
+            || input.deletion_protection_enabled.is_some()
+            || input.disassociation_protection_enabled.is_some()
+            || input.global_table_settings_replication_mode.is_some();
+        let others = settings || input.sse_specification.is_some();
+        if let Some(replicas) = global::Asked::take(cx, &mut input, others)? {
+            return self.change_replicas(cx, &input.table_name, replicas).await;
+        }
+        let stream = input.stream_specification.as_ref().map(stream::wanted).transpose()?;
+        let none = input.global_secondary_index_updates.as_ref().is_some_and(Vec::is_empty);
+        let definitions = schema::definitions(input.attribute_definitions.into_iter().flatten())?;
+        let changes = Changes {
+            mode: input.billing_mode.as_deref(),
+            throughput: input.provisioned_throughput.as_ref(),
+            asked: Asked { most: input.on_demand_throughput.as_ref(), warm: input.warm_throughput.as_ref() },
+            protected: input.deletion_protection_enabled,
+            class: input.table_class.as_deref(),
+            stays: input.disassociation_protection_enabled,
+            follows: input.global_table_settings_replication_mode.as_deref().map(global::follows).transpose()?,
+            stream,
+            stream_id: cx.random().uuid(),
+            indexes: input.global_secondary_index_updates.as_deref().unwrap_or_default(),
+            vectors: input.vector_index_updates.as_deref().unwrap_or_default(),
+            definitions: &definitions,
+        };
+        let others = changes.any();
         if let Some(specification) = &input.sse_specification {
             if others {
                 return Err(Error::invalid(
                     "Server-Side Encryption modification must be the only operation in the request",
                 ));
             }
-            return self.change_encryption(cx, &input.table_name, specification).await;
+            return self.change_encryption_everywhere(cx, &input.table_name, specification).await;
         }
         if !others {
             return Err(Error::validation(
@@ -68,46 +114,87 @@ impl DynamoDb {
         if none {
             return Err(Error::invalid("List of GlobalSecondaryIndexUpdates is empty"));
         }
-        if let Some(table) = encryption::before(self, cx, &input.table_name)?.filter(|_| !updates.is_empty()) {
+        self.make_changes(cx, &input.table_name, &changes).await
+    }
+
+    async fn make_changes(&self, cx: &Cx, given: &str, changes: &Changes<'_>) -> Result<UpdateTableOutput> {
+        if let Some(table) = encryption::before(self, cx, given)?.filter(|_| changes.any_index()) {
             self.open(cx, For::Caller, &table).await?;
+            self.open_everywhere(cx, &table).await?;
         }
         let (shown, filled) = cx
             .write(|tx| {
-                let mut table = (*self.settled(cx, tx, &input.table_name)?).clone();
-                change_billing(cx, &mut table, mode, throughput)?;
-                let billing = table.billing;
-                asked.follow(cx, &mut table.allowance, billing, Whose::Table, When::Changed)?;
-                if let Some(protected) = input.deletion_protection_enabled {
-                    table.deletion_protection = protected;
+                let table = self.changeable(cx, tx, given)?;
+                let elsewhere = if changes.are_regional() { Vec::new() } else { self.elsewhere(cx, tx, &table)? };
+                let name = table.name.clone();
+                let here = self.make_changes_in(cx, tx, table, changes)?;
+                let mut filled = vec![(cx.clone(), here.table, here.made)];
+                for there in elsewhere {
+                    let table = self.counterpart(&there, tx, &name)?;
+                    let changed = self.make_changes_in(&there, tx, table, &changes.of_others())?;
+                    filled.push((there, changed.table, changed.made));
                 }
-                if let Some(class) = &input.table_class {
-                    table.class = Some(class.clone());
-                }
-                if let Some(wanted) = stream {
-                    self.change_stream(cx, tx, &mut table, &stream_id, wanted)?;
-                }
-                let (made, gone, units) = self.change_indexes(cx, tx, &mut table, &definitions, &updates)?;
-                check_indexes(&table)?;
-                rows::put_table(tx, scope(cx), &table);
-                let mut shown = description(cx, tx, &table, "UPDATING")?;
-                for index in shown.global_secondary_indexes.iter_mut().flatten() {
-                    if index.index_name == made {
-                        index.index_status = Some("CREATING".to_owned());
-                        index.backfilling = Some(false);
-                    }
-                }
-                if let Some(gone) = gone {
-                    let arn = crate::request::table_arn(cx, &table.name);
-                    let gone = super::describe::global_index(cx, tx, &table, &gone, &arn, "DELETING")?;
-                    shown.global_secondary_indexes.get_or_insert_default().push(gone);
-                }
-                Ok((shown, made.map(|made| (table, made, units))))
+                Ok((here.shown, filled))
             })
             .await?;
-        if let Some((table, made, units)) = filled {
-            metrics::filled(cx, &table, &made, units);
+        for (cx, table, made) in filled {
+            if let Some((made, units)) = made {
+                metrics::filled(&cx, &table, &made, units);
+            }
         }
         Ok(UpdateTableOutput { table_description: Some(shown) })
+    }
+
+    fn make_changes_in(&self, cx: &Cx, tx: &mut Tx<'_>, mut table: Table, changes: &Changes<'_>) -> Result<Changed> {
+        change_billing(cx, &mut table, changes.mode, changes.throughput)?;
+        let billing = table.billing;
+        changes.asked.follow(cx, &mut table.allowance, billing, Whose::Table, When::Changed)?;
+        if let Some(protected) = changes.protected {
+            table.deletion_protection = protected;
+        }
+        if let Some(class) = changes.class {
+            table.class = Some(class.to_owned());
+        }
+        table.follows = changes.follows.or(table.follows);
+        table.stays = changes.stays.or(table.stays);
+        if let Some(wanted) = changes.stream {
+            self.change_stream(cx, tx, &mut table, &changes.stream_id, wanted)?;
+        }
+        let (made, gone, units) = self.change_indexes(cx, tx, &mut table, changes.definitions, changes.indexes)?;
+        check_indexes(&table)?;
+        let others = made.is_some() || gone.is_some();
+        let vectors = self.change_vectors(cx, tx, &mut table, changes.definitions, (changes.vectors, others))?;
+        rows::put_table(tx, scope(cx), &table);
+        let mut shown = description(cx, tx, &table, "UPDATING")?;
+        show_vectors(cx, tx, &table, &mut shown, &vectors)?;
+        for index in shown.global_secondary_indexes.iter_mut().flatten() {
+            if index.index_name == made {
+                index.index_status = Some("CREATING".to_owned());
+                index.backfilling = Some(false);
+            }
+        }
+        if let Some(gone) = gone {
+            let arn = crate::request::table_arn(cx, &table.name);
+            let gone = super::describe::global_index(cx, tx, &table, &gone, &arn, "DELETING")?;
+            shown.global_secondary_indexes.get_or_insert_default().push(gone);
+        }
+        Ok(Changed { shown, table, made: made.map(|made| (made, units)) })
+    }
+
+    /// Changes what a table is encrypted with, and its replicas where they follow it.
+    async fn change_encryption_everywhere(
+        &self,
+        cx: &Cx,
+        given: &str,
+        specification: &SSESpecification,
+    ) -> Result<UpdateTableOutput> {
+        let elsewhere = self.encryption_elsewhere(cx, given, specification).await?;
+        let changed = self.change_encryption(cx, given, specification).await?;
+        for (there, specification) in elsewhere {
+            let name = changed.table_description.as_ref().and_then(|shown| shown.table_name.as_deref());
+            self.change_encryption(&there, name.unwrap_or(given), &specification).await?;
+        }
+        Ok(changed)
     }
 
     /// Changes indexes; gives the name of one that was made, one that went, and the units of writing that it took.
@@ -159,6 +246,28 @@ impl DynamoDb {
         Ok((made, gone, units))
     }
 
+    /// Changes vector indexes.
+    fn change_vectors(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx<'_>,
+        table: &mut Table,
+        definitions: &[KeyDefinition],
+        (updates, others): (&[VectorIndexUpdate], bool),
+    ) -> Result<vectors::Changes> {
+        let changes = vectors::Changes::follow(table, definitions, updates, others)?;
+        if changes.made.is_some()
+            && let Some(index) = table.vectors.last()
+        {
+            vectors::fill(tx, scope(cx), table, index)?;
+        }
+        if let Some(gone) = &changes.gone {
+            self.schedule_sweep(cx, tx, &table.id, Sweep::Index(gone.number))?;
+            forget_definitions(table);
+        }
+        Ok(changes)
+    }
+
     /// Makes the rows of the index that was added last; gives the units of writing that it takes.
     fn fill(&self, cx: &Cx, tx: &mut Tx<'_>, table: &Table) -> Result<f64> {
         let Some(index) = table.global.last() else { return Ok(0.0) };
@@ -172,6 +281,68 @@ impl DynamoDb {
             if after.is_none() {
                 return Ok(all);
             }
+        }
+    }
+}
+
+/// Shows vector indexes as the answer to their change does.
+fn show_vectors(
+    cx: &Cx,
+    tx: &Tx<'_>,
+    table: &Table,
+    shown: &mut TableDescription,
+    changes: &vectors::Changes,
+) -> Result<()> {
+    for index in shown.vector_indexes.iter_mut().flatten().filter(|index| index.index_name == changes.made) {
+        index.index_status = Some("CREATING".to_owned());
+        index.backfilling = Some(false);
+    }
+    if let Some(gone) = &changes.gone {
+        let gone = vectors::description(cx, tx, table, gone, "DELETING")?;
+        shown.vector_indexes.get_or_insert_default().push(gone);
+    }
+    Ok(())
+}
+
+impl Changes<'_> {
+    /// Whether anything is to be different.
+    fn any(&self) -> bool {
+        self.throughput.is_some()
+            || !self.asked.is_none()
+            || self.mode.is_some()
+            || self.any_index()
+            || self.stream.is_some()
+            || self.class.is_some()
+            || self.follows.is_some()
+            || self.stays.is_some()
+            || self.protected.is_some()
+    }
+
+    /// Whether indexes are to be made, changed or taken away.
+    fn any_index(&self) -> bool {
+        !self.indexes.is_empty() || !self.vectors.is_empty()
+    }
+
+    /// Whether nothing of it concerns the other replicas of a table.
+    fn are_regional(&self) -> bool {
+        !Changes { stream: None, protected: None, ..self.of_others() }.any()
+    }
+
+    /// What the other replicas of a table follow.
+    fn of_others(&self) -> Changes<'_> {
+        Changes {
+            mode: self.mode,
+            throughput: self.throughput,
+            asked: self.asked,
+            protected: None,
+            class: self.class,
+            follows: None,
+            stays: None,
+            stream: None,
+            stream_id: String::new(),
+            definitions: self.definitions,
+            indexes: self.indexes,
+            vectors: self.vectors,
         }
     }
 }
@@ -193,6 +364,9 @@ fn change_billing(
         (Some("PROVISIONED"), None) if table.billing != Billing::OnDemand => return Ok(()),
         (mode, throughput) => schema::billing(mode, throughput)?,
     };
+    if table.replica.is_some() && new != Billing::OnDemand {
+        return Err(global::not_scaled());
+    }
     if let (Billing::Provisioned { read, write }, true) = (new, new == table.billing) {
         return Err(Error::validation(format_args!(
             "The provisioned throughput for the table will not change. The requested value equals the current value. Current \
@@ -349,6 +523,7 @@ fn forget_unused(table: &mut Table, new: &crate::table::KeySchema) {
         .key
         .names()
         .chain(table.indexes().flat_map(|index| index.key.names()))
+        .chain(table.vectors.iter().flat_map(VectorIndex::schema))
         .chain(new.names())
         .map(ToOwned::to_owned)
         .collect();

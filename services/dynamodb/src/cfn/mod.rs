@@ -1,11 +1,14 @@
-//! `AWS::DynamoDB::Table`, and `AWS::DynamoDB::GlobalTable` as far as it is a table of one region.
+//! `AWS::DynamoDB::Table` and `AWS::DynamoDB::GlobalTable`, which is a table and its replicas (`global`).
 
+mod global;
+
+use crate::destinations;
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 use undercast_kernel::resources::{
     Properties, Resource, ResourceRequest, ResourceTags, ResourceType, Updated, pick, unless_gone,
 };
-use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_kernel::{AwsError, Cx, Result};
 
 /// Most characters of a name that is made up.
 const MAX_NAME: usize = 255;
@@ -16,6 +19,8 @@ const CREATED: &[&str] = &[
     "BillingMode",
     "DeletionProtectionEnabled",
     "GlobalSecondaryIndexes",
+    "GlobalTableSettingsReplicationMode",
+    "GlobalTableSourceArn",
     "KeySchema",
     "LocalSecondaryIndexes",
     "OnDemandThroughput",
@@ -59,64 +64,7 @@ fn stream(properties: &Properties) -> Option<Json> {
 fn checked(cx: &Cx, kind: Table, properties: &Properties) -> Result<Properties> {
     match kind {
         Table::Simple => Ok(properties.clone()),
-        Table::Global => flattened(cx, properties),
-    }
-}
-
-/// What the only replica of a global table says of itself, among what is said of the table.
-fn flattened(cx: &Cx, properties: &Properties) -> Result<Properties> {
-    const OF_REPLICA: &[&str] = &[
-        "ContributorInsightsSpecification",
-        "DeletionProtectionEnabled",
-        "PointInTimeRecoverySpecification",
-        "ReadOnDemandThroughputSettings",
-        "Region",
-        "ReplicaStreamSpecification",
-        "ResourcePolicy",
-        "SSESpecification",
-        "TableClass",
-        "Tags",
-    ];
-    let replicas = properties.get("Replicas").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-    let [Json::Object(replica)] = replicas else {
-        return Err(Failure::not_built("dynamodb: global tables of several regions"));
-    };
-    if replica.get("Region").and_then(Json::as_str) != Some(cx.region()) {
-        return Err(Failure::not_built("dynamodb: global tables of other regions"));
-    }
-    if let Some(other) = replica.keys().find(|name| !OF_REPLICA.contains(&name.as_str())) {
-        return Err(Failure::not_built(format!("dynamodb: {other} of a replica")));
-    }
-    let mut all = properties.clone();
-    all.remove("Replicas");
-    for (name, value) in replica.iter().filter(|(name, _)| *name != "Region") {
-        match (all.get_mut(name), value) {
-            // A table says whether it is encrypted, and each replica with which key.
-            (Some(Json::Object(said)), Json::Object(more)) => said.extend(more.clone()),
-            _ => drop(all.insert(name.clone(), value.clone())),
-        }
-    }
-    most_of_global(&mut all);
-    if let Some(policy) = all.remove("ReplicaStreamSpecification").map(|mut given| given["ResourcePolicy"].take())
-        && let Some(Json::Object(stream)) = all.get_mut("StreamSpecification")
-    {
-        stream.insert("ResourcePolicy".to_owned(), policy);
-    }
-    if let Some(Json::Array(indexes)) = all.get_mut("GlobalSecondaryIndexes") {
-        indexes.iter_mut().filter_map(Json::as_object_mut).for_each(most_of_global);
-    }
-    Ok(all)
-}
-
-/// Puts what a global table says of the most of each side into the form of a table.
-fn most_of_global(properties: &mut Map<String, Json>) {
-    let mut most = Map::new();
-    for (side, member) in [("Read", "MaxReadRequestUnits"), ("Write", "MaxWriteRequestUnits")] {
-        let given = properties.remove(&format!("{side}OnDemandThroughputSettings"));
-        most.extend(given.and_then(|given| given.get(member).cloned()).map(|units| (member.to_owned(), units)));
-    }
-    if !most.is_empty() {
-        properties.insert("OnDemandThroughput".to_owned(), Json::Object(most));
+        Table::Global => global::of_region(properties, cx.region()),
     }
 }
 
@@ -303,7 +251,9 @@ async fn count(cx: &Cx, table: &str, index: Option<&Json>, before: Option<&Json>
 /// What is said of a table besides what it is made with: who may use it and its stream, and whose keys are counted.
 async fn follow(cx: &Cx, name: &str, table: &Resource, before: &Properties, now: &Properties) -> Result<()> {
     const INSIGHTS: &str = "ContributorInsightsSpecification";
+    const DESTINATION: &str = "KinesisStreamSpecification";
     count(cx, name, None, before.get(INSIGHTS), now.get(INSIGHTS)).await?;
+    destinations::cfn::direct(cx, name, before.get(DESTINATION), now.get(DESTINATION)).await?;
     let (old, new) = (indexes(before), indexes(now));
     for index in &new {
         // An index that was made anew is not counted any more.
@@ -394,6 +344,7 @@ impl ResourceType for Table {
                 "GlobalSecondaryIndexes",
                 "ImportSourceSpecification",
                 "KeySchema",
+                "KinesisStreamSpecification",
                 "LocalSecondaryIndexes",
                 "OnDemandThroughput",
                 "PointInTimeRecoverySpecification",
@@ -411,8 +362,12 @@ impl ResourceType for Table {
                 "AttributeDefinitions",
                 "BillingMode",
                 "GlobalSecondaryIndexes",
+                "GlobalTableSourceArn",
+                "GlobalTableWitnesses",
                 "KeySchema",
                 "LocalSecondaryIndexes",
+                "MultiRegionConsistency",
+                "ReadOnDemandThroughputSettings",
                 "Replicas",
                 "SSESpecification",
                 "StreamSpecification",
@@ -430,6 +385,7 @@ impl ResourceType for Table {
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
+            let whole = request;
             let request = &ResourceRequest { properties: checked(cx, *self, &request.properties)?, ..request.clone() };
             let name = request.text("TableName").unwrap_or_else(|| request.generated_name(cx, MAX_NAME));
             if let Some(source) = request.properties.get("ImportSourceSpecification") {
@@ -438,10 +394,17 @@ impl ResourceType for Table {
             } else {
                 make(cx, &name, &request.properties, &request.all_tags()?).await?;
             }
+            if request.properties.contains_key("GlobalTableSourceArn") {
+                global::settle(cx, &name).await?;
+            }
             expire(cx, &name, None, request.properties.get("TimeToLiveSpecification")).await?;
             recover(cx, &name, None, request.properties.get("PointInTimeRecoverySpecification")).await?;
             let table = describe(cx, *self, &name).await?;
             follow(cx, &name, &table, &Properties::new(), &request.properties).await?;
+            if *self == Self::Global {
+                global::spread(cx, &name, whole).await?;
+                return describe(cx, *self, &name).await;
+            }
             Ok(table)
         })
     }
@@ -454,8 +417,12 @@ impl ResourceType for Table {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
+            let (whole, whole_before) = (request, before);
             let request = &ResourceRequest { properties: checked(cx, *self, &request.properties)?, ..request.clone() };
             let (before, now) = (&checked(cx, *self, before)?, &request.properties);
+            if *self == Self::Global {
+                global::shrink(cx, id, whole_before, whole).await?;
+            }
             if stream(before) != stream(now) {
                 // A stream does not change what it shows: it ends, and another begins.
                 let ended = stream(before).map(|_| json!({"StreamEnabled": false}));
@@ -476,12 +443,19 @@ impl ResourceType for Table {
             police(cx, &resource.attributes["Arn"], policy(before), policy(now)).await?;
             follow(cx, id, &resource, before, now).await?;
             retag(cx, &resource.attributes["Arn"], &request.all_tags()?).await?;
+            if *self == Self::Global {
+                global::follow(cx, id, whole_before, whole).await?;
+                return Ok(Updated::InPlace(describe(cx, *self, id).await?));
+            }
             Ok(Updated::InPlace(resource))
         })
     }
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
+            if *self == Self::Global {
+                global::withdraw(cx, id).await?;
+            }
             let removed = cx.call("dynamodb", "DeleteTable", json!({ "TableName": id })).await;
             unless_gone(removed, &["ResourceNotFoundException"])
         })
@@ -518,6 +492,9 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
     if changed("DeletionProtectionEnabled") {
         let protected = now.get("DeletionProtectionEnabled").cloned().unwrap_or(Json::Bool(false));
         settings.insert("DeletionProtectionEnabled".to_owned(), protected);
+    }
+    if changed("GlobalTableSettingsReplicationMode") {
+        settings.extend(pick(now, &["GlobalTableSettingsReplicationMode"]));
     }
     if changed("TableClass") {
         let class = now.get("TableClass").cloned().unwrap_or_else(|| json!("STANDARD"));
