@@ -26,7 +26,7 @@ pub(super) fn call<W: World>(world: &mut W, name: &str, arguments: &[Expression]
         }
         ("TIME_SERIES", [number]) => {
             let number = scalar(&evaluate(world, number)?)?;
-            Ok(Value::Series(constant(world.grid(None), number)))
+            Ok(Value::Series(constant(world.grid(None)?, number)))
         }
         ("FILL", [series, filling]) => fill(world, series, filling),
         ("IF", [condition, yes]) => choose(world, condition, yes, None),
@@ -221,7 +221,6 @@ fn search<W: World>(world: &mut W, what: &str, statistic: &str, rest: &[Expressi
 
 fn fill<W: World>(world: &mut W, series: &Expression, filling: &Expression) -> Outcome<W> {
     let series = evaluate(world, series)?;
-    let grid = |world: &W, series: &Series| world.grid(Some(series.period));
     let fill: Box<dyn Fn(Series, Grid) -> Series> = match filling {
         Expression::Name(way) if way == "REPEAT" => Box::new(repeated),
         Expression::Name(way) if way == "LINEAR" => Box::new(straightened),
@@ -240,9 +239,9 @@ fn fill<W: World>(world: &mut W, series: &Expression, filling: &Expression) -> O
         },
     };
     let world = &*world;
-    Ok(series.each(|one| {
-        let grid = grid(world, &one);
-        fill(one, grid)
+    Ok(series.try_each(|one| {
+        let grid = world.grid(Some(one.period))?;
+        Ok(fill(one, grid))
     })?)
 }
 
@@ -399,8 +398,8 @@ mod tests {
             Failed(format!("not built: {function}"))
         }
 
-        fn grid(&self, period: Option<i64>) -> Grid {
-            Grid { start: 0, end: 300, period: period.unwrap_or(60) }
+        fn grid(&self, period: Option<i64>) -> Result<Grid, Wrong> {
+            Ok(Grid { start: 0, end: 300, period: period.unwrap_or(60) })
         }
     }
 
