@@ -306,6 +306,20 @@ async fn alarms_watch_expressions_percentiles_and_short_periods() {
 }
 
 #[tokio::test]
+async fn an_alarm_that_cannot_be_evaluated_keeps_no_other_waiting() {
+    let (cloud, _) = cloud().await;
+    let client = cloud.client();
+    let metrics = json!([{"Id": "e1", "Expression": "INSIGHT_RULE_METRIC('gone', 'Sum')", "Period": 60}]);
+    let broken = json!({"AlarmName": "a1", "EvaluationPeriods": 1, "Threshold": 10, "ComparisonOperator": "GreaterThanThreshold", "Metrics": metrics,
+        "TreatMissingData": "breaching"});
+    client.call("cloudwatch", "PutMetricAlarm", broken).await.ok();
+    make(&client, json!({"AlarmName": "b"})).await;
+    sell(&client, 20.0).await;
+    pass(&cloud, 60).await;
+    assert_eq!((state(&client, "a1").await, state(&client, "b").await), ("ALARM".to_owned(), "ALARM".to_owned()));
+}
+
+#[tokio::test]
 async fn a_state_that_is_set_lasts_until_the_next_evaluation() {
     let (cloud, invoked) = cloud().await;
     let client = cloud.client();

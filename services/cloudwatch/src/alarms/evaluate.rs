@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use undercast_kernel::store::Tx;
-use undercast_kernel::{Cx, Next, Result, Task, Timestamp};
+use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use super::datapoints::{self, Missing, Point, judge};
 use super::rows::{ALARMS, Alarm, Definition, MetricDefinition, MetricSource, State, all};
@@ -102,7 +102,11 @@ fn look_at(cx: &Cx, alarm: Alarm, definition: Definition, due: i64, round: &mut 
         round.lively = true;
         return Ok(());
     }
-    let points = points(cx, metric, due)?;
+    let points = match points(cx, metric, due) {
+        // What cannot be worked out now (a rule of insights that is gone, say) has no points, and keeps no other alarm waiting.
+        Err(Failure::Aws(_) | Failure::NotBuilt { .. }) => Vec::new(),
+        other => other?,
+    };
     round.lively |= !points.is_empty() || has_future(cx, metric, due)?;
     let Some((state, data)) = found_state(cx, &alarm, metric, due, &points)? else { return Ok(()) };
     // Without a point there is nothing by which to scale.
