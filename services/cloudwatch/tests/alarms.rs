@@ -885,3 +885,31 @@ async fn mute_rules_are_listed_and_end() {
         assert_eq!(code("PutAlarmMuteRule", wrong.clone()).await, "ValidationError", "{wrong}");
     }
 }
+
+#[test]
+fn alarms_outlive_the_cloud() {
+    let folder = undercast_testkit::Folder::new();
+    let services = || -> Vec<Arc<dyn Service>> {
+        vec![Arc::new(CloudWatch), Arc::new(Functions::default()), Arc::new(Sns), Arc::new(Sqs)]
+    };
+    let alone =
+        |work: std::pin::Pin<Box<dyn Future<Output = ()> + '_>>| tokio::runtime::Runtime::new().unwrap().block_on(work);
+    alone(Box::pin(async {
+        let cloud = Cloud::in_folder(services(), &folder).await;
+        cloud.kernel.clock().freeze();
+        cloud.kernel.clock().set(noon(0));
+        cloud.kernel.keep_clock().await.unwrap();
+        make(&cloud.client(), json!({})).await;
+        compose(&cloud.client(), "c", "ALARM(a)", json!({})).await;
+        sell(&cloud.client(), 20.0).await;
+    }));
+    alone(Box::pin(async {
+        let cloud = Cloud::in_folder(services(), &folder).await;
+        assert_eq!(state(&cloud.client(), "a").await, "INSUFFICIENT_DATA");
+        pass(&cloud, 60).await;
+        assert_eq!(
+            (state(&cloud.client(), "a").await, state(&cloud.client(), "c").await),
+            ("ALARM".to_owned(), "ALARM".to_owned())
+        );
+    }));
+}

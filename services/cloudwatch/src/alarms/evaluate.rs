@@ -8,6 +8,7 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 use super::datapoints::{self, Missing, Point, judge};
 use super::rows::{ALARMS, Alarm, Definition, MetricDefinition, MetricSource, State, all};
 use super::{EVALUATE, act, mute, reason, state};
+use crate::SERVICE;
 use crate::api::kept::{Metric, MetricDataQuery, MetricStat};
 use crate::math::{Points, Value};
 use crate::queries::{self, Queries};
@@ -24,7 +25,7 @@ const EARLIEST: i64 = 3 * 3600;
 pub(super) fn schedule(cx: &Cx, tx: &mut Tx<'_>, often: bool) -> Result<()> {
     let due = next(cx.now().as_second(), if often { OFTEN } else { USUAL });
     let id = task_id(cx);
-    cx.tasks().schedule_sooner(cx, tx, "cloudwatch", &id, EVALUATE, String::new(), due)
+    cx.tasks().schedule_sooner(cx, tx, SERVICE, &id, EVALUATE, String::new(), due)
 }
 
 fn task_id(cx: &Cx) -> String {
@@ -85,7 +86,7 @@ pub(crate) async fn evaluate(cx: &Cx, task: &Task) -> Result<Next> {
     if quiet {
         // It looks once more, for what has come while it looked, and then sleeps until there are new metrics.
         cx.write(|tx| {
-            cx.await_metrics(tx, "cloudwatch", &task_id(cx), EVALUATE);
+            cx.await_metrics(tx, SERVICE, &task_id(cx), EVALUATE);
             Ok(())
         })
         .await?;
