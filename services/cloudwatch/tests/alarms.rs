@@ -260,8 +260,13 @@ async fn each_period_is_come_to_in_order() {
 
 #[tokio::test]
 async fn alarms_watch_expressions_percentiles_and_short_periods() {
-    let (cloud, _) = cloud().await;
-    let client = cloud.client();
+    for protocol in [Protocol::Cbor, Protocol::Json, Protocol::Query] {
+        let (cloud, _) = cloud().await;
+        watched_by_expressions(&cloud, &cloud.client().speaking(protocol)).await;
+    }
+}
+
+async fn watched_by_expressions(cloud: &Cloud, client: &Client) {
     let metric = |name: &str| json!({"Metric": {"Namespace": "Shop", "MetricName": name}, "Period": 60, "Stat": "Sum"});
     let metrics = json!([
         {"Id": "part", "Expression": "returned / sold * 100", "Label": "returned"},
@@ -270,24 +275,24 @@ async fn alarms_watch_expressions_percentiles_and_short_periods() {
     let math = json!({"AlarmName": "math", "EvaluationPeriods": 1, "Threshold": 10, "ComparisonOperator": "GreaterThanOrEqualToThreshold", "Metrics": metrics});
     client.call("cloudwatch", "PutMetricAlarm", math).await.ok();
     let none = Json::Null;
-    make(&client, json!({"AlarmName": "p90", "Statistic": none, "ExtendedStatistic": "p90", "EvaluateLowSampleCountPercentile": "ignore"})).await;
-    make(&client, json!({"AlarmName": "tm50", "Statistic": none, "ExtendedStatistic": "tm50", "ComparisonOperator": "LessThanOrEqualToThreshold"})).await;
-    make(&client, json!({"AlarmName": "fast", "Period": 10, "ComparisonOperator": "LessThanThreshold"})).await;
+    make(client, json!({"AlarmName": "p90", "Statistic": none, "ExtendedStatistic": "p90", "EvaluateLowSampleCountPercentile": "ignore"})).await;
+    make(client, json!({"AlarmName": "tm50", "Statistic": none, "ExtendedStatistic": "tm50", "ComparisonOperator": "LessThanOrEqualToThreshold"})).await;
+    make(client, json!({"AlarmName": "fast", "Period": 10, "ComparisonOperator": "LessThanThreshold"})).await;
     let data = json!([
         {"MetricName": "Sales", "Values": [1, 50], "Counts": [1, 1], "StorageResolution": 1},
         {"MetricName": "Returns", "Value": 6}]);
-    put(&client, data).await.ok();
-    pass(&cloud, 10).await;
-    assert_eq!(state(&client, "fast").await, "OK");
-    pass(&cloud, 50).await;
-    assert_eq!(state(&client, "math").await, "ALARM");
-    assert_eq!(shown(&client, "math").await["Metrics"], metrics);
-    assert_eq!(state(&client, "p90").await, "INSUFFICIENT_DATA", "two values are too few for a percentile");
-    assert_eq!(state(&client, "tm50").await, "ALARM");
-    assert_eq!(state(&client, "fast").await, "INSUFFICIENT_DATA");
-    put(&client, json!([{"MetricName": "Sales", "Values": [50], "Counts": [100]}])).await.ok();
-    pass(&cloud, 60).await;
-    assert_eq!(state(&client, "p90").await, "ALARM");
+    put(client, data).await.ok();
+    pass(cloud, 10).await;
+    assert_eq!(state(client, "fast").await, "OK");
+    pass(cloud, 50).await;
+    assert_eq!(state(client, "math").await, "ALARM");
+    assert_eq!(shown(client, "math").await["Metrics"], metrics);
+    assert_eq!(state(client, "p90").await, "INSUFFICIENT_DATA", "two values are too few for a percentile");
+    assert_eq!(state(client, "tm50").await, "ALARM");
+    assert_eq!(state(client, "fast").await, "INSUFFICIENT_DATA");
+    put(client, json!([{"MetricName": "Sales", "Values": [50], "Counts": [100]}])).await.ok();
+    pass(cloud, 60).await;
+    assert_eq!(state(client, "p90").await, "ALARM");
     let metric = json!({"Namespace": "Shop", "MetricName": "Sales"});
     let found = async |more: Json| {
         let mut input = metric.clone();
