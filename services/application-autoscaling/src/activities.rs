@@ -47,12 +47,15 @@ pub(crate) struct Activity {
 /// Why nothing was scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum NotScaled {
+    /// It has the maximum.
     #[n(0)]
-    AlreadyAtMaxCapacity(#[n(0)] i32),
+    Full(#[n(0)] i32),
+    /// It has the minimum.
     #[n(1)]
-    AlreadyAtMinCapacity(#[n(0)] i32),
+    Least(#[n(0)] i32),
+    /// It has what is wanted.
     #[n(2)]
-    AlreadyAtDesiredCapacity(#[n(0)] i32),
+    Enough(#[n(0)] i32),
 }
 
 impl Activity {
@@ -125,9 +128,9 @@ pub(crate) fn describe(
 fn shown(id: String, activity: Activity) -> output::ScalingActivity {
     let reason = activity.not_scaled.map(|reason| {
         let (code, max, min, current) = match reason {
-            NotScaled::AlreadyAtMaxCapacity(max) => ("AlreadyAtMaxCapacity", Some(max), None, None),
-            NotScaled::AlreadyAtMinCapacity(min) => ("AlreadyAtMinCapacity", None, Some(min), None),
-            NotScaled::AlreadyAtDesiredCapacity(current) => ("AlreadyAtDesiredCapacity", None, None, Some(current)),
+            NotScaled::Full(max) => ("AlreadyAtMaxCapacity", Some(max), None, None),
+            NotScaled::Least(min) => ("AlreadyAtMinCapacity", None, Some(min), None),
+            NotScaled::Enough(current) => ("AlreadyAtDesiredCapacity", None, None, Some(current)),
         };
         let (max_capacity, min_capacity, current_capacity) = (max, min, current);
         vec![output::NotScaledReason { code: code.to_owned(), max_capacity, min_capacity, current_capacity }]

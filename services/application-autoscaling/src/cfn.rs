@@ -13,6 +13,9 @@ pub(crate) struct ScalableTarget;
 /// What names a target.
 const PLACE: &[&str] = &["ResourceId", "ScalableDimension", "ServiceNamespace"];
 
+/// Properties that are parameters of the same name and form. `RoleARN`, which templates of the CDK always have, is not needed by tables.
+const GIVEN: &[&str] = &["MaxCapacity", "MinCapacity", "SuspendedState"];
+
 /// `table/t|dynamodb:table:ReadCapacityUnits|dynamodb`
 fn id_of(properties: &Properties) -> String {
     let text = |name: &&str| properties.get(*name).and_then(Json::as_str).unwrap_or_default().to_owned();
@@ -79,7 +82,7 @@ impl ResourceType for ScalableTarget {
         Box::pin(async move {
             let id = id_of(&request.properties);
             let place = place_of(&id);
-            let given = pick(&request.properties, &["MaxCapacity", "MinCapacity", "RoleARN", "SuspendedState"]);
+            let given = pick(&request.properties, GIVEN);
             let tags = [("Tags".to_owned(), request.all_tags()?.map())];
             cx.call(SERVICE, "RegisterScalableTarget", with(&with(&place, given), tags)).await?;
             schedule(cx, &place, &Properties::new(), &request.properties).await?;
@@ -96,7 +99,7 @@ impl ResourceType for ScalableTarget {
     ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             let place = place_of(id);
-            let mut given = pick(&request.properties, &["MaxCapacity", "MinCapacity", "RoleARN", "SuspendedState"]);
+            let mut given = pick(&request.properties, GIVEN);
             // What is no longer said is no longer suspended.
             given.entry("SuspendedState").or_insert_with(|| {
                 json!({"DynamicScalingInSuspended": false, "DynamicScalingOutSuspended": false, "ScheduledScalingSuspended": false})

@@ -15,12 +15,20 @@ pub(crate) fn arn(cx: &Cx) -> String {
 
 /// Calls of tables.
 pub(crate) fn scaling(cx: &Cx) -> Cx {
-    cx.as_role(PRINCIPAL, &arn(cx), "AutoScaling-UpdateTable")
+    session(cx, "AutoScaling-UpdateTable")
 }
 
 /// Calls of alarms.
 pub(crate) fn alarms(cx: &Cx) -> Cx {
-    cx.as_role(PRINCIPAL, &arn(cx), "AutoScaling-ManageAlarms")
+    session(cx, "AutoScaling-ManageAlarms")
+}
+
+fn session(cx: &Cx, name: &str) -> Cx {
+    match cx.kernel().identities() {
+        Some(_) => cx.as_role(PRINCIPAL, &arn(cx), name),
+        // Without IAM there are no roles, and the account itself is all that may do anything.
+        None => cx.kernel().cx_for(cx.account(), cx.region()).through(PRINCIPAL),
+    }
 }
 
 /// Whether the account has it.

@@ -127,9 +127,9 @@ async fn scale(
     let no_further = if out { capacity <= current } else { capacity >= current };
     if no_further {
         let reason = match (out, capacity == wanted.capacity) {
-            (_, true) => NotScaled::AlreadyAtDesiredCapacity(i32::try_from(current).unwrap_or(i32::MAX)),
-            (true, false) => NotScaled::AlreadyAtMaxCapacity(target.max),
-            (false, false) => NotScaled::AlreadyAtMinCapacity(target.min),
+            (_, true) => NotScaled::Enough(i32::try_from(current).unwrap_or(i32::MAX)),
+            (true, false) => NotScaled::Full(target.max),
+            (false, false) => NotScaled::Least(target.min),
         };
         return not_scaled(cx, place, &cause, reason).await;
     }

@@ -35,7 +35,7 @@ async fn a_template_makes_changes_and_removes_targets_and_policies() {
     let action = |name: &str| json!({"ScheduledActionName": name, "Schedule": "rate(1 day)", "ScalableTargetAction": {"MinCapacity": 2}});
     let mut before = json!({"ServiceNamespace": "dynamodb", "ResourceId": "table/tab", "ScalableDimension": "dynamodb:table:WriteCapacityUnits",
         "MinCapacity": 1, "MaxCapacity": "9", "ScheduledActions": [action("a"), action("b")], "SuspendedState": {"ScheduledScalingSuspended": true},
-        "Tags": [{"Key": "team", "Value": "shop"}]});
+        "RoleARN": "arn:aws:iam::000000000000:role/any", "Tags": [{"Key": "team", "Value": "shop"}]});
     let made = target.create(&cx, &request(&before)).await.unwrap();
     assert_eq!(made.id, "table/tab|dynamodb:table:WriteCapacityUnits|dynamodb");
     assert_eq!(made.attributes["Id"], made.id);

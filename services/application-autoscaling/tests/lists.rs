@@ -254,3 +254,19 @@ async fn a_role_that_may_not_see_alarms_is_told() {
     );
     assert_eq!(refused(&client, "PutScalingPolicy", input).await.0, "FailedResourceAccessException");
 }
+
+#[tokio::test]
+async fn without_iam_the_account_scales_for_itself() {
+    use std::sync::Arc;
+    use undercast_testkit::Cloud;
+    let cloud = Cloud::start(vec![
+        Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
+        Arc::new(undercast_cloudwatch::CloudWatch),
+        Arc::new(undercast_dynamodb::DynamoDb::default()),
+    ])
+    .await;
+    let client = cloud.client();
+    table(&client, 5).await;
+    register(&client, 7, 9).await;
+    assert_eq!(units(&client).await.1, 7);
+}

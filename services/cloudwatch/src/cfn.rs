@@ -7,7 +7,7 @@ use undercast_kernel::resources::{
 };
 use undercast_kernel::{Cx, Result};
 
-const SERVICE: &str = "cloudwatch";
+use crate::SERVICE;
 
 /// Which kind of alarm a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

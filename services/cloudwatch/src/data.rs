@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use undercast_kernel::{Cx, Result, Timestamp, paging};
 
+use crate::SERVICE;
 use crate::api::errors;
 use crate::api::kept::MetricDataQuery;
 use crate::api::{self, output};
@@ -36,6 +37,8 @@ pub(crate) async fn get(cx: &Cx, input: api::GetMetricDataInput) -> Result<api::
     cx.kernel().keep_metrics().await?;
     let ascending = input.scan_by.as_deref() == Some("TimestampAscending");
     let mut page = Page { skip: done, left: usize::try_from(most).unwrap_or(usize::MAX), over: false };
+    let metrics = input.metric_data_queries.iter().filter(|q| q.metric_stat.is_some()).count();
+    cx.meter(SERVICE, "MetricsRequested", f64::from(u32::try_from(metrics).unwrap_or(u32::MAX)));
     let mut asked = Queries::new(cx, &input.metric_data_queries, start, end);
     let mut results = Vec::new();
     for query in &input.metric_data_queries {

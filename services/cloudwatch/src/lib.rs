@@ -40,6 +40,9 @@ use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
+/// What the kernel calls this service.
+const SERVICE: &str = "cloudwatch";
+
 /// The service.
 #[derive(Debug, Default)]
 pub struct CloudWatch;
@@ -50,6 +53,10 @@ impl Service for CloudWatch {
     }
 
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        // What is read by `GetMetricData` is billed by the metric.
+        if api::SERVICE.operations.get(operation).is_none_or(|operation| operation.name != "GetMetricData") {
+            cx.meter(SERVICE, "Requests", 1.0);
+        }
         api::call(self, cx, operation, input)
     }
 

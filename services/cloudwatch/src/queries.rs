@@ -15,6 +15,12 @@ use crate::statistic::Statistic;
 /// A search finds so many metrics at most.
 const MOST_FOUND: usize = 500;
 
+/// What is filled up has so many points at most: as many as an answer.
+const MOST_POINTS: i64 = 100_800;
+
+/// Expressions that need expressions, and so on, no deeper than this.
+const DEEPEST: usize = 50;
+
 /// Seconds: a metric without a value for so long is not found by a search.
 const FOUND: i64 = 14 * metrics::DAY;
 
@@ -164,6 +170,9 @@ impl<'a> Queries<'a> {
         if self.open.contains(&id) {
             return Err(in_expression(id, &Wrong::new("The expression needs its own value")));
         }
+        if self.open.len() >= DEEPEST {
+            return Err(in_expression(id, &Wrong::new("Expressions need one another too deeply")));
+        }
         let parsed = math::parse(expression).map_err(|wrong| in_expression(id, &wrong))?;
         self.open.push(id);
         let value = math::evaluate(self, &parsed);
@@ -255,10 +264,13 @@ impl World for Queries<'_> {
         Failure::not_built(format!("the function {function} of metric math")).into()
     }
 
-    fn grid(&self, period: Option<i64>) -> Grid {
+    fn grid(&self, period: Option<i64>) -> std::result::Result<Grid, Wrong> {
         let period = period.filter(|p| *p > 0).unwrap_or_else(|| self.period());
         let span = Span::new(self.cx, self.start, self.end, period);
-        Grid { start: span.start, end: span.end, period }
+        if span.periods() > MOST_POINTS {
+            return Err(Wrong(format!("The result would have more than {MOST_POINTS} datapoints")));
+        }
+        Ok(Grid { start: span.start, end: span.end, period })
     }
 }
 

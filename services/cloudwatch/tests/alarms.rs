@@ -51,7 +51,7 @@ async fn cloud() -> (Cloud, Arc<Mutex<Vec<Json>>>) {
     (cloud, invoked)
 }
 
-fn alarm(more: Json) -> Json {
+fn alarm(more: &Json) -> Json {
     let mut alarm = json!({"AlarmName": "a", "Namespace": "Shop", "MetricName": "Sales", "Period": 60, "Statistic": "Sum",
         "EvaluationPeriods": 1, "Threshold": 10.0, "ComparisonOperator": "GreaterThanThreshold"});
     alarm.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -60,7 +60,7 @@ fn alarm(more: Json) -> Json {
 }
 
 async fn make(client: &Client, more: Json) {
-    client.call("cloudwatch", "PutMetricAlarm", alarm(more)).await.ok();
+    client.call("cloudwatch", "PutMetricAlarm", alarm(&more)).await.ok();
 }
 
 async fn sell(client: &Client, value: f64) {
@@ -260,8 +260,13 @@ async fn each_period_is_come_to_in_order() {
 
 #[tokio::test]
 async fn alarms_watch_expressions_percentiles_and_short_periods() {
-    let (cloud, _) = cloud().await;
-    let client = cloud.client();
+    for protocol in [Protocol::Cbor, Protocol::Json, Protocol::Query] {
+        let (cloud, _) = cloud().await;
+        watched_by_expressions(&cloud, &cloud.client().speaking(protocol)).await;
+    }
+}
+
+async fn watched_by_expressions(cloud: &Cloud, client: &Client) {
     let metric = |name: &str| json!({"Metric": {"Namespace": "Shop", "MetricName": name}, "Period": 60, "Stat": "Sum"});
     let metrics = json!([
         {"Id": "part", "Expression": "returned / sold * 100", "Label": "returned"},
@@ -270,24 +275,24 @@ async fn alarms_watch_expressions_percentiles_and_short_periods() {
     let math = json!({"AlarmName": "math", "EvaluationPeriods": 1, "Threshold": 10, "ComparisonOperator": "GreaterThanOrEqualToThreshold", "Metrics": metrics});
     client.call("cloudwatch", "PutMetricAlarm", math).await.ok();
     let none = Json::Null;
-    make(&client, json!({"AlarmName": "p90", "Statistic": none, "ExtendedStatistic": "p90", "EvaluateLowSampleCountPercentile": "ignore"})).await;
-    make(&client, json!({"AlarmName": "tm50", "Statistic": none, "ExtendedStatistic": "tm50", "ComparisonOperator": "LessThanOrEqualToThreshold"})).await;
-    make(&client, json!({"AlarmName": "fast", "Period": 10, "ComparisonOperator": "LessThanThreshold"})).await;
+    make(client, json!({"AlarmName": "p90", "Statistic": none, "ExtendedStatistic": "p90", "EvaluateLowSampleCountPercentile": "ignore"})).await;
+    make(client, json!({"AlarmName": "tm50", "Statistic": none, "ExtendedStatistic": "tm50", "ComparisonOperator": "LessThanOrEqualToThreshold"})).await;
+    make(client, json!({"AlarmName": "fast", "Period": 10, "ComparisonOperator": "LessThanThreshold"})).await;
     let data = json!([
         {"MetricName": "Sales", "Values": [1, 50], "Counts": [1, 1], "StorageResolution": 1},
         {"MetricName": "Returns", "Value": 6}]);
-    put(&client, data).await.ok();
-    pass(&cloud, 10).await;
-    assert_eq!(state(&client, "fast").await, "OK");
-    pass(&cloud, 50).await;
-    assert_eq!(state(&client, "math").await, "ALARM");
-    assert_eq!(shown(&client, "math").await["Metrics"], metrics);
-    assert_eq!(state(&client, "p90").await, "INSUFFICIENT_DATA", "two values are too few for a percentile");
-    assert_eq!(state(&client, "tm50").await, "ALARM");
-    assert_eq!(state(&client, "fast").await, "INSUFFICIENT_DATA");
-    put(&client, json!([{"MetricName": "Sales", "Values": [50], "Counts": [100]}])).await.ok();
-    pass(&cloud, 60).await;
-    assert_eq!(state(&client, "p90").await, "ALARM");
+    put(client, data).await.ok();
+    pass(cloud, 10).await;
+    assert_eq!(state(client, "fast").await, "OK");
+    pass(cloud, 50).await;
+    assert_eq!(state(client, "math").await, "ALARM");
+    assert_eq!(shown(client, "math").await["Metrics"], metrics);
+    assert_eq!(state(client, "p90").await, "INSUFFICIENT_DATA", "two values are too few for a percentile");
+    assert_eq!(state(client, "tm50").await, "ALARM");
+    assert_eq!(state(client, "fast").await, "INSUFFICIENT_DATA");
+    put(client, json!([{"MetricName": "Sales", "Values": [50], "Counts": [100]}])).await.ok();
+    pass(cloud, 60).await;
+    assert_eq!(state(client, "p90").await, "ALARM");
     let metric = json!({"Namespace": "Shop", "MetricName": "Sales"});
     let found = async |more: Json| {
         let mut input = metric.clone();
@@ -303,6 +308,20 @@ async fn alarms_watch_expressions_percentiles_and_short_periods() {
     assert_eq!(found(json!({"Period": 60})).await, "p90 tm50");
     assert_eq!(found(json!({"Unit": "Count"})).await, "");
     assert_eq!(found(json!({"Dimensions": [{"Name": "a", "Value": "b"}]})).await, "");
+}
+
+#[tokio::test]
+async fn an_alarm_that_cannot_be_evaluated_keeps_no_other_waiting() {
+    let (cloud, _) = cloud().await;
+    let client = cloud.client();
+    let metrics = json!([{"Id": "e1", "Expression": "INSIGHT_RULE_METRIC('gone', 'Sum')", "Period": 60}]);
+    let broken = json!({"AlarmName": "a1", "EvaluationPeriods": 1, "Threshold": 10, "ComparisonOperator": "GreaterThanThreshold", "Metrics": metrics,
+        "TreatMissingData": "breaching"});
+    client.call("cloudwatch", "PutMetricAlarm", broken).await.ok();
+    make(&client, json!({"AlarmName": "b"})).await;
+    sell(&client, 20.0).await;
+    pass(&cloud, 60).await;
+    assert_eq!((state(&client, "a1").await, state(&client, "b").await), ("ALARM".to_owned(), "ALARM".to_owned()));
 }
 
 #[tokio::test]
@@ -523,7 +542,7 @@ async fn alarms_that_cannot_be_are_refused() {
         math(json!([{"Id": "e1", "Expression": "m1 +"}, {"Id": "m1", "MetricStat": stat, "ReturnData": false}])),
         math(json!([{"Id": "e1", "Expression": "SUM(SEARCH('a', 'Sum'))"}])),
     ] {
-        let answer = client.call("cloudwatch", "PutMetricAlarm", alarm(wrong.clone())).await;
+        let answer = client.call("cloudwatch", "PutMetricAlarm", alarm(&wrong)).await;
         assert_eq!((answer.status, crate::code(&answer)), (400, "ValidationError"), "{wrong}");
     }
     for not_built in [
@@ -533,7 +552,7 @@ async fn alarms_that_cannot_be_are_refused() {
         json!({"ComparisonOperator": "GreaterThanUpperThreshold", "ThresholdMetricId": "ad1"}),
         json!({"ComparisonOperator": "GreaterThanUpperThreshold"}),
     ] {
-        let answer = client.call("cloudwatch", "PutMetricAlarm", alarm(not_built.clone())).await;
+        let answer = client.call("cloudwatch", "PutMetricAlarm", alarm(&not_built)).await;
         assert_eq!(answer.status, 501, "{not_built}");
     }
     make(&client, json!({})).await;
@@ -623,10 +642,10 @@ async fn a_region_has_five_thousand_alarms_at_most() {
     let (cloud, _) = cloud().await;
     let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
     for n in 0..5000 {
-        cx.call("cloudwatch", "PutMetricAlarm", alarm(json!({"AlarmName": format!("a{n}")}))).await.unwrap();
+        cx.call("cloudwatch", "PutMetricAlarm", alarm(&json!({"AlarmName": format!("a{n}")}))).await.unwrap();
     }
     let client = cloud.client();
-    assert_eq!(crate::code(&client.call("cloudwatch", "PutMetricAlarm", alarm(json!({}))).await), "LimitExceeded");
+    assert_eq!(crate::code(&client.call("cloudwatch", "PutMetricAlarm", alarm(&json!({}))).await), "LimitExceeded");
     let composite = json!({"AlarmName": "c", "AlarmRule": "TRUE"});
     assert_eq!(crate::code(&client.call("cloudwatch", "PutCompositeAlarm", composite).await), "LimitExceeded");
     client.call("cloudwatch", "DeleteAlarms", json!({"AlarmNames": ["a7"]})).await.ok();
@@ -733,7 +752,7 @@ async fn who_may_not_is_refused() {
         root.call("iam", "PutUserPolicy", input).await.ok();
     };
     let put = async |name: &str, tags: Json| {
-        user.call("cloudwatch", "PutMetricAlarm", alarm(json!({"AlarmName": name, "Tags": tags}))).await.status
+        user.call("cloudwatch", "PutMetricAlarm", alarm(&json!({"AlarmName": name, "Tags": tags}))).await.status
     };
     let own = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:own-*";
     allow("cloudwatch:PutMetricAlarm", own).await;
@@ -870,4 +889,32 @@ async fn mute_rules_are_listed_and_end() {
     ] {
         assert_eq!(code("PutAlarmMuteRule", wrong.clone()).await, "ValidationError", "{wrong}");
     }
+}
+
+#[test]
+fn alarms_outlive_the_cloud() {
+    let folder = undercast_testkit::Folder::new();
+    let services = || -> Vec<Arc<dyn Service>> {
+        vec![Arc::new(CloudWatch), Arc::new(Functions::default()), Arc::new(Sns), Arc::new(Sqs)]
+    };
+    let alone =
+        |work: std::pin::Pin<Box<dyn Future<Output = ()> + '_>>| tokio::runtime::Runtime::new().unwrap().block_on(work);
+    alone(Box::pin(async {
+        let cloud = Cloud::in_folder(services(), &folder).await;
+        cloud.kernel.clock().freeze();
+        cloud.kernel.clock().set(noon(0));
+        cloud.kernel.keep_clock().await.unwrap();
+        make(&cloud.client(), json!({})).await;
+        compose(&cloud.client(), "c", "ALARM(a)", json!({})).await;
+        sell(&cloud.client(), 20.0).await;
+    }));
+    alone(Box::pin(async {
+        let cloud = Cloud::in_folder(services(), &folder).await;
+        assert_eq!(state(&cloud.client(), "a").await, "INSUFFICIENT_DATA");
+        pass(&cloud, 60).await;
+        assert_eq!(
+            (state(&cloud.client(), "a").await, state(&cloud.client(), "c").await),
+            ("ALARM".to_owned(), "ALARM".to_owned())
+        );
+    }));
 }

@@ -154,3 +154,31 @@ async fn a_rule_of_insights_is_a_series() {
     assert_eq!(seconds(&found[0]["Timestamps"][0]), noon(-120).as_second());
     refused(&cloud.client(), json!([of("e1", "INSIGHT_RULE_METRIC('rule', 'Median')")])).await;
 }
+
+#[tokio::test]
+async fn long_and_deep_expressions_are_worked_out_or_refused() {
+    let cloud = at_noon().await;
+    let client = cloud.client();
+    sold(&client).await;
+    let long = format!("m1{}", "+1".repeat(1020));
+    let mut hidden = query("m1", "Sum");
+    hidden["ReturnData"] = json!(false);
+    let found = results(&client, data(&json!([of("e1", &long), hidden]))).await;
+    assert_eq!(found[0]["Values"][0], 1024.0);
+    let deep = format!("{}m1{}", "ABS(".repeat(60), ")".repeat(60));
+    let found = results(&client, data(&json!([of("e1", &deep), hidden]))).await;
+    assert_eq!(found[0]["Values"][0], 4.0);
+    // One needs the next, and so on.
+    let chain = |count: usize| {
+        let mut all: Vec<Json> = (0..count).map(|n| of(&format!("e{n}"), &format!("e{} + 1", n + 1))).collect();
+        all.push(of(&format!("e{count}"), "m1"));
+        all.push(hidden.clone());
+        json!(all)
+    };
+    assert_eq!(results(&client, data(&chain(40))).await[0]["Values"][0], 44.0);
+    assert!(refused(&client, chain(400)).await.ends_with("too deeply"));
+    let mut years = data(&json!([{"Id": "e1", "Expression": "TIME_SERIES(1)", "Period": 1}]));
+    years["StartTime"] = json!(0);
+    let answer = client.speaking(Protocol::Json).call("cloudwatch", "GetMetricData", years).await;
+    assert_eq!(answer.code(), "ValidationError");
+}

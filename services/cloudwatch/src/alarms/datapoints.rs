@@ -32,7 +32,7 @@ pub(super) struct Verdict {
 /// How missing points are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    Missing,
+    Unknown,
     Ignore,
     Breaching,
     NotBreaching,
@@ -41,7 +41,7 @@ pub(super) enum Missing {
 impl Missing {
     pub(super) fn parse(text: &str) -> Option<Self> {
         Some(match text {
-            "missing" => Self::Missing,
+            "missing" => Self::Unknown,
             "ignore" => Self::Ignore,
             "breaching" => Self::Breaching,
             "notBreaching" => Self::NotBreaching,
@@ -92,7 +92,7 @@ mod tests {
     const KEPT: Option<StateValue> = None;
 
     fn check(to_alarm: usize, row: &str, filled: usize, wanted: [Option<StateValue>; 4]) {
-        let ways = [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
+        let ways = [Missing::Unknown, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
         for (way, wanted) in ways.into_iter().zip(wanted) {
             let verdict = judge(&points(row), 3, to_alarm, way);
             assert_eq!((verdict.state, verdict.missing), (wanted, filled), "{row}, {to_alarm} of 3, {way:?}");

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use undercast_kernel::store::Tx;
-use undercast_kernel::{Cx, Next, Result, Task, Timestamp};
+use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use super::datapoints::{self, Missing, Point, judge};
 use super::rows::{ALARMS, Alarm, Definition, MetricDefinition, MetricSource, State, all};
 use super::{EVALUATE, act, mute, reason, state};
+use crate::SERVICE;
 use crate::api::kept::{Metric, MetricDataQuery, MetricStat};
 use crate::math::{Points, Value};
 use crate::queries::{self, Queries};
@@ -24,7 +25,7 @@ const EARLIEST: i64 = 3 * 3600;
 pub(super) fn schedule(cx: &Cx, tx: &mut Tx<'_>, often: bool) -> Result<()> {
     let due = next(cx.now().as_second(), if often { OFTEN } else { USUAL });
     let id = task_id(cx);
-    cx.tasks().schedule_sooner(cx, tx, "cloudwatch", &id, EVALUATE, String::new(), due)
+    cx.tasks().schedule_sooner(cx, tx, SERVICE, &id, EVALUATE, String::new(), due)
 }
 
 fn task_id(cx: &Cx) -> String {
@@ -85,7 +86,7 @@ pub(crate) async fn evaluate(cx: &Cx, task: &Task) -> Result<Next> {
     if quiet {
         // It looks once more, for what has come while it looked, and then sleeps until there are new metrics.
         cx.write(|tx| {
-            cx.await_metrics(tx, "cloudwatch", &task_id(cx), EVALUATE);
+            cx.await_metrics(tx, SERVICE, &task_id(cx), EVALUATE);
             Ok(())
         })
         .await?;
@@ -102,7 +103,11 @@ fn look_at(cx: &Cx, alarm: Alarm, definition: Definition, due: i64, round: &mut 
         round.lively = true;
         return Ok(());
     }
-    let points = points(cx, metric, due)?;
+    let points = match points(cx, metric, due) {
+        // What cannot be worked out now (a rule of insights that is gone, say) has no points, and keeps no other alarm waiting.
+        Err(Failure::Aws(_) | Failure::NotBuilt { .. }) => Vec::new(),
+        other => other?,
+    };
     round.lively |= !points.is_empty() || has_future(cx, metric, due)?;
     let Some((state, data)) = found_state(cx, &alarm, metric, due, &points)? else { return Ok(()) };
     // Without a point there is nothing by which to scale.
@@ -187,7 +192,7 @@ fn treated(metric: &MetricDefinition) -> Missing {
     if ignored {
         return Missing::Ignore;
     }
-    metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Missing)
+    metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Unknown)
 }
 
 /// The points of the periods that are looked at, the newest first.

@@ -14,6 +14,7 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp, paging};
 use super::put::check_tags;
 use super::rows::{ALARMS, State, StateValue};
 use super::{UNMUTE, state};
+use crate::SERVICE;
 use crate::api::{self, errors, output};
 use crate::error::validation;
 
@@ -189,10 +190,10 @@ fn task_id(cx: &Cx, name: &str) -> String {
 fn schedule_end(cx: &Cx, tx: &mut Tx<'_>, rule: &MuteRule) -> Result<()> {
     let id = task_id(cx, &rule.name);
     match rule.window(cx.now_millis())? {
-        None => cx.tasks().cancel(tx, "cloudwatch", &id),
+        None => cx.tasks().cancel(tx, SERVICE, &id),
         Some(window) => {
             let due = Timestamp::from_millisecond(window.to).unwrap_or(Timestamp::MAX);
-            cx.tasks().schedule(cx, tx, "cloudwatch", &id, UNMUTE, rule.name.clone(), due)
+            cx.tasks().schedule(cx, tx, SERVICE, &id, UNMUTE, rule.name.clone(), due)
         }
     }
 }
@@ -234,7 +235,7 @@ pub(crate) async fn delete(cx: &Cx, input: &api::DeleteAlarmMuteRuleInput) -> Re
     cx.write(|tx| {
         let Some(rule) = MUTES.get(tx, &cx.key(name))? else { return Ok(()) };
         MUTES.delete(tx, &cx.key(name));
-        cx.tasks().cancel(tx, "cloudwatch", &task_id(cx, name))?;
+        cx.tasks().cancel(tx, SERVICE, &task_id(cx, name))?;
         unmute(cx, tx, &rule)
     })
     .await

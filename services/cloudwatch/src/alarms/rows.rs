@@ -148,18 +148,18 @@ pub(crate) enum MetricSource {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Comparison {
-    GreaterThanOrEqualToThreshold,
-    GreaterThanThreshold,
-    LessThanThreshold,
-    LessThanOrEqualToThreshold,
+    GreaterOrEqual,
+    Greater,
+    Less,
+    LessOrEqual,
 }
 
 impl Comparison {
     const ALL: [(&'static str, Self); 4] = [
-        ("GreaterThanOrEqualToThreshold", Self::GreaterThanOrEqualToThreshold),
-        ("GreaterThanThreshold", Self::GreaterThanThreshold),
-        ("LessThanThreshold", Self::LessThanThreshold),
-        ("LessThanOrEqualToThreshold", Self::LessThanOrEqualToThreshold),
+        ("GreaterThanOrEqualToThreshold", Self::GreaterOrEqual),
+        ("GreaterThanThreshold", Self::Greater),
+        ("LessThanThreshold", Self::Less),
+        ("LessThanOrEqualToThreshold", Self::LessOrEqual),
     ];
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -168,28 +168,28 @@ impl Comparison {
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::GreaterThanOrEqualToThreshold => "GreaterThanOrEqualToThreshold",
-            Self::GreaterThanThreshold => "GreaterThanThreshold",
-            Self::LessThanThreshold => "LessThanThreshold",
-            Self::LessThanOrEqualToThreshold => "LessThanOrEqualToThreshold",
+            Self::GreaterOrEqual => "GreaterThanOrEqualToThreshold",
+            Self::Greater => "GreaterThanThreshold",
+            Self::Less => "LessThanThreshold",
+            Self::LessOrEqual => "LessThanOrEqualToThreshold",
         }
     }
 
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::GreaterThanOrEqualToThreshold => "greater than or equal to",
-            Self::GreaterThanThreshold => "greater than",
-            Self::LessThanThreshold => "less than",
-            Self::LessThanOrEqualToThreshold => "less than or equal to",
+            Self::GreaterOrEqual => "greater than or equal to",
+            Self::Greater => "greater than",
+            Self::Less => "less than",
+            Self::LessOrEqual => "less than or equal to",
         }
     }
 
     pub(crate) fn breaches(self, value: f64, threshold: f64) -> bool {
         match self {
-            Self::GreaterThanOrEqualToThreshold => value >= threshold,
-            Self::GreaterThanThreshold => value > threshold,
-            Self::LessThanThreshold => value < threshold,
-            Self::LessThanOrEqualToThreshold => value <= threshold,
+            Self::GreaterOrEqual => value >= threshold,
+            Self::Greater => value > threshold,
+            Self::Less => value < threshold,
+            Self::LessOrEqual => value <= threshold,
         }
     }
 }

@@ -275,6 +275,15 @@ mod tests {
         assert_eq!(Rule::parse("ALARM(a) AND (OK(b) OR OK(a))").unwrap().alarms(), ["a", "b"]);
     }
 
+    proptest::proptest! {
+        /// Whatever is written, it is read or refused.
+        #[test]
+        fn nothing_breaks_the_reader(text in "\\PC{0,80}", made in "(ALARM|OK|AND|OR|NOT|AT_LEAST|TRUE|[a-c(),\"\\\\ %2]){0,40}") {
+            let _ = Rule::parse(&text);
+            let _ = Rule::parse(&made);
+        }
+    }
+
     #[test]
     fn what_is_no_rule_is_refused() {
         let long = vec!["ALARM(a)"; 300].join(" AND ");

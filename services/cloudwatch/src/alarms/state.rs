@@ -6,9 +6,7 @@ use undercast_kernel::{Cx, Result};
 
 use super::rows::{ALARMS, Alarm, Definition, State, StateValue};
 use super::{ACT, composite, history, mute, suppress};
-
-/// The service whose tasks these are.
-const SERVICE: &str = "cloudwatch";
+use crate::SERVICE;
 
 /// Brings an alarm to a state. Nothing happens where it is in it already.
 pub(super) fn enter(cx: &Cx, tx: &mut Tx<'_>, alarm: &mut Alarm, state: State) -> Result<()> {

@@ -10,6 +10,7 @@ use undercast_kernel::{Cx, Next, Result, Task, Timestamp};
 
 use super::rows::{ALARMS, Alarm, Definition, State, StateValue, Suppressed, SuppressedBy, Suppressor, name_of};
 use super::{RELEASE, state};
+use crate::SERVICE;
 
 fn suppressor(definition: &Definition) -> Option<&Suppressor> {
     definition.composite()?.suppressor.as_ref()
@@ -107,7 +108,7 @@ fn opposite(value: StateValue) -> StateValue {
 fn schedule(cx: &Cx, tx: &mut Tx<'_>, alarm: &Alarm, until: i64) -> Result<()> {
     let id = format!("{RELEASE}/{}/{}/{}", cx.account(), cx.region(), alarm.name);
     let due = Timestamp::from_millisecond(until).unwrap_or(Timestamp::MAX);
-    cx.tasks().schedule(cx, tx, "cloudwatch", &id, RELEASE, alarm.name.clone(), due)
+    cx.tasks().schedule(cx, tx, SERVICE, &id, RELEASE, alarm.name.clone(), due)
 }
 
 /// A wait or an extension is over.

@@ -25,8 +25,8 @@ pub(super) fn call<W: World>(world: &mut W, name: &str, arguments: &[Expression]
             Ok(Value::Series(world.insight(rule, metric)?))
         }
         ("TIME_SERIES", [number]) => {
-            let number = scalar(evaluate(world, number)?)?;
-            Ok(Value::Series(constant(world.grid(None), number)))
+            let number = scalar(&evaluate(world, number)?)?;
+            Ok(Value::Series(constant(world.grid(None)?, number)))
         }
         ("FILL", [series, filling]) => fill(world, series, filling),
         ("IF", [condition, yes]) => choose(world, condition, yes, None),
@@ -197,9 +197,9 @@ fn float(seconds: i64) -> f64 {
     seconds as f64
 }
 
-fn scalar(value: Value) -> Result<f64, Wrong> {
+fn scalar(value: &Value) -> Result<f64, Wrong> {
     match value {
-        Value::Scalar(number) => Ok(number),
+        Value::Scalar(number) => Ok(*number),
         _ => Err(Wrong::new("A number is needed, and a time series is given")),
     }
 }
@@ -221,7 +221,6 @@ fn search<W: World>(world: &mut W, what: &str, statistic: &str, rest: &[Expressi
 
 fn fill<W: World>(world: &mut W, series: &Expression, filling: &Expression) -> Outcome<W> {
     let series = evaluate(world, series)?;
-    let grid = |world: &W, series: &Series| world.grid(Some(series.period));
     let fill: Box<dyn Fn(Series, Grid) -> Series> = match filling {
         Expression::Name(way) if way == "REPEAT" => Box::new(repeated),
         Expression::Name(way) if way == "LINEAR" => Box::new(straightened),
@@ -240,9 +239,9 @@ fn fill<W: World>(world: &mut W, series: &Expression, filling: &Expression) -> O
         },
     };
     let world = &*world;
-    Ok(series.each(|one| {
-        let grid = grid(world, &one);
-        fill(one, grid)
+    Ok(series.try_each(|one| {
+        let grid = world.grid(Some(one.period))?;
+        Ok(fill(one, grid))
     })?)
 }
 
@@ -327,7 +326,7 @@ fn sort<W: World>(world: &mut W, of: &Expression, by: &str, order: &str, rest: &
     });
     match rest {
         [] => {}
-        [most] => all.truncate(index(scalar(evaluate(world, most)?)?)?),
+        [most] => all.truncate(index(scalar(&evaluate(world, most)?)?)?),
         _ => return Err(wrong_arguments("SORT").into()),
     }
     Ok(Value::Array(all))
@@ -336,8 +335,8 @@ fn sort<W: World>(world: &mut W, of: &Expression, by: &str, order: &str, rest: &
 fn slice<W: World>(world: &mut W, of: &Expression, bounds: &[Expression]) -> Outcome<W> {
     let all = array(world, of, "SLICE")?;
     let (from, to) = match bounds {
-        [from] => (index(scalar(evaluate(world, from)?)?)?, all.len()),
-        [from, to] => (index(scalar(evaluate(world, from)?)?)?, index(scalar(evaluate(world, to)?)?)?),
+        [from] => (index(scalar(&evaluate(world, from)?)?)?, all.len()),
+        [from, to] => (index(scalar(&evaluate(world, from)?)?)?, index(scalar(&evaluate(world, to)?)?)?),
         _ => return Err(wrong_arguments("SLICE").into()),
     };
     Ok(Value::Array(all.into_iter().take(to).skip(from).collect()))
@@ -399,8 +398,8 @@ mod tests {
             Failed(format!("not built: {function}"))
         }
 
-        fn grid(&self, period: Option<i64>) -> Grid {
-            Grid { start: 0, end: 300, period: period.unwrap_or(60) }
+        fn grid(&self, period: Option<i64>) -> Result<Grid, Wrong> {
+            Ok(Grid { start: 0, end: 300, period: period.unwrap_or(60) })
         }
     }
 

@@ -59,7 +59,7 @@ pub(crate) trait World {
     fn not_built(&mut self, function: &str) -> Self::Failure;
 
     /// When the periods begin; `period` is that of a series, if there is one.
-    fn grid(&self, period: Option<i64>) -> Grid;
+    fn grid(&self, period: Option<i64>) -> Result<Grid, Wrong>;
 }
 
 /// The value of an expression.
@@ -69,9 +69,12 @@ pub(crate) fn evaluate<W: World>(world: &mut W, expression: &Expression) -> Resu
         Expression::Text(_) => Err(Wrong::new("A text is no value").into()),
         Expression::Name(id) => world.query(id),
         Expression::Negative(inner) => Ok(evaluate(world, inner)?.map(|v| Some(-v))),
-        Expression::Binary(operator, left, right) => {
-            let (left, right) = (evaluate(world, left)?, evaluate(world, right)?);
-            Ok(value::binary(*operator, left, right)?)
+        Expression::Chain(first, rest) => {
+            let mut value = evaluate(world, first)?;
+            for (operator, right) in rest {
+                value = value::binary(*operator, value, evaluate(world, right)?)?;
+            }
+            Ok(value)
         }
         Expression::Array(items) => {
             let mut all = Vec::new();

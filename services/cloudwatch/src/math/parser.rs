@@ -16,7 +16,8 @@ pub(crate) enum Expression {
     /// A query's id, or a word that a function takes.
     Name(String),
     Negative(Box<Expression>),
-    Binary(Operator, Box<Expression>, Box<Expression>),
+    /// A value, and what is done with it in turn: a long sum is no deep tree.
+    Chain(Box<Expression>, Vec<(Operator, Expression)>),
     Call(String, Vec<Expression>),
     Array(Vec<Expression>),
 }
@@ -101,13 +102,13 @@ impl Parser {
         if self.depth > DEEPEST {
             return Err(Wrong::new("The expression is nested too deeply"));
         }
-        let mut left = self.level(level + 1)?;
+        let first = self.level(level + 1)?;
+        let mut rest = Vec::new();
         while let Some((_, operator)) = operators.iter().find(|(sign, _)| self.takes(sign)) {
-            let right = self.level(level + 1)?;
-            left = Expression::Binary(*operator, Box::new(left), Box::new(right));
+            rest.push((*operator, self.level(level + 1)?));
         }
         self.depth -= usize::from(level == 0);
-        Ok(left)
+        Ok(Expression::chain(first, rest))
     }
 
     fn signed(&mut self) -> Result<Expression, Wrong> {
@@ -121,14 +122,15 @@ impl Parser {
     }
 
     fn power(&mut self) -> Result<Expression, Wrong> {
-        let mut value = self.atom()?;
+        let first = self.atom()?;
+        let mut rest = Vec::new();
         while self.takes("^") {
             let negative = self.takes("-");
             let exponent = self.atom()?;
             let exponent = if negative { Expression::Negative(Box::new(exponent)) } else { exponent };
-            value = Expression::Binary(Operator::Power, Box::new(value), Box::new(exponent));
+            rest.push((Operator::Power, exponent));
         }
-        Ok(value)
+        Ok(Expression::chain(first, rest))
     }
 
     fn atom(&mut self) -> Result<Expression, Wrong> {
@@ -166,15 +168,19 @@ impl Parser {
 }
 
 impl Expression {
+    fn chain(first: Self, rest: Vec<(Operator, Self)>) -> Self {
+        if rest.is_empty() { first } else { Self::Chain(Box::new(first), rest) }
+    }
+
     /// Calls `see` with the expression and everything in it.
     pub(crate) fn walk(&self, see: &mut impl FnMut(&Self)) {
         see(self);
         match self {
             Self::Number(_) | Self::Text(_) | Self::Name(_) => {}
             Self::Negative(inner) => inner.walk(see),
-            Self::Binary(_, left, right) => {
-                left.walk(see);
-                right.walk(see);
+            Self::Chain(first, rest) => {
+                first.walk(see);
+                rest.iter().for_each(|(_, item)| item.walk(see));
             }
             Self::Call(_, items) | Self::Array(items) => items.iter().for_each(|item| item.walk(see)),
         }
@@ -192,7 +198,9 @@ mod tests {
                 Expression::Text(text) => format!("'{text}'"),
                 Expression::Name(name) => name.clone(),
                 Expression::Negative(inner) => format!("-{}", tell(inner)),
-                Expression::Binary(operator, left, right) => format!("({} {operator:?} {})", tell(left), tell(right)),
+                Expression::Chain(first, rest) => rest
+                    .iter()
+                    .fold(tell(first), |left, (operator, right)| format!("({left} {operator:?} {})", tell(right))),
                 Expression::Call(name, items) => {
                     format!("{name}({})", items.iter().map(tell).collect::<Vec<_>>().join(" "))
                 }
@@ -215,6 +223,18 @@ mod tests {
             ("FILL(m1,REPEAT)", "FILL(m1 REPEAT)"),
         ] {
             assert_eq!(told(text), wanted, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever is written, it is read or refused.
+        #[test]
+        fn nothing_breaks_the_reader(text in "\\PC{0,80}", made in "[m1e.+*/^<>=&|!()\\[\\], 'A-Z-]{0,80}") {
+            for text in [text, made] {
+                let _ = parse(&text);
+                let _ = crate::math::Search::parse(&text, "Sum", None);
+                let _ = crate::statistic::Statistic::parse(&text);
+            }
         }
     }
 

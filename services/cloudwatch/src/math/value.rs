@@ -62,10 +62,15 @@ impl Value {
 
     /// Each series through a function.
     pub(crate) fn each(self, change: impl Fn(Series) -> Series) -> Result<Self, Wrong> {
+        self.try_each(|series| Ok(change(series)))
+    }
+
+    /// Each series through a function that may find something wrong.
+    pub(crate) fn try_each(self, change: impl Fn(Series) -> Result<Series, Wrong>) -> Result<Self, Wrong> {
         match self {
             Self::Scalar(_) => Err(Wrong::new("A time series is needed, and a number is given")),
-            Self::Series(series) => Ok(Self::Series(change(series))),
-            Self::Array(all) => Ok(Self::Array(all.into_iter().map(change).collect())),
+            Self::Series(series) => change(series).map(Self::Series),
+            Self::Array(all) => all.into_iter().map(change).collect::<Result<_, _>>().map(Self::Array),
         }
     }
 }
