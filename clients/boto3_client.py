@@ -40,8 +40,8 @@ def client(name, keys=None, **settings):
     )
 
 
-s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs, kms = map(
-    client, ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs", "kms"]
+s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs, kms, kinesis = map(
+    client, ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs", "kms", "kinesis"]
 )
 control = client("s3control")
 
@@ -176,8 +176,62 @@ def measures():
     same("get_metric_data", (found["Values"], found["StatusCode"]), ([9.0], "Complete"))
     with refused("a namespace of AWS", "InvalidParameterValue", 400):
         watch.put_metric_data(Namespace="AWS/S3", MetricData=data[:1])
-    with refused("metric math", "NotImplemented", 501):
-        watch.get_metric_data(MetricDataQueries=[{"Id": "e", "Expression": "SUM(METRICS())"}], StartTime=now, EndTime=now)
+    math = {"Id": "twice", "Expression": "all * 2", "Label": "most: ${MAX}"}
+    found = watch.get_metric_data(MetricDataQueries=[math, query | {"ReturnData": False}], StartTime=now - datetime.timedelta(minutes=5),
+                                  EndTime=now + datetime.timedelta(minutes=5))["MetricDataResults"]
+    same("metric math", [(r["Id"], r["Label"], r["Values"]) for r in found], [("twice", "most: 18", [18.0])])
+    alarms(watch)
+
+
+def alarms(watch):
+    common = {"Namespace": "Boto/Shop", "MetricName": "Sales", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1,
+              "Threshold": 1.5, "ComparisonOperator": "GreaterThanThreshold"}
+    watch.put_metric_alarm(AlarmName="boto-alarm", Tags=[{"Key": "team", "Value": "boto"}], **common)
+    watch.get_waiter("alarm_exists").wait(AlarmNames=["boto-alarm"])
+    watch.put_composite_alarm(AlarmName="boto-over", AlarmRule="ALARM(boto-alarm)")
+    watch.set_alarm_state(AlarmName="boto-alarm", StateValue="ALARM", StateReason="a test")
+    found = watch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"], AlarmNamePrefix="boto-")
+    same("alarms", [(a["AlarmName"], a["StateValue"]) for a in found["MetricAlarms"] + found["CompositeAlarms"]],
+         [("boto-alarm", "ALARM"), ("boto-over", "ALARM")])
+    arn = found["MetricAlarms"][0]["AlarmArn"]
+    same("tags of an alarm", watch.list_tags_for_resource(ResourceARN=arn)["Tags"], [{"Key": "team", "Value": "boto"}])
+    same("history", {i["HistoryItemType"] for i in watch.describe_alarm_history(AlarmName="boto-alarm")["AlarmHistoryItems"]},
+         {"ConfigurationUpdate", "StateUpdate"})
+    with refused("an alarm that is not there", "ResourceNotFound", 404):
+        watch.set_alarm_state(AlarmName="boto-gone", StateValue="OK", StateReason="a test")
+    with refused("an alarm without a threshold", "ValidationError", 400):
+        watch.put_metric_alarm(AlarmName="boto-wrong", **{k: v for k, v in common.items() if k != "Threshold"})
+    watch.delete_alarms(AlarmNames=["boto-over"])
+    watch.delete_alarms(AlarmNames=["boto-alarm"])
+    watch.put_dashboard(DashboardName="boto", DashboardBody='{"widgets": []}')
+    same("a dashboard", json.loads(watch.get_dashboard(DashboardName="boto")["DashboardBody"]), {"widgets": []})
+    watch.delete_dashboards(DashboardNames=["boto"])
+    with refused("a dashboard that is gone", "ResourceNotFound", 404):
+        watch.get_dashboard(DashboardName="boto")
+
+
+def scaling():
+    scale, name = client("application-autoscaling"), "boto-scaled"
+    dynamodb.create_table(
+        TableName=name, KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5})
+    dynamodb.get_waiter("table_exists").wait(TableName=name)
+    place = {"ServiceNamespace": "dynamodb", "ResourceId": f"table/{name}", "ScalableDimension": "dynamodb:table:ReadCapacityUnits"}
+    scale.register_scalable_target(MinCapacity=1, MaxCapacity=9, **place)
+    made = scale.put_scaling_policy(
+        PolicyName="seventy", PolicyType="TargetTrackingScaling", **place,
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 70.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBReadCapacityUtilization"}})
+    same("alarms of a policy", len(made["Alarms"]), 4)
+    scale.register_scalable_target(MinCapacity=7, **place)
+    same("capacity within its limits", dynamodb.describe_table(TableName=name)["Table"]["ProvisionedThroughput"]["ReadCapacityUnits"], 7)
+    told = scale.describe_scaling_activities(ServiceNamespace="dynamodb", ResourceId=f"table/{name}")["ScalingActivities"]
+    same("activities", [(a["Cause"], a["StatusCode"]) for a in told], [("minimum capacity was set to 7", "Successful")])
+    scale.deregister_scalable_target(**place)
+    with refused("a target that is gone", "ObjectNotFoundException", 400):
+        scale.deregister_scalable_target(**place)
+    dynamodb.delete_table(TableName=name)
 
 
 def signed_urls():
@@ -800,6 +854,62 @@ def keys():
         same("it is the exception NotFoundException", True, True)
 
 
+def read_all(shard, **start):
+    """The records of a shard, from its beginning or from elsewhere to where it has come to or ends."""
+    where = start or {"ShardIteratorType": "TRIM_HORIZON"}
+    iterator = kinesis.get_shard_iterator(StreamName="boto-stream", ShardId=shard, **where)["ShardIterator"]
+    found = []
+    while iterator:
+        answer = kinesis.get_records(ShardIterator=iterator, Limit=50)
+        found += answer["Records"]
+        if not answer["Records"] and not answer["MillisBehindLatest"]:
+            break
+        iterator = answer.get("NextShardIterator")
+    return found
+
+
+def streams():
+    kinesis.create_stream(StreamName="boto-stream", ShardCount=2, Tags={"of": "boto"})
+    quick = {"Delay": 1, "MaxAttempts": 20}
+    kinesis.get_waiter("stream_exists").wait(StreamName="boto-stream", WaiterConfig=quick)
+    arn = kinesis.describe_stream_summary(StreamName="boto-stream")["StreamDescriptionSummary"]["StreamARN"]
+    entries = [{"PartitionKey": f"key-{n % 7}", "Data": f"{n}".encode()} for n in range(100)]
+    answer = kinesis.put_records(StreamARN=arn, Records=entries)
+    same("put_records takes all", (answer["FailedRecordCount"], len(answer["Records"])), (0, 100))
+    shards = [s["ShardId"] for p in kinesis.get_paginator("list_shards").paginate(StreamName="boto-stream") for s in p["Shards"]]
+    records = {shard: read_all(shard) for shard in shards}
+    same("all records are read", sorted(int(r["Data"]) for rs in records.values() for r in rs), list(range(100)))
+    for shard, found in records.items():
+        numbers = [int(r["SequenceNumber"]) for r in found]
+        same(f"sequence numbers rise in {shard}", numbers, sorted(numbers))
+    first = records[shards[0]][0]
+    same("a record's moment is of now", abs(first["ApproximateArrivalTimestamp"].timestamp() - time.time()) < 60, True)
+    same("from a record on", len(read_all(shards[0], ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+         StartingSequenceNumber=first["SequenceNumber"])), len(records[shards[0]]) - 1)
+    with refused("a stream that nobody has", "ResourceNotFoundException", 400, "Stream nobody under account"):
+        kinesis.put_record(StreamName="nobody", PartitionKey="k", Data=b"")
+    with refused("an iterator that is none", "InvalidArgumentException", 400, "Invalid ShardIterator."):
+        kinesis.get_records(ShardIterator="nonsense")
+    made = kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="boto")["Consumer"]["ConsumerARN"]
+    eventually("a consumer is made", lambda: kinesis.describe_stream_consumer(ConsumerARN=made)
+               ["ConsumerDescription"]["ConsumerStatus"], "ACTIVE")
+    pushed = kinesis.subscribe_to_shard(ConsumerARN=made, ShardId=shards[0], StartingPosition={"Type": "TRIM_HORIZON"})
+    for event in pushed["EventStream"]:
+        if event["SubscribeToShardEvent"]["Records"]:
+            same("records are pushed", [r["Data"] for r in event["SubscribeToShardEvent"]["Records"]],
+                 [r["Data"] for r in records[shards[0]]])
+            break
+    pushed["EventStream"].close()
+    kinesis.update_shard_count(StreamName="boto-stream", TargetShardCount=3, ScalingType="UNIFORM_SCALING")
+    kinesis.get_waiter("stream_exists").wait(StreamName="boto-stream", WaiterConfig=quick)
+    eventually("a stream is scaled", lambda: kinesis.describe_stream_summary(StreamName="boto-stream")
+               ["StreamDescriptionSummary"]["OpenShardCount"], 3)
+    with refused("consumers are in the way", "ResourceInUseException", 400):
+        kinesis.delete_stream(StreamName="boto-stream")
+    kinesis.delete_stream(StreamName="boto-stream", EnforceConsumerDeletion=True)
+    kinesis.get_waiter("stream_not_exists").wait(StreamName="boto-stream", WaiterConfig=quick)
+
+
 def bucket_of_a_stack():
     """What a template says of a bucket is what S3 says of it, and saying it again is no change."""
     rule = {"Id": "old", "Status": "Enabled", "Prefix": "old/", "ExpirationInDays": 400,
@@ -890,8 +1000,8 @@ def stacks_stand():
 
 find_local_names()
 for part in [
-    buckets, former_names, measures, access_points, batch_job, selects, queues, topics, tables,
-    copies_of_tables, spread_tables, roles, functions_run, keys, stacks_stand,
+    buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, tables,
+    copies_of_tables, spread_tables, roles, functions_run, keys, streams, stacks_stand,
     bucket_of_a_stack,
 ]:
     # All parts, or those that are named.

@@ -44,6 +44,7 @@ pub(crate) fn protocol(name: &str) -> Option<&'static str> {
         "rest-json" => "RestJson",
         "rest-xml" => "RestXml",
         "smithy-rpc-v2-cbor" => "Cbor",
+        "aws-cbor" => "AwsCbor",
         _ => return None,
     })
 }

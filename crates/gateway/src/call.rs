@@ -297,7 +297,7 @@ fn too_large(protocol: Protocol) -> AwsError {
 /// The error for an operation that the API does not have, as each protocol's services word it.
 fn unknown_operation(protocol: Protocol, api: &Service, name: &str) -> AwsError {
     match protocol {
-        Protocol::Json | Protocol::Cbor => AwsError::new("UnknownOperationException", 400, ""),
+        Protocol::Json | Protocol::Cbor | Protocol::AwsCbor => AwsError::new("UnknownOperationException", 400, ""),
         Protocol::RestJson => {
             AwsError::new("UnknownOperationException", 404, format!("No operation of {} is bound to {name}", api.name))
         }

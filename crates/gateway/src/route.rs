@@ -162,7 +162,7 @@ impl Router {
             && let Some((prefix, operation)) = target.split_once('.')
             && let Some(service) = self.by_target.get(prefix)
         {
-            return Some(self.named(*service, Protocol::Json, operation));
+            return Some(self.named(*service, self.json_or_cbor(*service, request), operation));
         }
         if let Some(rest) = request.path.strip_prefix("/service/")
             && let Some((name, operation)) = rest.split_once("/operation/")
@@ -198,6 +198,13 @@ impl Router {
         let protocol = *self.services.get(service)?.api().protocols.first()?;
         let target = request.header(&names::AMZ_TARGET).unwrap_or_default();
         Some(Target { service, protocol, operation: Asked::Unknown(target.to_owned()) })
+    }
+
+    /// What a request with a target is written in.
+    fn json_or_cbor(&self, service: usize, request: &Request) -> Protocol {
+        let speaks = self.services.get(service).is_some_and(|s| s.api().protocols.contains(&Protocol::AwsCbor));
+        let cbor = request.header(names::CONTENT_TYPE).is_some_and(|t| t.starts_with("application/x-amz-cbor"));
+        if speaks && cbor { Protocol::AwsCbor } else { Protocol::Json }
     }
 
     fn candidates<'a>(&'a self, signature: Option<&Signature>, host: Option<&'a usize>) -> &'a [usize] {

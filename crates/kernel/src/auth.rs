@@ -231,7 +231,9 @@ pub fn unreadable(why: &Unreadable, protocol: Protocol, s3: bool) -> AwsError {
         (Unreadable::Query(_), _) if s3 => AwsError::new("AuthorizationQueryParametersError", 400, message),
         (Unreadable::Incomplete(_), _) if s3 => AwsError::new("AuthorizationHeaderMalformed", 400, message),
         (Unreadable::Scheme, _) if s3 => AwsError::new("InvalidArgument", 400, "Unsupported Authorization Type"),
-        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("IncompleteSignatureException", 400, message),
+        (_, Protocol::Json | Protocol::Cbor | Protocol::AwsCbor) => {
+            AwsError::new("IncompleteSignatureException", 400, message)
+        }
         (_, Protocol::RestJson) => AwsError::new("IncompleteSignatureException", 403, message),
         _ => AwsError::new("IncompleteSignature", 400, message),
     }
@@ -241,7 +243,7 @@ pub fn unreadable(why: &Unreadable, protocol: Protocol, s3: bool) -> AwsError {
 ///
 /// Source: "Common errors" of the SQS, DynamoDB, Lambda and IAM API references; "Error responses" of S3.
 pub fn refusal(why: Refusal, protocol: Protocol, s3: bool, signature: Option<&Signature>) -> AwsError {
-    let json = matches!(protocol, Protocol::Json | Protocol::Cbor | Protocol::RestJson);
+    let json = matches!(protocol, Protocol::Json | Protocol::Cbor | Protocol::AwsCbor | Protocol::RestJson);
     let status = if protocol == Protocol::RestJson { 403 } else { 400 };
     match why {
         Refusal::Missing if json => {
@@ -327,7 +329,7 @@ fn misplaced(signature: &Signature, api: &Service) -> Option<String> {
 fn out_of_scope(message: String, protocol: Protocol, s3: bool) -> AwsError {
     match protocol {
         Protocol::RestJson => AwsError::new("InvalidSignatureException", 403, message),
-        Protocol::Json | Protocol::Cbor => AwsError::new("InvalidSignatureException", 400, message),
+        Protocol::Json | Protocol::Cbor | Protocol::AwsCbor => AwsError::new("InvalidSignatureException", 400, message),
         _ if s3 => AwsError::new("AuthorizationHeaderMalformed", 400, message),
         _ => AwsError::new("SignatureDoesNotMatch", 403, message),
     }

@@ -321,6 +321,8 @@ impl Kernel {
         let target = self.inner.clock.now().checked_add(span).map_err(|e| Failure::broken(e.to_string()))?;
         let _turn = self.inner.tasks.turn.lock().await;
         loop {
+            // What was measured until now may be what somebody waits for.
+            self.keep_metrics().await?;
             let first = DUE.page(&self.inner.database.read(), &(), None::<&()>, Order::Ascending, 1)?.pop();
             let Some(task) = first.map(|e| e.row).filter(|t| t.due <= target.as_millisecond()) else { break };
             let due = Timestamp::from_millisecond(task.due).map_err(|e| Failure::broken(e.to_string()))?;

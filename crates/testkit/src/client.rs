@@ -79,9 +79,9 @@ impl Answer {
 }
 
 /// What is being called.
-struct Call {
+pub(crate) struct Call {
     api: &'static undercast_wire::Service,
-    operation: &'static Operation,
+    pub(crate) operation: &'static Operation,
     protocol: Protocol,
 }
 
@@ -114,7 +114,7 @@ impl Client {
     }
 
     /// Encodes and signs.
-    fn prepare(&self, service: &str, operation: &str, input: Json, body: Option<Bytes>) -> (Call, Request) {
+    pub(crate) fn prepare(&self, service: &str, operation: &str, input: Json, body: Option<Bytes>) -> (Call, Request) {
         let found = self.services.iter().find(|s| s.api().name == service);
         let api = found.unwrap_or_else(|| panic!("no service {service}")).api();
         let found = api.operations.iter().find(|o| o.name == operation);
@@ -301,7 +301,7 @@ impl Call {
         }
     }
 
-    fn answer(&self, status: u16, headers: http::HeaderMap, body: Bytes) -> Answer {
+    pub(crate) fn answer(&self, status: u16, headers: http::HeaderMap, body: Bytes) -> Answer {
         let json = if status < 300 { self.decode(status, &headers, &body) } else { self.decode_error(&headers, &body) };
         Answer { status, headers, body, json }
     }
@@ -320,6 +320,14 @@ impl Call {
                 set(&mut request, "x-amz-target", &target);
                 set(&mut request, "content-type", undercast_wire::protocol::json_type(self.api));
                 let mut w = JsonWriter::new();
+                input.write(&mut w);
+                request.body = w.finish().into();
+            }
+            Protocol::AwsCbor => {
+                let target = format!("{}.{}", self.api.target_prefix.unwrap_or_default(), self.operation.name);
+                set(&mut request, "x-amz-target", &target);
+                set(&mut request, "content-type", undercast_wire::protocol::aws_cbor_type(self.api));
+                let mut w = CborWriter::aws();
                 input.write(&mut w);
                 request.body = w.finish().into();
             }
@@ -441,7 +449,14 @@ impl Call {
     fn decode(&self, status: u16, headers: &http::HeaderMap, body: &Bytes) -> Json {
         let schema = self.operation.output;
         let mut unknown = Vec::new();
+        let streamed = |m: &&undercast_wire::schema::Member| matches!(m.shape, Shape::Structure(of) if of.event_stream);
+        if let (Some(member), Protocol::Json | Protocol::AwsCbor) =
+            (schema.members.iter().find(streamed), self.protocol)
+        {
+            return json!({member.name: events(body)});
+        }
         let fields = match self.protocol {
+            Protocol::AwsCbor => cbor::aws_structure(body, schema, &mut unknown).expect("a CBOR answer"),
             Protocol::Json => json_read::structure(body, schema, &mut unknown).expect("a JSON answer"),
             Protocol::Cbor => cbor::structure(body, schema, &mut unknown).expect("a CBOR answer"),
             Protocol::Query | Protocol::Ec2 => {
@@ -520,9 +535,10 @@ impl Call {
             let message = json.get("message").or(json.get("Message")).cloned().unwrap_or_default();
             return json!({"code": code, "message": message, "error": json});
         }
-        if self.protocol == Protocol::Cbor {
+        if matches!(self.protocol, Protocol::Cbor | Protocol::AwsCbor) {
             let code = headers.get("x-amzn-errortype").and_then(|v| v.to_str().ok()).unwrap_or_default();
-            return json!({"code": code, "message": String::from_utf8_lossy(body)});
+            let message = cbor::texts(body).into_iter().find(|(name, _)| name == "message");
+            return json!({"code": code, "message": message.map(|(_, text)| text)});
         }
         let Ok(Some(root)) = xml_read::parse(body) else { return json!({"code": "", "message": ""}) };
         let error = if root.name == "Error" { Some(&root) } else { find(&root, "Error") };

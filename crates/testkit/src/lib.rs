@@ -15,8 +15,10 @@ mod authenticator;
 mod client;
 mod cloud;
 pub mod conformance;
+mod listening;
 pub mod promises;
 
 pub use authenticator::Authenticator;
 pub use client::{Answer, Client, Credentials};
 pub use cloud::{Cloud, Folder};
+pub use listening::Listening;

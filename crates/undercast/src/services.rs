@@ -8,24 +8,39 @@ use undercast_kernel::Service;
 use crate::command::Limits;
 use crate::settings::Environment;
 
-/// All services, or those whose names are wanted; what the command line says of limits goes before the environment.
-pub(crate) fn all(wanted: &[String], limits: Option<Limits>, environment: &Environment) -> Vec<Arc<dyn Service>> {
-    let unlimited = match limits {
-        Some(limits) => limits == Limits::Off,
-        None => environment.dynamodb_limits.as_deref() == Some("off"),
-    };
-    let dynamodb = if unlimited {
+/// What the command line says of limits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said {
+    pub(crate) dynamodb: Option<Limits>,
+    pub(crate) kinesis: Option<Limits>,
+}
+
+/// Whether something is not held to its limits: what the command line says goes before the environment.
+fn is_unlimited(said: Option<Limits>, environment: Option<&str>) -> bool {
+    said.map_or(environment == Some("off"), |limits| limits == Limits::Off)
+}
+
+/// All services, or those whose names are wanted.
+pub(crate) fn all(wanted: &[String], limits: Said, environment: &Environment) -> Vec<Arc<dyn Service>> {
+    let dynamodb = if is_unlimited(limits.dynamodb, environment.dynamodb_limits.as_deref()) {
         undercast_dynamodb::DynamoDb::without_limits()
     } else {
         undercast_dynamodb::DynamoDb::default()
     };
+    let kinesis = if is_unlimited(limits.kinesis, environment.kinesis_limits.as_deref()) {
+        undercast_kinesis::Kinesis::without_limits()
+    } else {
+        undercast_kinesis::Kinesis::default()
+    };
     let interpreters = runtimes::usual_places(environment.path.as_deref(), environment.home.as_deref());
     let all: Vec<Arc<dyn Service>> = vec![
+        Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(dynamodb),
         Arc::new(undercast_dynamodb::DynamoDbStreams),
         Arc::new(undercast_iam::Iam),
+        Arc::new(kinesis),
         Arc::new(undercast_kms::Kms),
         Arc::new(undercast_lambda::Lambda::new(interpreters)),
         Arc::new(undercast_logs::Logs),

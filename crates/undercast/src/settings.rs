@@ -14,6 +14,8 @@ pub(crate) struct Environment {
     pub(crate) hosts: Vec<String>,
     /// `UNDERCAST_DYNAMODB_LIMITS`: `off` lets tables take whatever is asked of them.
     pub(crate) dynamodb_limits: Option<String>,
+    /// `UNDERCAST_KINESIS_LIMITS`: `off` lets shards take and give whatever is asked of them.
+    pub(crate) kinesis_limits: Option<String>,
     /// `UNDERCAST_LOG`, else `RUST_LOG`: what is logged.
     pub(crate) log: Option<String>,
     /// `AWS_ENDPOINT_URL`: where commands look for a running cloud.
@@ -48,6 +50,7 @@ impl Environment {
             origins: list("UNDERCAST_ORIGINS"),
             hosts: list("UNDERCAST_HOSTS"),
             dynamodb_limits: text("UNDERCAST_DYNAMODB_LIMITS"),
+            kinesis_limits: text("UNDERCAST_KINESIS_LIMITS"),
             log: text("UNDERCAST_LOG").or_else(|| text("RUST_LOG")),
             endpoint: text("AWS_ENDPOINT_URL"),
             gateway_listen: text("GATEWAY_LISTEN"),

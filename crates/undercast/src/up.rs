@@ -184,7 +184,8 @@ async fn open(arguments: &UpArguments, environment: &Environment, place: &Place,
         None => Database::new(Arc::new(Memory::new()))?,
     };
     let wanted = if arguments.services.is_empty() { &environment.services } else { &arguments.services };
-    let services = services::all(wanted, arguments.dynamodb_limits, environment);
+    let limits = services::Said { dynamodb: arguments.dynamodb_limits, kinesis: arguments.kinesis_limits };
+    let services = services::all(wanted, limits, environment);
     if let Some(beginning) = Beginning::ordered(&place.files)? {
         beginning.bring_blobs(&place.files)?;
         match beginning.bring_rows(&place.files, &database, &undercast_kernel::owners(&services)).await {

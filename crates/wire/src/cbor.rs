@@ -1,4 +1,5 @@
-//! rpcV2 CBOR: reading and writing.
+//! CBOR, reading and writing: rpcV2 CBOR, and what stands in the place of JSON in awsJson, where moments are counted in
+//! milliseconds rather than in seconds.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,33 @@ use crate::write::Writer;
 
 /// Reads a whole body as `schema`; an empty one is an empty structure.
 pub fn structure(bytes: &[u8], schema: &'static Structure, unknown: &mut Vec<String>) -> Result<Fields> {
+    whole(bytes, schema, unknown, false)
+}
+
+/// The same of a body that stands in the place of one of awsJson.
+pub fn aws_structure(bytes: &[u8], schema: &'static Structure, unknown: &mut Vec<String>) -> Result<Fields> {
+    whole(bytes, schema, unknown, true)
+}
+
+fn whole(bytes: &[u8], schema: &'static Structure, unknown: &mut Vec<String>, millis: bool) -> Result<Fields> {
     if bytes.is_empty() {
         return Collect::new(schema).finish();
     }
-    let mut reader = CborReader { bytes, at: 0, depth: 0, unknown };
+    let mut reader = CborReader { bytes, at: 0, depth: 0, unknown, millis };
     let fields = reader.structure(schema)?;
     if reader.at == bytes.len() { Ok(fields) } else { Err(reader.syntax("bytes behind the end")) }
+}
+
+/// The texts of a map of texts, which is what errors are; of anything else, those before it.
+pub fn texts(bytes: &[u8]) -> Vec<(String, String)> {
+    let (mut unknown, mut found) = (Vec::new(), Vec::new());
+    let mut reader = CborReader { bytes, at: 0, depth: 0, unknown: &mut unknown, millis: false };
+    // What comes behind something else is not looked at.
+    let _ = reader.sequence(5, "a map", &mut |r| {
+        found.push((r.text()?, r.text()?));
+        Ok(())
+    });
+    found
 }
 
 struct CborReader<'a> {
@@ -24,6 +46,8 @@ struct CborReader<'a> {
     at: usize,
     depth: usize,
     unknown: &'a mut Vec<String>,
+    /// Moments are milliseconds.
+    millis: bool,
 }
 
 /// The first byte of an item: major type, the length or value that goes with it (`None`: indefinite).
@@ -101,7 +125,8 @@ impl CborReader<'_> {
                 if (head.major, head.value) != (6, Some(1)) {
                     return Err(Malformed::wrong_type("expected a timestamp (tag 1)"));
                 }
-                let seconds = self.double()?;
+                let counted = self.double()?;
+                let seconds = if self.millis { counted / 1000.0 } else { counted };
                 let moment = crate::text::from_epoch(seconds);
                 Value::Timestamp(moment.ok_or_else(|| Malformed::wrong_type("a timestamp out of range"))?)
             }
@@ -281,12 +306,19 @@ fn half(bits: u16) -> f64 {
 pub struct CborWriter {
     out: Vec<u8>,
     open: Vec<Option<&'static Structure>>,
+    /// Moments are milliseconds.
+    millis: bool,
 }
 
 impl CborWriter {
     /// Nothing written.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Nothing written of what stands in the place of a body of awsJson.
+    pub fn aws() -> Self {
+        Self { millis: true, ..Self::default() }
     }
 
     /// The bytes.
@@ -387,6 +419,10 @@ impl Writer for CborWriter {
     fn timestamp(&mut self, value: Timestamp) {
         self.head(6, 1);
         let millis = value.as_millisecond();
+        if self.millis {
+            self.integer(millis);
+            return;
+        }
         if millis.rem_euclid(1000) == 0 { self.integer(millis / 1000) } else { self.double(millis as f64 / 1000.0) }
     }
 

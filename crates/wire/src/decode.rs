@@ -63,7 +63,7 @@ impl Malformed {
         match (self.fault, protocol) {
             (Fault::ContentType, _) => AwsError::new("UnsupportedMediaTypeException", 415, self.message),
             (Fault::Accept, _) => AwsError::new("NotAcceptableException", 406, self.message),
-            (_, Protocol::Json | Protocol::RestJson | Protocol::Cbor) => {
+            (_, Protocol::Json | Protocol::RestJson | Protocol::Cbor | Protocol::AwsCbor) => {
                 AwsError::new("SerializationException", 400, self.message)
             }
             (_, Protocol::RestXml) => AwsError::new(

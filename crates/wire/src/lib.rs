@@ -1,12 +1,13 @@
 //! The wire: bytes to typed calls and back.
 //!
-//! Knows: six AWS protocols, their HTTP bindings, constraints, signatures, event streams; the tables that describe an API.
+//! Knows: six AWS protocols and a variant, their HTTP bindings, constraints, signatures, event streams; the tables that describe an API.
 //! Must not know: any service by name, how anything is done, sockets, the clock of the machine.
 
 pub mod cbor;
 pub mod check;
 pub mod decode;
 pub mod error;
+mod events;
 pub mod eventstream;
 pub mod form_read;
 pub mod http;

@@ -13,7 +13,7 @@ use crate::schema::{Operation, Protocol, Service};
 use crate::text;
 use crate::write::Write;
 use crate::xml_write::{XmlWriter, escape};
-use crate::{cbor, json_read, rest};
+use crate::{cbor, events, json_read, rest};
 
 /// Reads the input of `operation`. `body` holds the request's bytes unless the operation streams them.
 /// `labels` are those of its URI.
@@ -28,6 +28,7 @@ pub fn decode(
     let input = match protocol {
         Protocol::Json => json_read::structure(body, operation.input, &mut unknown)?,
         Protocol::Cbor => cbor::structure(body, operation.input, &mut unknown)?,
+        Protocol::AwsCbor => cbor::aws_structure(body, operation.input, &mut unknown)?,
         Protocol::Query | Protocol::Ec2 => {
             form(request, body, protocol == Protocol::Ec2)?.structure(operation.input, &mut unknown)?
         }
@@ -54,6 +55,9 @@ pub fn encode(
     request_id: &str,
 ) -> Response {
     match protocol {
+        Protocol::Json | Protocol::AwsCbor if events::of(operation).is_some() => {
+            events::encode(protocol, service, operation, output)
+        }
         Protocol::Json => {
             let mut w = JsonWriter::new();
             output.write(&mut w);
@@ -65,6 +69,11 @@ pub fn encode(
             let mut w = CborWriter::new();
             output.write(&mut w);
             cbor_response(200, w.finish())
+        }
+        Protocol::AwsCbor => {
+            let mut w = CborWriter::aws();
+            output.write(&mut w);
+            aws_cbor_response(service, 200, w.finish())
         }
         Protocol::Query => {
             let wrapper = operation.result_wrapper.unwrap_or(operation.output.name);
@@ -121,10 +130,21 @@ fn cbor_response(status: u16, body: Vec<u8>) -> Response {
     response
 }
 
+/// The content type of what a service writes in the place of its JSON.
+pub fn aws_cbor_type(service: &Service) -> &'static str {
+    if service.json_version == "1.0" { "application/x-amz-cbor-1.0" } else { "application/x-amz-cbor-1.1" }
+}
+
+fn aws_cbor_response(service: &Service, status: u16, body: Vec<u8>) -> Response {
+    let mut response = Response::new(status, body);
+    response.set("content-type", aws_cbor_type(service));
+    response
+}
+
 /// Puts a refusal down.
 pub fn encode_error(protocol: Protocol, service: &Service, error: &AwsError, request_id: &str) -> Response {
     let mut response = match protocol {
-        Protocol::Json | Protocol::Cbor => rpc_error(protocol, service, error),
+        Protocol::Json | Protocol::Cbor | Protocol::AwsCbor => rpc_error(protocol, service, error),
         Protocol::RestJson => {
             let mut response = Response::new(error.status, json_error(error, None));
             response.set("content-type", "application/json");
@@ -155,6 +175,8 @@ pub fn encode_error(protocol: Protocol, service: &Service, error: &AwsError, req
 fn rpc_error(protocol: Protocol, service: &Service, error: &AwsError) -> Response {
     let mut response = if protocol == Protocol::Cbor {
         cbor_response(error.status, cbor_error(error))
+    } else if protocol == Protocol::AwsCbor {
+        aws_cbor_response(service, error.status, cbor_error(error))
     } else {
         let namespace = service
             .target_prefix

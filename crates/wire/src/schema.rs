@@ -71,6 +71,8 @@ pub enum Protocol {
     RestXml,
     /// rpcV2 CBOR.
     Cbor,
+    /// awsJson with CBOR in the place of JSON, as the SDKs for Java and C++ speak to Kinesis.
+    AwsCbor,
 }
 
 impl Protocol {
@@ -83,6 +85,7 @@ impl Protocol {
             Self::RestJson => "rest-json",
             Self::RestXml => "rest-xml",
             Self::Cbor => "cbor",
+            Self::AwsCbor => "aws-cbor",
         }
     }
 }

@@ -1,17 +1,15 @@
 //! `GetMetricData`.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use undercast_kernel::metrics::Statistics;
-use undercast_kernel::{Cx, Failure, Result, Timestamp, paging};
+use jiff::tz::TimeZone;
+use undercast_kernel::{Cx, Result, Timestamp, paging};
 
 use crate::api::errors;
-use crate::api::input::MetricDataQuery;
+use crate::api::kept::MetricDataQuery;
 use crate::api::{self, output};
 use crate::error::validation;
-use crate::span::{Span, is_period};
-use crate::statistic::{Parsed, Statistic};
-use crate::statistics::series_of;
+use crate::label;
+use crate::math::{Series, Value};
+use crate::queries::{self, Queries};
 
 /// A call asks so many questions at most.
 const MOST_QUERIES: usize = 500;
@@ -22,6 +20,7 @@ const MOST_POINTS: i32 = 100_800;
 pub(crate) async fn get(cx: &Cx, input: api::GetMetricDataInput) -> Result<api::GetMetricDataOutput> {
     let (start, end) = (input.start_time.as_second(), input.end_time.as_second());
     check(&input.metric_data_queries, start, end)?;
+    let zone = label::zone(input.label_options.as_ref().and_then(|options| options.timezone.as_deref()))?;
     let most = input.max_datapoints.unwrap_or(MOST_POINTS);
     if !(1..=MOST_POINTS).contains(&most) {
         let message = format!("The parameter MaxDatapoints must be between 1 and {MOST_POINTS}.");
@@ -37,13 +36,15 @@ pub(crate) async fn get(cx: &Cx, input: api::GetMetricDataInput) -> Result<api::
     cx.kernel().keep_metrics().await?;
     let ascending = input.scan_by.as_deref() == Some("TimestampAscending");
     let mut page = Page { skip: done, left: usize::try_from(most).unwrap_or(usize::MAX), over: false };
+    let mut asked = Queries::new(cx, &input.metric_data_queries, start, end);
     let mut results = Vec::new();
-    for query in input.metric_data_queries {
+    for query in &input.metric_data_queries {
         if query.return_data == Some(false) {
             continue;
         }
-        let points = answer(cx, &query, start, end)?;
-        results.push(page.result(query, points, ascending));
+        for (label, series) in shown(cx, query, asked.value(query)?, &zone)? {
+            results.push(page.result(&query.id, label, series, ascending));
+        }
     }
     let shown: usize = results.iter().map(|r| r.values.as_ref().map_or(0, Vec::len)).sum();
     let next_token = page.over.then(|| paging::token("GetMetricData", &(done + shown).to_string()));
@@ -64,58 +65,39 @@ fn check(queries: &[MetricDataQuery], start: i64, end: i64) -> Result<()> {
         let message = format!("The collection MetricDataQueries must not have a size greater than {MOST_QUERIES}.");
         return Err(validation(message));
     }
-    let mut ids = BTreeSet::new();
-    for query in queries {
-        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        if !query.id.starts_with(|c: char| c.is_ascii_lowercase()) || !query.id.bytes().all(good) {
-            return Err(validation(format!("The value {} for parameter Id is invalid.", query.id)));
-        }
-        if !ids.insert(&query.id) {
-            return Err(validation("The values for parameter id in MetricDataQueries are not unique."));
-        }
+    if queries.iter().all(|q| q.return_data == Some(false)) {
+        return Err(validation("At least one query must return data."));
     }
-    Ok(())
+    queries.iter().filter_map(|q| q.label.as_deref()).try_for_each(label::check)?;
+    queries::check(queries)
 }
 
-/// What a question asks for: a figure by the second in which its period begins.
-fn answer(cx: &Cx, query: &MetricDataQuery, start: i64, end: i64) -> Result<BTreeMap<i64, f64>> {
-    let Some(asked) = &query.metric_stat else {
-        return Err(validation("Either MetricStat or Expression must be specified."));
-    };
-    if query.label.as_ref().is_some_and(|l| l.contains("${")) {
-        return Err(Failure::not_built("labels with variables"));
-    }
-    if query.period.is_some() {
-        return Err(validation("Period must not be set where MetricStat is."));
-    }
-    let statistic = match Statistic::parse(&asked.stat) {
-        Parsed::Known(statistic) => statistic,
-        Parsed::NotBuilt => return Err(Failure::not_built(format!("the statistic {}", asked.stat))),
-        Parsed::Unknown => {
-            return Err(validation(format!("The value {} for parameter Stat is invalid.", asked.stat)));
+/// The series of a query, with their labels.
+fn shown(cx: &Cx, query: &MetricDataQuery, value: Value, zone: &TimeZone) -> Result<Vec<(String, Series)>> {
+    let told = |label: &str, series: &Series| label::told(cx, label, series, zone);
+    match value {
+        Value::Scalar(_) => {
+            let message = format!("Error in expression '{}': The result is a number, and no time series", query.id);
+            Err(validation(message))
         }
-    };
-    let period = i64::from(asked.period);
-    if !is_period(period) {
-        return Err(validation("The parameter Period must be 1, 5, 10, 20, 30, or a multiple of 60."));
-    }
-    let metric = &asked.metric;
-    let (namespace, name) = (metric.namespace.as_deref(), metric.metric_name.as_deref());
-    let series = series_of(
-        cx,
-        namespace.unwrap_or_default(),
-        name.unwrap_or_default(),
-        metric.dimensions.as_deref(),
-        asked.unit.as_deref(),
-    )?;
-    let span = Span::new(cx, start, end, period);
-    let mut periods = BTreeMap::<i64, Statistics>::new();
-    for one in series {
-        for (at, values) in span.read(cx, &one)? {
-            periods.entry(at).or_default().merge(&values);
+        Value::Series(mut series) => {
+            let metric = query.metric_stat.as_ref().and_then(|stat| stat.metric.metric_name.as_ref());
+            series.label.clone_from(metric.unwrap_or(&query.id));
+            let label = told(query.label.as_deref().unwrap_or(&series.label), &series);
+            Ok(vec![(label, series)])
+        }
+        Value::Array(all) => {
+            let each = all.into_iter().map(|series| {
+                let label = match &query.label {
+                    None => series.label.clone(),
+                    Some(label) if label.contains("${") => told(label, &series),
+                    Some(label) => format!("{label} {}", series.label),
+                };
+                (label, series)
+            });
+            Ok(each.collect())
         }
     }
-    Ok(periods.into_iter().filter_map(|(at, values)| Some((at, statistic.of(&values)?))).collect())
 }
 
 /// What of all points this answer has.
@@ -129,13 +111,8 @@ struct Page {
 }
 
 impl Page {
-    fn result(
-        &mut self,
-        query: MetricDataQuery,
-        points: BTreeMap<i64, f64>,
-        ascending: bool,
-    ) -> output::MetricDataResult {
-        let mut points: Vec<(i64, f64)> = points.into_iter().collect();
+    fn result(&mut self, id: &str, label: String, series: Series, ascending: bool) -> output::MetricDataResult {
+        let mut points: Vec<(i64, f64)> = series.points.into_iter().collect();
         if !ascending {
             points.reverse();
         }
@@ -146,10 +123,9 @@ impl Page {
         let rest = points.len() - passed - shown;
         self.over |= rest > 0;
         let (at, values): (Vec<i64>, Vec<f64>) = points.into_iter().skip(passed).take(shown).unzip();
-        let named = || query.metric_stat.and_then(|s| s.metric.metric_name);
         output::MetricDataResult {
-            id: Some(query.id),
-            label: query.label.or_else(named),
+            id: Some(id.to_owned()),
+            label: Some(label),
             timestamps: Some(at.into_iter().filter_map(|at| Timestamp::from_second(at).ok()).collect()),
             values: Some(values),
             status_code: Some(if rest > 0 { "PartialData" } else { "Complete" }.to_owned()),

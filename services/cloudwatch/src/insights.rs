@@ -104,19 +104,32 @@ fn contributor(share: &Share, order: OrderBy, periods: &BTreeMap<i64, Minute>) -
 const METRICS: &[&str] =
     &["UniqueContributors", "MaxContributorValue", "SampleCount", "Sum", "Minimum", "Maximum", "Average"];
 
+/// A metric of a rule in a period. `None`: there is none of that name.
 #[expect(clippy::cast_precision_loss, reason = "contributors are counted in numbers that a float tells apart")]
-fn point(at: i64, minute: &Minute, asked: &[String]) -> output::InsightRuleMetricDatapoint {
-    let given = |name: &str, value: f64| asked.iter().any(|wanted| wanted == name).then_some(value);
-    let greatest = minute.top.iter().map(|share| share.amount.sum).fold(0.0, f64::max);
+pub(crate) fn figure(minute: &Minute, metric: &str) -> Option<f64> {
     let all = &minute.all;
+    Some(match metric {
+        "UniqueContributors" => minute.contributors as f64,
+        "MaxContributorValue" => minute.top.iter().map(|share| share.amount.sum).fold(0.0, f64::max),
+        "SampleCount" => all.count,
+        "Average" => all.sum / all.count.max(1.0),
+        "Sum" => all.sum,
+        "Minimum" => all.minimum,
+        "Maximum" => all.maximum,
+        _ => return None,
+    })
+}
+
+fn point(at: i64, minute: &Minute, asked: &[String]) -> output::InsightRuleMetricDatapoint {
+    let given = |name: &str| if asked.iter().any(|wanted| wanted == name) { figure(minute, name) } else { None };
     output::InsightRuleMetricDatapoint {
         timestamp: Timestamp::from_second(at).unwrap_or(Timestamp::UNIX_EPOCH),
-        unique_contributors: given("UniqueContributors", minute.contributors as f64),
-        max_contributor_value: given("MaxContributorValue", greatest),
-        sample_count: given("SampleCount", all.count),
-        average: given("Average", all.sum / all.count.max(1.0)),
-        sum: given("Sum", all.sum),
-        minimum: given("Minimum", all.minimum),
-        maximum: given("Maximum", all.maximum),
+        unique_contributors: given("UniqueContributors"),
+        max_contributor_value: given("MaxContributorValue"),
+        sample_count: given("SampleCount"),
+        average: given("Average"),
+        sum: given("Sum"),
+        minimum: given("Minimum"),
+        maximum: given("Maximum"),
     }
 }

@@ -1,26 +1,42 @@
-//! Amazon CloudWatch: metrics, so far: what the services here measure, and what users put.
+//! Amazon CloudWatch: metrics, what the services here measure and what users put; alarms on them; dashboards.
 //!
-//! The kernel keeps them (`kernel/metrics`), and who contributes most to what the rules of services count (`kernel/insights`); here
+//! The kernel keeps metrics (`kernel/metrics`), and who contributes most to what the rules of services count (`kernel/insights`); here
 //! is what AWS says about them. Rules of Contributor Insights are made by services; users make none yet.
-//! What is not here yet, and refused: metric math, alarms, dashboards, streams, labels with variables.
+//! `queries` works out what is asked for, metric math (`math`) and all. `alarms` has a reading order of its own.
 //!
-//! Source: the API reference and "Metrics concepts" in the user guide.
+//! Tables: `cloudwatch.alarms` (account, region, name), `cloudwatch.alarm_history` (account, region, moment, id),
+//! `cloudwatch.dashboards` (account, name).
+//! What is not here yet, and refused: anomaly detection, Metrics Insights and PromQL, metric streams, alarms on logs, and actions of
+//! alarms besides topics, functions and scaling policies. There is no EventBridge that could be told of changes of state.
+//!
+//! Source: the API reference and the user guide.
 
 pub mod api {
     //! The API, generated from its model.
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
 }
 
+mod access;
+mod alarms;
+mod cfn;
+mod dashboards;
 mod data;
 mod error;
 mod insights;
+mod label;
 mod list;
+mod math;
 mod put;
+mod queries;
 mod span;
 mod statistic;
 mod statistics;
+mod tags;
 
-use undercast_kernel::{Access, Answer, Cx, Result, Service};
+use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
+use undercast_kernel::{Access, Answer, AwsError, Cx, Failure, Next, Result, Service, Task};
+use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
@@ -38,27 +54,55 @@ impl Service for CloudWatch {
     }
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
-        let rule = input.text("RuleName").map(|name| cx.arn("cloudwatch", &format!("insight-rule/{name}")));
-        let resource = rule.unwrap_or_else(|| "*".to_owned());
-        let mut access = Access::new(format!("cloudwatch:{}", operation.name), resource);
-        if operation.name == "PutMetricData"
-            && let Some(namespace) = input.text("Namespace")
-        {
-            access.context.set("cloudwatch:namespace", namespace);
-        }
-        Ok(vec![access])
+        Ok(access::access(cx, operation, input))
+    }
+
+    /// Newer operations say it in one way, those on metrics and dashboards in another.
+    fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        error::invalid_input(operation, violations)
     }
 
     fn data_events(&self) -> &'static [&'static str] {
         &["GetMetricData", "PutMetricData"]
     }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(async move {
+            match task.kind.as_str() {
+                alarms::EVALUATE => alarms::evaluate(cx, task).await,
+                alarms::ACT => alarms::act(cx, task).await,
+                alarms::RELEASE => alarms::release(cx, task).await,
+                other => Err(Failure::broken(format!("cloudwatch has no task `{other}`"))),
+            }
+        })
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![Box::new(cfn::Alarm::Metric), Box::new(cfn::Alarm::Composite), Box::new(cfn::Dashboard)]
+    }
 }
 
 api::operations! {
     impl api::Operations for CloudWatch; |self, cx, input|
+    DeleteAlarms => alarms::delete(cx, &input).await,
+    DeleteDashboards => dashboards::delete(cx, &input).await,
+    DescribeAlarmHistory => alarms::describe_history(cx, &input),
+    DescribeAlarms => alarms::describe(cx, &input),
+    DescribeAlarmsForMetric => alarms::describe_for_metric(cx, &input),
+    DisableAlarmActions => alarms::disable(cx, &input).await,
+    EnableAlarmActions => alarms::enable(cx, &input).await,
+    GetDashboard => dashboards::get(cx, &input),
     GetInsightRuleReport => insights::report(cx, input).await,
     GetMetricData => data::get(cx, input).await,
     GetMetricStatistics => statistics::get(cx, input).await,
+    ListDashboards => dashboards::list(cx, &input),
     ListMetrics => list::list(cx, input).await,
+    ListTagsForResource => tags::list(cx, &input),
+    PutCompositeAlarm => alarms::put_composite(cx, input).await,
+    PutDashboard => dashboards::put(cx, input).await,
+    PutMetricAlarm => alarms::put_metric(cx, input).await,
     PutMetricData => put::put(cx, input).await,
+    SetAlarmState => alarms::set_state(cx, &input).await,
+    TagResource => tags::tag(cx, input).await,
+    UntagResource => tags::untag(cx, &input).await,
 }

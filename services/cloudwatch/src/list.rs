@@ -3,7 +3,7 @@
 use undercast_kernel::metrics::{self, DAY, Series};
 use undercast_kernel::{Cx, Result, paging};
 
-use crate::api::{self, output};
+use crate::api::{self, kept};
 use crate::error::invalid;
 
 /// A page has so many.
@@ -35,9 +35,9 @@ pub(crate) async fn list(cx: &Cx, input: api::ListMetricsInput) -> Result<api::L
     Ok(api::ListMetricsOutput { metrics: Some(page), next_token, owning_accounts: None })
 }
 
-fn shown(series: Series) -> output::Metric {
-    let dimensions = series.dimensions.into_iter().map(|(name, value)| output::Dimension { name, value });
-    output::Metric {
+fn shown(series: Series) -> kept::Metric {
+    let dimensions = series.dimensions.into_iter().map(|(name, value)| kept::Dimension { name, value });
+    kept::Metric {
         namespace: Some(series.namespace),
         metric_name: Some(series.name),
         dimensions: Some(dimensions.collect()),

@@ -32,8 +32,11 @@ pub(crate) async fn put(cx: &Cx, input: api::PutMetricDataInput) -> Result<()> {
     for (n, datum) in data.iter().enumerate() {
         points.push(point(cx, &input.namespace, datum, &format!("MetricData.member.{}", n + 1))?);
     }
-    cx.write(|tx| points.iter().try_for_each(|(series, point)| metrics::add(tx, series, std::slice::from_ref(point))))
-        .await
+    cx.write(|tx| {
+        points.iter().try_for_each(|(series, point)| metrics::add(tx, series, std::slice::from_ref(point)))?;
+        cx.metrics_came(tx)
+    })
+    .await
 }
 
 /// The series of a datum and its point. `at`: where it stands in the request.

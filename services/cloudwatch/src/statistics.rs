@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use undercast_kernel::metrics::{self, Metric, Series, Statistics};
-use undercast_kernel::{Cx, Failure, Result, Timestamp};
+use undercast_kernel::{Cx, Result, Timestamp};
 
-use crate::api::{self, input, output};
+use crate::api::{self, kept, output};
 use crate::error::{combination, invalid, missing};
 use crate::span::{Span, is_period};
-use crate::statistic::{Parsed, Statistic};
+use crate::statistic::{PLAIN, Statistic};
 
 /// An answer has so many points at most.
 const MOST: i64 = 1440;
@@ -39,13 +39,11 @@ pub(crate) async fn get(cx: &Cx, input: api::GetMetricStatisticsInput) -> Result
 
 fn parse(names: Option<&[String]>, parameter: &str) -> Result<Vec<(String, Statistic)>> {
     let names = names.unwrap_or_default().iter().enumerate();
-    let parsed = names.map(|(n, name)| match Statistic::parse(name) {
-        Parsed::Known(statistic) => Ok((name.clone(), statistic)),
-        Parsed::NotBuilt => Err(Failure::not_built(format!("the statistic {name}"))),
-        Parsed::Unknown => {
-            let message = format!("The value {name} for parameter {parameter}.member.{} is invalid.", n + 1);
-            Err(invalid(message))
-        }
+    let parsed = names.map(|(n, name)| {
+        let plain = PLAIN.iter().find(|(known, _)| known == name).map(|(_, statistic)| *statistic);
+        let wanted = if parameter == "Statistics" { plain } else { Statistic::parse_extended(name) };
+        let wrong = || invalid(format!("The value {name} for parameter {parameter}.member.{} is invalid.", n + 1));
+        wanted.map(|statistic| (name.clone(), statistic)).ok_or_else(wrong)
     });
     parsed.collect()
 }
@@ -71,11 +69,11 @@ fn span(cx: &Cx, input: &api::GetMetricStatisticsInput) -> Result<Span> {
 }
 
 /// The series of a metric: one, or one a unit where no unit is asked for.
-pub(crate) fn series_of(
+fn series_of(
     cx: &Cx,
     namespace: &str,
     name: &str,
-    dimensions: Option<&[input::Dimension]>,
+    dimensions: Option<&[kept::Dimension]>,
     unit: Option<&str>,
 ) -> Result<Vec<Series>> {
     let dimensions: Vec<(&str, &str)> =

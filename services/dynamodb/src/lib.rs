@@ -20,6 +20,7 @@ pub mod api;
 pub mod capacity;
 mod cfn;
 pub mod compact;
+pub mod destinations;
 pub mod encryption;
 pub mod error;
 mod exports;
@@ -64,6 +65,8 @@ pub struct DynamoDb {
     looked: std::sync::atomic::AtomicBool,
     /// How far their throughput is used up.
     throughput: Throughput,
+    /// What is being delivered to streams of Kinesis.
+    pumps: destinations::Pumps,
     /// Whether any of them has a policy.
     policies: policies::Any,
     /// What is being written to strongly consistent tables.

@@ -80,6 +80,9 @@ impl Service for DynamoDb {
 
     fn start(&self, kernel: &Kernel) {
         kernel.spawn(metrics::tell(kernel.clone()));
+        if let Err(error) = self.pumps.begin_all(kernel) {
+            tracing::error!(error = &error as &dyn std::error::Error, "writes are not delivered to streams of Kinesis");
+        }
     }
 
     fn data_events(&self) -> &'static [&'static str] {
@@ -126,6 +129,8 @@ api::operations! {
     DescribeEndpoints => Ok(describe::endpoints(cx)),
     DescribeKinesisStreamingDestination => Ok(self.describe_destinations(cx, &input.table_name)?),
     DescribeLimits => Ok(describe::limits()),
+    DisableKinesisStreamingDestination => Ok(self.disable_destination(cx, input).await?),
+    EnableKinesisStreamingDestination => Ok(self.enable_destination(cx, input).await?),
     DescribeTable => Ok(self.describe(cx, &input.table_name)?),
     DescribeTimeToLive => Ok(self.describe_ttl(cx, &input.table_name)?),
     ExecuteStatement => Ok(self.execute(cx, input).await?),
@@ -156,6 +161,7 @@ api::operations! {
     UpdateContinuousBackups => Ok(self.update_recovery(cx, input).await?),
     UpdateContributorInsights => Ok(self.update_insights(cx, input).await?),
     UpdateItem => Ok(self.update(cx, input).await?),
+    UpdateKinesisStreamingDestination => Ok(self.update_destination(cx, input).await?),
     UpdateTable => Ok(self.change_table(cx, input).await?),
     UpdateTimeToLive => Ok(self.update_ttl(cx, input).await?),
 }

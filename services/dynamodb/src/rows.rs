@@ -6,6 +6,7 @@
 
 use crate::capacity::index_units;
 use crate::compact::{self, ItemRef, MapRef, ValueRef};
+use crate::destinations::Destinations;
 use crate::encryption::{self, Attached, Ring};
 use crate::error::Result;
 use crate::global::stamps::{self, Stamp};
@@ -355,6 +356,9 @@ pub fn write(tx: &mut Tx<'_>, scope: Scope<'_>, table: &Table, change: &Change<'
     }
     if let Some(recovery) = &table.recovery {
         streams::append(tx, scope, table, &recovery.history, change)?;
+    }
+    if let Some(feed) = table.destinations.as_ref().and_then(Destinations::feed) {
+        streams::append(tx, scope, table, feed, change)?;
     }
     Ok(written)
 }

@@ -1,6 +1,7 @@
 //! What is kept of a table: its keys, its indexes, its settings.
 
 use crate::compact::{Corrupt, MapRef, ValueRef};
+use crate::destinations::Destinations;
 use crate::encryption::{Attached, Encryption, Keys};
 use crate::error::{Error, Result};
 use crate::expression::key_condition::KeyAttribute;
@@ -96,6 +97,9 @@ pub struct Table {
     /// Indexes of vectors.
     #[cbor(n(40), default)]
     pub vectors: Vec<VectorIndex>,
+    /// The streams of Kinesis to which its writes go.
+    #[n(26)]
+    pub destinations: Option<Destinations>,
 }
 
 /// The history of a table.

@@ -66,6 +66,8 @@ fn zstandard(text: &str) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest)
 }
 
+const STREAM: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/s";
+
 #[tokio::test]
 async fn a_table_is_made_of_lines_of_json_with_its_indexes() {
     let lines = "{\"Item\":{\"pk\":{\"S\":\"a\"},\"g\":{\"N\":\"1\"}}}\n\n{\"Item\":{\"pk\":{\"S\":\"b\"}}}\n";
@@ -86,6 +88,13 @@ async fn a_table_is_made_of_lines_of_json_with_its_indexes() {
     assert_eq!(cloud.err("PutItem", item).await.code, "ResourceNotFoundException");
     for (operation, more, code) in [
         ("DeleteTable", json!({}), "ResourceInUseException"),
+        ("EnableKinesisStreamingDestination", json!({"StreamArn": STREAM}), "ResourceInUseException"),
+        ("DisableKinesisStreamingDestination", json!({"StreamArn": STREAM}), "ResourceInUseException"),
+        (
+            "UpdateKinesisStreamingDestination",
+            json!({"StreamArn": STREAM, "UpdateKinesisStreamingConfiguration": {"ApproximateCreationDateTimePrecision": "MICROSECOND"}}),
+            "ResourceInUseException",
+        ),
         ("UpdateTable", json!({"DeletionProtectionEnabled": true}), "ResourceInUseException"),
         (
             "UpdateTimeToLive",

@@ -9,6 +9,7 @@ mod cfn;
 mod cloud;
 mod convergence;
 mod corpus;
+mod destinations;
 mod encryption;
 mod exports;
 mod fuzzed;

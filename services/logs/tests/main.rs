@@ -155,3 +155,169 @@ async fn groups_and_streams_are_listed_in_pages() {
         "ResourceNotFoundException"
     );
 }
+
+/// The code of an answer that refuses.
+async fn code(client: &Client, operation: &str, input: Json) -> String {
+    client.call("logs", operation, input).await.code().to_owned()
+}
+
+const ARN: &str = "arn:aws:logs:us-east-1:000000000000:log-group:g";
+
+#[tokio::test]
+async fn groups_have_tags_by_name_and_by_arn() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let input = json!({"logGroupName": "g", "logGroupClass": "STANDARD", "tags": {"team": "shop"}});
+    client.call("logs", "CreateLogGroup", input).await.ok();
+    let by_name =
+        async || client.call("logs", "ListTagsLogGroup", json!({"logGroupName": "g"})).await.ok()["tags"].clone();
+    let by_arn =
+        async || client.call("logs", "ListTagsForResource", json!({"resourceArn": ARN})).await.ok()["tags"].clone();
+    assert_eq!((by_name().await, by_arn().await), (json!({"team": "shop"}), json!({"team": "shop"})));
+    client.call("logs", "TagLogGroup", json!({"logGroupName": "g", "tags": {"a": "1"}})).await.ok();
+    client.call("logs", "TagResource", json!({"resourceArn": ARN, "tags": {"b": "2"}})).await.ok();
+    client.call("logs", "UntagLogGroup", json!({"logGroupName": "g", "tags": ["team"]})).await.ok();
+    assert_eq!(by_arn().await, json!({"a": "1", "b": "2"}));
+    client.call("logs", "UntagResource", json!({"resourceArn": ARN, "tagKeys": ["a"]})).await.ok();
+    assert_eq!(by_name().await, json!({"b": "2"}));
+    let many: serde_json::Map<String, Json> = (0..50).map(|n| (format!("t{n}"), json!(""))).collect();
+    assert_eq!(code(&client, "TagResource", json!({"resourceArn": ARN, "tags": many})).await, "TooManyTagsException");
+    assert_eq!(by_name().await, json!({"b": "2"}));
+    let gone = "arn:aws:logs:us-east-1:000000000000:log-group:gone";
+    for (operation, more) in [
+        ("ListTagsForResource", json!({})),
+        ("TagResource", json!({"tags": {"a": "b"}})),
+        ("UntagResource", json!({"tagKeys": ["a"]})),
+    ] {
+        let input = |arn: &str| {
+            let mut input = more.clone();
+            input["resourceArn"] = json!(arn);
+            input
+        };
+        assert_eq!(code(&client, operation, input(gone)).await, "ResourceNotFoundException", "{operation}");
+        assert_eq!(code(&client, operation, input("arn:aws:s3:::b")).await, "InvalidParameterException", "{operation}");
+    }
+    for (operation, more) in [
+        ("ListTagsLogGroup", json!({})),
+        ("TagLogGroup", json!({"tags": {"a": "b"}})),
+        ("UntagLogGroup", json!({"tags": ["a"]})),
+    ] {
+        let mut input = more;
+        input["logGroupName"] = json!("gone");
+        assert_eq!(code(&client, operation, input).await, "ResourceNotFoundException", "{operation}");
+    }
+    let reserved = json!({"logGroupName": "g", "tags": {"aws:a": "b"}});
+    assert_eq!(code(&client, "TagLogGroup", reserved).await, "InvalidParameterException");
+}
+
+#[tokio::test]
+async fn groups_are_found_by_what_they_are() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    for name in ["/app/web", "/app/api", "batch"] {
+        stream(&client, name, &[]).await;
+    }
+    let find = async |input: Json| {
+        let found = client.call("logs", "DescribeLogGroups", input).await.ok();
+        let names =
+            found["logGroups"].as_array().unwrap().iter().map(|g| g["logGroupName"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(find(json!({"logGroupNamePattern": "a"})).await, "/app/api /app/web batch");
+    assert_eq!(find(json!({"logGroupNamePattern": "web"})).await, "/app/web");
+    assert_eq!(find(json!({"logGroupIdentifiers": ["batch", "/app/api"]})).await, "/app/api batch");
+    assert_eq!(find(json!({"logGroupClass": "STANDARD", "logGroupNamePrefix": "b"})).await, "batch");
+    assert_eq!(find(json!({"logGroupClass": "INFREQUENT_ACCESS"})).await, "");
+    let both = json!({"logGroupNamePrefix": "b", "logGroupNamePattern": "b"});
+    assert_eq!(code(&client, "DescribeLogGroups", both).await, "InvalidParameterException");
+    client.call("logs", "PutRetentionPolicy", json!({"logGroupName": "batch", "retentionInDays": 3})).await.ok();
+    client.call("logs", "DeleteRetentionPolicy", json!({"logGroupName": "batch"})).await.ok();
+    let found = client.call("logs", "DescribeLogGroups", json!({"logGroupNamePrefix": "batch"})).await.ok();
+    assert!(found["logGroups"][0]["retentionInDays"].is_null());
+}
+
+#[tokio::test]
+async fn streams_are_found_and_deleted() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let now = cloud.kernel.clock().now().as_millisecond();
+    stream(&client, "g", &["a1", "a2", "b1"]).await;
+    put(&client, "g", "a1", &[(now - 9, "one"), (now - 5, "two"), (now - 1, "three")]).await;
+    put(&client, "g", "b1", &[(now - 4, "four")]).await;
+    let find = async |input: Json| {
+        let found = client.call("logs", "DescribeLogStreams", input).await.ok();
+        let names =
+            found["logStreams"].as_array().unwrap().iter().map(|s| s["logStreamName"].as_str().unwrap().to_owned());
+        (names.collect::<Vec<_>>().join(" "), found["nextToken"].clone())
+    };
+    assert_eq!(find(json!({"logGroupIdentifier": ARN, "logStreamNamePrefix": "a"})).await.0, "a1 a2");
+    let (first, next) = find(json!({"logGroupName": "g", "limit": 2})).await;
+    assert_eq!(first, "a1 a2");
+    assert_eq!(find(json!({"logGroupName": "g", "limit": 2, "nextToken": next})).await, ("b1".to_owned(), Json::Null));
+    let filter = async |more: Json| {
+        let mut input = json!({"logGroupIdentifier": ARN});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        messages(&client.call("logs", "FilterLogEvents", input).await.ok()).join(" ")
+    };
+    assert_eq!(filter(json!({"logStreamNamePrefix": "a", "startFromHead": true})).await, "one two three");
+    assert_eq!(filter(json!({"startTime": now - 5, "endTime": now - 4})).await, "two four");
+    let read = json!({"logGroupIdentifier": ARN, "logStreamName": "a1", "startFromHead": true});
+    assert_eq!(messages(&client.call("logs", "GetLogEvents", read).await.ok()), ["one", "two", "three"]);
+    client.call("logs", "DeleteLogStream", json!({"logGroupName": "g", "logStreamName": "a1"})).await.ok();
+    assert_eq!(filter(json!({})).await, "four");
+    let again = json!({"logGroupName": "g", "logStreamName": "a1"});
+    client.call("logs", "CreateLogStream", again.clone()).await.ok();
+    assert_eq!(filter(json!({})).await, "four", "a stream made anew is empty");
+    assert_eq!(code(&client, "CreateLogStream", again).await, "ResourceAlreadyExistsException");
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_cannot_be_is_refused() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    stream(&client, "g", &["s"]).await;
+    let named = |group: &str, stream: Option<&str>| match stream {
+        Some(stream) => json!({"logGroupName": group, "logStreamName": stream}),
+        None => json!({"logGroupName": group}),
+    };
+    for (operation, stream, days) in [
+        ("CreateLogStream", Some("s"), false),
+        ("DeleteLogStream", Some("s"), false),
+        ("GetLogEvents", Some("s"), false),
+        ("DeleteLogGroup", None, false),
+        ("DeleteRetentionPolicy", None, false),
+        ("PutRetentionPolicy", None, true),
+        ("DescribeLogStreams", None, false),
+    ] {
+        let input = |group: &str, stream: Option<&str>| {
+            let mut input = named(group, stream);
+            if days {
+                input["retentionInDays"] = json!(1);
+            }
+            input
+        };
+        assert_eq!(code(&client, operation, input("gone", stream)).await, "ResourceNotFoundException", "{operation}");
+        // A name with a character that names do not have.
+        assert_eq!(code(&client, operation, input("a b", stream)).await, "InvalidParameterException", "{operation}");
+    }
+    for operation in ["DeleteLogStream", "GetLogEvents"] {
+        assert_eq!(
+            code(&client, operation, named("g", Some("gone"))).await,
+            "ResourceNotFoundException",
+            "{operation}"
+        );
+    }
+    assert_eq!(code(&client, "CreateLogGroup", named("a b", None)).await, "InvalidParameterException");
+    for (operation, input) in [
+        ("FilterLogEvents", json!({})),
+        ("FilterLogEvents", json!({"logGroupName": "g", "logGroupIdentifier": ARN})),
+        ("FilterLogEvents", json!({"logGroupName": "g", "logStreamNames": ["s"], "logStreamNamePrefix": "s"})),
+        ("GetLogEvents", json!({"logGroupName": "g", "logStreamName": "s", "nextToken": "x"})),
+        ("DescribeLogGroups", json!({"nextToken": "x"})),
+        ("DescribeLogStreams", json!({"logGroupName": "g", "nextToken": "x"})),
+    ] {
+        assert_eq!(code(&client, operation, input).await, "InvalidParameterException", "{operation}");
+    }
+    let unknown = json!({"logGroupName": "g", "logStreamNames": ["gone"]});
+    assert_eq!(code(&client, "FilterLogEvents", unknown).await, "ResourceNotFoundException");
+}

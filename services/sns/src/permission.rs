@@ -1,7 +1,8 @@
 //! Who may do what to a topic: its policy, and the two operations that write it.
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::policy::PolicyKind;
+use undercast_kernel::arn::Arn;
+use undercast_kernel::policy::{PolicyKind, PrincipalKind};
 use undercast_kernel::{Access, Cx, Failure, Result};
 use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
@@ -31,16 +32,27 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     if let Some(endpoint) = input.text("Endpoint") {
         access.context.set("sns:Endpoint", endpoint);
     }
-    access.context.set("aws:SourceOwner", cx.principal().account.clone());
+    let alarms_of = account_of_alarms(cx);
+    access.context.set("aws:SourceOwner", alarms_of.clone().unwrap_or_else(|| cx.principal().account.clone()));
     if let Some(topic) = TOPICS.get(&cx.read(), &name.key())? {
-        // Without a policy of its own a topic has the default one, which lets in nobody but its account.
-        let text = topic.attributes.get("Policy").cloned();
+        // Without a policy of its own a topic has the default one, which lets in nobody but its account, and its alarms.
+        let default = || alarms_of.is_some().then(|| default_policy(cx, &topic));
+        let text = topic.attributes.get("Policy").cloned().or_else(default);
         if let Some(text) = text {
             let policy = cx.policies().compile(PolicyKind::Resource, &text).map_err(Failure::broken)?;
             access = access.with_policy(&arn, policy);
         }
     }
     Ok(vec![access])
+}
+
+/// The account for whose alarm CloudWatch calls. It says for whom it acts, as older services do, so that topics need no
+/// policy for it.
+fn account_of_alarms(cx: &Cx) -> Option<String> {
+    let (service, source) = cx.origin().service.as_ref()?;
+    let own = matches!(&cx.principal().kind, PrincipalKind::Service { name } if name == service);
+    (own && service == "cloudwatch.amazonaws.com").then_some(())?;
+    Arn::parse(source.as_deref()?).map(|arn| arn.account)
 }
 
 fn policy_of(cx: &Cx, topic: &Topic) -> Result<Json> {

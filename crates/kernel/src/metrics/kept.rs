@@ -104,6 +104,11 @@ impl Series {
         (&self.account, &self.region, &self.namespace, &self.name, dimensions)
     }
 
+    /// Account and region.
+    pub(super) fn place(&self) -> (&str, &str) {
+        (&self.account, &self.region)
+    }
+
     fn key(&self) -> Key<'_> {
         let dimensions = key_of(self.dimensions.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         ((&self.account, &self.region, &self.namespace), &self.name, dimensions, &self.unit)

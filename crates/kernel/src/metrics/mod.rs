@@ -5,6 +5,7 @@
 
 mod kept;
 mod statistics;
+mod waiting;
 
 use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +15,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 pub use kept::{DAY, MINUTE, Series, add, find, list, read};
 pub use statistics::Statistics;
+
+use undercast_store::Tx;
 
 use crate::{Cx, Kernel, Result};
 
@@ -92,7 +95,17 @@ impl Kernel {
         if fresh.is_empty() {
             return Ok(());
         }
-        self.inner.database.write(|tx| fresh.iter().try_for_each(|f| add(tx, &f.series, &f.points))).await
+        let mut places: Vec<(&str, &str)> = fresh.iter().map(|f| f.series.place()).collect();
+        places.sort_unstable();
+        places.dedup();
+        let before = self.inner.tasks.scheduled();
+        let keep = |tx: &mut Tx<'_>| {
+            fresh.iter().try_for_each(|f| add(tx, &f.series, &f.points))?;
+            places.iter().try_for_each(|(account, region)| self.cx_for(account, region).metrics_came(tx))
+        };
+        self.inner.database.write(keep).await?;
+        self.inner.tasks.wake_if_since(before);
+        Ok(())
     }
 
     /// Makes old metrics coarser, and forgets the oldest, and old contributions.

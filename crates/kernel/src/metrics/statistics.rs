@@ -117,6 +117,14 @@ impl Statistics {
     }
 }
 
+impl Statistics {
+    /// The values, ascending, each with how often it came. `None` where there are no percentiles.
+    pub fn distribution(&self) -> Option<impl Iterator<Item = (f64, f64)> + '_> {
+        let values = self.values.as_ref().filter(|_| self.minimum >= 0.0)?;
+        Some(values.iter().map(|times| (times.value, times.count)))
+    }
+}
+
 fn insert(values: &mut Vec<Times>, value: f64, count: f64) {
     let value = if values.len() < EXACT { value } else { rounded(value) };
     match values.binary_search_by(|v| v.value.total_cmp(&value)) {

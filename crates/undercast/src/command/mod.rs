@@ -141,6 +141,9 @@ pub(crate) struct UpArguments {
     /// Whether DynamoDB's tables are held to their throughput [default: $UNDERCAST_DYNAMODB_LIMITS, else on]
     #[arg(long, value_enum)]
     pub(crate) dynamodb_limits: Option<Limits>,
+    /// Whether Kinesis's shards are held to their throughput [default: $UNDERCAST_KINESIS_LIMITS, else on]
+    #[arg(long, value_enum)]
+    pub(crate) kinesis_limits: Option<Limits>,
     /// Only these services, by commas
     #[arg(long, value_delimiter = ',')]
     pub(crate) services: Vec<String>,

@@ -35,10 +35,12 @@ pub(crate) fn free_port() -> u16 {
 /// What the clients of these tests call; only their tables are used.
 fn services() -> Vec<Arc<dyn Service>> {
     vec![
+        Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(undercast_dynamodb::DynamoDb::default()),
         Arc::new(undercast_iam::Iam),
+        Arc::new(undercast_kinesis::Kinesis::default()),
         Arc::new(undercast_kms::Kms),
         Arc::new(undercast_lambda::Lambda::new(Vec::new())),
         Arc::new(undercast_logs::Logs),

@@ -10,11 +10,12 @@ use undercast_kernel::resources::{Properties, ResourceRequest, unless_gone};
 use undercast_kernel::{AwsError, Cx, Failure, Result};
 
 /// What a replica says of itself that is understood.
-const OF_REPLICA: [&str; 12] = [
+const OF_REPLICA: [&str; 13] = [
     "ContributorInsightsSpecification",
     "DeletionProtectionEnabled",
     "GlobalSecondaryIndexes",
     "GlobalTableSettingsReplicationMode",
+    "KinesisStreamSpecification",
     "PointInTimeRecoverySpecification",
     "ReadOnDemandThroughputSettings",
     "Region",

@@ -2,6 +2,7 @@
 
 mod global;
 
+use crate::destinations;
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 use undercast_kernel::resources::{
@@ -250,7 +251,9 @@ async fn count(cx: &Cx, table: &str, index: Option<&Json>, before: Option<&Json>
 /// What is said of a table besides what it is made with: who may use it and its stream, and whose keys are counted.
 async fn follow(cx: &Cx, name: &str, table: &Resource, before: &Properties, now: &Properties) -> Result<()> {
     const INSIGHTS: &str = "ContributorInsightsSpecification";
+    const DESTINATION: &str = "KinesisStreamSpecification";
     count(cx, name, None, before.get(INSIGHTS), now.get(INSIGHTS)).await?;
+    destinations::cfn::direct(cx, name, before.get(DESTINATION), now.get(DESTINATION)).await?;
     let (old, new) = (indexes(before), indexes(now));
     for index in &new {
         // An index that was made anew is not counted any more.
@@ -341,6 +344,7 @@ impl ResourceType for Table {
                 "GlobalSecondaryIndexes",
                 "ImportSourceSpecification",
                 "KeySchema",
+                "KinesisStreamSpecification",
                 "LocalSecondaryIndexes",
                 "OnDemandThroughput",
                 "PointInTimeRecoverySpecification",

@@ -91,6 +91,7 @@ pub fn topic(arn: &str) -> String {
 
 /// Rings for those who wait for writes to a table, if it has a stream.
 pub(crate) fn announce(cx: &Cx, table: &Table) {
+    crate::destinations::announce(cx, table);
     if let Some(stream) = table.stream.as_ref().filter(|stream| stream.enabled) {
         cx.signals().ring(&topic(&stream_arn(cx, &table.name, &stream.label)));
     }

@@ -90,6 +90,7 @@ impl Backup {
             stream: None,
             recovery: None,
             replica: None,
+            destinations: None,
             ..self.table.clone()
         }
     }

@@ -151,6 +151,7 @@ impl DynamoDb {
             self.keep_deleted(cx, tx, &table)?;
             self.end_recovery(cx, tx, &mut table)?;
         }
+        self.end_destinations(cx, tx, &mut table)?;
         insights::end(cx, tx, &table, None);
         rows::delete_table(tx, scope(cx), &table.name);
         rows::put_tags(tx, scope(cx), &table.id, &tags::Tags::new());
@@ -210,6 +211,7 @@ impl Draft<'_> {
             on_demand_since: (billing == Billing::OnDemand).then_some(cx.now_millis()),
             stream: None,
             recovery: None,
+            destinations: None,
             restored: None,
             importing: false,
             encryption: None,

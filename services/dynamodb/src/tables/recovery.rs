@@ -9,8 +9,8 @@ use crate::DynamoDb;
 use crate::api::input::PointInTimeRecoverySpecification;
 use crate::api::output::{ContinuousBackupsDescription, PointInTimeRecoveryDescription};
 use crate::api::{
-    DescribeContinuousBackupsOutput, DescribeKinesisStreamingDestinationOutput, RestoreTableToPointInTimeInput,
-    RestoreTableToPointInTimeOutput, UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput,
+    DescribeContinuousBackupsOutput, RestoreTableToPointInTimeInput, RestoreTableToPointInTimeOutput,
+    UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput,
 };
 use crate::compact::ItemRef;
 use crate::error::{Error, Result};
@@ -187,22 +187,6 @@ impl DynamoDb {
             })
             .await?;
         Ok(RestoreTableToPointInTimeOutput { table_description: Some(shown) })
-    }
-
-    /// Where the writes of a table go besides: nowhere.
-    ///
-    /// # Errors
-    /// When there is no such table, and when the store fails.
-    pub(crate) fn describe_destinations(
-        &self,
-        cx: &Cx,
-        given: &str,
-    ) -> Result<DescribeKinesisStreamingDestinationOutput> {
-        let table = self.table_of(cx, &cx.read(), given)?;
-        Ok(DescribeKinesisStreamingDestinationOutput {
-            table_name: Some(table.name.clone()),
-            kinesis_data_stream_destinations: Some(Vec::new()),
-        })
     }
 
     /// The table that is meant, in the words of the operations on backups.

@@ -74,6 +74,7 @@ impl DynamoDb {
             ttl: None,
             stream: None,
             recovery: None,
+            destinations: None,
             restored: Some(restored.clone()),
             encryption: wanted.encryption.clone(),
             allowance: anew(&source.allowance),

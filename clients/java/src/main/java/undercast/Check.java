@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
+import java.util.function.Predicate;
 import software.amazon.awssdk.awscore.exception.AwsServiceException;
 
 /** What holds is said; the first untrue thing ends the program. */
@@ -84,6 +85,20 @@ final class Check {
             found = look.call();
         }
         same(what, found, wanted);
+    }
+
+    /** The same of whatever is good, for as long as it may take. */
+    static <T> void until(String what, int seconds, Callable<T> look, Predicate<T> good) throws Exception {
+        var end = System.nanoTime() + Duration.ofSeconds(seconds).toNanos();
+        var found = look.call();
+        while (!good.test(found)) {
+            if (System.nanoTime() > end) {
+                throw new Untrue(what + "\n  after " + seconds + " seconds it is: " + found, null);
+            }
+            Thread.sleep(100);
+            found = look.call();
+        }
+        holds(what);
     }
 
     /** A GET, HEAD or DELETE. */

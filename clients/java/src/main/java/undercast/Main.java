@@ -16,6 +16,8 @@ public final class Main {
         parts.put("buckets", Buckets::run);
         parts.put("transfers", Transfers::run);
         parts.put("others", Others::run);
+        parts.put("streams", Streams::run);
+        parts.put("library", Library::run);
         try {
             for (var part : parts.entrySet()) {
                 // All parts, or those that are named.

@@ -1,0 +1,320 @@
+//! When scheduled actions are due: `at(…)`, `rate(…)`, `cron(…)`, in a time zone.
+//!
+//! Source: "Schedule scaling actions" in the user guide: six fields (minutes, hours, day of month, month, day of week, year) with `,` `-`
+//! `*` `/` `?` `L` `W` `#`, of which one of the two days is `?`.
+
+use jiff::civil::{Date, DateTime, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+
+/// No action is looked for further ahead: years.
+const FURTHEST: i16 = 10;
+
+/// When something is due.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Schedule {
+    At(Timestamp),
+    /// Seconds.
+    Rate(i64),
+    Cron(Box<Cron>, TimeZone),
+}
+
+/// The fields of a cron expression.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Cron {
+    minutes: Vec<i16>,
+    hours: Vec<i16>,
+    months: Vec<i16>,
+    years: Vec<i16>,
+    days: Days,
+}
+
+/// On which days of a month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Days {
+    OfMonth(Vec<i16>),
+    /// `L`
+    Last,
+    /// `LW`
+    LastWorkingDay,
+    /// `15W`: the working day that is nearest.
+    NearestWorkingDay(i16),
+    /// 1 is Sunday.
+    OfWeek(Vec<i16>),
+    /// `5L`: the last of its kind.
+    LastOfWeek(i16),
+    /// `6#3`: the third of its kind.
+    NthOfWeek(i16, i16),
+}
+
+impl Schedule {
+    /// Reads a schedule. The zone is UTC unless one is named.
+    pub(crate) fn parse(text: &str, zone: Option<&str>) -> Result<Self, String> {
+        let zone = match zone {
+            None => TimeZone::UTC,
+            Some(name) => TimeZone::get(name).map_err(|_| format!("Unknown time zone: {name}"))?,
+        };
+        let wrong = || format!("Invalid schedule expression: {text}");
+        let (kind, rest) = text.split_once('(').ok_or_else(wrong)?;
+        let inside = rest.strip_suffix(')').ok_or_else(wrong)?.trim();
+        match kind {
+            "at" => {
+                let at: DateTime = inside.parse().map_err(|_| wrong())?;
+                let at = zone.to_ambiguous_timestamp(at).compatible().map_err(|_| wrong())?;
+                Ok(Self::At(at))
+            }
+            "rate" => rate(inside).map(Self::Rate).ok_or_else(wrong),
+            "cron" => cron(inside).map(|cron| Self::Cron(Box::new(cron), zone)).ok_or_else(wrong),
+            _ => Err(wrong()),
+        }
+    }
+
+    /// The first moment after `after` at which it is due, having begun at `begun`.
+    pub(crate) fn next(&self, begun: Timestamp, after: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => (*at > after).then_some(*at),
+            Self::Rate(seconds) => {
+                let passed = (after.as_second() - begun.as_second()).max(0);
+                let times = passed.div_euclid(*seconds) + 1;
+                Timestamp::from_second(begun.as_second() + times * seconds).ok()
+            }
+            Self::Cron(cron, zone) => cron.next(zone, after),
+        }
+    }
+}
+
+fn rate(text: &str) -> Option<i64> {
+    let (count, unit) = text.split_once(' ')?;
+    let count: i64 = count.parse().ok().filter(|n| (1..=100_000).contains(n))?;
+    let seconds = match (unit.trim(), count) {
+        ("minute", 1) | ("minutes", _) => 60,
+        ("hour", 1) | ("hours", _) => 3600,
+        ("day", 1) | ("days", _) => 86_400,
+        _ => return None,
+    };
+    Some(count * seconds)
+}
+
+const MONTHS: &[&str] = &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const WEEKDAYS: &[&str] = &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+fn cron(text: &str) -> Option<Cron> {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let [minutes, hours, of_month, month, of_week, year] = fields.as_slice() else { return None };
+    let days = match (*of_month, *of_week) {
+        (day, "?") => days_of_month(day)?,
+        ("?", day) => days_of_week(day)?,
+        _ => return None,
+    };
+    Some(Cron {
+        minutes: numbers(minutes, 0, 59, &[])?,
+        hours: numbers(hours, 0, 23, &[])?,
+        months: numbers(month, 1, 12, MONTHS)?,
+        years: numbers(year, 1970, 2199, &[])?,
+        days,
+    })
+}
+
+/// The numbers of a field: `*`, `1,2`, `MON-FRI`, `0/15`.
+fn numbers(field: &str, least: i16, most: i16, names: &[&str]) -> Option<Vec<i16>> {
+    let number = |text: &str| {
+        let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        let named = named.and_then(|n| i16::try_from(n).ok()).map(|n| n + least);
+        named.or_else(|| text.parse().ok()).filter(|n: &i16| (least..=most).contains(n))
+    };
+    let mut all = Vec::new();
+    for part in field.split(',') {
+        let (range, step) = match part.split_once('/') {
+            Some((range, step)) => (range, Some(step.parse::<usize>().ok().filter(|n| *n > 0)?)),
+            None => (part, None),
+        };
+        let (from, to) = match range.split_once('-') {
+            _ if range == "*" => (least, most),
+            Some((from, to)) => (number(from)?, number(to)?),
+            // `5/10` goes on to the end.
+            None => (number(range)?, if step.is_some() { most } else { number(range)? }),
+        };
+        if from > to {
+            return None;
+        }
+        all.extend((from..=to).step_by(step.unwrap_or(1)));
+    }
+    all.sort_unstable();
+    all.dedup();
+    Some(all)
+}
+
+fn days_of_month(field: &str) -> Option<Days> {
+    match field {
+        "L" => Some(Days::Last),
+        "LW" => Some(Days::LastWorkingDay),
+        _ => match field.strip_suffix('W') {
+            Some(day) => day.parse().ok().filter(|n| (1..=31).contains(n)).map(Days::NearestWorkingDay),
+            None => numbers(field, 1, 31, &[]).map(Days::OfMonth),
+        },
+    }
+}
+
+fn days_of_week(field: &str) -> Option<Days> {
+    let day = |text: &str| numbers(text, 1, 7, WEEKDAYS).filter(|all| all.len() == 1).map(|all| all[0]);
+    if field == "L" {
+        return Some(Days::OfWeek(vec![7]));
+    }
+    if let Some(last) = field.strip_suffix('L') {
+        return day(last).map(Days::LastOfWeek);
+    }
+    if let Some((kind, nth)) = field.split_once('#') {
+        let nth = nth.parse().ok().filter(|n| (1..=5).contains(n))?;
+        return day(kind).map(|kind| Days::NthOfWeek(kind, nth));
+    }
+    numbers(field, 1, 7, WEEKDAYS).map(Days::OfWeek)
+}
+
+/// 1 is Sunday.
+fn weekday(date: Date) -> i16 {
+    i16::from(date.weekday().to_sunday_one_offset())
+}
+
+fn is_working(date: Date) -> bool {
+    !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday)
+}
+
+impl Days {
+    fn has(&self, date: Date) -> bool {
+        let (day, last) = (i16::from(date.day()), i16::from(date.days_in_month()));
+        match self {
+            Self::OfMonth(days) => days.contains(&day),
+            Self::Last => day == last,
+            Self::LastWorkingDay => nearest_working_day(date, last) == Some(date),
+            Self::NearestWorkingDay(wanted) => *wanted <= last && nearest_working_day(date, *wanted) == Some(date),
+            Self::OfWeek(days) => days.contains(&weekday(date)),
+            Self::LastOfWeek(kind) => weekday(date) == *kind && day + 7 > last,
+            Self::NthOfWeek(kind, nth) => weekday(date) == *kind && (day - 1) / 7 + 1 == *nth,
+        }
+    }
+}
+
+/// The working day nearest to a day of a month, within the month.
+fn nearest_working_day(month: Date, day: i16) -> Option<Date> {
+    let last = i16::from(month.days_in_month());
+    let date = |day: i16| Date::new(month.year(), month.month(), i8::try_from(day).ok()?).ok();
+    let wanted = date(day)?;
+    match wanted.weekday() {
+        Weekday::Saturday => date(if day > 1 { day - 1 } else { day + 2 }),
+        Weekday::Sunday => date(if day < last { day + 1 } else { day - 2 }),
+        _ => Some(wanted),
+    }
+    .filter(|found| is_working(*found))
+}
+
+impl Cron {
+    fn next(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
+        let start = zone.to_datetime(after);
+        let mut date = start.date();
+        let furthest = date.year().checked_add(FURTHEST)?;
+        while date.year() <= furthest {
+            if !self.years.contains(&date.year()) {
+                date = Date::new(date.year().checked_add(1)?, 1, 1).ok()?;
+                continue;
+            }
+            if !self.months.contains(&i16::from(date.month())) {
+                date = date.first_of_month().checked_add(Span::new().months(1)).ok()?;
+                continue;
+            }
+            if self.days.has(date) {
+                let times = self.hours.iter().flat_map(|hour| self.minutes.iter().map(move |minute| (*hour, *minute)));
+                for (hour, minute) in times {
+                    let (hour, minute) = (i8::try_from(hour).ok()?, i8::try_from(minute).ok()?);
+                    let local = date.at(hour, minute, 0, 0);
+                    // An hour that is left out comes with the one after it; of one that comes twice the first counts.
+                    let at = zone.to_ambiguous_timestamp(local).compatible().ok()?;
+                    if at > after {
+                        return Some(at);
+                    }
+                }
+            }
+            date = date.tomorrow().ok()?;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dates(text: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
+        let schedule = Schedule::parse(text, Some(zone)).unwrap();
+        let mut at: Timestamp = after.parse().unwrap();
+        let begun = at;
+        let mut all = Vec::new();
+        for _ in 0..count {
+            let Some(next) = schedule.next(begun, at) else { break };
+            all.push(next.to_string());
+            at = next;
+        }
+        all
+    }
+
+    #[test]
+    fn expressions_are_due_when_the_guide_says() {
+        let new_year = "2026-01-01T00:00:00Z";
+        for (text, wanted) in [
+            ("at(2026-03-01T12:30:00)", vec!["2026-03-01T12:30:00Z"]),
+            ("rate(5 minutes)", vec!["2026-01-01T00:05:00Z", "2026-01-01T00:10:00Z"]),
+            ("rate(1 day)", vec!["2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"]),
+            ("cron(0 9 * * ? *)", vec!["2026-01-01T09:00:00Z", "2026-01-02T09:00:00Z"]),
+            ("cron(15 10 ? * MON-FRI *)", vec!["2026-01-01T10:15:00Z", "2026-01-02T10:15:00Z", "2026-01-05T10:15:00Z"]),
+            (
+                "cron(0/30 8,20 1 FEB ? 2026)",
+                vec!["2026-02-01T08:00:00Z", "2026-02-01T08:30:00Z", "2026-02-01T20:00:00Z", "2026-02-01T20:30:00Z"],
+            ),
+            ("cron(0 0 L * ? *)", vec!["2026-01-31T00:00:00Z", "2026-02-28T00:00:00Z"]),
+            ("cron(0 0 LW * ? *)", vec!["2026-01-30T00:00:00Z", "2026-02-27T00:00:00Z"]),
+            ("cron(0 0 1W * ? *)", vec!["2026-02-02T00:00:00Z", "2026-03-02T00:00:00Z"]),
+            ("cron(0 0 15W * ? *)", vec!["2026-01-15T00:00:00Z", "2026-02-16T00:00:00Z"]),
+            ("cron(0 0 ? * 6#2 *)", vec!["2026-01-09T00:00:00Z", "2026-02-13T00:00:00Z"]),
+            ("cron(0 0 ? * 2L *)", vec!["2026-01-26T00:00:00Z", "2026-02-23T00:00:00Z"]),
+            ("cron(0 0 29 2 ? *)", vec!["2028-02-29T00:00:00Z"]),
+        ] {
+            assert_eq!(dates(text, "UTC", new_year, wanted.len()), wanted, "{text}");
+        }
+        assert!(dates("cron(0 0 30 2 ? *)", "UTC", new_year, 1).is_empty());
+        assert!(dates("cron(0 0 1 1 ? 2020)", "UTC", new_year, 1).is_empty());
+        assert!(dates("at(2025-01-01T00:00:00)", "UTC", new_year, 1).is_empty());
+    }
+
+    #[test]
+    fn zones_have_summers() {
+        let wanted = ["2026-03-28T01:30:00Z", "2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"];
+        assert_eq!(dates("cron(30 2 * * ? *)", "Europe/Berlin", "2026-03-28T00:00:00Z", 3), wanted);
+        assert_eq!(
+            dates("at(2026-07-01T12:00:00)", "America/New_York", "2026-01-01T00:00:00Z", 1),
+            ["2026-07-01T16:00:00Z"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_refused() {
+        for text in [
+            "",
+            "daily",
+            "at(tomorrow)",
+            "rate(0 minutes)",
+            "rate(5 minute)",
+            "rate(5)",
+            "cron(0 9 * * *)",
+            "cron(0 9 * * * *)",
+            "cron(60 9 * * ? *)",
+            "cron(0 9 ? * 8 *)",
+            "cron(0 9 ? * 2#6 *)",
+            "cron(5-1 9 * * ? *)",
+            "cron(0 9 32W * ? *)",
+            "cron(0/0 9 * * ? *)",
+            "at(2026-01-01T00:00:00",
+        ] {
+            assert!(Schedule::parse(text, None).is_err(), "{text}");
+        }
+        assert!(Schedule::parse("rate(1 day)", Some("Middle/Earth")).is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! What the calls need to be allowed.
+
+use undercast_kernel::{Access, Cx};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Vec<Access> {
+    let action = format!("cloudwatch:{}", operation.name);
+    let alarm = |name: &str| cx.arn("cloudwatch", &format!("alarm:{name}"));
+    let dashboard = |name: &str| cx.global_arn("cloudwatch", &format!("dashboard/{name}"));
+    let names = |member: &str| match input.get(member) {
+        Some(Value::List(names)) => names.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    let resources: Vec<String> = match operation.name {
+        "PutMetricAlarm" | "PutCompositeAlarm" | "SetAlarmState" => {
+            input.text("AlarmName").map(alarm).into_iter().collect()
+        }
+        "DeleteAlarms" | "EnableAlarmActions" | "DisableAlarmActions" => {
+            names("AlarmNames").iter().map(|name: &String| alarm(name)).collect()
+        }
+        "GetDashboard" | "PutDashboard" => input.text("DashboardName").map(dashboard).into_iter().collect(),
+        "DeleteDashboards" => names("DashboardNames").iter().map(|name: &String| dashboard(name)).collect(),
+        "GetInsightRuleReport" => input
+            .text("RuleName")
+            .map(|name| cx.arn("cloudwatch", &format!("insight-rule/{name}")))
+            .into_iter()
+            .collect(),
+        "ListTagsForResource" | "TagResource" | "UntagResource" => {
+            input.text("ResourceARN").map(ToOwned::to_owned).into_iter().collect()
+        }
+        // One of many alarms can be asked for by its name, and AWS asks for all of them all the same.
+        "DescribeAlarms" | "DescribeAlarmHistory" => vec![alarm("*")],
+        _ => Vec::new(),
+    };
+    let resources = if resources.is_empty() { vec!["*".to_owned()] } else { resources };
+    let each = resources.into_iter().map(|resource| {
+        let mut access = Access::new(action.clone(), resource);
+        conditions(operation, input, &mut access);
+        access
+    });
+    each.collect()
+}
+
+fn conditions(operation: &'static Operation, input: &Fields, access: &mut Access) {
+    if operation.name == "PutMetricData"
+        && let Some(namespace) = input.text("Namespace")
+    {
+        access.context.set("cloudwatch:namespace", namespace);
+    }
+    if let Some(Value::List(tags)) = input.get("Tags") {
+        let mut keys = Vec::new();
+        for tag in tags.iter().filter_map(Value::as_fields) {
+            if let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) {
+                access.context.set(&format!("aws:RequestTag/{key}"), value);
+                keys.push(key.to_owned());
+            }
+        }
+        access.context.set_many("aws:TagKeys", keys);
+    }
+    if let Some(Value::List(keys)) = input.get("TagKeys") {
+        access.context.set_many("aws:TagKeys", keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect());
+    }
+    if matches!(operation.name, "PutMetricAlarm" | "PutCompositeAlarm") {
+        let lists = ["AlarmActions", "OKActions", "InsufficientDataActions"].into_iter().filter_map(|n| input.get(n));
+        let actions = lists.flat_map(|list| if let Value::List(all) = list { all.as_slice() } else { &[] });
+        let actions: Vec<String> = actions.filter_map(Value::as_str).map(ToOwned::to_owned).collect();
+        if !actions.is_empty() {
+            access.context.set_many("cloudwatch:AlarmActions", actions);
+        }
+    }
+}
