@@ -27,6 +27,7 @@ mod policies;
 mod random;
 pub mod regions;
 pub mod resources;
+pub mod schedule;
 mod service;
 mod signals;
 pub mod tags;

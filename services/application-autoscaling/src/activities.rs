@@ -2,13 +2,13 @@
 
 use minicbor::{Decode, Encode};
 use undercast_kernel::metrics::DAY;
-use undercast_kernel::store::{Order, Table, Tx};
+use undercast_kernel::store::{Order, Read, Table, Tx};
 use undercast_kernel::{Cx, Result, Timestamp, paging};
 
 use crate::api::{self, output};
 use crate::dimension::{NAMESPACE, Place};
 use crate::error::bad_token;
-use crate::targets::{page_size, wanted_dimension};
+use crate::targets::{PAGE, page_size, wanted_dimension};
 
 /// Account, region, when (milliseconds since 1970), id.
 static ACTIVITIES: Table<Activity> = Table::new("autoscaling.activities");
@@ -83,6 +83,15 @@ impl Activity {
     }
 }
 
+/// The newest activity of a target.
+pub(crate) fn newest(cx: &Cx, from: &(impl Read + ?Sized), place: &Place) -> Result<Option<Activity>> {
+    let since = cx.now_millis() - KEPT;
+    let rows = ACTIVITIES.range(from, &cx.key(since), &cx.key(i64::MAX), Order::Descending, usize::MAX)?;
+    let is_its =
+        |activity: &Activity| activity.resource == place.resource && activity.dimension == place.dimension.name();
+    Ok(rows.into_iter().map(|entry| entry.row).find(is_its))
+}
+
 /// A moment that was kept.
 pub(crate) fn moment(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
@@ -92,7 +101,7 @@ pub(crate) fn describe(
     cx: &Cx,
     input: &api::DescribeScalingActivitiesInput,
 ) -> Result<api::DescribeScalingActivitiesOutput> {
-    let size = page_size(input.max_results)?;
+    let size = page_size(input.max_results, PAGE)?;
     let dimension = wanted_dimension(input.scalable_dimension.as_deref());
     let from = cx.now_millis() - KEPT;
     let rows = ACTIVITIES.range(&cx.read(), &cx.key(from), &cx.key(i64::MAX), Order::Descending, usize::MAX)?;

@@ -2,8 +2,8 @@
 //! their global indexes are given.
 //!
 //! Reading order: `dimension` (what can be scaled, and how its capacity is read and set), `targets`, `policies` with `tracking`
-//! (whose alarms are made and deleted here) and `steps`, `scaling` (what becomes of an alarm that fires), `scheduled` with
-//! `schedule`, `activities`.
+//! (whose alarms are made and deleted here) and `steps`, `scaling` (what becomes of an alarm that fires), `scheduled`,
+//! `activities`.
 //!
 //! Tables, all by account and region, resource and dimension: `autoscaling.targets`, `autoscaling.policies` (name),
 //! `autoscaling.scheduled` (name); by moment: `autoscaling.activities`.
@@ -26,7 +26,6 @@ mod policies;
 mod role;
 mod rows;
 mod scaling;
-mod schedule;
 mod scheduled;
 mod steps;
 mod tags;

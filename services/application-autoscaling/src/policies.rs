@@ -1,6 +1,7 @@
 //! Scaling policies.
 
 use serde_json::{Value as Json, json};
+use undercast_kernel::resources::pick;
 use undercast_kernel::{Cx, Failure, Result, paging};
 
 use crate::activities::moment;
@@ -13,6 +14,33 @@ use crate::{role, steps, tracking};
 
 /// A target has so many at most.
 const MOST: usize = 50;
+
+/// A page has so many.
+const PAGE: i32 = 10;
+
+/// The members of an alarm with which it is made again.
+const OF_ALARM: &[&str] = &[
+    "ActionsEnabled",
+    "AlarmActions",
+    "AlarmDescription",
+    "AlarmName",
+    "ComparisonOperator",
+    "DatapointsToAlarm",
+    "Dimensions",
+    "EvaluateLowSampleCountPercentile",
+    "EvaluationPeriods",
+    "ExtendedStatistic",
+    "InsufficientDataActions",
+    "MetricName",
+    "Metrics",
+    "Namespace",
+    "OKActions",
+    "Period",
+    "Statistic",
+    "Threshold",
+    "TreatMissingData",
+    "Unit",
+];
 
 pub(crate) async fn put(cx: &Cx, input: api::PutScalingPolicyInput) -> Result<api::PutScalingPolicyOutput> {
     let place = Place::parse(&input.service_namespace, &input.resource_id, &input.scalable_dimension)?;
@@ -98,6 +126,9 @@ pub(crate) async fn delete(cx: &Cx, input: &api::DeleteScalingPolicyInput) -> Re
     let policy = POLICIES.get(&cx.read(), &key)?;
     let policy = policy.ok_or_else(|| none_found("scaling policy", "policy name", &place, &input.policy_name))?;
     tracking::delete_alarms(cx, &policy.alarms).await?;
+    if matches!(policy.kind()?, Kind::Step(_)) {
+        leave_alarms(cx, &place, &policy).await?;
+    }
     cx.write(|tx| {
         POLICIES.delete(tx, &key);
         Ok(())
@@ -109,7 +140,7 @@ pub(crate) async fn describe(
     cx: &Cx,
     input: &api::DescribeScalingPoliciesInput,
 ) -> Result<api::DescribeScalingPoliciesOutput> {
-    let size = page_size(input.max_results)?;
+    let size = page_size(input.max_results, PAGE)?;
     let dimension = wanted_dimension(input.scalable_dimension.as_deref());
     let names = input.policy_names.as_deref().unwrap_or_default();
     let mut found = all_policies(cx, &cx.read())?;
@@ -131,22 +162,46 @@ pub(crate) async fn describe(
 }
 
 /// The alarms that users made for a policy.
-async fn alarms_of_users(cx: &Cx, place: &Place, policy: &Policy) -> Result<Vec<output::Alarm>> {
+async fn alarms_of_users(cx: &Cx, place: &Place, policy: &Policy) -> Result<Vec<Json>> {
     let input = json!({"ActionPrefix": policy.arn(cx, place)});
-    let found = match role::alarms(cx).call("cloudwatch", "DescribeAlarms", input).await {
+    let mut found = match role::alarms(cx).call("cloudwatch", "DescribeAlarms", input).await {
         Err(Failure::Aws(error)) => return Err(errors::failed_resource_access_exception(error.message).into()),
         other => other?,
     };
-    let text = |alarm: &Json, name: &str| alarm[name].as_str().unwrap_or_default().to_owned();
-    let alarms = found["MetricAlarms"].as_array().into_iter().flatten();
-    Ok(alarms.map(|a| output::Alarm { alarm_name: text(a, "AlarmName"), alarm_arn: text(a, "AlarmArn") }).collect())
+    let Json::Array(alarms) = found["MetricAlarms"].take() else { return Ok(Vec::new()) };
+    Ok(alarms)
+}
+
+/// Takes a policy that is going out of the actions of the alarms that users made for it; the alarms stay.
+async fn leave_alarms(cx: &Cx, place: &Place, policy: &Policy) -> Result<()> {
+    let arn = policy.arn(cx, place);
+    for alarm in alarms_of_users(cx, place, policy).await? {
+        let mut input = alarm.as_object().map(|all| pick(all, OF_ALARM)).unwrap_or_default();
+        // An alarm on several metrics has no dimensions of its own.
+        if input.contains_key("Metrics") {
+            input.remove("Dimensions");
+        }
+        for actions in ["AlarmActions", "InsufficientDataActions", "OKActions"] {
+            if let Some(Json::Array(actions)) = input.get_mut(actions) {
+                actions.retain(|action| *action != arn.as_str());
+            }
+        }
+        role::alarms(cx).call("cloudwatch", "PutMetricAlarm", Json::Object(input)).await?;
+    }
+    Ok(())
 }
 
 async fn shown(cx: &Cx, place: &Place, policy: &Policy) -> Result<output::ScalingPolicy> {
     let (policy_type, step, tracked, alarms) = match policy.kind()? {
         Kind::Tracking(configuration) => ("TargetTrackingScaling", None, Some(configuration), alarms(cx, policy)),
         Kind::Step(configuration) => {
-            ("StepScaling", Some(configuration), None, alarms_of_users(cx, place, policy).await?)
+            let text = |alarm: &Json, name: &str| alarm[name].as_str().unwrap_or_default().to_owned();
+            let found = alarms_of_users(cx, place, policy).await?;
+            let alarms = found.iter().map(|alarm| output::Alarm {
+                alarm_name: text(alarm, "AlarmName"),
+                alarm_arn: text(alarm, "AlarmArn"),
+            });
+            ("StepScaling", Some(configuration), None, alarms.collect())
         }
     };
     Ok(output::ScalingPolicy {

@@ -1,22 +1,20 @@
 //! What becomes of an alarm that fires, and of limits that change: another capacity, or a reason why not.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::{Cx, Failure, Next, Result, Task};
 
-use crate::activities::{Activity, NotScaled};
+use crate::activities::{self, Activity, NotScaled};
 use crate::dimension::Place;
 use crate::rows::{Kind, Last, Policy, TARGETS, Target, all_policies};
-use crate::steps;
 use crate::tracking::{self, Role};
+use crate::{role, steps};
 
 /// What CloudWatch tells of an alarm.
 struct Fired {
     alarm: String,
     policy: String,
     state: String,
-    /// Its state is not new.
-    repeated: bool,
     /// The newest last.
     points: Vec<f64>,
     threshold: f64,
@@ -31,7 +29,6 @@ impl Fired {
             alarm: text("alarm"),
             policy: text("policy"),
             state: text("state"),
-            repeated: told["repeated"] == true,
             points: data["recentDatapoints"].as_array().into_iter().flatten().filter_map(Json::as_f64).collect(),
             threshold: data["threshold"].as_f64().unwrap_or(0.0),
         })
@@ -83,10 +80,28 @@ pub(crate) async fn fired(cx: &Cx, task: &Task) -> Result<Next> {
             }
         },
     };
-    if let Some(wanted) = wanted {
+    if let Some(wanted) = wanted
+        && (wanted.capacity > current || matches!(kind, Kind::Step(_)) || others_agree(cx, &place, &policy).await?)
+    {
         scale(cx, &place, &target, (&policy, &fired), current, wanted).await?;
     }
     Ok(Next::Done)
+}
+
+/// Whether all other policies that track something, and may take back, are ready to: AWS takes nothing back before.
+async fn others_agree(cx: &Cx, place: &Place, policy: &Policy) -> Result<bool> {
+    for (of, other) in all_policies(cx, &cx.read())? {
+        if of != *place || other.id == policy.id {
+            continue;
+        }
+        let low = other.alarms.iter().find(|alarm| Role::of(alarm) == Some(Role::Low));
+        let Some(low) = low else { continue };
+        let found = role::alarms(cx).call("cloudwatch", "DescribeAlarms", json!({"AlarmNames": [low]})).await?;
+        if found["MetricAlarms"][0]["StateValue"] != "ALARM" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The policy of an ARN, and what it scales.
@@ -116,7 +131,7 @@ async fn scale(
             (true, false) => NotScaled::AlreadyAtMaxCapacity(target.max),
             (false, false) => NotScaled::AlreadyAtMinCapacity(target.min),
         };
-        return not_scaled(cx, place, &cause, reason, fired.repeated).await;
+        return not_scaled(cx, place, &cause, reason).await;
     }
     let by = (capacity - current).abs();
     if cools(cx, target, out, by, wanted.cooldowns) {
@@ -149,15 +164,19 @@ fn cools(cx: &Cx, target: &Target, out: bool, by: i64, (after_in, after_out): (i
     fresh && !(out && by > last.by)
 }
 
-/// Notes why nothing is scaled, once for as long as the alarm stays.
-async fn not_scaled(cx: &Cx, place: &Place, cause: &str, reason: NotScaled, repeated: bool) -> Result<()> {
-    if repeated {
-        return Ok(());
-    }
+/// Notes why nothing is scaled, once for as long as it is so.
+async fn not_scaled(cx: &Cx, place: &Place, cause: &str, reason: NotScaled) -> Result<()> {
     let mut activity = Activity::new(cx, place, "Attempting to scale due to alarm triggered".to_owned(), cause);
     activity.status = "Unfulfilled".to_owned();
     activity.not_scaled = Some(reason);
-    cx.write(|tx| activity.add(cx, tx)).await
+    cx.write(|tx| {
+        let told = activities::newest(cx, tx, place)?;
+        if told.is_some_and(|told| told.not_scaled == activity.not_scaled && told.cause == activity.cause) {
+            return Ok(());
+        }
+        activity.add(cx, tx)
+    })
+    .await
 }
 
 /// Gives it another capacity, and its policies' alarms other thresholds. Whether it was done.

@@ -1,6 +1,7 @@
 //! Scheduled actions: limits that change by the clock.
 
 use minicbor::{Decode, Encode};
+use undercast_kernel::schedule::Schedule;
 use undercast_kernel::store::{Table, Tx};
 use undercast_kernel::{Cx, Next, Result, Task, Timestamp, paging};
 
@@ -9,8 +10,7 @@ use crate::api::{self, errors, kept, output};
 use crate::dimension::{NAMESPACE, Place};
 use crate::error::{bad_token, none_found, validation};
 use crate::rows::{TARGETS, Target, place_of};
-use crate::schedule::Schedule;
-use crate::targets::{check_limits, page_size, wanted_dimension};
+use crate::targets::{PAGE, check_limits, page_size, wanted_dimension};
 use crate::{SERVICE, scaling};
 
 /// Account, region, resource and dimension, name.
@@ -57,7 +57,8 @@ impl Scheduled {
 
     /// When it is due next, after a moment. `None`: never again.
     fn next(&self, after: Timestamp) -> Result<Option<Timestamp>> {
-        let schedule = Schedule::parse(&self.schedule, self.zone.as_deref()).map_err(validation)?;
+        let schedule =
+            Schedule::parse(&self.schedule, self.zone.as_deref()).map_err(|why| validation(why.to_string()))?;
         let begun = moment(self.start.unwrap_or(self.created));
         // A rate begins with its start time; nothing is due before it.
         let just_before = moment(begun.as_millisecond() - 1);
@@ -137,7 +138,7 @@ fn changed(cx: &Cx, there: Option<Scheduled>, input: &api::PutScheduledActionInp
     {
         return Err(validation("StartTime must be before EndTime"));
     }
-    Schedule::parse(&action.schedule, action.zone.as_deref()).map_err(validation)?;
+    Schedule::parse(&action.schedule, action.zone.as_deref()).map_err(|why| validation(why.to_string()))?;
     Ok(action)
 }
 
@@ -218,7 +219,7 @@ pub(crate) fn describe(
     cx: &Cx,
     input: &api::DescribeScheduledActionsInput,
 ) -> Result<api::DescribeScheduledActionsOutput> {
-    let size = page_size(input.max_results)?;
+    let size = page_size(input.max_results, PAGE)?;
     let dimension = wanted_dimension(input.scalable_dimension.as_deref());
     let names = input.scheduled_action_names.as_deref().unwrap_or_default();
     let mut found = Vec::new();

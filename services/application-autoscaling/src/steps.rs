@@ -29,6 +29,11 @@ pub(crate) fn check(configuration: &StepScalingPolicyConfiguration) -> Result<()
             "MinAdjustmentMagnitude is supported for the adjustment type PercentChangeInCapacity only",
         ));
     }
+    if configuration.adjustment_type.as_deref() == Some("ExactCapacity")
+        && steps.iter().any(|step| step.scaling_adjustment < 0)
+    {
+        return Err(validation("ScalingAdjustment must not be negative for the adjustment type ExactCapacity"));
+    }
     if configuration.cooldown.is_some_and(|seconds| seconds < 0) {
         return Err(validation("Cooldown must not be negative"));
     }

@@ -24,10 +24,9 @@ pub(crate) async fn register(
     tags::check(&given, 0, MOST_TAGS).map_err(|why| validation(why.to_string()))?;
     role::make(cx).await?;
     place.capacity(cx).await?;
-    let (target, limits) = cx
+    let target = cx
         .write(|tx| {
             let there = TARGETS.get(tx, &place.key(cx))?;
-            let before = there.as_ref().map(|t| (t.min, t.max));
             let mut target = match there {
                 Some(target) => target,
                 None => fresh(cx, &input, &given)?,
@@ -39,14 +38,11 @@ pub(crate) async fn register(
                 suspend(&mut target.suspended, suspended);
             }
             TARGETS.put(tx, &place.key(cx), &target);
-            let limits = before.is_some_and(|before| before != (target.min, target.max));
-            Ok((target, limits))
+            Ok(target)
         })
         .await?;
-    if limits {
-        // What lies beyond its new limits comes back within them.
-        scaling::within_limits(cx, &place).await?;
-    }
+    // What lies beyond its limits comes within them, with every registration.
+    scaling::within_limits(cx, &place).await?;
     Ok(api::RegisterScalableTargetOutput { scalable_target_arn: Some(target.arn(cx)) })
 }
 
@@ -103,7 +99,7 @@ pub(crate) fn describe(
     cx: &Cx,
     input: &api::DescribeScalableTargetsInput,
 ) -> Result<api::DescribeScalableTargetsOutput> {
-    let size = page_size(input.max_results)?;
+    let size = page_size(input.max_results, PAGE)?;
     let dimension = wanted_dimension(input.scalable_dimension.as_deref());
     let ids = input.resource_ids.as_deref().unwrap_or_default();
     let mut found = all_targets(cx, &cx.read())?;
@@ -139,10 +135,10 @@ pub(crate) fn wanted_dimension(given: Option<&str>) -> Option<Option<Dimension>>
     given.map(Dimension::parse)
 }
 
-pub(crate) fn page_size(given: Option<i32>) -> Result<usize> {
-    let size = given.unwrap_or(PAGE);
-    if !(1..=PAGE).contains(&size) {
-        return Err(validation(format!("MaxResults must be between 1 and {PAGE}")));
+pub(crate) fn page_size(given: Option<i32>, most: i32) -> Result<usize> {
+    let size = given.unwrap_or(most);
+    if !(1..=most).contains(&size) {
+        return Err(validation(format!("MaxResults must be between 1 and {most}")));
     }
     Ok(usize::try_from(size).unwrap_or(1))
 }

@@ -50,6 +50,10 @@ async fn each_step_adds_as_much_as_it_says() {
     assert_eq!(causes[0]["Cause"], "monitor alarm long in state ALARM triggered policy up");
     // Without its policy an alarm does nothing.
     ok(&client, "DeleteScalingPolicy", writes(&json!({"PolicyName": "up"}))).await;
+    let left = client.call("cloudwatch", "DescribeAlarms", json!({"AlarmNames": ["long"]})).await.ok()["MetricAlarms"]
+        [0]
+    .clone();
+    assert_eq!((&left["AlarmActions"], &left["Threshold"]), (&json!([]), &json!(100.0)));
     measure(&client, 500.0).await;
     pass(&cloud, 120).await;
     assert_eq!(units(&client).await.1, 24);
@@ -96,6 +100,7 @@ async fn steps_that_cannot_be_are_refused() {
     for wrong in [
         json!({"AdjustmentType": "ChangeInCapacity"}),
         json!({"StepAdjustments": [step]}),
+        json!({"AdjustmentType": "ExactCapacity", "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": -1}]}),
         json!({"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [step, step]}),
         json!({"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [step], "MinAdjustmentMagnitude": 1}),
         json!({"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [step], "Cooldown": -1}),

@@ -106,11 +106,6 @@ async fn nothing_goes_beyond_the_limits_or_against_what_is_suspended() {
         pass(&cloud, 60).await;
     }
     assert!(activities(&client, json!({})).await.iter().all(|a| a["StatusCode"] == "Successful"));
-    pass(&cloud, 600).await;
-    for _ in 0..3 {
-        load(&client, 30).await;
-        pass(&cloud, 60).await;
-    }
     let all = activities(&client, json!({"IncludeNotScaledActivities": true})).await;
     assert_eq!(all[0]["NotScaledReasons"], json!([{"Code": "AlreadyAtMaxCapacity", "MaxCapacity": 6}]), "{all:?}");
     assert_eq!(all.iter().filter(|a| a["NotScaledReasons"].is_array()).count(), 1);
@@ -159,6 +154,32 @@ async fn an_alarm_of_capacity_that_others_changed_mends_the_thresholds() {
     pass(&cloud, 1).await;
     let thresholds: Vec<f64> = alarm_states(&client).await.iter().map(|(_, _, threshold)| *threshold).collect();
     assert_eq!(thresholds, [420.0, 300.0, 10.0, 10.0]);
+}
+
+#[tokio::test]
+async fn nothing_is_taken_back_before_all_policies_are_ready_to() {
+    let cloud = at_noon().await;
+    let client = cloud.client();
+    table(&client, 10).await;
+    register(&client, 1, 100).await;
+    track(&client, json!({})).await;
+    let queue = json!({"Namespace": "Shop", "MetricName": "Queue", "Statistic": "Average", "Unit": "Count", "Dimensions": [{"Name": "a", "Value": "b"}]});
+    let mut other = policy(
+        &json!({"PredefinedMetricSpecification": null, "CustomizedMetricSpecification": queue, "TargetValue": 100}),
+    );
+    other["PolicyName"] = json!("queue");
+    ok(&client, "PutScalingPolicy", other.clone()).await;
+    for _ in 0..18 {
+        load(&client, 1).await;
+        measure(&client, 100.0).await;
+        pass(&cloud, 60).await;
+    }
+    assert_eq!(units(&client).await.1, 10, "the queue is as long as it may be");
+    other["TargetTrackingScalingPolicyConfiguration"]["DisableScaleIn"] = json!(true);
+    ok(&client, "PutScalingPolicy", other).await;
+    load(&client, 1).await;
+    pass(&cloud, 61).await;
+    assert!(units(&client).await.1 < 10);
 }
 
 async fn measure(client: &Client, value: f64) {

@@ -8,14 +8,26 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     let action = format!("cloudwatch:{}", operation.name);
     let alarm = |name: &str| cx.arn("cloudwatch", &format!("alarm:{name}"));
     let dashboard = |name: &str| cx.global_arn("cloudwatch", &format!("dashboard/{name}"));
+    let mute_rule = |name: &str| cx.arn("cloudwatch", &format!("alarm-mute-rule:{name}"));
     let names = |member: &str| match input.get(member) {
         Some(Value::List(names)) => names.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
         _ => Vec::new(),
     };
     let resources: Vec<String> = match operation.name {
-        "PutMetricAlarm" | "PutCompositeAlarm" | "SetAlarmState" => {
-            input.text("AlarmName").map(alarm).into_iter().collect()
+        // For composite alarms AWS wants the permission on everything.
+        "PutMetricAlarm" | "SetAlarmState" => input.text("AlarmName").map(alarm).into_iter().collect(),
+        "GetAlarmMuteRule" | "DeleteAlarmMuteRule" => {
+            input.text("AlarmMuteRuleName").map(mute_rule).into_iter().collect()
         }
+        // The rule, and each alarm that it mutes.
+        "PutAlarmMuteRule" => {
+            let targets = match input.get("MuteTargets").and_then(Value::as_fields).and_then(|f| f.get("AlarmNames")) {
+                Some(Value::List(names)) => names.iter().filter_map(Value::as_str).map(alarm).collect(),
+                _ => Vec::new(),
+            };
+            input.text("Name").map(mute_rule).into_iter().chain(targets).collect()
+        }
+        "ListAlarmMuteRules" => vec![mute_rule("*")],
         "DeleteAlarms" | "EnableAlarmActions" | "DisableAlarmActions" => {
             names("AlarmNames").iter().map(|name: &String| alarm(name)).collect()
         }
@@ -39,7 +51,16 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         conditions(operation, input, &mut access);
         access
     });
-    each.collect()
+    let mut needed: Vec<Access> = each.collect();
+    if matches!(operation.name, "PutMetricAlarm" | "PutCompositeAlarm")
+        && matches!(input.get("Tags"), Some(Value::List(tags)) if !tags.is_empty())
+        && let Some(name) = input.text("AlarmName")
+    {
+        let mut tagging = Access::new("cloudwatch:TagResource", alarm(name));
+        conditions(operation, input, &mut tagging);
+        needed.push(tagging);
+    }
+    needed
 }
 
 fn conditions(operation: &'static Operation, input: &Fields, access: &mut Access) {

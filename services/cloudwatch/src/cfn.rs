@@ -1,4 +1,4 @@
-//! `AWS::CloudWatch::Alarm`, `AWS::CloudWatch::CompositeAlarm` and `AWS::CloudWatch::Dashboard`.
+//! `AWS::CloudWatch::Alarm`, `AWS::CloudWatch::CompositeAlarm`, `AWS::CloudWatch::AlarmMuteRule` and `AWS::CloudWatch::Dashboard`.
 
 use futures_core::future::BoxFuture;
 use serde_json::{Value as Json, json};
@@ -214,6 +214,74 @@ impl ResourceType for Dashboard {
         Box::pin(async move {
             let deleted = cx.call(SERVICE, "DeleteDashboards", json!({"DashboardNames": [id]})).await;
             unless_gone(deleted, &["ResourceNotFound"])
+        })
+    }
+}
+
+/// `AWS::CloudWatch::AlarmMuteRule`
+pub(crate) struct MuteRule;
+
+impl MuteRule {
+    async fn put(&self, cx: &Cx, name: &str, request: &ResourceRequest, tags: Option<Json>) -> Result<Resource> {
+        let mut input = pick(&request.properties, &["Description", "ExpireDate", "MuteTargets", "Rule", "StartDate"]);
+        input.insert("Name".to_owned(), json!(name));
+        input.extend(tags.map(|tags| ("Tags".to_owned(), tags)));
+        cx.call(SERVICE, "PutAlarmMuteRule", Json::Object(input)).await?;
+        let made = cx.call(SERVICE, "GetAlarmMuteRule", json!({"AlarmMuteRuleName": name})).await?;
+        let attributes = [
+            ("Arn", made["AlarmMuteRuleArn"].clone()),
+            ("LastUpdatedTimestamp", json!(text(&made["LastUpdatedTimestamp"]))),
+            ("MuteType", made["MuteType"].clone()),
+            ("Status", made["Status"].clone()),
+        ];
+        Ok(Resource::new(text(&made["AlarmMuteRuleArn"]), attributes))
+    }
+}
+
+/// The name in a rule's ARN.
+fn name_in(arn: &str) -> &str {
+    arn.split_once(":alarm-mute-rule:").map_or(arn, |(_, name)| name)
+}
+
+impl ResourceType for MuteRule {
+    fn name(&self) -> &'static str {
+        "AWS::CloudWatch::AlarmMuteRule"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["Description", "ExpireDate", "MuteTargets", "Name", "Rule", "StartDate", "Tags"]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &["Name"]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let name = request.text("Name").unwrap_or_else(|| request.generated_name(cx, 255));
+            let tags = request.all_tags()?;
+            self.put(cx, &name, request, (!tags.is_empty()).then(|| tags.list())).await
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        _before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move {
+            let resource = self.put(cx, name_in(id), request, None).await?;
+            retag(cx, id, request).await?;
+            Ok(Updated::InPlace(resource))
+        })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let input = json!({"AlarmMuteRuleName": name_in(id)});
+            cx.call(SERVICE, "DeleteAlarmMuteRule", input).await.map(drop)
         })
     }
 }

@@ -20,6 +20,9 @@ pub(crate) static DASHBOARDS: Table<Dashboard> = Table::new("cloudwatch.dashboar
 /// A page has so many.
 const PAGE: usize = 1000;
 
+/// A call deletes so many at most.
+const MOST_DELETED: usize = 100;
+
 /// A dashboard has so many widgets at most.
 const MOST_WIDGETS: usize = 500;
 
@@ -195,20 +198,29 @@ pub(crate) fn list(cx: &Cx, input: &api::ListDashboardsInput) -> Result<api::Lis
     Ok(api::ListDashboardsOutput { dashboard_entries: Some(entries.collect()), next_token })
 }
 
-/// Removes all of them, or none where one is not there.
+/// Removes those that are there, and says which one is not.
 pub(crate) async fn delete(cx: &Cx, input: &api::DeleteDashboardsInput) -> Result<()> {
     if input.dashboard_names.is_empty() {
         return Err(invalid("The collection DashboardNames must not be empty."));
     }
+    if input.dashboard_names.len() > MOST_DELETED {
+        let message = format!("The collection DashboardNames must not have a size greater than {MOST_DELETED}.");
+        return Err(invalid(message));
+    }
     input.dashboard_names.iter().try_for_each(|name| check_name(name))?;
-    cx.write(|tx| {
-        for name in &input.dashboard_names {
-            if !DASHBOARDS.has(tx, &(cx.account(), name.as_str()))? {
-                return Err(not_found(name));
+    let gone = cx
+        .write(|tx| {
+            let mut gone = None;
+            for name in &input.dashboard_names {
+                let key = (cx.account(), name.as_str());
+                if DASHBOARDS.has(tx, &key)? {
+                    DASHBOARDS.delete(tx, &key);
+                } else {
+                    gone = gone.or(Some(name));
+                }
             }
-            DASHBOARDS.delete(tx, &(cx.account(), name.as_str()));
-        }
-        Ok(())
-    })
-    .await
+            Ok(gone)
+        })
+        .await?;
+    gone.map_or(Ok(()), |name| Err(not_found(name)))
 }

@@ -5,7 +5,7 @@
 //! `queries` works out what is asked for, metric math (`math`) and all. `alarms` has a reading order of its own.
 //!
 //! Tables: `cloudwatch.alarms` (account, region, name), `cloudwatch.alarm_history` (account, region, moment, id),
-//! `cloudwatch.dashboards` (account, name).
+//! `cloudwatch.mute_rules` (account, region, name), `cloudwatch.dashboards` (account, name).
 //! What is not here yet, and refused: anomaly detection, Metrics Insights and PromQL, metric streams, alarms on logs, and actions of
 //! alarms besides topics, functions and scaling policies. There is no EventBridge that could be told of changes of state.
 //!
@@ -62,6 +62,10 @@ impl Service for CloudWatch {
         error::invalid_input(operation, violations)
     }
 
+    fn denied(&self, _access: &Access, message: String) -> AwsError {
+        AwsError::new("AccessDenied", 403, message)
+    }
+
     fn data_events(&self) -> &'static [&'static str] {
         &["GetMetricData", "PutMetricData"]
     }
@@ -72,18 +76,25 @@ impl Service for CloudWatch {
                 alarms::EVALUATE => alarms::evaluate(cx, task).await,
                 alarms::ACT => alarms::act(cx, task).await,
                 alarms::RELEASE => alarms::release(cx, task).await,
+                alarms::UNMUTE => alarms::window_over(cx, task).await,
                 other => Err(Failure::broken(format!("cloudwatch has no task `{other}`"))),
             }
         })
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Alarm::Metric), Box::new(cfn::Alarm::Composite), Box::new(cfn::Dashboard)]
+        vec![
+            Box::new(cfn::Alarm::Metric),
+            Box::new(cfn::Alarm::Composite),
+            Box::new(cfn::MuteRule),
+            Box::new(cfn::Dashboard),
+        ]
     }
 }
 
 api::operations! {
     impl api::Operations for CloudWatch; |self, cx, input|
+    DeleteAlarmMuteRule => alarms::delete_mute(cx, &input).await,
     DeleteAlarms => alarms::delete(cx, &input).await,
     DeleteDashboards => dashboards::delete(cx, &input).await,
     DescribeAlarmHistory => alarms::describe_history(cx, &input),
@@ -91,13 +102,16 @@ api::operations! {
     DescribeAlarmsForMetric => alarms::describe_for_metric(cx, &input),
     DisableAlarmActions => alarms::disable(cx, &input).await,
     EnableAlarmActions => alarms::enable(cx, &input).await,
+    GetAlarmMuteRule => alarms::get_mute(cx, &input),
     GetDashboard => dashboards::get(cx, &input),
     GetInsightRuleReport => insights::report(cx, input).await,
     GetMetricData => data::get(cx, input).await,
     GetMetricStatistics => statistics::get(cx, input).await,
+    ListAlarmMuteRules => alarms::list_mutes(cx, &input),
     ListDashboards => dashboards::list(cx, &input),
     ListMetrics => list::list(cx, input).await,
     ListTagsForResource => tags::list(cx, &input),
+    PutAlarmMuteRule => alarms::put_mute(cx, input).await,
     PutCompositeAlarm => alarms::put_composite(cx, input).await,
     PutDashboard => dashboards::put(cx, input).await,
     PutMetricAlarm => alarms::put_metric(cx, input).await,

@@ -1,4 +1,4 @@
-//! Tags of alarms, dashboards and rules of Contributor Insights. Services make the rules, and give them none.
+//! Tags of alarms, mute rules, dashboards and rules of Contributor Insights. Services make the rules, and give them none.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use undercast_kernel::store::{Read, Tx};
 use undercast_kernel::tags::{self, BadTag};
 use undercast_kernel::{Cx, Failure, Result, insights};
 
-use crate::alarms::{ALARMS, Alarm};
+use crate::alarms::{ALARMS, Alarm, MUTES, MuteRule};
 use crate::api::{self, errors, output};
 use crate::dashboards::{DASHBOARDS, Dashboard};
 use crate::error::invalid;
@@ -18,6 +18,7 @@ const MOST: usize = 50;
 enum Tagged {
     Alarm(Box<Alarm>),
     Dashboard(String, Box<Dashboard>),
+    MuteRule(String, Box<MuteRule>),
 }
 
 fn not_found(kind: &str, arn: &str) -> Failure {
@@ -35,6 +36,11 @@ fn find(cx: &Cx, from: &(impl Read + ?Sized), text: &str) -> Result<Tagged> {
         let found = ALARMS.get(from, &(arn.account.as_str(), arn.region.as_str(), name))?;
         return found.map(|alarm| Tagged::Alarm(Box::new(alarm))).ok_or_else(|| not_found("alarm", text));
     }
+    if let Some(name) = arn.resource.strip_prefix("alarm-mute-rule:") {
+        let found = MUTES.get(from, &(arn.account.as_str(), arn.region.as_str(), name))?;
+        let tagged = |rule| Tagged::MuteRule(name.to_owned(), Box::new(rule));
+        return found.map(tagged).ok_or_else(|| not_found("alarm-mute-rule", text));
+    }
     if let Some(name) = arn.resource.strip_prefix("dashboard/") {
         let found = DASHBOARDS.get(from, &(arn.account.as_str(), name))?;
         let tagged = |dashboard| Tagged::Dashboard(name.to_owned(), Box::new(dashboard));
@@ -51,12 +57,14 @@ impl Tagged {
         match self {
             Self::Alarm(alarm) => &mut alarm.tags,
             Self::Dashboard(_, dashboard) => &mut dashboard.tags,
+            Self::MuteRule(_, rule) => &mut rule.tags,
         }
     }
 
     fn put(&self, cx: &Cx, tx: &mut Tx<'_>) {
         match self {
             Self::Alarm(alarm) => ALARMS.put(tx, &cx.key(&alarm.name), alarm),
+            Self::MuteRule(name, rule) => MUTES.put(tx, &cx.key(name.as_str()), rule),
             Self::Dashboard(name, dashboard) => DASHBOARDS.put(tx, &(cx.account(), name.as_str()), dashboard),
         }
     }

@@ -89,3 +89,23 @@ async fn a_template_makes_changes_and_removes_a_dashboard() {
     }
     assert_eq!(client.call("cloudwatch", "GetDashboard", json!({"DashboardName": made.id})).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_template_makes_changes_and_removes_a_mute_rule() {
+    let cloud = at_noon().await;
+    let client = cloud.client();
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    let kind = kind("AlarmMuteRule");
+    let before = json!({"Name": "m", "Rule": {"Schedule": {"Expression": "cron(0 2 * * *)", "Duration": "PT4H"}}, "StartDate": "2026-04-15T08:00:00Z",
+        "ExpireDate": "2026-12-31T23:59:59Z", "Description": "nights"});
+    let made = kind.create(&cx, &request(&before)).await.unwrap();
+    assert_eq!(made.id, "arn:aws:cloudwatch:us-east-1:000000000000:alarm-mute-rule:m");
+    assert_eq!((&made.attributes["Status"], &made.attributes["MuteType"]), (&json!("SCHEDULED"), &json!("RECURRING")));
+    let now = json!({"Name": "m", "Rule": {"Schedule": {"Expression": "at(2026-03-01T12:00)", "Duration": "PT4H"}}});
+    let updated = kind.update(&cx, &made.id, &properties(&before), &request(&now)).await.unwrap();
+    assert!(matches!(updated, Updated::InPlace(resource) if resource.attributes["Status"] == "ACTIVE"));
+    assert_eq!(tags(&client, &made.id).await, json!([{"Key": "stack", "Value": "shop"}]));
+    for _ in 0..2 {
+        kind.delete(&cx, &made.id, &properties(&now)).await.unwrap();
+    }
+}

@@ -39,8 +39,7 @@ async fn a_dashboard_is_kept_as_it_was_given() {
     let delete =
         async |names: Json| client.call("cloudwatch", "DeleteDashboards", json!({"DashboardNames": names})).await;
     assert_eq!(code(&delete(json!(["one", "gone"])).await), "ResourceNotFound");
-    get("one").await.ok();
-    delete(json!(["one", "other"])).await.ok();
+    delete(json!(["other"])).await.ok();
     let gone = get("one").await;
     assert_eq!((code(&gone), gone.status), ("ResourceNotFound", 404));
     assert_eq!(code(&delete(json!([])).await), "InvalidParameterValue");

@@ -465,3 +465,35 @@ async fn a_template_makes_a_replica_of_a_table_of_another_account() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test]
+async fn vector_indexes_come_and_go_with_the_template() {
+    let cloud = Cloud::new();
+    let (cx, kind) = (cloud.cx(), kind());
+    let with = |names: &[&str]| {
+        let mut properties = indexed(&[]);
+        let index = |name: &&str| {
+            json!({"IndexName": name, "VectorAttribute": {"AttributeName": "vec"}, "Dimensions": 3, "DistanceFunction": "COSINE",
+                   "Projection": {"ProjectionType": "KEYS_ONLY"}})
+        };
+        if !names.is_empty() {
+            properties["VectorIndexes"] = names.iter().map(index).collect();
+        }
+        properties
+    };
+    let made = kind.create(&cx, &request(properties(&with(&["one", "two"])))).await.unwrap();
+    let names = async || {
+        let shown = cloud.ok("DescribeTable", json!({"TableName": made.id})).await;
+        let indexes = shown["Table"]["VectorIndexes"].as_array().cloned().unwrap_or_default();
+        indexes.iter().map(|index| index["IndexName"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["one", "two"]);
+    let change = async |before: &[&str], now: &[&str]| {
+        let (before, now) = (properties(&with(before)), request(properties(&with(now))));
+        kind.update(&cx, &made.id, &before, &now).await.unwrap();
+    };
+    change(&["one", "two"], &["two", "three"]).await;
+    assert_eq!(names().await, ["two", "three"]);
+    change(&["two", "three"], &[]).await;
+    assert!(names().await.is_empty());
+}

@@ -31,9 +31,17 @@ async fn read(cloud: &Cloud, iterator: &Json) -> (Vec<Json>, Json) {
     (answer["Records"].as_array().unwrap().clone(), answer["NextShardIterator"].clone())
 }
 
+/// The records of all shards.
 async fn all(cloud: &Cloud) -> Vec<Json> {
-    let start = iterator(cloud, &arn(cloud).await, "TRIM_HORIZON").await;
-    read(cloud, &start).await.0
+    let arn = arn(cloud).await;
+    let described = cloud.ok("DescribeStream", json!({"StreamArn": arn})).await;
+    let mut records = Vec::new();
+    for shard in described["StreamDescription"]["Shards"].as_array().unwrap() {
+        let input = json!({"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"});
+        let start = cloud.ok("GetShardIterator", input).await["ShardIterator"].clone();
+        records.extend(read(cloud, &start).await.0);
+    }
+    records
 }
 
 fn names(records: &[Json]) -> Vec<&str> {
@@ -239,4 +247,80 @@ async fn those_who_wait_are_told() {
     let heard = bell.notified();
     cloud.put(json!({"pk": {"S": "a"}})).await;
     tokio::time::timeout(std::time::Duration::from_secs(5), heard).await.unwrap();
+}
+
+#[tokio::test]
+async fn shards_follow_each_other_and_close() {
+    let cloud = Cloud::new();
+    let input = json!({"TableName": "tab", "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"}});
+    let arn = cloud.ok("CreateTable", input).await["TableDescription"]["LatestStreamArn"].clone();
+    let streams = async |operation: &str, input: Json| cloud.other("dynamodbstreams", operation, input).await;
+    let shards = async || {
+        let shown = streams("DescribeStream", json!({"StreamArn": arn})).await;
+        shown["StreamDescription"]["Shards"].as_array().unwrap().clone()
+    };
+    let iterator = async |shard: &Json, kind: &str| {
+        let input = json!({"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": kind});
+        streams("GetShardIterator", input).await["ShardIterator"].clone()
+    };
+    // The keys that come from an iterator on, and whether more can come.
+    let read = async |mut iterator: Json| {
+        let mut keys = Vec::new();
+        loop {
+            let page = streams("GetRecords", json!({"ShardIterator": iterator, "Limit": 2})).await;
+            let found = page["Records"].as_array().unwrap();
+            keys.extend(found.iter().map(|r| r["dynamodb"]["Keys"]["pk"]["S"].as_str().unwrap().to_owned()));
+            match page.get("NextShardIterator").cloned().filter(Json::is_string) {
+                Some(next) if !found.is_empty() => iterator = next,
+                next => return (keys, next.is_some()),
+            }
+        }
+    };
+    let put = async |key: &str| cloud.put(json!({"pk": {"S": key}})).await;
+    for key in ["a", "b", "c"] {
+        put(key).await;
+    }
+    let first = shards().await;
+    assert_eq!(first.len(), 1);
+    assert!(first[0]["SequenceNumberRange"].get("EndingSequenceNumber").is_none(), "{first:?}");
+    let at_the_end = iterator(&first[0], "LATEST").await;
+    // One shard without a record, and then one with two.
+    cloud.advance(8 * 3600 + 60).await;
+    put("d").await;
+    put("e").await;
+    let all = shards().await;
+    assert_eq!(all.len(), 3);
+    assert_eq!((&all[1]["ParentShardId"], &all[2]["ParentShardId"]), (&all[0]["ShardId"], &all[1]["ShardId"]));
+    assert_eq!(all[0]["ShardId"], first[0]["ShardId"]);
+    assert!(all[1]["ShardId"].as_str() < all[2]["ShardId"].as_str());
+    assert!(all[0]["SequenceNumberRange"]["EndingSequenceNumber"].is_string());
+    let horizon = "TRIM_HORIZON";
+    let own = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    assert_eq!(read(iterator(&all[0], horizon).await).await, (own(&["a", "b", "c"]), false));
+    assert_eq!(read(iterator(&all[1], horizon).await).await, (own(&[]), false));
+    assert_eq!(read(iterator(&all[2], horizon).await).await, (own(&["d", "e"]), true));
+    assert_eq!(read(iterator(&all[0], "LATEST").await).await, (own(&[]), false));
+    // The children of a shard, and the shards page by page.
+    let filter = json!({"Type": "CHILD_SHARDS", "ShardId": all[0]["ShardId"]});
+    let children = streams("DescribeStream", json!({"StreamArn": arn, "ShardFilter": filter})).await;
+    assert_eq!(children["StreamDescription"]["Shards"], json!([all[1]]));
+    let page = streams("DescribeStream", json!({"StreamArn": arn, "Limit": 2})).await["StreamDescription"].clone();
+    assert_eq!(page["LastEvaluatedShardId"], all[1]["ShardId"]);
+    let rest = json!({"StreamArn": arn, "ExclusiveStartShardId": all[1]["ShardId"]});
+    assert_eq!(streams("DescribeStream", rest).await["StreamDescription"]["Shards"], json!([all[2]]));
+    // An iterator is good for a quarter of an hour.
+    let input = json!({"ShardIterator": at_the_end});
+    assert_eq!(
+        cloud.cx().call("dynamodbstreams", "GetRecords", input).await.unwrap_err().code(),
+        Some("ExpiredIteratorException")
+    );
+    // What a day has passed over is kept no more, nor are the shards that had it.
+    cloud.advance(26 * 3600).await;
+    let left = shards().await;
+    assert!(!left.contains(&all[0]) && left.len() == 7, "{}", left.len());
+    assert!(left[0].get("ParentShardId").is_none());
+    cloud.ok("UpdateTable", json!({"TableName": "tab", "StreamSpecification": {"StreamEnabled": false}})).await;
+    assert!(shards().await.iter().all(|shard| shard["SequenceNumberRange"]["EndingSequenceNumber"].is_string()));
 }

@@ -8,6 +8,7 @@ fn vector(numbers: &[f64]) -> Json {
     numbers.iter().map(|n| json!({"N": n.to_string()})).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "so that calls read as JSON")]
 fn item(id: &str, numbers: &[f64], more: Json) -> Json {
     let mut item = json!({"id": {"S": id}, "vec": {"L": vector(numbers)}});
     item.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -35,6 +36,7 @@ async fn table(distance: &str, projection: Json) -> Cloud {
     cloud
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "so that calls read as JSON")]
 fn search(condition: &str, values: Json) -> Json {
     json!({"TableName": "tab", "IndexName": "like", "SearchVector": vector(&[1.0, 0.0]), "TopK": 10,
            "SearchConditionExpression": condition, "ExpressionAttributeValues": values})

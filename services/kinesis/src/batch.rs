@@ -75,7 +75,7 @@ pub(crate) fn pack<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<Batch> 
 }
 
 /// Takes a row's records apart. `None`: it is damaged.
-pub(crate) fn unpack(packed: Bytes, count: u32) -> Option<Vec<Record>> {
+pub(crate) fn unpack(packed: &Bytes, count: u32) -> Option<Vec<Record>> {
     let mut out = Vec::with_capacity(usize::try_from(count).ok()?.min(1024));
     let mut at = 0;
     let mut take = |length: usize| {
@@ -168,11 +168,11 @@ mod tests {
             let records: Vec<Record> =
                 records.into_iter().map(|(partition_key, data)| Record { partition_key, data: data.into() }).collect();
             let rows = pack(records.iter());
-            let out: Option<Vec<Vec<Record>>> = rows.iter().map(|row| unpack(row.packed.clone().into(), row.count)).collect();
+            let out: Option<Vec<Vec<Record>>> = rows.iter().map(|row| unpack(&row.packed.clone().into(), row.count)).collect();
             prop_assert_eq!(out.map(|all| all.concat()), Some(records));
             for cut in rows.iter().flat_map(|row| (0..row.packed.len()).map(move |at| (row, at))) {
                 let (row, at) = cut;
-                prop_assert_eq!(unpack(row.packed[..at].to_vec().into(), row.count), None);
+                prop_assert_eq!(unpack(&row.packed[..at].to_vec().into(), row.count), None);
             }
         }
     }

@@ -224,7 +224,7 @@ pub(crate) async fn deregister(cx: &Cx, input: api::DeregisterStreamConsumerInpu
     Ok(())
 }
 
-pub(crate) fn list(cx: &Cx, input: api::ListStreamConsumersInput) -> Result<api::ListStreamConsumersOutput> {
+pub(crate) fn list(cx: &Cx, input: &api::ListStreamConsumersInput) -> Result<api::ListStreamConsumersOutput> {
     let name = StreamName::from_arn(cx, &input.stream_arn)?;
     let from = cx.read();
     let stream = name.find(cx, &from)?;

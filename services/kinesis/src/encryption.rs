@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use minicbor::{Decode, Encode};
 use serde_json::{Value as Json, json};
-use undercast_kernel::store::{Order, Table, Tx};
+use undercast_kernel::store::{Entry, Order, Table, Tx};
 use undercast_kernel::{AwsError, Bytes, Cx, Failure, Result};
 use undercast_wire::text;
 
@@ -142,7 +142,7 @@ impl Vault {
         let number = cx
             .write(|tx| {
                 let last = KEYS.page(tx, &stream.place(cx), None::<&()>, Order::Descending, 1)?;
-                let last = last.first().and_then(|entry| entry.key::<((String, String, u64), u64)>());
+                let last = last.first().and_then(Entry::key::<((String, String, u64), u64)>);
                 let number = last.map_or(1, |(_, number)| number + 1);
                 KEYS.put(tx, &(stream.place(cx), number), &kept);
                 Ok(number)
@@ -189,7 +189,7 @@ impl Vault {
                 unseal(&key, &place(stream, shard), packed).ok_or_else(damaged)?
             }
         };
-        Ok((first, batch::unpack(packed, count).ok_or_else(damaged)?, key.is_some()))
+        Ok((first, batch::unpack(&packed, count).ok_or_else(damaged)?, key.is_some()))
     }
 }
 

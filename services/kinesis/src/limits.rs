@@ -66,10 +66,35 @@ impl Gauge {
     }
 }
 
+/// What writers have asked of a stream, by the minute.
+#[derive(Debug, Default)]
+struct Traffic {
+    minute: i64,
+    bytes: usize,
+    records: usize,
+    /// The shards that the busiest minute would have needed on average.
+    peak: f64,
+}
+
+impl Traffic {
+    fn add(&mut self, size: usize, now: i64) {
+        let minute = now.div_euclid(60_000);
+        if minute != self.minute {
+            (self.minute, self.bytes, self.records) = (minute, 0, 0);
+        }
+        self.bytes += size;
+        self.records += 1;
+        #[expect(clippy::cast_precision_loss, reason = "a minute's traffic is far below 2^52")]
+        let (bytes, records) = (self.bytes as f64, self.records as f64);
+        self.peak = self.peak.max(bytes / MIB / 60.0).max(records / 1000.0 / 60.0);
+    }
+}
+
 /// The gauges of a stream.
 #[derive(Debug)]
 struct OfStream {
     shards: HashMap<u32, Gauge>,
+    traffic: Traffic,
     /// Calls that only want to know whether they would be done.
     trials: Bucket,
 }
@@ -115,7 +140,8 @@ impl Limits {
 
 impl Meter<'_> {
     fn of_stream(&mut self) -> &mut OfStream {
-        let new = || OfStream { shards: HashMap::new(), trials: Bucket::full(1.0, self.now) };
+        let new =
+            || OfStream { shards: HashMap::new(), traffic: Traffic::default(), trials: Bucket::full(1.0, self.now) };
         self.gauges.entry(self.stream.clone()).or_insert_with(new)
     }
 
@@ -141,6 +167,7 @@ impl Meter<'_> {
             return true;
         }
         let now = self.now;
+        self.of_stream().traffic.add(size, now);
         let gauge = self.gauge(shard);
         // Both are brought to this moment, whichever is empty.
         let (bytes, records) = (gauge.bytes_in.has(now), gauge.records_in.has(now));
@@ -149,6 +176,12 @@ impl Meter<'_> {
             gauge.records_in.take(1);
         }
         bytes && records
+    }
+
+    /// The shards that take twice of what the busiest minute brought: so many has a stream on demand, or more.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is bounded")]
+    pub(crate) fn demand(&mut self) -> u32 {
+        (self.of_stream().traffic.peak * 2.0).ceil().clamp(0.0, 1e6) as u32
     }
 
     /// Lets a call read from a shard.
@@ -190,6 +223,19 @@ impl Meter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn traffic_is_told_by_its_busiest_minute() {
+        let mut traffic = Traffic::default();
+        for n in 0..60 {
+            traffic.add(3 << 20, n * 1000);
+        }
+        assert!((traffic.peak - 3.0).abs() < 1e-9);
+        traffic.add(1, 60_000);
+        assert!((traffic.peak - 3.0).abs() < 1e-9, "a quiet minute takes nothing away");
+        (0..300_000).for_each(|_| traffic.add(0, 120_000));
+        assert!((traffic.peak - 5.0).abs() < 1e-9, "records count as well");
+    }
 
     #[test]
     fn a_bucket_saves_up_one_second_and_owes_what_was_taken_beyond() {

@@ -73,6 +73,25 @@ pub(crate) fn warm_throughput(
     })
 }
 
+/// A stream on demand grows by itself to so many shards.
+/// Source: "Quotas and limits" in the developer guide, 200 MiB a second.
+const MOST_GROWN: u32 = 200;
+
+/// Has a stream on demand grow to what is written to it, unless it changes just now.
+pub(crate) async fn grow(cx: &Cx, name: &StreamName, wanted: u32) -> Result<()> {
+    cx.write(|tx| {
+        let mut stream = name.find(cx, tx)?;
+        let (open, target) = (Layout::read(cx, tx, &stream)?.open().len(), wanted.min(MOST_GROWN));
+        let grows = usize::try_from(target).is_ok_and(|target| target > open);
+        if grows && stream.on_demand && stream.status == Status::Active {
+            stream.status = Status::Updating(Change::Resize { target });
+            settle::plan(cx, tx, &stream)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Has a stream grow to what it was asked to be ready for.
 fn warm_up(cx: &Cx, tx: &Tx<'_>, stream: &mut Stream, wanted: i32) -> Result<()> {
     stream.warm = Some(wanted);

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::store::is_account;
-use undercast_kernel::{Cx, Result};
+use undercast_kernel::{Cx, Record, Result, regions};
 use undercast_wire::Fields;
 
-use crate::{error, iterator};
+use crate::{error, iterator, operations};
 
 /// A stream's name, and the account that it is in. The region is that of the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +124,26 @@ pub(crate) fn named(cx: &Cx, input: &Fields) -> Option<Resource> {
         return Some(Resource::Stream(StreamName::new(cx, name)));
     }
     input.text("ShardIterator").and_then(iterator::stream_of).map(Resource::Stream)
+}
+
+/// The stream or consumer that CloudTrail's event of a call on data names.
+pub(crate) fn event_resources(record: &Record, given: &Json) -> Vec<Json> {
+    if !operations::DATA.contains(&record.operation) {
+        return Vec::new();
+    }
+    let text = |name: &str| given.get(name).and_then(Json::as_str);
+    let stream_arn = |account: &str, name: &str| {
+        format!("arn:{}:kinesis:{}:{account}:stream/{name}", regions::partition(&record.region), record.region)
+    };
+    let by_name = text("StreamName").map(|name| stream_arn(&record.account, name));
+    let by_iterator =
+        || text("ShardIterator").and_then(iterator::stream_of).map(|of| stream_arn(&of.account, &of.name));
+    let (kind, arn) = match text("ConsumerARN") {
+        Some(arn) => ("AWS::Kinesis::StreamConsumer", Some(arn.to_owned())),
+        None => ("AWS::Kinesis::Stream", text("StreamARN").map(ToOwned::to_owned).or(by_name).or_else(by_iterator)),
+    };
+    let account = |arn: &str| Arn::parse(arn).map_or(String::new(), |arn| arn.account);
+    arn.map(|arn| json!({"accountId": account(&arn), "type": kind, "ARN": arn})).into_iter().collect()
 }
 
 /// Where the work of a call is done: here, or in the account of what it names.

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use futures_core::future::BoxFuture;
+use serde_json::Value as Json;
 use undercast_kernel::policy::MapContext;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, Cx, Failure, Next, Result, Service, Task};
+use undercast_kernel::store::Snapshot;
+use undercast_kernel::{Access, Answer, Cx, Failure, Next, Record, Result, Service, Task};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
@@ -13,6 +15,9 @@ use crate::{
     Kinesis, account, api, cfn, consumers, create, describe, encryption, get, mode, monitoring, name, permission,
     policies, put, reshard, retention, settle, shards, subscribe, tags,
 };
+
+/// The operations that move records.
+pub(crate) const DATA: &[&str] = &["GetRecords", "GetShardIterator", "PutRecord", "PutRecords", "SubscribeToShard"];
 
 impl Service for Kinesis {
     fn api(&self) -> &'static undercast_wire::Service {
@@ -39,7 +44,11 @@ impl Service for Kinesis {
     }
 
     fn data_events(&self) -> &'static [&'static str] {
-        &["GetRecords", "GetShardIterator", "PutRecord", "PutRecords", "SubscribeToShard"]
+        DATA
+    }
+
+    fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
+        name::event_resources(record, parameters)
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
@@ -78,7 +87,7 @@ api::operations! {
     GetShardIterator => get::iterator(self, cx, input).await,
     IncreaseStreamRetentionPeriod => retention::increase(cx, input).await,
     ListShards => shards::list(self, cx, input).await,
-    ListStreamConsumers => consumers::list(cx, input),
+    ListStreamConsumers => consumers::list(cx, &input),
     ListStreams => describe::list(cx, input),
     ListTagsForResource => tags::list_of_resource(cx, &input),
     ListTagsForStream => tags::list_of_stream(cx, &input),

@@ -14,7 +14,7 @@ use crate::metrics::{self, Traffic};
 use crate::name::StreamName;
 use crate::sequence::Sequence;
 use crate::stream::{HEADS, HashKey, Head, Layout, Shard, Status, Stream, shard_name};
-use crate::{Kinesis, error, settle};
+use crate::{Kinesis, error, mode, settle};
 
 /// The most bytes of one call, partition keys included.
 const MOST_BYTES: usize = 10 * 1024 * 1024;
@@ -233,6 +233,7 @@ impl Putting<'_> {
                     puts[place] = Some(put);
                 }
                 self.tell(&stream, &targets, puts, &shares);
+                self.follow_demand(&stream, &layout).await?;
                 return Ok(Outcome { stream, puts: puts.iter().flatten().cloned().collect() });
             }
         }
@@ -312,6 +313,18 @@ impl Putting<'_> {
             Ok::<_, Failure>(Ok(puts))
         })
         .await
+    }
+
+    /// Has a stream on demand grow to what is asked of it.
+    async fn follow_demand(&self, stream: &Stream, layout: &Layout) -> Result<()> {
+        if !stream.on_demand || stream.status != Status::Active || self.service.limits.are_off() {
+            return Ok(());
+        }
+        let wanted = self.service.limits.of(self.cx, stream).demand();
+        if usize::try_from(wanted).is_ok_and(|wanted| wanted > layout.open().len()) {
+            mode::grow(self.cx, self.name, wanted).await?;
+        }
+        Ok(())
     }
 
     /// Wakes those who wait for records, and counts.

@@ -13,6 +13,7 @@ use undercast_engines::runtimes::{Language, discover, usual_places};
 use undercast_iam::Iam;
 use undercast_kernel::Service;
 use undercast_kernel::wire::text;
+use undercast_kinesis::Kinesis;
 use undercast_lambda::Lambda;
 use undercast_logs::Logs;
 use undercast_s3::S3;
@@ -53,6 +54,7 @@ pub(crate) fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(DynamoDb::default()),
         Arc::new(DynamoDbStreams),
         Arc::new(Iam),
+        Arc::new(Kinesis::default()),
         Arc::new(Logs),
         Arc::new(S3::default()),
         Arc::new(Sns),

@@ -18,6 +18,7 @@ crate::tests!(
     batches_of_a_shard_side_by_side_keep_the_order_of_keys,
     a_mapping_of_a_stream_says_what_it_cannot_be,
     a_template_makes_a_mapping_of_a_stream,
+    records_of_kinesis_reach_a_function_through_a_split,
 );
 
 const RIGHTS: &[&str] = &[
@@ -26,6 +27,7 @@ const RIGHTS: &[&str] = &[
     "dynamodb:GetShardIterator",
     "dynamodb:DescribeStream",
     "dynamodb:ListStreams",
+    "kinesis:*",
     "sqs:*",
     "s3:*",
     "sns:*",
@@ -455,4 +457,63 @@ async fn a_template_makes_a_mapping_of_a_stream() {
     ];
     let found = settings.map(|name| changed[name].clone());
     assert_eq!(found, [json!(100), json!(false), json!(-1), json!(-1), json!(1), Json::Null]);
+}
+
+async fn records_of_kinesis_reach_a_function_through_a_split() {
+    let (cloud, client) = cloud().await;
+    allow(&client, "function", RIGHTS).await;
+    client.call("kinesis", "CreateStream", json!({"StreamName": "s", "ShardCount": 1})).await.ok();
+    let active = async || {
+        for _ in 0..50 {
+            let shown = client.call("kinesis", "DescribeStreamSummary", json!({"StreamName": "s"})).await.ok();
+            if shown["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE" {
+                return shown["StreamDescriptionSummary"]["StreamARN"].as_str().unwrap().to_owned();
+            }
+            cloud.kernel.advance(Duration::from_secs(5)).await.unwrap();
+        }
+        panic!("the stream does not become active");
+    };
+    let stream = active().await;
+    let put = async |key: &str, n: usize| {
+        let data = undercast_kernel::wire::text::base64(json!({"n": n}).to_string().as_bytes());
+        client.call("kinesis", "PutRecord", json!({"StreamName": "s", "PartitionKey": key, "Data": data})).await.ok();
+    };
+    create(&client, python("f", SHOW)).await;
+    let pattern = json!({"data": {"n": [{"numeric": ["<", 100]}]}}).to_string();
+    let more = json!({"BatchSize": 4, "FilterCriteria": {"Filters": [{"Pattern": pattern}]}});
+    map(&client, &stream, more).await;
+    for n in 0..6 {
+        put(&format!("k{}", n % 2), n).await;
+    }
+    put("k0", 1000).await;
+    let seen = events(&client, 6).await;
+    let record = &seen[0]["Records"][0];
+    assert_eq!((&record["eventSource"], &record["eventName"]), (&json!("aws:kinesis"), &json!("aws:kinesis:record")));
+    assert_eq!((&record["eventSourceARN"], &record["invokeIdentityArn"]), (&json!(stream), &json!(crate::setup::ROLE)));
+    assert_eq!(
+        (&record["kinesis"]["partitionKey"], &record["kinesis"]["data"]),
+        (&json!("k0"), &json!("eyJuIjowfQ=="))
+    );
+    let id = format!("shardId-000000000000:{}", record["kinesis"]["sequenceNumber"].as_str().unwrap());
+    assert_eq!(record["eventID"], json!(id));
+    // The children of a shard come behind it.
+    let middle = "170141183460469231731687303715884105728";
+    let split = json!({"StreamName": "s", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": middle});
+    client.call("kinesis", "SplitShard", split).await.ok();
+    active().await;
+    for n in 6..12 {
+        put(&format!("k{}", n % 2), n).await;
+    }
+    let seen = events(&client, 12).await;
+    let records: Vec<&Json> = seen.iter().flat_map(|e| e["Records"].as_array().unwrap()).collect();
+    for key in 0..2_usize {
+        let own = records.iter().filter(|r| r["kinesis"]["partitionKey"] == format!("k{key}"));
+        let own: Vec<usize> = own
+            .map(|r| {
+                let data = undercast_kernel::wire::text::unbase64(r["kinesis"]["data"].as_str().unwrap()).unwrap();
+                usize::try_from(serde_json::from_slice::<Json>(&data).unwrap()["n"].as_u64().unwrap()).unwrap()
+            })
+            .collect();
+        assert_eq!(own, (0..6).map(|n| key + n * 2).collect::<Vec<usize>>());
+    }
 }

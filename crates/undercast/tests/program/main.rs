@@ -14,4 +14,5 @@ mod keys;
 mod objects;
 mod snapshots;
 mod stopping;
+mod streams;
 mod throughput;

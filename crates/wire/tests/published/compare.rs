@@ -129,7 +129,8 @@ fn body_of(api: &Api, wanted: &str, found: &[u8]) -> Result<(), String> {
             );
             judge(a.ok().zip(b.ok()), show)
         }
-        Protocol::Cbor => {
+        // No case is of what stands in the place of awsJson.
+        Protocol::Cbor | Protocol::AwsCbor => {
             let bytes = text::unbase64(wanted).ok_or("the case is not base64")?;
             let (a, b) = (cbor::structure(found, schema, &mut unknown), cbor::structure(&bytes, schema, &mut unknown));
             judge(a.ok().zip(b.ok()), show)

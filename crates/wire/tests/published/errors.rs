@@ -22,7 +22,7 @@ fn read(protocol: Protocol, body: &[u8], name: Option<&str>) -> Option<(String, 
             let code = json["__type"].as_str().or(name)?.to_owned();
             (code, json["message"].as_str()?.to_owned())
         }
-        Protocol::Cbor => {
+        Protocol::Cbor | Protocol::AwsCbor => {
             let fields = cbor::structure(body, models::error(), &mut Vec::new()).ok()?;
             (fields.text("code")?.to_owned(), fields.text("message")?.to_owned())
         }

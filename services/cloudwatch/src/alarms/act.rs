@@ -124,7 +124,7 @@ async fn scale(cx: &Cx, told: &Told<'_>, policy: &str) -> Result<Next> {
     let name = &told.alarm.name;
     let repeated = told.before.since == told.now.since;
     let state = told.now.value.as_str();
-    let payload = json!({"alarm": name, "policy": policy, "state": state, "data": told.now.data, "repeated": repeated});
+    let payload = json!({"alarm": name, "policy": policy, "state": state, "data": told.now.data});
     let id = format!("alarm/{}/{}/{}", cx.account(), cx.region(), cx.random().uuid());
     cx.write(|tx| {
         cx.tasks().schedule(cx, tx, SCALING, &id, "alarm", payload.to_string(), cx.now())?;

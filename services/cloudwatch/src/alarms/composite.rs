@@ -34,7 +34,7 @@ pub(crate) async fn put(cx: &Cx, input: api::PutCompositeAlarmInput) -> Result<(
     cx.write(|tx| {
         check_children(cx, tx, &given.name, &rule, &definition)?;
         store(cx, tx, &given, &definition)?;
-        state::follow(cx, tx)
+        state::follow(cx, tx, &[], Some(&given.name))
     })
     .await
 }
@@ -87,12 +87,18 @@ fn states(cx: &Cx, from: &(impl Read + ?Sized)) -> Result<BTreeMap<String, State
     Ok(all(cx, from)?.into_iter().map(|(alarm, _)| (alarm.name, alarm.state)).collect())
 }
 
-/// Brings each composite alarm to the state that its rule makes now. Whether one of them changed.
-pub(super) fn follow_once(cx: &Cx, tx: &mut Tx<'_>) -> Result<bool> {
+/// Brings the composite alarms that watch some that have changed, and one that is newly defined, to the states that their rules
+/// make now. Those that have changed by it.
+pub(super) fn follow_once(cx: &Cx, tx: &mut Tx<'_>, changed: &[String], defined: Option<&str>) -> Result<Vec<String>> {
     let mut states = states(cx, tx)?;
-    let mut changed = false;
+    let mut followed = Vec::new();
     for (mut alarm, definition) in all(cx, tx)? {
         let Some(composite) = definition.composite() else { continue };
+        let concerned =
+            defined == Some(&alarm.name) || children(composite)?.iter().any(|child| changed.contains(child));
+        if !concerned {
+            continue;
+        }
         suppress::look(cx, tx, &mut alarm, &definition, &states)?;
         let rule = Rule::parse(&composite.rule).map_err(Failure::broken)?;
         let holds = rule.holds(&|name| states.get(name).map(|state| state.value));
@@ -107,10 +113,10 @@ pub(super) fn follow_once(cx: &Cx, tx: &mut Tx<'_>) -> Result<bool> {
             since: cx.now_millis(),
         };
         state::enter(cx, tx, &mut alarm, state)?;
+        followed.push(alarm.name.clone());
         states.insert(alarm.name, alarm.state);
-        changed = true;
     }
-    Ok(changed)
+    Ok(followed)
 }
 
 /// The alarm of a rule that changed last is why a composite alarm does.

@@ -7,7 +7,7 @@ use undercast_kernel::{Cx, Next, Result, Task, Timestamp};
 
 use super::datapoints::{self, Missing, Point, judge};
 use super::rows::{ALARMS, Alarm, Definition, MetricDefinition, MetricSource, State, all};
-use super::{EVALUATE, act, reason, state};
+use super::{EVALUATE, act, mute, reason, state};
 use crate::api::kept::{Metric, MetricDataQuery, MetricStat};
 use crate::math::{Points, Value};
 use crate::queries::{self, Queries};
@@ -71,7 +71,12 @@ pub(crate) async fn evaluate(cx: &Cx, task: &Task) -> Result<Next> {
     }
     if !round.found.is_empty() {
         let found = &round.found;
-        cx.write(|tx| found.iter().try_for_each(|f| settle(cx, tx, f)).and_then(|()| state::follow(cx, tx))).await?;
+        let changed: Vec<&str> = found.iter().filter(|f| f.state.is_some()).map(|f| f.alarm.name.as_str()).collect();
+        cx.write(|tx| {
+            found.iter().try_for_each(|f| settle(cx, tx, f))?;
+            state::follow(cx, tx, &changed, None)
+        })
+        .await?;
     }
     let quiet = round.found.is_empty() && !round.lively;
     if !round.any || (quiet && awaited) {
@@ -100,7 +105,8 @@ fn look_at(cx: &Cx, alarm: Alarm, definition: Definition, due: i64, round: &mut 
     let points = points(cx, metric, due)?;
     round.lively |= !points.is_empty() || has_future(cx, metric, due)?;
     let Some((state, data)) = found_state(cx, &alarm, metric, due, &points)? else { return Ok(()) };
-    if state.is_some() || act::repeats(&alarm, &definition) {
+    // Without a point there is nothing by which to scale.
+    if state.is_some() || (!points.is_empty() && act::repeats(&alarm, &definition)) {
         round.found.push(Found { alarm, definition, state, data });
     }
     Ok(())
@@ -135,6 +141,7 @@ fn settle(cx: &Cx, tx: &mut Tx<'_>, found: &Found) -> Result<()> {
     }
     match &found.state {
         Some(state) => state::enter(cx, tx, &mut alarm, state.clone()),
+        None if mute::is_muted(cx, tx, &alarm.name)? => Ok(()),
         None => act::repeat(cx, tx, &alarm, &found.definition, found.data.clone()),
     }
 }
@@ -150,7 +157,7 @@ fn found_state(
     due: i64,
     points: &[Point],
 ) -> Result<Option<Findings>> {
-    let treated = metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Missing);
+    let treated = treated(metric);
     if too_few_samples(cx, metric, due, points)? {
         return Ok(None);
     }
@@ -165,6 +172,22 @@ fn found_state(
     };
     let reason = reason::sentence(metric, value, &verdict, treated).chars().take(1023).collect();
     Ok(Some((Some(State { value, reason, data: told(), since: now }), None)))
+}
+
+/// How missing points are taken. Those of DynamoDB are ignored, whatever is said (API reference, `PutMetricAlarm`).
+fn treated(metric: &MetricDefinition) -> Missing {
+    const IGNORED: &str = "AWS/DynamoDB";
+    let ignored = match &metric.source {
+        MetricSource::One { namespace, .. } => namespace == IGNORED,
+        MetricSource::Math(queries) => queries
+            .iter()
+            .filter_map(|q| q.metric_stat.as_ref())
+            .any(|s| s.metric.namespace.as_deref() == Some(IGNORED)),
+    };
+    if ignored {
+        return Missing::Ignore;
+    }
+    metric.treat_missing_data.as_deref().and_then(Missing::parse).unwrap_or(Missing::Missing)
 }
 
 /// The points of the periods that are looked at, the newest first.

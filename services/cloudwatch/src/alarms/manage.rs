@@ -7,7 +7,8 @@ use super::{composite, evaluate, history, message, put, state};
 use crate::api::{self, errors};
 use crate::error::validation;
 
-/// `SetAlarmState`: the state is what it is said to be until the next evaluation.
+/// `SetAlarmState`: the state is what it is said to be until the next evaluation, and that of a composite alarm until one that it
+/// watches changes.
 pub(crate) async fn set_state(cx: &Cx, input: &api::SetAlarmStateInput) -> Result<()> {
     let value = StateValue::parse(&input.state_value)
         .ok_or_else(|| validation(format!("The value {} for parameter StateValue is invalid.", input.state_value)))?;
@@ -27,7 +28,7 @@ pub(crate) async fn set_state(cx: &Cx, input: &api::SetAlarmStateInput) -> Resul
             since: cx.now_millis(),
         };
         state::enter(cx, tx, &mut alarm, state)?;
-        state::follow(cx, tx)?;
+        state::follow(cx, tx, &[&input.alarm_name], None)?;
         evaluate::schedule(cx, tx, false)
     })
     .await
@@ -95,7 +96,8 @@ pub(crate) async fn delete(cx: &Cx, input: &api::DeleteAlarmsInput) -> Result<()
             let definition = alarm.definition()?;
             history::configured(cx, tx, alarm, "Delete", &message::of_history(cx, alarm, &definition))?;
         }
-        state::follow(cx, tx)
+        let names: Vec<&str> = gone.iter().map(|alarm| alarm.name.as_str()).collect();
+        state::follow(cx, tx, &names, None)
     })
     .await
 }

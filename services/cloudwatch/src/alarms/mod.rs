@@ -11,6 +11,7 @@ mod evaluate;
 mod history;
 mod manage;
 mod message;
+mod mute;
 mod put;
 mod reason;
 mod rows;
@@ -24,6 +25,9 @@ pub(crate) use describe::{describe, describe_for_metric};
 pub(crate) use evaluate::evaluate;
 pub(crate) use history::describe as describe_history;
 pub(crate) use manage::{delete, disable, enable, set_state};
+pub(crate) use mute::{
+    MUTES, MuteRule, delete as delete_mute, get as get_mute, list as list_mutes, over as window_over, put as put_mute,
+};
 pub(crate) use put::{check_tags, put as put_metric};
 pub(crate) use rows::{ALARMS, Alarm};
 pub(crate) use suppress::release;
@@ -32,3 +36,4 @@ pub(crate) use suppress::release;
 pub(crate) const EVALUATE: &str = "evaluate";
 pub(crate) const ACT: &str = "act";
 pub(crate) const RELEASE: &str = "release";
+pub(crate) const UNMUTE: &str = "unmute";

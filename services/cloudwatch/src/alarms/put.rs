@@ -240,6 +240,9 @@ pub(crate) fn check_tags(given: Option<Vec<input::Tag>>) -> Result<Tags> {
 
 /// Makes an alarm, or gives one another definition: its state and its tags stay.
 pub(super) fn store(cx: &Cx, tx: &mut Tx<'_>, given: &Given, definition: &Definition) -> Result<()> {
+    if given.name.chars().any(|c| c.is_ascii_control()) {
+        return Err(validation("AlarmName must not contain ASCII control characters."));
+    }
     let key = cx.key(given.name.as_str());
     let (alarm, what) = match ALARMS.get(tx, &key)? {
         Some(mut alarm) => {

@@ -35,6 +35,9 @@ pub(crate) struct Alarm {
     /// Why a composite alarm does nothing at the moment.
     #[n(6)]
     pub(crate) suppressed: Option<Suppressed>,
+    /// It has done nothing about its state, for it was muted.
+    #[cbor(n(7), default)]
+    pub(crate) muted: bool,
 }
 
 /// The state of an alarm.
@@ -273,6 +276,7 @@ impl Alarm {
             actions_enabled: true,
             state,
             suppressed: None,
+            muted: false,
         })
     }
 

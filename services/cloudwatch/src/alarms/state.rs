@@ -5,7 +5,7 @@ use undercast_kernel::store::Tx;
 use undercast_kernel::{Cx, Result};
 
 use super::rows::{ALARMS, Alarm, Definition, State, StateValue};
-use super::{ACT, composite, history, suppress};
+use super::{ACT, composite, history, mute, suppress};
 
 /// The service whose tasks these are.
 const SERVICE: &str = "cloudwatch";
@@ -25,9 +25,14 @@ pub(super) fn enter(cx: &Cx, tx: &mut Tx<'_>, alarm: &mut Alarm, state: State) -
     Ok(())
 }
 
-/// Has done what an alarm does in the state that it has come to.
-pub(super) fn act(cx: &Cx, tx: &mut Tx<'_>, alarm: &Alarm, definition: &Definition, before: &State) -> Result<()> {
+/// Has done what an alarm does in the state that it has come to, unless it is muted. The caller keeps the alarm.
+pub(super) fn act(cx: &Cx, tx: &mut Tx<'_>, alarm: &mut Alarm, definition: &Definition, before: &State) -> Result<()> {
+    alarm.muted = false;
     if !alarm.actions_enabled {
+        return Ok(());
+    }
+    if mute::is_muted(cx, tx, &alarm.name)? {
+        alarm.muted = true;
         return Ok(());
     }
     for action in definition.actions(alarm.state.value) {
@@ -54,13 +59,17 @@ pub(super) fn parse(shown: &serde_json::Value) -> Option<State> {
     })
 }
 
-/// Brings composite alarms to the states that their rules make now, and those that watch them in turn.
-pub(super) fn follow(cx: &Cx, tx: &mut Tx<'_>) -> Result<()> {
+/// Brings the composite alarms that watch some that have changed to the states that their rules make now, and those that watch
+/// them in turn. `defined` is one that has a new rule.
+pub(super) fn follow(cx: &Cx, tx: &mut Tx<'_>, changed: &[&str], defined: Option<&str>) -> Result<()> {
+    let mut changed: Vec<String> = changed.iter().map(|name| (*name).to_owned()).collect();
+    let mut defined = defined;
     // Rules that go round in a circle never come to rest.
     for _ in 0..16 {
-        if !composite::follow_once(cx, tx)? {
+        if changed.is_empty() && defined.is_none() {
             break;
         }
+        changed = composite::follow_once(cx, tx, &changed, defined.take())?;
     }
     Ok(())
 }

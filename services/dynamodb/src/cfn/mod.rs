@@ -26,6 +26,7 @@ const CREATED: &[&str] = &[
     "OnDemandThroughput",
     "ProvisionedThroughput",
     "TableClass",
+    "VectorIndexes",
     "WarmThroughput",
 ];
 
@@ -37,6 +38,7 @@ const OF_IMPORTED: &[&str] = &[
     "KeySchema",
     "OnDemandThroughput",
     "ProvisionedThroughput",
+    "VectorIndexes",
 ];
 
 /// How often an import that is waited for is looked at, by the machine's time.
@@ -356,6 +358,7 @@ impl ResourceType for Table {
                 "TableName",
                 "Tags",
                 "TimeToLiveSpecification",
+                "VectorIndexes",
                 "WarmThroughput",
             ],
             Self::Global => &[
@@ -373,6 +376,7 @@ impl ResourceType for Table {
                 "StreamSpecification",
                 "TableName",
                 "TimeToLiveSpecification",
+                "VectorIndexes",
                 "WarmThroughput",
                 "WriteOnDemandThroughputSettings",
             ],
@@ -522,6 +526,27 @@ fn table_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> 
         if let Some(definitions) = now.get("AttributeDefinitions") {
             step.insert("AttributeDefinitions".to_owned(), definitions.clone());
         }
+        steps.push(step);
+    }
+    steps.extend(vector_steps(before, now));
+    steps
+}
+
+/// The calls that make and delete vector indexes, which have nothing that can be changed.
+fn vector_steps(before: &Properties, now: &Properties) -> Vec<Map<String, Json>> {
+    let indexes =
+        |properties: &Properties| properties.get("VectorIndexes").and_then(Json::as_array).cloned().unwrap_or_default();
+    let (old, new) = (indexes(before), indexes(now));
+    let step = |update: Json| {
+        let mut step = Map::new();
+        step.insert("VectorIndexUpdates".to_owned(), json!([update]));
+        step
+    };
+    let gone = old.iter().filter(|old| !new.contains(old));
+    let mut steps: Vec<_> = gone.map(|index| step(json!({"Delete": {"IndexName": index["IndexName"]}}))).collect();
+    for index in new.iter().filter(|new| !old.contains(new)) {
+        let mut step = step(json!({ "Create": index }));
+        step.extend(pick(now, &["AttributeDefinitions"]));
         steps.push(step);
     }
     steps

@@ -3,11 +3,11 @@
 //! Reading order: [`store`] (what is kept of a stream and of a write) → `read` (the operations). Writes are recorded where
 //! all writes go through, in [`crate::rows::write`].
 //!
-//! Limits: a stream has one shard for all its life, which AWS would split and close every few hours. Readers that follow
-//! the API see no difference but the order being total.
+//! Limits: a stream has one open shard at a time; AWS's has more, where its table has much to write.
 
 pub mod api;
 mod read;
+mod shards;
 pub mod store;
 
 use crate::metrics;

@@ -6,6 +6,7 @@ use super::api::{
     DescribeStreamInput, DescribeStreamOutput, GetRecordsInput, GetRecordsOutput, GetShardIteratorInput,
     GetShardIteratorOutput, ListStreamsInput, ListStreamsOutput,
 };
+use super::shards;
 use super::store::{self, Event, RETENTION, Record, Stream};
 use crate::api::form::Attributes;
 use crate::encryption::{self, Keys};
@@ -40,12 +41,6 @@ fn sequence(position: u64) -> String {
     (FIRST_SEQUENCE + u128::from(position)).to_string()
 }
 
-/// The name of the one shard of a stream.
-fn shard_id(stream: &Stream) -> String {
-    let digest = Sha256::digest(stream.id.as_bytes());
-    format!("shardId-{:020}-{}", stream.created, text::hex_encode(digest.get(..4).unwrap_or_default()))
-}
-
 fn limit(given: Option<i32>, most: i32) -> Result<usize> {
     let limit = given.unwrap_or(most);
     if limit > most {
@@ -78,30 +73,25 @@ fn find(cx: &Cx, from: &impl Read, arn: &str) -> Result<Stream> {
 /// # Errors
 /// When there is none, and when the store fails.
 pub(crate) fn describe(cx: &Cx, input: &DescribeStreamInput) -> Result<DescribeStreamOutput> {
-    limit(input.limit, MAX_LISTED)?;
+    let limit = limit(input.limit, MAX_LISTED)?;
     let from = cx.read();
     let stream = find(cx, &from, &input.stream_arn)?;
-    let id = shard_id(&stream);
-    let last = store::next(&from, scope(cx), &stream.id)?.saturating_sub(1);
-    let shard = Shard {
-        shard_id: Some(id.clone()),
-        sequence_number_range: Some(SequenceNumberRange {
-            starting_sequence_number: Some(sequence(0)),
-            ending_sequence_number: stream.ended.map(|_| sequence(last)),
-        }),
-        parent_shard_id: None,
+    let all = shards::of(cx, &from, &stream)?;
+    let parent = match &input.shard_filter {
+        None => None,
+        Some(filter) if filter.type_.is_none() => return Err(Error::validation("ShardFilter must have a Type")),
+        Some(filter) => {
+            let named = all.iter().find(|shard| Some(&shard.id) == filter.shard_id.as_ref());
+            Some(named.ok_or_else(Error::shard_not_found)?.id.clone())
+        }
     };
-    if let Some(filter) = &input.shard_filter {
-        if filter.type_.is_none() {
-            return Err(Error::validation("ShardFilter must have a Type"));
-        }
-        if filter.shard_id.as_ref() != Some(&id) {
-            return Err(Error::shard_not_found());
-        }
-    }
-    // The only shard has no children, and none comes behind it.
-    let hidden =
-        input.shard_filter.is_some() || input.exclusive_start_shard_id.as_ref().is_some_and(|start| *start >= id);
+    let wanted = |shard: &&shards::Shard| {
+        parent.is_none() && input.exclusive_start_shard_id.as_ref().is_none_or(|start| shard.id > *start)
+            || parent.is_some() && shard.parent == parent
+    };
+    let mut shown: Vec<Shard> = all.iter().filter(wanted).map(shown_shard).collect();
+    let more = shown.len() > limit;
+    shown.truncate(limit);
     let key = |name: &str, kind: &str| KeySchemaElement { attribute_name: name.to_owned(), key_type: kind.to_owned() };
     let sort = stream.key.sort.as_deref().map(|name| key(name, "RANGE"));
     Ok(DescribeStreamOutput {
@@ -113,10 +103,22 @@ pub(crate) fn describe(cx: &Cx, input: &DescribeStreamInput) -> Result<DescribeS
             creation_request_date_time: Timestamp::from_millisecond(stream.created).ok(),
             table_name: Some(stream.table.clone()),
             key_schema: Some(std::iter::once(key(&stream.key.partition, "HASH")).chain(sort).collect()),
-            shards: Some(if hidden { Vec::new() } else { vec![shard] }),
-            last_evaluated_shard_id: None,
+            last_evaluated_shard_id: shown.last().filter(|_| more).and_then(|shard| shard.shard_id.clone()),
+            shards: Some(shown),
         }),
     })
+}
+
+/// A shard as answers describe it. It begins with a number that no record has.
+fn shown_shard(shard: &shards::Shard) -> Shard {
+    Shard {
+        shard_id: Some(shard.id.clone()),
+        sequence_number_range: Some(SequenceNumberRange {
+            starting_sequence_number: Some(sequence(shard.first.saturating_sub(1))),
+            ending_sequence_number: shard.end.map(|end| sequence(end.saturating_sub(1))),
+        }),
+        parent_shard_id: shard.parent.clone(),
+    }
 }
 
 /// The streams there are, also those that ended within a day.
@@ -162,23 +164,24 @@ fn horizon(cx: &Cx, from: &impl Read, stream: &Stream) -> Result<u64> {
 pub(crate) fn shard_iterator(cx: &Cx, input: &GetShardIteratorInput) -> Result<GetShardIteratorOutput> {
     let from = cx.read();
     let stream = find(cx, &from, &input.stream_arn)?;
-    if input.shard_id != shard_id(&stream) {
-        return Err(Error::shard_not_found());
-    }
-    let next = store::next(&from, scope(cx), &stream.id)?;
+    let all = shards::of(cx, &from, &stream)?;
+    let shard = all.iter().find(|shard| shard.id == input.shard_id).ok_or_else(Error::shard_not_found)?;
+    let given = input.sequence_number.as_deref();
     let position = match input.shard_iterator_type.as_str() {
         "TRIM_HORIZON" => horizon(cx, &from, &stream)?,
-        "AT_SEQUENCE_NUMBER" => numbered(cx, &from, &stream, input.sequence_number.as_deref())?.max(1),
-        "AFTER_SEQUENCE_NUMBER" => numbered(cx, &from, &stream, input.sequence_number.as_deref())?.saturating_add(1),
+        "AT_SEQUENCE_NUMBER" => numbered(cx, &from, &stream, shard, given)?,
+        "AFTER_SEQUENCE_NUMBER" => numbered(cx, &from, &stream, shard, given)?.saturating_add(1),
         "AT_TIMESTAMP" => {
             let since = input.timestamp.ok_or_else(|| missing("Timestamp", "AT_TIMESTAMP"))?.as_millisecond();
             let found = store::first_since(&from, scope(cx), &stream.id, since)?;
             found.max(horizon(cx, &from, &stream)?)
         }
-        _ => next,
+        _ => u64::MAX,
     };
+    let next = store::next(&from, scope(cx), &stream.id)?;
+    let position = position.clamp(shard.first, shard.end.unwrap_or(next).max(shard.first));
     let arn = stream_arn(cx, &stream.table, &stream.label);
-    Ok(GetShardIteratorOutput { shard_iterator: Some(iterator(&arn, position, cx.now_millis())) })
+    Ok(GetShardIteratorOutput { shard_iterator: Some(iterator(&arn, position, cx.now_millis(), shard.number)) })
 }
 
 fn missing(member: &str, kind: &str) -> Error {
@@ -186,12 +189,13 @@ fn missing(member: &str, kind: &str) -> Error {
 }
 
 /// The position that a sequence number of the request means.
-fn numbered(cx: &Cx, from: &impl Read, stream: &Stream, given: Option<&str>) -> Result<u64> {
+fn numbered(cx: &Cx, from: &impl Read, stream: &Stream, shard: &shards::Shard, given: Option<&str>) -> Result<u64> {
     let given = given.ok_or_else(|| missing("SequenceNumber", "AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER"))?;
     let counted = given.parse::<u128>().ok().and_then(|number| number.checked_sub(FIRST_SEQUENCE));
     let end = store::next(from, scope(cx), &stream.id)?;
-    // 0 is the number that the shard starts with, before any record.
-    let position = counted.and_then(|position| u64::try_from(position).ok()).filter(|position| *position < end);
+    // The number that the shard starts with is before any record.
+    let own = |position: &u64| *position < shard.end.unwrap_or(end) && *position >= shard.first.saturating_sub(1);
+    let position = counted.and_then(|position| u64::try_from(position).ok()).filter(own);
     let position = position.ok_or_else(|| Error::validation(format_args!("Invalid SequenceNumber: {given}")))?;
     if position.max(1) < horizon(cx, from, stream)? {
         return Err(Error::trimmed());
@@ -199,17 +203,18 @@ fn numbered(cx: &Cx, from: &impl Read, stream: &Stream, given: Option<&str>) -> 
     Ok(position)
 }
 
-/// An iterator: the stream, the version of this form, and the position with the moment at which it was given out.
-fn iterator(arn: &str, position: u64, now: i64) -> String {
-    let place = [position.to_be_bytes(), now.to_be_bytes()].concat();
-    format!("{arn}|1|{}", text::base64(&place))
+/// An iterator: the stream, the version of this form, and the position with the moment at which it was given out and
+/// the number of the shard.
+fn iterator(arn: &str, position: u64, now: i64, shard: i64) -> String {
+    let place = [position.to_be_bytes(), now.to_be_bytes(), shard.to_be_bytes()].concat();
+    format!("{arn}|2|{}", text::base64(&place))
 }
 
-fn parse_iterator(given: &str) -> Option<(&str, u64, i64)> {
+fn parse_iterator(given: &str) -> Option<(&str, u64, i64, i64)> {
     let (arn, rest) = given.split_once('|')?;
-    let place = text::unbase64(rest.strip_prefix("1|")?)?;
-    let (position, at) = place.split_first_chunk()?;
-    Some((arn, u64::from_be_bytes(*position), i64::from_be_bytes(at.try_into().ok()?)))
+    let place = text::unbase64(rest.strip_prefix("2|")?)?;
+    let [position, at, shard] = place.as_chunks::<8>().0 else { return None };
+    Some((arn, u64::from_be_bytes(*position), i64::from_be_bytes(*at), i64::from_be_bytes(*shard)))
 }
 
 /// The records at a place, and the next place.
@@ -220,7 +225,7 @@ pub(crate) async fn records(cx: &Cx, input: &GetRecordsInput) -> Result<GetRecor
     let began = Instant::now();
     let limit = limit(input.limit, MAX_RECORDS)?;
     let invalid = || Error::validation("Invalid ShardIterator");
-    let (arn, position, issued) = parse_iterator(&input.shard_iterator).ok_or_else(invalid)?;
+    let (arn, position, issued, number) = parse_iterator(&input.shard_iterator).ok_or_else(invalid)?;
     let from = cx.read();
     let stream = find(cx, &from, arn)?;
     if cx.now_millis().saturating_sub(issued) > ITERATOR_LIFE {
@@ -229,10 +234,12 @@ pub(crate) async fn records(cx: &Cx, input: &GetRecordsInput) -> Result<GetRecor
     if position < horizon(cx, &from, &stream)? {
         return Err(Error::trimmed());
     }
+    let end = shards::end(cx, &from, &stream, number)?;
     let mut shown = Vec::new();
     let mut at = position;
     let mut bytes = 0;
-    let found = store::records(&from, scope(cx), &stream.id, position, limit)?;
+    let mut found = store::records(&from, scope(cx), &stream.id, position, limit)?;
+    found.retain(|(position, _)| end.is_none_or(|end| *position < end));
     for (number, record) in opened(cx, &from, &stream, found).await? {
         let size = record.size()?;
         bytes += size;
@@ -244,10 +251,10 @@ pub(crate) async fn records(cx: &Cx, input: &GetRecordsInput) -> Result<GetRecor
         shown.push(shown_record(cx, &stream, number, record, size)?);
     }
     metrics::streamed(cx, (&stream.table, &stream.label), shown.len(), bytes, began.elapsed());
-    let at_end = stream.ended.is_some() && at >= store::next(&from, scope(cx), &stream.id)?;
+    let at_end = end.is_some_and(|end| at >= end);
     Ok(GetRecordsOutput {
         records: Some(shown),
-        next_shard_iterator: (!at_end).then(|| iterator(arn, at, cx.now_millis())),
+        next_shard_iterator: (!at_end).then(|| iterator(arn, at, cx.now_millis(), number)),
     })
 }
 

@@ -89,8 +89,8 @@ impl Backup {
             ttl: None,
             stream: None,
             recovery: None,
-            replica: None,
             destinations: None,
+            replica: None,
             ..self.table.clone()
         }
     }

@@ -93,6 +93,27 @@ async fn a_shard_is_read_five_times_a_second_and_gives_two_mebibytes() {
 }
 
 #[tokio::test]
+async fn a_stream_on_demand_grows_to_twice_of_what_is_asked_of_it() {
+    let cloud = Cloud::start(limited()).await;
+    let client = cloud.client();
+    call(&client, "CreateStream", json!({"StreamName": "s"})).await.ok();
+    call(&client, "DescribeStream", json!({"StreamName": "s"})).await.ok();
+    cloud.kernel.clock().freeze();
+    let open = || async {
+        let told = call(&client, "DescribeStreamSummary", json!({"StreamName": "s"})).await.ok();
+        told["StreamDescriptionSummary"]["OpenShardCount"].as_u64().unwrap()
+    };
+    // Two thousand records a second over a minute are half of what four shards take.
+    for n in 0..241 {
+        let all = entries(500, 1, "0");
+        call(&client, "PutRecords", json!({"StreamName": "s", "Records": all})).await.ok();
+        assert_eq!(open().await, 4, "{n}");
+    }
+    cloud.kernel.advance(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(open().await, 5);
+}
+
+#[tokio::test]
 async fn iterators_are_given_five_times_a_second() {
     let (cloud, client) = standing().await;
     let input = json!({"StreamName": "s", "ShardId": SHARD, "ShardIteratorType": "LATEST"});

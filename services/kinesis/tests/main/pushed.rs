@@ -15,7 +15,7 @@ async fn consumer(client: &Client, name: &str) -> String {
     made["Consumer"]["ConsumerARN"].as_str().unwrap().to_owned()
 }
 
-fn start(arn: &str, position: Json) -> Json {
+fn start(arn: &str, position: &Json) -> Json {
     json!({"ConsumerARN": arn, "ShardId": SHARD, "StartingPosition": position})
 }
 
@@ -44,7 +44,7 @@ async fn records_are_pushed_as_they_come_in_json_and_in_cbor() {
         let arn = consumer(&client, "c").await;
         put(&client, "k", "one").await;
         let mut listening = client
-            .listen("kinesis", "SubscribeToShard", start(&arn, json!({"Type": "TRIM_HORIZON"})))
+            .listen("kinesis", "SubscribeToShard", start(&arn, &json!({"Type": "TRIM_HORIZON"})))
             .await
             .ok()
             .unwrap();
@@ -63,7 +63,7 @@ async fn records_are_pushed_as_they_come_in_json_and_in_cbor() {
 async fn a_subscription_lasts_five_minutes_and_goes_on_from_where_it_was() {
     let (cloud, client) = with_stream(1).await;
     let arn = consumer(&client, "c").await;
-    let subscribe = |position: Json| client.listen("kinesis", "SubscribeToShard", start(&arn, position));
+    let subscribe = |position: Json| client.listen("kinesis", "SubscribeToShard", start(&arn, &position));
     let mut first = subscribe(json!({"Type": "LATEST"})).await.ok().unwrap();
     assert_eq!(first.next().await.unwrap()["event"], "initial-response");
     let empty = first.next().await.unwrap()["payload"].clone();
@@ -82,7 +82,7 @@ async fn a_subscription_lasts_five_minutes_and_goes_on_from_where_it_was() {
 async fn another_subscription_takes_over_after_five_seconds() {
     let (cloud, client) = with_stream(1).await;
     let arn = consumer(&client, "c").await;
-    let subscribe = || client.listen("kinesis", "SubscribeToShard", start(&arn, json!({"Type": "LATEST"})));
+    let subscribe = || client.listen("kinesis", "SubscribeToShard", start(&arn, &json!({"Type": "LATEST"})));
     let mut first = subscribe().await.ok().unwrap();
     let refused = subscribe().await.err().unwrap();
     assert_eq!(refused.code(), "ResourceInUseException");
@@ -107,7 +107,7 @@ async fn a_subscription_ends_with_its_shard_and_names_the_children() {
     let (_cloud, client) = with_stream(1).await;
     let arn = consumer(&client, "c").await;
     let mut listening =
-        client.listen("kinesis", "SubscribeToShard", start(&arn, json!({"Type": "LATEST"}))).await.ok().unwrap();
+        client.listen("kinesis", "SubscribeToShard", start(&arn, &json!({"Type": "LATEST"}))).await.ok().unwrap();
     put(&client, "k", "last").await;
     assert_eq!(texts(&records(&mut listening).await), ["last"]);
     let scale = json!({"StreamName": "s", "TargetShardCount": 2, "ScalingType": "UNIFORM_SCALING"});
@@ -123,7 +123,7 @@ async fn a_subscription_ends_with_its_consumer() {
     let (_cloud, client) = with_stream(1).await;
     let arn = consumer(&client, "c").await;
     let position = json!({"Type": "AT_TIMESTAMP", "Timestamp": 1});
-    let mut listening = client.listen("kinesis", "SubscribeToShard", start(&arn, position)).await.ok().unwrap();
+    let mut listening = client.listen("kinesis", "SubscribeToShard", start(&arn, &position)).await.ok().unwrap();
     call(&client, "DeregisterStreamConsumer", json!({"ConsumerARN": arn})).await.ok();
     loop {
         match listening.next().await {
@@ -133,7 +133,7 @@ async fn a_subscription_ends_with_its_consumer() {
         }
     }
     let gone =
-        client.listen("kinesis", "SubscribeToShard", start(&arn, json!({"Type": "LATEST"}))).await.err().unwrap();
+        client.listen("kinesis", "SubscribeToShard", start(&arn, &json!({"Type": "LATEST"}))).await.err().unwrap();
     assert_eq!(gone.code(), "ResourceNotFoundException");
 }
 
@@ -186,7 +186,7 @@ async fn consumers_are_registered_described_listed_and_deregistered() {
 async fn a_subscription_can_be_tried_out() {
     let (_cloud, client) = with_stream(1).await;
     let arn = consumer(&client, "c").await;
-    let mut input = start(&arn, json!({"Type": "LATEST"}));
+    let mut input = start(&arn, &json!({"Type": "LATEST"}));
     input["DryRun"] = json!(true);
     let tried = client.listen("kinesis", "SubscribeToShard", input).await.err().unwrap();
     assert_eq!(tried.code(), "DryRunOperationException");

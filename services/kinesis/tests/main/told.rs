@@ -1,10 +1,10 @@
 //! What CloudWatch is told, and what of calls is data.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::metrics;
 use undercast_kernel::wire::text;
+use undercast_kernel::{Keeper, Record, metrics};
 use undercast_kinesis::Kinesis;
 use undercast_testkit::{Client, Cloud};
 
@@ -97,6 +97,40 @@ async fn shards_are_measured_where_that_is_on() {
         assert_eq!(sum(&cloud, name, shard).await, Some(expected), "{name}");
     }
     assert_eq!(sum(&cloud, "PutRecord.Success", None).await, Some(2.0));
+}
+
+/// Keeps all that happens.
+#[derive(Default)]
+struct Kept(Mutex<Vec<Record>>);
+
+impl Keeper for Kept {
+    fn keep(&self, record: &Record) {
+        self.0.lock().unwrap().push(record.clone());
+    }
+}
+
+#[tokio::test]
+async fn calls_on_data_name_their_stream_on_the_trail() {
+    let (cloud, client) = with_stream(1).await;
+    let kept = Arc::new(Kept::default());
+    cloud.kernel.trail().tell(kept.clone());
+    put(&client, "key", "x").await;
+    all(&client, "shardId-000000000000").await;
+    let service = cloud.kernel.service("kinesis").unwrap().clone();
+    let expected = json!([{"accountId": "000000000000", "type": "AWS::Kinesis::Stream", "ARN": "arn:aws:kinesis:us-east-1:000000000000:stream/s"}]);
+    let records = kept.0.lock().unwrap().clone();
+    for operation in ["PutRecord", "GetShardIterator", "GetRecords"] {
+        assert!(service.data_events().contains(&operation));
+        let record = records.iter().find(|record| record.operation == operation).unwrap();
+        let parameters = record.parameters.clone().unwrap();
+        assert_eq!(
+            json!(service.event_resources(&cloud.kernel.database().read(), record, &parameters)),
+            expected,
+            "{operation}"
+        );
+    }
+    let put = records.iter().find(|record| record.operation == "PutRecord").unwrap();
+    assert_eq!(put.parameters.as_ref().unwrap()["Data"], Json::Null, "what was sent is not kept");
 }
 
 #[tokio::test]

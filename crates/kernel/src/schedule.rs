@@ -1,7 +1,8 @@
-//! When scheduled actions are due: `at(…)`, `rate(…)`, `cron(…)`, in a time zone.
+//! When work is due that is ordered by the calendar: `at(…)`, `rate(…)`, `cron(…)`, in a time zone.
 //!
-//! Source: "Schedule scaling actions" in the user guide: six fields (minutes, hours, day of month, month, day of week, year) with `,` `-`
-//! `*` `/` `?` `L` `W` `#`, of which one of the two days is `?`.
+//! Source: "Schedule scaling actions" in the user guide of Application Auto Scaling: six fields (minutes, hours, day of month, month, day of
+//! week, year) with `,` `-` `*` `/` `?` `L` `W` `#`, of which one of the two days is `?`. The classic form of five fields is that of
+//! `PutAlarmMuteRule` in CloudWatch's API reference: a day of either kind is enough where both are said.
 
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
@@ -12,16 +13,29 @@ const FURTHEST: i16 = 10;
 
 /// When something is due.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Schedule {
+pub enum Schedule {
+    /// Once.
     At(Timestamp),
-    /// Seconds.
+    /// Each time that so many seconds have passed.
     Rate(i64),
+    /// By the calendar of a zone.
     Cron(Box<Cron>, TimeZone),
+}
+
+/// Why a text is no schedule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSchedule {
+    /// It cannot be read.
+    #[error("Invalid schedule expression: {0}")]
+    Expression(String),
+    /// Nobody knows the zone.
+    #[error("Unknown time zone: {0}")]
+    Zone(String),
 }
 
 /// The fields of a cron expression.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Cron {
+pub struct Cron {
     minutes: Vec<i16>,
     hours: Vec<i16>,
     months: Vec<i16>,
@@ -45,32 +59,42 @@ enum Days {
     LastOfWeek(i16),
     /// `6#3`: the third of its kind.
     NthOfWeek(i16, i16),
+    /// A day of the month or one of the week.
+    Either(Vec<i16>, Vec<i16>),
 }
 
 impl Schedule {
     /// Reads a schedule. The zone is UTC unless one is named.
-    pub(crate) fn parse(text: &str, zone: Option<&str>) -> Result<Self, String> {
-        let zone = match zone {
-            None => TimeZone::UTC,
-            Some(name) => TimeZone::get(name).map_err(|_| format!("Unknown time zone: {name}"))?,
-        };
-        let wrong = || format!("Invalid schedule expression: {text}");
-        let (kind, rest) = text.split_once('(').ok_or_else(wrong)?;
-        let inside = rest.strip_suffix(')').ok_or_else(wrong)?.trim();
-        match kind {
-            "at" => {
-                let at: DateTime = inside.parse().map_err(|_| wrong())?;
-                let at = zone.to_ambiguous_timestamp(at).compatible().map_err(|_| wrong())?;
-                Ok(Self::At(at))
-            }
-            "rate" => rate(inside).map(Self::Rate).ok_or_else(wrong),
-            "cron" => cron(inside).map(|cron| Self::Cron(Box::new(cron), zone)).ok_or_else(wrong),
+    ///
+    /// # Errors
+    /// When it cannot be read, or the zone is not known.
+    pub fn parse(text: &str, zone: Option<&str>) -> Result<Self, BadSchedule> {
+        let zone = zone_of(zone)?;
+        let wrong = || BadSchedule::Expression(text.to_owned());
+        match parts(text).ok_or_else(wrong)? {
+            ("at", inside) => at(inside, &zone).map(Self::At).ok_or_else(wrong),
+            ("rate", inside) => rate(inside).map(Self::Rate).ok_or_else(wrong),
+            ("cron", inside) => cron(inside).map(|cron| Self::Cron(Box::new(cron), zone)).ok_or_else(wrong),
+            _ => Err(wrong()),
+        }
+    }
+
+    /// The same in the classic form: `at(…)`, or `cron(…)` with five fields.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the zone is not known.
+    pub fn parse_classic(text: &str, zone: Option<&str>) -> Result<Self, BadSchedule> {
+        let zone = zone_of(zone)?;
+        let wrong = || BadSchedule::Expression(text.to_owned());
+        match parts(text).ok_or_else(wrong)? {
+            ("at", inside) => at(inside, &zone).map(Self::At).ok_or_else(wrong),
+            ("cron", inside) => classic(inside).map(|cron| Self::Cron(Box::new(cron), zone)).ok_or_else(wrong),
             _ => Err(wrong()),
         }
     }
 
     /// The first moment after `after` at which it is due, having begun at `begun`.
-    pub(crate) fn next(&self, begun: Timestamp, after: Timestamp) -> Option<Timestamp> {
+    pub fn next(&self, begun: Timestamp, after: Timestamp) -> Option<Timestamp> {
         match self {
             Self::At(at) => (*at > after).then_some(*at),
             Self::Rate(seconds) => {
@@ -81,6 +105,21 @@ impl Schedule {
             Self::Cron(cron, zone) => cron.next(zone, after),
         }
     }
+}
+
+fn zone_of(name: Option<&str>) -> Result<TimeZone, BadSchedule> {
+    name.map_or(Ok(TimeZone::UTC), |name| TimeZone::get(name).map_err(|_| BadSchedule::Zone(name.to_owned())))
+}
+
+/// What stands before the brackets, and in them.
+fn parts(text: &str) -> Option<(&str, &str)> {
+    let (kind, rest) = text.split_once('(')?;
+    Some((kind, rest.strip_suffix(')')?.trim()))
+}
+
+fn at(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let local: DateTime = text.parse().ok()?;
+    zone.to_ambiguous_timestamp(local).compatible().ok()
 }
 
 fn rate(text: &str) -> Option<i64> {
@@ -111,6 +150,33 @@ fn cron(text: &str) -> Option<Cron> {
         hours: numbers(hours, 0, 23, &[])?,
         months: numbers(month, 1, 12, MONTHS)?,
         years: numbers(year, 1970, 2199, &[])?,
+        days,
+    })
+}
+
+/// Five fields. 0 and 7 are Sunday.
+fn classic(text: &str) -> Option<Cron> {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let [minutes, hours, of_month, month, of_week] = fields.as_slice() else { return None };
+    let days = |field: &str| -> Option<Vec<i16>> {
+        let all = match numbers(field, 1, 7, WEEKDAYS) {
+            Some(named) if field.contains(|c: char| c.is_ascii_alphabetic()) => {
+                named.iter().map(|day| day - 1).collect()
+            }
+            _ => numbers(field, 0, 7, &[])?,
+        };
+        Some(all.into_iter().map(|day| day % 7 + 1).collect())
+    };
+    let days = match (*of_month, *of_week) {
+        (day, "*") => Days::OfMonth(numbers(day, 1, 31, &[])?),
+        ("*", day) => Days::OfWeek(days(day)?),
+        (month, week) => Days::Either(numbers(month, 1, 31, &[])?, days(week)?),
+    };
+    Some(Cron {
+        minutes: numbers(minutes, 0, 59, &[])?,
+        hours: numbers(hours, 0, 23, &[])?,
+        months: numbers(month, 1, 12, MONTHS)?,
+        years: (1970..=2199).collect(),
         days,
     })
 }
@@ -189,6 +255,7 @@ impl Days {
             Self::NearestWorkingDay(wanted) => *wanted <= last && nearest_working_day(date, *wanted) == Some(date),
             Self::OfWeek(days) => days.contains(&weekday(date)),
             Self::LastOfWeek(kind) => weekday(date) == *kind && day + 7 > last,
+            Self::Either(days, kinds) => days.contains(&day) || kinds.contains(&weekday(date)),
             Self::NthOfWeek(kind, nth) => weekday(date) == *kind && (day - 1) / 7 + 1 == *nth,
         }
     }
@@ -282,6 +349,26 @@ mod tests {
         assert!(dates("cron(0 0 30 2 ? *)", "UTC", new_year, 1).is_empty());
         assert!(dates("cron(0 0 1 1 ? 2020)", "UTC", new_year, 1).is_empty());
         assert!(dates("at(2025-01-01T00:00:00)", "UTC", new_year, 1).is_empty());
+    }
+
+    #[test]
+    fn five_fields_are_the_classic_form() {
+        let after: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        for (text, wanted) in [
+            ("at(2026-05-10T14:00)", "2026-05-10T14:00:00Z"),
+            ("cron(0 2 * * *)", "2026-01-01T02:00:00Z"),
+            ("cron(0 2 * * SUN)", "2026-01-04T02:00:00Z"),
+            ("cron(0 2 * * 0)", "2026-01-04T02:00:00Z"),
+            ("cron(0 2 * * 5-7)", "2026-01-02T02:00:00Z"),
+            ("cron(0 1 1 FEB *)", "2026-02-01T01:00:00Z"),
+            ("cron(0 1 13 * FRI)", "2026-01-02T01:00:00Z"),
+        ] {
+            let next = Schedule::parse_classic(text, None).unwrap().next(after, after).unwrap();
+            assert_eq!(next.to_string(), wanted, "{text}");
+        }
+        for text in ["rate(1 day)", "cron(0 2 * * ? *)", "cron(0 2 * * 8)", "cron(0 2 * * MOO)"] {
+            assert!(Schedule::parse_classic(text, None).is_err(), "{text}");
+        }
     }
 
     #[test]
