@@ -8,11 +8,11 @@ fn floor(name: &str, path: &str) -> Option<u32> {
         return Some(4);
     }
     Some(match name {
-        "undercast-wire" | "undercast-codegen" | "undercast-policy" => 1,
+        "undercast-wire" | "undercast-codegen" | "undercast-pattern" | "undercast-policy" => 1,
         "undercast-store" => 2,
         // The kernel stands on the store; both are the second floor.
         "undercast-kernel" => 3,
-        "undercast-engines" | "undercast-select" => 3,
+        "undercast-engines" | "undercast-md5" | "undercast-select" => 3,
         "undercast-gateway" => 5,
         "undercast" => 6,
         _ => return None,

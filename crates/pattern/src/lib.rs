@@ -6,10 +6,13 @@
 //! library with which AWS matches (aws/event-ruler), for what the guide leaves open and for the words of refusals.
 
 mod find;
+mod index;
 mod matcher;
 mod number;
 mod parse;
 mod wildcard;
+
+pub use index::Rules;
 
 use matcher::Matcher;
 use serde_json::Value as Json;

@@ -18,6 +18,13 @@ impl Amount {
         number.as_f64().filter(|n| n.abs() <= MOST).map(|n| Self((n * PLACES).round()))
     }
 
+    /// The same for numbers that are the same.
+    pub(crate) fn key(self) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole, and below 2^53")]
+        let key = self.0 as i64;
+        key
+    }
+
     pub(crate) fn of(value: &Json) -> Option<Self> {
         value.as_number().and_then(Self::new)
     }

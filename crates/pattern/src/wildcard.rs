@@ -31,6 +31,11 @@ impl Wildcard {
         Ok(Self(parts))
     }
 
+    /// What every text begins and ends with.
+    pub(crate) fn ends(&self) -> (&str, &str) {
+        (self.0.first().map_or("", String::as_str), self.0.last().map_or("", String::as_str))
+    }
+
     pub(crate) fn matches(&self, text: &str) -> bool {
         let [first, between @ .., last] = self.0.as_slice() else {
             return self.0.first().is_some_and(|only| only == text);

@@ -14,6 +14,9 @@ static ROLES: Table<Entity> = Table::new("iam.roles");
 
 /// A user or role has at most so many tags.
 const MOST_TAGS: usize = 50;
+/// A trust policy has so many characters that are no blanks, at most.
+const MOST_TRUST: usize = 2_048;
+
 /// And so many managed policies.
 pub(crate) const MOST_ATTACHED: usize = 10;
 
@@ -111,8 +114,20 @@ impl Kind {
             ))
             .into());
         }
+        let (most, quota) = self.quota();
+        if self.all(tx, account)?.len() >= most {
+            return Err(errors::limit_exceeded_exception(format!("Cannot exceed quota for {quota}: {most}")).into());
+        }
         self.put(tx, account, entity);
         Ok(())
+    }
+
+    /// How many an account may have, and what AWS calls that.
+    fn quota(self) -> (usize, &'static str) {
+        match self {
+            Self::User => (5_000, "UsersPerAccount"),
+            Self::Role => (1_000, "RolesPerAccount"),
+        }
     }
 
     /// Changes one.
@@ -238,6 +253,16 @@ impl Entity {
             tags: tags_output(&self.tags).filter(|_| whole),
         }
     }
+}
+
+/// Refuses a trust policy that is none, or too long.
+pub(crate) fn check_trust(document: &str) -> Result<()> {
+    check_document(PolicyKind::Trust, document)?;
+    if document.chars().filter(|c| !c.is_whitespace()).count() > MOST_TRUST {
+        let message = format!("Cannot exceed quota for ACLSizePerRole: {MOST_TRUST}");
+        return Err(errors::limit_exceeded_exception(message).into());
+    }
+    Ok(())
 }
 
 /// IAM answers policy documents URL-encoded (RFC 3986).

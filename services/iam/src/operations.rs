@@ -1,10 +1,9 @@
 //! The operations: users and roles here, the others where their subject is.
 
-use undercast_kernel::policy::PolicyKind;
 use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, errors, output};
-use crate::entity::{Entity, Kind, MOST_ATTACHED, add_tags, check_document, tags_input, tags_output, url_encoded};
+use crate::entity::{Entity, Kind, MOST_ATTACHED, add_tags, check_trust, tags_input, tags_output, url_encoded};
 use crate::{Iam, aliases, keys, mfa, pages, policies};
 
 /// Attaches a managed policy to a user or role; attaching it twice is attaching it once.
@@ -177,7 +176,7 @@ api::operations! {
 }
 
 async fn create_role(cx: &Cx, input: api::CreateRoleInput) -> Result<api::CreateRoleOutput> {
-    check_document(PolicyKind::Trust, &input.assume_role_policy_document)?;
+    check_trust(&input.assume_role_policy_document)?;
     let mut role = Entity::new(cx, Kind::Role, input.role_name, input.path, tags_input(input.tags)?)?;
     role.trust = input.assume_role_policy_document;
     role.description = input.description;
@@ -338,7 +337,7 @@ async fn untag_user(cx: &Cx, input: api::UntagUserInput) -> Result<()> {
 }
 
 async fn update_assume_role_policy(cx: &Cx, input: api::UpdateAssumeRolePolicyInput) -> Result<()> {
-    check_document(PolicyKind::Trust, &input.policy_document)?;
+    check_trust(&input.policy_document)?;
     Kind::Role
         .change(cx, &input.role_name, |_, role| {
             role.trust.clone_from(&input.policy_document);

@@ -25,7 +25,7 @@ fn services() -> Vec<Arc<dyn Service>> {
 async fn conformance_cases_hold() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let coverage = conformance::run(&folder, "iam", services).await;
-    assert!(coverage.cases >= 8, "{coverage:?}");
+    assert!(coverage.cases >= 140, "{coverage:?}");
 }
 
 #[tokio::test]
@@ -37,6 +37,22 @@ async fn an_alias_belongs_to_one_account() {
     assert_eq!((refused.status, refused.code()), (409, "EntityAlreadyExistsException"));
     let none = other.call("iam", "ListAccountAliases", json!({})).await.ok();
     assert_eq!(none["AccountAliases"], json!([]));
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_roles() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let trust = trust(&json!({"Service": "lambda.amazonaws.com"}));
+    let role = |n: usize| json!({"RoleName": format!("role-{n}"), "AssumeRolePolicyDocument": trust});
+    for n in 0..1_000 {
+        client.call("iam", "CreateRole", role(n)).await.ok();
+    }
+    let refused = client.call("iam", "CreateRole", role(1_000)).await;
+    assert_eq!((refused.status, refused.code()), (409, "LimitExceededException"));
+    assert!(refused.json["message"].as_str().unwrap().contains("Cannot exceed quota for RolesPerAccount: 1000"));
+    client.call("iam", "DeleteRole", json!({"RoleName": "role-7"})).await.ok();
+    client.call("iam", "CreateRole", role(1_000)).await.ok();
 }
 
 fn allow(action: &str, resource: &str) -> String {
