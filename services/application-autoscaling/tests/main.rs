@@ -4,6 +4,7 @@
 
 mod cfn;
 mod lists;
+mod replicas;
 mod scheduled;
 mod steps;
 mod tracking;

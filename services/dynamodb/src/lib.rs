@@ -23,6 +23,7 @@ pub mod compact;
 pub mod destinations;
 pub mod encryption;
 pub mod error;
+mod expiry;
 mod exports;
 pub mod expression;
 pub mod global;

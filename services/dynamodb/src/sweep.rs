@@ -1,8 +1,9 @@
 //! The rows of what is deleted: nobody sees them any more, and a task takes them away.
 
 use crate::error::Result;
+use crate::expiry::EXPIRY;
 use crate::global::stamps;
-use crate::rows::{COUNTS, EXPIRY, ITEMS, Scope};
+use crate::rows::{COUNTS, ITEMS, Scope};
 use undercast_store::{Order, Page, Read, Tx, prefix_end};
 
 /// Deletes up to `limit` rows of a deleted table, or of one of its deleted parts; says whether there may be more.

@@ -135,6 +135,7 @@ async fn a_global_table_of_one_region_is_a_table() {
     let kept = &kept["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"];
     assert_eq!(kept["PointInTimeRecoveryStatus"], "ENABLED");
     for refused in [
+        json!([{"Region": "us-east-1", "ReadProvisionedThroughputSettings": {"ReadCapacityUnits": 1}}]),
         json!([{"Region": "us-east-1", "ReplicaStreamSpecification": {"Tags": []}}]),
         json!([{"Region": "us-east-1", "GlobalSecondaryIndexes": [{"IndexName": "by-kind", "ReadProvisionedThroughputSettings": {}}]}]),
     ] {

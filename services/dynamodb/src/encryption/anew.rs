@@ -1,7 +1,8 @@
 //! Rows that are sealed anew, and whether there are any that are sealed.
 
 use crate::error::Result;
-use crate::rows::{EXPIRY, ITEMS, Scope, TABLES, opened, sealed};
+use crate::expiry::EXPIRY;
+use crate::rows::{ITEMS, Scope, TABLES, opened, sealed};
 use crate::table::Table;
 use undercast_store::{Order, Page, Part, Read, Tx, prefix_end};
 

@@ -3,7 +3,7 @@
 use super::create::{first, override_all};
 use super::group::{self, Group, Home, Member, Standing, Witness};
 use super::request::{Asked, Overrides};
-use super::{refusals, stamps};
+use super::{refusals, scaled, stamps};
 use crate::DynamoDb;
 use crate::api::UpdateTableOutput;
 use crate::encryption::Encryption;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::request::{scope, table_name};
 use crate::rows::{self, Scope};
 use crate::streams::store::View;
-use crate::table::{BASE, Billing, Table};
+use crate::table::{BASE, Table};
 use crate::tables::describe::description;
 use crate::throughput::settings::When;
 use std::sync::Arc;
@@ -74,6 +74,7 @@ impl DynamoDb {
             self.check_addition(cx, &from, &source, &regions, strong)?;
             source
         };
+        scaled::require(cx, &source).await?;
         let mut prepared: Vec<Prepared> = Vec::with_capacity(wanted.len());
         for (region, overrides) in wanted {
             let there = cx.elsewhere(cx.account(), &region);
@@ -161,9 +162,6 @@ impl DynamoDb {
         }
         for region in regions {
             self.check_link(cx, region)?;
-        }
-        if table.billing != Billing::OnDemand {
-            return Err(refusals::not_scaled("Table"));
         }
         if strong == Some(true) {
             check_strong(cx, from, table)?;

@@ -74,6 +74,7 @@ impl DynamoDb {
             allowance: anew(&source.allowance, source.billing),
             policy: None,
             insights: None,
+            destinations: None,
             replica: None,
             stays: None,
             ..source.clone()

@@ -7,7 +7,7 @@ use super::create::first;
 use super::group::{Group, Home, Member, Standing};
 use super::request::Overrides;
 use super::rights::is_trusting;
-use super::{refusals, stamps};
+use super::{refusals, scaled, stamps};
 use crate::DynamoDb;
 use crate::api::{CreateTableInput, CreateTableOutput};
 use crate::encryption::{self, Encryption, Wanted};
@@ -16,7 +16,7 @@ use crate::policies::ResourcePolicy;
 use crate::request::{scope, table_name};
 use crate::rows;
 use crate::streams::store::View;
-use crate::table::{Billing, Table};
+use crate::table::Table;
 use crate::tables::describe::description;
 use crate::tables::tags::{self, Tags};
 use std::sync::Arc;
@@ -76,6 +76,8 @@ impl DynamoDb {
             self.check_trust(cx, &from, (&there, &known), policy.as_ref())?;
             known
         };
+        // Whether it is scaled is known to its account alone.
+        scaled::require(&there.kernel().cx_for(there.account(), there.region()), &known).await?;
         let wanted = match input.sse_specification.as_ref().map(encryption::wanted).transpose()? {
             Some(wanted) => wanted,
             None => encrypted_alike(&there, &known).await?,
@@ -133,9 +135,6 @@ impl DynamoDb {
                     "Each replica of a multi-account global table must be in an account and a Region of its own",
                 ));
             }
-        }
-        if source.billing != Billing::OnDemand {
-            return Err(refusals::not_scaled("Table"));
         }
         let regions = group.iter().flat_map(|group| &group.members).map(|member| member.home.region.as_str());
         for region in regions.chain([there.region()]) {

@@ -2,7 +2,7 @@
 
 use super::group::{self, Group, Standing};
 use super::rights::may_replicate;
-use super::{PAUSE, STEP, stamps};
+use super::{PAUSE, STEP, scaled, stamps};
 use crate::DynamoDb;
 use crate::encryption::{Encryption, For};
 use crate::error::Result;
@@ -140,7 +140,10 @@ impl DynamoDb {
                 return Ok(Next::Again(later(cx, LOCKED)));
             }
             match cx.write(|tx| Ok(self.fill_some(&here, cx, tx, &of)?)).await? {
-                Made::All => return Ok(Next::Done),
+                Made::All => {
+                    scaled::mirror(&here, cx, &source).await?;
+                    return Ok(Next::Done);
+                }
                 Made::More => {}
             }
         }

@@ -13,8 +13,7 @@
 //! that before it writes or is read consistently. So any two of the three know everything.
 //! Sources: "Global tables" in the developer guide; refusals as measured against AWS in 2026.
 //!
-//! Limits: there is no Application Auto Scaling here, so only tables that are paid for by request can have replicas, as AWS
-//! says of tables that are not auto scaled. The role `AWSServiceRoleForDynamoDBReplication` is not made, though policies can
+//! Limits: the role `AWSServiceRoleForDynamoDBReplication` is not made, though policies can
 //! forbid it what it does. A replica whose key of KMS cannot be used waits for it, and does not leave the global table after 20
 //! hours.
 
@@ -30,6 +29,7 @@ mod refusals;
 mod replicate;
 mod request;
 mod rights;
+mod scaled;
 mod settings;
 pub mod stamps;
 mod strong;
@@ -41,16 +41,12 @@ pub(crate) use leave::LEAVE;
 pub(crate) use make::{FORGET, MAKE, REMOVE};
 pub(crate) use replicate::{LEFT, REPLICATE, expires_here};
 pub(crate) use request::Asked;
+pub(crate) use scaled::{is_scaling, require};
 pub(crate) use strong::{InFlight, MAKE_UP};
 
 use crate::error::Error;
 
 use std::time::Duration;
-
-/// What is said of a replica that shall be paid for by capacity, which nothing scales here.
-pub(crate) fn not_scaled() -> Error {
-    refusals::not_scaled("Table")
-}
 
 /// What is said of a strongly consistent table whose items shall expire.
 pub(crate) fn no_ttl() -> Error {

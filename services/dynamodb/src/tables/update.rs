@@ -47,6 +47,31 @@ struct Changes<'a> {
     definitions: &'a [KeyDefinition],
     indexes: &'a [GlobalSecondaryIndexUpdate],
     vectors: &'a [VectorIndexUpdate],
+    /// Whose they are.
+    whose: Which,
+}
+
+/// Which replica of a table is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// The one that was asked, or the only one.
+    Asked,
+    /// Another one, which follows.
+    Other,
+    /// Another one, which follows what is written but not what is read.
+    Scaled,
+}
+
+impl Which {
+    /// What another replica is given where one was given this.
+    fn follows(self, own: Billing, given: Billing) -> Billing {
+        match (self, own, given) {
+            (Self::Scaled, Billing::Provisioned { read, .. }, Billing::Provisioned { write, .. }) => {
+                Billing::Provisioned { read, write }
+            }
+            _ => given,
+        }
+    }
 }
 
 /// What became of a table that was changed.
@@ -95,6 +120,7 @@ impl DynamoDb {
             indexes: input.global_secondary_index_updates.as_deref().unwrap_or_default(),
             vectors: input.vector_index_updates.as_deref().unwrap_or_default(),
             definitions: &definitions,
+            whose: Which::Asked,
         };
         let others = changes.any();
         if let Some(specification) = &input.sse_specification {
@@ -122,6 +148,12 @@ impl DynamoDb {
             self.open(cx, For::Caller, &table).await?;
             self.open_everywhere(cx, &table).await?;
         }
+        if changes.mode == Some("PROVISIONED")
+            && let Some(table) = encryption::before(self, cx, given)?.filter(|table| table.replica.is_some())
+        {
+            let billing = schema::billing(changes.mode, changes.throughput)?;
+            global::require(cx, &Table { billing, ..(*table).clone() }).await?;
+        }
         let (shown, filled) = cx
             .write(|tx| {
                 let table = self.changeable(cx, tx, given)?;
@@ -131,7 +163,9 @@ impl DynamoDb {
                 let mut filled = vec![(cx.clone(), here.table, here.made)];
                 for there in elsewhere {
                     let table = self.counterpart(&there, tx, &name)?;
-                    let changed = self.make_changes_in(&there, tx, table, &changes.of_others())?;
+                    let whose = if global::is_scaling(cx) { Which::Scaled } else { Which::Other };
+                    let of_others = Changes { whose, ..changes.of_others() };
+                    let changed = self.make_changes_in(&there, tx, table, &of_others)?;
                     filled.push((there, changed.table, changed.made));
                 }
                 Ok((here.shown, filled))
@@ -146,7 +180,7 @@ impl DynamoDb {
     }
 
     fn make_changes_in(&self, cx: &Cx, tx: &mut Tx<'_>, mut table: Table, changes: &Changes<'_>) -> Result<Changed> {
-        change_billing(cx, &mut table, changes.mode, changes.throughput)?;
+        change_billing(cx, &mut table, changes.mode, changes.throughput, changes.whose)?;
         let billing = table.billing;
         changes.asked.follow(cx, &mut table.allowance, billing, Whose::Table, When::Changed)?;
         if let Some(protected) = changes.protected {
@@ -160,7 +194,7 @@ impl DynamoDb {
         if let Some(wanted) = changes.stream {
             self.change_stream(cx, tx, &mut table, &changes.stream_id, wanted)?;
         }
-        let (made, gone, units) = self.change_indexes(cx, tx, &mut table, changes.definitions, changes.indexes)?;
+        let (made, gone, units) = self.change_indexes(cx, tx, &mut table, changes)?;
         check_indexes(&table)?;
         let others = made.is_some() || gone.is_some();
         let vectors = self.change_vectors(cx, tx, &mut table, changes.definitions, (changes.vectors, others))?;
@@ -203,9 +237,9 @@ impl DynamoDb {
         cx: &Cx,
         tx: &mut Tx<'_>,
         table: &mut Table,
-        definitions: &[KeyDefinition],
-        updates: &[GlobalSecondaryIndexUpdate],
+        changes: &Changes<'_>,
     ) -> Result<(Option<String>, Option<Index>, f64)> {
+        let Changes { definitions, indexes: updates, whose, .. } = *changes;
         check_once(updates)?;
         let mut made = None;
         let mut gone = None;
@@ -225,7 +259,7 @@ impl DynamoDb {
                 }
                 IndexChange::Update(name, billing, allowance) => {
                     if let Some(index) = table.global.iter_mut().find(|index| index.name == name) {
-                        (index.billing, index.allowance) = (billing, allowance);
+                        (index.billing, index.allowance) = (whose.follows(index.billing, billing), allowance);
                     }
                 }
                 IndexChange::Delete(name) => {
@@ -343,6 +377,7 @@ impl Changes<'_> {
             definitions: self.definitions,
             indexes: self.indexes,
             vectors: self.vectors,
+            whose: Which::Other,
         }
     }
 }
@@ -352,6 +387,7 @@ fn change_billing(
     table: &mut Table,
     mode: Option<&str>,
     throughput: Option<&ProvisionedThroughput>,
+    whose: Which,
 ) -> Result<()> {
     let new = match (mode, throughput) {
         (None, None) => return Ok(()),
@@ -364,8 +400,9 @@ fn change_billing(
         (Some("PROVISIONED"), None) if table.billing != Billing::OnDemand => return Ok(()),
         (mode, throughput) => schema::billing(mode, throughput)?,
     };
-    if table.replica.is_some() && new != Billing::OnDemand {
-        return Err(global::not_scaled());
+    let new = whose.follows(table.billing, new);
+    if whose != Which::Asked && new == table.billing {
+        return Ok(());
     }
     if let (Billing::Provisioned { read, write }, true) = (new, new == table.billing) {
         return Err(Error::validation(format_args!(
