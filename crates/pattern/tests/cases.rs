@@ -90,7 +90,7 @@ fn matcher() -> impl Strategy<Value = Json> {
 
 fn fields(leaf: impl Strategy<Value = Json> + Clone + 'static) -> impl Strategy<Value = Json> {
     let object = |inside: BoxedStrategy<Json>| {
-        prop::collection::btree_map("[xyz]", inside, 1..3).prop_map(|fields| Json::from_iter(fields)).boxed()
+        prop::collection::btree_map("[xyz]", inside, 1..3).prop_map(Json::from_iter).boxed()
     };
     let leaf = leaf.boxed();
     object(prop_oneof![3 => leaf.clone(), 1 => object(leaf)].boxed())
