@@ -83,3 +83,64 @@ async fn a_table_that_is_scaled_has_replicas_that_are_scaled_as_it_is() {
     client.call("dynamodb", "UpdateTable", json!({"TableName": "tab", "BillingMode": "PAY_PER_REQUEST"})).await.ok();
     assert_eq!(describe(&ireland).await["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST");
 }
+
+#[tokio::test]
+async fn the_scaling_of_replicas_is_shown_and_changed_in_all_regions() {
+    let cloud = at_noon().await;
+    let client = cloud.client();
+    let mut ireland = cloud.client();
+    ireland.region = "eu-west-1".to_owned();
+    table(&client, 20).await;
+    let describe = async |client: &Client| {
+        let shown = client.call("dynamodb", "DescribeTableReplicaAutoScaling", json!({"TableName": "tab"})).await.ok();
+        shown["TableAutoScalingDescription"].clone()
+    };
+    let alone = describe(&client).await;
+    assert_eq!((&alone["TableName"], alone["Replicas"].as_array().unwrap().len()), (&json!("tab"), 1));
+    assert_eq!(alone["Replicas"][0].get("ReplicaProvisionedWriteCapacityAutoScalingSettings"), None);
+    let settings = |min: i64, max: i64, target: f64| {
+        let role = "arn:aws:iam::000000000000:role/aws-service-role/dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable";
+        json!({"MinimumUnits": min, "MaximumUnits": max, "AutoScalingRoleArn": role, "ScalingPolicyUpdate": {"PolicyName": "own",
+            "TargetTrackingScalingPolicyConfiguration": {"TargetValue": target, "ScaleInCooldown": 60, "ScaleOutCooldown": 30, "DisableScaleIn": true}}})
+    };
+    let write = json!({"TableName": "tab", "ProvisionedWriteCapacityAutoScalingUpdate": settings(20, 500, 50.0),
+        "GlobalSecondaryIndexUpdates": [{"IndexName": "idx", "ProvisionedWriteCapacityAutoScalingUpdate": settings(20, 400, 60.0)}]});
+    client.call("dynamodb", "UpdateTableReplicaAutoScaling", write).await.ok();
+    client.call("dynamodb", "UpdateTable", spread()).await.ok();
+    pass(&cloud, 10).await;
+    let reads = json!({"TableName": "tab", "ProvisionedWriteCapacityAutoScalingUpdate": settings(25, 600, 55.0),
+        "ReplicaUpdates": [{"RegionName": "eu-west-1", "ReplicaProvisionedReadCapacityAutoScalingUpdate": settings(30, 90, 70.0),
+            "ReplicaGlobalSecondaryIndexUpdates": [{"IndexName": "idx", "ProvisionedReadCapacityAutoScalingUpdate": settings(31, 91, 71.0)}]}]});
+    let changed = client.call("dynamodb", "UpdateTableReplicaAutoScaling", reads).await.ok();
+    let changed = &changed["TableAutoScalingDescription"];
+    assert_eq!(*changed, describe(&client).await);
+    let [here, there] = [0, 1].map(|n| changed["Replicas"][n].clone());
+    assert_eq!([&here["RegionName"], &there["RegionName"]], ["us-east-1", "eu-west-1"]);
+    for replica in [&here, &there] {
+        let write = &replica["ReplicaProvisionedWriteCapacityAutoScalingSettings"];
+        assert_eq!((&write["MinimumUnits"], &write["MaximumUnits"]), (&json!(25), &json!(600)), "{replica}");
+        let policy = write["ScalingPolicies"].as_array().unwrap().last().unwrap();
+        let tracking = &policy["TargetTrackingScalingPolicyConfiguration"];
+        assert_eq!((&tracking["TargetValue"], &tracking["ScaleInCooldown"]), (&json!(55.0), &json!(60)));
+        let index = &replica["GlobalSecondaryIndexes"][0]["ProvisionedWriteCapacityAutoScalingSettings"];
+        assert_eq!(index["MaximumUnits"], 400);
+    }
+    assert_eq!(here.get("ReplicaProvisionedReadCapacityAutoScalingSettings"), None);
+    assert_eq!(there["ReplicaProvisionedReadCapacityAutoScalingSettings"]["MaximumUnits"], 90);
+    assert_eq!(there["GlobalSecondaryIndexes"][0]["ProvisionedReadCapacityAutoScalingSettings"]["MinimumUnits"], 31);
+    // It can be turned off again, and what is not there cannot be scaled.
+    let off = json!({"TableName": "tab", "ReplicaUpdates": [{"RegionName": "eu-west-1",
+        "ReplicaProvisionedReadCapacityAutoScalingUpdate": {"AutoScalingDisabled": true}}]});
+    client.call("dynamodb", "UpdateTableReplicaAutoScaling", off).await.ok();
+    assert_eq!(describe(&ireland).await["Replicas"][0].get("ReplicaProvisionedReadCapacityAutoScalingSettings"), None);
+    for wrong in [
+        json!({"TableName": "none"}),
+        json!({"TableName": "tab", "ReplicaUpdates": [{"RegionName": "ap-south-1"}]}),
+        json!({"TableName": "tab", "GlobalSecondaryIndexUpdates": [{"IndexName": "none"}]}),
+    ] {
+        let refused = client.call("dynamodb", "UpdateTableReplicaAutoScaling", wrong).await;
+        assert_eq!((refused.status, refused.code()), (400, "ResourceNotFoundException"));
+    }
+    let none = client.call("dynamodb", "DescribeTableReplicaAutoScaling", json!({"TableName": "none"})).await;
+    assert_eq!(none.code(), "ResourceNotFoundException");
+}

@@ -132,6 +132,7 @@ api::operations! {
     DisableKinesisStreamingDestination => Ok(self.disable_destination(cx, input).await?),
     EnableKinesisStreamingDestination => Ok(self.enable_destination(cx, input).await?),
     DescribeTable => Ok(self.describe(cx, &input.table_name)?),
+    DescribeTableReplicaAutoScaling => Ok(self.describe_replica_scaling(cx, &input.table_name).await?),
     DescribeTimeToLive => Ok(self.describe_ttl(cx, &input.table_name)?),
     ExecuteStatement => Ok(self.execute(cx, input).await?),
     DescribeExport => Ok(DynamoDb::describe_export(self, cx, &input.export_arn)?),
@@ -163,5 +164,6 @@ api::operations! {
     UpdateItem => Ok(self.update(cx, input).await?),
     UpdateKinesisStreamingDestination => Ok(self.update_destination(cx, input).await?),
     UpdateTable => Ok(self.change_table(cx, input).await?),
+    UpdateTableReplicaAutoScaling => Ok(self.change_replica_scaling(cx, input).await?),
     UpdateTimeToLive => Ok(self.update_ttl(cx, input).await?),
 }

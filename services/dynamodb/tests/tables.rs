@@ -184,7 +184,7 @@ async fn items_expire_when_their_time_comes() {
 #[tokio::test]
 async fn what_is_not_built_is_refused() {
     let cloud = Cloud::new().with_table().await;
-    let refused = cloud.err("DescribeTableReplicaAutoScaling", json!({"TableName": "tab"})).await;
+    let refused = cloud.err("ListBulkOperations", json!({})).await;
     assert_eq!((refused.code.as_str(), refused.status), ("NotImplemented", 501), "{refused:?}");
 }
 

@@ -17,6 +17,7 @@
 //! forbid it what it does. A replica whose key of KMS cannot be used waits for it, and does not leave the global table after 20
 //! hours.
 
+mod autoscaling;
 mod change;
 mod create;
 mod describe;

@@ -1,15 +1,13 @@
 //! Replicas of tables whose capacity follows their load: Application Auto Scaling is asked whether it does, and scales the
 //! writes of a new replica as it scales those of the table that it is made of.
 
+use super::autoscaling::{SCALING, Scaled};
 use super::refusals;
 use crate::error::Result;
 use crate::jobs::PRINCIPAL;
 use crate::table::{Billing, Table};
 use serde_json::{Value as Json, json};
 use undercast_kernel::{Cx, Failure};
-
-/// The service that is asked.
-const SERVICE: &str = "application-autoscaling";
 
 /// Who scales tables.
 const SCALER: &str = "dynamodb.application-autoscaling.amazonaws.com";
@@ -22,18 +20,14 @@ pub(crate) fn is_scaling(cx: &Cx) -> bool {
 
 /// The units of writing of a table and of its global indexes, as Application Auto Scaling names them.
 fn places(table: &Table) -> Vec<Json> {
-    let place = |resource: String, dimension: &str| json!({"ServiceNamespace": "dynamodb", "ResourceId": resource, "ScalableDimension": dimension});
-    let own = place(format!("table/{}", table.name), "dynamodb:table:WriteCapacityUnits");
-    let indexes = table
-        .global
-        .iter()
-        .map(|index| place(format!("table/{}/index/{}", table.name, index.name), "dynamodb:index:WriteCapacityUnits"));
-    std::iter::once(own).chain(indexes).collect()
+    let indexes = table.global.iter().map(|index| Some(index.name.as_str()));
+    let all = std::iter::once(None).chain(indexes);
+    all.map(|index| Scaled { table: &table.name, index, side: "Write" }.target()).collect()
 }
 
 /// The policies of a place, where there is somebody to have any.
 async fn policies(cx: &Cx, place: &Json) -> Result<Vec<Json>> {
-    match cx.call(SERVICE, "DescribeScalingPolicies", place.clone()).await {
+    match cx.call(SCALING, "DescribeScalingPolicies", place.clone()).await {
         Ok(mut found) => {
             let all = found["ScalingPolicies"].as_array_mut().map(std::mem::take).unwrap_or_else(Vec::new);
             Ok(all.into_iter().filter(|policy| policy["PolicyType"] == "TargetTrackingScaling").collect())
@@ -77,19 +71,19 @@ pub(super) async fn mirror(here: &Cx, there: &Cx, table: &Table) -> Result<()> {
         if found.is_empty() {
             continue;
         }
-        let targets = from.call(SERVICE, "DescribeScalableTargets", named).await?;
+        let targets = from.call(SCALING, "DescribeScalableTargets", named).await?;
         for target in targets["ScalableTargets"].as_array().into_iter().flatten() {
             let mut input = place.clone();
             input["MinCapacity"] = target["MinCapacity"].clone();
             input["MaxCapacity"] = target["MaxCapacity"].clone();
-            to.call(SERVICE, "RegisterScalableTarget", input).await?;
+            to.call(SCALING, "RegisterScalableTarget", input).await?;
         }
         for policy in found {
             let mut input = place.clone();
             for member in ["PolicyName", "PolicyType", "TargetTrackingScalingPolicyConfiguration"] {
                 input[member] = policy[member].clone();
             }
-            to.call(SERVICE, "PutScalingPolicy", input).await?;
+            to.call(SCALING, "PutScalingPolicy", input).await?;
         }
     }
     Ok(())
