@@ -211,8 +211,8 @@ impl DynamoDb {
             if !everywhere.iter().any(|there| there.region() == replica.region_name) {
                 return Err(Error::resource_not_found());
             }
-            let indexes = replica.replica_global_secondary_index_updates.iter().flatten();
-            indexes.map(|update| known(update.index_name.as_deref())).collect::<Result<()>>()?;
+            let mut indexes = replica.replica_global_secondary_index_updates.iter().flatten();
+            indexes.try_for_each(|update| known(update.index_name.as_deref()))?;
         }
         for there in &everywhere {
             let of = |index, side| Scaled { table: &table.name, index, side };
