@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
+use tokio::task::JoinHandle;
 use undercast_kernel::Service;
 use undercast_kernel::wire::{Body, Request};
 use undercast_testkit::{Client, Credentials};
@@ -29,6 +30,17 @@ pub(crate) fn free_port() -> u16 {
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
+    }
+}
+
+/// Waits until there are so many more of something that these make, on a machine however busy: a disk that is given gigabytes
+/// of something else lets who waits for it wait for minutes.
+pub(crate) async fn at_work(work: &[JoinHandle<()>], count: impl Fn() -> usize, more: usize) {
+    let (enough, began) = (count() + more, Instant::now());
+    while count() < enough {
+        assert!(!work.iter().all(JoinHandle::is_finished), "all got no answer, while the cloud is there");
+        assert!(began.elapsed() < Duration::from_secs(300), "nothing is done any more");
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use undercast_testkit::{Client, Folder};
 
-use crate::cloud::{Cloud, free_port};
+use crate::cloud::{Cloud, at_work, free_port};
 
 const CRASHES: u32 = 100;
 
@@ -31,19 +31,6 @@ async fn load(client: Client, url: String, name: String, messages: Acknowledged,
             _ => return,
         }
     }
-}
-
-/// Waits until so many more pairs are acknowledged, on a machine however busy.
-async fn at_work(pairs: &Acknowledged, more: usize) {
-    let count = || pairs.lock().unwrap().len();
-    let enough = count() + more;
-    for _ in 0..30_000 {
-        if count() >= enough {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    panic!("nothing is acknowledged any more");
 }
 
 async fn scan(client: &Client) -> BTreeSet<String> {
@@ -78,7 +65,7 @@ async fn what_was_acknowledged_survives_a_hundred_crashes() {
                 tokio::spawn(load(client.clone(), url.clone(), format!("{crash}.{w}"), messages.clone(), pairs.clone()))
             })
             .collect();
-        at_work(&pairs, 4 + (crash * 7 % 20) as usize).await;
+        at_work(&work, || pairs.lock().unwrap().len(), 4 + (crash * 7 % 20) as usize).await;
         // Moments spread over the groups that are being committed.
         tokio::time::sleep(Duration::from_micros(u64::from(crash * 577 % 10_000))).await;
         drop(cloud);

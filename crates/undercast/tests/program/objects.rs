@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use tokio::task::JoinHandle;
 use undercast_kernel::store::{Blobs, Database, Durable, Unreferenced};
 use undercast_testkit::{Answer, Client, Folder};
 
-use crate::cloud::{Cloud, free_port};
+use crate::cloud::{Cloud, at_work, free_port};
 
 async fn call(client: &Client, operation: &str, input: Json) -> Answer {
     client.call("s3", operation, input).await
@@ -58,16 +57,6 @@ async fn blobs(home: &Path) -> usize {
     let folders = std::fs::read_dir(blobs.folder()).unwrap().flatten();
     let folders = folders.filter(|f| f.file_name().len() == 2 && f.path().is_dir());
     folders.map(|f| std::fs::read_dir(f.path()).unwrap().count()).sum()
-}
-
-/// Waits until there are so many more of something that these make, on a machine however busy.
-async fn at_work(work: &[JoinHandle<()>], count: impl Fn() -> usize, more: usize) {
-    let (enough, began) = (count() + more, Instant::now());
-    while count() < enough {
-        assert!(!work.iter().all(JoinHandle::is_finished), "all got no answer, while the cloud is there");
-        assert!(began.elapsed() < Duration::from_secs(300), "nothing is done any more");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }
 
 /// What was asked for last of a key, and whether it was acknowledged.
