@@ -714,8 +714,8 @@ def bad_tables():
             {"ConditionCheck": {"TableName": "boto-table", "Key": key, "ConditionExpression": "attribute_not_exists(pk)"}}])
     same("and nothing of it is done", "Item" in dynamodb.get_item(
         TableName="boto-table", Key={"pk": {"S": "t"}, "n": {"N": "1"}}), False)
-    with refused("an operation that is not built", "NotImplemented", 501):
-        dynamodb.describe_table_replica_auto_scaling(TableName="boto-table")
+    scaled = dynamodb.describe_table_replica_auto_scaling(TableName="boto-table")["TableAutoScalingDescription"]
+    same("how replicas are scaled", [r["RegionName"] for r in scaled["Replicas"]], ["us-east-1"])
     with refused("a service that is not built", "NotImplemented", 501):
         client("snowball").list_jobs()
 
