@@ -124,14 +124,14 @@ final class Library {
         var one = worker(stream, "one", how);
         worker(stream, "two", how);
         write(stream, 60);
-        until("all records are processed", 60, Library::seen, all -> all.equals(expected()));
-        until("both workers have shards", 60, () -> more(stream), size -> size == 2);
-        until("what was written meanwhile is processed", 30, Library::seen, all -> all.equals(expected()));
+        until("all records are processed", 120, Library::seen, all -> all.equals(expected()));
+        until("both workers have shards", 120, () -> more(stream), size -> size == 2);
+        until("what was written meanwhile is processed", 120, Library::seen, all -> all.equals(expected()));
         one.destroyForcibly().waitFor();
         write(stream, 60);
         kinesis.updateShardCount(u -> u.streamName(stream).targetShardCount(6).scalingType(ScalingType.UNIFORM_SCALING));
         write(stream, 60);
-        until("the other worker goes on with all shards and their children", 60, Library::seen, all -> all.equals(expected()));
+        until("the other worker goes on with all shards and their children", 240, Library::seen, all -> all.equals(expected()));
         same("shards have ended", of("ends").isEmpty(), false);
         inOrder();
     }
