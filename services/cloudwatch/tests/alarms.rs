@@ -1,5 +1,8 @@
 //! Alarms through a socket, on the cloud's clock.
 
+mod composites;
+mod mutes;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -371,108 +374,6 @@ async fn set(client: &Client, name: &str, value: &str) {
 }
 
 #[tokio::test]
-async fn composite_alarms_follow_those_they_watch() {
-    let (cloud, _) = cloud().await;
-    let client = cloud.client();
-    let url = topic(&client).await;
-    for name in ["x", "y"] {
-        make(&client, json!({"AlarmName": name, "TreatMissingData": "ignore"})).await;
-    }
-    compose(
-        &client,
-        "both",
-        "ALARM(x) AND ALARM(\"y\")",
-        json!({"AlarmActions": [TOPIC], "OKActions": [TOPIC], "AlarmDescription": "both of them"}),
-    )
-    .await;
-    compose(&client, "top", "NOT OK(both)", json!({"InsufficientDataActions": [], "ActionsEnabled": true})).await;
-    let both = shown(&client, "both").await;
-    assert_eq!(both["StateValue"], "OK");
-    let reason = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:both was created and its alarm rule evaluates to OK";
-    assert_eq!(both["StateReason"], reason);
-    set(&client, "x", "ALARM").await;
-    assert_eq!(state(&client, "both").await, "OK");
-    pass(&cloud, 2).await;
-    set(&client, "y", "ALARM").await;
-    assert_eq!((state(&client, "both").await, state(&client, "top").await), ("ALARM".to_owned(), "ALARM".to_owned()));
-    let reason = shown(&client, "both").await["StateReason"].as_str().unwrap().to_owned();
-    assert!(reason.ends_with("alarm:y transitioned to ALARM at Sunday 01 March, 2026 12:00:02 UTC"), "{reason}");
-    pass(&cloud, 1).await;
-    set(&client, "x", "OK").await;
-    pass(&cloud, 1).await;
-    let told = messages(&client, &url).await;
-    let states: Vec<&Json> = told.iter().map(|(_, told)| &told["NewStateValue"]).collect();
-    assert_eq!(states, ["OK", "ALARM", "OK"]);
-    let children: Vec<&Json> = told[1].1["TriggeringChildren"].as_array().unwrap().iter().map(|c| &c["Arn"]).collect();
-    assert_eq!(children.len(), 2);
-    assert_eq!(told[1].1["AlarmRule"], "ALARM(x) AND ALARM(\"y\")");
-    // Who watches whom.
-    let family = async |input: Json| {
-        let found = client.call("cloudwatch", "DescribeAlarms", input).await.ok();
-        let names = |list: &str| {
-            found[list]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|a| a["AlarmName"].as_str().unwrap().to_owned())
-                .collect::<Vec<_>>()
-        };
-        [names("CompositeAlarms"), names("MetricAlarms")].concat().join(" ")
-    };
-    assert_eq!(family(json!({"ChildrenOfAlarmName": "both"})).await, "x y");
-    assert_eq!(family(json!({"ChildrenOfAlarmName": "top"})).await, "both");
-    assert_eq!(family(json!({"ParentsOfAlarmName": "x"})).await, "both");
-    // One that others watch stays, and so do two at once.
-    let delete = |names: Json| client.call("cloudwatch", "DeleteAlarms", json!({"AlarmNames": names}));
-    assert_eq!(crate::code(&delete(json!(["both"])).await), "ValidationError");
-    assert_eq!(crate::code(&delete(json!(["both", "top"])).await), "ValidationError");
-    delete(json!(["top", "x", "nothing"])).await.ok();
-    assert_eq!(family(json!({"AlarmTypes": ["MetricAlarm", "CompositeAlarm"]})).await, "both y");
-    let deleted = history(&client, json!({"AlarmName": "x", "HistoryItemType": "ConfigurationUpdate"})).await;
-    assert_eq!(deleted.last().unwrap()["HistorySummary"], "Alarm \"x\" deleted");
-    assert!(!history(&client, json!({"AlarmName": "both", "AlarmTypes": ["CompositeAlarm"]})).await.is_empty());
-}
-
-#[tokio::test]
-async fn a_suppressor_holds_actions_back() {
-    let (cloud, invoked) = cloud().await;
-    let client = cloud.client();
-    for name in ["x", "quiet"] {
-        make(&client, json!({"AlarmName": name, "TreatMissingData": "ignore"})).await;
-    }
-    let suppressor = json!({"ActionsSuppressor": "quiet", "ActionsSuppressorWaitPeriod": 60, "ActionsSuppressorExtensionPeriod": 120,
-        "AlarmActions": [FUNCTION]});
-    compose(&client, "c", "ALARM(x)", suppressor).await;
-    let by = async || shown(&client, "c").await["ActionsSuppressedBy"].as_str().map(ToOwned::to_owned);
-    let acted = || invoked.lock().unwrap().len();
-    // Nobody suppresses it: it acts when it has waited.
-    set(&client, "x", "ALARM").await;
-    assert_eq!(by().await.as_deref(), Some("WaitPeriod"));
-    pass(&cloud, 59).await;
-    assert_eq!(acted(), 0);
-    pass(&cloud, 2).await;
-    assert_eq!((acted(), by().await), (1, None));
-    // The suppressor comes while it waits, and the extension is over before it acts.
-    set(&client, "x", "OK").await;
-    set(&client, "x", "ALARM").await;
-    pass(&cloud, 30).await;
-    set(&client, "quiet", "ALARM").await;
-    let found = shown(&client, "c").await;
-    assert_eq!(
-        (&found["ActionsSuppressedBy"], &found["ActionsSuppressedReason"]),
-        (&json!("Alarm"), &json!("Actions suppressed by Alarm"))
-    );
-    pass(&cloud, 600).await;
-    assert_eq!(acted(), 1);
-    set(&client, "quiet", "OK").await;
-    assert_eq!(by().await.as_deref(), Some("ExtensionPeriod"));
-    pass(&cloud, 119).await;
-    assert_eq!(acted(), 1);
-    pass(&cloud, 2).await;
-    assert_eq!((acted(), by().await), (2, None));
-}
-
-#[tokio::test]
 async fn alarms_are_found_by_what_they_are() {
     let (cloud, _) = cloud().await;
     for protocol in [Protocol::Cbor, Protocol::Json, Protocol::Query] {
@@ -709,22 +610,6 @@ async fn alarms_without_data_sleep_until_there_is_some() {
 }
 
 #[tokio::test]
-async fn a_composite_alarm_that_is_set_waits_for_those_it_watches() {
-    let (cloud, _) = cloud().await;
-    let client = cloud.client();
-    for name in ["x", "y"] {
-        make(&client, json!({"AlarmName": name, "TreatMissingData": "ignore"})).await;
-    }
-    compose(&client, "c", "ALARM(x) OR FALSE", json!({})).await;
-    set(&client, "c", "ALARM").await;
-    set(&client, "y", "ALARM").await;
-    pass(&cloud, 120).await;
-    assert_eq!(state(&client, "c").await, "ALARM");
-    set(&client, "x", "OK").await;
-    assert_eq!(state(&client, "c").await, "OK");
-}
-
-#[tokio::test]
 async fn missing_points_of_dynamodb_are_ignored_whatever_is_said() {
     let (cloud, _) = cloud().await;
     let client = cloud.client();
@@ -768,127 +653,6 @@ async fn who_may_not_is_refused() {
     );
     allow("cloudwatch:*", "*").await;
     user.call("cloudwatch", "PutCompositeAlarm", composite).await.ok();
-}
-
-fn mute(expression: &str, duration: &str, more: &Json) -> Json {
-    let mut rule = json!({"Name": "m", "Rule": {"Schedule": {"Expression": expression, "Duration": duration}}, "MuteTargets": {"AlarmNames": ["a"]}});
-    rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    rule
-}
-
-#[tokio::test]
-async fn a_muted_alarm_changes_and_acts_when_it_is_muted_no_longer() {
-    let (cloud, invoked) = cloud().await;
-    let client = cloud.client();
-    let acted = || invoked.lock().unwrap().len();
-    make(&client, json!({"AlarmActions": [FUNCTION], "OKActions": [FUNCTION], "TreatMissingData": "ignore"})).await;
-    let nights = mute(
-        "cron(30 13 * * *)",
-        "PT1H",
-        &json!({"Description": "an hour at noon", "Rule": {"Schedule":
-        {"Expression": "cron(30 13 * * *)", "Duration": "PT1H", "Timezone": "Europe/Berlin"}}, "Tags": [{"Key": "a", "Value": "b"}]}),
-    );
-    client.call("cloudwatch", "PutAlarmMuteRule", nights).await.ok();
-    let get = async || client.call("cloudwatch", "GetAlarmMuteRule", json!({"AlarmMuteRuleName": "m"})).await.ok();
-    let rule = get().await;
-    assert_eq!(
-        (&rule["Status"], &rule["MuteType"], &rule["Description"]),
-        (&json!("SCHEDULED"), &json!("RECURRING"), &json!("an hour at noon"))
-    );
-    assert_eq!(rule["MuteTargets"], json!({"AlarmNames": ["a"]}));
-    set(&client, "a", "OK").await;
-    pass(&cloud, 1800).await;
-    assert_eq!((acted(), &get().await["Status"]), (1, &json!("ACTIVE")));
-    set(&client, "a", "ALARM").await;
-    pass(&cloud, 3599).await;
-    assert_eq!((acted(), state(&client, "a").await.as_str()), (1, "ALARM"));
-    pass(&cloud, 2).await;
-    assert_eq!((acted(), &get().await["Status"]), (2, &json!("SCHEDULED")));
-    // What is over before the window is, is not told afterwards; nor is anything else told twice.
-    pass(&cloud, 86_400 - 3600).await;
-    set(&client, "a", "OK").await;
-    pass(&cloud, 7200).await;
-    assert_eq!(acted(), 2);
-    // A rule that is deleted, or has other alarms now, mutes no longer.
-    let now = mute("at(2026-03-02T13:00)", "PT10H", &json!({}));
-    client.call("cloudwatch", "PutAlarmMuteRule", now.clone()).await.ok();
-    set(&client, "a", "ALARM").await;
-    pass(&cloud, 60).await;
-    assert_eq!(acted(), 2);
-    client.call("cloudwatch", "DeleteAlarmMuteRule", json!({"AlarmMuteRuleName": "m"})).await.ok();
-    client.call("cloudwatch", "DeleteAlarmMuteRule", json!({"AlarmMuteRuleName": "m"})).await.ok();
-    pass(&cloud, 1).await;
-    assert_eq!(acted(), 3);
-    client.call("cloudwatch", "PutAlarmMuteRule", now.clone()).await.ok();
-    set(&client, "a", "OK").await;
-    set(&client, "a", "ALARM").await;
-    client
-        .call("cloudwatch", "PutAlarmMuteRule", mute("at(2026-03-02T13:00)", "PT10H", &json!({"MuteTargets": null})))
-        .await
-        .ok();
-    pass(&cloud, 1).await;
-    assert_eq!(acted(), 4);
-}
-
-#[tokio::test]
-async fn mute_rules_are_listed_and_end() {
-    let (cloud, _) = cloud().await;
-    let client = cloud.client();
-    make(&client, json!({})).await;
-    make(&client, json!({"AlarmName": "b"})).await;
-    let at = |seconds: i64| noon(seconds).as_second();
-    for (name, rule) in [
-        ("past", mute("at(2026-03-01T10:00)", "PT1H", &json!({}))),
-        (
-            "now",
-            mute("cron(0 * * * *)", "PT30M", &json!({"ExpireDate": at(7200), "MuteTargets": {"AlarmNames": ["b"]}})),
-        ),
-        ("later", mute("cron(0 * * * SUN)", "P1D", &json!({"StartDate": at(86_400)}))),
-    ] {
-        let mut rule = rule;
-        rule["Name"] = json!(name);
-        client.call("cloudwatch", "PutAlarmMuteRule", rule).await.ok();
-    }
-    let list = async |input: Json| {
-        let found = client.call("cloudwatch", "ListAlarmMuteRules", input).await.ok();
-        let names = found["AlarmMuteRuleSummaries"].as_array().unwrap().iter().map(|r| {
-            let arn = r["AlarmMuteRuleArn"].as_str().unwrap();
-            format!("{}={}", arn.rsplit(':').next().unwrap(), r["Status"].as_str().unwrap())
-        });
-        (names.collect::<Vec<_>>().join(" "), found["NextToken"].clone())
-    };
-    assert_eq!(list(json!({})).await.0, "later=SCHEDULED now=ACTIVE past=EXPIRED");
-    assert_eq!(list(json!({"AlarmName": "b"})).await.0, "now=ACTIVE");
-    assert_eq!(list(json!({"Statuses": ["EXPIRED", "SCHEDULED"]})).await.0, "later=SCHEDULED past=EXPIRED");
-    let (first, next) = list(json!({"MaxRecords": 2})).await;
-    assert_eq!(
-        (first.as_str(), list(json!({"MaxRecords": 2, "NextToken": next})).await.0.as_str()),
-        ("later=SCHEDULED now=ACTIVE", "past=EXPIRED")
-    );
-    pass(&cloud, 7200).await;
-    assert_eq!(list(json!({"AlarmName": "b"})).await.0, "now=EXPIRED");
-    let code =
-        async |operation: &str, input: Json| crate::code(&client.call("cloudwatch", operation, input).await).to_owned();
-    assert_eq!(code("ListAlarmMuteRules", json!({"NextToken": "x"})).await, "InvalidNextToken");
-    assert_eq!(code("ListAlarmMuteRules", json!({"AlarmName": "gone"})).await, "ResourceNotFoundException");
-    assert_eq!(code("GetAlarmMuteRule", json!({"AlarmMuteRuleName": "gone"})).await, "ResourceNotFoundException");
-    for wrong in [
-        mute("cron(0 * * * ? *)", "PT1H", &json!({})),
-        mute("rate(1 day)", "PT1H", &json!({})),
-        mute("cron(0 * * * *)", "PT30S", &json!({})),
-        mute("cron(0 * * * *)", "P16D", &json!({})),
-        mute("cron(0 * * * *)", "P1M", &json!({})),
-        mute("cron(0 * * * *)", "an hour", &json!({})),
-        mute("cron(0 * * * *)", "PT1H", &json!({"MuteTargets": {"AlarmNames": ["gone"]}})),
-        mute("cron(0 * * * *)", "PT1H", &json!({"StartDate": at(2), "ExpireDate": at(1)})),
-        mute(
-            "cron(0 * * * *)",
-            "PT1H",
-            &json!({"Rule": {"Schedule": {"Expression": "cron(0 * * * *)", "Duration": "PT1H", "Timezone": "Middle/Earth"}}}),
-        ),
-    ] {
-        assert_eq!(code("PutAlarmMuteRule", wrong.clone()).await, "ValidationError", "{wrong}");
-    }
 }
 
 #[test]
