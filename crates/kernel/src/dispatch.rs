@@ -353,7 +353,7 @@ impl Kernel {
         service.call(cx, index, Value::Structure(decoded.input)).await
     }
 
-    fn authorise(
+    pub(crate) fn authorise(
         &self,
         cx: &Cx,
         service: &Arc<dyn Service>,
@@ -381,7 +381,7 @@ impl Kernel {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a record has many fields")]
-    fn record(
+    pub(crate) fn record(
         &self,
         cx: &Cx,
         service: &'static str,

@@ -28,7 +28,7 @@ mod visibility;
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Ready, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
@@ -82,6 +82,13 @@ impl Service for Sqs {
         AwsError {
             name: "AccessDeniedException".into(),
             ..AwsError::new("AccessDenied", 403, format_denial(access, &because))
+        }
+    }
+
+    fn prepare(&self, cx: &Cx, operation: usize, input: Value) -> Result<Option<Box<dyn Ready>>> {
+        match api::SERVICE.operations.get(operation).map(|o| o.name) {
+            Some("SendMessage") => send::prepare(cx, api::SendMessageInput::read(input)).map(Some),
+            _ => Ok(None),
         }
     }
 

@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 use undercast_kernel::store::{Table, Tx};
 use undercast_kernel::wire::text;
-use undercast_kernel::{Cx, Result};
+use undercast_kernel::{Cx, Ready, Result};
 
 use crate::api::{self, errors, input, output};
 use crate::message::{self, Attribute, Message};
@@ -201,7 +201,35 @@ pub(crate) fn sequence(number: u64) -> String {
     format!("{:020}", 18_850_000_000_000_000_000u128 + u128::from(number))
 }
 
-pub(crate) async fn one(cx: &Cx, input: api::SendMessageInput) -> Result<api::SendMessageOutput> {
+/// A message that waits for the transaction of whoever sends it.
+struct Waiting {
+    cx: Cx,
+    name: QueueName,
+    draft: Draft,
+}
+
+impl Ready for Waiting {
+    fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let queue = self.name.find(tx)?;
+        self.draft.send(&self.cx, tx, &queue).map(drop)
+    }
+
+    fn done(&self) {
+        // A queue that has gone meanwhile has nobody who waits.
+        if let Ok(queue) = self.name.find(&self.cx.read()) {
+            self.cx.signals().ring(&queue.topic());
+        }
+    }
+}
+
+/// Prepares a message that is sent with the writes of another service.
+pub(crate) fn prepare(cx: &Cx, input: api::SendMessageInput) -> Result<Box<dyn Ready>> {
+    let (name, draft) = checked(cx, input)?;
+    name.find(&cx.read())?;
+    Ok(Box::new(Waiting { cx: cx.clone(), name, draft }))
+}
+
+fn checked(cx: &Cx, input: api::SendMessageInput) -> Result<(QueueName, Draft)> {
     let name = QueueName::from_url(cx, &input.queue_url)?;
     let draft = Draft::new(
         input.message_body,
@@ -211,6 +239,11 @@ pub(crate) async fn one(cx: &Cx, input: api::SendMessageInput) -> Result<api::Se
         input.message_group_id,
         input.message_deduplication_id,
     )?;
+    Ok((name, draft))
+}
+
+pub(crate) async fn one(cx: &Cx, input: api::SendMessageInput) -> Result<api::SendMessageOutput> {
+    let (name, draft) = checked(cx, input)?;
     let (topic, sent) = cx
         .write(|tx| {
             let queue = name.find(tx)?;

@@ -124,7 +124,7 @@ async fn errors_are_in_awss_words() {
     )
     .await;
     let unbuilt = client
-        .call("sns", "Subscribe", json!({"TopicArn": TOPIC, "Protocol": "email", "Endpoint": "a@example.com"}))
+        .call("sns", "Subscribe", json!({"TopicArn": TOPIC, "Protocol": "firehose", "Endpoint": "arn:aws:firehose:us-east-1:000000000000:deliverystream/x"}))
         .await;
     assert_eq!(unbuilt.status, 501);
 }
