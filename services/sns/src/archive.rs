@@ -22,8 +22,6 @@ static REPLAYS: Table<Replay> = Table::new("sns.replays");
 const DAY: i64 = 86_400_000;
 /// So many messages are looked at in one transaction.
 const PAGE: usize = 200;
-/// So many replays of a topic go on at a time.
-const MOST_REPLAYS: usize = 100;
 
 /// A message of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -197,11 +195,6 @@ pub(crate) fn begin_replay(cx: &Cx, tx: &mut Tx<'_>, topic: &Topic, subscription
         REPLAYS.delete(tx, &(topic.key(), &subscription.id));
         return Ok(());
     };
-    let others = REPLAYS.all(tx, &topic.key())?.len();
-    if others >= MOST_REPLAYS && !REPLAYS.has(tx, &(topic.key(), &subscription.id))? {
-        let message = format!("Replay limit exceeded: at most {MOST_REPLAYS} replays of a topic go on at a time");
-        return Err(errors::replay_limit_exceeded_exception(message).into());
-    }
     let (from, to) = span(policy)?;
     // What is published from now on comes as it always does.
     let to = to.unwrap_or(i64::MAX).min(cx.now_millis());

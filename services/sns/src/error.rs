@@ -20,3 +20,7 @@ pub(crate) fn no_subscription() -> AwsError {
 pub(crate) fn no_value(parameter: &str) -> AwsError {
     invalid(format!("Invalid parameter: {parameter} Reason: no value for required parameter"))
 }
+
+pub(crate) fn empty_batch() -> AwsError {
+    errors::empty_batch_request_exception("The batch request doesn't contain any entries.")
+}

@@ -70,7 +70,11 @@ impl Service for Sns {
     }
 
     /// A missing member is a `ValidationError`, as AWS answered it; others are invalid parameters.
-    fn invalid(&self, _operation: &'static Operation, violations: &[Violation]) -> AwsError {
+    fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        // Forms do not tell an empty list from none.
+        if operation.name == "PublishBatch" && violations.iter().any(|v| v.path == "publishBatchRequestEntries") {
+            return error::empty_batch();
+        }
         match violations.iter().find(|v| v.constraint != Constraint::Required) {
             None => AwsError::new("ValidationError", 400, undercast_wire::check::message(violations)),
             Some(violation) => error::invalid(format!("Invalid parameter: {}", violation.sentence())),
@@ -79,6 +83,13 @@ impl Service for Sns {
 
     fn denied(&self, _access: &Access, message: String) -> AwsError {
         AwsError::new("AuthorizationError", 403, message)
+    }
+
+    fn throttled(&self, operation: &'static Operation) -> AwsError {
+        if operation.errors.iter().any(|e| e.code == "Throttled") {
+            return api::errors::throttled_exception("Rate exceeded");
+        }
+        AwsError::new("Throttling", 400, "Rate exceeded")
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
@@ -114,6 +125,11 @@ impl Service for Sns {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Topic), Box::new(cfn::Subscription), Box::new(cfn::TopicPolicy)]
+        vec![
+            Box::new(cfn::Topic),
+            Box::new(cfn::Subscription),
+            Box::new(cfn::TopicPolicy),
+            Box::new(cfn::TopicInlinePolicy),
+        ]
     }
 }

@@ -9,7 +9,7 @@ use undercast_kernel::{AwsError, Cx, Failure, Joined, Result};
 
 use crate::api::{self, errors, input, output};
 use crate::deliver::{self, queue};
-use crate::error::invalid;
+use crate::error::{empty_batch, invalid};
 use crate::message::{self, Given, LARGEST, Message, Passage};
 use crate::rows::{Subscription, Topic, TopicName};
 use crate::sealed::{self, Sealed};
@@ -249,7 +249,7 @@ fn sequence(accepted: &Accepted) -> Option<String> {
 
 fn check_ids(entries: &[input::PublishBatchRequestEntry]) -> Result<()> {
     if entries.is_empty() {
-        return Err(errors::empty_batch_request_exception("The batch request doesn't contain any entries.").into());
+        return Err(empty_batch().into());
     }
     if entries.len() > 10 {
         return Err(errors::too_many_entries_in_batch_request_exception(

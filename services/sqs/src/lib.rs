@@ -102,7 +102,7 @@ impl Service for Sqs {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Queue), Box::new(cfn::QueuePolicy)]
+        vec![Box::new(cfn::Queue), Box::new(cfn::QueuePolicy), Box::new(cfn::QueueInlinePolicy)]
     }
 }
 
