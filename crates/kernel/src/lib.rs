@@ -22,6 +22,7 @@ mod inbox;
 pub mod insights;
 mod joined;
 pub mod json;
+mod memory;
 mod meter;
 pub mod metrics;
 pub mod paging;

@@ -94,6 +94,14 @@ pub trait Service: Send + Sync + 'static {
         }
     }
 
+    /// Observes what is not counted but measured, once a minute: how many messages wait, say.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn measure(&self, _kernel: &Kernel) -> Result<()> {
+        Ok(())
+    }
+
     /// A call was refused, or broke: for services that count such calls. What cannot be read comes not so far.
     fn refused(&self, _cx: &Cx, _failure: &Failure) {}
 

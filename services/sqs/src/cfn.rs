@@ -114,7 +114,9 @@ impl ResourceType for Queue {
             for (name, _) in before.iter().filter(|(name, _)| !request.properties.contains_key(*name)) {
                 let default = crate::attributes::default_number(name);
                 match name.as_str() {
-                    "RedrivePolicy" | "RedriveAllowPolicy" => drop(changed.insert(name.clone(), json!(""))),
+                    "RedrivePolicy" | "RedriveAllowPolicy" | "KmsMasterKeyId" => {
+                        drop(changed.insert(name.clone(), json!("")))
+                    }
                     _ if default > 0 || name == "DelaySeconds" || name == "ReceiveMessageWaitTimeSeconds" => {
                         drop(changed.insert(name.clone(), json!(default.to_string())));
                     }
