@@ -57,6 +57,7 @@ fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_lambda::Lambda::new(Vec::new())),
         Arc::new(undercast_logs::Logs),
         Arc::new(undercast_s3::S3::default()),
+        Arc::new(undercast_scheduler::Scheduler),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_sts::Sts),
