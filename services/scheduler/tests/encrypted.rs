@@ -22,6 +22,10 @@ async fn an_input_is_sealed_and_opened_by_the_role_and_by_those_who_may() {
     create(&client, "at(2026-03-01T12:01:00)", json!({"Name": "none", "KmsKeyArn": key, "Target": {"Input": null}}))
         .await;
     assert!(is_kept(&cloud, "a plain one") && !is_kept(&cloud, "a secret"));
+    ok(&client, "UpdateSchedule", schedule("at(2026-03-01T12:01:00)", &json!({"Target": {"Input": "a secret"}}))).await;
+    assert!(is_kept(&cloud, "a secret"));
+    ok(&client, "UpdateSchedule", schedule("at(2026-03-01T12:01:00)", &sealed)).await;
+    assert!(!is_kept(&cloud, "a secret"));
     let shown = ok(&client, "GetSchedule", json!({"Name": "s"})).await;
     assert_eq!(
         (&shown["KmsKeyArn"], &shown["Target"]["Input"]),

@@ -113,6 +113,10 @@ async fn a_schedule_that_deletes_itself_goes_after_its_last_invocation() {
     assert_eq!(ok(&client, "GetSchedule", json!({"Name": "s"})).await["ActionAfterCompletion"], "DELETE");
     pass(&cloud, 2 * 3600).await;
     assert_eq!((listed().await, bodies(&client, &url).await.len()), (0, 3));
+    create(&client, "at(2026-03-01T15:00:00)", json!({})).await;
+    ok(&client, "UpdateSchedule", schedule("at(2026-03-01T15:00:00)", &deletes)).await;
+    pass(&cloud, 3600).await;
+    assert_eq!((listed().await, bodies(&client, &url).await.len()), (0, 1));
     // One that is switched off is not done.
     create(&client, "at(2026-03-01T16:00:00)", merged(deletes, &json!({"State": "DISABLED"}))).await;
     pass(&cloud, 86_400).await;

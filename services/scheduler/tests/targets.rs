@@ -137,6 +137,11 @@ async fn what_cannot_be_a_target_is_refused_when_the_schedule_is_made() {
             "SqsParameters.MessageGroupId must be specified",
         ),
         (
+            json!({"EventBridgeParameters": {"DetailType": "t", "Source": "s"}}),
+            "ValidationException",
+            "EventBridgeParameters is not supported",
+        ),
+        (
             json!({"KinesisParameters": {"PartitionKey": "p"}}),
             "ValidationException",
             "KinesisParameters is not supported",
