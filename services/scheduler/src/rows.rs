@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 use undercast_kernel::store::{Read, Table};
 use undercast_kernel::{Cx, Result, Timestamp};
+use undercast_sealing::Envelope;
 
 use crate::error;
 
@@ -120,15 +121,9 @@ pub(crate) enum Input {
     Default,
     #[n(1)]
     Plain(#[n(0)] String),
-    /// Ciphertext of a data key, which is ciphertext of a key of KMS. Empty where there was no input.
+    /// Sealed with a key of KMS, and whether there was an input.
     #[n(2)]
-    Sealed(
-        #[cbor(n(0), with = "minicbor::bytes")] Vec<u8>,
-        #[cbor(n(1), with = "minicbor::bytes")] Vec<u8>,
-        /// Whether there was one.
-        #[n(2)]
-        bool,
-    ),
+    Sealed(#[n(0)] Envelope, #[n(1)] bool),
 }
 
 /// An invocation that is not done with.
