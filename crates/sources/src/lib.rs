@@ -10,6 +10,7 @@
 mod checkpoints;
 mod delivery;
 mod filter;
+mod look;
 mod queue;
 mod records;
 mod shard;
@@ -29,6 +30,7 @@ use undercast_kernel::{Cx, Kernel, Result};
 
 pub use checkpoints::{Checkpoint, Open};
 pub use filter::Filter;
+pub use look::{Problem, look};
 pub use records::{Record, message};
 
 /// What is taken from.

@@ -12,6 +12,7 @@ mod faults;
 mod hooks;
 mod keys;
 mod objects;
+mod pipes;
 mod schedules;
 mod snapshots;
 mod stopping;
