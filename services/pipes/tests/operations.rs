@@ -29,14 +29,14 @@ async fn a_pipe_is_described_with_what_it_was_made_with() {
         (&json!(arn("from")), &json!(arn("to")), &json!(ROLE))
     );
     // What belongs to one service is changed as a whole; the rest stays where it is not said.
-    let update = json!({"Name": "p", "RoleArn": ROLE, "Enrichment": "", "SourceParameters": {"SqsQueueParameters": {"BatchSize": 7}},
+    let update = json!({"Name": "p", "RoleArn": ROLE, "Enrichment": "", "SourceParameters": {"SqsQueueParameters": {"BatchSize": 7, "MaximumBatchingWindowInSeconds": 2}},
         "TargetParameters": {"SqsQueueParameters": {}}, "EnrichmentParameters": {"InputTemplate": ""}});
     ok(client, "UpdatePipe", update).await;
     let shown = setup.settled("p", "STOPPED").await;
     assert_eq!((shown.get("Enrichment"), &shown["Description"]), (None, &json!("words")));
     assert_eq!(
         shown["SourceParameters"],
-        json!({"FilterCriteria": given["SourceParameters"]["FilterCriteria"], "SqsQueueParameters": {"BatchSize": 7}})
+        json!({"FilterCriteria": given["SourceParameters"]["FilterCriteria"], "SqsQueueParameters": {"BatchSize": 7, "MaximumBatchingWindowInSeconds": 2}})
     );
     assert_eq!(shown["TargetParameters"], json!({"InputTemplate": "<$.x>", "SqsQueueParameters": {}}));
     assert_eq!(shown["EnrichmentParameters"], json!({"InputTemplate": ""}));

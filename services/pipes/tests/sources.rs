@@ -189,6 +189,13 @@ async fn changes_of_a_table_go_on() {
     put("a", 2).await;
     put("c", 1).await;
     assert_eq!(setup.come(1).await, ["c INSERT"]);
+    // What belongs to a source is changed as a whole.
+    let all = json!({"BatchSize": 2, "DeadLetterConfig": {"Arn": arn("from")}, "MaximumBatchingWindowInSeconds": 1, "MaximumRecordAgeInSeconds": 60,
+        "MaximumRetryAttempts": 3, "OnPartialBatchItemFailure": "AUTOMATIC_BISECT", "ParallelizationFactor": 3});
+    let change = json!({"Name": "p", "RoleArn": ROLE, "SourceParameters": {"DynamoDBStreamParameters": all}});
+    ok(&setup.client, "UpdatePipe", change).await;
+    let shown = setup.settled("p", "RUNNING").await["SourceParameters"]["DynamoDBStreamParameters"].clone();
+    assert_eq!(shown, merged(all, &json!({"StartingPosition": "TRIM_HORIZON"})));
     // What is changed of a stream's settings goes on from where it was.
     let update = json!({"Name": "p", "RoleArn": ROLE, "SourceParameters": {"FilterCriteria": {"Filters": []}, "DynamoDBStreamParameters": {"BatchSize": 1}}});
     ok(&setup.client, "UpdatePipe", update).await;
