@@ -36,15 +36,13 @@ impl<'a> Reach<'a> {
             }
             if let Some(output) = &operation.output {
                 reach.output_of.entry(output).or_default().push(&operation.name);
-                // What is behind a shape that the service writes itself needs tables, and no types; and so does what is
-                // behind a member that a structure of both sides does not have.
-                let kept = std::mem::take(&mut reach.kept);
-                let written = |shape: &str, member: &str| {
+                // What is behind a shape that the service writes itself needs tables, and no types.
+                // What is kept has no members that calls may not set.
+                let shown = |shape: &str, member: &str| {
                     !config.external.contains_key(shape)
-                        && (!kept.contains(shape) || config.is_read(shape, member, &[]))
+                        && (!reach.kept.contains(shape) || config.is_read(shape, member, &[]))
                 };
-                walk(model, output, &written, &mut reach.outputs);
-                reach.kept = kept;
+                walk(model, output, &shown, &mut reach.outputs);
                 walk(model, output, &|_, _| true, &mut reach.described);
             }
         }
