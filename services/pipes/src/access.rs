@@ -30,7 +30,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     }
     // To have logs delivered is a right of its own.
     let log = input.get("LogConfiguration");
-    let destinations = ["S3LogDestination", "CloudwatchLogsLogDestination"];
+    let destinations = ["S3LogDestination", "FirehoseLogDestination", "CloudwatchLogsLogDestination"];
     if log.is_some_and(|log| destinations.iter().any(|name| log.get(name).is_some())) {
         needed.push(Access::new("logs:CreateLogDelivery", "*"));
     }

@@ -30,6 +30,7 @@ pub(crate) enum Target {
     Queue,
     Topic,
     Stream,
+    Delivery,
     Bus,
     LogGroup,
 }
@@ -42,9 +43,10 @@ impl Target {
             ("sqs", _) => Self::Queue,
             ("sns", _) => Self::Topic,
             ("kinesis", Some("stream")) => Self::Stream,
+            ("firehose", Some("deliverystream")) => Self::Delivery,
             ("events", Some("event-bus")) => Self::Bus,
             ("logs", Some("log-group")) => Self::LogGroup,
-            ("lambda" | "kinesis" | "logs", _) => {
+            ("lambda" | "kinesis" | "firehose" | "logs", _) => {
                 return Err(validation(format!("The target {arn} is not supported.")));
             }
             (other, _) => return Err(Failure::not_built(format!("pipes targets of {other}"))),
@@ -59,6 +61,7 @@ impl Target {
             Self::Queue => "sqs",
             Self::Topic => "sns",
             Self::Stream => "kinesis",
+            Self::Delivery => "firehose",
             Self::Bus => "events",
             Self::LogGroup => "logs",
         }
@@ -68,7 +71,7 @@ impl Target {
     pub(crate) fn most(self) -> usize {
         match self {
             Self::Queue | Self::Topic | Self::Bus => 10,
-            Self::Stream => 500,
+            Self::Stream | Self::Delivery => 500,
             Self::Function | Self::LogGroup => 10_000,
         }
     }

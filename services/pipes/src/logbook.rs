@@ -6,6 +6,7 @@
 
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
+use undercast_kernel::wire::text;
 use undercast_kernel::{Body, Cx, Failure, Result};
 
 use crate::error::told;
@@ -121,13 +122,13 @@ impl Logbook {
                 [("payload", said.payload), ("awsRequest", said.request), ("awsResponse", said.response)]
             {
                 let Some(value) = value else { continue };
-                let mut text = value.to_string();
-                if text.len() > LONGEST {
-                    let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-                    text.truncate(end);
+                let mut shown = value.to_string();
+                if shown.len() > LONGEST {
+                    let end = (0..=LONGEST).rev().find(|at| shown.is_char_boundary(*at)).unwrap_or(0);
+                    shown.truncate(end);
                     cut.push(name);
                 }
-                record[name] = json!(text);
+                record[name] = json!(shown);
             }
             if !cut.is_empty() {
                 record["truncatedFields"] = json!(cut);
@@ -153,11 +154,30 @@ impl Logbook {
         {
             tracing::warn!(pipe = pipe.name, error = &failure as &dyn std::error::Error, "a log could not be written");
         }
+        if let Some(stream) = &log.delivery
+            && let Err(failure) = self.to_delivery(&from, stream).await
+        {
+            tracing::warn!(
+                pipe = pipe.name,
+                error = &failure as &dyn std::error::Error,
+                "a log could not be delivered"
+            );
+        }
         if let Some(bucket) = &log.bucket
             && let Err(failure) = self.to_bucket(&from, bucket, &pipe.name).await
         {
             tracing::warn!(pipe = pipe.name, error = &failure as &dyn std::error::Error, "a log could not be stored");
         }
+    }
+
+    async fn to_delivery(&self, cx: &Cx, stream: &str) -> Result<()> {
+        let (there, name) = delivery_of(cx, stream)?;
+        let line = |record: &String| json!({"Data": text::base64(format!("{record}\n").as_bytes())});
+        let records: Vec<Json> = self.records.iter().map(|(_, record)| line(record)).collect();
+        there
+            .call("firehose", "PutRecordBatch", json!({"DeliveryStreamName": name, "Records": records}))
+            .await
+            .map(drop)
     }
 
     async fn to_group(&self, cx: &Cx, group: &str, pipe: &str) -> Result<()> {
@@ -197,7 +217,14 @@ fn group_of(cx: &Cx, arn: &str) -> Result<(Cx, String)> {
     Ok((cx.elsewhere(&parsed.account, &parsed.region), name))
 }
 
-/// Refuses logs that nobody would see: to a group or a bucket that is not there.
+/// The place and the name of a delivery stream.
+fn delivery_of(cx: &Cx, arn: &str) -> Result<(Cx, String)> {
+    let parsed = Arn::parse(arn).ok_or_else(|| cx.broken("a delivery stream has a malformed ARN"))?;
+    let name = parsed.resource.strip_prefix("deliverystream/").unwrap_or(&parsed.resource).to_owned();
+    Ok((cx.elsewhere(&parsed.account, &parsed.region), name))
+}
+
+/// Refuses logs that nobody would see: to a group, a bucket or a delivery stream that is not there.
 pub(crate) async fn check(cx: &Cx, log: &Log) -> Result<()> {
     let from = cx.kernel().cx_for(cx.account(), cx.region()).through(DELIVERY);
     if let Some(group) = &log.group {
@@ -215,6 +242,15 @@ pub(crate) async fn check(cx: &Cx, log: &Log) -> Result<()> {
                 "The bucket {} cannot take logs: {}",
                 bucket.name, error.code
             )));
+        }
+    }
+    if let Some(stream) = &log.delivery {
+        let (there, name) = delivery_of(&from, stream)?;
+        match there.call("firehose", "DescribeDeliveryStream", json!({"DeliveryStreamName": name})).await {
+            Err(Failure::Aws(error)) => {
+                return Err(crate::error::validation(format!("{stream} cannot take logs: {}", error.code)));
+            }
+            described => drop(described?),
         }
     }
     Ok(())

@@ -27,8 +27,9 @@ pub(crate) fn log_of(said: input::PipeLogConfigurationParameters) -> Result<Log>
         data: said.include_execution_data.is_some_and(|all| !all.is_empty()),
         group: said.cloudwatch_logs_log_destination.map(|to| to.log_group_arn),
         bucket: bucket.transpose()?,
+        delivery: said.firehose_log_destination.map(|to| to.delivery_stream_arn),
     };
-    if log.level != "OFF" && log.group.is_none() && log.bucket.is_none() {
+    if log.level != "OFF" && log.group.is_none() && log.bucket.is_none() && log.delivery.is_none() {
         return Err(validation("A log destination must be specified for a log level other than OFF."));
     }
     Ok(log)
@@ -127,7 +128,9 @@ fn shown_log(log: Log) -> output::PipeLogConfiguration {
     };
     output::PipeLogConfiguration {
         s3_log_destination: log.bucket.map(bucket),
-        firehose_log_destination: None,
+        firehose_log_destination: log
+            .delivery
+            .map(|stream| output::FirehoseLogDestination { delivery_stream_arn: Some(stream) }),
         cloudwatch_logs_log_destination: log
             .group
             .map(|group| output::CloudwatchLogsLogDestination { log_group_arn: Some(group) }),

@@ -137,6 +137,9 @@ pub(crate) struct Log {
     pub(crate) group: Option<String>,
     #[n(3)]
     pub(crate) bucket: Option<Bucket>,
+    /// ARN of a delivery stream.
+    #[n(4)]
+    pub(crate) delivery: Option<String>,
 }
 
 /// A bucket that takes logs.

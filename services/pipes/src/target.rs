@@ -57,6 +57,7 @@ impl Caller<'_> {
             Target::Queue => self.to_queue(batch).await,
             Target::Topic => self.to_topic(batch).await,
             Target::Stream => self.to_stream(batch).await,
+            Target::Delivery => self.to_delivery(batch).await,
             Target::Bus => self.to_bus(batch).await,
             Target::LogGroup => self.to_logs(batch).await,
         }
@@ -128,6 +129,15 @@ impl Caller<'_> {
         let request = json!({"StreamARN": self.arn.to_string(), "Records": records});
         let response = self.call("kinesis", "PutRecords", &request).await?;
         Ok(Sent { failed: by_place(&response["Records"]), request, response, answer: None })
+    }
+
+    async fn to_delivery(&self, batch: &[Outgoing]) -> Result<Sent> {
+        let record = |outgoing: &Outgoing| json!({"Data": text::base64(outgoing.text.as_bytes())});
+        let records: Vec<Json> = batch.iter().map(record).collect();
+        let name = self.arn.resource.strip_prefix("deliverystream/");
+        let request = json!({"DeliveryStreamName": name, "Records": records});
+        let response = self.call("firehose", "PutRecordBatch", &request).await?;
+        Ok(Sent { failed: by_place(&response["RequestResponses"]), request, response, answer: None })
     }
 
     async fn to_bus(&self, batch: &[Outgoing]) -> Result<Sent> {
@@ -207,7 +217,9 @@ pub(crate) fn took_nothing(sent: &Sent) -> Failure {
         let code = text("Code").or_else(|| text("ErrorCode"))?;
         Some((code, text("Message").or_else(|| text("ErrorMessage")).unwrap_or_else(String::new)))
     };
-    let lists = ["Failed", "Records", "Entries"].into_iter().filter_map(|name| sent.response[name].as_array());
+    let lists = ["Failed", "Records", "RequestResponses", "Entries"]
+        .into_iter()
+        .filter_map(|name| sent.response[name].as_array());
     let (code, message) = lists.flatten().find_map(of_entry).unwrap_or_else(|| ("Failed".to_owned(), String::new()));
     AwsError::new(code, 400, message).into()
 }

@@ -199,6 +199,21 @@ async fn logs_go_to_buckets() {
     let plain = json!({"Level": "INFO", "S3LogDestination": merged(to, &json!({"OutputFormat": "plain"}))});
     assert_eq!(refuse(plain).await.0, "ValidationException");
     assert_eq!(refuse(to_group("INFO", false)).await.0, "ValidationException");
-    let firehose = json!({"Level": "INFO", "FirehoseLogDestination": {"DeliveryStreamArn": "arn:aws:firehose:us-east-1:000000000000:deliverystream/d"}});
-    assert_eq!(refuse(firehose).await.0, "NotImplemented");
+    let gone = json!({"Level": "INFO", "FirehoseLogDestination": {"DeliveryStreamArn": "arn:aws:firehose:us-east-1:000000000000:deliverystream/gone"}});
+    assert_eq!(refuse(gone).await.0, "ValidationException");
+}
+
+#[tokio::test]
+async fn logs_go_to_delivery_streams() {
+    let setup = setup().await;
+    let to = json!({"DeliveryStreamArn": delivery(&setup).await});
+    setup.running(json!({"LogConfiguration": {"Level": "INFO", "FirehoseLogDestination": to}})).await;
+    let shown = ok(&setup.client, "DescribePipe", json!({"Name": "p"})).await;
+    assert_eq!(shown["LogConfiguration"]["FirehoseLogDestination"], to);
+    setup.send("x").await;
+    setup.come(1).await;
+    setup.emptied(&setup.from).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let lines: Vec<Json> = delivered(&setup).await.lines().map(parsed).collect();
+    assert_eq!((lines.len(), &lines[3]["messageType"]), (4, &json!("EXECUTION_SUCCEEDED")));
 }

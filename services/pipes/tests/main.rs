@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use undercast_cloudwatch::CloudWatch;
 use undercast_dynamodb::{DynamoDb, DynamoDbStreams};
+use undercast_firehose::Firehose;
 use undercast_iam::Iam;
 use undercast_kernel::wire::schema::{Operation, Structure};
 use undercast_kernel::wire::{Fields, Service as Api, Value, Write, Writer, text};
@@ -122,6 +123,7 @@ fn with(functions: Functions) -> Vec<Arc<dyn Service>> {
         Arc::new(CloudWatch),
         Arc::new(DynamoDb::default()),
         Arc::new(DynamoDbStreams),
+        Arc::new(Firehose::default()),
         Arc::new(Iam),
         Arc::new(Kinesis::without_limits()),
         Arc::new(Kms),
@@ -276,6 +278,31 @@ impl Setup {
         let found = self.client.call("cloudwatch", "GetMetricStatistics", input).await.ok();
         found["Datapoints"].as_array().unwrap().iter().map(|point| point["Sum"].as_f64().unwrap()).sum()
     }
+}
+
+/// Makes the delivery stream `d` to the bucket `delivered`.
+async fn delivery(setup: &Setup) -> String {
+    let client = &setup.client;
+    client.call("s3", "CreateBucket", json!({"Bucket": "delivered"})).await.ok();
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "firehose.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    let made = json!({"RoleName": "firehose", "AssumeRolePolicyDocument": trust.to_string()});
+    client.call("iam", "CreateRole", made).await.ok();
+    allow(client, "firehose", &["s3:*"]).await;
+    let to = json!({"RoleARN": "arn:aws:iam::000000000000:role/firehose", "BucketARN": "arn:aws:s3:::delivered"});
+    let input = json!({"DeliveryStreamName": "d", "ExtendedS3DestinationConfiguration": to});
+    client.call("firehose", "CreateDeliveryStream", input).await.ok();
+    setup.cloud.kernel.advance(Duration::from_secs(60)).await.unwrap();
+    "arn:aws:firehose:us-east-1:000000000000:deliverystream/d".to_owned()
+}
+
+/// What it has delivered, once there is something.
+async fn delivered(setup: &Setup) -> String {
+    setup.cloud.kernel.advance(Duration::from_secs(600)).await.unwrap();
+    let listed = setup.client.call("s3", "ListObjectsV2", json!({"Bucket": "delivered"})).await.ok();
+    let key = listed["Contents"][0]["Key"].clone();
+    let object = setup.client.call("s3", "GetObject", json!({"Bucket": "delivered", "Key": key})).await;
+    String::from_utf8(object.body.to_vec()).unwrap()
 }
 
 fn body(message: &Json) -> String {

@@ -178,6 +178,16 @@ async fn topics_streams_and_logs_are_targets() {
 }
 
 #[tokio::test]
+async fn a_delivery_stream_is_a_target() {
+    let setup = setup().await;
+    let target = delivery(&setup).await;
+    setup.running(json!({"Target": target, "TargetParameters": {"InputTemplate": "<$.body>"}})).await;
+    setup.send("to be delivered").await;
+    setup.emptied(&setup.from).await;
+    assert_eq!(delivered(&setup).await, "to be delivered");
+}
+
+#[tokio::test]
 async fn what_a_target_does_not_take_comes_again_alone() {
     let setup = setup().await;
     let small = json!({"QueueUrl": setup.to, "Attributes": {"MaximumMessageSize": "1024"}});

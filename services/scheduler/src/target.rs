@@ -51,6 +51,7 @@ enum Kind {
     Queue,
     Topic,
     Stream,
+    Delivery,
     Bus,
     /// Service and operation in SDKs.
     Universal(String, String),
@@ -69,8 +70,9 @@ impl Kind {
             ("sqs", ..) => Self::Queue,
             ("sns", ..) => Self::Topic,
             ("kinesis", Some(resource), ..) if resource.starts_with("stream/") => Self::Stream,
+            ("firehose", Some(resource), ..) if resource.starts_with("deliverystream/") => Self::Delivery,
             ("events", Some(resource), ..) if resource.starts_with("event-bus/") => Self::Bus,
-            ("lambda" | "kinesis" | "events" | "scheduler", ..) => {
+            ("lambda" | "kinesis" | "firehose" | "events" | "scheduler", ..) => {
                 return Err(validation("Provided Arn is not in correct format."));
             }
             (other, ..) => return Err(Failure::not_built(format!("scheduler targets of {other}"))),
@@ -85,6 +87,7 @@ impl Kind {
             Self::Queue => Some("sqs"),
             Self::Topic => Some("sns"),
             Self::Stream => Some("kinesis"),
+            Self::Delivery => Some("firehose"),
             Self::Bus => Some("events"),
             Self::Universal(..) => None,
         }
@@ -172,6 +175,11 @@ pub(crate) async fn invoke(cx: &Cx, role: &Cx, target: &Target, attempt: &Attemp
             let data = text::base64(payload.as_bytes());
             let input = json!({"StreamARN": target.arn, "PartitionKey": target.partition_key, "Data": data});
             there.call("kinesis", "PutRecord", input).await.map(drop)
+        }
+        Kind::Delivery => {
+            let name = arn.resource.strip_prefix("deliverystream/");
+            let input = json!({"DeliveryStreamName": name, "Record": {"Data": text::base64(payload.as_bytes())}});
+            there.call("firehose", "PutRecord", input).await.map(drop)
         }
         Kind::Bus => put_event(&there, target, attempt, payload).await,
         Kind::Universal(service, action) => {

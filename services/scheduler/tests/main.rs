@@ -19,6 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use undercast_cloudwatch::CloudWatch;
+use undercast_firehose::Firehose;
 use undercast_iam::Iam;
 use undercast_kernel::wire::schema::Operation;
 use undercast_kernel::wire::{Fields, Service as Api, Value, text};
@@ -75,6 +76,7 @@ fn with(functions: Functions) -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(Scheduler),
         Arc::new(CloudWatch),
+        Arc::new(Firehose::default()),
         Arc::new(Iam),
         Arc::new(Kinesis::default()),
         Arc::new(Kms),

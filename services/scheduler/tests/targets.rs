@@ -71,6 +71,31 @@ async fn queues_topics_and_streams_are_told() {
 }
 
 #[tokio::test]
+async fn a_delivery_stream_is_told() {
+    let (cloud, client, _) = noon().await;
+    client.call("s3", "CreateBucket", json!({"Bucket": "delivered"})).await.ok();
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "firehose.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    let made = json!({"RoleName": "firehose", "AssumeRolePolicyDocument": trust.to_string()});
+    client.call("iam", "CreateRole", made).await.ok();
+    let rights =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]});
+    let input = json!({"RoleName": "firehose", "PolicyName": "rights", "PolicyDocument": rights.to_string()});
+    client.call("iam", "PutRolePolicy", input).await.ok();
+    let to = json!({"RoleARN": "arn:aws:iam::000000000000:role/firehose", "BucketARN": "arn:aws:s3:::delivered"});
+    let input = json!({"DeliveryStreamName": "d", "ExtendedS3DestinationConfiguration": to});
+    client.call("firehose", "CreateDeliveryStream", input).await.ok();
+    pass(&cloud, 60).await;
+    let target = json!({"Arn": "arn:aws:firehose:us-east-1:000000000000:deliverystream/d", "Input": "told"});
+    create(&client, "at(2026-03-01T12:02:00)", json!({"Target": target})).await;
+    pass(&cloud, 600).await;
+    let listed = client.call("s3", "ListObjectsV2", json!({"Bucket": "delivered"})).await.ok();
+    let key = listed["Contents"][0]["Key"].clone();
+    let object = client.call("s3", "GetObject", json!({"Bucket": "delivered", "Key": key})).await;
+    assert_eq!(&object.body[..], b"told");
+}
+
+#[tokio::test]
 async fn any_operation_is_a_target_by_its_names_in_sdks() {
     let (cloud, client, url) = noon().await;
     let universal = |operation: &str, input: Json| json!({"Arn": format!("arn:aws:scheduler:::aws-sdk:{operation}"), "Input": input.to_string()});
