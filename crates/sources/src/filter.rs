@@ -1,23 +1,22 @@
-//! What of a source a function is to see.
+//! What of a source a consumer is to see.
 
 use serde_json::Value as Json;
 use undercast_kernel::wire::text;
 use undercast_pattern::Pattern;
 
-use crate::mapping::Mapping;
-
-/// The filters of a mapping.
-pub(super) struct Filter(Vec<Pattern>);
+/// The filters of a consumer: of their patterns one must match.
+#[derive(Debug, Clone, Default)]
+pub struct Filter(Vec<Pattern>);
 
 impl Filter {
-    pub(super) fn new(mapping: &Mapping) -> Self {
-        // Each was read when it was set.
-        Self(mapping.filters.iter().filter_map(|pattern| Pattern::parse(pattern).ok()).collect())
+    /// Of patterns that were read when they were set.
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a String>) -> Self {
+        Self(patterns.into_iter().filter_map(|pattern| Pattern::parse(pattern).ok()).collect())
     }
 
     /// Whether one of them wants this record, or there is none. `content`: the member with what the sender sent, which
     /// patterns see as the JSON that it is, or as text.
-    pub(super) fn wants(&self, record: &Json, content: &str) -> bool {
+    pub fn wants(&self, record: &Json, content: &str) -> bool {
         if self.0.is_empty() {
             return true;
         }
@@ -31,7 +30,7 @@ impl Filter {
     }
 
     /// The same for a record whose content is in base64.
-    pub(super) fn wants_encoded(&self, record: &Json, content: &str) -> bool {
+    pub fn wants_encoded(&self, record: &Json, content: &str) -> bool {
         if self.0.is_empty() {
             return true;
         }
@@ -54,7 +53,7 @@ mod tests {
 
     #[test]
     fn content_is_seen_as_what_it_is() {
-        let filter = |pattern: Json| Filter(vec![Pattern::parse(&pattern.to_string()).unwrap()]);
+        let filter = |pattern: Json| Filter::new([&pattern.to_string()]);
         let body = |text: &str| json!({"messageId": "1", "body": text});
         let small = filter(json!({"body": {"n": [{"numeric": ["<", 10]}]}}));
         assert!(small.wants(&body(r#"{"n": 1}"#), "body"));
@@ -65,6 +64,6 @@ mod tests {
         assert!(filter(json!({"data": {"n": [1]}})).wants_encoded(&data, "data"));
         assert!(filter(json!({"partitionKey": ["p"]})).wants_encoded(&data, "data"));
         assert!(!filter(json!({"data": ["eyJuIjogMX0="]})).wants_encoded(&data, "data"));
-        assert!(Filter(Vec::new()).wants(&body("anything"), "body"));
+        assert!(Filter::default().wants(&body("anything"), "body"));
     }
 }

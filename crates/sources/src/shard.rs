@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
-use undercast_kernel::{Result, Timestamp};
+use undercast_kernel::{Cx, Failure, Result, Timestamp};
 
-use crate::function::Function;
-use crate::mapping::settings::Start;
-use crate::mapping::source::Kind;
-use crate::sources::checkpoints::{self, Checkpoint};
-use crate::sources::records::Record;
-use crate::sources::stream::Stream;
+use crate::checkpoints::{self, Checkpoint};
+use crate::records::Record;
+use crate::stream::Stream;
+use crate::{Kind, Start};
 
 /// A shard in which there is nothing new is looked at so often, unless somebody rings.
 const LOOK: Duration = Duration::from_millis(250);
@@ -23,21 +21,21 @@ const PAUSE: Duration = Duration::from_secs(1);
 const MOST_BYTES: usize = 6 * 1024 * 1024 - 4096;
 
 /// A shard that is being read.
-pub(super) struct Shard {
-    pub(super) stream: Arc<Stream>,
-    pub(super) id: String,
-    pub(super) stopped: watch::Receiver<bool>,
-    pub(super) checkpoint: Checkpoint,
+pub(crate) struct Shard {
+    pub(crate) stream: Arc<Stream>,
+    pub(crate) id: String,
+    pub(crate) stopped: watch::Receiver<bool>,
+    pub(crate) checkpoint: Checkpoint,
     /// Where to read on. `None`: it was not asked for yet, or no longer holds.
     iterator: Option<String>,
     /// Nothing comes behind what waits.
     closed: bool,
-    /// Read, and not given to the function yet.
+    /// Read, and not given to the consumer yet.
     waiting: VecDeque<Record>,
 }
 
 impl Shard {
-    pub(super) fn new(stream: Arc<Stream>, id: String, stopped: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(stream: Arc<Stream>, id: String, stopped: watch::Receiver<bool>) -> Self {
         Self {
             stream,
             id,
@@ -49,10 +47,10 @@ impl Shard {
         }
     }
 
-    /// Gives what comes to the function, until the shard has ended or it is told to stop.
-    pub(super) async fn run(mut self) {
-        let (cx, read) = (self.stream.cx(), self.stream.kernel.database().read());
-        match checkpoints::get(&cx, &read, &self.stream.mapping.id, &self.id) {
+    /// Gives what comes to the consumer, until the shard has ended or it is told to stop.
+    pub(crate) async fn run(mut self) {
+        let read = self.stream.kernel.database().read();
+        match checkpoints::get(&*self.stream.consumer, &read, &self.id) {
             Ok(checkpoint) => self.checkpoint = checkpoint,
             Err(failure) => return self.stream.complain(&failure, "a checkpoint could not be read"),
         }
@@ -68,13 +66,13 @@ impl Shard {
         }
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         // The sender was dropped.
         self.stopped.has_changed().is_err()
     }
 
     /// Sleeps, unless it is told to stop.
-    pub(super) async fn pause(&mut self, span: Duration) {
+    pub(crate) async fn pause(&mut self, span: Duration) {
         tokio::select! {
             () = tokio::time::sleep(span) => {}
             _ = self.stopped.changed() => {}
@@ -83,19 +81,19 @@ impl Shard {
 
     /// One batch, if there is one.
     async fn step(&mut self) -> Result<()> {
-        let Some(function) = self.stream.function()? else {
+        let Some(reader) = self.stream.consumer.reader()? else {
             self.pause(PAUSE).await;
             return Ok(());
         };
-        self.gather(&function).await?;
+        self.gather(&reader).await?;
         if self.is_stopped() {
             return Ok(());
         }
-        self.close_window(&function).await?;
+        self.close_window().await?;
         let batch = self.take();
         if let Some(last) = batch.last() {
             let last = last.sequence.clone();
-            if !self.deliver(&function, batch).await? {
+            if !self.deliver(batch).await? {
                 return Ok(());
             }
             self.checkpoint.after = Some(last);
@@ -104,13 +102,12 @@ impl Shard {
         } else {
             return Ok(());
         }
-        checkpoints::put(&self.stream.cx(), &self.stream.mapping.id, &self.id, &self.checkpoint).await
+        checkpoints::put(&*self.stream.consumer, &self.id, &self.checkpoint).await
     }
 
     /// How many records may be taken at once: a batch for each that may run at a time.
     fn most(&self) -> usize {
-        let [batch, parallel] = [self.stream.mapping.batch, self.stream.streaming.parallel];
-        usize::try_from(batch).unwrap_or(1).max(1) * usize::try_from(parallel).unwrap_or(1).max(1)
+        self.stream.settings.batch.max(1) * self.stream.streaming.parallel.max(1)
     }
 
     fn bytes(&self) -> usize {
@@ -118,13 +115,13 @@ impl Shard {
     }
 
     /// Reads until a batch is full, its time to fill is over, or there is nothing to wait for.
-    async fn gather(&mut self, function: &Function) -> Result<()> {
-        let window = Duration::from_secs(u64::try_from(self.stream.mapping.window).unwrap_or(0));
+    async fn gather(&mut self, reader: &Cx) -> Result<()> {
+        let window = self.stream.settings.window;
         let mut begun = None;
         while !self.closed && !self.is_stopped() && self.waiting.len() < self.most() && self.bytes() < MOST_BYTES {
-            let bell = self.stream.cx().signals().of(&format!("dynamodb.stream:{}", self.stream.mapping.source));
+            let bell = self.stream.cx().signals().of(&format!("dynamodb.stream:{}", self.stream.settings.source));
             let rung = bell.notified();
-            let came = self.read(function).await?;
+            let came = self.read(reader).await?;
             if !self.waiting.is_empty() {
                 let begun = *begun.get_or_insert_with(Instant::now);
                 if begun.elapsed() >= window {
@@ -145,16 +142,15 @@ impl Shard {
     }
 
     /// Reads what is there; how many records came.
-    async fn read(&mut self, function: &Function) -> Result<usize> {
+    async fn read(&mut self, reader: &Cx) -> Result<usize> {
         let iterator = match &self.iterator {
             Some(iterator) => iterator.clone(),
-            None => self.begin(function).await?,
+            None => self.begin(reader).await?,
         };
         let stream = Arc::clone(&self.stream);
-        let answer =
-            stream.role(function).call(stream.kind.api(), "GetRecords", json!({"ShardIterator": iterator})).await?;
+        let answer = reader.call(stream.kind.api(), "GetRecords", json!({"ShardIterator": iterator})).await?;
         let given = answer["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let new = |given| Record::new(stream.kind, &stream.mapping, function, &self.id, &stream.filter, given);
+        let new = |given| Record::new(stream.kind, &*stream.consumer, &self.id, given);
         let records: Vec<Record> = given.iter().filter_map(new).collect();
         let came = records.len();
         self.waiting.extend(records);
@@ -163,9 +159,9 @@ impl Shard {
         Ok(came)
     }
 
-    /// Where to read on: behind what waits, behind what is done, or where the mapping says.
-    async fn begin(&self, function: &Function) -> Result<String> {
-        let mut input = self.stream.kind.named(&self.stream.mapping.source);
+    /// Where to read on: behind what waits, behind what is done, or where the settings say.
+    async fn begin(&self, reader: &Cx) -> Result<String> {
+        let mut input = self.stream.kind.named(&self.stream.settings.source);
         input["ShardId"] = json!(self.id);
         let after = self.waiting.back().map(|record| &record.sequence).or(self.checkpoint.after.as_ref());
         match (after, self.stream.streaming.start) {
@@ -176,23 +172,22 @@ impl Shard {
             }
             (None, Start::Horizon) => input["ShardIteratorType"] = json!("TRIM_HORIZON"),
             // A shard that is younger begins later anyhow.
-            (None, Start::Latest(since) | Start::At(since)) => {
+            (None, Start::At(since)) => {
                 input["ShardIteratorType"] = json!("AT_TIMESTAMP");
                 input["Timestamp"] = seconds(since);
             }
         }
-        let role = self.stream.role(function);
-        let answer = match role.call(self.stream.kind.api(), "GetShardIterator", input.clone()).await {
+        let answer = match reader.call(self.stream.kind.api(), "GetShardIterator", input.clone()).await {
             // What comes next is no longer kept: the oldest that is comes instead.
             Err(failure) if failure.code() == Some("TrimmedDataAccessException") => {
                 input["ShardIteratorType"] = json!("TRIM_HORIZON");
                 input.as_object_mut().map(|input| input.shift_remove("SequenceNumber"));
-                role.call(self.stream.kind.api(), "GetShardIterator", input).await?
+                reader.call(self.stream.kind.api(), "GetShardIterator", input).await?
             }
             answer => answer?,
         };
         let iterator = answer["ShardIterator"].as_str();
-        Ok(iterator.ok_or_else(|| undercast_kernel::Failure::broken("there is no iterator"))?.to_owned())
+        Ok(iterator.ok_or_else(|| Failure::broken("there is no iterator"))?.to_owned())
     }
 
     /// The next batch: of one window, where there are windows.
@@ -211,12 +206,12 @@ impl Shard {
     }
 
     /// The first record that waits.
-    pub(super) fn next(&self) -> Option<&Record> {
+    pub(crate) fn next(&self) -> Option<&Record> {
         self.waiting.front()
     }
 
     /// Nothing comes any more.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
 }
