@@ -1,0 +1,67 @@
+//! The service as the kernel sees it: its operations, what they need to be allowed, its tasks.
+
+use futures_core::future::BoxFuture;
+use undercast_kernel::policy::MapContext;
+use undercast_kernel::{Access, Answer, Cx, Failure, Next, Result, Service, Task};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+use crate::{Events, api, bus, deliver, permission, policy, put, rule, schedule, tags, target};
+
+impl Service for Events {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn data_events(&self) -> &'static [&'static str] {
+        &["PutEvents"]
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        permission::access(cx, operation, input)
+    }
+
+    fn conditions(&self, cx: &Cx, operation: &'static Operation, input: &Fields, _: &Access) -> Result<MapContext> {
+        permission::conditions(cx, operation, input)
+    }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(async move {
+            match task.kind.as_str() {
+                deliver::DELIVERY => deliver::run(self, cx, task).await,
+                schedule::DUE => schedule::run(cx, task).await,
+                other => Err(Failure::broken(format!("events has no task `{other}`"))),
+            }
+        })
+    }
+}
+
+api::operations! {
+    impl api::Operations for Events; |self, cx, input|
+    CreateEventBus => bus::create(cx, input).await,
+    DeleteEventBus => bus::delete(cx, input).await,
+    DeleteRule => rule::delete(cx, input).await,
+    DescribeEventBus => bus::describe(cx, &input),
+    DescribeRule => rule::describe(cx, &input),
+    DisableRule => rule::disable(cx, input).await,
+    EnableRule => rule::enable(cx, input).await,
+    ListEventBuses => bus::list(cx, &input),
+    ListRuleNamesByTarget => rule::list_by_target(cx, &input),
+    ListRules => rule::list(cx, &input),
+    ListTagsForResource => tags::list(cx, &input),
+    ListTargetsByRule => target::list(cx, &input),
+    PutEvents => put::put(self, cx, input).await,
+    PutPermission => policy::put(cx, input).await,
+    PutRule => rule::put(cx, input).await,
+    PutTargets => target::put(cx, input).await,
+    RemovePermission => policy::remove(cx, input).await,
+    RemoveTargets => target::remove(cx, input).await,
+    TagResource => tags::tag(cx, input).await,
+    TestEventPattern => rule::test_pattern(&input),
+    UntagResource => tags::untag(cx, input).await,
+    UpdateEventBus => bus::update(cx, input).await,
+}
