@@ -16,7 +16,7 @@ async fn user(cloud: &Cloud, name: &str, statement: Json) -> Client {
     cloud.client_of(undercast_testkit::Credentials::new(&text("AccessKeyId"), &text("SecretAccessKey")))
 }
 
-fn allow(action: &str, resource: &str, condition: Json) -> Json {
+fn allow(action: &str, resource: &str, condition: &Json) -> Json {
     json!({"Effect": "Allow", "Action": action, "Resource": resource, "Condition": condition})
 }
 
@@ -24,7 +24,7 @@ fn allow(action: &str, resource: &str, condition: Json) -> Json {
 async fn sources_and_kinds_of_events_can_be_asked_of() {
     let cloud = cloud().await;
     let only = json!({"StringEquals": {"events:source": "shop"}, "StringLike": {"events:detail-type": "k*"}});
-    let user = user(&cloud, "u", json!([allow("events:PutEvents", &arn("events", "event-bus/default"), only)])).await;
+    let user = user(&cloud, "u", json!([allow("events:PutEvents", &arn("events", "event-bus/default"), &only)])).await;
     user.call("events", "PutEvents", json!({"Entries": [entry("shop", &json!({}))]})).await.ok();
     let mixed = json!({"Entries": [entry("shop", &json!({})), entry("else", &json!({}))]});
     assert_eq!(user.call("events", "PutEvents", mixed).await.code(), "AccessDeniedException");
@@ -41,9 +41,9 @@ async fn patterns_and_targets_can_be_asked_of() {
             allow(
                 "events:PutRule",
                 "*",
-                json!({"ForAllValues:StringEquals": {"events:source": ["a", "b"]}, "Null": {"events:source": "false"}})
+                &json!({"ForAllValues:StringEquals": {"events:source": ["a", "b"]}, "Null": {"events:source": "false"}})
             ),
-            allow("events:PutTargets", "*", json!({"ArnLike": {"events:TargetArn": arn("sqs", "mine-*")}})),
+            allow("events:PutTargets", "*", &json!({"ArnLike": {"events:TargetArn": arn("sqs", "mine-*")}})),
         ]),
     )
     .await;
@@ -100,8 +100,8 @@ async fn tags_can_be_asked_of() {
         &cloud,
         "u",
         json!([
-            allow("events:DescribeEventBus", "*", json!({"StringEquals": {"aws:ResourceTag/team": "red"}})),
-            allow("events:CreateEventBus", "*", json!({"StringEquals": {"aws:RequestTag/team": "red"}})),
+            allow("events:DescribeEventBus", "*", &json!({"StringEquals": {"aws:ResourceTag/team": "red"}})),
+            allow("events:CreateEventBus", "*", &json!({"StringEquals": {"aws:RequestTag/team": "red"}})),
         ]),
     )
     .await;
