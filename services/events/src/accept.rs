@@ -5,9 +5,10 @@ use undercast_kernel::store::{Snapshot, Tx};
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::event::Event;
+use crate::index::Indexes;
 use crate::name::BusName;
 use crate::target::TARGETS;
-use crate::{Events, deliver, metrics};
+use crate::{Events, deliver, metrics, trail};
 
 /// What a task needs to deliver an event to a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +46,7 @@ impl Plan {
 
 /// The rule and the event of a call: where it changes nothing, only rules that want such calls are told.
 fn wants_call(event: &serde_json::Value, all_calls: bool) -> bool {
-    let changes_nothing = event["detail-type"] == "AWS API Call via CloudTrail" && event["detail"]["readOnly"] == true;
+    let changes_nothing = event["detail-type"] == trail::KIND && event["detail"]["readOnly"] == true;
     !changes_nothing || all_calls
 }
 
@@ -59,21 +60,33 @@ impl Events {
         event: &Event,
         only: Option<&[String]>,
     ) -> Result<Plan> {
-        let mut plan = Plan { home: Some(bus.clone()), ..Plan::default() };
-        if bus.get(from)?.is_none() {
-            // AWS acknowledges events for buses that are not there, and drops them.
-            return Ok(plan);
-        }
-        let json = event.json();
-        for found in self.indexes.matching(from, bus, &json)? {
-            let chosen = only.is_none_or(|names| names.iter().any(|name| **name == *found.rule));
-            if chosen && wants_call(&json, found.all_calls) {
-                metrics::of_rule(cx, bus, &found.rule, "MatchedEvents", "Count", 1.0);
-                plan.add(cx, from, bus, &found.rule, event)?;
-            }
-        }
-        Ok(plan)
+        plan(&self.indexes, cx, from, bus, event, only)
     }
+}
+
+/// The same with these patterns.
+pub(crate) fn plan(
+    indexes: &Indexes,
+    cx: &Cx,
+    from: &Snapshot,
+    bus: &BusName,
+    event: &Event,
+    only: Option<&[String]>,
+) -> Result<Plan> {
+    let mut plan = Plan { home: Some(bus.clone()), ..Plan::default() };
+    if bus.get(from)?.is_none() {
+        // AWS acknowledges events for buses that are not there, and drops them.
+        return Ok(plan);
+    }
+    let json = event.json();
+    for found in indexes.matching(from, bus, &json)? {
+        let chosen = only.is_none_or(|names| names.iter().any(|name| **name == *found.rule));
+        if chosen && wants_call(&json, found.all_calls) {
+            metrics::of_rule(cx, bus, &found.rule, "MatchedEvents", "Count", 1.0);
+            plan.add(cx, from, bus, &found.rule, event)?;
+        }
+    }
+    Ok(plan)
 }
 
 impl Plan {

@@ -15,6 +15,7 @@ pub mod api {
 }
 
 mod accept;
+mod announced;
 mod bus;
 mod deliver;
 mod error;
@@ -32,12 +33,15 @@ mod rule;
 mod schedule;
 mod tags;
 mod target;
+mod trail;
 mod transform;
 
 use index::Indexes;
+use trail::Listening;
 
 /// The service.
 #[derive(Debug, Default)]
 pub struct Events {
     indexes: Indexes,
+    listening: Listening,
 }

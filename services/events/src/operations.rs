@@ -2,11 +2,11 @@
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::policy::MapContext;
-use undercast_kernel::{Access, Answer, Cx, Failure, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Result, Service, Task};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
-use crate::{Events, api, bus, deliver, permission, policy, put, rule, schedule, tags, target};
+use crate::{Events, announced, api, bus, deliver, permission, policy, put, rule, schedule, tags, target};
 
 impl Service for Events {
     fn api(&self) -> &'static undercast_wire::Service {
@@ -29,10 +29,17 @@ impl Service for Events {
         permission::conditions(cx, operation, input)
     }
 
+    fn start(&self, kernel: &Kernel) {
+        if let Err(error) = self.listen_for_rules(kernel) {
+            tracing::error!(error = &error as &dyn std::error::Error, "calls are not told of to rules");
+        }
+    }
+
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
         Box::pin(async move {
             match task.kind.as_str() {
                 deliver::DELIVERY => deliver::run(self, cx, task).await,
+                undercast_kernel::ANNOUNCED => announced::run(self, cx, task).await,
                 schedule::DUE => schedule::run(cx, task).await,
                 other => Err(Failure::broken(format!("events has no task `{other}`"))),
             }
@@ -56,7 +63,7 @@ api::operations! {
     ListTargetsByRule => target::list(cx, &input),
     PutEvents => put::put(self, cx, input).await,
     PutPermission => policy::put(cx, input).await,
-    PutRule => rule::put(cx, input).await,
+    PutRule => rule::put(self, cx, input).await,
     PutTargets => target::put(cx, input).await,
     RemovePermission => policy::remove(cx, input).await,
     RemoveTargets => target::remove(cx, input).await,

@@ -11,7 +11,7 @@ use crate::bus::page;
 use crate::error::{bad_pattern, managed, no_bus, no_rule, validation};
 use crate::name::BusName;
 use crate::target::TARGETS;
-use crate::{schedule, tags};
+use crate::{Events, schedule, tags, trail};
 
 /// Account, region, bus; name.
 pub(crate) static RULES: Table<Rule> = Table::new("events.rules");
@@ -138,10 +138,13 @@ fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
 }
 
-pub(crate) async fn put(cx: &Cx, mut input: api::PutRuleInput) -> Result<api::PutRuleOutput> {
+pub(crate) async fn put(service: &Events, cx: &Cx, mut input: api::PutRuleInput) -> Result<api::PutRuleOutput> {
     let bus = BusName::of(cx, input.event_bus_name.as_deref());
     check(&bus, &input)?;
     let tags = tags::read(input.tags.take())?;
+    if given(&input.event_pattern).is_some_and(trail::may_want_calls) {
+        service.listen(cx.kernel());
+    }
     cx.write(|tx| {
         bus.find_here(cx, tx)?;
         let there = RULES.get(tx, &(bus.key(), &input.name))?;

@@ -6,6 +6,7 @@ mod inputs;
 mod retries;
 mod rights;
 mod rules;
+mod sources;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -22,9 +23,11 @@ fn services() -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(Events::default()),
         Arc::new(undercast_cloudformation::CloudFormation),
+        Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(undercast_iam::Iam),
         Arc::new(undercast_kinesis::Kinesis::without_limits()),
         Arc::new(undercast_logs::Logs),
+        Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
     ]
