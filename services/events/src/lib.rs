@@ -17,6 +17,7 @@ pub mod api {
 mod accept;
 mod announced;
 mod bus;
+mod cfn;
 mod deliver;
 mod error;
 mod event;

@@ -2,11 +2,12 @@
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::policy::MapContext;
+use undercast_kernel::resources::ResourceType;
 use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Result, Service, Task};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
-use crate::{Events, announced, api, bus, deliver, permission, policy, put, rule, schedule, tags, target};
+use crate::{Events, announced, api, bus, cfn, deliver, permission, policy, put, rule, schedule, tags, target};
 
 impl Service for Events {
     fn api(&self) -> &'static undercast_wire::Service {
@@ -27,6 +28,10 @@ impl Service for Events {
 
     fn conditions(&self, cx: &Cx, operation: &'static Operation, input: &Fields, _: &Access) -> Result<MapContext> {
         permission::conditions(cx, operation, input)
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        cfn::types()
     }
 
     fn start(&self, kernel: &Kernel) {
