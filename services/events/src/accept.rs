@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::index::Indexes;
 use crate::name::BusName;
 use crate::target::TARGETS;
-use crate::{Events, deliver, metrics, trail};
+use crate::{Events, archive, deliver, metrics, trail};
 
 /// What a task needs to deliver an event to a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,11 +26,13 @@ pub(crate) struct Delivery {
 pub(crate) struct Plan {
     home: Option<BusName>,
     deliveries: Vec<Delivery>,
+    /// Archives by their names, and what goes into them.
+    kept: Vec<(String, Event)>,
 }
 
 impl Plan {
     pub(crate) fn is_empty(&self) -> bool {
-        self.deliveries.is_empty()
+        self.deliveries.is_empty() && self.kept.is_empty()
     }
 
     /// Stores it. The tasks are those of the account that has the bus.
@@ -40,7 +42,7 @@ impl Plan {
         for delivery in &self.deliveries {
             deliver::schedule(&home, tx, delivery)?;
         }
-        Ok(())
+        self.kept.iter().try_for_each(|(name, event)| archive::keep(&home, tx, name, event))
     }
 }
 
@@ -102,6 +104,10 @@ impl Plan {
         for entry in TARGETS.all(from, &(bus.key(), rule))? {
             let key: Option<(String, String, String, String, String)> = entry.key();
             let Some((.., target)) = key else { return Err(Failure::broken("the key of a target cannot be read")) };
+            if let Some(archive) = archive::behind(&target, &entry.row.arn) {
+                self.kept.push((archive, event.clone()));
+                continue;
+            }
             metrics::of_rule(cx, bus, rule, "InvocationsCreated", "Count", 1.0);
             self.deliveries.push(Delivery {
                 bus: bus.name.clone(),

@@ -2,6 +2,7 @@
 //!
 //! Tables, all by account and region: `events.buses` (name), `events.rules` (bus, name), `events.targets` (bus, rule, id),
 //! `events.changes`: how often the rules of a bus were changed. The default bus is there without a row.
+//! `events.archives`, `events.archived` (archive; second, id), `events.replays`.
 //!
 //! An event is acknowledged with one transaction that stores a delivery for each target of each rule that wants it; a
 //! delivery is a durable task that comes again until the target has taken the event. Which rules want it is found in memory
@@ -16,6 +17,7 @@ pub mod api {
 
 mod accept;
 mod announced;
+mod archive;
 mod bus;
 mod cfn;
 mod deliver;
@@ -30,6 +32,7 @@ mod path;
 mod permission;
 mod policy;
 mod put;
+mod replay;
 mod rule;
 mod schedule;
 mod tags;

@@ -7,7 +7,9 @@ use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Result, Servic
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
-use crate::{Events, announced, api, bus, cfn, deliver, permission, policy, put, rule, schedule, tags, target};
+use crate::{
+    Events, announced, api, archive, bus, cfn, deliver, permission, policy, put, replay, rule, schedule, tags, target,
+};
 
 impl Service for Events {
     fn api(&self) -> &'static undercast_wire::Service {
@@ -43,8 +45,10 @@ impl Service for Events {
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
         Box::pin(async move {
             match task.kind.as_str() {
+                archive::SWEEP => archive::sweep(cx, task).await,
                 deliver::DELIVERY => deliver::run(self, cx, task).await,
                 undercast_kernel::ANNOUNCED => announced::run(self, cx, task).await,
+                replay::REPLAY => replay::run(self, cx, task).await,
                 schedule::DUE => schedule::run(cx, task).await,
                 other => Err(Failure::broken(format!("events has no task `{other}`"))),
             }
@@ -54,14 +58,21 @@ impl Service for Events {
 
 api::operations! {
     impl api::Operations for Events; |self, cx, input|
+    CancelReplay => replay::cancel(cx, input).await,
+    CreateArchive => archive::create(self, cx, input).await,
     CreateEventBus => bus::create(cx, input).await,
+    DeleteArchive => archive::delete(cx, input).await,
     DeleteEventBus => bus::delete(cx, input).await,
     DeleteRule => rule::delete(cx, input).await,
+    DescribeArchive => archive::describe(cx, &input),
     DescribeEventBus => bus::describe(cx, &input),
+    DescribeReplay => replay::describe(cx, &input),
     DescribeRule => rule::describe(cx, &input),
     DisableRule => rule::disable(cx, input).await,
     EnableRule => rule::enable(cx, input).await,
+    ListArchives => archive::list(cx, &input),
     ListEventBuses => bus::list(cx, &input),
+    ListReplays => replay::list(cx, &input),
     ListRuleNamesByTarget => rule::list_by_target(cx, &input),
     ListRules => rule::list(cx, &input),
     ListTagsForResource => tags::list(cx, &input),
@@ -72,8 +83,10 @@ api::operations! {
     PutTargets => target::put(cx, input).await,
     RemovePermission => policy::remove(cx, input).await,
     RemoveTargets => target::remove(cx, input).await,
+    StartReplay => replay::start(cx, input).await,
     TagResource => tags::tag(cx, input).await,
     TestEventPattern => rule::test_pattern(&input),
     UntagResource => tags::untag(cx, input).await,
+    UpdateArchive => archive::update(self, cx, input).await,
     UpdateEventBus => bus::update(cx, input).await,
 }

@@ -17,7 +17,7 @@ use crate::rule::RULES;
 use crate::tags;
 
 /// Operations that are about no resource in particular.
-const OF_ACCOUNT: &[&str] = &["ListEventBuses", "TestEventPattern"];
+const OF_ACCOUNT: &[&str] = &["ListArchives", "ListEventBuses", "ListReplays", "TestEventPattern"];
 
 /// A permission over which the policy of a bus has a say.
 fn guarded(cx: &Cx, from: &(impl Read + ?Sized), access: Access, bus: &BusName) -> Result<Access> {
@@ -127,7 +127,12 @@ fn passed(input: &Fields) -> Vec<Access> {
 enum Subject {
     Bus(BusName),
     Rule(BusName, String),
+    /// `archive/name`, in the account itself.
+    Own(String),
 }
+
+/// What the account itself has, by the member that names it.
+const OWN: &[(&str, &str)] = &[("ArchiveName", "archive"), ("ReplayName", "replay")];
 
 fn subject(cx: &Cx, operation: &str, input: &Fields) -> Subject {
     if let Some(arn) = input.text("ResourceARN") {
@@ -136,6 +141,9 @@ fn subject(cx: &Cx, operation: &str, input: &Fields) -> Subject {
             Some(Tagged::Bus(bus)) => Subject::Bus(bus),
             None => Subject::Bus(BusName::of(cx, None)),
         };
+    }
+    if let Some((name, kind)) = OWN.iter().find_map(|(member, kind)| Some((input.text(member)?, kind))) {
+        return Subject::Own(format!("{kind}/{name}"));
     }
     let bus = BusName::of(cx, input.text("EventBusName"));
     let named = if operation.ends_with("Rule") { input.text("Name") } else { None };
@@ -156,6 +164,11 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     }
     let from = cx.read();
     let (resource, bus, rule) = match subject(cx, operation.name, input) {
+        Subject::Own(resource) => {
+            let mut needed = vec![Access::new(action, cx.arn("events", &resource))];
+            needed.append(&mut passed(input));
+            return Ok(needed);
+        }
         Subject::Bus(bus) => (bus.arn(), bus, None),
         Subject::Rule(bus, rule) => (bus.rule_arn(&rule), bus, Some(rule)),
     };
@@ -180,6 +193,7 @@ pub(crate) fn conditions(cx: &Cx, operation: &'static Operation, input: &Fields)
     let of = match subject(cx, operation.name, input) {
         Subject::Bus(bus) => Tagged::Bus(bus),
         Subject::Rule(bus, rule) => Tagged::Rule(bus, rule),
+        Subject::Own(_) => return Ok(context),
     };
     // What is not there has no tags, and the operation says so.
     if let Ok(tags) = tags::of(&cx.read(), &of) {

@@ -11,7 +11,7 @@ use crate::bus::page;
 use crate::error::{bad_pattern, managed, no_bus, no_rule, validation};
 use crate::name::BusName;
 use crate::target::TARGETS;
-use crate::{Events, schedule, tags, trail};
+use crate::{Events, schedule, tags};
 
 /// Account, region, bus; name.
 pub(crate) static RULES: Table<Rule> = Table::new("events.rules");
@@ -92,7 +92,8 @@ pub(crate) fn changes(from: &(impl Read + ?Sized), bus: &BusName) -> Result<u64>
     Ok(CHANGES.get(from, &bus.key())?.unwrap_or(0))
 }
 
-fn changed(tx: &mut Tx<'_>, bus: &BusName) -> Result<u64> {
+/// Says that rules of a bus are changed.
+pub(crate) fn changed(tx: &mut Tx<'_>, bus: &BusName) -> Result<u64> {
     let change = changes(tx, bus)? + 1;
     CHANGES.put(tx, &bus.key(), &change);
     Ok(change)
@@ -142,8 +143,8 @@ pub(crate) async fn put(service: &Events, cx: &Cx, mut input: api::PutRuleInput)
     let bus = BusName::of(cx, input.event_bus_name.as_deref());
     check(&bus, &input)?;
     let tags = tags::read(input.tags.take())?;
-    if given(&input.event_pattern).is_some_and(trail::may_want_calls) {
-        service.listen(cx.kernel());
+    if let Some(pattern) = given(&input.event_pattern) {
+        service.listen_for(cx, pattern);
     }
     cx.write(|tx| {
         bus.find_here(cx, tx)?;

@@ -31,7 +31,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(target: &Target) -> Result<Self> {
+    pub(crate) fn new(target: &Target) -> Result<Self> {
         Ok(Self { arn: target.arn.clone(), json: serde_json::to_string(target).map_err(Failure::broken)? })
     }
 

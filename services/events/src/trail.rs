@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value as Json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use undercast_kernel::{Announcement, Keeper, Kernel, Record, Result};
+use undercast_kernel::{Announcement, Cx, Keeper, Kernel, Record, Result};
 
 use crate::announced;
 use crate::index::Indexes;
@@ -39,7 +39,7 @@ impl Keeper for Listener {
 }
 
 /// Whether a pattern could want a call.
-pub(crate) fn may_want_calls(pattern: &str) -> bool {
+fn may_want_calls(pattern: &str) -> bool {
     let Ok(Json::Object(fields)) = serde_json::from_str(pattern) else { return false };
     let could = |name: &str, is: &dyn Fn(&str) -> bool| match fields.get(name) {
         Some(Json::Array(values)) => values.iter().any(|value| value.as_str().is_none_or(is)),
@@ -49,8 +49,15 @@ pub(crate) fn may_want_calls(pattern: &str) -> bool {
 }
 
 impl Events {
+    /// Begins to listen to the trail if a pattern could want its calls.
+    pub(crate) fn listen_for(&self, cx: &Cx, pattern: &str) {
+        if may_want_calls(pattern) {
+            self.listen(cx.kernel());
+        }
+    }
+
     /// Begins to listen to the trail, unless it listens already.
-    pub(crate) fn listen(&self, kernel: &Kernel) {
+    fn listen(&self, kernel: &Kernel) {
         let mut listening = self.listening.0.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut *listening, true) {
             return;

@@ -1,5 +1,6 @@
 //! The CloudFormation resource types of EventBridge.
 
+mod archive;
 mod bus;
 mod rule;
 
@@ -12,7 +13,7 @@ const GONE: &[&str] = &["ResourceNotFoundException"];
 
 /// All of them.
 pub(crate) fn types() -> Vec<Box<dyn ResourceType>> {
-    vec![Box::new(bus::EventBus), Box::new(bus::EventBusPolicy), Box::new(rule::Rule)]
+    vec![Box::new(archive::Archive), Box::new(bus::EventBus), Box::new(bus::EventBusPolicy), Box::new(rule::Rule)]
 }
 
 async fn call(cx: &Cx, operation: &str, input: Json) -> Result<Json> {

@@ -44,6 +44,8 @@ fn template(pattern: &str, targets: &Json) -> Json {
             "Rule": {"Type": "AWS::Events::Rule", "Properties": {"EventBusName": {"Ref": "Bus"}, "Name": "r", "Description": "d",
                 "EventPattern": {"source": [pattern]}, "State": "ENABLED", "Targets": targets,
                 "Tags": [{"Key": "of", "Value": pattern}]}},
+            "Archive": {"Type": "AWS::Events::Archive", "Properties": {"SourceArn": {"Fn::GetAtt": ["Bus", "Arn"]}, "ArchiveName": "kept",
+                "EventPattern": {"source": [pattern]}, "RetentionDays": "7", "Description": pattern}},
             "Clock": {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(1 hour)"}},
             "Policy": {"Type": "AWS::Events::EventBusPolicy", "Properties": {"EventBusName": {"Ref": "Bus"}, "StatementId": "other",
                 "Action": "events:PutEvents", "Principal": "111111111111"}},
@@ -56,6 +58,7 @@ fn template(pattern: &str, targets: &Json) -> Json {
             "BusName": {"Value": {"Fn::GetAtt": ["Bus", "Name"]}}, "Rule": {"Value": {"Ref": "Rule"}},
             "RuleArn": {"Value": {"Fn::GetAtt": ["Rule", "Arn"]}}, "Clock": {"Value": {"Ref": "Clock"}},
             "ClockArn": {"Value": {"Fn::GetAtt": ["Clock", "Arn"]}}, "Policy": {"Value": {"Ref": "Policy"}},
+            "Archive": {"Value": {"Ref": "Archive"}}, "ArchiveArn": {"Value": {"Fn::GetAtt": ["Archive", "Arn"]}},
         },
     })
 }
@@ -79,6 +82,7 @@ async fn a_template_makes_buses_and_rules() {
         (&outputs["ClockArn"], &outputs["Policy"]),
         (&json!(arn("events", &format!("rule/{clock}"))), &json!("shop|other"))
     );
+    assert_eq!((&outputs["Archive"], &outputs["ArchiveArn"]), (&json!("kept"), &json!(arn("events", "archive/kept"))));
     let policy = client.call("events", "DescribeEventBus", json!({"Name": "shop"})).await.ok()["Policy"].clone();
     let policy: Json = serde_json::from_str(policy.as_str().unwrap()).unwrap();
     assert_eq!((&policy["Statement"][0]["Sid"], &policy["Statement"][1]["Sid"]), (&json!("other"), &json!("mine")));
@@ -102,6 +106,11 @@ async fn a_template_makes_buses_and_rules() {
     assert_eq!(ids, [(json!("three"), Json::Null), (json!("two"), json!("$.id"))]);
     let rule = client.call("events", "DescribeRule", json!({"Name": "r", "EventBusName": "shop"})).await.ok();
     assert_eq!(rule["EventPattern"], "{\"source\":[\"b\"]}");
+    let kept = client.call("events", "DescribeArchive", json!({"ArchiveName": "kept"})).await.ok();
+    assert_eq!(
+        (&kept["EventPattern"], &kept["RetentionDays"], &kept["Description"]),
+        (&json!("{\"source\":[\"b\"]}"), &json!(7), &json!("b"))
+    );
     for resource in ["event-bus/shop", "rule/shop/r"] {
         let tags =
             client.call("events", "ListTagsForResource", json!({"ResourceARN": arn("events", resource)})).await.ok();
