@@ -29,12 +29,6 @@ impl<'a> Reach<'a> {
             let read = |shape: &str, member: &str| config.is_read(shape, member, &[]);
             walk(model, &shape.name, &read, &mut reach.kept);
         }
-        // What is kept is shown without the members that are not taken.
-        let kept = reach.kept.clone();
-        let shown = |shape: &str, member: &str| {
-            let taken = !kept.contains(shape) || config.is_read(shape, member, &[]);
-            taken && !config.external.contains_key(shape)
-        };
         for name in &config.operations {
             let Some(operation) = model.operations.get(name) else { continue };
             if let Some(input) = &operation.input {
@@ -43,6 +37,11 @@ impl<'a> Reach<'a> {
             if let Some(output) = &operation.output {
                 reach.output_of.entry(output).or_default().push(&operation.name);
                 // What is behind a shape that the service writes itself needs tables, and no types.
+                // What is kept has no members that calls may not set.
+                let shown = |shape: &str, member: &str| {
+                    !config.external.contains_key(shape)
+                        && (!reach.kept.contains(shape) || config.is_read(shape, member, &[]))
+                };
                 walk(model, output, &shown, &mut reach.outputs);
                 walk(model, output, &|_, _| true, &mut reach.described);
             }

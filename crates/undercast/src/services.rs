@@ -40,6 +40,8 @@ pub(crate) fn all(wanted: &[String], limits: Said, environment: &Environment) ->
         Arc::new(dynamodb),
         Arc::new(undercast_dynamodb::DynamoDbStreams),
         Arc::new(undercast_events::Events::default()),
+        Arc::new(undercast_firehose::Firehose::default()),
+        Arc::new(undercast_glue::Glue),
         Arc::new(undercast_iam::Iam),
         Arc::new(kinesis),
         Arc::new(undercast_kms::Kms),
