@@ -13,6 +13,7 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::accept::Delivery;
 use crate::api::kept::Target;
+use crate::bus::moment;
 use crate::name::BusName;
 use crate::target::TARGETS;
 use crate::transform::{self, Said};
@@ -41,11 +42,26 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// It may go well another time.
     pub(crate) again: bool,
+    /// Not before then: milliseconds since 1970.
+    pub(crate) not_before: Option<i64>,
+    /// Nothing was tried: it has to wait for its turn.
+    pub(crate) untried: bool,
 }
 
 impl Refusal {
     pub(crate) fn for_good(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), again: false }
+        Self { again: false, ..Self::later(code, message) }
+    }
+
+    /// One that may go well another time.
+    pub(crate) fn later(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), again: true, not_before: None, untried: false }
+    }
+
+    /// Whoever is called wants to be called at that moment.
+    pub(crate) fn wait(until: i64) -> Self {
+        let message = "The limit of invocations a second is reached.";
+        Self { not_before: Some(until), untried: true, ..Self::later("THROTTLING", message) }
     }
 
     /// What an error of a target's service means.
@@ -53,8 +69,8 @@ impl Refusal {
         let Failure::Aws(error) = failure else {
             return match failure {
                 Failure::NotBuilt { .. } => Self::for_good("SDK_CLIENT_ERROR", failure.to_string()),
-                Failure::Cut => Self { code: "CONNECTION_FAILURE", message: failure.to_string(), again: true },
-                _ => Self { code: "INTERNAL_ERROR", message: failure.to_string(), again: true },
+                Failure::Cut => Self::later("CONNECTION_FAILURE", failure.to_string()),
+                _ => Self::later("INTERNAL_ERROR", failure.to_string()),
             };
         };
         let said = |parts: &[&str]| parts.iter().any(|part| error.code.contains(part) || error.name.contains(part));
@@ -74,7 +90,7 @@ impl Refusal {
         } else {
             ("SDK_CLIENT_ERROR", false)
         };
-        Self { code, message: error.message.clone(), again }
+        Self { again, ..Self::later(code, error.message.clone()) }
     }
 }
 
@@ -98,10 +114,15 @@ fn verdict(cx: &Cx, delivery: &Delivery, target: &Target, refusal: &Refusal) -> 
     let policy = target.retry_policy.as_ref();
     let most = policy.and_then(|p| p.maximum_retry_attempts).unwrap_or(MOST_RETRIES);
     let longest = policy.and_then(|p| p.maximum_event_age_in_seconds).unwrap_or(LONGEST);
-    if i64::from(delivery.retries) >= i64::from(most) {
+    if !refusal.untried && i64::from(delivery.retries) >= i64::from(most) {
         return Ok(Verdict::GivenUp(Some("MaximumRetryAttempts")));
     }
-    let due = cx.now().checked_add(pause(cx, delivery.retries)).map_err(Failure::broken)?;
+    let usual = || cx.now().checked_add(pause(cx, delivery.retries)).map_err(Failure::broken);
+    let due = match refusal.not_before.map(moment) {
+        Some(due) if refusal.untried => due.max(moment(cx.now_millis() + 1)),
+        Some(due) => due.max(usual()?),
+        None => usual()?,
+    };
     if due.as_millisecond() > delivery.event.ingested + i64::from(longest) * 1000 {
         return Ok(Verdict::GivenUp(Some("MaximumEventAgeInSeconds")));
     }
@@ -119,17 +140,19 @@ pub(crate) async fn run(service: &Events, cx: &Cx, task: &Task) -> Result<Next> 
     let arn = bus.rule_arn(&delivery.rule);
     let said = Said { rule: &delivery.rule, rule_arn: &arn };
     let input = transform::input(&target, said, &delivery.event);
-    observe("InvocationAttempts", 1.0);
-    if delivery.retries > 0 {
-        observe("RetryInvocationAttempts", 1.0);
-    }
     let latency = |name: &str| {
         let since = u32::try_from((cx.refreshed().now_millis() - delivery.event.ingested).max(0)).unwrap_or(u32::MAX);
         metrics::of_rule(cx, &bus, &delivery.rule, name, "Milliseconds", f64::from(since));
     };
     latency("IngestionToInvocationStartLatency");
     let invoked = invoke::invoke(service, cx, &bus, &target, &delivery, input).await;
-    latency("IngestionToInvocationCompleteLatency");
+    if !invoked.as_ref().is_err_and(|refusal| refusal.untried) {
+        observe("InvocationAttempts", 1.0);
+        if delivery.retries > 0 {
+            observe("RetryInvocationAttempts", 1.0);
+        }
+        latency("IngestionToInvocationCompleteLatency");
+    }
     let refusal = match invoked {
         Ok(()) => {
             observe("Invocations", 1.0);
@@ -141,7 +164,7 @@ pub(crate) async fn run(service: &Events, cx: &Cx, task: &Task) -> Result<Next> 
     };
     match verdict(cx, &delivery, &target, &refusal)? {
         Verdict::Again(due) => {
-            delivery.retries += 1;
+            delivery.retries += u32::from(!refusal.untried);
             let payload = serde_json::to_string(&delivery).map_err(Failure::broken)?;
             cx.write(|tx| cx.tasks().schedule(cx, tx, "events", &task.id, DELIVERY, payload.clone(), due)).await?;
             Ok(Next::Done)

@@ -13,7 +13,7 @@ use crate::event::{Event, Hop};
 use crate::name::BusName;
 use crate::path::Path;
 use crate::target::Kind;
-use crate::{Events, permission};
+use crate::{Events, http, permission};
 
 /// Who EventBridge is to others.
 pub(crate) const PRINCIPAL: &str = "events.amazonaws.com";
@@ -88,6 +88,12 @@ pub(crate) async fn invoke(
         }
         Kind::Stream => put_record(&there, target, event, &input).await,
         Kind::LogGroup => log(&there, &arn, event, input).await,
+        Kind::DeliveryStream => {
+            let name = arn.resource.trim_start_matches("deliverystream/");
+            let input = json!({"DeliveryStreamName": name, "Record": {"Data": base64(input.as_bytes())}});
+            call(&there, "firehose", "PutRecord", input).await
+        }
+        Kind::Destination => http::call::call(service, &there, target, event, &input).await,
         Kind::Bus => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Tables, all by account and region: `events.buses` (name), `events.rules` (bus, name), `events.targets` (bus, rule, id),
 //! `events.changes`: how often the rules of a bus were changed. The default bus is there without a row.
-//! `events.archives`, `events.archived` (archive; second, id), `events.replays`.
+//! `events.archives`, `events.archived` (archive; second, id), `events.replays`; `events.connections`, `events.destinations`.
 //!
 //! An event is acknowledged with one transaction that stores a delivery for each target of each rule that wants it; a
 //! delivery is a durable task that comes again until the target has taken the event. Which rules want it is found in memory
@@ -23,6 +23,7 @@ mod cfn;
 mod deliver;
 mod error;
 mod event;
+mod http;
 mod index;
 mod invoke;
 mod metrics;
@@ -40,6 +41,7 @@ mod target;
 mod trail;
 mod transform;
 
+use http::{Pace, Tokens};
 use index::Indexes;
 use trail::Listening;
 
@@ -48,4 +50,6 @@ use trail::Listening;
 pub struct Events {
     indexes: Indexes,
     listening: Listening,
+    tokens: Tokens,
+    pace: Pace,
 }

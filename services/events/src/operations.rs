@@ -8,7 +8,8 @@ use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
 use crate::{
-    Events, announced, api, archive, bus, cfn, deliver, permission, policy, put, replay, rule, schedule, tags, target,
+    Events, announced, api, archive, bus, cfn, deliver, http, permission, policy, put, replay, rule, schedule, tags,
+    target,
 };
 
 impl Service for Events {
@@ -46,6 +47,7 @@ impl Service for Events {
         Box::pin(async move {
             match task.kind.as_str() {
                 archive::SWEEP => archive::sweep(cx, task).await,
+                http::connection::AUTHORIZE => http::connection::authorize(self, cx, task).await,
                 deliver::DELIVERY => deliver::run(self, cx, task).await,
                 undercast_kernel::ANNOUNCED => announced::run(self, cx, task).await,
                 replay::REPLAY => replay::run(self, cx, task).await,
@@ -59,18 +61,27 @@ impl Service for Events {
 api::operations! {
     impl api::Operations for Events; |self, cx, input|
     CancelReplay => replay::cancel(cx, input).await,
+    CreateApiDestination => http::destination::create(cx, input).await,
     CreateArchive => archive::create(self, cx, input).await,
+    CreateConnection => http::connection::create(cx, input).await,
     CreateEventBus => bus::create(cx, input).await,
+    DeauthorizeConnection => http::connection::deauthorize(cx, input).await,
+    DeleteApiDestination => http::destination::delete(cx, input).await,
     DeleteArchive => archive::delete(cx, input).await,
+    DeleteConnection => http::connection::delete(cx, input).await,
     DeleteEventBus => bus::delete(cx, input).await,
     DeleteRule => rule::delete(cx, input).await,
+    DescribeApiDestination => http::destination::describe(cx, &input),
     DescribeArchive => archive::describe(cx, &input),
+    DescribeConnection => http::connection::describe(cx, &input),
     DescribeEventBus => bus::describe(cx, &input),
     DescribeReplay => replay::describe(cx, &input),
     DescribeRule => rule::describe(cx, &input),
     DisableRule => rule::disable(cx, input).await,
     EnableRule => rule::enable(cx, input).await,
+    ListApiDestinations => http::destination::list(cx, &input),
     ListArchives => archive::list(cx, &input),
+    ListConnections => http::connection::list(cx, &input),
     ListEventBuses => bus::list(cx, &input),
     ListReplays => replay::list(cx, &input),
     ListRuleNamesByTarget => rule::list_by_target(cx, &input),
@@ -87,6 +98,8 @@ api::operations! {
     TagResource => tags::tag(cx, input).await,
     TestEventPattern => rule::test_pattern(&input),
     UntagResource => tags::untag(cx, input).await,
+    UpdateApiDestination => http::destination::update(cx, input).await,
     UpdateArchive => archive::update(self, cx, input).await,
+    UpdateConnection => http::connection::update(cx, input).await,
     UpdateEventBus => bus::update(cx, input).await,
 }

@@ -17,7 +17,8 @@ use crate::rule::RULES;
 use crate::tags;
 
 /// Operations that are about no resource in particular.
-const OF_ACCOUNT: &[&str] = &["ListArchives", "ListEventBuses", "ListReplays", "TestEventPattern"];
+const OF_ACCOUNT: &[&str] =
+    &["ListApiDestinations", "ListArchives", "ListConnections", "ListEventBuses", "ListReplays", "TestEventPattern"];
 
 /// A permission over which the policy of a bus has a say.
 fn guarded(cx: &Cx, from: &(impl Read + ?Sized), access: Access, bus: &BusName) -> Result<Access> {
@@ -141,6 +142,10 @@ fn subject(cx: &Cx, operation: &str, input: &Fields) -> Subject {
             Some(Tagged::Bus(bus)) => Subject::Bus(bus),
             None => Subject::Bus(BusName::of(cx, None)),
         };
+    }
+    let own = [("Connection", "connection"), ("ApiDestination", "api-destination")];
+    if let Some((_, kind)) = own.iter().find(|(of, _)| operation.ends_with(of)) {
+        return Subject::Own(format!("{kind}/{}", input.text("Name").unwrap_or("*")));
     }
     if let Some((name, kind)) = OWN.iter().find_map(|(member, kind)| Some((input.text(member)?, kind))) {
         return Subject::Own(format!("{kind}/{name}"));

@@ -48,7 +48,10 @@ pub(crate) enum Kind {
     Function,
     LogGroup,
     Stream,
+    DeliveryStream,
     Bus,
+    /// An API destination.
+    Destination,
 }
 
 /// Services whose resources AWS takes as targets, and nobody here calls.
@@ -61,7 +64,6 @@ const UNBUILT: &[&str] = &[
     "ec2",
     "ecs",
     "execute-api",
-    "firehose",
     "glue",
     "imagebuilder",
     "inspector",
@@ -86,19 +88,21 @@ impl Kind {
             ("lambda", "function") => Ok(Self::Function),
             ("logs", "log-group") => Ok(Self::LogGroup),
             ("kinesis", "stream") => Ok(Self::Stream),
+            ("firehose", "deliverystream") => Ok(Self::DeliveryStream),
             ("events", "event-bus") => Ok(Self::Bus),
+            ("events", "api-destination") => Ok(Self::Destination),
             ("events", kind) => Err(Failure::not_built(format!("events targets of the kind {kind}"))),
             (service, _) if UNBUILT.contains(&service) => {
                 Err(Failure::not_built(format!("events targets of the service {service}")))
             }
-            (service, _) if ["lambda", "logs", "kinesis"].contains(&service) => Err(malformed().into()),
+            (service, _) if ["lambda", "logs", "kinesis", "firehose"].contains(&service) => Err(malformed().into()),
             (service, _) => Err(validation(format!("{service} is not a supported service for a target.")).into()),
         }
     }
 
     /// AWS calls it by a role, and not in EventBridge's own name.
     fn needs_role(self) -> bool {
-        matches!(self, Self::Stream | Self::Bus)
+        matches!(self, Self::Stream | Self::DeliveryStream | Self::Bus | Self::Destination)
     }
 }
 
@@ -172,7 +176,8 @@ fn check_place(bus: &BusName, target: &Target, kind: Kind) -> Result<()> {
     if arn.region != bus.region {
         return Err(denied("Adding cross-region target is not permitted.").into());
     }
-    if arn.account != bus.account && kind == Kind::LogGroup {
+    let own = [Kind::LogGroup, Kind::DeliveryStream, Kind::Destination];
+    if arn.account != bus.account && own.contains(&kind) {
         return Err(denied("Adding cross-account target is not permitted.").into());
     }
     if arn.account != bus.account && target.role_arn.is_none() {
@@ -192,6 +197,9 @@ fn check(bus: &BusName, target: &Target) -> Result<()> {
         return Err(
             validation(format!("Parameter(s) KinesisParameters not supported for target: {}.", target.id)).into()
         );
+    }
+    if target.http_parameters.is_some() && kind != Kind::Destination {
+        return Err(validation(format!("Parameter(s) HttpParameters not supported for target: {}.", target.id)).into());
     }
     let path = target.kinesis_parameters.as_ref().map(|of| of.partition_key_path.as_str());
     if path.is_some_and(|path| Path::parse(path).is_none()) {

@@ -4,6 +4,7 @@
 
 mod archives;
 mod cfn;
+mod destinations;
 mod inputs;
 mod retries;
 mod rights;
@@ -26,8 +27,10 @@ fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(Events::default()),
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudwatch::CloudWatch),
+        Arc::new(undercast_firehose::Firehose::default()),
         Arc::new(undercast_iam::Iam),
         Arc::new(undercast_kinesis::Kinesis::without_limits()),
+        Arc::new(undercast_kms::Kms),
         Arc::new(undercast_logs::Logs),
         Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_sns::Sns),
