@@ -98,6 +98,9 @@ pub struct Wire {
     pub validation_error: Option<String>,
     /// Namespace of its XML, where the model does not tell.
     pub xml_namespace: Option<String>,
+    /// Operations that links name, which nobody signs.
+    #[serde(default)]
+    pub unsigned: Vec<String>,
     /// A header that all its requests carry, where another API has the same name in signatures.
     pub told_by: Option<String>,
 }
@@ -190,6 +193,9 @@ impl Config {
             if !model.shapes.contains_key(shape) {
                 return Err(Error::Unknown(format!("api.toml names the shape `{shape}`, which the API does not have")));
             }
+        }
+        if let Some(name) = self.wire.unsigned.iter().find(|name| !model.operations.contains_key(*name)) {
+            return Err(Error::Unknown(format!("api.toml names the operation `{name}`, which the API does not have")));
         }
         if let Some(name) = self.wire.protocols.iter().find(|name| crate::emit::protocol(name).is_none()) {
             return Err(Error::Unknown(format!("api.toml names the protocol `{name}`, which is not spoken")));

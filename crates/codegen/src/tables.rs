@@ -27,7 +27,7 @@ impl Tables<'_> {
     fn kind(&self, name: &str, member: Option<&Member>) -> String {
         let Some(shape) = self.model.shapes.get(name) else { return "Shape::Document".to_owned() };
         match shape.kind.as_str() {
-            "string" | "character" => format!("Shape::String(&T_{})", constant(name)),
+            "string" | "character" => format!("Shape::String(&T_{})", self.text_constant(name)),
             "blob" => format!("Shape::Blob({})", size(shape)),
             "boolean" => "Shape::Boolean".to_owned(),
             "integer" | "short" | "byte" => format!("Shape::Integer({})", range(shape)),
@@ -75,13 +75,21 @@ impl Tables<'_> {
         let _ = writeln!(
             out,
             "pub(crate) static T_{}: Text = Text {{ name: {}, size: {}, pattern: {}, values: &[{}], sensitive: {}, compiled: ::std::sync::OnceLock::new() }};",
-            constant(&shape.name),
+            self.text_constant(&shape.name),
             lit(&shape.name),
             size(shape),
             opt(shape.text("pattern").filter(|_| !any_form)),
             values.join(", "),
             shape.flag("sensitive"),
         );
+    }
+
+    /// A text's name as a constant. Some models have both `String` and `string`.
+    fn text_constant(&self, name: &str) -> String {
+        let mut letters = name.chars();
+        let capital: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+        let twin = capital != name && self.model.shapes.contains_key(&capital);
+        if twin { format!("{}_SMALL", constant(name)) } else { constant(name) }
     }
 
     fn list(&self, shape: &Shape, out: &mut String) {
@@ -113,7 +121,7 @@ impl Tables<'_> {
             "pub(crate) static M_{}: Map = Map {{ name: {}, key: &T_{}, value: {}, key_name: {}, value_name: {}, size: {}, sparse: {}, flattened: {} }};",
             constant(&shape.name),
             lit(&shape.name),
-            constant(&key.shape),
+            self.text_constant(&key.shape),
             self.kind(&value.shape, Some(value)),
             lit(key_name),
             lit(value_name),

@@ -117,7 +117,7 @@ impl Door<'_> {
         if request.path.starts_with("/_undercast/") || request.path.starts_with("/_localstack/") {
             return Some(internal::answer(self.gateway, request).await);
         }
-        if let Some(site) = self.site() {
+        if let Some(site) = self.path(&request).or_else(|| self.site()) {
             return self.serve(site, request).await;
         }
         let signed = sigv4::read(&request);
@@ -215,9 +215,18 @@ impl Door<'_> {
         })
     }
 
+    /// A path that a service answers on every host.
+    fn path(&self, request: &Request) -> Option<(usize, usize, &'static str)> {
+        self.gateway.kernel.services().iter().enumerate().find_map(|(index, service)| {
+            let found = service.paths().iter().find(|path| request.path.starts_with(**path));
+            found.map(|path| (index, self.labels.len(), *path))
+        })
+    }
+
     async fn serve(&self, (index, at, site): (usize, usize, &'static str), request: Request) -> Option<Response> {
         let service = self.gateway.kernel.services().get(index)?;
-        let region = region_in(&self.labels[at], site).or(self.labels.get(at + 1).map(String::as_str));
+        let label = self.labels.get(at);
+        let region = label.and_then(|l| region_in(l, site)).or(self.labels.get(at + 1).map(String::as_str));
         let region = region.unwrap_or(undercast_kernel::regions::DEFAULT);
         let caller = anonymous();
         let request_id = self.gateway.kernel.random().uuid();

@@ -39,6 +39,11 @@ async fn answer_or_refuse(gateway: &Gateway, request: Request) -> Answer {
         ("POST", "/_undercast/faults") => add_fault(gateway, input),
         ("DELETE", "/_undercast/faults") => Ok(json!({"removed": gateway.kernel.faults().remove(get(&query, "id"))})),
         ("GET", "/_undercast/usage") => Ok(usage(gateway)),
+        ("GET", "/_undercast/inbox") => inbox(gateway, &query),
+        ("DELETE", "/_undercast/inbox") => {
+            let removed = gateway.kernel.empty_inbox().await.map_err(|e| (500, e.to_string()))?;
+            Ok(json!({"removed": removed}))
+        }
         (_, path) if path == "/_undercast/reset" || path.starts_with("/_undercast/snapshots") => {
             snapshots::answer(gateway, &method, path, &input).await
         }
@@ -164,6 +169,14 @@ fn add_fault(gateway: &Gateway, input: Json) -> Answer {
     let answer = json!({"id": rule.id});
     gateway.kernel.faults().add(rule).map_err(|why| (400, why.to_string()))?;
     Ok(answer)
+}
+
+/// What would have left this machine for people, the oldest first: all of it, of one kind, or to one address.
+fn inbox(gateway: &Gateway, query: &[(String, String)]) -> Answer {
+    let letters = gateway.kernel.inbox().map_err(|e| (500, e.to_string()))?;
+    let wanted = |name: &str, is: &str| get(query, name).is_none_or(|wanted| wanted == is);
+    let letters = letters.into_iter().filter(|l| wanted("kind", &l.kind) && wanted("to", &l.to));
+    Ok(json!({"letters": letters.collect::<Vec<_>>()}))
 }
 
 fn usage(gateway: &Gateway) -> Json {

@@ -170,7 +170,8 @@ impl Router {
         {
             return Some(self.named(*service, Protocol::Cbor, operation.trim_end_matches('/')));
         }
-        let candidates = self.candidates(signature, host.as_ref());
+        let linked = if signature.is_none() && host.is_none() { self.linked(request) } else { None };
+        let candidates = self.candidates(signature, host.as_ref().or(linked.as_ref()));
         if let Some(target) = candidates.iter().find_map(|service| self.told(*service, request)) {
             return Some(target);
         }
@@ -205,6 +206,21 @@ impl Router {
         let speaks = self.services.get(service).is_some_and(|s| s.api().protocols.contains(&Protocol::AwsCbor));
         let cbor = request.header(names::CONTENT_TYPE).is_some_and(|t| t.starts_with("application/x-amz-cbor"));
         if speaks && cbor { Protocol::AwsCbor } else { Protocol::Json }
+    }
+
+    /// The service of a link that somebody follows, which nobody signed: `/?Action=ConfirmSubscription&…`, where one service
+    /// alone has such an operation.
+    fn linked(&self, request: &Request) -> Option<usize> {
+        let action =
+            request.query.split('&').find_map(|p| p.strip_prefix("Action=")).filter(|_| request.path == "/")?;
+        let speaks = |index: &usize| {
+            let api = self.services.get(*index).map(|s| s.api());
+            api.is_some_and(|api| api.protocols.contains(&Protocol::Query))
+                && self.operations.get(*index).is_some_and(|all| all.contains_key(action))
+        };
+        let mut found = (0..self.services.len()).filter(speaks);
+        let first = found.next()?;
+        found.next().is_none().then_some(first)
     }
 
     fn candidates<'a>(&'a self, signature: Option<&Signature>, host: Option<&'a usize>) -> &'a [usize] {

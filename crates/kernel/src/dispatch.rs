@@ -18,6 +18,7 @@ use undercast_wire::{AwsError, Body, Protocol, Value, Write};
 use crate::auth::{self, Caller};
 use crate::callers::Callers;
 use crate::insights::Insights;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::trail::Entry;
 use crate::{
@@ -102,6 +103,7 @@ pub(crate) struct Inner {
     pub(crate) signals: Signals,
     pub(crate) meter: Meter,
     pub(crate) metrics: Metrics,
+    pub(crate) memory: Memory,
     pub(crate) insights: Insights,
     pub(crate) policies: Policies,
     pub(crate) signing_keys: SigningKeys,
@@ -147,6 +149,7 @@ impl Kernel {
             signals: Signals::default(),
             meter: Meter::default(),
             metrics: Metrics::default(),
+            memory: Memory::default(),
             insights: Insights::default(),
             policies: Policies::default(),
             signing_keys: SigningKeys::default(),
@@ -353,7 +356,7 @@ impl Kernel {
         service.call(cx, index, Value::Structure(decoded.input)).await
     }
 
-    fn authorise(
+    pub(crate) fn authorise(
         &self,
         cx: &Cx,
         service: &Arc<dyn Service>,
@@ -381,7 +384,7 @@ impl Kernel {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a record has many fields")]
-    fn record(
+    pub(crate) fn record(
         &self,
         cx: &Cx,
         service: &'static str,

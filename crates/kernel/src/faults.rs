@@ -205,6 +205,18 @@ impl Faults {
         removed
     }
 
+    /// Whether a rule may do something to a call.
+    pub fn concern(&self, cx: &Cx, service: &str, operation: &str) -> bool {
+        let is = |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|w| w == given);
+        self.any(|r| {
+            r.zone.is_none()
+                && is(&r.service, service)
+                && is(&r.operation, operation)
+                && is(&r.account, cx.account())
+                && is(&r.region, cx.region())
+        })
+    }
+
     fn any(&self, is: impl Fn(&FaultRule) -> bool) -> bool {
         self.rules.read().unwrap_or_else(PoisonError::into_inner).iter().any(is)
     }

@@ -13,7 +13,7 @@ use undercast_wire::schema::{Operation, Protocol};
 use undercast_wire::{AwsError, Fields, Request, Response, Value, Write};
 
 use crate::resources::ResourceType;
-use crate::{Access, Cx, Failure, Kernel, Next, Record, Result, Task, cloudtrail};
+use crate::{Access, Cx, Failure, Kernel, Next, Ready, Record, Result, Task, cloudtrail};
 
 /// The answer of a handler.
 pub type Answer<'a> = BoxFuture<'a, Result<Box<dyn Write>>>;
@@ -94,6 +94,14 @@ pub trait Service: Send + Sync + 'static {
         }
     }
 
+    /// Observes what is not counted but measured, once a minute: how many messages wait, say.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn measure(&self, _kernel: &Kernel) -> Result<()> {
+        Ok(())
+    }
+
     /// A call was refused, or broke: for services that count such calls. What cannot be read comes not so far.
     fn refused(&self, _cx: &Cx, _failure: &Failure) {}
 
@@ -154,6 +162,21 @@ pub trait Service: Send + Sync + 'static {
         _request: Request,
     ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async { Err(Failure::not_built("this host")) })
+    }
+
+    /// Prepares a call from inside that shall be done within a transaction of its caller, checked and allowed as it is.
+    /// `None`: this operation cannot be done so.
+    ///
+    /// # Errors
+    /// Those of the operation that are known beforehand.
+    fn prepare(&self, _cx: &Cx, _operation: usize, _input: Value) -> Result<Option<Box<dyn Ready>>> {
+        Ok(None)
+    }
+
+    /// Beginnings of paths that it answers on every host and without a signature, by [`Service::serve`], which gets the
+    /// beginning as its site: certificates that messages name, say.
+    fn paths(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Does a task that it scheduled.

@@ -181,7 +181,9 @@ fn numeric(value: &Json) -> Result<Matcher> {
         if !["=", ">", ">=", "<", "<="].contains(&operator) {
             return invalid(format!("Unrecognized numeric range operator: {operator}"));
         }
-        let Some(number) = value.as_number() else { return invalid(format!("Value of {operator} must be numeric")) };
+        let Some(number) = value.as_number() else {
+            return invalid(format!("Value of {} must be numeric", if operator == "=" { "equals" } else { operator }));
+        };
         let Some(at) = Amount::new(number) else {
             return invalid("Value must be between -5.0E9 and 5.0E9, inclusive");
         };

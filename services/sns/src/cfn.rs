@@ -1,4 +1,6 @@
-//! `AWS::SNS::Topic`, `AWS::SNS::Subscription` and `AWS::SNS::TopicPolicy`.
+//! `AWS::SNS::Topic`, `AWS::SNS::Subscription`, `AWS::SNS::TopicPolicy` and `AWS::SNS::TopicInlinePolicy`.
+
+use std::collections::BTreeMap;
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
@@ -10,9 +12,43 @@ use undercast_kernel::{Cx, Failure, Result};
 /// `AWS::SNS::Topic`
 pub(crate) struct Topic;
 
+/// Properties of topics that are attributes of the same name.
+const OF_TOPICS: &[&str] = &[
+    "ArchivePolicy",
+    "ContentBasedDeduplication",
+    "DisplayName",
+    "FifoThroughputScope",
+    "FifoTopic",
+    "KmsMasterKeyId",
+    "SignatureVersion",
+    "TracingConfig",
+];
+/// What attributes of logs begin with, by what templates call the protocol.
+const LOGGED: &[(&str, &str)] = &[
+    ("http/s", "HTTP"),
+    ("sqs", "SQS"),
+    ("lambda", "Lambda"),
+    ("firehose", "Firehose"),
+    ("application", "Application"),
+];
+
 fn described(arn: &str) -> Resource {
     let name = arn.rsplit(':').next().unwrap_or_default();
     Resource::new(arn, [("TopicArn", json!(arn)), ("TopicName", json!(name))])
+}
+
+/// The attributes that a template's properties mean.
+fn attributes(properties: &Properties) -> BTreeMap<String, String> {
+    let own = OF_TOPICS.iter().filter_map(|n| properties.get(*n).map(|v| ((*n).to_owned(), text(v))));
+    // `FifoTopic: false` is how templates say that a topic is a standard one.
+    let mut out: BTreeMap<String, String> = own.filter(|(n, v)| n != "FifoTopic" || v == "true").collect();
+    for logging in properties.get("DeliveryStatusLogging").and_then(Json::as_array).into_iter().flatten() {
+        let Some((_, prefix)) = LOGGED.iter().find(|(protocol, _)| logging["Protocol"] == *protocol) else { continue };
+        for name in ["SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate", "FailureFeedbackRoleArn"] {
+            out.extend(logging.get(name).map(|v| (format!("{prefix}{name}"), text(v))));
+        }
+    }
+    out
 }
 
 /// Endpoint and protocol of the subscriptions in a topic's own list.
@@ -28,25 +64,72 @@ async fn subscribe_all(cx: &Cx, arn: &str, wanted: &[(String, String)]) -> Resul
     Ok(())
 }
 
+/// Has a topic's own list of subscriptions become another.
+async fn resubscribe(cx: &Cx, arn: &str, old: &[(String, String)], new: &[(String, String)]) -> Result<()> {
+    subscribe_all(cx, arn, new).await?;
+    let there = cx.call("sns", "ListSubscriptionsByTopic", json!({"TopicArn": arn})).await?;
+    let there: Vec<&Json> = there["Subscriptions"].as_array().into_iter().flatten().collect();
+    for (endpoint, protocol) in old.iter().filter(|s| !new.contains(s)) {
+        let found = there.iter().find(|s| s["Endpoint"] == endpoint.as_str() && s["Protocol"] == protocol.as_str());
+        // What is not confirmed cannot be ended, and goes by itself.
+        if let Some(arn) = found.and_then(|s| s["SubscriptionArn"].as_str()).filter(|arn| arn.starts_with("arn:")) {
+            cx.call("sns", "Unsubscribe", json!({"SubscriptionArn": arn})).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Has attributes become others: those that are gone are taken away.
+async fn change(cx: &Cx, arn: &str, before: &Properties, now: &Properties) -> Result<()> {
+    let (before, mut wanted) = (attributes(before), attributes(now));
+    for name in before.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect::<Vec<_>>() {
+        wanted.insert(name, String::new());
+    }
+    for (name, value) in wanted.iter().filter(|(name, value)| before.get(*name) != Some(value)) {
+        let input = json!({"TopicArn": arn, "AttributeName": name, "AttributeValue": value});
+        cx.call("sns", "SetTopicAttributes", input).await?;
+    }
+    Ok(())
+}
+
 impl ResourceType for Topic {
     fn name(&self) -> &'static str {
         "AWS::SNS::Topic"
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["DisplayName", "Subscription", "Tags", "TopicName"]
+        &[
+            "ArchivePolicy",
+            "ContentBasedDeduplication",
+            "DataProtectionPolicy",
+            "DeliveryStatusLogging",
+            "DisplayName",
+            "FifoThroughputScope",
+            "FifoTopic",
+            "KmsMasterKeyId",
+            "SignatureVersion",
+            "Subscription",
+            "Tags",
+            "TopicName",
+            "TracingConfig",
+        ]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
-        &["TopicName"]
+        &["FifoTopic", "TopicName"]
     }
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
-            let name = request.text("TopicName").unwrap_or_else(|| request.generated_name(cx, 256));
-            let mut input = json!({"Name": name, "Tags": request.all_tags()?.list()});
-            if let Some(display) = request.text("DisplayName") {
-                input["Attributes"] = json!({"DisplayName": display});
+            let attributes = attributes(&request.properties);
+            let fifo = attributes.contains_key("FifoTopic");
+            let name = request.text("TopicName").unwrap_or_else(|| {
+                let generated = request.generated_name(cx, if fifo { 251 } else { 256 });
+                if fifo { format!("{generated}.fifo") } else { generated }
+            });
+            let mut input = json!({"Name": name, "Tags": request.all_tags()?.list(), "Attributes": attributes});
+            if let Some(policy) = request.text("DataProtectionPolicy") {
+                input["DataProtectionPolicy"] = json!(policy);
             }
             let answer = cx.call("sns", "CreateTopic", input).await?;
             let arn = answer["TopicArn"].as_str().ok_or_else(|| Failure::broken("CreateTopic gave no ARN"))?;
@@ -63,24 +146,13 @@ impl ResourceType for Topic {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
-            if before.get("DisplayName") != request.properties.get("DisplayName") {
-                let display = request.text("DisplayName").unwrap_or_else(String::new);
-                let input = json!({"TopicArn": id, "AttributeName": "DisplayName", "AttributeValue": display});
-                cx.call("sns", "SetTopicAttributes", input).await?;
+            change(cx, id, before, &request.properties).await?;
+            if before.get("DataProtectionPolicy") != request.properties.get("DataProtectionPolicy") {
+                let policy = request.text("DataProtectionPolicy").unwrap_or_else(|| "{}".to_owned());
+                let input = json!({"ResourceArn": id, "DataProtectionPolicy": policy});
+                cx.call("sns", "PutDataProtectionPolicy", input).await?;
             }
-            let (old, new) = (inline(before), inline(&request.properties));
-            subscribe_all(cx, id, &new).await?;
-            let there = cx.call("sns", "ListSubscriptionsByTopic", json!({"TopicArn": id})).await?;
-            for (endpoint, _) in old.iter().filter(|s| !new.contains(s)) {
-                let found = there["Subscriptions"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .find(|s| s["Endpoint"] == endpoint.as_str());
-                if let Some(found) = found {
-                    cx.call("sns", "Unsubscribe", json!({"SubscriptionArn": found["SubscriptionArn"]})).await?;
-                }
-            }
+            resubscribe(cx, id, &inline(before), &inline(&request.properties)).await?;
             let tags = request.all_tags()?;
             let there = cx.call("sns", "ListTagsForResource", json!({"ResourceArn": id})).await?;
             let gone = tags.unwanted(&there["Tags"]);
@@ -94,8 +166,15 @@ impl ResourceType for Topic {
         })
     }
 
-    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { cx.call("sns", "DeleteTopic", json!({"TopicArn": id})).await.map(drop) })
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            // A topic whose archive goes on is not deleted; a template that no longer has it means it to be.
+            if properties.contains_key("ArchivePolicy") {
+                let input = json!({"TopicArn": id, "AttributeName": "ArchivePolicy", "AttributeValue": "{}"});
+                unless_gone(cx.call("sns", "SetTopicAttributes", input).await, &["NotFound"])?;
+            }
+            cx.call("sns", "DeleteTopic", json!({"TopicArn": id})).await.map(drop)
+        })
     }
 }
 
@@ -103,7 +182,23 @@ impl ResourceType for Topic {
 pub(crate) struct Subscription;
 
 /// Properties that are attributes of the same name.
-const ATTRIBUTES: &[&str] = &["FilterPolicyScope", "FilterPolicy", "RawMessageDelivery", "RedrivePolicy"];
+const ATTRIBUTES: &[&str] = &[
+    "DeliveryPolicy",
+    "FilterPolicyScope",
+    "FilterPolicy",
+    "RawMessageDelivery",
+    "RedrivePolicy",
+    "ReplayPolicy",
+    "SubscriptionRoleArn",
+];
+
+/// Where a subscription is made: in the region of its topic, where that is another.
+fn there(cx: &Cx, properties: &Properties) -> Cx {
+    match properties.get("Region").and_then(Json::as_str) {
+        Some(region) => cx.elsewhere(cx.account(), region),
+        None => cx.clone(),
+    }
+}
 
 impl ResourceType for Subscription {
     fn name(&self) -> &'static str {
@@ -112,12 +207,16 @@ impl ResourceType for Subscription {
 
     fn properties(&self) -> &'static [&'static str] {
         &[
+            "DeliveryPolicy",
             "Endpoint",
             "FilterPolicy",
             "FilterPolicyScope",
             "Protocol",
             "RawMessageDelivery",
             "RedrivePolicy",
+            "Region",
+            "ReplayPolicy",
+            "SubscriptionRoleArn",
             "TopicArn",
         ]
     }
@@ -132,7 +231,7 @@ impl ResourceType for Subscription {
                 ATTRIBUTES.iter().filter_map(|n| request.properties.get(*n).map(|v| ((*n).to_owned(), json!(text(v)))));
             let input = json!({"TopicArn": request.text("TopicArn"), "Protocol": request.text("Protocol"), "Endpoint": request.text("Endpoint"),
                                "Attributes": given.collect::<Map<_, _>>(), "ReturnSubscriptionArn": true});
-            let answer = cx.call("sns", "Subscribe", input).await?;
+            let answer = there(cx, &request.properties).call("sns", "Subscribe", input).await?;
             let arn = answer["SubscriptionArn"].as_str().unwrap_or_default().to_owned();
             Ok(Resource::new(arn.clone(), [("Arn", json!(arn))]))
         })
@@ -148,27 +247,33 @@ impl ResourceType for Subscription {
         Box::pin(async move {
             for name in ATTRIBUTES.iter().filter(|n| before.get(**n) != request.properties.get(**n)) {
                 let value = request.properties.get(*name).map_or_else(String::new, text);
-                let value = if value.is_empty() && *name == "RawMessageDelivery" { "false".to_owned() } else { value };
+                let value = match (*name, value.as_str()) {
+                    ("RawMessageDelivery", "") => "false".to_owned(),
+                    ("FilterPolicyScope", "") => "MessageAttributes".to_owned(),
+                    _ => value,
+                };
                 let input = json!({"SubscriptionArn": id, "AttributeName": name, "AttributeValue": value});
-                cx.call("sns", "SetSubscriptionAttributes", input).await?;
+                there(cx, &request.properties).call("sns", "SetSubscriptionAttributes", input).await?;
             }
             Ok(Updated::InPlace(Resource::new(id, [("Arn", json!(id))])))
         })
     }
 
-    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { cx.call("sns", "Unsubscribe", json!({"SubscriptionArn": id})).await.map(drop) })
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            there(cx, properties).call("sns", "Unsubscribe", json!({"SubscriptionArn": id})).await.map(drop)
+        })
     }
 }
-
-/// `AWS::SNS::TopicPolicy`
-pub(crate) struct TopicPolicy;
 
 async fn set_policy(cx: &Cx, topic: &str, policy: &str) -> Result<()> {
     let input = json!({"TopicArn": topic, "AttributeName": "Policy", "AttributeValue": policy});
     let set = cx.call("sns", "SetTopicAttributes", input).await;
     if policy.is_empty() { unless_gone(set, &["NotFound"]) } else { set.map(drop) }
 }
+
+/// `AWS::SNS::TopicPolicy`
+pub(crate) struct TopicPolicy;
 
 impl ResourceType for TopicPolicy {
     fn name(&self) -> &'static str {
@@ -221,5 +326,47 @@ impl ResourceType for TopicPolicy {
             }
             Ok(())
         })
+    }
+}
+
+/// `AWS::SNS::TopicInlinePolicy`
+pub(crate) struct TopicInlinePolicy;
+
+impl ResourceType for TopicInlinePolicy {
+    fn name(&self) -> &'static str {
+        "AWS::SNS::TopicInlinePolicy"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["PolicyDocument", "TopicArn"]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &["TopicArn"]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let topic = request.text("TopicArn").unwrap_or_else(String::new);
+            set_policy(cx, &topic, &request.text("PolicyDocument").unwrap_or_else(String::new)).await?;
+            Ok(Resource::new(topic, []))
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        _before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move {
+            set_policy(cx, id, &request.text("PolicyDocument").unwrap_or_else(String::new)).await?;
+            Ok(Updated::InPlace(Resource::new(id, [])))
+        })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { set_policy(cx, id, "").await })
     }
 }

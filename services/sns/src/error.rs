@@ -15,3 +15,12 @@ pub(crate) fn no_topic() -> AwsError {
 pub(crate) fn no_subscription() -> AwsError {
     errors::not_found_exception("Subscription does not exist")
 }
+
+/// A member that must be there and is not.
+pub(crate) fn no_value(parameter: &str) -> AwsError {
+    invalid(format!("Invalid parameter: {parameter} Reason: no value for required parameter"))
+}
+
+pub(crate) fn empty_batch() -> AwsError {
+    errors::empty_batch_request_exception("The batch request doesn't contain any entries.")
+}

@@ -1,33 +1,52 @@
-//! Amazon Simple Notification Service: standard topics, subscriptions of queues and functions.
+//! Amazon Simple Notification Service: topics, who gets their messages, and what becomes of each.
 //!
-//! Tables, all by account and region: `sns.topics` (name), `sns.subscriptions` (topic, id). A publication is accepted with one
-//! transaction that also schedules a delivery a subscription; deliveries are durable tasks that come again until they
-//! succeed or are dead-lettered.
-//! What is not here yet, and refused: FIFO topics, HTTP(S), e-mail, SMS and mobile push, encryption. Notifications carry no
-//! signature yet: a made-up one would be a lie.
+//! Tables, all by account and region: `sns.topics` (name), `sns.subscriptions` (topic, id); `sns.deduplication` and
+//! `sns.sequence` of FIFO topics, `sns.archive` and `sns.replays` of those that are archived; `sns.waiting` (topic, message): messages
+//! for which somebody waits, `sns.turns`: their order in a group; `sns.applications`, `sns.endpoints`: devices; `sns.sms`,
+//! `sns.sandbox`; `sns.signing`: the key of the signatures.
+//!
+//! A publication is one transaction: queues of this cloud have the message with its writes, and for everybody else a durable
+//! task is stored that comes again until it succeeds or is dead-lettered. E-mails, short messages and notifications of phones go
+//! into the inbox.
+//! What is not here, and refused: Firehose, X-Ray's traces, events of platform applications.
+//!
+//! Start with `message.rs` and `publish.rs`, then `deliver/mod.rs`.
 
 pub mod api {
     //! The API, generated from its model.
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
 }
 
-mod attributes;
+mod archive;
 mod cfn;
 mod deliver;
+mod envelope;
 mod error;
 mod filter;
+mod message;
+mod metrics;
 mod operations;
+mod people;
 mod permission;
+mod platform;
+mod protection;
 mod publish;
+mod retry;
 mod rows;
+mod sealed;
+mod signature;
+mod sms;
+mod status;
 mod subscribe;
+mod subscription_attributes;
+mod topic_attributes;
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, Cx, Failure, Next, Result, Service, Task, Timestamp};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
+use undercast_wire::{Fields, Request, Response, Value};
 
 /// The service.
 #[derive(Debug, Default)]
@@ -51,7 +70,11 @@ impl Service for Sns {
     }
 
     /// A missing member is a `ValidationError`, as AWS answered it; others are invalid parameters.
-    fn invalid(&self, _operation: &'static Operation, violations: &[Violation]) -> AwsError {
+    fn invalid(&self, operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        // Forms do not tell an empty list from none.
+        if operation.name == "PublishBatch" && violations.iter().any(|v| v.path == "publishBatchRequestEntries") {
+            return error::empty_batch();
+        }
         match violations.iter().find(|v| v.constraint != Constraint::Required) {
             None => AwsError::new("ValidationError", 400, undercast_wire::check::message(violations)),
             Some(violation) => error::invalid(format!("Invalid parameter: {}", violation.sentence())),
@@ -62,11 +85,51 @@ impl Service for Sns {
         AwsError::new("AuthorizationError", 403, message)
     }
 
+    fn throttled(&self, operation: &'static Operation) -> AwsError {
+        if operation.errors.iter().any(|e| e.code == "Throttled") {
+            return api::errors::throttled_exception("Rate exceeded");
+        }
+        AwsError::new("Throttling", 400, "Rate exceeded")
+    }
+
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
-        Box::pin(async move { deliver::run(cx, task).await })
+        Box::pin(async move {
+            match task.kind.as_str() {
+                "turns" => deliver::turns(cx, task).await,
+                "notice" => subscribe::notice(cx, task).await,
+                "expire" => subscribe::expire(cx, task).await,
+                "replay" => archive::replay(cx, task).await,
+                "thin" => archive::thin(cx, task).await,
+                "status" => status::run(cx, task).await,
+                "forget" => match publish::forget(cx, &task.payload).await? {
+                    Some(due) => Timestamp::from_millisecond(due).map(Next::Again).map_err(Failure::broken),
+                    None => Ok(Next::Done),
+                },
+                _ => deliver::run(cx, task).await,
+            }
+        })
+    }
+
+    fn paths(&self) -> &'static [&'static str] {
+        &[signature::PATH]
+    }
+
+    fn serve<'a>(
+        &'a self,
+        cx: &'a Cx,
+        _site: &'a str,
+        _name: &'a str,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move { signature::serve(cx, &request.path) })
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Topic), Box::new(cfn::Subscription), Box::new(cfn::TopicPolicy)]
+        vec![
+            Box::new(cfn::Topic),
+            Box::new(cfn::Subscription),
+            Box::new(cfn::TopicPolicy),
+            Box::new(cfn::TopicInlinePolicy),
+        ]
     }
 }

@@ -8,13 +8,26 @@ use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
 
 use crate::api;
-use crate::attributes::default_policy;
 use crate::error::invalid;
-use crate::rows::{TOPICS, Topic, TopicName, subscription_place};
+use crate::rows::{TOPICS, Topic, TopicName, parse, subscription_place};
+use crate::subscribe;
+use crate::topic_attributes::{ACTIONS, default_policy};
 
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
     let action =
         if operation.name == "PublishBatch" { "sns:Publish".to_owned() } else { format!("sns:{}", operation.name) };
+    if is_link(cx, operation, input)? {
+        return Ok(Vec::new());
+    }
+    // Applications, devices and telephones have no policies.
+    let other = ["PlatformApplicationArn", "EndpointArn"].iter().find_map(|n| input.text(n));
+    if let Some(arn) = other.or_else(|| input.text("TargetArn").filter(|arn| arn.contains(":endpoint/"))) {
+        let parsed = parse(arn, "TargetArn")?;
+        return Ok(vec![Access::new(action, arn).in_account(parsed.account)]);
+    }
+    if operation.name == "CreatePlatformApplication" {
+        return Ok(vec![Access::new(action, "*")]);
+    }
     let topic = ["TopicArn", "TargetArn", "ResourceArn"].iter().find_map(|n| input.text(n));
     let name = match (topic, input.text("SubscriptionArn"), input.text("Name")) {
         (Some(arn), ..) => TopicName::parse(arn)?,
@@ -46,6 +59,18 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     Ok(vec![access])
 }
 
+/// Whether a call needs no permission: who has a subscription's token may confirm it, and who has its link may end it, unless
+/// its owner wanted otherwise.
+fn is_link(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<bool> {
+    match operation.name {
+        "ConfirmSubscription" => Ok(input.text("AuthenticateOnUnsubscribe") != Some("true")),
+        "Unsubscribe" if matches!(cx.principal().kind, PrincipalKind::Anonymous) => {
+            input.text("SubscriptionArn").map_or(Ok(true), |arn| subscribe::ends_by_link(&cx.read(), arn))
+        }
+        _ => Ok(false),
+    }
+}
+
 /// The account for whose alarm CloudWatch calls. It says for whom it acts, as older services do, so that topics need no
 /// policy for it.
 fn account_of_alarms(cx: &Cx) -> Option<String> {
@@ -70,16 +95,25 @@ fn statements(policy: &mut Json) -> Result<&mut Vec<Json>> {
 
 pub(crate) async fn add(cx: &Cx, input: api::AddPermissionInput) -> Result<()> {
     let name = TopicName::parse(&input.topic_arn)?;
+    if input.action_name.iter().any(|a| a != "*" && !ACTIONS.contains(&a.as_str())) {
+        return Err(invalid("Invalid parameter: Policy statement action out of service scope!").into());
+    }
+    let is_account = |a: &String| a.len() == 12 && a.bytes().all(|b| b.is_ascii_digit());
+    if !input.aws_account_id.iter().all(is_account) {
+        return Err(invalid("Invalid parameter: AWSAccountId").into());
+    }
     cx.write(|tx| {
         let mut topic = name.find(tx)?;
         let mut policy = policy_of(cx, &topic)?;
-        let principals: Vec<String> = input.aws_account_id.iter().map(|a| format!("arn:{}:iam::{a}:root", cx.partition())).collect();
+        let principals: Vec<String> =
+            input.aws_account_id.iter().map(|a| format!("arn:{}:iam::{a}:root", cx.partition())).collect();
         let actions: Vec<String> = input.action_name.iter().map(|a| format!("SNS:{a}")).collect();
         let all = statements(&mut policy)?;
         if all.iter().any(|s| s["Sid"] == input.label.as_str()) {
             return Err(invalid("Invalid parameter: Statement already exists").into());
         }
-        all.push(json!({"Sid": input.label, "Effect": "Allow", "Principal": {"AWS": principals}, "Action": actions, "Resource": topic.arn(cx)}));
+        all.push(json!({"Sid": input.label, "Effect": "Allow", "Principal": {"AWS": one_or_many(principals)},
+            "Action": one_or_many(actions), "Resource": topic.arn(cx)}));
         topic.attributes.insert("Policy".to_owned(), policy.to_string());
         TOPICS.put(tx, &topic.key(), &topic);
         Ok(())
@@ -98,4 +132,8 @@ pub(crate) async fn remove(cx: &Cx, input: api::RemovePermissionInput) -> Result
         Ok(())
     })
     .await
+}
+
+fn one_or_many(mut texts: Vec<String>) -> Json {
+    if texts.len() == 1 { Json::from(texts.remove(0)) } else { Json::from(texts) }
 }

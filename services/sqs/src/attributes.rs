@@ -16,6 +16,7 @@ use crate::queue::{Queue, QueueName, RedrivePolicy};
 /// Name, default, least, most.
 const NUMBERS: &[(&str, i64, i64, i64)] = &[
     ("DelaySeconds", 0, 0, 900),
+    ("KmsDataKeyReusePeriodSeconds", 300, 60, 86_400),
     ("MaximumMessageSize", 1_048_576, 1_024, 1_048_576),
     ("MessageRetentionPeriod", 345_600, 60, 1_209_600),
     ("ReceiveMessageWaitTimeSeconds", 0, 0, 20),
@@ -43,7 +44,6 @@ const OTHERS: &[&str] = &[
     "DeduplicationScope",
     "FifoQueue",
     "FifoThroughputLimit",
-    "KmsDataKeyReusePeriodSeconds",
     "KmsMasterKeyId",
     "Policy",
     "RedriveAllowPolicy",
@@ -92,13 +92,12 @@ pub(crate) fn check(
             "RedrivePolicy" => redrive(cx, from, queue, value)?,
             "RedriveAllowPolicy" if value.is_empty() => {}
             "RedriveAllowPolicy" => drop(allow_policy(value)?),
-            "KmsMasterKeyId" | "KmsDataKeyReusePeriodSeconds" if !value.is_empty() => {
-                return Err(Failure::not_built(format!(
-                    "sqs queues with {name}: messages are not encrypted with a key of yours"
-                )));
+            "KmsMasterKeyId" => one_encryption(given)?,
+            "KmsDataKeyReusePeriodSeconds" if value.is_empty() => {}
+            "SqsManagedSseEnabled" if !matches!(value.as_str(), "true" | "false") => {
+                return Err(error::invalid_attribute("SqsManagedSseEnabled").into());
             }
-            "KmsMasterKeyId" | "KmsDataKeyReusePeriodSeconds" => {}
-            "SqsManagedSseEnabled" => managed_encryption(value)?,
+            "SqsManagedSseEnabled" => {}
             read_only if READ_ONLY.contains(&read_only) => return Err(unknown(name).into()),
             number => bounded(number, value)?,
         }
@@ -152,12 +151,14 @@ fn fifo_only(queue: &Queue, name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-fn managed_encryption(value: &str) -> Result<()> {
-    match value {
-        "false" => Ok(()),
-        "true" => Err(Failure::not_built("sqs queues with SqsManagedSseEnabled: messages are not encrypted at rest")),
-        _ => Err(error::invalid_attribute("SqsManagedSseEnabled").into()),
+/// A queue is encrypted in one way.
+fn one_encryption(given: &BTreeMap<String, String>) -> Result<()> {
+    let has = |name: &str, is: fn(&str) -> bool| given.get(name).is_some_and(|value| is(value));
+    if has("KmsMasterKeyId", |v| !v.is_empty()) && has("SqsManagedSseEnabled", |v| v == "true") {
+        let message = "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.";
+        return Err(errors::invalid_attribute_value(message).into());
     }
+    Ok(())
 }
 
 fn redrive(cx: &Cx, from: &impl Read, queue: &Queue, text: &str) -> Result<()> {
@@ -223,15 +224,23 @@ pub(crate) fn apply(queue: &mut Queue, given: &BTreeMap<String, String>) {
             queue.attributes.insert(name.clone(), value.clone());
         }
     }
+    // What is said of one way to encrypt ends the other.
+    if given.get("KmsMasterKeyId").is_some_and(|key| !key.is_empty()) {
+        queue.attributes.remove("SqsManagedSseEnabled");
+    } else if given.get("SqsManagedSseEnabled").is_some_and(|value| value == "true") {
+        queue.attributes.remove("KmsMasterKeyId");
+        queue.attributes.remove("KmsDataKeyReusePeriodSeconds");
+    }
 }
 
 /// Everything that is told of a queue but the counts of its messages.
 pub(crate) fn describe(cx: &Cx, queue: &Queue) -> BTreeMap<String, String> {
     let mut out = queue.attributes.clone();
-    for (name, ..) in NUMBERS {
+    let kms = queue.text("KmsMasterKeyId").is_some();
+    for (name, ..) in NUMBERS.iter().filter(|(name, ..)| kms || *name != "KmsDataKeyReusePeriodSeconds") {
         out.entry((*name).to_owned()).or_insert_with(|| queue.number(name).to_string());
     }
-    out.entry("SqsManagedSseEnabled".to_owned()).or_insert_with(|| "false".to_owned());
+    out.entry("SqsManagedSseEnabled".to_owned()).or_insert_with(|| (!kms).to_string());
     if queue.is_fifo() {
         for (name, default) in [
             ("ContentBasedDeduplication", "false"),

@@ -1,4 +1,4 @@
-//! `AWS::SQS::Queue` and `AWS::SQS::QueuePolicy`.
+//! `AWS::SQS::Queue`, `AWS::SQS::QueuePolicy` and `AWS::SQS::QueueInlinePolicy`.
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
@@ -114,7 +114,9 @@ impl ResourceType for Queue {
             for (name, _) in before.iter().filter(|(name, _)| !request.properties.contains_key(*name)) {
                 let default = crate::attributes::default_number(name);
                 match name.as_str() {
-                    "RedrivePolicy" | "RedriveAllowPolicy" => drop(changed.insert(name.clone(), json!(""))),
+                    "RedrivePolicy" | "RedriveAllowPolicy" | "KmsMasterKeyId" => {
+                        drop(changed.insert(name.clone(), json!("")))
+                    }
                     _ if default > 0 || name == "DelaySeconds" || name == "ReceiveMessageWaitTimeSeconds" => {
                         drop(changed.insert(name.clone(), json!(default.to_string())));
                     }
@@ -203,5 +205,47 @@ impl ResourceType for QueuePolicy {
             }
             Ok(())
         })
+    }
+}
+
+/// `AWS::SQS::QueueInlinePolicy`
+pub(crate) struct QueueInlinePolicy;
+
+impl ResourceType for QueueInlinePolicy {
+    fn name(&self) -> &'static str {
+        "AWS::SQS::QueueInlinePolicy"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["PolicyDocument", "Queue"]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &["Queue"]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let queue = request.text("Queue").unwrap_or_default();
+            set_policy(cx, &queue, &request.text("PolicyDocument").unwrap_or_default()).await?;
+            Ok(Resource::new(queue, []))
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        _before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move {
+            set_policy(cx, id, &request.text("PolicyDocument").unwrap_or_default()).await?;
+            Ok(Updated::InPlace(Resource::new(id, [])))
+        })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { set_policy(cx, id, "").await })
     }
 }

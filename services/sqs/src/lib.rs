@@ -3,7 +3,8 @@
 //! Tables: `sqs.queues` (account, region, name), `sqs.messages` (queue, number): where a message stands; `sqs.bodies`
 //! (queue, number): what it says, never changed; `sqs.order`: standard queues by the moment a message can be seen, FIFO
 //! queues by number. A queue's key is its unique id, so that a queue made anew under an old name begins empty.
-//! Limits: 1 MiB a message and a batch, 10 entries a batch, 14 days, 12 hours invisible, 5 minutes of deduplication.
+//! `sqs.keys`: data keys of KMS; `sqs.grouped`: fair queues; `sqs.room`: how many more can be in flight.
+//! Limits: 1 MiB a message and a batch, 10 entries a batch, 14 days, 12 hours invisible, 5 minutes of deduplication, 120,000 in flight.
 //!
 //! Start with `queue.rs` (what a queue is), then `send.rs` and `receive.rs`.
 
@@ -15,8 +16,12 @@ pub mod api {
 mod attributes;
 mod batch;
 mod cfn;
+mod encryption;
 mod error;
+mod fair;
+mod flight;
 mod message;
+mod metrics;
 mod move_task;
 mod operations;
 mod permission;
@@ -28,7 +33,7 @@ mod visibility;
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, AwsError, Cx, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, Cx, Kernel, Next, Ready, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
@@ -85,6 +90,21 @@ impl Service for Sqs {
         }
     }
 
+    fn measure(&self, kernel: &Kernel) -> Result<()> {
+        metrics::measure(kernel)
+    }
+
+    fn throttled(&self, _operation: &'static Operation) -> AwsError {
+        api::errors::request_throttled("Rate exceeded")
+    }
+
+    fn prepare(&self, cx: &Cx, operation: usize, input: Value) -> Result<Option<Box<dyn Ready>>> {
+        match api::SERVICE.operations.get(operation).map(|o| o.name) {
+            Some("SendMessage") => send::prepare(cx, api::SendMessageInput::read(input)),
+            _ => Ok(None),
+        }
+    }
+
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
         Box::pin(async move {
             match task.kind.as_str() {
@@ -95,7 +115,7 @@ impl Service for Sqs {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Queue), Box::new(cfn::QueuePolicy)]
+        vec![Box::new(cfn::Queue), Box::new(cfn::QueuePolicy), Box::new(cfn::QueueInlinePolicy)]
     }
 }
 

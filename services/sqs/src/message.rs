@@ -9,8 +9,10 @@ use undercast_kernel::wire::text;
 use undercast_kernel::{AwsError, Bytes, Failure, Result};
 
 use crate::api::{errors, input, output};
+use crate::encryption::Seal;
 use crate::error;
 use crate::queue::{Placed, Queue};
+use crate::{fair, flight};
 
 /// Queue, number → where the message stands.
 pub(crate) static MESSAGES: Table<Standing> = Table::new("sqs.messages");
@@ -50,6 +52,9 @@ pub(crate) struct Message {
     /// How often it was received in the queues whose dead letter it became.
     #[n(9)]
     pub(crate) earlier_receives: Option<u32>,
+    /// The body, where it is sealed; `body` is empty then.
+    #[n(10)]
+    pub(crate) seal: Option<Seal>,
 }
 
 /// A user's attribute of a message.
@@ -132,6 +137,8 @@ pub(crate) fn delay_anew(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
 /// Removes everything of a queue that is deleted.
 pub(crate) fn forget(tx: &mut Tx<'_>, queue: &Queue) -> Result<()> {
     NEXT.delete(tx, &queue.place());
+    fair::forget(tx, queue);
+    flight::forget(tx, queue);
     clear(tx, queue)
 }
 

@@ -8,9 +8,10 @@ use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Failure, Result, Timestamp};
 
 use crate::api::{self, errors, output};
+use crate::encryption::Seal;
 use crate::message::{self, BODIES, MESSAGES, Message, ORDER, Standing};
 use crate::queue::{Placed, Queue, QueueName};
-use crate::{attributes, error, send, sweep};
+use crate::{attributes, error, fair, flight, metrics, send, sweep};
 
 /// Queue, attempt id → what the attempt received, for a receiver that lost the answer. FIFO queues.
 pub(crate) static ATTEMPTS: Table<Attempt> = Table::new("sqs.attempts");
@@ -129,6 +130,7 @@ pub(crate) async fn receive(cx: &Cx, input: api::ReceiveMessageInput) -> Result<
     let name = QueueName::from_url(cx, &input.queue_url)?;
     let queue = name.find(&cx.read())?;
     let ask = Ask::new(&queue, input)?;
+    metrics::touch(cx, &queue);
     let bell = cx.signals().of(&queue.topic());
     let deadline = cx.now_millis() + ask.wait * 1000;
     let mut cx = cx.clone();
@@ -140,9 +142,12 @@ pub(crate) async fn receive(cx: &Cx, input: api::ReceiveMessageInput) -> Result<
         if anything(&cx, &queue)? {
             let (moved_to, taken) = cx.write(|tx| take(&cx, tx, &name, &ask)).await?;
             moved_to.iter().for_each(|topic| cx.signals().ring(topic));
-            messages = taken;
+            for shown in taken {
+                messages.push(shown.open(&cx, &queue).await?);
+            }
         }
         if !messages.is_empty() || cx.now_millis() >= deadline {
+            metrics::received(&cx, &queue, messages.len());
             let messages = if messages.is_empty() { None } else { Some(messages) };
             return Ok(api::ReceiveMessageOutput { messages });
         }
@@ -182,14 +187,25 @@ fn next_visible(cx: &Cx, name: &QueueName) -> Result<Option<i64>> {
 }
 
 /// Takes what can be seen. Also gives back the bells of queues that got dead letters.
-fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<String>, Vec<output::Message>)> {
+fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<String>, Vec<Shown>)> {
     let queue = name.find(tx)?;
     if let Some(again) = repeated(cx, tx, &queue, ask)? {
         return Ok((Vec::new(), again));
     }
-    let mut taking = Taking { cx, queue: &queue, ask, bells: Vec::new(), out: Vec::new(), receipts: Vec::new() };
+    let most = flight::room(tx, &queue, ask.most, cx.now_millis())?;
+    // FIFO queues that are full answer with nothing; of standard ones who waits is not refused ("SQS message quotas").
+    if most == 0 && !queue.is_fifo() && ask.wait == 0 {
+        let message = "Too many messages are in flight: a queue has at most 120000.";
+        return Err(errors::over_limit(message).into());
+    }
+    let mut taking = Taking { cx, queue: &queue, ask, most, bells: Vec::new(), out: Vec::new(), receipts: Vec::new() };
+    if most == 0 {
+        return Ok((Vec::new(), Vec::new()));
+    }
     if queue.is_fifo() {
         taking.by_group(tx)?;
+    } else if fair::is_grouped(tx, &queue)? {
+        taking.fairly(tx)?;
     } else {
         taking.by_time(tx)?;
     }
@@ -201,7 +217,7 @@ fn take(cx: &Cx, tx: &mut Tx<'_>, name: &QueueName, ask: &Ask) -> Result<(Vec<St
 }
 
 /// What an earlier attempt of the same id received, if all of it is still as it was.
-fn repeated(cx: &Cx, tx: &Tx<'_>, queue: &Queue, ask: &Ask) -> Result<Option<Vec<output::Message>>> {
+fn repeated(cx: &Cx, tx: &Tx<'_>, queue: &Queue, ask: &Ask) -> Result<Option<Vec<Shown>>> {
     let Some(id) = &ask.attempt else { return Ok(None) };
     let Some(attempt) = ATTEMPTS.get(tx, &(queue.place(), id))?.filter(|a| a.until > cx.now_millis()) else {
         return Ok(None);
@@ -213,7 +229,7 @@ fn repeated(cx: &Cx, tx: &Tx<'_>, queue: &Queue, ask: &Ask) -> Result<Option<Vec
             |s: &Standing| s.receipt == receipt && s.visible > cx.now_millis() && !queue.is_over(s, cx.now_millis());
         let Some(standing) = standing.filter(same) else { return Ok(None) };
         if let Some(message) = BODIES.get(tx, &(queue.place(), number))? {
-            out.push(show(queue, ask, number, &standing, &message));
+            out.push(show(cx, queue, ask, number, &standing, message)?);
         }
     }
     Ok((!out.is_empty()).then_some(out))
@@ -224,8 +240,9 @@ struct Taking<'a> {
     cx: &'a Cx,
     queue: &'a Queue,
     ask: &'a Ask,
+    most: usize,
     bells: Vec<String>,
-    out: Vec<output::Message>,
+    out: Vec<Shown>,
     receipts: Vec<(u64, u64)>,
 }
 
@@ -234,8 +251,8 @@ impl Taking<'_> {
     fn by_time(&mut self, tx: &mut Tx<'_>) -> Result<()> {
         let mut start = (self.queue.place(), i64::MIN, 0);
         let end = (self.queue.place(), self.cx.now_millis() + 1);
-        while self.out.len() < self.ask.most {
-            let rows = ORDER.range(tx, &start, &end, Order::Ascending, self.ask.most - self.out.len())?;
+        while self.out.len() < self.most {
+            let rows = ORDER.range(tx, &start, &end, Order::Ascending, self.most - self.out.len())?;
             if rows.is_empty() {
                 break;
             }
@@ -250,6 +267,20 @@ impl Taking<'_> {
                     Some(standing) => self.one(tx, number, &standing)?,
                     None => return Err(self.cx.broken("a message has a place and no standing")),
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fair queues: those of quiet groups before the others.
+    fn fairly(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        for (_, number) in fair::order(tx, self.queue, self.cx.now_millis())? {
+            if self.out.len() >= self.most {
+                break;
+            }
+            match MESSAGES.get(tx, &(self.queue.place(), number))? {
+                Some(standing) => self.one(tx, number, &standing)?,
+                None => return Err(self.cx.broken("a message has a place and no standing")),
             }
         }
         Ok(())
@@ -273,10 +304,10 @@ impl Taking<'_> {
                 let (now, standing) = (self.cx.now_millis(), &entry.row);
                 if standing.visible > now && !self.queue.is_over(standing, now) {
                     blocked.insert(group);
-                } else if self.out.len() < self.ask.most {
+                } else if self.out.len() < self.most {
                     self.one(tx, number, &entry.row)?;
                 }
-                if self.out.len() >= self.ask.most {
+                if self.out.len() >= self.most {
                     return Ok(());
                 }
             }
@@ -317,7 +348,7 @@ impl Taking<'_> {
         };
         message::restand(tx, self.queue, number, standing, &now_standing);
         self.receipts.push((number, now_standing.receipt));
-        self.out.push(show(self.queue, self.ask, number, &now_standing, &message));
+        self.out.push(show(self.cx, self.queue, self.ask, number, &now_standing, message)?);
         Ok(())
     }
 
@@ -339,21 +370,42 @@ impl Taking<'_> {
     }
 }
 
-/// A message as the receiver gets it.
-fn show(queue: &Queue, ask: &Ask, number: u64, standing: &Standing, message: &Message) -> output::Message {
+/// A message as the receiver gets it, but for its body, where that is yet to be opened.
+struct Shown {
+    message: output::Message,
+    seal: Option<Seal>,
+}
+
+impl Shown {
+    async fn open(self, cx: &Cx, queue: &Queue) -> Result<output::Message> {
+        let Some(seal) = self.seal else { return Ok(self.message) };
+        let body = seal.open(cx, queue).await?;
+        Ok(output::Message { md5_of_body: Some(message::md5_of(&body)), body: Some(body), ..self.message })
+    }
+}
+
+fn show(cx: &Cx, queue: &Queue, ask: &Ask, number: u64, standing: &Standing, message: Message) -> Result<Shown> {
     let wanted = |name: &String| ask.names.iter().any(|n| wants(n, name));
     let chosen: BTreeMap<_, _> =
         message.attributes.iter().filter(|(n, _)| wanted(n)).map(|(n, a)| (n.clone(), a.clone())).collect();
-    let attributes = system_attributes(queue, ask, number, standing, message);
-    output::Message {
-        message_id: Some(message.id.clone()),
+    let attributes = system_attributes(queue, ask, number, standing, &message);
+    let (body, seal) = match message.seal {
+        None => (Some(message.body), None),
+        Some(seal) => match seal.open_own(cx)? {
+            Some(body) => (Some(body), None),
+            None => (None, Some(seal)),
+        },
+    };
+    let message = output::Message {
+        message_id: Some(message.id),
         receipt_handle: Some(ReceiptHandle { queue: queue.id, number, receipt: standing.receipt }.encode()),
-        md5_of_body: Some(message::md5_of(&message.body)),
-        body: Some(message.body.clone()),
+        md5_of_body: body.as_deref().map(message::md5_of),
+        body,
         attributes: (!attributes.is_empty()).then_some(attributes),
         md5_of_message_attributes: message::md5_of_attributes(&chosen),
         message_attributes: (!chosen.is_empty()).then(|| chosen.iter().map(|(n, a)| (n.clone(), a.output())).collect()),
-    }
+    };
+    Ok(Shown { message, seal })
 }
 
 /// `All`, `.*`, a name, or a prefix with `.*` behind it.

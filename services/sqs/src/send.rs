@@ -6,12 +6,13 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 use undercast_kernel::store::{Table, Tx};
 use undercast_kernel::wire::text;
-use undercast_kernel::{Cx, Result};
+use undercast_kernel::{Cx, Ready, Result};
 
 use crate::api::{self, errors, input, output};
+use crate::encryption::{self, Sealer};
 use crate::message::{self, Attribute, Message};
 use crate::queue::{Queue, QueueName};
-use crate::{batch, error, sweep};
+use crate::{batch, error, fair, metrics, sweep};
 
 /// Queue, group (empty: the whole queue), deduplication id → the message that was accepted under it.
 pub(crate) static DEDUPLICATION: Table<Accepted> = Table::new("sqs.deduplication");
@@ -48,6 +49,20 @@ pub(crate) struct Sent {
     body_md5: String,
     attributes_md5: Option<String>,
     system_md5: Option<String>,
+    size: usize,
+    /// It was there already, under its deduplication id.
+    repeated: bool,
+}
+
+impl Sent {
+    fn count(&self, cx: &Cx, queue: &Queue) {
+        metrics::touch(cx, queue);
+        if self.repeated {
+            metrics::deduplicated(cx, queue);
+        } else {
+            metrics::sent(cx, queue, self.size);
+        }
+    }
 }
 
 type SystemAttributes = BTreeMap<String, input::MessageSystemAttributeValue>;
@@ -117,7 +132,7 @@ impl Draft {
     }
 
     /// Checks it against its queue, and puts it there.
-    fn send(&self, cx: &Cx, tx: &mut Tx<'_>, queue: &Queue) -> Result<Sent> {
+    fn send(&self, cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, sealer: &Sealer) -> Result<Sent> {
         let limit = usize::try_from(queue.number("MaximumMessageSize")).unwrap_or(message::LARGEST);
         if message::size(&self.body, &self.attributes) > limit {
             let reason =
@@ -131,13 +146,17 @@ impl Draft {
         if let Some(key) = &key
             && let Some(before) = DEDUPLICATION.get(tx, key)?.filter(|a| a.until > now)
         {
-            return Ok(self.sent(queue, before.id, before.number));
+            return Ok(Sent { repeated: true, ..self.sent(queue, before.id, before.number) });
         }
         let id = cx.random().uuid();
+        let seal = sealer.seal(cx, &id, &self.body)?;
+        if self.group.is_some() && !queue.is_fifo() {
+            fair::group(tx, queue)?;
+        }
         let delay = self.delay.map_or_else(|| queue.number("DelaySeconds"), i64::from);
         let message = Message {
             id: id.clone(),
-            body: self.body.clone(),
+            body: if seal.is_some() { String::new() } else { self.body.clone() },
             attributes: self.attributes.clone(),
             trace_header: self.trace_header.clone(),
             sender: cx.principal().user_id.clone(),
@@ -146,6 +165,7 @@ impl Draft {
             deduplication,
             dead_letter_of: None,
             earlier_receives: None,
+            seal,
         };
         let number = message.enqueue(tx, queue, now + delay * 1000)?;
         if let Some(key) = &key {
@@ -192,6 +212,8 @@ impl Draft {
             body_md5: message::md5_of(&self.body),
             attributes_md5: message::md5_of_attributes(&self.attributes),
             system_md5: trace.and_then(|t| message::md5_of_attributes(&t)),
+            size: message::size(&self.body, &self.attributes),
+            repeated: false,
         }
     }
 }
@@ -201,7 +223,39 @@ pub(crate) fn sequence(number: u64) -> String {
     format!("{:020}", 18_850_000_000_000_000_000u128 + u128::from(number))
 }
 
-pub(crate) async fn one(cx: &Cx, input: api::SendMessageInput) -> Result<api::SendMessageOutput> {
+/// A message that waits for the transaction of whoever sends it.
+struct Waiting {
+    cx: Cx,
+    name: QueueName,
+    draft: Draft,
+}
+
+impl Ready for Waiting {
+    fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let queue = self.name.find(tx)?;
+        self.draft.send(&self.cx, tx, &queue, &encryption::own(&queue)).map(drop)
+    }
+
+    fn done(&self) {
+        // A queue that has gone meanwhile has nobody who waits.
+        if let Ok(queue) = self.name.find(&self.cx.read()) {
+            metrics::touch(&self.cx, &queue);
+            metrics::sent(&self.cx, &queue, message::size(&self.draft.body, &self.draft.attributes));
+            self.cx.signals().ring(&queue.topic());
+        }
+    }
+}
+
+/// Prepares a message that is sent with the writes of another service. `None`: its queue has a key of KMS, which must be asked.
+pub(crate) fn prepare(cx: &Cx, input: api::SendMessageInput) -> Result<Option<Box<dyn Ready>>> {
+    let (name, draft) = checked(cx, input)?;
+    if encryption::is_kms(&name.find(&cx.read())?) {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(Waiting { cx: cx.clone(), name, draft })))
+}
+
+fn checked(cx: &Cx, input: api::SendMessageInput) -> Result<(QueueName, Draft)> {
     let name = QueueName::from_url(cx, &input.queue_url)?;
     let draft = Draft::new(
         input.message_body,
@@ -211,13 +265,21 @@ pub(crate) async fn one(cx: &Cx, input: api::SendMessageInput) -> Result<api::Se
         input.message_group_id,
         input.message_deduplication_id,
     )?;
-    let (topic, sent) = cx
+    Ok((name, draft))
+}
+
+pub(crate) async fn one(cx: &Cx, input: api::SendMessageInput) -> Result<api::SendMessageOutput> {
+    let (name, draft) = checked(cx, input)?;
+    let sealer = encryption::sealer(cx, &name.find(&cx.read())?).await?;
+    let (queue, sent) = cx
         .write(|tx| {
             let queue = name.find(tx)?;
-            Ok((queue.topic(), draft.send(cx, tx, &queue)?))
+            let sent = draft.send(cx, tx, &queue, &sealer)?;
+            Ok((queue, sent))
         })
         .await?;
-    cx.signals().ring(&topic);
+    sent.count(cx, &queue);
+    cx.signals().ring(&queue.topic());
     Ok(api::SendMessageOutput {
         md5_of_message_body: Some(sent.body_md5),
         md5_of_message_attributes: sent.attributes_md5,
@@ -254,14 +316,17 @@ pub(crate) async fn many(cx: &Cx, input: api::SendMessageBatchInput) -> Result<a
             format!("Batch requests cannot be longer than {} bytes. You have sent {total} bytes.", message::LARGEST);
         return Err(errors::batch_request_too_long(message).into());
     }
-    let (topic, results) = cx
+    let sealer = encryption::sealer(cx, &name.find(&cx.read())?).await?;
+    let (queue, results) = cx
         .write(|tx| {
             let queue = name.find(tx)?;
-            let results: Vec<_> = drafts.iter().map(|(id, draft)| (id.clone(), draft.send(cx, tx, &queue))).collect();
-            Ok((queue.topic(), results))
+            let each = drafts.iter().map(|(id, draft)| (id.clone(), draft.send(cx, tx, &queue, &sealer)));
+            let results: Vec<_> = each.collect();
+            Ok((queue, results))
         })
         .await?;
-    cx.signals().ring(&topic);
+    results.iter().filter_map(|(_, sent)| sent.as_ref().ok()).for_each(|sent| sent.count(cx, &queue));
+    cx.signals().ring(&queue.topic());
     let mut successful = Vec::new();
     for (id, result) in results {
         match result {

@@ -7,7 +7,7 @@ use crate::api::{self, errors, output};
 use crate::message::{self, MESSAGES, Standing};
 use crate::queue::{Queue, QueueName};
 use crate::receive::ReceiptHandle;
-use crate::{batch, error};
+use crate::{batch, error, metrics};
 
 /// A message cannot be hidden longer than this after a receive.
 const MOST_MILLIS: i64 = 43_200_000;
@@ -21,18 +21,26 @@ fn living(cx: &Cx, tx: &Tx<'_>, queue: &Queue, number: u64) -> Result<Option<Sta
     Ok(MESSAGES.get(tx, &(queue.place(), number))?.filter(|standing| !queue.is_over(standing, cx.now_millis())))
 }
 
-fn delete(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, handle: &str) -> Result<()> {
+/// Deletes what a handle names; says whether it was there.
+fn delete(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, handle: &str) -> Result<bool> {
     let parsed = ReceiptHandle::parse(handle, queue)?;
-    let Some(standing) = living(cx, tx, queue, parsed.number)? else { return Ok(()) };
+    let Some(standing) = living(cx, tx, queue, parsed.number)? else { return Ok(false) };
     if standing.receipt != parsed.receipt {
         // Somebody else has received it since. Standard queues take the request and keep the message.
-        return if queue.is_fifo() { Err(expired(handle)) } else { Ok(()) };
+        return if queue.is_fifo() { Err(expired(handle)) } else { Ok(false) };
     }
     if queue.is_fifo() && standing.visible <= cx.now_millis() {
         return Err(expired(handle));
     }
     message::remove(tx, queue, parsed.number, &standing);
-    Ok(())
+    Ok(true)
+}
+
+fn count(cx: &Cx, queue: &Queue, deleted: bool) {
+    metrics::touch(cx, queue);
+    if deleted {
+        metrics::deleted(cx, queue);
+    }
 }
 
 fn change(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, handle: &str, seconds: i32) -> Result<()> {
@@ -62,34 +70,38 @@ fn change(cx: &Cx, tx: &mut Tx<'_>, queue: &Queue, handle: &str, seconds: i32) -
 
 pub(crate) async fn delete_one(cx: &Cx, input: api::DeleteMessageInput) -> Result<()> {
     let name = QueueName::from_url(cx, &input.queue_url)?;
-    let topic = cx
+    let (queue, deleted) = cx
         .write(|tx| {
             let queue = name.find(tx)?;
-            delete(cx, tx, &queue, &input.receipt_handle)?;
-            Ok(queue.topic())
+            let deleted = delete(cx, tx, &queue, &input.receipt_handle)?;
+            Ok((queue, deleted))
         })
         .await?;
+    count(cx, &queue, deleted);
     // In a FIFO queue the rest of its group can be seen now.
-    cx.signals().ring(&topic);
+    cx.signals().ring(&queue.topic());
     Ok(())
 }
 
 pub(crate) async fn delete_many(cx: &Cx, input: api::DeleteMessageBatchInput) -> Result<api::DeleteMessageBatchOutput> {
     let name = QueueName::from_url(cx, &input.queue_url)?;
     batch::check_ids("DeleteMessageBatchRequestEntry", input.entries.iter().map(|e| e.id.as_str()))?;
-    let (topic, results) = cx
+    let (queue, results) = cx
         .write(|tx| {
             let queue = name.find(tx)?;
             let results: Vec<_> =
                 input.entries.iter().map(|e| (e.id.clone(), delete(cx, tx, &queue, &e.receipt_handle))).collect();
-            Ok((queue.topic(), results))
+            Ok((queue, results))
         })
         .await?;
-    cx.signals().ring(&topic);
+    cx.signals().ring(&queue.topic());
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (id, result) in results {
         match result {
-            Ok(()) => successful.push(output::DeleteMessageBatchResultEntry { id }),
+            Ok(deleted) => {
+                count(cx, &queue, deleted);
+                successful.push(output::DeleteMessageBatchResultEntry { id });
+            }
             Err(why) => failed.push(batch::failed(id, why)?),
         }
     }

@@ -8,6 +8,7 @@ mod statistics;
 mod waiting;
 
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ struct Fresh {
 pub struct Metrics {
     parts: [Mutex<HashTable<Fresh>>; PARTS],
     hasher: DefaultHashBuilder,
+    /// The minute that services measured last (seconds since 1970).
+    measured: AtomicI64,
     /// Held while they are written, so that whoever reads afterwards finds what another one is still writing.
     writing: tokio::sync::Mutex<()>,
 }
@@ -90,6 +93,11 @@ impl Kernel {
     /// When the store fails; what was to be written is lost then.
     pub async fn keep_metrics(&self) -> Result<()> {
         let _writing = self.inner.metrics.writing.lock().await;
+        let now = self.clock().now().as_second();
+        let minute = now - now.rem_euclid(MINUTE);
+        if self.inner.metrics.measured.swap(minute, Ordering::AcqRel) != minute {
+            self.services().iter().try_for_each(|service| service.measure(self))?;
+        }
         self.inner.insights.keep(self.database()).await?;
         let fresh = self.inner.metrics.take();
         if fresh.is_empty() {

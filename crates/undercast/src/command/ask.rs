@@ -35,6 +35,12 @@ pub(super) async fn run(command: Command, endpoint: &str, json: bool) -> Outcome
             Ok(ExitCode::SUCCESS)
         }
         Command::Events { follow, count, .. } => events(endpoint, json, follow, count).await,
+        Command::Inbox { clear: true, .. } => {
+            let answer = call(endpoint, "DELETE", "/_undercast/inbox", None).await?;
+            say(&format!("{} letters removed", answer["removed"]))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Inbox { kind, to, .. } => inbox(endpoint, json, kind.as_deref(), to.as_deref()).await,
         Command::Why { request_id } => why(endpoint, &request_id).await,
         Command::Clock { action } => clock(endpoint, json, action.unwrap_or(ClockAction::Get)).await,
         Command::Fault { action } => fault(endpoint, json, action).await,
@@ -63,6 +69,27 @@ async fn status(endpoint: &str, json: bool) -> Outcome {
             return Ok(ExitCode::from(3));
         }
         Err(error) => return Err(error.into()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn inbox(endpoint: &str, json: bool, kind: Option<&str>, to: Option<&str>) -> Outcome {
+    let answer = call(endpoint, "GET", "/_undercast/inbox", None).await?;
+    let letters = answer["letters"].as_array().into_iter().flatten();
+    let wanted = |wanted: Option<&str>, is: &Json| wanted.is_none_or(|wanted| is == wanted);
+    for letter in letters.filter(|l| wanted(kind, &l["kind"]) && wanted(to, &l["to"])) {
+        if json {
+            say(&letter.to_string())?;
+            continue;
+        }
+        let text = |name: &str| letter[name].as_str().unwrap_or_default();
+        let time = letter["time"].as_i64().and_then(|t| undercast_kernel::Timestamp::from_millisecond(t).ok());
+        let time = time.map_or_else(String::new, |t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        say(&format!("{time}  {:<5} to {}  from {}", text("kind"), text("to"), text("from")))?;
+        if !text("subject").is_empty() {
+            say(&format!("    Subject: {}", text("subject")))?;
+        }
+        text("text").lines().try_for_each(|line| say(&format!("    {line}")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

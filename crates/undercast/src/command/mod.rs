@@ -58,6 +58,18 @@ enum Command {
         #[arg(long, conflicts_with = "follow")]
         cloudtrail: bool,
     },
+    /// Show what would have left this machine for people: e-mails, short messages, notifications of phones
+    Inbox {
+        /// Only this kind
+        #[arg(long, value_parser = ["email", "sms", "push"])]
+        kind: Option<String>,
+        /// Only what goes to this address, number or device
+        #[arg(long)]
+        to: Option<String>,
+        /// Empty it
+        #[arg(long, conflicts_with_all = ["kind", "to"])]
+        clear: bool,
+    },
     /// Explain one call: what it asked, who asked, how it was decided
     Why {
         /// Its request id, as the answer's headers named it

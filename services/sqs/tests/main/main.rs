@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod clock;
+mod encryption;
+mod fair;
 mod moves;
+mod promises;
 mod templates;
 
 use std::path::Path;
@@ -11,12 +14,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use undercast_cloudwatch::CloudWatch;
+use undercast_iam::Iam;
 use undercast_kernel::Service;
+use undercast_kms::Kms;
 use undercast_sqs::Sqs;
-use undercast_testkit::{Client, Cloud, conformance};
+use undercast_testkit::{Client, Cloud, Credentials, conformance};
 
 fn services() -> Vec<Arc<dyn Service>> {
     vec![Arc::new(Sqs)]
+}
+
+/// With those that it asks, and that tell of it.
+fn more_services() -> Vec<Arc<dyn Service>> {
+    vec![Arc::new(CloudWatch), Arc::new(Iam), Arc::new(Kms), Arc::new(Sqs)]
+}
+
+/// A user who may do this.
+async fn user(cloud: &Cloud, actions: &Json) -> Client {
+    let client = cloud.client();
+    client.call("iam", "CreateUser", json!({"UserName": "u"})).await.ok();
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]});
+    let input = json!({"UserName": "u", "PolicyName": "p", "PolicyDocument": policy.to_string()});
+    client.call("iam", "PutUserPolicy", input).await.ok();
+    let made = client.call("iam", "CreateAccessKey", json!({"UserName": "u"})).await.ok();
+    let text = |name: &str| made["AccessKey"][name].as_str().unwrap();
+    cloud.client_of(Credentials::new(text("AccessKeyId"), text("SecretAccessKey")))
 }
 
 async fn queue(client: &Client, name: &str, attributes: Json) -> String {

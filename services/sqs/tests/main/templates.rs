@@ -114,3 +114,22 @@ async fn a_policy_is_put_on_queues_and_taken_away() {
     policies.delete(&cx, &made.id, &properties_of(&after)).await.unwrap();
     assert!(policies.create(&cx, &request(&after)).await.is_err());
 }
+
+#[tokio::test]
+async fn a_policy_of_one_queue_is_put_on_it_and_taken_away() {
+    let cloud = Cloud::start(services()).await;
+    let (client, cx) = (cloud.client(), cloud.kernel.cx_for("000000000000", "us-east-1"));
+    let policies = of_type("AWS::SQS::QueueInlinePolicy");
+    let url = queue(&client, "q", json!({})).await;
+    let with = |effect: &str| {
+        let statement = json!({"Effect": effect, "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"});
+        json!({"Queue": url, "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}})
+    };
+    let made = policies.create(&cx, &request(&with("Allow"))).await.unwrap();
+    assert_eq!(made.id, url);
+    assert!(attributes(&client, &url).await["Policy"].as_str().unwrap().contains("Allow"));
+    policies.update(&cx, &made.id, &properties_of(&with("Allow")), &request(&with("Deny"))).await.unwrap();
+    assert!(attributes(&client, &url).await["Policy"].as_str().unwrap().contains("Deny"));
+    policies.delete(&cx, &made.id, &properties_of(&with("Deny"))).await.unwrap();
+    assert!(attributes(&client, &url).await["Policy"].is_null());
+}

@@ -2,19 +2,88 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod archive;
+mod durable;
+mod encryption;
+mod fifo;
+mod filters;
+mod http;
+mod people;
+mod promises;
+mod protection;
+mod status;
+mod templates;
+
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use undercast_cloudwatch::CloudWatch;
+use undercast_iam::Iam;
 use undercast_kernel::Service;
+use undercast_kms::Kms;
+use undercast_logs::Logs;
 use undercast_sns::Sns;
 use undercast_sqs::Sqs;
-use undercast_testkit::{Client, Cloud};
+use undercast_testkit::{Client, Cloud, conformance};
 
 fn services() -> Vec<Arc<dyn Service>> {
-    vec![Arc::new(Sns), Arc::new(Sqs)]
+    vec![Arc::new(CloudWatch), Arc::new(Iam), Arc::new(Kms), Arc::new(Logs), Arc::new(Sns), Arc::new(Sqs)]
 }
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:t";
+
+async fn topic(client: &Client, attributes: Json) {
+    client.call("sns", "CreateTopic", json!({"Name": "t", "Attributes": attributes})).await.ok();
+}
+
+/// A queue that every topic of the account may send to.
+async fn any_queue(client: &Client, name: &str, attributes: Json) -> (String, String) {
+    let arn = format!("arn:aws:sqs:us-east-1:000000000000:{name}");
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage", "Resource": arn}]}).to_string();
+    let mut all = attributes;
+    all["Policy"] = json!(policy);
+    let made = client.call("sqs", "CreateQueue", json!({"QueueName": name, "Attributes": all})).await.ok();
+    (made["QueueUrl"].as_str().unwrap().to_owned(), arn)
+}
+
+async fn subscribed(client: &Client, topic: &str, protocol: &str, endpoint: &str, attributes: Json) -> String {
+    let input = json!({"TopicArn": topic, "Protocol": protocol, "Endpoint": endpoint, "Attributes": attributes, "ReturnSubscriptionArn": true});
+    client.call("sns", "Subscribe", input).await.ok()["SubscriptionArn"].as_str().unwrap().to_owned()
+}
+
+async fn publish(client: &Client, message: &str) -> Json {
+    client.call("sns", "Publish", json!({"TopicArn": TOPIC, "Message": message})).await.ok()
+}
+
+fn bodies(messages: &[Json]) -> Vec<&str> {
+    messages.iter().map(|m| m["Body"].as_str().unwrap()).collect()
+}
+
+/// What the inbox has of a kind.
+fn letters(cloud: &Cloud, kind: &str) -> Vec<undercast_kernel::Letter> {
+    cloud.kernel.inbox().unwrap().into_iter().filter(|l| l.kind == kind).collect()
+}
+
+/// Waits until something is so, for what goes on beside the calls.
+async fn until(what: &str, mut is: impl AsyncFnMut() -> bool) {
+    for _ in 0..200 {
+        if is().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{what}");
+}
+
+#[tokio::test]
+async fn conformance_cases_hold_on_every_protocol() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let coverage = conformance::run(&folder, "sns", services).await;
+    assert!(coverage.cases > 20, "{coverage:?}");
+}
 
 /// A queue that the topic may send to.
 async fn queue(client: &Client, name: &str, open: bool) -> (String, String) {
@@ -124,7 +193,7 @@ async fn errors_are_in_awss_words() {
     )
     .await;
     let unbuilt = client
-        .call("sns", "Subscribe", json!({"TopicArn": TOPIC, "Protocol": "email", "Endpoint": "a@example.com"}))
+        .call("sns", "Subscribe", json!({"TopicArn": TOPIC, "Protocol": "firehose", "Endpoint": "arn:aws:firehose:us-east-1:000000000000:deliverystream/x"}))
         .await;
     assert_eq!(unbuilt.status, 501);
 }
