@@ -2,6 +2,7 @@
 
 mod archive;
 mod bus;
+mod http;
 mod rule;
 
 use serde_json::{Value as Json, json};
@@ -13,7 +14,14 @@ const GONE: &[&str] = &["ResourceNotFoundException"];
 
 /// All of them.
 pub(crate) fn types() -> Vec<Box<dyn ResourceType>> {
-    vec![Box::new(archive::Archive), Box::new(bus::EventBus), Box::new(bus::EventBusPolicy), Box::new(rule::Rule)]
+    vec![
+        Box::new(archive::Archive),
+        Box::new(bus::EventBus),
+        Box::new(bus::EventBusPolicy),
+        Box::new(http::ApiDestination),
+        Box::new(http::Connection),
+        Box::new(rule::Rule),
+    ]
 }
 
 async fn call(cx: &Cx, operation: &str, input: Json) -> Result<Json> {

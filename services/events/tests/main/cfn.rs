@@ -142,3 +142,66 @@ async fn what_cannot_be_made_leaves_nothing() {
         settled(&client).await;
     }
 }
+
+fn outside(rate: Option<&str>, user: &str) -> Json {
+    let get = |name: &str, of: &str| json!({"Fn::GetAtt": [name, of]});
+    let mut template = json!({
+        "Resources": {
+            "Line": {"Type": "AWS::Events::Connection", "Properties": {"AuthorizationType": "BASIC", "Description": user, "AuthParameters": {
+                "BasicAuthParameters": {"Username": user, "Password": "p"},
+                "InvocationHttpParameters": {"HeaderParameters": [{"Key": "X-Tier", "Value": "gold", "IsValueSecret": "true"}]}}}},
+            "There": {"Type": "AWS::Events::ApiDestination", "Properties": {"Name": "there", "ConnectionArn": get("Line", "Arn"),
+                "HttpMethod": "POST", "InvocationEndpoint": "https://example.com/in"}},
+        },
+        "Outputs": {
+            "Line": {"Value": {"Ref": "Line"}}, "LinePolicy": {"Value": get("Line", "ArnForPolicy")},
+            "There": {"Value": {"Ref": "There"}}, "ThereArn": {"Value": get("There", "Arn")},
+            "TherePolicy": {"Value": get("There", "ArnForPolicy")},
+        },
+    });
+    if let Some(rate) = rate {
+        template["Resources"]["There"]["Properties"]["InvocationRateLimitPerSecond"] = json!(rate);
+    }
+    template
+}
+
+#[tokio::test]
+async fn a_template_makes_connections_and_destinations() {
+    let cloud = cloud().await;
+    let client = cloud.client();
+    let (status, outputs) = deploy(&cloud, "CreateStack", &outside(Some("7"), "ann")).await;
+    assert_eq!(status, "CREATE_COMPLETE");
+    let line = outputs["Line"].as_str().unwrap();
+    assert!(line.starts_with("s-Line-"), "{line}");
+    assert_eq!(outputs["LinePolicy"], arn("events", &format!("connection/{line}")));
+    assert_eq!(
+        (&outputs["There"], &outputs["TherePolicy"]),
+        (&json!("there"), &json!(arn("events", "api-destination/there")))
+    );
+    let destination = client.call("events", "DescribeApiDestination", json!({"Name": "there"})).await.ok();
+    assert_eq!(
+        (&destination["ApiDestinationArn"], &destination["InvocationRateLimitPerSecond"]),
+        (&outputs["ThereArn"], &json!(7))
+    );
+    let connection = client.call("events", "DescribeConnection", json!({"Name": line})).await.ok();
+    assert_eq!(
+        connection["AuthParameters"],
+        json!({
+            "BasicAuthParameters": {"Username": "ann"},
+            "InvocationHttpParameters": {"HeaderParameters": [{"Key": "X-Tier", "IsValueSecret": true}]},
+        })
+    );
+    let (status, changed) = deploy(&cloud, "UpdateStack", &outside(None, "bob")).await;
+    assert_eq!((status.as_str(), &changed), ("UPDATE_COMPLETE", &outputs));
+    let connection = client.call("events", "DescribeConnection", json!({"Name": line})).await.ok();
+    assert_eq!(
+        (&connection["AuthParameters"]["BasicAuthParameters"]["Username"], &connection["Description"]),
+        (&json!("bob"), &json!("bob"))
+    );
+    let destination = client.call("events", "DescribeApiDestination", json!({"Name": "there"})).await.ok();
+    assert_eq!(destination["InvocationRateLimitPerSecond"], json!(300));
+    client.call("cloudformation", "DeleteStack", json!({"StackName": "s"})).await.ok();
+    assert_eq!(settled(&client).await.0, "GONE");
+    assert_eq!(client.call("events", "ListConnections", json!({})).await.ok()["Connections"], json!([]));
+    assert_eq!(client.call("events", "ListApiDestinations", json!({})).await.ok()["ApiDestinations"], json!([]));
+}
