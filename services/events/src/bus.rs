@@ -11,7 +11,7 @@ use crate::api::{self, errors, output};
 use crate::error::{bad_token, no_bus, validation};
 use crate::name::{BusName, DEFAULT};
 use crate::rule::RULES;
-use crate::tags;
+use crate::{partner, tags};
 
 /// Account, region, name.
 pub(crate) static BUSES: Table<Bus> = Table::new("events.buses");
@@ -60,7 +60,7 @@ pub(crate) fn moment(millis: i64) -> Timestamp {
 }
 
 pub(crate) async fn create(cx: &Cx, input: api::CreateEventBusInput) -> Result<api::CreateEventBusOutput> {
-    if input.name.contains('/') {
+    if input.name.contains('/') && input.event_source_name.is_none() {
         let message = format!(
             "1 validation error detected: Value '{}' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+",
             input.name
@@ -74,6 +74,9 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateEventBusInput) -> Result<a
     cx.write(|tx| {
         if name.get(tx)?.is_some() {
             return Err(exists().into());
+        }
+        if let Some(source) = &input.event_source_name {
+            partner::bus_made(cx, tx, &input.name, source)?;
         }
         let bus = Bus {
             name: input.name.clone(),
@@ -129,7 +132,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteEventBusInput) -> Result<(
             return Err(validation("Event bus can't be deleted since it has rules.").into());
         }
         BUSES.delete(tx, &name.key());
-        Ok(())
+        partner::bus_gone(cx, tx, &name.name)
     })
     .await
 }

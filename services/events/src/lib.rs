@@ -2,7 +2,8 @@
 //!
 //! Tables, all by account and region: `events.buses` (name), `events.rules` (bus, name), `events.targets` (bus, rule, id),
 //! `events.changes`: how often the rules of a bus were changed. The default bus is there without a row.
-//! `events.archives`, `events.archived` (archive; second, id), `events.replays`; `events.connections`, `events.destinations`.
+//! `events.archives`, `events.archived` (archive; second, id), `events.replays`; `events.connections`, `events.destinations`;
+//! `events.sources` (region, name): what partners offer.
 //!
 //! An event is acknowledged with one transaction that stores a delivery for each target of each rule that wants it; a
 //! delivery is a durable task that comes again until the target has taken the event. Which rules want it is found in memory
@@ -29,6 +30,7 @@ mod invoke;
 mod metrics;
 mod name;
 mod operations;
+mod partner;
 mod path;
 mod permission;
 mod policy;

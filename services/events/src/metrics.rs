@@ -27,7 +27,7 @@ pub(crate) fn of_rule(cx: &Cx, bus: &BusName, rule: &str, name: &str, unit: &str
     }
 }
 
-/// A call of PutEvents.
+/// A call that puts events.
 pub(crate) struct Puts {
     pub(crate) bytes: usize,
     pub(crate) entries: usize,
@@ -35,18 +35,23 @@ pub(crate) struct Puts {
     pub(crate) took: Duration,
 }
 
-/// Tells of a call of PutEvents.
-pub(crate) fn put(cx: &Cx, puts: &Puts) {
-    observe(cx, "PutEventsApproximateCallCount", "Count", &[], 1.0);
-    observe(cx, "PutEventsApproximateSuccessCount", "Count", &[], 1.0);
-    observe(cx, "PutEventsEntriesCount", "Count", &[], float(puts.entries));
-    observe(cx, "PutEventsFailedEntriesCount", "Count", &[], float(puts.failed));
-    observe(cx, "PutEventsRequestSize", "Bytes", &[], float(puts.bytes));
-    observe(cx, "PutEventsLatency", "Milliseconds", &[], puts.took.as_secs_f64() * 1000.0);
+/// Tells of a call of PutEvents or PutPartnerEvents.
+pub(crate) fn put(cx: &Cx, call: &str, puts: &Puts) {
+    for (what, unit, value) in [
+        ("ApproximateCallCount", "Count", 1.0),
+        ("ApproximateSuccessCount", "Count", 1.0),
+        ("EntriesCount", "Count", float(puts.entries)),
+        ("FailedEntriesCount", "Count", float(puts.failed)),
+        ("RequestSize", "Bytes", float(puts.bytes)),
+        ("Latency", "Milliseconds", puts.took.as_secs_f64() * 1000.0),
+    ] {
+        observe(cx, &[call, what].concat(), unit, &[], value);
+    }
 }
 
-/// Tells of a call of PutEvents that was refused as a whole.
-pub(crate) fn put_failed(cx: &Cx) {
-    observe(cx, "PutEventsApproximateCallCount", "Count", &[], 1.0);
-    observe(cx, "PutEventsApproximateFailedCount", "Count", &[], 1.0);
+/// Tells of a call that was refused as a whole.
+pub(crate) fn put_failed(cx: &Cx, call: &str) {
+    for what in ["ApproximateCallCount", "ApproximateFailedCount"] {
+        observe(cx, &[call, what].concat(), "Count", &[], 1.0);
+    }
 }

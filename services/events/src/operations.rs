@@ -8,8 +8,8 @@ use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
 use crate::{
-    Events, announced, api, archive, bus, cfn, deliver, http, permission, policy, put, replay, rule, schedule, tags,
-    target,
+    Events, announced, api, archive, bus, cfn, deliver, http, partner, permission, policy, put, replay, rule, schedule,
+    tags, target,
 };
 
 impl Service for Events {
@@ -60,21 +60,27 @@ impl Service for Events {
 
 api::operations! {
     impl api::Operations for Events; |self, cx, input|
+    ActivateEventSource => partner::activate(cx, input).await,
     CancelReplay => replay::cancel(cx, input).await,
     CreateApiDestination => http::destination::create(cx, input).await,
     CreateArchive => archive::create(self, cx, input).await,
     CreateConnection => http::connection::create(cx, input).await,
     CreateEventBus => bus::create(cx, input).await,
+    CreatePartnerEventSource => partner::create(cx, input).await,
+    DeactivateEventSource => partner::deactivate(cx, input).await,
     DeauthorizeConnection => http::connection::deauthorize(cx, input).await,
     DeleteApiDestination => http::destination::delete(cx, input).await,
     DeleteArchive => archive::delete(cx, input).await,
     DeleteConnection => http::connection::delete(cx, input).await,
     DeleteEventBus => bus::delete(cx, input).await,
+    DeletePartnerEventSource => partner::delete(cx, input).await,
     DeleteRule => rule::delete(cx, input).await,
     DescribeApiDestination => http::destination::describe(cx, &input),
     DescribeArchive => archive::describe(cx, &input),
     DescribeConnection => http::connection::describe(cx, &input),
     DescribeEventBus => bus::describe(cx, &input),
+    DescribeEventSource => partner::describe(cx, &input),
+    DescribePartnerEventSource => partner::describe_offered(cx, &input),
     DescribeReplay => replay::describe(cx, &input),
     DescribeRule => rule::describe(cx, &input),
     DisableRule => rule::disable(cx, input).await,
@@ -83,12 +89,16 @@ api::operations! {
     ListArchives => archive::list(cx, &input),
     ListConnections => http::connection::list(cx, &input),
     ListEventBuses => bus::list(cx, &input),
+    ListEventSources => partner::list(cx, &input),
+    ListPartnerEventSourceAccounts => partner::list_accounts(cx, &input),
+    ListPartnerEventSources => partner::list_offered(cx, &input),
     ListReplays => replay::list(cx, &input),
     ListRuleNamesByTarget => rule::list_by_target(cx, &input),
     ListRules => rule::list(cx, &input),
     ListTagsForResource => tags::list(cx, &input),
     ListTargetsByRule => target::list(cx, &input),
     PutEvents => put::put(self, cx, input).await,
+    PutPartnerEvents => put::put_partner(self, cx, input).await,
     PutPermission => policy::put(cx, input).await,
     PutRule => rule::put(self, cx, input).await,
     PutTargets => target::put(cx, input).await,

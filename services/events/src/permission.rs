@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{MapContext, PolicyKind};
 use undercast_kernel::store::Read;
-use undercast_kernel::{Access, Cx, Failure, Result};
+use undercast_kernel::{Access, Cx, Failure, Result, regions};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
@@ -17,8 +17,17 @@ use crate::rule::RULES;
 use crate::tags;
 
 /// Operations that are about no resource in particular.
-const OF_ACCOUNT: &[&str] =
-    &["ListApiDestinations", "ListArchives", "ListConnections", "ListEventBuses", "ListReplays", "TestEventPattern"];
+const OF_ACCOUNT: &[&str] = &[
+    "ListApiDestinations",
+    "ListArchives",
+    "ListConnections",
+    "ListEventBuses",
+    "ListEventSources",
+    "ListPartnerEventSources",
+    "ListReplays",
+    "PutPartnerEvents",
+    "TestEventPattern",
+];
 
 /// A permission over which the policy of a bus has a say.
 fn guarded(cx: &Cx, from: &(impl Read + ?Sized), access: Access, bus: &BusName) -> Result<Access> {
@@ -130,6 +139,8 @@ enum Subject {
     Rule(BusName, String),
     /// `archive/name`, in the account itself.
     Own(String),
+    /// A source of a partner, which is of no account.
+    Source(String),
 }
 
 /// What the account itself has, by the member that names it.
@@ -142,6 +153,10 @@ fn subject(cx: &Cx, operation: &str, input: &Fields) -> Subject {
             Some(Tagged::Bus(bus)) => Subject::Bus(bus),
             None => Subject::Bus(BusName::of(cx, None)),
         };
+    }
+    if operation.contains("EventSource") {
+        let name = input.text("Name").or(input.text("EventSourceName"));
+        return Subject::Source(format!("event-source/{}", name.unwrap_or("*")));
     }
     let own = [("Connection", "connection"), ("ApiDestination", "api-destination")];
     if let Some((_, kind)) = own.iter().find(|(of, _)| operation.ends_with(of)) {
@@ -174,6 +189,10 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             needed.append(&mut passed(input));
             return Ok(needed);
         }
+        Subject::Source(resource) => {
+            let (partition, region) = (regions::partition(cx.region()), cx.region());
+            return Ok(vec![Access::new(action, format!("arn:{partition}:events:{region}::{resource}"))]);
+        }
         Subject::Bus(bus) => (bus.arn(), bus, None),
         Subject::Rule(bus, rule) => (bus.rule_arn(&rule), bus, Some(rule)),
     };
@@ -198,7 +217,7 @@ pub(crate) fn conditions(cx: &Cx, operation: &'static Operation, input: &Fields)
     let of = match subject(cx, operation.name, input) {
         Subject::Bus(bus) => Tagged::Bus(bus),
         Subject::Rule(bus, rule) => Tagged::Rule(bus, rule),
-        Subject::Own(_) => return Ok(context),
+        Subject::Own(_) | Subject::Source(_) => return Ok(context),
     };
     // What is not there has no tags, and the operation says so.
     if let Ok(tags) = tags::of(&cx.read(), &of) {

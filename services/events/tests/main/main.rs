@@ -6,6 +6,7 @@ mod archives;
 mod cfn;
 mod destinations;
 mod inputs;
+mod partners;
 mod retries;
 mod rights;
 mod rules;

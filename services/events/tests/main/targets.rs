@@ -103,7 +103,7 @@ async fn a_log_group_gets_an_entry_when_its_policies_let_it() {
 }
 
 /// A client of another account.
-fn stranger(cloud: &super::Cloud) -> Client {
+pub(super) fn stranger(cloud: &super::Cloud) -> Client {
     cloud.client_of(undercast_testkit::Credentials::new("111111111111", "test"))
 }
 
