@@ -110,9 +110,10 @@ fn all(cx: &Cx, prefix: &str) -> Result<Vec<Source>> {
     Ok(rows.filter(|source| !source.is_over(cx) && source.name.starts_with(prefix)).collect())
 }
 
-fn wrong_state(source: &Source, wanted: &str) -> AwsError {
-    let state = source.state.name();
-    errors::invalid_state_exception(format!("Event source {} is {state}, and {wanted}.", source.name))
+fn wrong_state(source: &Source) -> AwsError {
+    let (name, state) = (&source.name, source.state.name());
+    let message = format!("Event source {name} is {state}; one with an event bus can be activated or deactivated.");
+    errors::invalid_state_exception(message)
 }
 
 pub(crate) async fn create(
@@ -230,7 +231,7 @@ async fn switch(cx: &Cx, name: &str, on: bool) -> Result<()> {
     cx.write(|tx| {
         let mut source = shared(cx, tx, name)?;
         if source.state == State::Deleted || BusName::new(cx, name).get(tx)?.is_none() {
-            return Err(wrong_state(&source, "only one that has a bus can be activated or deactivated").into());
+            return Err(wrong_state(&source).into());
         }
         match (on, source.state) {
             (true, State::Pending) => (source.state, source.expires) = (State::Active, None),
@@ -257,10 +258,8 @@ pub(crate) fn bus_made(cx: &Cx, tx: &mut Tx<'_>, bus: &str, source: &str) -> Res
         let message = format!("Event bus name {bus} must be that of the event source, {source}.");
         return Err(validation(message).into());
     }
+    // Without a bus it is pending: one that its partner took back has its bus still.
     let mut source = shared(cx, tx, source)?;
-    if source.state != State::Pending {
-        return Err(wrong_state(&source, "only one that is PENDING gets a bus").into());
-    }
     (source.state, source.expires) = (State::Active, None);
     source.put(cx, tx);
     Ok(())

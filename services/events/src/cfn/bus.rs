@@ -19,8 +19,10 @@ async fn described(cx: &Cx, name: &str) -> Result<Resource> {
 async fn create_bus(cx: &Cx, request: &ResourceRequest) -> Result<Resource> {
     let name = request.text("Name").unwrap_or_else(|| request.generated_name(cx, 256));
     let mut input = json!({"Name": name, "Tags": request.all_tags()?.list()});
-    if let Some(description) = request.text("Description") {
-        input["Description"] = json!(description);
+    for member in ["Description", "EventSourceName"] {
+        if let Some(value) = request.text(member) {
+            input[member] = json!(value);
+        }
     }
     call(cx, "CreateEventBus", input).await?;
     if let Some(policy) = request.text("Policy")
@@ -56,11 +58,11 @@ impl ResourceType for EventBus {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["Description", "Name", "Policy", "Tags"]
+        &["Description", "EventSourceName", "Name", "Policy", "Tags"]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
-        &["Name"]
+        &["EventSourceName", "Name"]
     }
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {

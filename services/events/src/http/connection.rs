@@ -77,7 +77,8 @@ impl Connection {
     async fn close(&mut self, cx: &Cx, parameters: &Parameters) -> Result<()> {
         let (own, key) = (cx.through(KEEPER), self.key.as_deref().unwrap_or(KEY));
         let plain = serde_json::to_vec(parameters).map_err(Failure::broken)?;
-        self.sealed = Some(seal(&own, key, ("SecretARN", &self.arn(cx)), &plain).await?);
+        let sealed = seal(&own, key, ("SecretARN", &self.arn(cx)), &plain).await;
+        self.sealed = Some(sealed.map_err(of_key)?);
         self.shown = serde_json::to_string(&parameters.redacted()).map_err(Failure::broken)?;
         self.version = cx.random().uuid();
         Ok(())
@@ -98,6 +99,21 @@ impl Connection {
             cx.tasks().schedule(cx, tx, "events", &id, AUTHORIZE, self.name.clone(), cx.now())?;
         }
         Ok(())
+    }
+}
+
+/// What KMS says of a key, as an error of EventBridge.
+fn of_key(failure: Failure) -> Failure {
+    match failure {
+        Failure::Aws(error) if error.code == "NotFoundException" => {
+            errors::resource_not_found_exception(error.message).into()
+        }
+        Failure::Aws(error) if error.code == "AccessDeniedException" => {
+            errors::access_denied_exception(error.message).into()
+        }
+        // It is disabled, of another kind, or will be deleted.
+        Failure::Aws(error) => validation(error.message).into(),
+        other => other,
     }
 }
 

@@ -428,3 +428,25 @@ async fn a_delivery_stream_gets_a_record() {
     }
     panic!("nothing came to the bucket");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_changes_at_once_one_wins() {
+    let cloud = cloud().await;
+    let client = cloud.client();
+    let parameters = json!({"BasicAuthParameters": {"Username": "u", "Password": "p"}});
+    let input = json!({"Name": "c", "AuthorizationType": "BASIC", "AuthParameters": parameters});
+    client.call("events", "CreateConnection", input).await.ok();
+    for _ in 0..500 {
+        let change =
+            |text: &'static str| client.call("events", "UpdateConnection", json!({"Name": "c", "Description": text}));
+        let answers = tokio::join!(change("a"), change("b"), change("c"), change("d"));
+        let answers = [answers.0, answers.1, answers.2, answers.3];
+        assert!(answers.iter().any(|answer| answer.status == 200));
+        let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
+        assert!(refused.iter().all(|answer| answer.code() == "ConcurrentModificationException"));
+        if !refused.is_empty() {
+            return;
+        }
+    }
+    panic!("changes never meet");
+}
