@@ -39,6 +39,9 @@ pub(crate) fn bench(what: &[&str]) -> Result<(), Failed> {
     if what == ["s3"] {
         bench.arg(Python::ensure()?.place("aws"));
     }
+    if what == ["messaging"] {
+        bench.arg(Python::with("venv-moto", MOTO)?.place("moto_server"));
+    }
     if what == ["dynamodb"] {
         bench.arg(Python::with("venv-moto", MOTO)?.place("moto_server")).arg(dynalite()?);
     }

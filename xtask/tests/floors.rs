@@ -12,7 +12,7 @@ fn floor(name: &str, path: &str) -> Option<u32> {
         "undercast-store" => 2,
         // The kernel stands on the store; both are the second floor.
         "undercast-kernel" => 3,
-        "undercast-engines" | "undercast-md5" | "undercast-select" => 3,
+        "undercast-columnar" | "undercast-engines" | "undercast-md5" | "undercast-select" => 3,
         "undercast-gateway" => 5,
         "undercast" => 6,
         _ => return None,

@@ -20,7 +20,9 @@ pub(crate) struct Cloud {
 pub(crate) fn start(binary: &Path, data: Option<&Path>) -> Result<Server, Failed> {
     let arguments = |address: SocketAddr| {
         let mut words: Vec<String> =
-            ["up", "--log", "error", "--dynamodb-limits", "off", "--listen"].map(ToOwned::to_owned).to_vec();
+            ["up", "--log", "error", "--dynamodb-limits", "off", "--kinesis-limits", "off", "--listen"]
+                .map(ToOwned::to_owned)
+                .to_vec();
         words.push(address.to_string());
         match data {
             Some(path) => words.extend(["--data".to_owned(), path.display().to_string()]),

@@ -94,6 +94,27 @@ impl Connection {
         Ok(Self { address, stream, buffer: vec![0; 64 * 1024] })
     }
 
+    /// Sends a request that must succeed, and gives the body of the answer.
+    pub(crate) async fn ask_for_body(&mut self, request: &[u8]) -> Result<String, Failed> {
+        self.stream.write_all(request).await?;
+        let mut answer = Vec::new();
+        while whole(&answer).is_none_or(|length| answer.len() < length) {
+            let got = some(self.stream.read(&mut self.buffer).await?)?;
+            answer.extend_from_slice(&self.buffer[..got]);
+        }
+        let head = memmem::find(&answer, b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+        let text = String::from_utf8_lossy(&answer[head..]).into_owned();
+        if status(&answer) != 200 {
+            return Err(Failed::Said(format!("the load was refused: {text}")));
+        }
+        // Some servers let go of every client.
+        if memmem::find(&answer[..head], b"onnection: close\r\n").is_some() {
+            self.stream = TcpStream::connect(self.address).await?;
+            self.stream.set_nodelay(true)?;
+        }
+        Ok(text)
+    }
+
     /// Sends a request that must succeed, and reads as little of the answer as can be. Says how long it was, head and body.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<usize, Failed> {
         self.stream.write_all(request).await?;

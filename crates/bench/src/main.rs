@@ -5,9 +5,11 @@
 
 mod bare;
 mod cloud;
+mod events;
 mod limit;
 mod load;
 mod many;
+mod messages;
 mod objects;
 mod plan;
 mod python;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
     #[error(
-        "usage: undercast-bench [store | s3 PATH-OF-AWS | dynamodb PATH-OF-MOTO PATH-OF-DYNALITE] PATH-OF-UNDERCAST"
+        "usage: undercast-bench [store | s3 PATH-OF-AWS | dynamodb PATH-OF-MOTO PATH-OF-DYNALITE | messaging PATH-OF-MOTO] PATH-OF-UNDERCAST"
     )]
     Usage,
     #[error("{0} could not be started")]
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
             let others = tables::Others { moto: Path::new(moto), dynalite: Path::new(dynalite) };
             tables::run(Path::new(binary), &others)
         }
+        ["messaging", moto, binary] => messaging(Path::new(binary), Path::new(moto)),
         ["s3", aws, binary] => objects::run(Path::new(binary), Path::new(aws)),
         [binary] => plan::run(Path::new(binary)),
         _ => Err(Failed::Usage),
@@ -67,4 +70,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Queues, events and streams.
+fn messaging(binary: &Path, moto: &Path) -> Result<(), Failed> {
+    let folder = plan::Folder::new()?;
+    let sender = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let workers = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    table::head_of_objects();
+    messages::run(&sender, &workers, binary, moto, &folder)?;
+    events::run(&sender, binary, &folder)
 }

@@ -25,6 +25,10 @@ pub(crate) struct Reach<'a> {
 impl<'a> Reach<'a> {
     pub(crate) fn of(model: &'a Model, config: &Config) -> Self {
         let mut reach = Self::default();
+        for shape in config.kept.iter().filter_map(|name| model.shapes.get(name)) {
+            let read = |shape: &str, member: &str| config.is_read(shape, member, &[]);
+            walk(model, &shape.name, &read, &mut reach.kept);
+        }
         for name in &config.operations {
             let Some(operation) = model.operations.get(name) else { continue };
             if let Some(input) = &operation.input {
@@ -33,7 +37,12 @@ impl<'a> Reach<'a> {
             if let Some(output) = &operation.output {
                 reach.output_of.entry(output).or_default().push(&operation.name);
                 // What is behind a shape that the service writes itself needs tables, and no types.
-                walk(model, output, &|shape, _| !config.external.contains_key(shape), &mut reach.outputs);
+                // What is kept has no members that calls may not set.
+                let shown = |shape: &str, member: &str| {
+                    !config.external.contains_key(shape)
+                        && (!reach.kept.contains(shape) || config.is_read(shape, member, &[]))
+                };
+                walk(model, output, &shown, &mut reach.outputs);
                 walk(model, output, &|_, _| true, &mut reach.described);
             }
         }
@@ -44,10 +53,6 @@ impl<'a> Reach<'a> {
             };
             walk(model, input, &read, &mut reach.inputs);
             walk(model, input, &|_, _| true, &mut reach.described);
-        }
-        for shape in config.kept.iter().filter_map(|name| model.shapes.get(name)) {
-            let read = |shape: &str, member: &str| config.is_read(shape, member, &[]);
-            walk(model, &shape.name, &read, &mut reach.kept);
         }
         reach
     }

@@ -336,4 +336,22 @@ impl Cx {
         }
         Ok((!verdict.allowed).then_some(verdict.message))
     }
+
+    /// Whether a service may take on a role, for the sake of `source` (an ARN): it is there, and lets the service in.
+    /// Where nobody is asked for permission, a role need not be there to be had.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn is_assumable(&self, service: &str, role: &str, source: Option<&str>) -> Result<bool> {
+        if self.kernel().settings().iam != IamMode::Enforce {
+            return Ok(true);
+        }
+        let Some(known) = self.kernel().identities() else { return Ok(false) };
+        let Some(facts) = known.role(&self.read(), role)? else { return Ok(false) };
+        let account = crate::arn::Arn::parse(role).map_or_else(String::new, |arn| arn.account);
+        let mut access = Access::new("sts:AssumeRole", role).in_account(account);
+        access.rule = ResourceRule::MustAllow;
+        access.policies.push(NamedPolicy { name: role.into(), policy: facts.trust });
+        Ok(self.as_service(service, source).denied(&access)?.is_none())
+    }
 }

@@ -13,6 +13,7 @@ mod invocations;
 mod isolation;
 mod setup;
 mod streams;
+mod transforms;
 mod urls;
 mod zones;
 
@@ -32,7 +33,16 @@ macro_rules! tests {
 fn main() {
     undercast_engines::run_if_helper();
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let all = [invocations::TESTS, isolation::TESTS, events::TESTS, streams::TESTS, urls::TESTS, zones::TESTS].concat();
+    let all = [
+        invocations::TESTS,
+        isolation::TESTS,
+        events::TESTS,
+        streams::TESTS,
+        transforms::TESTS,
+        urls::TESTS,
+        zones::TESTS,
+    ]
+    .concat();
     let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(setup::find_runtimes());

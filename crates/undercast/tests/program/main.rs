@@ -7,6 +7,7 @@ mod accounts;
 mod beginning;
 mod cloud;
 mod crash;
+mod delivered;
 mod events;
 mod faults;
 mod hooks;

@@ -1,0 +1,67 @@
+//! What the calls need to be allowed.
+//!
+//! Source: "Actions, resources, and condition keys for Amazon Data Firehose" in the service authorization reference.
+
+use undercast_kernel::arn::Arn;
+use undercast_kernel::{Access, Cx, Result};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+use crate::stream::{STREAMS, arn};
+use crate::{PRINCIPAL, SERVICE};
+
+/// All texts under members that name roles, wherever they stand.
+fn roles(value: &Value, found: &mut Vec<String>) {
+    if let Value::List(items) = value {
+        items.iter().for_each(|item| roles(item, found));
+    }
+    if let Some(fields) = value.as_fields() {
+        roles_of(fields, found);
+    }
+}
+
+fn roles_of(fields: &Fields, found: &mut Vec<String>) {
+    found.extend(fields.text("RoleARN").map(ToOwned::to_owned));
+    fields.set.iter().for_each(|(_, inner)| roles(inner, found));
+}
+
+fn tagged(access: &mut Access, input: &Fields) {
+    if let Some(Value::List(tags)) = input.get("Tags") {
+        let pairs: Vec<(&str, &str)> = tags
+            .iter()
+            .filter_map(Value::as_fields)
+            .map(|tag| (tag.text("Key").unwrap_or_default(), tag.text("Value").unwrap_or_default()))
+            .collect();
+        for (key, value) in &pairs {
+            access.context.set(&format!("aws:RequestTag/{key}"), *value);
+        }
+        access.context.set_many("aws:TagKeys", pairs.iter().map(|(key, _)| (*key).to_owned()).collect());
+    }
+    if let Some(Value::List(keys)) = input.get("TagKeys") {
+        access.context.set_many("aws:TagKeys", keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect());
+    }
+}
+
+pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+    let action = format!("{SERVICE}:{}", operation.name);
+    let Some(name) = input.text("DeliveryStreamName") else { return Ok(vec![Access::new(action, "*")]) };
+    let mut access = Access::new(action, arn(cx, name));
+    if let Some(stream) = STREAMS.get(&cx.read(), &cx.key(name))? {
+        for (key, value) in &stream.tags {
+            access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
+        }
+    }
+    tagged(&mut access, input);
+    let mut needed = vec![access];
+    let mut handed = Vec::new();
+    roles_of(input, &mut handed);
+    handed.sort();
+    handed.dedup();
+    for role in handed {
+        let account = Arn::parse(&role).map_or_else(|| cx.account().to_owned(), |arn| arn.account);
+        let mut pass = Access::new("iam:PassRole", role).in_account(account);
+        pass.context.set("iam:PassedToService", PRINCIPAL);
+        needed.push(pass);
+    }
+    Ok(needed)
+}

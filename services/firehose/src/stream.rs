@@ -1,0 +1,138 @@
+//! What a Firehose stream is, and how it is found.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+use undercast_kernel::store::{Read, Table};
+use undercast_kernel::{Cx, Failure, Result, Timestamp};
+
+use crate::api::kept::ExtendedS3DestinationConfiguration as Destination;
+use crate::error;
+
+/// Account, region, name.
+pub(crate) static STREAMS: Table<Stream> = Table::new("firehose.streams");
+
+/// Bytes of the unit in which buffers are counted.
+pub(crate) const MEBIBYTE: u64 = 1024 * 1024;
+
+/// A Firehose stream.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Stream {
+    /// Unique, also among streams of the same name.
+    #[n(0)]
+    pub(crate) id: String,
+    #[n(1)]
+    pub(crate) name: String,
+    /// Milliseconds since 1970.
+    #[n(2)]
+    pub(crate) created: i64,
+    /// When its destination was changed last.
+    #[n(3)]
+    pub(crate) updated: Option<i64>,
+    /// Goes up with each change of the destination.
+    #[n(4)]
+    pub(crate) version: u64,
+    #[n(5)]
+    pub(crate) source: Source,
+    /// A [`Destination`] in JSON.
+    #[n(6)]
+    destination: String,
+    /// It was made by the older parameter, which knows no processing.
+    #[n(7)]
+    pub(crate) plain: bool,
+    #[n(8)]
+    pub(crate) tags: BTreeMap<String, String>,
+    #[n(9)]
+    pub(crate) encryption: Option<Encryption>,
+}
+
+/// Where records come from.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Source {
+    #[n(0)]
+    Put {
+        /// MB a second that are to be expected.
+        #[n(0)]
+        hint: Option<i32>,
+    },
+    #[n(1)]
+    Kinesis {
+        #[n(0)]
+        arn: String,
+        #[n(1)]
+        role: String,
+    },
+}
+
+/// What records are encrypted with while they wait.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Encryption {
+    /// A key of AWS's own.
+    #[n(0)]
+    Owned,
+    /// A key of KMS.
+    #[n(1)]
+    Customer {
+        #[n(0)]
+        arn: String,
+        #[n(1)]
+        grant: String,
+        /// The data key, as ciphertext of the key of KMS.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        wrapped: Vec<u8>,
+    },
+}
+
+/// What is new about a stream.
+pub(crate) struct New<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) source: Source,
+    pub(crate) destination: &'a Destination,
+    pub(crate) plain: bool,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) encryption: Option<Encryption>,
+}
+
+impl Stream {
+    pub(crate) fn new(cx: &Cx, new: New<'_>) -> Result<Self> {
+        Ok(Self {
+            id: cx.random().uuid(),
+            name: new.name.to_owned(),
+            created: cx.now_millis(),
+            updated: None,
+            version: 1,
+            source: new.source,
+            destination: serde_json::to_string(new.destination).map_err(Failure::broken)?,
+            plain: new.plain,
+            tags: new.tags,
+            encryption: new.encryption,
+        })
+    }
+
+    pub(crate) fn find(cx: &Cx, from: &(impl Read + ?Sized), name: &str) -> Result<Self> {
+        STREAMS.get(from, &cx.key(name))?.ok_or_else(|| error::not_found(cx, name).into())
+    }
+
+    pub(crate) fn arn(&self, cx: &Cx) -> String {
+        arn(cx, &self.name)
+    }
+
+    pub(crate) fn destination(&self) -> Result<Destination> {
+        serde_json::from_str(&self.destination).map_err(Failure::broken)
+    }
+
+    pub(crate) fn set_destination(&mut self, destination: &Destination) -> Result<()> {
+        self.destination = serde_json::to_string(destination).map_err(Failure::broken)?;
+        Ok(())
+    }
+}
+
+/// The ARN of a stream.
+pub(crate) fn arn(cx: &Cx, name: &str) -> String {
+    cx.arn("firehose", &format!("deliverystream/{name}"))
+}
+
+/// A moment of so many milliseconds since 1970.
+pub(crate) fn moment(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or_default()
+}
