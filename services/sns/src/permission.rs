@@ -1,15 +1,18 @@
 //! Who may do what to a topic: its policy, and the two operations that write it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{PolicyKind, PrincipalKind};
 use undercast_kernel::{Access, Cx, Failure, Result};
-use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
 
 use crate::api;
 use crate::error::invalid;
 use crate::rows::{TOPICS, Topic, TopicName, parse, subscription_place};
+use crate::sealed::PRINCIPAL;
 use crate::subscribe;
 use crate::topic_attributes::{ACTIONS, default_policy};
 
@@ -56,7 +59,27 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             access = access.with_policy(&arn, policy);
         }
     }
-    Ok(vec![access])
+    let mut needed = vec![access];
+    needed.extend(handed(input).into_iter().map(|role| {
+        let account = Arn::parse(&role).map_or_else(|| cx.account().to_owned(), |arn| arn.account);
+        let mut pass = Access::new("iam:PassRole", role).in_account(account);
+        pass.context.set("iam:PassedToService", PRINCIPAL);
+        pass
+    }));
+    Ok(needed)
+}
+
+/// The roles that a call hands to SNS, in attributes: for logs and for streams.
+fn handed(input: &Fields) -> BTreeSet<String> {
+    let all = match input.get("Attributes") {
+        Some(Value::Map(all)) => {
+            all.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect()
+        }
+        _ => Vec::new(),
+    };
+    let one = input.text("AttributeName").zip(input.text("AttributeValue"));
+    let roles = all.into_iter().chain(one).filter(|(name, value)| name.ends_with("RoleArn") && !value.is_empty());
+    roles.map(|(_, role)| role.to_owned()).collect()
 }
 
 /// Whether a call needs no permission: who has a subscription's token may confirm it, and who has its link may end it, unless

@@ -97,7 +97,8 @@ fn check_endpoint(cx: &Cx, topic: &Topic, protocol: &str, endpoint: &str) -> Res
         ("sms", _) => Err(invalid(format!("Invalid SMS endpoint: {endpoint}")).into()),
         ("application", Some("sns")) => platform::check_endpoint(cx, endpoint),
         ("application", _) => refuse("Application endpoint arn invalid"),
-        ("firehose", _) => Err(Failure::not_built("sns subscriptions by firehose: there is no Firehose")),
+        ("firehose", Some("firehose")) => Ok(()),
+        ("firehose", _) => refuse("Firehose endpoint ARN"),
         _ => refuse(&format!("Amazon SNS does not support this protocol string: {protocol}")),
     }
 }
@@ -138,6 +139,9 @@ pub(crate) async fn subscribe(cx: &Cx, input: api::SubscribeInput) -> Result<api
     };
     for (name, value) in attributes::in_order(&given) {
         attributes::set(&topic, &mut wanted, name, value).map_err(in_attributes)?;
+    }
+    if wanted.protocol == "firehose" && wanted.text("SubscriptionRoleArn").is_none() {
+        return Err(no_value("SubscriptionRoleArn").into());
     }
     let made = cx.write(|tx| find_or_make(cx, tx, &name, &wanted)).await?;
     let arn = made.arn(&topic.arn(cx));

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod access;
 mod archive;
 mod durable;
 mod encryption;
@@ -12,6 +13,7 @@ mod people;
 mod promises;
 mod protection;
 mod status;
+mod streams;
 mod templates;
 
 use std::path::Path;
@@ -192,8 +194,7 @@ async fn errors_are_in_awss_words() {
         "Invalid parameter: Amazon SNS does not support this protocol string: test-protocol",
     )
     .await;
-    let unbuilt = client
-        .call("sns", "Subscribe", json!({"TopicArn": TOPIC, "Protocol": "firehose", "Endpoint": "arn:aws:firehose:us-east-1:000000000000:deliverystream/x"}))
-        .await;
+    let unbuilt =
+        client.call("sns", "CreateTopic", json!({"Name": "u", "Attributes": {"TracingConfig": "Active"}})).await;
     assert_eq!(unbuilt.status, 501);
 }
