@@ -17,7 +17,7 @@ use crate::error::{invalid, no_subscription, no_value};
 use crate::retry::{self, Policy};
 use crate::rows::{SUBSCRIPTIONS, Subscription, Topic, TopicName, find_subscription, subscription_place};
 use crate::subscription_attributes as attributes;
-use crate::{archive, filter, people, platform, signature};
+use crate::{archive, filter, people, platform, signature, topic_attributes};
 
 /// Account, region, topic, token → a subscription that a link ended, and that the token restores.
 static ENDED: Table<Ended> = Table::new("sns.ended");
@@ -181,6 +181,8 @@ fn find_or_make(cx: &Cx, tx: &mut Tx<'_>, name: &TopicName, wanted: &Subscriptio
         return Err(errors::subscription_limit_exceeded_exception(message).into());
     }
     check_policies(&all, wanted)?;
+    let protocols = all.iter().chain([wanted]).map(|s| s.protocol.as_str());
+    topic_attributes::check_subscriptions(&topic, protocols)?;
     topic.put_subscription(tx, wanted);
     if wanted.is_pending() {
         ask(cx, tx, &topic, wanted)?;

@@ -94,3 +94,29 @@ async fn a_role_is_handed_over_by_who_may() {
     assert_eq!(user.call("sns", "SetTopicAttributes", set.clone()).await.code(), "AuthorizationErrorException");
     client.call("sns", "SetTopicAttributes", set).await.ok();
 }
+
+#[tokio::test]
+async fn tags_decide_where_a_policy_says_so() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    topic(&client, json!({})).await;
+    client.call("iam", "CreateUser", json!({"UserName": "u"})).await.ok();
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "sns:Publish", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/team": "a"}}},
+        {"Effect": "Allow", "Action": ["sns:TagResource", "sns:UntagResource"], "Resource": "*", "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": "team"}}}]});
+    client
+        .call("iam", "PutUserPolicy", json!({"UserName": "u", "PolicyName": "p", "PolicyDocument": policy.to_string()}))
+        .await
+        .ok();
+    let made = client.call("iam", "CreateAccessKey", json!({"UserName": "u"})).await.ok();
+    let text = |name: &str| made["AccessKey"][name].as_str().unwrap();
+    let user = cloud.client_of(Credentials::new(text("AccessKeyId"), text("SecretAccessKey")));
+    let message = json!({"TopicArn": TOPIC, "Message": "m"});
+    assert_eq!(user.call("sns", "Publish", message.clone()).await.code(), "AuthorizationErrorException");
+    let tag = |key: &str| json!({"ResourceArn": TOPIC, "Tags": [{"Key": key, "Value": "a"}]});
+    assert_eq!(user.call("sns", "TagResource", tag("other")).await.code(), "AuthorizationErrorException");
+    user.call("sns", "TagResource", tag("team")).await.ok();
+    user.call("sns", "Publish", message).await.ok();
+    let untag = json!({"ResourceArn": TOPIC, "TagKeys": ["other"]});
+    assert_eq!(user.call("sns", "UntagResource", untag).await.code(), "AuthorizationErrorException");
+}
