@@ -17,3 +17,4 @@ mod snapshots;
 mod stopping;
 mod streams;
 mod throughput;
+mod topics;
