@@ -39,6 +39,7 @@ pub(crate) fn all(wanted: &[String], limits: Said, environment: &Environment) ->
         Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(dynamodb),
         Arc::new(undercast_dynamodb::DynamoDbStreams),
+        Arc::new(undercast_events::Events::default()),
         Arc::new(undercast_firehose::Firehose::default()),
         Arc::new(undercast_glue::Glue),
         Arc::new(undercast_iam::Iam),

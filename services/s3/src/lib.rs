@@ -36,6 +36,7 @@ mod analytics;
 mod annotations;
 mod archive;
 mod attributes;
+mod bridge;
 mod bucket;
 mod buckets;
 mod cfn;

@@ -50,6 +50,15 @@ pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(low(value));
 }
 
+/// The same of a number of 128 bits.
+pub(super) fn big_varint(mut value: u128, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] & 0x7f | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
 fn low(value: u64) -> u8 {
     value.to_le_bytes()[0] & 0x7f
 }

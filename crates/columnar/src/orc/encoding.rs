@@ -5,8 +5,43 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
-use super::BLOCK_BYTES;
 use super::message::varint;
+
+/// A stream is compressed in pieces of so many bytes.
+pub(super) const BLOCK_BYTES: usize = 256 * 1024;
+
+/// What streams are compressed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Nothing.
+    Plain,
+    /// `ZLIB`
+    Zlib,
+    /// `SNAPPY`
+    Snappy,
+}
+
+impl Packing {
+    /// As the format numbers it.
+    pub(super) fn number(self) -> u64 {
+        match self {
+            Self::Plain => 0,
+            Self::Zlib => 1,
+            Self::Snappy => 2,
+        }
+    }
+
+    fn smaller(self, block: &[u8]) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::Snappy => Ok(snap::raw::Encoder::new().compress_vec(block)?),
+            _ => {
+                let mut out = DeflateEncoder::new(Vec::new(), Compression::default());
+                out.write_all(block)?;
+                out.finish()
+            }
+        }
+    }
+}
 
 /// The shortest run, and the longest one, that have a form of their own.
 const SHORTEST: usize = 3;
@@ -94,7 +129,7 @@ fn run(values: &[i64]) -> (usize, i8) {
 }
 
 /// Bytes: runs of one and the same, and what is between them.
-fn bytes(values: &[u8]) -> Vec<u8> {
+pub(super) fn bytes(values: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let literals = |values: &[u8], out: &mut Vec<u8>| {
         if !values.is_empty() {
@@ -161,22 +196,27 @@ pub(super) fn nanoseconds(value: i64) -> i64 {
 }
 
 /// Writes what is compressed.
-pub(super) struct Compressed<'a>(pub(super) &'a mut Vec<u8>);
+pub(super) struct Compressed<'a> {
+    pub(super) out: &'a mut Vec<u8>,
+    pub(super) packing: Packing,
+}
 
 impl Compressed<'_> {
     /// In blocks, each as it is where compressing does not make it smaller; gives how many bytes that were.
     pub(super) fn write(self, bytes: &[u8]) -> std::io::Result<usize> {
-        let begin = self.0.len();
+        let begin = self.out.len();
+        if self.packing == Packing::Plain {
+            self.out.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
         for block in bytes.chunks(BLOCK_BYTES) {
-            let mut smaller = DeflateEncoder::new(Vec::new(), Compression::default());
-            smaller.write_all(block)?;
-            let smaller = smaller.finish()?;
+            let smaller = self.packing.smaller(block)?;
             let (kept, as_it_is) = if smaller.len() < block.len() { (smaller.as_slice(), 0) } else { (block, 1) };
             let head = u32::try_from((kept.len() << 1) | as_it_is).unwrap_or(u32::MAX);
-            self.0.extend_from_slice(&head.to_le_bytes()[..3]);
-            self.0.extend_from_slice(kept);
+            self.out.extend_from_slice(&head.to_le_bytes()[..3]);
+            self.out.extend_from_slice(kept);
         }
-        Ok(self.0.len() - begin)
+        Ok(self.out.len() - begin)
     }
 }
 
