@@ -18,6 +18,7 @@ use crate::api::kept::{
 use crate::buffer::Record;
 use crate::check;
 use crate::convert::{Conversion, Unreadable};
+use crate::endpoint::REFUSED;
 use crate::error::invalid;
 use crate::metrics::{float, observe};
 use crate::prefix::{Facts, Prefix, suffix};
@@ -241,7 +242,7 @@ impl Arranging<'_> {
         let given = self.destination.error_output_prefix.as_deref().filter(|text| !text.is_empty());
         let prefix = read(given.or(self.destination.prefix.as_deref()))?;
         let mut files = Vec::new();
-        for kind in [FAILED, UNCONVERTED] {
+        for kind in [FAILED, UNCONVERTED, REFUSED] {
             let of_kind: Vec<&Lost> = lost.iter().filter(|lost| lost.kind == kind).collect();
             let Some(oldest) = of_kind.iter().map(|lost| lost.arrived).min() else { continue };
             let seed = format!("{}/{kind}", self.delivery);

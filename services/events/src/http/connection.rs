@@ -5,6 +5,7 @@ use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::{Cx, Failure, Next, Result, Task};
 use undercast_sealing::{Envelope, open, seal};
 
+use super::ask::is_callable;
 use super::parameters::Parameters;
 use crate::Events;
 use crate::api::{self, errors, output};
@@ -134,10 +135,8 @@ pub(super) fn of_arn(cx: &Cx, from: &(impl Read + ?Sized), arn: &str) -> Result<
     Ok(found.filter(|connection| connection.arn(cx) == arn))
 }
 
-/// An address that can be called: HTTPS, or plain HTTP on this machine, which AWS could not reach anyway.
 pub(super) fn check_endpoint(parameter: &str, endpoint: &str) -> Result<()> {
-    let good = undercast_outward::Url::parse(endpoint).is_some_and(|url| url.tls || url.is_local());
-    if good {
+    if is_callable(endpoint) {
         return Ok(());
     }
     let message = format!("Parameter {parameter} is not valid. Reason: Endpoint '{endpoint}' is not valid");

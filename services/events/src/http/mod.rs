@@ -4,6 +4,7 @@
 //!
 //! Source: "API destinations" and "Connections" in the user guide.
 
+mod ask;
 pub(crate) mod call;
 pub(crate) mod connection;
 pub(crate) mod destination;
