@@ -32,6 +32,7 @@ mod random;
 pub mod regions;
 pub mod resources;
 pub mod schedule;
+pub mod sdk;
 mod service;
 mod signals;
 pub mod tags;

@@ -82,7 +82,6 @@ mod replication;
 mod replication_failures;
 mod replication_metrics;
 mod reseal;
-mod roles;
 mod rows;
 mod select;
 mod settings;
