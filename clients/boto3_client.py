@@ -559,8 +559,32 @@ def topics():
         sns.publish(TopicArn=topic + "-no", Message="x")
     with refused("an empty message", "InvalidParameter", 400):
         sns.publish(TopicArn=topic, Message="")
-    with refused("a text message to a telephone", "NotImplemented", 501):
-        sns.publish(PhoneNumber="+10000000000", Message="x")
+    sns.publish(PhoneNumber="+14155552671", Message="to a telephone")
+    with urllib.request.urlopen(f"{ENDPOINT}/_undercast/inbox?kind=sms") as answer:
+        same("a text message is in the inbox", [m["text"] for m in json.load(answer)["letters"]], ["to a telephone"])
+    ordered_topics()
+
+
+def ordered_topics():
+    topic = sns.create_topic(Name="boto.fifo", Attributes={"FifoTopic": "true", "ContentBasedDeduplication": "true"})["TopicArn"]
+    queue = sqs.create_queue(QueueName="boto.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(allow)})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    entries = [{"Id": str(n), "Message": f"m{n}", "MessageGroupId": "g"} for n in range(5)]
+    sent = sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)["Successful"]
+    numbers = [s["SequenceNumber"] for s in sent]
+    same("sequence numbers grow", numbers, sorted(numbers))
+    again = sns.publish(TopicArn=topic, Message="m0", MessageGroupId="g")
+    same("what was published is not published again", again["MessageId"], sent[0]["MessageId"])
+    got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    same("a FIFO queue has them in their order", [m["Body"] for m in got], [f"m{n}" for n in range(5)])
+    with refused("an empty batch", "EmptyBatchRequest", 400):
+        sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[])
+    with refused("a message without a group", "InvalidParameter", 400,
+                 "Invalid parameter: The MessageGroupId parameter is required for FIFO topics"):
+        sns.publish(TopicArn=topic, Message="x")
 
 
 def tables():

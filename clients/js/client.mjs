@@ -2,6 +2,9 @@
 // untrue thing.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { globalAgent } from "node:https";
 import { Readable } from "node:stream";
 
 import * as cloudformation from "@aws-sdk/client-cloudformation";
@@ -13,6 +16,8 @@ import * as sns from "@aws-sdk/client-sns";
 import * as sqs from "@aws-sdk/client-sqs";
 import * as sts from "@aws-sdk/client-sts";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+import MessageValidator from "sns-validator";
+import { Consumer } from "sqs-consumer";
 
 const settings = { endpoint: process.env.AWS_ENDPOINT_URL, region: "us-east-1", maxAttempts: 1 };
 const root = { accessKeyId: "test", secretAccessKey: "test" };
@@ -185,6 +190,67 @@ async function topics() {
     sns.NotFoundException, "NotFoundException", 404);
 }
 
+/** An HTTP endpoint that confirms its subscription, and checks signatures as AWS's validator does. */
+async function endpoints() {
+  const topic = new sns.SNS({ ...settings, credentials: root });
+  const { TopicArn } = await topic.createTopic({ Name: "js-endpoint" });
+  const got = [];
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    got.push({ kind: request.headers["x-amz-sns-message-type"], message: JSON.parse(body) });
+    server.emit("got");
+    response.end();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const next = async () => {
+    while (got.length === 0) await once(server, "got");
+    return got.shift();
+  };
+  // The validator takes certificates of AWS's hosts alone, unless it is told of others, and over HTTPS alone.
+  const { port } = new URL(process.env.AWS_ENDPOINT_URL);
+  globalAgent.options.rejectUnauthorized = false;
+  const validator = new MessageValidator(new RegExp(`^localhost:${port}$`));
+  const valid = (message) => new Promise((done) => validator.validate(message, (error) => done(error?.message ?? "valid")));
+  await topic.subscribe({ TopicArn, Protocol: "http", Endpoint: `http://127.0.0.1:${server.address().port}/` });
+  const asked = await next();
+  same("a confirmation that is asked for", [asked.kind, await valid(asked.message)], ["SubscriptionConfirmation", "valid"]);
+  same("the link confirms", (await fetch(asked.message.SubscribeURL)).status, 200);
+  for (const version of ["1", "2"]) {
+    await topic.setTopicAttributes({ TopicArn, AttributeName: "SignatureVersion", AttributeValue: version });
+    await topic.publish({ TopicArn, Message: "news", Subject: "today" });
+    const { message } = await next();
+    same(`a notification with a signature of version ${version}`, [message.Message, message.SignatureVersion], ["news", version]);
+    same("its signature", await valid(message), "valid");
+    same("the same with other words", (await valid({ ...message, Message: "lies" })) === "valid", false);
+  }
+  await topic.deleteTopic({ TopicArn });
+  server.close();
+}
+
+/** A FIFO topic, a FIFO queue, and a consumer that others wrote. */
+async function consumers() {
+  const topic = new sns.SNS({ ...settings, credentials: root });
+  const client = new sqs.SQS({ ...settings, credentials: root });
+  const { QueueUrl } = await client.createQueue({ QueueName: "js.fifo", Attributes: { FifoQueue: "true" } });
+  const { Attributes } = await client.getQueueAttributes({ QueueUrl, AttributeNames: ["QueueArn"] });
+  const { TopicArn } = await topic.createTopic({ Name: "js.fifo", Attributes: { FifoTopic: "true", ContentBasedDeduplication: "true" } });
+  const Policy = policy({ Effect: "Allow", Principal: { Service: "sns.amazonaws.com" }, Action: "sqs:SendMessage", Resource: Attributes.QueueArn });
+  await client.setQueueAttributes({ QueueUrl, Attributes: { Policy } });
+  await topic.subscribe({ TopicArn, Protocol: "sqs", Endpoint: Attributes.QueueArn, Attributes: { RawMessageDelivery: "true" } });
+  const entries = Array.from({ length: 10 }, (_, n) => ({ Id: `${n}`, Message: `${n}`, MessageGroupId: `${n % 2}` }));
+  const answer = await topic.publishBatch({ TopicArn, PublishBatchRequestEntries: entries });
+  same("a batch", answer.Successful.length, 10);
+  const seen = { 0: [], 1: [] };
+  const consumer = Consumer.create({ queueUrl: QueueUrl, sqs: client, batchSize: 10, waitTimeSeconds: 1,
+    messageSystemAttributeNames: ["MessageGroupId"],
+    handleMessage: async (message) => { seen[message.Attributes.MessageGroupId].push(message.Body); return message; } });
+  consumer.start();
+  for (let n = 0; n < 100 && seen[0].length + seen[1].length < 10; n += 1) await new Promise((done) => setTimeout(done, 100));
+  consumer.stop();
+  same("each group in its order", seen, { 0: ["0", "2", "4", "6", "8"], 1: ["1", "3", "5", "7", "9"] });
+}
+
 async function tables() {
   const client = new dynamodb.DynamoDB({ ...settings, credentials: root });
   const TableName = "js-table";
@@ -337,7 +403,7 @@ async function stacks() {
     sqs.QueueDoesNotExist, "QueueDoesNotExist", 400);
 }
 
-for (const part of [buckets, urls, queues, topics, tables, roles, functions, stacks]) {
+for (const part of [buckets, urls, queues, topics, endpoints, consumers, tables, roles, functions, stacks]) {
   // All parts, or those that are named.
   if (process.argv.length === 2 || process.argv.includes(part.name)) await part();
 }

@@ -161,6 +161,19 @@ impl Queue {
     }
 }
 
+/// The groups that wait in a standard queue until the others have been served: those with more than an even share of what
+/// is in flight.
+fn noisy(messages: &[Message], now: i64) -> BTreeSet<String> {
+    let mut in_flight: BTreeMap<String, usize> = BTreeMap::new();
+    for message in messages.iter().filter(|m| m.visible <= now || m.receives > 0) {
+        if let Some(group) = &message.group {
+            *in_flight.entry(group.clone()).or_default() += usize::from(message.visible > now);
+        }
+    }
+    let (total, groups) = (in_flight.values().sum::<usize>(), in_flight.len());
+    in_flight.into_iter().filter(|(_, count)| groups > 1 && count * groups > total).map(|(group, _)| group).collect()
+}
+
 impl Model {
     /// What is over at `now` is no more.
     pub(crate) fn expire(&mut self, now: i64) {
@@ -280,7 +293,8 @@ impl Model {
         let hide = ask.visibility.unwrap_or(queue.settings.visibility);
         let mut looked_at: Vec<Message> = queue.messages.clone();
         if !fifo {
-            looked_at.sort_by_key(|m| (m.visible, m.number));
+            let noisy = noisy(&queue.messages, now);
+            looked_at.sort_by_key(|m| (m.group.as_ref().is_some_and(|g| noisy.contains(g)), m.visible, m.number));
         }
         let (mut given, mut blocked) = (Vec::new(), BTreeSet::new());
         for message in looked_at {

@@ -172,7 +172,7 @@ impl Player {
         self.say(&format!("{operation} {input} [{mishap:?}] → {told}"));
         let reply = match result {
             Ok(answer) => Reply::Done { answer, heard: mishap != Mishap::CrashAfter },
-            Err(Failure::Aws(e)) if e.name == FAULT || e.name == "ThrottlingException" => Reply::Struck,
+            Err(Failure::Aws(e)) if e.name == FAULT || e.name == "RequestThrottled" => Reply::Struck,
             Err(Failure::Cut) => Reply::Struck,
             Err(Failure::Broken(_)) if disk_struck => Reply::Struck,
             Err(Failure::Aws(error)) => Reply::Refused(error.name.into_owned()),

@@ -20,6 +20,7 @@ const OF_TOPICS: &[&str] = &[
     "FifoThroughputScope",
     "FifoTopic",
     "KmsMasterKeyId",
+    "MaximumMessageSize",
     "SignatureVersion",
     "TracingConfig",
 ];
@@ -107,6 +108,7 @@ impl ResourceType for Topic {
             "FifoThroughputScope",
             "FifoTopic",
             "KmsMasterKeyId",
+            "MaximumMessageSize",
             "SignatureVersion",
             "Subscription",
             "Tags",

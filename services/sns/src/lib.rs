@@ -8,7 +8,7 @@
 //! A publication is one transaction: queues of this cloud have the message with its writes, and for everybody else a durable
 //! task is stored that comes again until it succeeds or is dead-lettered. E-mails, short messages and notifications of phones go
 //! into the inbox.
-//! What is not here, and refused: Firehose, X-Ray's traces, events of platform applications.
+//! What is not here, and refused: X-Ray's traces, events of platform applications.
 //!
 //! Start with `message.rs` and `publish.rs`, then `deliver/mod.rs`.
 

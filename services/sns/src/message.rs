@@ -13,7 +13,7 @@ use crate::error::invalid;
 use crate::filter::{self, Scope};
 use crate::rows::{Subscription, Topic};
 
-/// The largest message, and all messages of a batch.
+/// The largest message, and all messages of a batch, of a topic that says nothing else.
 pub(crate) const LARGEST: usize = 262_144;
 
 /// A message that was published.
@@ -253,7 +253,7 @@ fn attribute(name: &str, given: input::MessageAttributeValue) -> Result<Attribut
     }
 }
 
-/// Refuses a message that is too large.
-pub(crate) fn check_size(message: &Message) -> Result<()> {
-    if message.size() > LARGEST { Err(Failure::from(invalid("Invalid parameter: Message too long"))) } else { Ok(()) }
+/// Refuses a message that is larger than this.
+pub(crate) fn check_size(message: &Message, most: usize) -> Result<()> {
+    if message.size() > most { Err(Failure::from(invalid("Invalid parameter: Message too long"))) } else { Ok(()) }
 }

@@ -227,6 +227,8 @@ async fn set_topic_attributes(cx: &Cx, input: api::SetTopicAttributesInput) -> R
     cx.write(|tx| {
         let mut topic = name.find(tx)?;
         topic_attributes::set(cx, &mut topic, &input.attribute_name, &value, false)?;
+        let all = topic.subscriptions(tx)?;
+        topic_attributes::check_subscriptions(&topic, all.iter().map(|s| s.protocol.as_str()))?;
         TOPICS.put(tx, &topic.key(), &topic);
         Ok(())
     })

@@ -8,7 +8,7 @@ use crate::api::{self, errors};
 use crate::deliver::Answer;
 use crate::envelope::Envelope;
 use crate::error::invalid;
-use crate::message::{self, Message};
+use crate::message::{self, LARGEST, Message};
 use crate::rows::Subscription;
 use crate::{metrics, platform, sms, subscribe};
 
@@ -90,7 +90,7 @@ pub(crate) async fn text(cx: &Cx, number: &str, message: Message) -> Result<api:
         return Err(invalid(message).into());
     }
     refuse_order(&message)?;
-    message::check_size(&message)?;
+    message::check_size(&message, LARGEST)?;
     let (kind, from) = (sms::kind(cx, &message)?, sms::sender(cx, &message)?);
     post(cx, "sms", number, &from, None, &message.text_for("sms")).await?;
     metrics::texted(cx, number, &kind, true);
@@ -101,7 +101,7 @@ pub(crate) async fn text(cx: &Cx, number: &str, message: Message) -> Result<api:
 /// Publishes to a device.
 pub(crate) async fn push(cx: &Cx, arn: &str, message: Message) -> Result<api::PublishOutput> {
     refuse_order(&message)?;
-    message::check_size(&message)?;
+    message::check_size(&message, LARGEST)?;
     platform::push(cx, arn, &message).await?;
     Ok(api::PublishOutput { message_id: Some(message.id), sequence_number: None })
 }

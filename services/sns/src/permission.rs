@@ -1,15 +1,18 @@
 //! Who may do what to a topic: its policy, and the two operations that write it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{PolicyKind, PrincipalKind};
 use undercast_kernel::{Access, Cx, Failure, Result};
-use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
 
 use crate::api;
 use crate::error::invalid;
 use crate::rows::{TOPICS, Topic, TopicName, parse, subscription_place};
+use crate::sealed::PRINCIPAL;
 use crate::subscribe;
 use crate::topic_attributes::{ACTIONS, default_policy};
 
@@ -47,7 +50,11 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     }
     let alarms_of = account_of_alarms(cx);
     access.context.set("aws:SourceOwner", alarms_of.clone().unwrap_or_else(|| cx.principal().account.clone()));
+    tagged(&mut access, input);
     if let Some(topic) = TOPICS.get(&cx.read(), &name.key())? {
+        for (key, value) in &topic.tags {
+            access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
+        }
         // Without a policy of its own a topic has the default one, which lets in nobody but its account, and its alarms.
         let default = || alarms_of.is_some().then(|| default_policy(cx, &topic));
         let text = topic.attributes.get("Policy").cloned().or_else(default);
@@ -56,7 +63,46 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             access = access.with_policy(&arn, policy);
         }
     }
-    Ok(vec![access])
+    let mut needed = vec![access];
+    needed.extend(handed(input).into_iter().map(|role| {
+        let account = Arn::parse(&role).map_or_else(|| cx.account().to_owned(), |arn| arn.account);
+        let mut pass = Access::new("iam:PassRole", role).in_account(account);
+        pass.context.set("iam:PassedToService", PRINCIPAL);
+        pass
+    }));
+    Ok(needed)
+}
+
+/// The tags that a call is about.
+fn tagged(access: &mut Access, input: &Fields) {
+    let list = |name: &str| match input.get(name) {
+        Some(Value::List(all)) => all.iter().collect(),
+        _ => Vec::new(),
+    };
+    let tags: Vec<&Fields> = list("Tags").into_iter().filter_map(Value::as_fields).collect();
+    for tag in &tags {
+        let key = tag.text("Key").unwrap_or_default();
+        access.context.set(&format!("aws:RequestTag/{key}"), tag.text("Value").unwrap_or_default());
+    }
+    let named = tags.iter().filter_map(|tag| tag.text("Key"));
+    let keys: Vec<String> =
+        named.chain(list("TagKeys").into_iter().filter_map(Value::as_str)).map(ToOwned::to_owned).collect();
+    if !keys.is_empty() {
+        access.context.set_many("aws:TagKeys", keys);
+    }
+}
+
+/// The roles that a call hands to SNS, in attributes: for logs and for streams.
+fn handed(input: &Fields) -> BTreeSet<String> {
+    let all = match input.get("Attributes") {
+        Some(Value::Map(all)) => {
+            all.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect()
+        }
+        _ => Vec::new(),
+    };
+    let one = input.text("AttributeName").zip(input.text("AttributeValue"));
+    let roles = all.into_iter().chain(one).filter(|(name, value)| name.ends_with("RoleArn") && !value.is_empty());
+    roles.map(|(_, role)| role.to_owned()).collect()
 }
 
 /// Whether a call needs no permission: who has a subscription's token may confirm it, and who has its link may end it, unless

@@ -10,7 +10,7 @@ use undercast_kernel::{AwsError, Cx, Failure, Joined, Result};
 use crate::api::{self, errors, input, output};
 use crate::deliver::{self, queue};
 use crate::error::{empty_batch, invalid};
-use crate::message::{self, Given, LARGEST, Message, Passage};
+use crate::message::{self, Given, Message, Passage};
 use crate::rows::{Subscription, Topic, TopicName};
 use crate::sealed::{self, Sealed};
 use crate::signature::{self, Key};
@@ -235,7 +235,7 @@ pub(crate) async fn one(cx: &Cx, input: api::PublishInput) -> Result<api::Publis
     let publishing = Publishing::of(cx, &TopicName::parse(&arn)?).await?;
     let mut message = Message::new(cx, given)?;
     message.suit(&publishing.topic)?;
-    message::check_size(&message)?;
+    message::check_size(&message, publishing.topic.largest())?;
     let message = protection::inbound(cx, &publishing.topic, message).await?;
     let accepted = publishing.run(&[message]).await?.pop();
     cx.meter("sns", "Requests", 1.0);
@@ -309,7 +309,7 @@ pub(crate) async fn many(cx: &Cx, input: api::PublishBatchInput) -> Result<api::
             Err(other) => return Err(other),
         }
     }
-    if total > LARGEST {
+    if total > publishing.topic.largest() {
         return Err(errors::batch_request_too_long_exception(
             "The length of all the messages put together is more than the limit.",
         )

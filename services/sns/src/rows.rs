@@ -9,6 +9,7 @@ use undercast_kernel::{Cx, Result};
 
 use crate::error;
 use crate::filter::Scope;
+use crate::message::LARGEST;
 
 pub(crate) static TOPICS: Table<Topic> = Table::new("sns.topics");
 pub(crate) static SUBSCRIPTIONS: Table<Subscription> = Table::new("sns.subscriptions");
@@ -122,6 +123,11 @@ impl Topic {
 
     pub(crate) fn is_fifo(&self) -> bool {
         self.text("FifoTopic") == Some("true")
+    }
+
+    /// The largest message, and all messages of a batch.
+    pub(crate) fn largest(&self) -> usize {
+        self.text("MaximumMessageSize").and_then(|size| size.parse().ok()).unwrap_or(LARGEST)
     }
 
     /// Deduplication goes by message group rather than by topic.

@@ -4,6 +4,8 @@
 //! signed by itself, since nobody would vouch for it.
 //! Source: "Verifying the signatures of Amazon SNS messages" in the developer guide.
 
+use std::sync::{Mutex, PoisonError};
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -18,14 +20,21 @@ use undercast_kernel::{Cx, Failure, Result};
 use undercast_wire::Response;
 
 /// Account, region → the key.
-static KEYS: Table<Key> = Table::new("sns.signing");
+static KEYS: Table<Kept> = Table::new("sns.signing");
 
 /// What the path of the certificate begins with.
 pub(crate) const PATH: &str = "/SimpleNotificationService-";
 
 /// The key that a topic's messages are signed with.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Key {
+    kept: Kept,
+    /// What was signed last, and its signature: a message is the same for many subscribers.
+    last: Mutex<Option<(String, String)>>,
+}
+
+/// A key as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+struct Kept {
     /// PKCS #8.
     #[cbor(n(0), with = "minicbor::bytes")]
     private: Vec<u8>,
@@ -41,7 +50,7 @@ fn failed(what: &str) -> impl Fn(rcgen::Error) -> Failure {
     move |error| Failure::broken(format!("{what}: {error}"))
 }
 
-fn make(cx: &Cx) -> Result<Key> {
+fn make(cx: &Cx) -> Result<Kept> {
     use aws_lc_rs::encoding::AsDer as _;
     let no_key = |_| Failure::broken("a key for signatures could not be made");
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(no_key)?;
@@ -53,39 +62,53 @@ fn make(cx: &Cx) -> Result<Key> {
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "sns.amazonaws.com");
     let certificate = params.self_signed(&own).map_err(failed("a certificate could not be signed"))?.pem();
-    Ok(Key { private, certificate, id: format!("{}-{}-{}", cx.account(), cx.region(), cx.random().hex(16)) })
+    Ok(Kept { private, certificate, id: format!("{}-{}-{}", cx.account(), cx.region(), cx.random().hex(16)) })
 }
 
 /// The key of this account and region, which is made when it is needed first.
 pub(crate) async fn key(cx: &Cx) -> Result<Key> {
     let place = (cx.account(), cx.region());
-    if let Some(there) = KEYS.get(&cx.read(), &place)? {
-        return Ok(there);
-    }
-    let made = make(cx)?;
-    cx.write(|tx| {
-        if let Some(there) = KEYS.get(tx, &place)? {
-            return Ok(there);
+    let kept = match KEYS.get(&cx.read(), &place)? {
+        Some(there) => there,
+        None => {
+            let made = make(cx)?;
+            cx.write(|tx| {
+                if let Some(there) = KEYS.get(tx, &place)? {
+                    return Ok(there);
+                }
+                KEYS.put(tx, &place, &made);
+                Ok(made.clone())
+            })
+            .await?
         }
-        KEYS.put(tx, &place, &made);
-        Ok(made.clone())
-    })
-    .await
+    };
+    Ok(Key { kept, last: Mutex::default() })
 }
 
 impl Key {
     /// Where its certificate is.
     pub(crate) fn certificate_url(&self, cx: &Cx) -> String {
         // Who checks signatures takes certificates over HTTPS alone. The port is the same.
-        format!("https://{}{PATH}{}.pem", cx.kernel().settings().host, self.id)
+        format!("https://{}{PATH}{}.pem", cx.kernel().settings().host, self.kept.id)
     }
 
     /// The signature of a text, in base64.
     pub(crate) fn sign(&self, text: &str, version: &str) -> Result<String> {
-        let signature = if version == "2" { self.sha256(text.as_bytes()) } else { self.sha1(text.as_bytes()) };
-        signature.map(|s| text::base64(&s)).ok_or_else(|| Failure::broken("a message could not be signed"))
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = format!("{version} {text}");
+        if let Some((_, signature)) = last.as_ref().filter(|(of, _)| *of == what) {
+            return Ok(signature.clone());
+        }
+        let kept = &self.kept;
+        let signature = if version == "2" { kept.sha256(text.as_bytes()) } else { kept.sha1(text.as_bytes()) };
+        let signature = signature.ok_or_else(|| Failure::broken("a message could not be signed"))?;
+        let signature = text::base64(&signature);
+        *last = Some((what, signature.clone()));
+        Ok(signature)
     }
+}
 
+impl Kept {
     fn sha256(&self, text: &[u8]) -> Option<Vec<u8>> {
         let pair = RsaKeyPair::from_pkcs8(&self.private).ok()?;
         let mut signature = vec![0; pair.public_modulus_len()];

@@ -16,7 +16,7 @@ use crate::error::{invalid, no_subscription, no_value};
 use crate::retry::{self, Policy};
 use crate::rows::{SUBSCRIPTIONS, Subscription, Topic, TopicName, find_subscription, subscription_place};
 use crate::subscription_attributes as attributes;
-use crate::{archive, filter, people, platform, signature};
+use crate::{archive, filter, people, platform, signature, topic_attributes};
 
 /// Account, region, topic, token → a subscription that a link ended, and that the token restores.
 static ENDED: Table<Ended> = Table::new("sns.ended");
@@ -96,7 +96,8 @@ fn check_endpoint(cx: &Cx, topic: &Topic, protocol: &str, endpoint: &str) -> Res
         ("sms", _) => Err(invalid(format!("Invalid SMS endpoint: {endpoint}")).into()),
         ("application", Some("sns")) => platform::check_endpoint(cx, endpoint),
         ("application", _) => refuse("Application endpoint arn invalid"),
-        ("firehose", _) => Err(Failure::not_built("sns subscriptions by firehose: there is no Firehose")),
+        ("firehose", Some("firehose")) => Ok(()),
+        ("firehose", _) => refuse("Firehose endpoint ARN"),
         _ => refuse(&format!("Amazon SNS does not support this protocol string: {protocol}")),
     }
 }
@@ -138,6 +139,9 @@ pub(crate) async fn subscribe(cx: &Cx, input: api::SubscribeInput) -> Result<api
     for (name, value) in attributes::in_order(&given) {
         attributes::set(&topic, &mut wanted, name, value).map_err(in_attributes)?;
     }
+    if wanted.protocol == "firehose" && wanted.text("SubscriptionRoleArn").is_none() {
+        return Err(no_value("SubscriptionRoleArn").into());
+    }
     let made = cx.write(|tx| find_or_make(cx, tx, &name, &wanted)).await?;
     let arn = made.arn(&topic.arn(cx));
     let shown = !made.is_pending() || input.return_subscription_arn == Some(true);
@@ -176,6 +180,8 @@ fn find_or_make(cx: &Cx, tx: &mut Tx<'_>, name: &TopicName, wanted: &Subscriptio
         return Err(errors::subscription_limit_exceeded_exception(message).into());
     }
     check_policies(&all, wanted)?;
+    let protocols = all.iter().chain([wanted]).map(|s| s.protocol.as_str());
+    topic_attributes::check_subscriptions(&topic, protocols)?;
     topic.put_subscription(tx, wanted);
     if wanted.is_pending() {
         ask(cx, tx, &topic, wanted)?;

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use undercast_kernel::arn::Arn;
 use undercast_kernel::store::Read;
-use undercast_kernel::{Cx, Failure, Result};
+use undercast_kernel::{Cx, Result};
 
-use crate::archive;
 use crate::error::invalid;
 use crate::filter::{self, Scope};
 use crate::retry::{self, Policy};
 use crate::rows::{Subscription, Topic};
+use crate::{archive, topic_attributes};
 
 fn refuse(message: impl std::fmt::Display) -> Result<()> {
     Err(invalid(format!("Invalid parameter: {message}")).into())
@@ -59,11 +59,10 @@ pub(crate) fn set(topic: &Topic, subscription: &mut Subscription, name: &str, va
         }
         "DeliveryPolicy" => retry::check_subscription(value)?,
         "ReplayPolicy" => archive::check_replay(topic, subscription, value)?,
-        "SubscriptionRoleArn" => {
-            return Err(Failure::not_built(
-                "sns subscriptions with the attribute SubscriptionRoleArn: there is no Firehose",
-            ));
+        "SubscriptionRoleArn" if protocol != "firehose" => {
+            return refuse(format_args!("SubscriptionRoleArn: it is for streams of Firehose, not for {protocol}"));
         }
+        "SubscriptionRoleArn" => topic_attributes::check_feedback(name, value)?,
         _ => return refuse("AttributeName"),
     }
     if value.is_empty() {

@@ -11,6 +11,7 @@ use undercast_kernel::store::Read;
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::error::invalid;
+use crate::message::LARGEST;
 use crate::retry::{self, Policy};
 use crate::rows::{Subscription, Topic};
 use crate::{archive, status};
@@ -87,6 +88,7 @@ pub(crate) fn set(cx: &Cx, topic: &mut Topic, name: &str, value: &str, creating:
         "SignatureVersion" => one_of(name, value, &["1", "2"])?,
         "ContentBasedDeduplication" => one_of(name, value, &["true", "false"])?,
         "FifoThroughputScope" => one_of(name, value, &["Topic", "MessageGroup"])?,
+        "MaximumMessageSize" => check_largest(value)?,
         "TracingConfig" if value == "Active" => {
             return Err(Failure::not_built("sns topics with TracingConfig Active: there is no X-Ray to tell"));
         }
@@ -102,6 +104,35 @@ pub(crate) fn set(cx: &Cx, topic: &mut Topic, name: &str, value: &str, creating:
     Ok(())
 }
 
+fn check_largest(value: &str) -> Result<()> {
+    match value.parse::<u32>() {
+        Ok(1_024..=1_048_576) => Ok(()),
+        _ => refuse("MaximumMessageSize Reason: must be between 1024 and 1048576"),
+    }
+}
+
+/// Topics of large messages have few subscriptions, of some protocols ("Publishing large messages with Amazon SNS").
+pub(crate) fn check_subscriptions<'a>(topic: &Topic, all: impl Iterator<Item = &'a str>) -> Result<()> {
+    if topic.largest() <= LARGEST {
+        return Ok(());
+    }
+    let mut count = 0;
+    for protocol in all {
+        count += 1;
+        if !matches!(protocol, "firehose" | "lambda" | "sqs") {
+            return refuse(format_args!(
+                "MaximumMessageSize Reason: messages of more than 256 KiB do not go to {protocol}"
+            ));
+        }
+    }
+    if count > 100 {
+        return refuse(
+            "MaximumMessageSize Reason: topics with messages of more than 256 KiB have at most 100 subscriptions",
+        );
+    }
+    Ok(())
+}
+
 fn check_name(name: &str) -> Result<()> {
     const NAMES: &[&str] = &[
         "ContentBasedDeduplication",
@@ -109,6 +140,7 @@ fn check_name(name: &str) -> Result<()> {
         "DisplayName",
         "FifoThroughputScope",
         "KmsMasterKeyId",
+        "MaximumMessageSize",
         "Policy",
         "SignatureVersion",
         "TracingConfig",

@@ -48,24 +48,27 @@ pub(crate) fn noisy(in_flight: &HashMap<String, usize>) -> HashSet<String> {
 pub(crate) fn order(tx: &Tx<'_>, queue: &Queue, now: i64) -> Result<Vec<(i64, u64)>> {
     let (start, end) = ((queue.place(), i64::MIN), (queue.place(), now + 1));
     let waiting = ORDER.range(tx, &start, &end, Order::Ascending, LOOKED_AT)?;
-    let group = |number: u64| -> Result<Option<String>> {
+    // Whose time is over counts no more.
+    let group = |number: u64, received: bool| -> Result<Option<String>> {
+        let standing = MESSAGES.get(tx, &(queue.place(), number))?;
+        if !standing.is_some_and(|s| !queue.is_over(&s, now) && (s.receives > 0 || !received)) {
+            return Ok(None);
+        }
         Ok(BODIES.get(tx, &(queue.place(), number))?.and_then(|message| message.group))
     };
     let mut in_flight: HashMap<String, usize> = HashMap::new();
     let mut all = Vec::new();
     for row in &waiting {
         let Some((_, visible, number)) = row.key::<(Placed, i64, u64)>() else { continue };
-        let group = group(number)?;
+        let group = group(number, false)?;
         if let Some(group) = &group {
             in_flight.entry(group.clone()).or_insert(0);
         }
         all.push((group, visible, number));
     }
-    let later = ORDER.range(tx, &end, &(queue.place(), i64::MAX), Order::Ascending, LOOKED_AT)?;
-    for row in later {
+    for row in ORDER.range(tx, &end, &(queue.place(), i64::MAX), Order::Ascending, LOOKED_AT)? {
         let Some((_, _, number)) = row.key::<(Placed, i64, u64)>() else { continue };
-        let received = MESSAGES.get(tx, &(queue.place(), number))?.is_some_and(|standing| standing.receives > 0);
-        if let Some(group) = group(number)?.filter(|_| received) {
+        if let Some(group) = group(number, true)? {
             *in_flight.entry(group).or_insert(0) += 1;
         }
     }

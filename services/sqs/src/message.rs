@@ -100,6 +100,9 @@ impl Message {
         MESSAGES.put(tx, &(queue.place(), number), &standing);
         if !queue.is_fifo() {
             ORDER.put(tx, &(queue.place(), visible, number), &0);
+            if self.group.is_some() {
+                fair::group(tx, queue)?;
+            }
         }
         Ok(number)
     }

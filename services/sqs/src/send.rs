@@ -12,7 +12,7 @@ use crate::api::{self, errors, input, output};
 use crate::encryption::{self, Sealer};
 use crate::message::{self, Attribute, Message};
 use crate::queue::{Queue, QueueName};
-use crate::{batch, error, fair, metrics, sweep};
+use crate::{batch, error, metrics, sweep};
 
 /// Queue, group (empty: the whole queue), deduplication id → the message that was accepted under it.
 pub(crate) static DEDUPLICATION: Table<Accepted> = Table::new("sqs.deduplication");
@@ -150,9 +150,6 @@ impl Draft {
         }
         let id = cx.random().uuid();
         let seal = sealer.seal(cx, &id, &self.body)?;
-        if self.group.is_some() && !queue.is_fifo() {
-            fair::group(tx, queue)?;
-        }
         let delay = self.delay.map_or_else(|| queue.number("DelaySeconds"), i64::from);
         let message = Message {
             id: id.clone(),

@@ -13,7 +13,7 @@ async fn rules_strike_the_calls_that_they_name() {
     let cloud = Cloud::start(&home.0, &["--ephemeral"]);
     let list = async || cloud.client.call("sqs", "ListQueues", json!({})).await;
     cloud.ok(&["fault", "add", "--service", "sqs", "--operation", "ListQueues", "throttle"]);
-    assert_eq!(list().await.code(), "ThrottlingException");
+    assert_eq!(list().await.code(), "RequestThrottled");
     cloud.client.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok();
     cloud.ok(&["fault", "remove"]);
     list().await.ok();

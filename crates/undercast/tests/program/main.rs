@@ -19,3 +19,4 @@ mod snapshots;
 mod stopping;
 mod streams;
 mod throughput;
+mod topics;

@@ -4,6 +4,7 @@
 pub(crate) mod function;
 pub(crate) mod http;
 pub(crate) mod queue;
+pub(crate) mod stream;
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -313,6 +314,7 @@ impl Delivery<'_> {
         let envelope = Envelope { cx, topic: &self.topic, key: key.as_ref() };
         match subscription.protocol.as_str() {
             "sqs" => queue::send(&envelope, subscription, message, self.replayed).await,
+            "firehose" => stream::put(&envelope, subscription, message).await,
             "lambda" => function::invoke(&envelope, subscription, message).await,
             "http" | "https" => http::notify(&envelope, subscription, message).await,
             "email" | "email-json" | "sms" | "application" => people::notify(&envelope, subscription, message).await,

@@ -270,3 +270,33 @@ async fn what_nobody_confirms_is_gone_after_two_days() {
     let late = client.call("sns", "ConfirmSubscription", json!({"TopicArn": TOPIC, "Token": token})).await;
     assert_eq!(late.json["message"], "Invalid parameter: Token");
 }
+
+/// A token that stands in the store, for an endpoint that tells nobody of it.
+fn token_in_store(cloud: &Cloud) -> String {
+    use undercast_kernel::store::{Order, Page, Read as _};
+    let page = Page { start: Vec::new(), end: None, order: Order::Ascending, limit: usize::MAX };
+    let rows = cloud.kernel.database().read().scan(&page).unwrap();
+    let row = rows.iter().find(|(key, _)| key.starts_with(b"sns.subscriptions")).unwrap().1.clone();
+    let text = String::from_utf8_lossy(&row).into_owned();
+    let found = text.split(|c: char| !c.is_ascii_hexdigit()).find(|part| part.len() >= 236).unwrap();
+    found[found.len() - 236..].to_owned()
+}
+
+#[tokio::test]
+async fn an_https_endpoint_is_trusted_where_this_clouds_authority_vouches_for_it() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    topic(&client, json!({})).await;
+    let (dead, dead_arn) = any_queue(&client, "dead", json!({})).await;
+    let redrive = json!({"deadLetterTargetArn": dead_arn}).to_string();
+    // This cloud is such an endpoint itself, and has nothing at this path: what it answers is not tried again.
+    let endpoint = format!("https://localhost:{}/_undercast/nothing", cloud.address.port());
+    let attributes = json!({"RedrivePolicy": redrive, "RawMessageDelivery": "true"});
+    subscribed(&client, TOPIC, "https", &endpoint, attributes).await;
+    cloud.kernel.advance(Duration::from_secs(1)).await.unwrap();
+    let confirm = json!({"TopicArn": TOPIC, "Token": token_in_store(&cloud)});
+    client.call("sns", "ConfirmSubscription", confirm).await.ok();
+    publish(&client, "m").await;
+    cloud.kernel.advance(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(bodies(&receive(&client, &dead, 5).await), ["m"]);
+}

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod access;
 mod archive;
 mod durable;
 mod encryption;
@@ -12,6 +13,7 @@ mod people;
 mod promises;
 mod protection;
 mod status;
+mod streams;
 mod templates;
 
 use std::path::Path;
@@ -192,8 +194,31 @@ async fn errors_are_in_awss_words() {
         "Invalid parameter: Amazon SNS does not support this protocol string: test-protocol",
     )
     .await;
-    let unbuilt = client
-        .call("sns", "Subscribe", json!({"TopicArn": TOPIC, "Protocol": "firehose", "Endpoint": "arn:aws:firehose:us-east-1:000000000000:deliverystream/x"}))
-        .await;
+    let unbuilt =
+        client.call("sns", "CreateTopic", json!({"Name": "u", "Attributes": {"TracingConfig": "Active"}})).await;
     assert_eq!(unbuilt.status, 501);
+}
+
+#[tokio::test]
+async fn a_topic_of_large_messages_takes_a_mebibyte() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    topic(&client, json!({})).await;
+    let (url, arn) = any_queue(&client, "q", json!({})).await;
+    subscribed(&client, TOPIC, "sqs", &arn, json!({"RawMessageDelivery": "true"})).await;
+    let sms = subscribed(&client, TOPIC, "sms", "+14155552671", json!({})).await;
+    let size = |size: &str| json!({"TopicArn": TOPIC, "AttributeName": "MaximumMessageSize", "AttributeValue": size});
+    for wrong in ["1023", "1048577", "large"] {
+        assert_eq!(client.call("sns", "SetTopicAttributes", size(wrong)).await.code(), "InvalidParameterException");
+    }
+    let mixed = client.call("sns", "SetTopicAttributes", size("1048576")).await;
+    assert_eq!(mixed.code(), "InvalidParameterException", "telephones get no large messages");
+    client.call("sns", "Unsubscribe", json!({"SubscriptionArn": sms})).await.ok();
+    client.call("sns", "SetTopicAttributes", size("1048576")).await.ok();
+    let again = json!({"TopicArn": TOPIC, "Protocol": "sms", "Endpoint": "+14155552671"});
+    assert_eq!(client.call("sns", "Subscribe", again).await.code(), "InvalidParameterException");
+    publish(&client, &"x".repeat(1_048_576)).await;
+    assert_eq!(receive(&client, &url, 0).await[0]["Body"].as_str().unwrap().len(), 1_048_576);
+    let large = json!({"TopicArn": TOPIC, "Message": "x".repeat(1_048_577)});
+    assert_eq!(client.call("sns", "Publish", large).await.json["message"], "Invalid parameter: Message too long");
 }
