@@ -75,7 +75,7 @@ impl Emit<'_> {
                 table(&operation.output),
                 self.result_wrapper(operation).map_or("None".to_owned(), |w| format!("Some({})", lit(&w))),
                 errors.join(", "),
-                operation.anonymous || self.config.wire.unsigned.iter().any(|name| *name == operation.name),
+                operation.anonymous || self.config.wire.unsigned.contains(&operation.name),
                 operation.readonly,
                 operation.checksum_required,
                 self.config.cases.get(&operation.name).copied().unwrap_or(0),
