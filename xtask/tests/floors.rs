@@ -5,16 +5,18 @@ use serde_json::Value as Json;
 /// The floor of a crate, by its name.
 fn floor(name: &str, path: &str) -> Option<u32> {
     if path.contains("/services/") {
-        return Some(4);
+        return Some(5);
     }
     Some(match name {
         "undercast-wire" | "undercast-codegen" | "undercast-pattern" | "undercast-policy" => 1,
         "undercast-store" => 2,
         // The kernel stands on the store; both are the second floor.
         "undercast-kernel" => 3,
-        "undercast-columnar" | "undercast-engines" | "undercast-md5" | "undercast-select" => 3,
-        "undercast-gateway" => 5,
-        "undercast" => 6,
+        "undercast-columnar" | "undercast-engines" | "undercast-md5" | "undercast-outward" | "undercast-select" => 3,
+        // What services have in common, and the kernel need not know.
+        "undercast-outside" | "undercast-sealing" | "undercast-sources" => 4,
+        "undercast-gateway" => 6,
+        "undercast" => 7,
         _ => return None,
     })
 }

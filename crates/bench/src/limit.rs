@@ -19,8 +19,9 @@ pub(crate) enum Shape {
     Item,
     /// `PutObject`: the version with its body.
     Object,
-    /// `SendMessage`: the queue's next number, the body, where it stands, its place in the order.
-    Message,
+    /// `SendMessage`, or a batch of so many: the queue's next number, and of each message the body, where it stands, its place
+    /// in the order.
+    Messages(u64),
 }
 
 /// A store of its own, with nothing above it.
@@ -67,11 +68,13 @@ fn put(tx: &mut Tx<'_>, shape: Shape, writer: usize, fresh: u64) -> Result<(), E
             tx.put(key("counts", b""), Bytes::from_static(&[0; 16]));
         }
         Shape::Object => tx.put(key("objects", &writer.to_be_bytes()), Bytes::from_static(&[b'o'; 1300])),
-        Shape::Message => {
+        Shape::Messages(count) => {
             tx.put(key("next", b""), Bytes::from_static(&[0; 9]));
-            tx.put(key("bodies", &fresh.to_be_bytes()), Bytes::from_static(&[b'm'; 1150]));
-            tx.put(key("messages", &fresh.to_be_bytes()), Bytes::from_static(&[0; 30]));
-            tx.put(key("order", &fresh.to_be_bytes()), Bytes::from_static(&[0; 1]));
+            for number in fresh * count..(fresh + 1) * count {
+                tx.put(key("bodies", &number.to_be_bytes()), Bytes::from_static(&[b'm'; 1150]));
+                tx.put(key("messages", &number.to_be_bytes()), Bytes::from_static(&[0; 30]));
+                tx.put(key("order", &number.to_be_bytes()), Bytes::from_static(&[0; 1]));
+            }
         }
     }
     Ok(())

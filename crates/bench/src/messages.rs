@@ -182,7 +182,7 @@ fn around(
     let queues = (queue(durable.address, &format!("around{batch}"))?, queue(moto.address, &format!("around{batch}"))?);
     let (mut limit, mut ours, mut theirs) = (Measured::default(), Measured::default(), Measured::default());
     for _ in 0..ROUNDS {
-        limit.add(workers.block_on(store.run(Shape::Message, ROUND))?, Duration::ZERO);
+        limit.add(workers.block_on(store.run(Shape::Messages(batch as u64), ROUND))?, Duration::ZERO);
         let before = durable.cpu()?;
         let work = (Doing::All, batch, CONNECTIONS);
         let done = sender.block_on(busy(durable.address, &queues.0, work, ROUND))?;

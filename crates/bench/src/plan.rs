@@ -130,7 +130,7 @@ fn writes(
     table::head_of_writes();
     for (own, name, shape, requests) in [
         ("the store, PutItem's rows", "PutItem 1 KiB, durable", Shape::Item, cloud.put_item(&test)?),
-        ("the store, SendMessage's rows", "SendMessage 1 KiB, durable", Shape::Message, cloud.send_message(&test)?),
+        ("the store, SendMessage's rows", "SendMessage 1 KiB, durable", Shape::Messages(1), cloud.send_message(&test)?),
     ] {
         let mut load = sender.block_on(Load::connect(cloud.server.address, requests))?;
         let (mut limit, mut measured) = (Measured::default(), Measured::default());

@@ -1,10 +1,11 @@
 //! Records of JSON as files of columns, by a schema in Hive's words: what Firehose delivers, and what a catalog's tables describe.
 //!
 //! Each record is read by itself ([`Reader`]), so that one that does not fit the schema is left out and told of, and the others are written
-//! ([`write_parquet`]). Columns that a record lacks are null; what it has besides them is not written.
+//! ([`write_parquet`], [`orc`]). Columns that a record lacks are null; what it has besides them is not written.
 //!
 //! Moments are written as `TIMESTAMP(MILLIS)`, where Hive's own writer still has the older `INT96`; readers know both.
 
+pub mod orc;
 mod reader;
 mod schema;
 

@@ -6,6 +6,7 @@
 //! Reading order: [`Service`] (what a service is) → [`Cx`] (what a call is) → [`Kernel::dispatch`] (the way of a call).
 
 mod access;
+mod announce;
 pub mod arn;
 pub mod auth;
 mod callers;
@@ -31,6 +32,7 @@ mod random;
 pub mod regions;
 pub mod resources;
 pub mod schedule;
+pub mod sdk;
 mod service;
 mod signals;
 pub mod tags;
@@ -39,6 +41,7 @@ mod trail;
 mod upkeep;
 
 pub use access::{Access, Behind, Coded, Identities, IdentityPolicies, MfaCode, RoleFacts};
+pub use announce::{ANNOUNCED, Announcement};
 pub use clock::Clock;
 pub use cloudtrail::{hidden, parameters as event_parameters};
 pub use credentials::{CREDENTIALS, Credential, OwnerKind, Temporary};

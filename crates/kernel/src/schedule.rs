@@ -2,14 +2,12 @@
 //!
 //! Source: "Schedule scaling actions" in the user guide of Application Auto Scaling: six fields (minutes, hours, day of month, month, day of
 //! week, year) with `,` `-` `*` `/` `?` `L` `W` `#`, of which one of the two days is `?`. The classic form of five fields is that of
-//! `PutAlarmMuteRule` in CloudWatch's API reference: a day of either kind is enough where both are said.
+//! `PutAlarmMuteRule` in CloudWatch's API reference: a day of either kind is enough where both are said. What EventBridge
+//! Scheduler reads otherwise is told by "Schedule types on EventBridge Scheduler" in its user guide.
 
 use jiff::civil::{Date, DateTime, Weekday};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Span, Timestamp};
-
-/// No action is looked for further ahead: years.
-const FURTHEST: i16 = 10;
 
 /// When something is due.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +39,8 @@ pub struct Cron {
     months: Vec<i16>,
     years: Vec<i16>,
     days: Days,
+    /// What is due in an hour that clocks leave out is not done, rather than with the hour that follows.
+    skips: bool,
 }
 
 /// On which days of a month.
@@ -93,6 +93,29 @@ impl Schedule {
         }
     }
 
+    /// The same as EventBridge Scheduler reads it: moments to the second, units of rates in one and in many, in capitals too,
+    /// and nothing is due in an hour that clocks leave out.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the zone is not known.
+    pub fn parse_for_scheduler(text: &str, zone: Option<&str>) -> Result<Self, BadSchedule> {
+        let zone = zone_of(zone)?;
+        let wrong = || BadSchedule::Expression(text.to_owned());
+        let (kind, rest) = text.split_once('(').ok_or_else(wrong)?;
+        let inside = rest.strip_suffix(')').filter(|inside| inside.trim() == *inside).ok_or_else(wrong)?;
+        match kind {
+            "at" if inside.len() == "2026-01-01T00:00:00".len() && inside.as_bytes()[10] == b'T' => {
+                at(inside, &zone).map(Self::At).ok_or_else(wrong)
+            }
+            "rate" => rate_of_any_number(inside).map(Self::Rate).ok_or_else(wrong),
+            "cron" => {
+                let cron = cron(inside).ok_or_else(wrong)?;
+                Ok(Self::Cron(Box::new(Cron { skips: true, ..cron }), zone))
+            }
+            _ => Err(wrong()),
+        }
+    }
+
     /// The first moment after `after` at which it is due, having begun at `begun`.
     pub fn next(&self, begun: Timestamp, after: Timestamp) -> Option<Timestamp> {
         match self {
@@ -134,6 +157,14 @@ fn rate(text: &str) -> Option<i64> {
     Some(count * seconds)
 }
 
+/// `1 hours` and `5 MINUTE` are rates as well.
+fn rate_of_any_number(text: &str) -> Option<i64> {
+    let (count, unit) = text.split_once(' ')?;
+    let unit = unit.to_ascii_lowercase();
+    let unit = unit.strip_suffix('s').unwrap_or(&unit);
+    rate(&format!("{count} {unit}{}", if count == "1" { "" } else { "s" }))
+}
+
 const MONTHS: &[&str] = &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS: &[&str] = &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
@@ -151,6 +182,7 @@ fn cron(text: &str) -> Option<Cron> {
         months: numbers(month, 1, 12, MONTHS)?,
         years: numbers(year, 1970, 2199, &[])?,
         days,
+        skips: false,
     })
 }
 
@@ -178,6 +210,7 @@ fn classic(text: &str) -> Option<Cron> {
         months: numbers(month, 1, 12, MONTHS)?,
         years: (1970..=2199).collect(),
         days,
+        skips: false,
     })
 }
 
@@ -276,9 +309,8 @@ fn nearest_working_day(month: Date, day: i16) -> Option<Date> {
 
 impl Cron {
     fn next(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
-        let start = zone.to_datetime(after);
-        let mut date = start.date();
-        let furthest = date.year().checked_add(FURTHEST)?;
+        let mut date = zone.to_datetime(after).date();
+        let furthest = *self.years.last()?;
         while date.year() <= furthest {
             if !self.years.contains(&date.year()) {
                 date = Date::new(date.year().checked_add(1)?, 1, 1).ok()?;
@@ -288,21 +320,30 @@ impl Cron {
                 date = date.first_of_month().checked_add(Span::new().months(1)).ok()?;
                 continue;
             }
-            if self.days.has(date) {
-                let times = self.hours.iter().flat_map(|hour| self.minutes.iter().map(move |minute| (*hour, *minute)));
-                for (hour, minute) in times {
-                    let (hour, minute) = (i8::try_from(hour).ok()?, i8::try_from(minute).ok()?);
-                    let local = date.at(hour, minute, 0, 0);
-                    // An hour that is left out comes with the one after it; of one that comes twice the first counts.
-                    let at = zone.to_ambiguous_timestamp(local).compatible().ok()?;
-                    if at > after {
-                        return Some(at);
-                    }
-                }
+            if self.days.has(date)
+                && let Some(at) = self.on(date, zone, after)
+            {
+                return Some(at);
             }
             date = date.tomorrow().ok()?;
         }
         None
+    }
+
+    /// The first moment of a day after `after`.
+    fn on(&self, date: Date, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
+        let times = self.hours.iter().flat_map(|hour| self.minutes.iter().map(move |minute| (*hour, *minute)));
+        let moment = |(hour, minute): (i16, i16)| {
+            let local = date.at(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, 0, 0);
+            // Of an hour that comes twice the first counts; one that is left out comes with the one after it.
+            let meant = zone.to_ambiguous_timestamp(local);
+            if self.skips && matches!(meant.offset(), AmbiguousOffset::Gap { .. }) {
+                return None;
+            }
+            meant.compatible().ok().filter(|at| *at > after)
+        };
+        // What is moved out of an hour that is left out may come behind what stands after it.
+        times.filter_map(moment).min()
     }
 }
 
@@ -379,6 +420,50 @@ mod tests {
             dates("at(2026-07-01T12:00:00)", "America/New_York", "2026-01-01T00:00:00Z", 1),
             ["2026-07-01T16:00:00Z"]
         );
+    }
+
+    #[test]
+    fn what_comes_late_does_not_hide_what_comes_before_it() {
+        let twice = dates("cron(30 2,3 * * ? *)", "Europe/Berlin", "2026-03-29T00:00:00Z", 2);
+        // 2:30 comes with 3:30.
+        assert_eq!(twice, ["2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"]);
+        let first = dates("cron(0,45 2,3 * * ? *)", "Europe/Berlin", "2026-03-29T00:30:00Z", 2);
+        assert_eq!(first, ["2026-03-29T01:00:00Z", "2026-03-29T01:45:00Z"]);
+        assert_eq!(dates("cron(0 0 1 1 ? 2150)", "UTC", "2026-01-01T00:00:00Z", 1), ["2150-01-01T00:00:00Z"]);
+    }
+
+    #[test]
+    fn scheduler_reads_them_in_its_own_way() {
+        for text in
+            ["rate(1 minutes)", "rate(10 hour)", "rate(10 MINUTES)", "at(2026-01-01T00:00:00)", "cron(0 9 * * ? *)"]
+        {
+            assert!(Schedule::parse_for_scheduler(text, None).is_ok(), "{text}");
+        }
+        for text in [
+            "cron(0 1 * * * *)",
+            "cron(7 20 * * NOT *)",
+            "cron(INVALID)",
+            "cron(0 dummy ? * MON-FRI *)",
+            "cron(71 8 1 * ? *)",
+            "cron()",
+            "rate(10 seconds)",
+            "rate(10 years)",
+            "rate()",
+            "rate(10)",
+            "rate(10 minutess)",
+            "rate(foo minutes)",
+            "rate(-10 minutes)",
+            "rate( 10 minutes )",
+            " rate(10 minutes)",
+            "at(2021-12-31T23:59:59Z)",
+            "at(2021-12-31)",
+            "at(2021-12-31 23:59:59)",
+        ] {
+            assert!(Schedule::parse_for_scheduler(text, None).is_err(), "{text}");
+        }
+        let night = Schedule::parse_for_scheduler("cron(30 2 * * ? *)", Some("Europe/Berlin")).unwrap();
+        let from: Timestamp = "2026-03-28T12:00:00Z".parse().unwrap();
+        assert_eq!(night.next(from, from).unwrap().to_string(), "2026-03-30T00:30:00Z");
     }
 
     #[test]

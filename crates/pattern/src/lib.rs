@@ -5,6 +5,7 @@
 //! Source: "Amazon EventBridge event patterns" and "Comparison operators" in EventBridge's user guide; the published
 //! library with which AWS matches (aws/event-ruler), for what the guide leaves open and for the words of refusals.
 
+mod complexity;
 mod find;
 mod index;
 mod matcher;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value as Json};
 
+use crate::complexity;
 use crate::matcher::{Matcher, Network};
 use crate::number::{Amount, End, Range};
 use crate::wildcard::Wildcard;
@@ -105,7 +106,21 @@ fn leaf(values: &[Json], names: &[String]) -> Result<Leaf> {
             value => leaf.any.push(exactly(value)),
         }
     }
+    if complexity::is_too_complex(leaf.any.iter().flat_map(wildcards)) {
+        return invalid(TOO_COMPLEX);
+    }
     Ok(leaf)
+}
+
+const TOO_COMPLEX: &str = "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character";
+
+/// The wildcards of a matcher.
+fn wildcards(matcher: &Matcher) -> Vec<&Wildcard> {
+    match matcher {
+        Matcher::Wildcard(wildcard) => vec![wildcard],
+        Matcher::AnythingBut(all) => all.iter().flat_map(wildcards).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn exactly(value: &Json) -> Matcher {

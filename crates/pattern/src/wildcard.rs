@@ -6,6 +6,20 @@ use crate::Invalid;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wildcard(Vec<String>);
 
+/// A piece of a wildcard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    Byte(u8),
+    /// `*`
+    Any,
+}
+
+impl Token {
+    pub(crate) fn byte(self) -> Option<u8> {
+        if let Self::Byte(byte) = self { Some(byte) } else { None }
+    }
+}
+
 impl Wildcard {
     pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
         let (mut parts, mut characters, mut star) = (vec![String::new()], text.chars().enumerate(), false);
@@ -29,6 +43,18 @@ impl Wildcard {
             }
         }
         Ok(Self(parts))
+    }
+
+    /// Its bytes and stars.
+    pub(crate) fn tokens(&self) -> Vec<Token> {
+        let mut all = Vec::new();
+        for (number, part) in self.0.iter().enumerate() {
+            if number > 0 {
+                all.push(Token::Any);
+            }
+            all.extend(part.bytes().map(Token::Byte));
+        }
+        all
     }
 
     /// What every text begins and ends with.

@@ -1,11 +1,16 @@
 //! Reading JSON straight into a [`Value`] by the schema: awsJson, restJson1 and the in-process form.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::decode::{Collect, MAX_DEPTH, Malformed, Result, integer};
 use crate::schema::{List, Map, Shape, Structure, TimestampFormat};
 use crate::text;
 use crate::value::{Fields, Value};
+
+/// So many bytes of a text are looked at together.
+const AT_ONCE: usize = 32;
 
 /// Reads a whole body as `schema`. An empty body is an empty structure, as AWS's services take it.
 /// Names of members that the API does not have are added to `unknown`.
@@ -83,7 +88,10 @@ impl<'a> JsonReader<'a> {
         match shape {
             Shape::String(_) => self.expect_string("a string").map(Value::String),
             Shape::Blob(_) => {
-                let text = self.expect_string("base64 text")?;
+                if self.peek() != Some(b'"') {
+                    return Err(self.wrong_type("base64 text"));
+                }
+                let text = self.string_as_it_stands()?;
                 let bytes = text::unbase64(&text).ok_or_else(|| Malformed::wrong_type("a blob is not base64"))?;
                 Ok(Value::Blob(Bytes::from(bytes)))
             }
@@ -117,16 +125,27 @@ impl<'a> JsonReader<'a> {
 
     /// A string, the cursor on its opening quote.
     fn string(&mut self) -> Result<String> {
-        let bytes = self.text.as_bytes();
+        self.string_as_it_stands().map(Cow::into_owned)
+    }
+
+    /// The same, not copied where it has no escapes.
+    fn string_as_it_stands(&mut self) -> Result<Cow<'a, str>> {
+        let (text, bytes) = (self.text, self.text.as_bytes());
         let start = self.at + 1;
         let mut end = start;
         loop {
+            // Long texts are mostly plain, and one look at many bytes at once is cheap.
+            while let Some(many) = bytes.get(end..end + AT_ONCE)
+                && !many.iter().fold(false, |any, b| any | (*b < 0x20) | (*b == b'"') | (*b == b'\\'))
+            {
+                end += AT_ONCE;
+            }
             match bytes.get(end) {
                 Some(b'"') => {
                     self.at = end + 1;
-                    return Ok(self.text[start..end].to_owned());
+                    return Ok(Cow::Borrowed(&text[start..end]));
                 }
-                Some(b'\\') => return self.escaped(start, end),
+                Some(b'\\') => return self.escaped(start, end).map(Cow::Owned),
                 Some(0x20..) => end += 1,
                 _ => {
                     self.at = end;

@@ -176,7 +176,10 @@ impl Writer for JsonWriter {
 
     fn blob(&mut self, value: &Bytes) {
         self.item();
-        string(&text::base64(value), &mut self.out);
+        // Nothing of it has to be escaped.
+        self.out.push(b'"');
+        text::base64_into(value, &mut self.out);
+        self.out.push(b'"');
     }
 
     fn timestamp(&mut self, value: Timestamp) {

@@ -1,15 +1,30 @@
 //! Texts that several protocols share: percent-encoding, base64, numbers, moments.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::Simd;
+use base64::engine::general_purpose::PAD;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use crate::schema::TimestampFormat;
 
+/// The standard alphabet, padded, with the instructions that the processor has for it.
+static STANDARD: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
+
 /// Bytes as base64.
 pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
+}
+
+/// Bytes as base64, behind what is there.
+pub fn base64_into(bytes: &[u8], out: &mut Vec<u8>) {
+    let from = out.len();
+    out.resize(from + bytes.len().div_ceil(3) * 4, 0);
+    // There is room for all of it.
+    let written = STANDARD.encode_slice(bytes, &mut out[from..]).unwrap_or(0);
+    out.truncate(from + written);
 }
 
 /// The bytes of a base64 text; padding is required, as AWS requires it.

@@ -1,10 +1,10 @@
 //! What is stored of stacks, and how they are found.
 
 use minicbor::{Decode, Encode};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::store::{Order, Read, Table, Tx};
-use undercast_kernel::{Cx, Failure, Result, Timestamp};
+use undercast_kernel::{Announcement, Cx, Failure, Result, Timestamp};
 
 use crate::change_sets;
 use crate::error::validation;
@@ -317,7 +317,28 @@ impl Stack {
         self.tell(cx, tx, &event)
     }
 
+    /// The same for rules of EventBridge.
+    ///
+    /// Source: "Managing events with CloudFormation and Amazon EventBridge" in the user guide.
+    fn announce(&self, cx: &Cx, tx: &mut Tx<'_>, event: &Event) -> Result<()> {
+        let status = json!({"status": event.status, "status-reason": event.reason.as_deref().unwrap_or("")});
+        let token = event.token.as_deref().unwrap_or("");
+        let (kind, detail) = if event.physical == self.arn {
+            let detail = json!({"stack-id": self.arn, "status-details": status, "client-request-token": token});
+            ("CloudFormation Stack Status Change", detail)
+        } else {
+            let detail = json!({
+                "stack-id": self.arn, "logical-resource-id": event.logical, "physical-resource-id": event.physical,
+                "status-details": status, "resource-type": event.resource_type, "client-request-token": token,
+            });
+            ("CloudFormation Resource Status Change", detail)
+        };
+        let announcement = Announcement::new(cx, "aws.cloudformation", kind, self.arn.clone(), detail);
+        cx.announce(tx, &Announcement { time: event.time, ..announcement })
+    }
+
     fn tell(&self, cx: &Cx, tx: &mut Tx<'_>, event: &Event) -> Result<()> {
+        self.announce(cx, tx, event)?;
         let key = cx.key(&self.uuid);
         let number = NEXT_EVENT.get(tx, &key)?.unwrap_or(1);
         NEXT_EVENT.put(tx, &key, &(number + 1));

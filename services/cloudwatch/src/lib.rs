@@ -7,7 +7,7 @@
 //! Tables: `cloudwatch.alarms` (account, region, name), `cloudwatch.alarm_history` (account, region, moment, id),
 //! `cloudwatch.mute_rules` (account, region, name), `cloudwatch.dashboards` (account, name).
 //! What is not here yet, and refused: anomaly detection, Metrics Insights and PromQL, metric streams, alarms on logs, and actions of
-//! alarms besides topics, functions and scaling policies. There is no EventBridge that could be told of changes of state.
+//! alarms besides topics, functions and scaling policies. EventBridge is told of changes of state, not of changes of alarms.
 //!
 //! Source: the API reference and the user guide.
 

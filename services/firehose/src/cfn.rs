@@ -13,6 +13,7 @@ use crate::stream::arn;
 const GONE: &[&str] = &["ResourceNotFoundException"];
 const EXTENDED: &str = "ExtendedS3DestinationConfiguration";
 const PLAIN: &str = "S3DestinationConfiguration";
+const HTTP: &str = "HttpEndpointDestinationConfiguration";
 const ENCRYPTION: &str = "DeliveryStreamEncryptionConfigurationInput";
 /// Parameters that have the name and the form of the property.
 const ALIKE: &[&str] = &[
@@ -20,6 +21,7 @@ const ALIKE: &[&str] = &[
     "DeliveryStreamType",
     "DirectPutSourceConfiguration",
     EXTENDED,
+    HTTP,
     "KinesisStreamSourceConfiguration",
     PLAIN,
 ];
@@ -60,6 +62,19 @@ fn extended_update_of(given: &Json) -> Json {
     all
 }
 
+fn http_update_of(given: &Json) -> Json {
+    let mut all = json!({
+        "BufferingHints": {"SizeInMBs": 5, "IntervalInSeconds": 300}, "CloudWatchLoggingOptions": {"Enabled": false},
+        "ProcessingConfiguration": {"Enabled": false}, "RequestConfiguration": {"ContentEncoding": "NONE"},
+        "RetryOptions": {"DurationInSeconds": 300}, "S3BackupMode": "FailedDataOnly",
+    });
+    merge(&mut all, given);
+    if let Some(bucket) = all.as_object_mut().and_then(|all| all.remove("S3Configuration")) {
+        all["S3Update"] = update_of(&bucket);
+    }
+    all
+}
+
 fn merge(into: &mut Json, from: &Json) {
     for (name, value) in from.as_object().into_iter().flatten() {
         into[name] = value.clone();
@@ -71,11 +86,13 @@ async fn destination(cx: &Cx, name: &str, after: &Properties) -> Result<()> {
     let version = &told["DeliveryStreamDescription"]["VersionId"];
     let mut input = json!({"DeliveryStreamName": name, "DestinationId": DESTINATION,
         "CurrentDeliveryStreamVersionId": version});
-    match (after.get(EXTENDED), after.get(PLAIN)) {
-        (Some(given), _) => input["ExtendedS3DestinationUpdate"] = extended_update_of(given),
-        (None, Some(given)) => input["S3DestinationUpdate"] = update_of(given),
-        (None, None) => return Ok(()),
-    }
+    let (name, update): (&str, fn(&Json) -> Json) = match (after.get(EXTENDED), after.get(PLAIN), after.get(HTTP)) {
+        (Some(_), ..) => (EXTENDED, extended_update_of),
+        (None, Some(_), _) => (PLAIN, update_of),
+        (None, None, Some(_)) => (HTTP, http_update_of),
+        (None, None, None) => return Ok(()),
+    };
+    input[name.replace("Configuration", "Update")] = update(&after[name]);
     cx.refreshed().call(SERVICE, "UpdateDestination", input).await.map(drop)
 }
 
@@ -118,6 +135,7 @@ impl ResourceType for DeliveryStream {
             "DeliveryStreamType",
             "DirectPutSourceConfiguration",
             EXTENDED,
+            HTTP,
             "KinesisStreamSourceConfiguration",
             PLAIN,
             "Tags",
@@ -163,7 +181,7 @@ impl ResourceType for DeliveryStream {
             {
                 return Ok(Updated::NeedsReplacement);
             }
-            if [EXTENDED, PLAIN].iter().any(|name| before.get(*name) != after.get(*name)) {
+            if [EXTENDED, PLAIN, HTTP].iter().any(|name| before.get(*name) != after.get(*name)) {
                 destination(cx, id, after).await?;
             }
             encryption(cx, id, before, after).await?;

@@ -5,18 +5,21 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use undercast_columnar::{Packing, Parquet, Reader, Schema};
+use undercast_columnar::{Packing, Parquet, Reader, Schema, orc, write_parquet};
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::PRINCIPAL;
 use crate::api::kept::{
     DataFormatConversionConfiguration, Deserializer, ExtendedS3DestinationConfiguration as Destination, ParquetSerDe,
+    Serializer,
 };
 use crate::error::invalid;
 use crate::pattern::Pattern;
 
 /// A page of a file, where nothing else is said, in bytes.
 const PAGE: usize = 1024 * 1024;
+/// So many rows are a stripe.
+const STRIPE_ROWS: usize = 10_000;
 
 /// How a stream converts records.
 #[derive(Debug, Clone)]
@@ -29,7 +32,14 @@ pub(crate) struct Conversion {
     region: Option<String>,
     version: Option<String>,
     pub(crate) reader: Reader,
-    pub(crate) parquet: Parquet,
+    form: Form,
+}
+
+/// What files are written as.
+#[derive(Debug, Clone)]
+enum Form {
+    Parquet(Parquet),
+    Orc(orc::Packing),
 }
 
 impl Conversion {
@@ -47,7 +57,6 @@ impl Conversion {
         let reads = input_format_configuration.and_then(|given| given.deserializer);
         let reads = reads.ok_or_else(|| missing("InputFormatConfiguration.Deserializer"))?;
         let writes = output_format_configuration.and_then(|given| given.serializer);
-        let writes = writes.and_then(|given| given.parquet_ser_de);
         let writes = writes.ok_or_else(|| missing("OutputFormatConfiguration.Serializer"))?;
         Ok(Self {
             role: schema.role_arn.unwrap_or_else(|| destination.role_arn.clone()),
@@ -57,7 +66,7 @@ impl Conversion {
             region: schema.region,
             version: schema.version_id.filter(|version| version != "LATEST"),
             reader: reader(reads)?,
-            parquet: parquet(&writes),
+            form: form(&writes)?,
         })
     }
 
@@ -86,6 +95,26 @@ impl Conversion {
             Err(failure) => return Err(failure),
         };
         Ok(columns(&table))
+    }
+
+    /// Rows that the reader made, as a file.
+    pub(crate) fn write(&self, schema: &Schema, rows: &[Json]) -> Result<Vec<u8>> {
+        match &self.form {
+            Form::Parquet(how) => write_parquet(schema, rows, how).map_err(Failure::broken),
+            Form::Orc(packing) => {
+                let mut file = orc::Orc::new(schema, *packing, STRIPE_ROWS);
+                rows.iter().try_for_each(|row| file.write(row)).map_err(Failure::broken)?;
+                file.finish().map_err(Failure::broken)
+            }
+        }
+    }
+
+    /// What names of files end with.
+    pub(crate) fn extension(&self) -> &'static str {
+        match self.form {
+            Form::Parquet(_) => ".parquet",
+            Form::Orc(_) => ".orc",
+        }
     }
 
     /// The table, as files of what failed name it.
@@ -153,6 +182,21 @@ fn reader(given: Deserializer) -> Result<Reader> {
             Ok(reader)
         }
         _ => Err(invalid("Exactly one deserializer must be specified.")),
+    }
+}
+
+fn form(given: &Serializer) -> Result<Form> {
+    match (&given.parquet_ser_de, &given.orc_ser_de) {
+        (Some(given), None) => Ok(Form::Parquet(parquet(given))),
+        (None, Some(given)) if given.format_version.as_deref() == Some("V0_11") => {
+            Err(Failure::not_built("version 0.11 of ORC"))
+        }
+        (None, Some(given)) => Ok(Form::Orc(match given.compression.as_deref() {
+            Some("NONE") => orc::Packing::Plain,
+            Some("ZLIB") => orc::Packing::Zlib,
+            _ => orc::Packing::Snappy,
+        })),
+        _ => Err(invalid("Exactly one serializer must be specified.")),
     }
 }
 

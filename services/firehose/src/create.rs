@@ -3,10 +3,12 @@
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::api;
-use crate::api::kept::ExtendedS3DestinationConfiguration as Destination;
+use crate::api::kept::{
+    ExtendedS3DestinationConfiguration as Destination, HttpEndpointDestinationConfiguration as Endpoint,
+};
 use crate::error::{self, invalid};
 use crate::stream::{New, STREAMS, Source, Stream, arn};
-use crate::{Firehose, SERVICE, buffer, check, deliver, encryption, source, tags};
+use crate::{Firehose, SERVICE, buffer, check, deliver, encryption, endpoint, source, tags};
 
 /// Where records come from, and whether that fits the type of the stream.
 fn source_of(input: &api::CreateDeliveryStreamInput) -> Result<Source> {
@@ -38,14 +40,23 @@ pub(crate) async fn create(
 ) -> Result<api::CreateDeliveryStreamOutput> {
     let source = source_of(&input)?;
     let name = input.delivery_stream_name;
-    let (destination, plain): (Destination, bool) =
-        match (input.extended_s3_destination_configuration, input.s3_destination_configuration) {
-            (Some(given), None) => (given, false),
-            (None, Some(given)) => (check::of_plain(given), true),
-            _ => return Err(invalid("Exactly one destination configuration is supported for a Firehose.")),
-        };
-    let destination = check::filled(destination)?;
+    let (endpoint, destination, plain): (Option<Endpoint>, Destination, bool) = match (
+        input.extended_s3_destination_configuration,
+        input.s3_destination_configuration,
+        input.http_endpoint_destination_configuration,
+    ) {
+        (Some(given), None, None) => (None, check::filled(given)?, false),
+        (None, Some(given), None) => (None, check::filled(check::of_plain(given))?, true),
+        (None, None, Some(given)) => {
+            let (endpoint, destination) = endpoint::filled(given)?;
+            (Some(endpoint), destination, false)
+        }
+        _ => return Err(invalid("Exactly one destination configuration is supported for a Firehose.")),
+    };
     check::roles(cx, &arn(cx, &name), &destination)?;
+    if let Some(role) = endpoint.as_ref().and_then(|endpoint| endpoint.role_arn.as_ref()) {
+        check::assumable(cx, &arn(cx, &name), role)?;
+    }
     if let Source::Kinesis { role, .. } = &source {
         check::assumable(cx, &arn(cx, &name), role)?;
     }
@@ -60,7 +71,8 @@ pub(crate) async fn create(
     }
     source::check(cx, &source).await?;
     let encryption = encryption::wanted(cx, &arn(cx, &name), wanted).await?;
-    let new = New { name: &name, source, destination: &destination, plain, tags, encryption };
+    let new =
+        New { name: &name, source, destination: &destination, plain, tags, encryption, endpoint: endpoint.as_ref() };
     let stream = Stream::new(cx, new)?;
     let stored = cx
         .write(|tx| {

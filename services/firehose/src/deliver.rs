@@ -7,9 +7,9 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task};
 use crate::api::kept::ExtendedS3DestinationConfiguration as Destination;
 use crate::buffer::{self, KEPT, Record, Taken};
 use crate::files::{Arranging, File};
-use crate::processing::Steps;
+use crate::processing::{Lost, Steps};
 use crate::stream::{STREAMS, Stream, moment};
-use crate::{Firehose, check, logging, metrics};
+use crate::{Firehose, check, endpoint, logging, metrics};
 
 /// The kind of the task.
 pub(crate) const DELIVER: &str = "deliver";
@@ -113,7 +113,25 @@ async fn attempt(
     }
     let came = if destination.s3_backup_mode.as_deref() == Some("Enabled") { records.clone() } else { Vec::new() };
     let steps = check::processing(destination).map(Steps::of).transpose()?.unwrap_or_default();
-    let (items, lost) = steps.run(cx, stream, &delivery.id, records).await?;
+    let (mut items, mut lost) = steps.run(cx, stream, &delivery.id, records).await?;
+    if let Some(endpoint) = stream.endpoint(cx)?
+        && !items.is_empty()
+    {
+        let bytes = items.iter().map(|item| item.data.len()).sum();
+        let answer = endpoint::post(cx, stream, &endpoint, &delivery.id, &items).await?;
+        let done = answer.is_ok().then_some((items.len(), bytes));
+        metrics::delivered(cx, stream, "DeliveryToHttpEndpoint", done, taken.oldest);
+        match answer {
+            Ok(()) => items.clear(),
+            Err((code, message)) if cx.now_millis() - delivery.begun < endpoint::retries(&endpoint) => {
+                return refused(code.to_owned(), message);
+            }
+            Err((code, message)) => {
+                let given_up = |item| Lost { kind: endpoint::REFUSED, ..Lost::of(item, code, message.clone()) };
+                lost.extend(items.drain(..).map(given_up));
+            }
+        }
+    }
     for lost in &lost {
         logging::tell(cx, stream, destination, &lost.code, &lost.message).await;
     }

@@ -2,7 +2,10 @@
 
 use undercast_kernel::{Cx, Result};
 
-use crate::api::kept::{ExtendedS3DestinationConfiguration as Destination, S3DestinationConfiguration};
+use crate::api::kept::{
+    ExtendedS3DestinationConfiguration as Destination, HttpEndpointDestinationConfiguration as Endpoint,
+    S3DestinationConfiguration,
+};
 use crate::api::{self, output};
 use crate::stream::{Encryption, STREAMS, Source, Stream, moment};
 
@@ -41,6 +44,25 @@ fn extended(of: Destination) -> output::ExtendedS3DestinationDescription {
         dynamic_partitioning_configuration: of.dynamic_partitioning_configuration,
         file_extension: of.file_extension,
         custom_time_zone: of.custom_time_zone,
+    }
+}
+
+/// An endpoint, without the key that it is sent.
+fn endpoint(of: Endpoint) -> output::HttpEndpointDestinationDescription {
+    output::HttpEndpointDestinationDescription {
+        endpoint_configuration: Some(output::HttpEndpointDescription {
+            url: Some(of.endpoint_configuration.url),
+            name: of.endpoint_configuration.name,
+        }),
+        buffering_hints: of.buffering_hints,
+        cloud_watch_logging_options: of.cloud_watch_logging_options,
+        request_configuration: of.request_configuration,
+        processing_configuration: of.processing_configuration,
+        role_arn: of.role_arn,
+        retry_options: of.retry_options,
+        s3_backup_mode: of.s3_backup_mode,
+        s3_destination_description: Some(plain(of.s3_configuration)),
+        secrets_manager_configuration: None,
     }
 }
 
@@ -83,10 +105,12 @@ pub(crate) fn describe(cx: &Cx, input: &api::DescribeDeliveryStreamInput) -> Res
     let wanted = input.exclusive_start_destination_id.as_deref().is_none_or(|after| after < DESTINATION)
         && input.limit.is_none_or(|limit| limit > 0);
     let of = stream.destination()?;
+    let to_bucket = !stream.has_endpoint();
     let destination = output::DestinationDescription {
         destination_id: DESTINATION.to_owned(),
-        s3_destination_description: Some(plain(crate::check::as_plain(of.clone()))),
-        extended_s3_destination_description: (!stream.plain).then(|| extended(of)),
+        s3_destination_description: to_bucket.then(|| plain(crate::check::as_plain(of.clone()))),
+        extended_s3_destination_description: (to_bucket && !stream.plain).then(|| extended(of)),
+        http_endpoint_destination_description: stream.endpoint(cx)?.map(endpoint),
         ..Default::default()
     };
     let described = output::DeliveryStreamDescription {

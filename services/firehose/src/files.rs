@@ -18,6 +18,7 @@ use crate::api::kept::{
 use crate::buffer::Record;
 use crate::check;
 use crate::convert::{Conversion, Unreadable};
+use crate::endpoint::REFUSED;
 use crate::error::invalid;
 use crate::metrics::{float, observe};
 use crate::prefix::{Facts, Prefix, suffix};
@@ -131,7 +132,7 @@ impl Arranging<'_> {
                 }
             };
             let Some((body, records)) = body else { continue };
-            let key = prefix.of_records(&facts) + &self.name(&facts, conversion.is_some());
+            let key = prefix.of_records(&facts) + &self.name(&facts, conversion.as_ref());
             let to = Target::of(self.destination);
             files.push(File { key, body, counted: Some("DeliveryToS3"), records, oldest, to });
         }
@@ -141,11 +142,9 @@ impl Arranging<'_> {
     }
 
     /// The name behind the prefix.
-    fn name(&self, facts: &Facts<'_>, converts: bool) -> String {
-        let usual = match self.destination.compression_format.as_deref() {
-            _ if converts => ".parquet",
-            format => extension(format),
-        };
+    fn name(&self, facts: &Facts<'_>, conversion: Option<&Conversion>) -> String {
+        let packed = || extension(self.destination.compression_format.as_deref());
+        let usual = conversion.map_or_else(packed, Conversion::extension);
         let given = self.destination.file_extension.as_deref().filter(|given| !given.is_empty());
         suffix(&self.stream.name, self.stream.version, facts, given.unwrap_or(usual))
     }
@@ -217,11 +216,7 @@ impl Arranging<'_> {
             tell("FailedConversion", failed);
         }
         match schema {
-            Ok(schema) if !rows.is_empty() => {
-                let body =
-                    undercast_columnar::write_parquet(schema, &rows, &conversion.parquet).map_err(Failure::broken)?;
-                Ok(Some((body, rows.len())))
-            }
+            Ok(schema) if !rows.is_empty() => Ok(Some((conversion.write(schema, &rows)?, rows.len()))),
             _ => Ok(None),
         }
     }
@@ -241,7 +236,7 @@ impl Arranging<'_> {
         let given = self.destination.error_output_prefix.as_deref().filter(|text| !text.is_empty());
         let prefix = read(given.or(self.destination.prefix.as_deref()))?;
         let mut files = Vec::new();
-        for kind in [FAILED, UNCONVERTED] {
+        for kind in [FAILED, UNCONVERTED, REFUSED] {
             let of_kind: Vec<&Lost> = lost.iter().filter(|lost| lost.kind == kind).collect();
             let Some(oldest) = of_kind.iter().map(|lost| lost.arrived).min() else { continue };
             let seed = format!("{}/{kind}", self.delivery);

@@ -8,7 +8,8 @@
 //! `processing`, is arranged in files by `files` with names of `prefix`, and is forgotten once all of them are in the bucket. A delivery has its names
 //! before it begins, so that one which a crash cut short writes the same objects again. `source` reads Kinesis streams.
 //!
-//! Limits: the only destination is S3; others are refused by name, and so are files in ORC. The parts of a dynamically partitioned stream share one
+//! Limits: destinations are S3 and HTTP endpoints; others are refused by name. A function is asked anew with each try
+//! of an endpoint that refuses. The parts of a dynamically partitioned stream share one
 //! buffer, where AWS has one for each. The account's quotas of throughput are not held. A stream is active at once.
 
 pub mod api {
@@ -25,6 +26,7 @@ mod create;
 mod deliver;
 mod describe;
 mod encryption;
+mod endpoint;
 mod error;
 mod files;
 mod logging;

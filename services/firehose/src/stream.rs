@@ -6,7 +6,9 @@ use minicbor::{Decode, Encode};
 use undercast_kernel::store::{Read, Table};
 use undercast_kernel::{Cx, Failure, Result, Timestamp};
 
-use crate::api::kept::ExtendedS3DestinationConfiguration as Destination;
+use crate::api::kept::{
+    ExtendedS3DestinationConfiguration as Destination, HttpEndpointDestinationConfiguration as Endpoint,
+};
 use crate::error;
 
 /// Account, region, name.
@@ -44,6 +46,9 @@ pub(crate) struct Stream {
     pub(crate) tags: BTreeMap<String, String>,
     #[n(9)]
     pub(crate) encryption: Option<Encryption>,
+    /// An [`Endpoint`] in JSON, sealed for the key that is in it. Empty: the destination is the bucket.
+    #[cbor(n(10), with = "minicbor::bytes")]
+    endpoint: Vec<u8>,
 }
 
 /// Where records come from.
@@ -91,6 +96,7 @@ pub(crate) struct New<'a> {
     pub(crate) plain: bool,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) encryption: Option<Encryption>,
+    pub(crate) endpoint: Option<&'a Endpoint>,
 }
 
 impl Stream {
@@ -106,6 +112,7 @@ impl Stream {
             plain: new.plain,
             tags: new.tags,
             encryption: new.encryption,
+            endpoint: new.endpoint.map_or(Ok(Vec::new()), |endpoint| sealed(cx, endpoint))?,
         })
     }
 
@@ -121,10 +128,33 @@ impl Stream {
         serde_json::from_str(&self.destination).map_err(Failure::broken)
     }
 
+    /// The HTTP endpoint that is its destination, if one is.
+    pub(crate) fn endpoint(&self, cx: &Cx) -> Result<Option<Endpoint>> {
+        if self.endpoint.is_empty() {
+            return Ok(None);
+        }
+        let json = cx.blobs().unseal(self.endpoint.clone())?;
+        serde_json::from_slice(&json).map(Some).map_err(Failure::broken)
+    }
+
+    pub(crate) fn has_endpoint(&self) -> bool {
+        !self.endpoint.is_empty()
+    }
+
+    pub(crate) fn set_endpoint(&mut self, cx: &Cx, endpoint: &Endpoint) -> Result<()> {
+        self.endpoint = sealed(cx, endpoint)?;
+        Ok(())
+    }
+
     pub(crate) fn set_destination(&mut self, destination: &Destination) -> Result<()> {
         self.destination = serde_json::to_string(destination).map_err(Failure::broken)?;
         Ok(())
     }
+}
+
+fn sealed(cx: &Cx, endpoint: &Endpoint) -> Result<Vec<u8>> {
+    let json = serde_json::to_vec(endpoint).map_err(Failure::broken)?;
+    Ok(cx.blobs().seal(&json)?)
 }
 
 /// The ARN of a stream.

@@ -2,10 +2,14 @@
 
 use undercast_kernel::{Cx, Result};
 
-use crate::api::kept::{ExtendedS3DestinationConfiguration as Destination, S3DestinationConfiguration};
+use crate::api::kept::{
+    ExtendedS3DestinationConfiguration as Destination, HttpEndpointDestinationConfiguration as Endpoint,
+    S3DestinationConfiguration,
+};
 use crate::api::{self, errors, input};
 use crate::check;
 use crate::describe::DESTINATION;
+use crate::endpoint;
 use crate::error::invalid;
 use crate::stream::{STREAMS, Stream};
 
@@ -60,15 +64,44 @@ fn extended(of: Destination, with: input::ExtendedS3DestinationUpdate) -> Result
     Ok(after)
 }
 
+fn to_endpoint(of: Endpoint, with: input::HttpEndpointDestinationUpdate) -> Endpoint {
+    Endpoint {
+        endpoint_configuration: with.endpoint_configuration.unwrap_or(of.endpoint_configuration),
+        buffering_hints: with.buffering_hints.or(of.buffering_hints),
+        cloud_watch_logging_options: with.cloud_watch_logging_options.or(of.cloud_watch_logging_options),
+        request_configuration: with.request_configuration.or(of.request_configuration),
+        processing_configuration: with.processing_configuration.or(of.processing_configuration),
+        role_arn: with.role_arn.or(of.role_arn),
+        retry_options: with.retry_options.or(of.retry_options),
+        s3_backup_mode: with.s3_backup_mode.or(of.s3_backup_mode),
+        s3_configuration: match with.s3_update {
+            Some(update) => plain(of.s3_configuration, update),
+            None => of.s3_configuration,
+        },
+    }
+}
+
 pub(crate) async fn update(cx: &Cx, input: api::UpdateDestinationInput) -> Result<()> {
     let before = Stream::find(cx, &cx.read(), &input.delivery_stream_name)?;
     if input.destination_id != DESTINATION {
         return Err(invalid(format!("Destination Id {} not found", input.destination_id)));
     }
     let there = before.destination()?;
-    let after = match (input.extended_s3_destination_update, input.s3_destination_update) {
-        (Some(with), None) => extended(there, with)?,
-        (None, Some(with)) => {
+    let mut endpoint = None;
+    let after = match (
+        input.extended_s3_destination_update,
+        input.s3_destination_update,
+        input.http_endpoint_destination_update,
+    ) {
+        (None, None, Some(with)) => {
+            let there = before.endpoint(cx)?.ok_or_else(|| invalid("The destination is not an HTTP endpoint."))?;
+            let (after, destination) = endpoint::filled(to_endpoint(there, with))?;
+            endpoint = Some(after);
+            destination
+        }
+        _ if before.has_endpoint() => return Err(invalid("The destination is an HTTP endpoint.")),
+        (Some(with), None, None) => extended(there, with)?,
+        (None, Some(with), None) => {
             let changed = check::of_plain(plain(check::as_plain(there.clone()), with));
             Destination {
                 role_arn: changed.role_arn,
@@ -96,6 +129,9 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateDestinationInput) -> Resul
             return Err(errors::concurrent_modification_exception(message).into());
         }
         stream.set_destination(&after)?;
+        if let Some(endpoint) = &endpoint {
+            stream.set_endpoint(cx, endpoint)?;
+        }
         stream.version += 1;
         stream.updated = Some(cx.now_millis());
         STREAMS.put(tx, &cx.key(&stream.name), &stream);

@@ -24,8 +24,8 @@ pub(crate) struct State {
     pools: Mutex<HashMap<FunctionName, Arc<Pool>>>,
     /// Account and region → how many invocations are under way.
     pub(crate) busy: Mutex<HashMap<(String, String), usize>>,
-    /// Mapping's id → what stops its pollers when dropped.
-    pub(crate) pollers: Mutex<HashMap<String, tokio::sync::watch::Sender<bool>>>,
+    /// What takes from sources, by the ids of mappings.
+    pub(crate) running: undercast_sources::Running,
     /// Mapping's id → what came of the last batch of a stream.
     results: Mutex<HashMap<String, &'static str>>,
     /// Held while a package is unpacked.
@@ -46,7 +46,7 @@ impl State {
             found: OnceCell::new(),
             pools: Mutex::default(),
             busy: Mutex::default(),
-            pollers: Mutex::default(),
+            running: undercast_sources::Running::default(),
             results: Mutex::default(),
             unpacking: tokio::sync::Mutex::default(),
             links: Mutex::default(),

@@ -1,13 +1,13 @@
 //! What the calls need to be allowed.
 
-use undercast_kernel::{Access, Cx};
+use undercast_kernel::{Access, Cx, Result};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
-use crate::group;
+use crate::{group, policies};
 
 /// The permission that a call needs. Actions on a group name it as its (unnamed) stream, as AWS's messages show it.
-pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Vec<Access> {
+pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
     let action = format!("logs:{}", operation.name);
     let name = input.text("logGroupName").or_else(|| input.text("logGroupIdentifier").map(group::name_in));
     let resource = match (input.text("resourceArn"), name) {
@@ -20,6 +20,9 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             cx.arn("logs", &format!("log-group:{}:log-stream:{}", name.unwrap_or_default(), stream.unwrap_or_default()))
         }
     };
+    if operation.name.ends_with("ResourcePolicy") || operation.name.ends_with("ResourcePolicies") {
+        return Ok(vec![Access::new(action, "*")]);
+    }
     let mut access = Access::new(action, resource);
     if let Some(Value::Map(tags)) = input.get("tags") {
         for (key, value) in tags {
@@ -27,5 +30,5 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         }
         access.context.set_many("aws:TagKeys", tags.keys().cloned().collect());
     }
-    vec![access]
+    Ok(vec![policies::guarded(cx, access)?])
 }

@@ -2,7 +2,7 @@
 //!
 //! Tables: `logs.groups` (account, region, name); `logs.streams` (group, name); `logs.events` (stream, time, number), so
 //! that a stream reads in the order of time and, within a millisecond, of arrival. Groups and streams have unique ids, so
-//! that one made anew under an old name begins empty.
+//! that one made anew under an old name begins empty. `logs.policies` (account, region, name): who else may write.
 //! Limits: 1 MiB and 10,000 events a call, 14 days old, 2 hours ahead, 24 hours from first to last.
 //!
 //! Start with `group.rs` and `stream.rs`, then `put.rs` and `get.rs`.
@@ -19,6 +19,7 @@ mod get;
 mod group;
 mod operations;
 mod pattern;
+mod policies;
 mod put;
 mod retention;
 mod stream;
@@ -43,7 +44,7 @@ impl Service for Logs {
     }
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
-        Ok(access::access(cx, operation, input))
+        access::access(cx, operation, input)
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {

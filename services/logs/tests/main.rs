@@ -321,3 +321,35 @@ async fn what_is_not_there_or_cannot_be_is_refused() {
     let unknown = json!({"logGroupName": "g", "logStreamNames": ["gone"]});
     assert_eq!(code(&client, "FilterLogEvents", unknown).await, "ResourceNotFoundException");
 }
+
+#[tokio::test]
+async fn policies_of_the_account_are_put_and_taken_back() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "logs:CreateLogGroup", "Resource": "*"}]});
+    let put = async |name: Json, document: &str| {
+        let input = json!({"policyName": name, "policyDocument": document});
+        client.call("logs", "PutResourcePolicy", input).await
+    };
+    let made = put(json!("p"), &policy.to_string()).await.ok();
+    assert_eq!(made["resourcePolicy"]["policyName"], "p");
+    assert_eq!(put(json!("q"), "{}").await.code(), "InvalidParameterException");
+    assert_eq!(put(json!(""), &policy.to_string()).await.code(), "InvalidParameterException");
+    for n in 0..9 {
+        put(json!(format!("p{n}")), &policy.to_string()).await.ok();
+    }
+    assert_eq!(put(json!("one-more"), &policy.to_string()).await.code(), "LimitExceededException");
+    put(json!("p"), &policy.to_string()).await.ok();
+    let describe = async |input: Json| client.call("logs", "DescribeResourcePolicies", input).await;
+    let first = describe(json!({"limit": 9, "policyScope": "ACCOUNT"})).await.ok();
+    let rest = describe(json!({"nextToken": first["nextToken"], "limit": 9})).await.ok();
+    assert_eq!(rest["resourcePolicies"].as_array().unwrap().len(), 1);
+    assert_eq!(describe(json!({"policyScope": "RESOURCE"})).await.ok()["resourcePolicies"], json!([]));
+    assert_eq!(describe(json!({"nextToken": "x"})).await.code(), "InvalidParameterException");
+    client.call("logs", "DeleteResourcePolicy", json!({"policyName": "p"})).await.ok();
+    let gone = client.call("logs", "DeleteResourcePolicy", json!({"policyName": "p"})).await;
+    assert_eq!(gone.code(), "ResourceNotFoundException");
+    let unnamed = client.call("logs", "DeleteResourcePolicy", json!({})).await;
+    assert_eq!(unnamed.code(), "InvalidParameterException");
+}

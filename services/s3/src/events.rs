@@ -16,7 +16,7 @@ use crate::lifecycle::Ages;
 use crate::notifications::{self, To};
 use crate::rows::{Bucket, Object, Restoration};
 use crate::versions::Moment;
-use crate::{lifecycle, replicate, tiering};
+use crate::{bridge, lifecycle, replicate, tiering};
 
 /// The principal that S3 is to the destinations.
 pub(crate) const PRINCIPAL: &str = "s3.amazonaws.com";
@@ -163,7 +163,11 @@ pub(crate) fn tell(
     }
     let name = event.name();
     let owner = cx.elsewhere(&bucket.account, &bucket.region);
-    for rule in notifications::rules(tx, bucket)?.into_iter().filter(|r| r.wants(name, key)) {
+    let told = notifications::told(tx, bucket)?;
+    if told.bridge {
+        bridge::tell(cx, tx, bucket, event, key, object, moment)?;
+    }
+    for rule in told.rules.into_iter().filter(|r| r.wants(name, key)) {
         let mut record = record(cx, bucket, event, &rule.id, key, object, moment);
         let besides = more.cloned().or_else(|| besides(event, object));
         if let (Some((name, data)), Json::Object(record)) = (besides, &mut record["Records"][0]) {

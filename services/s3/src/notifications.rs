@@ -68,13 +68,31 @@ impl Rule {
     }
 }
 
-/// The rules of a bucket.
-pub(crate) fn rules(from: &(impl Read + ?Sized), bucket: &Bucket) -> Result<Vec<Rule>> {
+/// The rules of a bucket, and whether EventBridge is told of everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) bridge: bool,
+}
+
+/// The same as it is stored: once there were rules alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Rules(Vec<Rule>),
+    Told(Told),
+}
+
+/// Who is told of what happens in a bucket.
+pub(crate) fn told(from: &(impl Read + ?Sized), bucket: &Bucket) -> Result<Told> {
     if !bucket.notifies {
-        return Ok(Vec::new());
+        return Ok(Told::default());
     }
-    let text = SETTINGS.get(from, &bucket.key(SETTING))?;
-    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text).map_err(Failure::broken))
+    let Some(text) = SETTINGS.get(from, &bucket.key(SETTING))? else { return Ok(Told::default()) };
+    Ok(match serde_json::from_str(&text).map_err(Failure::broken)? {
+        Stored::Rules(rules) => Told { rules, bridge: false },
+        Stored::Told(told) => told,
+    })
 }
 
 fn filter(given: Option<input::NotificationConfigurationFilter>) -> Result<(Option<String>, Option<String>)> {
@@ -221,19 +239,24 @@ async fn validate(cx: &Cx, bucket: &Bucket, rule: &Rule) -> Result<()> {
 pub(crate) async fn put(cx: &Cx, input: api::PutBucketNotificationConfigurationInput) -> Result<()> {
     let owner = input.expected_bucket_owner.as_deref();
     let found = bucket::open(cx, &cx.read(), &input.bucket, owner)?;
+    let bridge = input.notification_configuration.event_bridge_configuration.is_some();
+    if bridge && !cx.has_listeners() {
+        return Err(Failure::not_built("the service events, which is not running here"));
+    }
     let rules = requested(cx, input.notification_configuration)?;
     check(&found, &rules)?;
-    let before = self::rules(&cx.read(), &found)?;
+    let before = told(&cx.read(), &found)?.rules;
     if input.skip_destination_validation != Some(true) {
         // S3 asks the destinations of rules that are new.
         for rule in rules.iter().filter(|r| !before.iter().any(|b| b.arn == r.arn)) {
             validate(cx, &found, rule).await?;
         }
     }
-    let text = serde_json::to_string(&rules).map_err(Failure::broken)?;
+    let told = Told { rules, bridge };
+    let text = serde_json::to_string(&told).map_err(Failure::broken)?;
     cx.write(|tx| {
         let mut bucket = bucket::open(cx, tx, &input.bucket, owner)?;
-        bucket.notifies = !rules.is_empty();
+        bucket.notifies = told.bridge || !told.rules.is_empty();
         if bucket.notifies {
             SETTINGS.put(tx, &bucket.key(SETTING), &text);
         } else {
@@ -265,7 +288,9 @@ pub(crate) fn get(
     let from = cx.read();
     let bucket = bucket::open(cx, &from, &input.bucket, input.expected_bucket_owner.as_deref())?;
     let mut shown = api::GetBucketNotificationConfigurationOutput::default();
-    for rule in rules(&from, &bucket)? {
+    let told = told(&from, &bucket)?;
+    shown.event_bridge_configuration = told.bridge.then(output::EventBridgeConfiguration::default);
+    for rule in told.rules {
         let (id, filter) = (Some(rule.id.clone()), shown_filter(&rule));
         match rule.to {
             To::Queue => {

@@ -23,7 +23,7 @@ use crate::rows::{
 use crate::settings::Setting;
 use crate::tiers::{self, Note, Touch};
 use crate::versions::{self, Moment};
-use crate::{S3, error, replicate_annotations, replication_metrics, roles, tiering};
+use crate::{S3, error, replicate_annotations, replication_metrics, tiering};
 
 /// Account, region, bucket, key, rank, destination → a version on its way there.
 pub(crate) static WAYS: Table<Way> = Table::new("s3.replications");
@@ -317,7 +317,7 @@ async fn bring(s3: &S3, cx: &Cx, work: &Work) -> Result<Option<Reason>> {
 impl Job {
     /// Why it may not be done, if it may not: the role reads at the source, and writes at the destination.
     pub(crate) fn refusal(&self, s3: &S3) -> Result<Option<Reason>> {
-        if !roles::is_assumable(&self.cx, PRINCIPAL, &self.role)? {
+        if !self.cx.is_assumable(PRINCIPAL, &self.role, None)? {
             return Ok(Some("AssumeRoleNotPermitted"));
         }
         if self.target.versioning != Versioning::Enabled {

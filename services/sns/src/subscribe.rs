@@ -10,7 +10,6 @@ use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
 use crate::api::{self, errors};
-use crate::deliver::http::Url;
 use crate::deliver::{http, queue};
 use crate::envelope::Envelope;
 use crate::error::{invalid, no_subscription, no_value};
@@ -89,7 +88,7 @@ fn check_endpoint(cx: &Cx, topic: &Topic, protocol: &str, endpoint: &str) -> Res
         ("sqs", Some("sqs")) | ("lambda", Some("lambda")) => Ok(()),
         ("sqs", _) => refuse("SQS endpoint ARN"),
         ("lambda", _) => refuse("Lambda endpoint ARN"),
-        ("http" | "https", _) if Url::parse(endpoint, protocol).is_some() => Ok(()),
+        ("http" | "https", _) if http::address(endpoint, protocol).is_some() => Ok(()),
         ("http" | "https", _) => refuse("Endpoint must match the specified protocol"),
         ("email" | "email-json", _) if is_address(endpoint) => Ok(()),
         ("email" | "email-json", _) => refuse("Email address"),

@@ -13,6 +13,8 @@ mod faults;
 mod hooks;
 mod keys;
 mod objects;
+mod pipes;
+mod schedules;
 mod snapshots;
 mod stopping;
 mod streams;

@@ -106,29 +106,6 @@ fn upper_snake(text: &str) -> String {
 
 /// The event of a function.
 pub(super) fn of_function(cx: &Cx, told: &Told<'_>) -> Json {
-    let state = |state: &State| {
-        let mut shown =
-            json!({"value": state.value.as_str(), "reason": state.reason, "timestamp": reason::instant(state.since)});
-        if let Some(data) = &state.data {
-            shown["reasonData"] = json!(data);
-        }
-        shown
-    };
-    let mut configuration = json!({});
-    if let Some(description) = &told.definition.description {
-        configuration["description"] = json!(description);
-    }
-    match &told.definition.watched {
-        Watched::Metric(metric) => configuration["metrics"] = metrics(metric),
-        Watched::Composite(composite) => {
-            configuration["alarmRule"] = json!(composite.rule);
-            if let Some(suppressor) = &composite.suppressor {
-                configuration["actionsSuppressor"] = json!(suppressor.alarm);
-                configuration["actionsSuppressorWaitPeriod"] = json!(suppressor.wait);
-                configuration["actionsSuppressorExtensionPeriod"] = json!(suppressor.extension);
-            }
-        }
-    }
     json!({
         "source": "aws.cloudwatch",
         "alarmArn": told.alarm.arn(cx),
@@ -139,9 +116,50 @@ pub(super) fn of_function(cx: &Cx, told: &Told<'_>) -> Json {
             "alarmName": told.alarm.name,
             "state": state(told.now),
             "previousState": state(told.before),
-            "configuration": configuration,
+            "configuration": configuration(told.definition),
         },
     })
+}
+
+/// The detail of the event that rules of EventBridge may want.
+///
+/// Source: "Alarm events and EventBridge" in the user guide.
+pub(super) fn of_event(told: &Told<'_>) -> Json {
+    json!({
+        "alarmName": told.alarm.name,
+        "configuration": configuration(told.definition),
+        "previousState": state(told.before),
+        "state": state(told.now),
+    })
+}
+
+fn state(state: &State) -> Json {
+    let mut shown =
+        json!({"value": state.value.as_str(), "reason": state.reason, "timestamp": reason::instant(state.since)});
+    if let Some(data) = &state.data {
+        shown["reasonData"] = json!(data);
+    }
+    shown
+}
+
+/// What an alarm watches, as events have it.
+fn configuration(definition: &Definition) -> Json {
+    let mut configuration = json!({});
+    if let Some(description) = &definition.description {
+        configuration["description"] = json!(description);
+    }
+    match &definition.watched {
+        Watched::Metric(metric) => configuration["metrics"] = metrics(metric),
+        Watched::Composite(composite) => {
+            configuration["alarmRule"] = json!(composite.rule);
+            if let Some(suppressor) = &composite.suppressor {
+                configuration["actionsSuppressor"] = json!(suppressor.alarm);
+                configuration["actionsSuppressorWaitPeriod"] = json!(suppressor.wait);
+                configuration["actionsSuppressorExtensionPeriod"] = json!(suppressor.extension);
+            }
+        }
+    }
+    configuration
 }
 
 /// The metrics of an alarm as events have them.

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 use undercast_kernel::store::Tx;
-use undercast_kernel::{Cx, Result};
+use undercast_kernel::{Announcement, Cx, Result};
 
+use super::act::Told;
 use super::rows::{ALARMS, Alarm, Definition, State, StateValue};
-use super::{ACT, composite, history, mute, suppress};
+use super::{ACT, composite, history, message, mute, suppress};
 use crate::SERVICE;
 
 /// Brings an alarm to a state. Nothing happens where it is in it already.
@@ -16,6 +17,9 @@ pub(super) fn enter(cx: &Cx, tx: &mut Tx<'_>, alarm: &mut Alarm, state: State) -
     let before = std::mem::replace(&mut alarm.state, state);
     history::changed(cx, tx, alarm, &before)?;
     let definition = alarm.definition()?;
+    let told = Told { alarm, definition: &definition, before: &before, now: &alarm.state };
+    let kind = "CloudWatch Alarm State Change";
+    cx.announce(tx, &Announcement::new(cx, "aws.cloudwatch", kind, alarm.arn(cx), message::of_event(&told)))?;
     if !suppress::holds_back(cx, tx, alarm, &definition)? {
         act(cx, tx, alarm, &definition, &before)?;
     }

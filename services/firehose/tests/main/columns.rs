@@ -91,3 +91,21 @@ async fn without_a_schema_all_records_fail_with_the_reason() {
     }
     assert!(told.contains("DataFormatConversion.AccessDenied"), "{told}");
 }
+
+#[tokio::test]
+async fn rows_can_be_files_in_orc_too() {
+    let (cloud, client) = cloud().await;
+    client.call("glue", "CreateDatabase", json!({"DatabaseInput": {"Name": "web"}})).await.ok();
+    table(&client, &[("id", "int"), ("inner", "struct<a:array<string>>")]).await;
+    let mut with = converting(&json!({"OpenXJsonSerDe": {}}));
+    with["DataFormatConversionConfiguration"]["OutputFormatConfiguration"] =
+        json!({"Serializer": {"OrcSerDe": {"Compression": "ZLIB", "FormatVersion": "V0_12"}}});
+    create(&client, with).await;
+    put(&client, r#"{"id": 7, "inner": {"a": ["x"]}}"#).await;
+    advance(&cloud, 61).await;
+    let all = keys(&client).await;
+    assert!(all.len() == 1 && all[0].ends_with(".orc"), "{all:?}");
+    let file = object(&client, &all[0]).await;
+    // What is in it is read by another reader in the tests of the writer.
+    assert!(file.starts_with(b"ORC") && file[..file.len() - 1].ends_with(b"ORC"));
+}

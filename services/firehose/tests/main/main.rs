@@ -5,6 +5,7 @@
 mod columns;
 mod delivered;
 mod encrypted;
+mod endpoint;
 mod partitions;
 mod sources;
 mod support;

@@ -63,3 +63,27 @@ async fn a_stream_is_made_changed_and_removed() {
     let gone = client.call("firehose", "DescribeDeliveryStream", json!({"DeliveryStreamName": "s"})).await;
     assert_eq!(gone.code(), "ResourceNotFoundException");
 }
+
+#[tokio::test]
+async fn an_endpoint_is_changed_where_it_is() {
+    let (cloud, client) = cloud().await;
+    let cx = cloud.kernel.cx_for("000000000000", "us-east-1");
+    let streams = of_type();
+    let with = |more: Json| {
+        let mut given = json!({"EndpointConfiguration": {"Url": "https://localhost:1/"},
+            "S3Configuration": {"RoleARN": ROLE, "BucketARN": BUCKET}});
+        given.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"DeliveryStreamName": "s", "HttpEndpointDestinationConfiguration": given})
+    };
+    let before = with(json!({"RetryOptions": {"DurationInSeconds": 7}, "S3BackupMode": "AllData"}));
+    streams.create(&cx, &request(&before)).await.unwrap();
+    let after = with(json!({"BufferingHints": {"SizeInMBs": 2, "IntervalInSeconds": 3}}));
+    streams.update(&cx, "s", &of(&before), &request(&after)).await.unwrap();
+    let told = call(&client, "DescribeDeliveryStream", json!({"DeliveryStreamName": "s"})).await;
+    let told = &told["DeliveryStreamDescription"]["Destinations"][0]["HttpEndpointDestinationDescription"];
+    assert_eq!(
+        (&told["RetryOptions"]["DurationInSeconds"], &told["S3BackupMode"]),
+        (&json!(300), &json!("FailedDataOnly"))
+    );
+    assert_eq!(told["BufferingHints"], json!({"SizeInMBs": 2, "IntervalInSeconds": 3}));
+}

@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
-use undercast_kernel::arn::Arn;
 use undercast_kernel::store::{Order, Read, Table, Tx};
 use undercast_kernel::{Cx, Failure, Kernel, Result, Timestamp, paging};
+use undercast_sources::Kind;
 
 use crate::api::{self, output};
 use crate::function::FunctionName;
 use crate::mapping::settings::{Said, Streaming};
-use crate::mapping::source::Kind;
+use crate::mapping::source::{check, kind_of, usual_batch};
 use crate::state::State;
-use crate::{check, error, sources};
+use crate::{check as rules, error, sources};
 
 /// Account, region, id → mapping.
 static MAPPINGS: Table<Mapping> = Table::new("lambda.mappings");
@@ -82,7 +82,7 @@ impl Mapping {
 
     /// Takes over what a call says of what depends on the source.
     fn change(&mut self, input: &api::UpdateEventSourceMappingInput) -> Result<()> {
-        let (kind, said) = (Kind::of(&self.source)?, Said::from(input));
+        let (kind, said) = (kind_of(&self.source)?, Said::from(input));
         match &mut self.streaming {
             None => said.check_queue()?,
             Some(_) if input.scaling_config.is_some() => {
@@ -99,12 +99,6 @@ impl Mapping {
     /// How many batches may run at a time.
     pub(crate) fn concurrency(&self) -> usize {
         self.most_at_once.and_then(|n| usize::try_from(n).ok()).unwrap_or(CONCURRENCY)
-    }
-
-    /// URL of its queue, for calls from inside.
-    pub(crate) fn queue_url(&self, kernel: &Kernel) -> Option<String> {
-        let queue = Arn::parse(&self.source)?;
-        Some(format!("http://{}/{}/{}", kernel.settings().host, queue.account, queue.resource))
     }
 }
 
@@ -158,7 +152,7 @@ pub(crate) async fn create(
     input: api::CreateEventSourceMappingInput,
 ) -> Result<api::CreateEventSourceMappingOutput> {
     let source = input.event_source_arn.clone().ok_or_else(|| error::invalid("Event source ARN is required."))?;
-    let kind = Kind::of(&source)?;
+    let kind = kind_of(&source)?;
     let streaming = match kind {
         Kind::Queue => {
             Said::from(&input).check_queue()?;
@@ -181,7 +175,7 @@ pub(crate) async fn create(
         function: function.name.clone(),
         source,
         enabled: input.enabled != Some(false),
-        batch: input.batch_size.unwrap_or(kind.batch()),
+        batch: input.batch_size.unwrap_or(usual_batch(kind)),
         window: input.maximum_batching_window_in_seconds.unwrap_or(0),
         reports: input.function_response_types.is_some_and(|t| !t.is_empty()),
         most_at_once: input.scaling_config.and_then(|s| s.maximum_concurrency),
@@ -190,9 +184,9 @@ pub(crate) async fn create(
         streaming,
         filters: settings::filters(input.filter_criteria.as_ref())?,
     };
-    check::tags(&mapping.tags, 0)?;
+    rules::tags(&mapping.tags, 0)?;
     settings::check_batch(kind, &mapping.source, mapping.batch, mapping.window)?;
-    kind.check(cx, &function, &mapping.source).await?;
+    check(kind, cx, &function, &mapping.source).await?;
     cx.write(|tx| {
         let there = MAPPINGS.all(tx, &(&mapping.account, &mapping.region))?;
         if let Some(same) = there.iter().find(|e| e.row.source == mapping.source && e.row.function == mapping.function) {

@@ -6,7 +6,7 @@ use undercast_pattern::Pattern;
 
 use crate::api::{CreateEventSourceMappingInput, UpdateEventSourceMappingInput, input, output};
 use crate::error;
-use crate::mapping::source::Kind;
+use undercast_sources::Kind;
 
 /// A mapping has so many filters at most.
 const MOST_FILTERS: usize = 5;
@@ -60,6 +60,24 @@ pub(crate) struct Streaming {
     /// Where it is told of records that are given up.
     #[n(6)]
     pub(crate) on_failure: Option<String>,
+}
+
+impl From<&Streaming> for undercast_sources::Streaming {
+    fn from(streaming: &Streaming) -> Self {
+        let start = match streaming.start {
+            Start::Horizon => undercast_sources::Start::Horizon,
+            // A shard that is younger than the mapping begins later anyhow.
+            Start::Latest(since) | Start::At(since) => undercast_sources::Start::At(since),
+        };
+        Self {
+            start,
+            bisect: streaming.bisect,
+            most_age: streaming.most_age,
+            most_retries: streaming.most_retries,
+            parallel: usize::try_from(streaming.parallel).unwrap_or(1),
+            tumbling: streaming.tumbling,
+        }
+    }
 }
 
 /// What a call says of a stream's mapping, when it is made and when it is changed.

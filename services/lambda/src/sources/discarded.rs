@@ -3,41 +3,18 @@
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::{Body, Result, Timestamp};
+use undercast_sources::{Consumer as _, GivenUp, Record};
 
 use crate::function::Function;
-use crate::mapping::source::Kind;
-use crate::sources::records::Record;
-use crate::sources::stream::Stream;
-
-/// Why records are given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
-    RetryAttemptsExhausted,
-    RecordAgeExceeded,
-}
-
-impl Reason {
-    fn name(self) -> &'static str {
-        match self {
-            Self::RetryAttemptsExhausted => "RetryAttemptsExhausted",
-            Self::RecordAgeExceeded => "RecordAgeExceeded",
-        }
-    }
-}
+use crate::sources::taker::Taker;
 
 /// Tells the mapping's destination, if it has one, of records that are given up.
-pub(super) async fn tell(
-    stream: &Stream,
-    function: &Function,
-    shard: &str,
-    records: &[Record],
-    reason: Reason,
-    attempts: u32,
-) -> Result<()> {
-    let (Some(destination), [first, ..], [.., last]) = (&stream.streaming.on_failure, records, records) else {
-        return Ok(());
-    };
-    let cx = stream.cx();
+pub(super) async fn tell(taker: &Taker, given_up: GivenUp<'_>) -> Result<()> {
+    let GivenUp { shard, records, reason, attempts } = given_up;
+    let destination = taker.mapping.streaming.as_ref().and_then(|streaming| streaming.on_failure.as_ref());
+    let (Some(destination), Some(function)) = (destination, taker.function()) else { return Ok(()) };
+    let ([first, ..], [.., last]) = (records, records) else { return Ok(()) };
+    let cx = taker.cx();
     let moment =
         |millis| Timestamp::from_millisecond(millis).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
     let batch = json!({
@@ -47,7 +24,7 @@ pub(super) async fn tell(
         "approximateArrivalOfFirstRecord": moment(first.arrived),
         "approximateArrivalOfLastRecord": moment(last.arrived),
         "batchSize": records.len(),
-        "streamArn": stream.mapping.source,
+        "streamArn": taker.mapping.source,
     });
     let mut told = json!({
         "requestContext": {
@@ -60,23 +37,23 @@ pub(super) async fn tell(
         "version": "1.0",
         "timestamp": moment(cx.now_millis()),
     });
-    told[if stream.kind == Kind::Kinesis { "KinesisBatchInfo" } else { "DDBStreamBatchInfo" }] = batch;
+    let kinesis = Arn::parse(&taker.mapping.source).is_some_and(|source| source.service == "kinesis");
+    told[if kinesis { "KinesisBatchInfo" } else { "DDBStreamBatchInfo" }] = batch;
     if attempts == 0 {
         // The function never saw them.
         told["responseContext"] = Json::Null;
     }
-    send(stream, function, destination, shard, records, told).await
+    send(taker, &function, destination, (shard, records), told).await
 }
 
 async fn send(
-    stream: &Stream,
+    taker: &Taker,
     function: &Function,
     destination: &str,
-    shard: &str,
-    records: &[Record],
+    (shard, records): (&str, &[Record]),
     mut told: Json,
 ) -> Result<()> {
-    let (role, cx) = (stream.role(function), stream.cx());
+    let (role, cx) = (taker.role(function), taker.cx());
     let Some(arn) = Arn::parse(destination) else { return Ok(()) };
     match arn.service.as_str() {
         "sqs" => {
@@ -91,7 +68,7 @@ async fn send(
             let events: Vec<&Json> = records.iter().map(|record| &record.event).collect();
             told["payload"] = json!(json!({"Records": events}).to_string());
             let day = cx.now().strftime("%Y/%m/%d/%Y-%m-%dT%H.%M.%S").to_string();
-            let key = format!("aws/lambda/{}/{shard}/{day}-{}", stream.mapping.id, cx.random().uuid());
+            let key = format!("aws/lambda/{}/{shard}/{day}-{}", taker.mapping.id, cx.random().uuid());
             let body = Body::from(bytes::Bytes::from(told.to_string()));
             role.call_with_body("s3", "PutObject", json!({"Bucket": arn.resource, "Key": key}), Some(body)).await?;
         }

@@ -1,24 +1,21 @@
 //! Event sources: from a queue or a stream to a function.
 
-mod checkpoints;
-mod delivery;
 mod discarded;
-mod filter;
-mod queue;
-mod records;
-mod shard;
-mod stream;
-mod window;
+mod taker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::Value as Json;
-use tokio::sync::watch;
-use undercast_kernel::store::Tx;
+use undercast_kernel::store::{Table, Tx};
 use undercast_kernel::{Cx, Kernel, Result};
+use undercast_sources::{Checkpoint, Settings};
 
 use crate::mapping::Mapping;
-use crate::state::{State, locked};
+use crate::sources::taker::Taker;
+use crate::state::State;
+
+/// Account, region, mapping, shard → how far it is.
+static CHECKPOINTS: Table<Checkpoint> = Table::new("lambda.checkpoints");
 
 /// Makes what takes from a source be as the mapping says: running, with its settings, or not.
 pub(crate) fn apply(state: &Arc<State>, kernel: &Kernel, mapping: &Mapping) {
@@ -26,35 +23,23 @@ pub(crate) fn apply(state: &Arc<State>, kernel: &Kernel, mapping: &Mapping) {
     if !mapping.enabled {
         return;
     }
-    let (stopper, stopped) = watch::channel(false);
-    locked(&state.pollers).insert(mapping.id.clone(), stopper);
-    let (state, mapping) = (Arc::clone(state), mapping.clone());
-    match mapping.streaming.clone() {
-        None => kernel.spawn(Arc::new(queue::Poller::new(state, kernel.clone(), mapping)).run(stopped)),
-        Some(streaming) => {
-            kernel.spawn(Arc::new(stream::Stream::new(state, kernel.clone(), mapping, streaming)).run(stopped));
-        }
-    }
+    let settings = Settings {
+        source: mapping.source.clone(),
+        batch: usize::try_from(mapping.batch).unwrap_or(1),
+        window: Duration::from_secs(u64::try_from(mapping.window).unwrap_or(0)),
+        at_once: mapping.concurrency(),
+        streaming: mapping.streaming.as_ref().map(Into::into),
+    };
+    state.running.start(kernel, settings, Arc::new(Taker::new(state, kernel, mapping)));
 }
 
 /// Stops what takes from a mapping's source. Batches under way are finished.
 pub(crate) fn stop(state: &State, id: &str) {
-    drop(locked(&state.pollers).remove(id));
+    state.running.stop(id);
 }
 
 /// Forgets how far a mapping that is deleted was.
 pub(crate) fn forget(cx: &Cx, tx: &mut Tx<'_>, id: &str) -> Result<()> {
-    checkpoints::forget(cx, tx, id)
-}
-
-/// What of a batch failed, as the function's answer reports it: places in `ids`. `None`: all, for it makes no sense.
-fn reported(answer: &[u8], ids: &[&str]) -> Option<Vec<usize>> {
-    // No answer, null, an empty object and an empty list all say that everything was done.
-    let answer: Json = serde_json::from_slice(answer).ok()?;
-    let failures = match answer.get("batchItemFailures") {
-        None | Some(Json::Null) => return Some(Vec::new()),
-        Some(failures) => failures.as_array()?,
-    };
-    let place = |failure: &Json| ids.iter().position(|id| failure["itemIdentifier"] == **id);
-    failures.iter().map(place).collect()
+    CHECKPOINTS.clear(tx, &(cx.account(), cx.region(), id))?;
+    Ok(())
 }

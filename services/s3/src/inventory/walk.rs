@@ -67,7 +67,7 @@ impl Format {
 enum File {
     Csv(Csv),
     Parquet(Box<Parquet>),
-    Orc(Orc),
+    Orc(Box<Orc>),
 }
 
 impl File {
@@ -75,7 +75,7 @@ impl File {
         Ok(match format {
             Format::Csv => Self::Csv(Csv::new()),
             Format::Parquet => Self::Parquet(Box::new(Parquet::new(columns).map_err(Failure::broken)?)),
-            Format::Orc => Self::Orc(Orc::new(columns)),
+            Format::Orc => Self::Orc(Box::new(Orc::new(columns).map_err(Failure::broken)?)),
         })
     }
 

@@ -2,21 +2,13 @@
 //!
 //! Source: "Fanout Amazon SNS notifications to HTTPS endpoints" and "HTTP/HTTPS headers" in the developer guide.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::rt::TokioIo;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::Value as Json;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use undercast_kernel::wire::text::base64;
-use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_kernel::{AwsError, Cx, Result};
+use undercast_outside::{Request, Url, send};
 
 use super::Answer;
 use crate::envelope::Envelope;
@@ -26,52 +18,8 @@ use crate::rows::Subscription;
 
 /// An endpoint has so long to answer, in the machine's time.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// So much of its answer is read.
-const READ: usize = 64 * 1024;
 /// What SNS calls itself.
 const AGENT: &str = "Amazon Simple Notification Service Agent";
-
-/// The address of an endpoint, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Url {
-    tls: bool,
-    /// `user:password`
-    login: Option<String>,
-    host: String,
-    port: u16,
-    /// Path and query.
-    path: String,
-}
-
-impl Url {
-    /// Takes an address apart. `None`: it is none of this protocol.
-    pub(crate) fn parse(text: &str, protocol: &str) -> Option<Self> {
-        let rest = text.strip_prefix(protocol)?.strip_prefix("://")?;
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let path = path.split('#').next().unwrap_or_default();
-        let (login, place) = match authority.rsplit_once('@') {
-            Some((login, place)) => (Some(login.to_owned()), place),
-            None => (None, authority),
-        };
-        let tls = protocol == "https";
-        let usual = if tls { 443 } else { 80 };
-        let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-            _ => (place, usual),
-        };
-        let good = !host.is_empty()
-            && host.bytes().all(|b| b.is_ascii_graphic())
-            && path.bytes().all(|b| b.is_ascii_graphic());
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        good.then(|| Self { tls, login, host: host.to_owned(), port, path })
-    }
-
-    fn authority(&self) -> String {
-        let usual = if self.tls { 443 } else { 80 };
-        if self.port == usual { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
-    }
-}
 
 /// What is posted.
 struct Post<'a> {
@@ -79,91 +27,28 @@ struct Post<'a> {
     body: String,
 }
 
-/// Nothing was answered: it is tried again.
-fn unreachable(why: impl std::fmt::Display) -> Failure {
-    AwsError::new("EndpointUnreachable", 503, why.to_string()).into()
-}
-
-/// Whom HTTPS endpoints can be vouched for by: this cloud's own CA, and those that the machine trusts.
-fn roots(cx: &Cx) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    let own = cx.kernel().settings().files.join("ca").join("undercast-ca.pem");
-    if let Ok(certificate) = CertificateDer::from_pem_file(own) {
-        roots.add_parsable_certificates([certificate]);
-    }
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
-}
-
-async fn secure(cx: &Cx, url: &Url, stream: TcpStream) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>> {
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    let config =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(Failure::broken)?;
-    let config = config.with_root_certificates(roots(cx)).with_no_client_auth();
-    let name = ServerName::try_from(url.host.clone()).map_err(unreachable)?;
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(unreachable)
-}
-
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: http::Request<Full<Bytes>>,
-) -> Result<(u16, http::HeaderMap, Bytes)> {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
-    let ask = async move {
-        let response = sender.send_request(request).await?;
-        let (parts, body) = response.into_parts();
-        // More than is read of an answer does not matter: it is for logs alone.
-        let body = Limited::new(body, READ)
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_else(|_| Bytes::new());
-        Ok::<_, hyper::Error>((parts.status.as_u16(), parts.headers, body))
-    };
-    // The connection ends with its sender, or before it when the other side hangs up after its answer.
-    let (answer, _ended) = tokio::join!(ask, connection);
-    answer.map_err(unreachable)
-}
-
-async fn send(cx: &Cx, url: &Url, post: &Post<'_>, login: Option<&str>) -> Result<(u16, http::HeaderMap, Bytes)> {
-    let host = url.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    if host == "amazonaws.com" || host.ends_with(".amazonaws.com") {
-        return Err(Failure::not_built(format!("sns deliveries to {host}: this cloud never calls AWS")));
-    }
-    let mut request = http::Request::builder()
-        .method("POST")
-        .uri(&url.path)
-        .header("host", url.authority())
-        .header("user-agent", AGENT)
-        .header("connection", "close");
-    for (name, value) in &post.headers {
-        request = request.header(*name, *value);
-    }
-    if let Some(login) = login {
-        request = request.header("authorization", format!("Basic {}", base64(login.as_bytes())));
-    }
-    let request = request.body(Full::new(Bytes::from(post.body.clone()))).map_err(Failure::broken)?;
-    let work = async {
-        let stream = TcpStream::connect((host.as_str(), url.port)).await.map_err(unreachable)?;
-        if url.tls { exchange(secure(cx, url, stream).await?, request).await } else { exchange(stream, request).await }
-    };
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(unreachable("it did not answer in 15 seconds")))
+/// The address of an endpoint. `None`: it is none of this protocol.
+pub(crate) fn address(text: &str, protocol: &str) -> Option<Url> {
+    Url::parse(text).filter(|url| url.tls == (protocol == "https"))
 }
 
 /// Posts something; an endpoint that asks who it is gets told what its address says.
 async fn post(cx: &Cx, endpoint: &str, protocol: &str, post: &Post<'_>) -> Result<Answer> {
-    let url =
-        Url::parse(endpoint, protocol).ok_or_else(|| AwsError::new("InvalidParameter", 400, "it is no address"))?;
-    let (mut status, mut headers, mut body) = send(cx, &url, post, None).await?;
-    let basic =
-        headers.get("www-authenticate").is_some_and(|h| h.as_bytes().to_ascii_lowercase().starts_with(b"basic"));
-    if let (401, true, Some(login)) = (status, basic, &url.login) {
-        (status, headers, body) = send(cx, &url, post, Some(login)).await?;
+    let url = address(endpoint, protocol).ok_or_else(|| AwsError::new("InvalidParameter", 400, "it is no address"))?;
+    let mut headers = post.headers.clone();
+    headers.push(("user-agent", AGENT));
+    let body = Bytes::from(post.body.clone());
+    let mut request = Request { method: "POST", headers, body, patience: PATIENCE };
+    let mut answer = send(cx, &url, &request).await?;
+    let asks = answer.headers.get("www-authenticate");
+    let basic = asks.is_some_and(|header| header.as_bytes().to_ascii_lowercase().starts_with(b"basic"));
+    let login = url.login.as_ref().map(|login| format!("Basic {}", base64(login.as_bytes())));
+    if let (401, true, Some(login)) = (answer.status, basic, &login) {
+        request.headers.push(("authorization", login));
+        answer = send(cx, &url, &request).await?;
     }
-    drop(headers);
-    let response = String::from_utf8_lossy(&body).into_owned();
-    if (200..300).contains(&status) {
+    let (status, response) = (answer.status, answer.text());
+    if answer.is_success() {
         return Ok(Answer { status, response });
     }
     let failed = AwsError::new("EndpointRefused", status, response);
@@ -219,29 +104,4 @@ pub(crate) async fn confirm(
 /// A line each member, as SNS writes it to HTTP endpoints.
 fn pretty(json: &Json) -> String {
     format!("{json:#}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_taken_apart() {
-        let parsed = |text: &str, protocol: &str| {
-            Url::parse(text, protocol).map(|u| format!("{:?} {} {} {}", u.login, u.host, u.port, u.path))
-        };
-        for (text, protocol, wanted) in [
-            ("http://a.example/x?y=z", "http", Some("None a.example 80 /x?y=z")),
-            ("https://u:p@a.example:8443", "https", Some("Some(\"u:p\") a.example 8443 /")),
-            ("http://[::1]:8080/", "http", Some("None [::1] 8080 /")),
-            ("http://[::1]?a", "http", Some("None [::1] 80 /?a")),
-            ("https://a.example", "http", None),
-            ("http://a.example", "https", None),
-            ("http:///x", "http", None),
-            ("http://a b/", "http", None),
-            ("a.example", "http", None),
-        ] {
-            assert_eq!(parsed(text, protocol).as_deref(), wanted, "{text}");
-        }
-    }
 }

@@ -6,7 +6,6 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 use super::rows::{Entry, JOBS, Job, LEFT, LIVE, RESULTS, Status};
 use super::work::{self, Outcome};
 use super::{PRINCIPAL, manifest, report};
-use crate::roles;
 
 /// The service whose tasks these are.
 const SERVICE: &str = "s3control";
@@ -161,7 +160,7 @@ async fn prepare(cx: &Cx, job: &Job) -> Result<()> {
 /// The role is there and lets Batch Operations in.
 fn assumable(cx: &Cx, arn: &str) -> Step<()> {
     let refused = || Stop::new("InvalidRole", format!("The role {arn} cannot be assumed by {PRINCIPAL}"));
-    Ok(if roles::is_assumable(cx, PRINCIPAL, arn)? { Ok(()) } else { Err(refused()) })
+    Ok(if cx.is_assumable(PRINCIPAL, arn, None)? { Ok(()) } else { Err(refused()) })
 }
 
 /// Whether a job of higher priority is ready to run, or runs.

@@ -93,7 +93,7 @@ async fn a_bucket_that_cannot_be_made_leaves_nothing() {
         ),
         (
             json!({"NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": "true"}}}),
-            "has not built this: s3.PutBucketNotificationConfiguration with `EventBridgeConfiguration`: EventBridge",
+            "has not built this: the service events, which is not running here",
         ),
         (json!({"BucketName": "mine", "BucketNamespace": "account-regional"}), "The specified bucket is not valid."),
         (

@@ -1,0 +1,54 @@
+//! What the calls need to be allowed.
+
+use undercast_kernel::arn::Arn;
+use undercast_kernel::{Access, Cx, Result};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+use crate::rows::arn_of;
+use crate::{PRINCIPAL, tags};
+
+pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+    let resource = match (input.text("resourceArn"), input.text("Name")) {
+        (Some(arn), _) => arn.to_owned(),
+        (None, Some(name)) => arn_of(cx, name),
+        (None, None) => "*".to_owned(),
+    };
+    let mut access = Access::new(format!("pipes:{}", operation.name), resource.as_str());
+    if let Some(name) = resource.rsplit_once(":pipe/").map(|(_, name)| name) {
+        for (key, value) in tags::of(cx, &cx.read(), name)? {
+            access.context.set(&format!("aws:ResourceTag/{key}"), value);
+        }
+    }
+    request_tags(&mut access, input);
+    let mut needed = vec![access];
+    if let Some(role) = input.text("RoleArn") {
+        let account = Arn::parse(role).map_or_else(|| cx.account().to_owned(), |arn| arn.account);
+        let mut pass = Access::new("iam:PassRole", role).in_account(account);
+        pass.context.set("iam:PassedToService", PRINCIPAL);
+        needed.push(pass);
+    }
+    // To have logs delivered is a right of its own.
+    let log = input.get("LogConfiguration");
+    let destinations = ["S3LogDestination", "FirehoseLogDestination", "CloudwatchLogsLogDestination"];
+    if log.is_some_and(|log| destinations.iter().any(|name| log.get(name).is_some())) {
+        needed.push(Access::new("logs:CreateLogDelivery", "*"));
+    }
+    Ok(needed)
+}
+
+fn request_tags(access: &mut Access, input: &Fields) {
+    let mut keys = Vec::new();
+    if let Some(Value::Map(tags)) = input.get("Tags").or(input.get("tags")) {
+        for (key, value) in tags {
+            access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
+            keys.push(key.clone());
+        }
+    }
+    if let Some(Value::List(names)) = input.get("tagKeys") {
+        keys.extend(names.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
+    }
+    if !keys.is_empty() {
+        access.context.set_many("aws:TagKeys", keys);
+    }
+}
