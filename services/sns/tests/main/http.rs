@@ -34,6 +34,7 @@ struct Endpoint {
 }
 
 impl Endpoint {
+    #[expect(clippy::disallowed_methods, reason = "it is no part of the cloud")]
     async fn new(statuses: &[&str]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://127.0.0.1:{}/in?x=1", listener.local_addr().unwrap().port());
