@@ -5,6 +5,8 @@
 pub struct Url {
     /// `https`
     pub tls: bool,
+    /// `user:password`, where it says so.
+    pub login: Option<String>,
     /// Name or address.
     pub host: String,
     /// Port, said or usual.
@@ -23,18 +25,21 @@ impl Url {
             _ => return None,
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (place, path) = rest.split_at(end);
+        let (authority, path) = rest.split_at(end);
+        let (login, place) = match authority.rsplit_once('@') {
+            Some((login, place)) => (Some(login.to_owned()), place),
+            None => (None, authority),
+        };
         let path = path.split('#').next().unwrap_or_default();
         let (host, port) = match place.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
             _ => (place, if tls { 443 } else { 80 }),
         };
         let good = !host.is_empty()
-            && !host.contains('@')
             && host.bytes().all(|b| b.is_ascii_graphic())
             && path.bytes().all(|b| b.is_ascii_graphic());
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        good.then(|| Self { tls, host: host.to_owned(), port, path })
+        good.then(|| Self { tls, login, host: host.to_owned(), port, path })
     }
 
     /// Host, and the port where it is not the usual one.
@@ -77,7 +82,9 @@ mod tests {
         assert_eq!(url("https://a.test/b?c=d#e"), Some((true, "a.test".to_owned(), 443, "/b?c=d".to_owned())));
         assert_eq!(url("http://a.test:8080"), Some((false, "a.test:8080".to_owned(), 8080, "/".to_owned())));
         assert_eq!(url("http://[::1]:80?x=y"), Some((false, "[::1]".to_owned(), 80, "/?x=y".to_owned())));
-        for text in ["a.test", "ftp://a.test", "https://", "https://u@a.test", "https://a b", "https://a.test:x"] {
+        let login = Url::parse("https://u:p@a.test:8443/").map(|u| (u.authority(), u.login));
+        assert_eq!(login, Some(("a.test:8443".to_owned(), Some("u:p".to_owned()))));
+        for text in ["a.test", "ftp://a.test", "https://", "https://u@", "https://a b", "https://a.test:x"] {
             assert_eq!(url(text), None, "{text}");
         }
     }

@@ -2,9 +2,8 @@
 
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
-use undercast_kernel::policy::{NamedPolicy, ResourceRule};
 use undercast_kernel::wire::text::base64;
-use undercast_kernel::{Access, Cx, IamMode, Result, Timestamp};
+use undercast_kernel::{Cx, Result, Timestamp};
 
 use crate::accept::Delivery;
 use crate::api::kept::Target;
@@ -20,20 +19,6 @@ pub(crate) const PRINCIPAL: &str = "events.amazonaws.com";
 
 type Invoked<T> = std::result::Result<T, Refusal>;
 
-/// Whether EventBridge may take on a role: it is there, and lets it in.
-pub(crate) fn is_assumable(cx: &Cx, arn: &str, source: &str) -> Result<bool> {
-    if cx.kernel().settings().iam != IamMode::Enforce {
-        return Ok(true);
-    }
-    let Some(known) = cx.kernel().identities() else { return Ok(true) };
-    let Some(role) = known.role(&cx.read(), arn)? else { return Ok(false) };
-    let account = Arn::parse(arn).map_or_else(String::new, |a| a.account);
-    let mut access = Access::new("sts:AssumeRole", arn).in_account(account);
-    access.rule = ResourceRule::MustAllow;
-    access.policies.push(NamedPolicy { name: arn.into(), policy: role.trust });
-    Ok(cx.as_service(PRINCIPAL, Some(source)).denied(&access)?.is_none())
-}
-
 /// Where no IAM is, nobody has roles, and the account itself is all that may do anything.
 fn by_role(cx: &Cx, role: &str) -> Cx {
     match cx.kernel().identities() {
@@ -45,7 +30,7 @@ fn by_role(cx: &Cx, role: &str) -> Cx {
 /// As whom a target is called.
 fn caller(cx: &Cx, role: Option<&str>, rule_arn: &str) -> Invoked<Cx> {
     let Some(role) = role else { return Ok(cx.as_service(PRINCIPAL, Some(rule_arn))) };
-    match is_assumable(cx, role, rule_arn) {
+    match cx.is_assumable(PRINCIPAL, role, Some(rule_arn)) {
         Ok(true) => Ok(by_role(cx, role)),
         Ok(false) => {
             let message = format!("EventBridge is not able to assume role {role}.");

@@ -20,7 +20,7 @@ const OFFERED: i64 = 14 * 24 * 60 * 60 * 1000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 enum State {
-    /// No bus yet, or one that takes nothing for now.
+    /// It has no bus yet, or one that takes nothing until it is activated.
     #[n(0)]
     Pending,
     #[n(1)]

@@ -4,7 +4,6 @@
 //! 500 and more), five seconds for an answer, Retry-After.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,11 +33,6 @@ const OWN: &[&str] =
 
 type Called<T> = Result<T, Refusal>;
 
-/// Where the certificate of this cloud's own authority is.
-pub(super) fn authority(cx: &Cx) -> PathBuf {
-    cx.kernel().settings().files.join("ca").join("undercast-ca.pem")
-}
-
 /// A value of a target's parameters: itself, or what the event has where it is a path.
 fn value(given: &str, event: &Json) -> String {
     let path = if given.starts_with("$.") { Path::parse(given) } else { None };
@@ -62,7 +56,7 @@ fn address(destination: &Destination, given: &HttpParameters, event: &Json) -> O
         }
         text.push_str(piece);
     }
-    Url::parse(&text)
+    Url::parse(&text).filter(|url| url.login.is_none())
 }
 
 /// What is sent, but for what says who we are. What the connection says goes before what the target says.
@@ -186,7 +180,7 @@ pub(crate) async fn call(service: &Events, cx: &Cx, target: &Target, event: &Eve
         let identity = identity(service, cx, &connection, &parameters, renewed).await?;
         request.headers.retain(|(name, _)| *name != identity.0);
         request.headers.push(identity);
-        let answer = send(&authority(cx), request).await.map_err(|error| unanswered(&error))?;
+        let answer = send(&cx.kernel().settings().authority(), request).await.map_err(|error| unanswered(&error))?;
         // The token may be one that the other side does not know any more.
         if matches!(answer.status, 401 | 407) && parameters.oauth.is_some() && !renewed {
             renewed = true;

@@ -136,7 +136,8 @@ pub(super) fn of_arn(cx: &Cx, from: &(impl Read + ?Sized), arn: &str) -> Result<
 
 /// An address that can be called: HTTPS, or plain HTTP on this machine, which AWS could not reach anyway.
 pub(super) fn check_endpoint(parameter: &str, endpoint: &str) -> Result<()> {
-    let good = undercast_outward::Url::parse(endpoint).is_some_and(|url| url.tls || url.is_local());
+    let good =
+        undercast_outward::Url::parse(endpoint).is_some_and(|url| url.login.is_none() && (url.tls || url.is_local()));
     if good {
         return Ok(());
     }

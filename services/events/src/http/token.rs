@@ -96,7 +96,7 @@ async fn ask(cx: &Cx, connection: &Connection) -> Result<Token, Refusal> {
     }
     headers.push(("content-length".to_owned(), body.len().to_string()));
     let request = Request { method: oauth.method, url, headers, body, patience: PATIENCE };
-    let answer = send(&super::call::authority(cx), request).await.map_err(refused)?;
+    let answer = send(&cx.kernel().settings().authority(), request).await.map_err(refused)?;
     if !(200..300).contains(&answer.status) {
         return Err(refused(format!("HTTP status {}", answer.status)));
     }
