@@ -12,9 +12,9 @@ fn floor(name: &str, path: &str) -> Option<u32> {
         "undercast-store" => 2,
         // The kernel stands on the store; both are the second floor.
         "undercast-kernel" => 3,
-        "undercast-columnar" | "undercast-engines" | "undercast-md5" | "undercast-select" => 3,
+        "undercast-columnar" | "undercast-engines" | "undercast-md5" | "undercast-outward" | "undercast-select" => 3,
         // What services have in common, and the kernel need not know.
-        "undercast-outside" | "undercast-sealing" | "undercast-sources" => 4,
+        "undercast-sealing" | "undercast-sources" => 4,
         "undercast-gateway" => 6,
         "undercast" => 7,
         _ => return None,

@@ -1,5 +1,7 @@
 //! What is written is read again by another reader, which is somebody else's.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use orc_rust::ArrowReaderBuilder;
 use serde_json::{Value as Json, json};
 use undercast_columnar::Schema;

@@ -208,7 +208,10 @@ impl Context for CallContext<'_> {
             "aws:sourcearn" => origin.service.as_ref().and_then(|(_, source)| source.as_deref()).map(Values::one),
             // Services tell for whom they act when they act in their own name only.
             "aws:sourceaccount" if matches!(self.cx.principal().kind, PrincipalKind::Service { .. }) => {
-                Some(Values::one(self.cx.account()))
+                // That of the resource for which it acts, where its ARN has one: a bucket's has none.
+                let source = origin.service.as_ref().and_then(|(_, source)| crate::arn::Arn::parse(source.as_deref()?));
+                let account = source.map(|arn| arn.account).filter(|account| !account.is_empty());
+                account.map_or_else(|| Some(Values::one(self.cx.account())), owned)
             }
             "aws:resourceaccount" => Some(Values::one(self.owner)),
             _ => {

@@ -60,8 +60,25 @@ impl Record {
 }
 
 /// The parameters as CloudTrail calls most services': members begin with a small letter, and keys of maps stay as they are.
-pub(crate) fn parameters(operation: &Operation, given: &Json) -> Json {
+pub fn parameters(operation: &Operation, given: &Json) -> Json {
     structure(operation.input, given)
+}
+
+/// What CloudTrail says in the place of what is none of its readers' business.
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+/// Parameters whose members of these names, however deep, are not told.
+pub fn hidden(mut parameters: Json, names: &[&str]) -> Json {
+    match &mut parameters {
+        Json::Object(entries) => {
+            for (name, json) in entries.iter_mut() {
+                *json = if names.contains(&name.as_str()) { Json::from(HIDDEN) } else { hidden(json.take(), names) };
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| *item = hidden(item.take(), names)),
+        _ => {}
+    }
+    parameters
 }
 
 fn structure(of: &Structure, given: &Json) -> Json {

@@ -87,6 +87,13 @@ pub struct Settings {
     pub files: PathBuf,
 }
 
+impl Settings {
+    /// Where the certificate of this cloud's own authority is, once there is one.
+    pub fn authority(&self) -> PathBuf {
+        self.files.join("ca").join("undercast-ca.pem")
+    }
+}
+
 /// One cloud.
 #[derive(Clone)]
 pub struct Kernel {

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Map, Value as Json, json};
 use undercast_kernel::{Bytes, Cx, Failure, Result};
-use undercast_outside::{Request, Url, send};
+use undercast_outward::{NoAnswer, Request, Url, send};
 use undercast_wire::text;
 
 use crate::api::kept::{
@@ -104,11 +104,12 @@ pub(crate) async fn post(
     } else {
         body.into_bytes()
     };
-    let request = Request { method: "POST", headers, body: Bytes::from(body), patience: PATIENCE };
-    let answer = match send(cx, &url, &request).await {
+    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let request = Request { method: "POST".to_owned(), url, headers, body: Bytes::from(body), patience: PATIENCE };
+    let answer = match send(&cx.kernel().settings().authority(), request).await {
         Ok(answer) => answer,
-        Err(Failure::Aws(error)) => return refused("HttpEndpoint.ConnectionFailed", error.message.clone()),
-        Err(failure) => return Err(failure),
+        Err(NoAnswer::Request(why)) => return Err(Failure::broken(why)),
+        Err(why) => return refused("HttpEndpoint.ConnectionFailed", why.to_string()),
     };
     let said: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status != 200 {

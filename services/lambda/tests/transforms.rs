@@ -41,7 +41,7 @@ async fn delivered(cloud: &Cloud, client: &Client, prefix: &str) -> String {
         let mut all = String::new();
         for object in listed["Contents"].as_array().into_iter().flatten() {
             let answer = client.call("s3", "GetObject", json!({"Bucket": "out", "Key": object["Key"]})).await;
-            all.push_str(&String::from_utf8(answer.body.to_vec()).unwrap());
+            all.push_str(std::str::from_utf8(&answer.body).unwrap());
         }
         if !all.is_empty() {
             return all;

@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use undercast_cloudwatch::CloudWatch;
 use undercast_dynamodb::{DynamoDb, DynamoDbStreams};
+use undercast_events::Events;
 use undercast_firehose::Firehose;
 use undercast_iam::Iam;
 use undercast_kernel::wire::schema::{Operation, Structure};
@@ -123,6 +124,7 @@ fn with(functions: Functions) -> Vec<Arc<dyn Service>> {
         Arc::new(CloudWatch),
         Arc::new(DynamoDb::default()),
         Arc::new(DynamoDbStreams),
+        Arc::new(Events::default()),
         Arc::new(Firehose::default()),
         Arc::new(Iam),
         Arc::new(Kinesis::without_limits()),

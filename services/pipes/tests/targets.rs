@@ -178,6 +178,39 @@ async fn topics_streams_and_logs_are_targets() {
 }
 
 #[tokio::test]
+async fn a_bus_gets_events() {
+    let setup = setup().await;
+    let client = &setup.client;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]});
+    let open = json!({"QueueUrl": setup.to, "Attributes": {"Policy": policy.to_string()}});
+    client.call("sqs", "SetQueueAttributes", open).await.ok();
+    client
+        .call("events", "PutRule", json!({"Name": "r", "EventPattern": r#"{"source": [{"prefix": "Pipe "}, "shop"]}"#}))
+        .await
+        .ok();
+    client.call("events", "PutTargets", json!({"Rule": "r", "Targets": [{"Id": "1", "Arn": arn("to")}]})).await.ok();
+    let bus = "arn:aws:events:us-east-1:000000000000:event-bus/default";
+    setup.running(json!({"Target": bus, "TargetParameters": {"InputTemplate": "<$.body>"}})).await;
+    setup.send(r#"{"n": 1}"#).await;
+    let event = parsed(&setup.come(1).await[0]);
+    assert_eq!(
+        (&event["detail"], &event["detail-type"], &event["source"]),
+        (&json!({"n": 1}), &json!("Event from aws:sqs"), &json!("Pipe p"))
+    );
+    let parameters =
+        json!({"DetailType": "$.body.kind", "Source": "shop", "Resources": ["$.eventSourceARN"], "Time": "$.body.at"});
+    let update =
+        json!({"Name": "p", "RoleArn": ROLE, "TargetParameters": {"EventBridgeEventBusParameters": parameters}});
+    ok(client, "UpdatePipe", update).await;
+    setup.settled("p", "RUNNING").await;
+    setup.send(r#"{"kind": "sale", "at": "2026-03-01T12:00:00Z"}"#).await;
+    let event = parsed(&setup.come(1).await[0]);
+    assert_eq!((&event["detail-type"], &event["source"]), (&json!("sale"), &json!("shop")));
+    assert_eq!((&event["time"], &event["resources"]), (&json!("2026-03-01T12:00:00Z"), &json!([arn("from")])));
+    setup.emptied(&setup.from).await;
+}
+
+#[tokio::test]
 async fn a_delivery_stream_is_a_target() {
     let setup = setup().await;
     let target = delivery(&setup).await;

@@ -5,7 +5,7 @@
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::store::Tx;
-use undercast_kernel::{Cx, Failure, Next, Result, Task};
+use undercast_kernel::{Cx, Failure, Joined, Next, Result, Task};
 
 use crate::payload::{Attempt, written};
 use crate::rows::{INVOCATIONS, Invocation, SCHEDULES, Schedule, execution_place, moment, place};
@@ -58,7 +58,14 @@ pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
     metrics::count(cx, group, "InvocationAttemptCount");
     cx.meter("scheduler", "Invocations", 1.0);
     let call = Call::new(cx, &schedule, &attempt);
-    let Err(failure) = call.attempt().await else { return finish(cx, &schedule, execution).await };
+    let failure = match call.attempt().await {
+        Ok(None) => return finish(cx, &schedule, execution).await,
+        Ok(Some(joined)) => match finish_with(cx, &schedule, execution, joined).await {
+            Err(failure) if !matches!(failure, Failure::Broken(_)) => failure,
+            done => return done,
+        },
+        Err(failure) => failure,
+    };
     tell_failure(cx, group, &failure);
     let wait = 1i64 << invocation.failures.min(9);
     let at = cx.kernel().clock().now().as_millisecond() + wait.min(LONGEST_PAUSE) * 1000;
@@ -107,17 +114,35 @@ fn tell_failure(cx: &Cx, group: &str, failure: &Failure) {
 
 /// An invocation is done with, and perhaps the schedule too.
 async fn finish(cx: &Cx, schedule: &Schedule, execution: &str) -> Result<Next> {
-    cx.write(|tx| {
-        INVOCATIONS.delete(tx, &execution_place(cx, &schedule.group, &schedule.name, execution));
-        match SCHEDULES.get(tx, &schedule.key(cx))?.filter(|there| there.id == schedule.id) {
-            Some(there) if there.enabled && there.next.is_none() && due::is_done_with(cx, tx, &there)? => {
-                schedules::remove(cx, tx, &there)
+    cx.write(|tx| settle(cx, tx, schedule, execution)).await.map(|()| Next::Done)
+}
+
+/// The same with a call that takes effect with it: the target has it once, whatever stops.
+async fn finish_with(cx: &Cx, schedule: &Schedule, execution: &str, joined: Joined) -> Result<Next> {
+    let place = execution_place(cx, &schedule.group, &schedule.name, execution);
+    let done = cx
+        .write(|tx| {
+            if !INVOCATIONS.has(tx, &place)? {
+                return Ok(false);
             }
-            _ => Ok(()),
-        }
-    })
-    .await?;
+            joined.write(tx)?;
+            settle(cx, tx, schedule, execution).map(|()| true)
+        })
+        .await?;
+    if done {
+        joined.done();
+    }
     Ok(Next::Done)
+}
+
+fn settle(cx: &Cx, tx: &mut Tx<'_>, schedule: &Schedule, execution: &str) -> Result<()> {
+    INVOCATIONS.delete(tx, &execution_place(cx, &schedule.group, &schedule.name, execution));
+    match SCHEDULES.get(tx, &schedule.key(cx))?.filter(|there| there.id == schedule.id) {
+        Some(there) if there.enabled && there.next.is_none() && due::is_done_with(cx, tx, &there)? => {
+            schedules::remove(cx, tx, &there)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An attempt that is being made.
@@ -141,13 +166,19 @@ impl<'a> Call<'a> {
         Ok(opened.map_or_else(|| attempt.event(cx).to_string(), |input| attempt.fill(&input)))
     }
 
-    async fn attempt(&self) -> Result<()> {
+    /// Calls the target. A call that it gives back takes effect with the writes that are done with the invocation.
+    async fn attempt(&self) -> Result<Option<Joined>> {
         let target = &self.schedule.target;
         if !self.cx.is_assumable(PRINCIPAL, &target.role, Some(&self.attempt.schedule_arn))? {
             let message = format!("The role {} cannot be assumed by {PRINCIPAL}.", target.role);
             return Err(undercast_kernel::AwsError::new("AccessDeniedException", 403, message).into());
         }
-        target::invoke(self.cx, &self.role, target, self.attempt, &self.payload().await?).await
+        let payload = self.payload().await?;
+        // What is refused is asked for once more by itself, so that the trail has it.
+        if let Ok(Some(joined)) = target::join(self.cx, &self.role, target, &payload) {
+            return Ok(Some(joined));
+        }
+        target::invoke(self.cx, &self.role, target, self.attempt, &payload).await.map(|()| None)
     }
 
     /// Sends an invocation that is given up to the dead-letter queue, if there is one.

@@ -6,8 +6,9 @@
 //!
 //! Tables, all by account and region: `scheduler.groups` (name), `scheduler.schedules` (group, name), `scheduler.invocations`
 //! (group, name, execution). A schedule's moment is taken with one transaction that plans the invocation and finds the next
-//! moment: so each is taken once, whatever stops or jumps. An invocation is a durable task: what was stopped between the target's
-//! answer and its writing down is done again, as AWS does ("at least once").
+//! moment: so each is taken once, whatever stops or jumps. An invocation is a durable task: a queue has its message with the writes
+//! that are done with it, and so once; what another target was stopped over, between its answer and the writing down, is done again,
+//! as AWS does ("at least once").
 //! What is not here yet, and refused: targets of services that are not here, ECS tasks, SageMaker pipelines.
 //!
 //! Source: the API reference and the user guide of EventBridge Scheduler.

@@ -8,7 +8,7 @@
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::wire::text;
-use undercast_kernel::{Cx, Failure, Result};
+use undercast_kernel::{Cx, Failure, Joined, Result};
 
 use crate::api::input;
 use crate::error::validation;
@@ -151,6 +151,43 @@ fn capitalised(name: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
+/// What is asked of a queue.
+fn to_queue(cx: &Cx, queue: &Arn, target: &Target, payload: &str) -> Json {
+    let mut input = json!({"QueueUrl": queue_url(cx, queue), "MessageBody": payload});
+    if let Some(group) = target.queue.as_ref().and_then(|queue| queue.group.as_ref()) {
+        input["MessageGroupId"] = json!(group);
+    }
+    input
+}
+
+/// Prepares a call that takes effect with the writes that are done with the invocation: a queue has its message once, whatever
+/// stops. `None`: this target is called by itself, and has it at least once.
+pub(crate) fn join(cx: &Cx, role: &Cx, target: &Target, payload: &str) -> Result<Option<Joined>> {
+    let (arn, kind) = Kind::of(&target.arn)?;
+    match kind {
+        Kind::Queue => {
+            let there = role.elsewhere(&arn.account, &arn.region);
+            there.join("sqs", "SendMessage", to_queue(cx, &arn, target, payload))
+        }
+        Kind::Universal(service, action) => match cx.kernel().callable(&service, &action) {
+            Some(callable) => {
+                let (input, body) = callable.input(&written(payload)?).map_err(validation)?;
+                if body.is_some() {
+                    return Ok(None);
+                }
+                role.join(callable.service, callable.operation.name, input)
+            }
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// The input of a universal target.
+fn written(payload: &str) -> Result<Json> {
+    serde_json::from_str(payload).map_err(|_| validation("The input is not valid JSON."))
+}
+
 /// Calls a target once, as its role. `payload`: what it is given.
 pub(crate) async fn invoke(cx: &Cx, role: &Cx, target: &Target, attempt: &Attempt, payload: &str) -> Result<()> {
     let (arn, kind) = Kind::of(&target.arn)?;
@@ -162,10 +199,7 @@ pub(crate) async fn invoke(cx: &Cx, role: &Cx, target: &Target, attempt: &Attemp
             there.call("lambda", "Invoke", input).await.map(drop)
         }
         Kind::Queue => {
-            let mut input = json!({"QueueUrl": queue_url(cx, &arn), "MessageBody": payload});
-            if let Some(group) = target.queue.as_ref().and_then(|queue| queue.group.as_ref()) {
-                input["MessageGroupId"] = json!(group);
-            }
+            let input = to_queue(cx, &arn, target, payload);
             there.call("sqs", "SendMessage", input).await.map(drop)
         }
         Kind::Topic => {
@@ -182,10 +216,7 @@ pub(crate) async fn invoke(cx: &Cx, role: &Cx, target: &Target, attempt: &Attemp
             there.call("firehose", "PutRecord", input).await.map(drop)
         }
         Kind::Bus => put_event(&there, target, attempt, payload).await,
-        Kind::Universal(service, action) => {
-            let written = serde_json::from_str(payload).map_err(|_| validation("The input is not valid JSON."))?;
-            role.call_as_sdk(&service, &action, &written).await.map(drop)
-        }
+        Kind::Universal(service, action) => role.call_as_sdk(&service, &action, &written(payload)?).await.map(drop),
     }
 }
 

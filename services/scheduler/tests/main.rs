@@ -19,6 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use undercast_cloudwatch::CloudWatch;
+use undercast_events::Events;
 use undercast_firehose::Firehose;
 use undercast_iam::Iam;
 use undercast_kernel::wire::schema::Operation;
@@ -76,6 +77,7 @@ fn with(functions: Functions) -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(Scheduler),
         Arc::new(CloudWatch),
+        Arc::new(Events::default()),
         Arc::new(Firehose::default()),
         Arc::new(Iam),
         Arc::new(Kinesis::default()),

@@ -71,6 +71,32 @@ async fn queues_topics_and_streams_are_told() {
 }
 
 #[tokio::test]
+async fn a_bus_gets_events() {
+    let (cloud, client, url) = noon().await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]});
+    let open = json!({"QueueUrl": url, "Attributes": {"Policy": policy.to_string()}});
+    client.call("sqs", "SetQueueAttributes", open).await.ok();
+    client.call("events", "PutRule", json!({"Name": "r", "EventPattern": r#"{"source": ["shop"]}"#})).await.ok();
+    let targets = json!({"Rule": "r", "Targets": [{"Id": "1", "Arn": QUEUE}]});
+    client.call("events", "PutTargets", targets).await.ok();
+    let bus = "arn:aws:events:us-east-1:000000000000:event-bus/default";
+    let parameters = json!({"DetailType": "night", "Source": "shop"});
+    let target = json!({"Arn": bus, "Input": r#"{"at": "<aws.scheduler.scheduled-time>"}"#, "EventBridgeParameters": parameters});
+    create(&client, "at(2026-03-01T12:01:00)", json!({"Target": target})).await;
+    let shown = ok(&client, "GetSchedule", json!({"Name": "s"})).await["Target"]["EventBridgeParameters"].clone();
+    assert_eq!(shown, parameters);
+    // What is no event is told by its entry, and fails.
+    let more = json!({"Name": "t", "Target": {"Arn": bus, "Input": "no event", "EventBridgeParameters": parameters, "RetryPolicy": {"MaximumRetryAttempts": 0}}});
+    create(&client, "at(2026-03-01T12:01:00)", more).await;
+    pass(&cloud, 120).await;
+    let told: Vec<Json> = bodies(&client, &url).await.iter().map(|body| serde_json::from_str(body).unwrap()).collect();
+    assert_eq!((told.len(), &told[0]["detail"]), (1, &json!({"at": "2026-03-01T12:01:00Z"})));
+    assert_eq!((&told[0]["detail-type"], &told[0]["source"]), (&json!("night"), &json!("shop")));
+    assert_eq!(told[0]["resources"], json!(["arn:aws:scheduler:us-east-1:000000000000:schedule/default/s"]));
+    assert_eq!(counted(&cloud, &client, "default", "TargetErrorCount").await, 1.0);
+}
+
+#[tokio::test]
 async fn a_delivery_stream_is_told() {
     let (cloud, client, _) = noon().await;
     client.call("s3", "CreateBucket", json!({"Bucket": "delivered"})).await.ok();

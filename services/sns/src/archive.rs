@@ -152,7 +152,7 @@ pub(crate) async fn find(cx: &Cx, topic: &Topic, number: u64) -> Result<Option<M
 }
 
 fn point(text: &str) -> Option<i64> {
-    undercast_kernel::wire::text::parse_iso8601(text).map(|t| t.as_millisecond())
+    undercast_kernel::wire::text::parse_iso8601(text).map(Timestamp::as_millisecond)
 }
 
 /// What a replay policy asks for: from when, up to when (ms).

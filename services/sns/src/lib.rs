@@ -42,8 +42,10 @@ mod subscription_attributes;
 mod topic_attributes;
 
 use futures_core::future::BoxFuture;
+use serde_json::{Value as Json, json};
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, AwsError, Cx, Failure, Next, Result, Service, Task, Timestamp};
+use undercast_kernel::store::Snapshot;
+use undercast_kernel::{Access, Answer, AwsError, Cx, Failure, Next, Record, Result, Service, Task, Timestamp};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Request, Response, Value};
@@ -63,6 +65,27 @@ impl Service for Sns {
 
     fn data_events(&self) -> &'static [&'static str] {
         &["Publish", "PublishBatch"]
+    }
+
+    /// What messages say is not told, and no secret of an application.
+    fn event_parameters(&self, operation: &'static Operation, _record: &Record, parameters: &Json) -> Json {
+        let names = [
+            "message",
+            "messageAttributes",
+            "oneTimePassword",
+            "phoneNumber",
+            "platformCredential",
+            "PlatformCredential",
+            "subject",
+            "token",
+        ];
+        undercast_kernel::hidden(undercast_kernel::event_parameters(operation, parameters), &names)
+    }
+
+    fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
+        let topic = parameters["TopicArn"].as_str().filter(|_| self.data_events().contains(&record.operation));
+        let account = |arn: &str| arn.split(':').nth(4).unwrap_or_default().to_owned();
+        topic.map(|arn| json!({"accountId": account(arn), "type": "AWS::SNS::Topic", "ARN": arn})).into_iter().collect()
     }
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {

@@ -70,6 +70,8 @@ pub(crate) enum Passage {
     NoAttributes,
     /// It has others.
     Attributes,
+    /// One of them is no list, and says that it is.
+    InvalidAttributes,
     /// Its body is another.
     Body,
     /// Its body is no JSON.
@@ -174,6 +176,9 @@ impl Message {
         match filter::fits(policy, &Json::Object(root)) {
             true => Passage::Passes,
             false if self.attributes.is_empty() => Passage::NoAttributes,
+            false if self.attributes.values().any(|a| a.kind == "String.Array" && filtered(a).is_none()) => {
+                Passage::InvalidAttributes
+            }
             false => Passage::Attributes,
         }
     }

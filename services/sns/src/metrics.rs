@@ -44,6 +44,7 @@ pub(crate) fn filtered(cx: &Cx, topic: &str, why: Passage) {
     let kind = match why {
         Passage::Passes => return,
         Passage::NoAttributes => "NumberOfNotificationsFilteredOut-NoMessageAttributes",
+        Passage::InvalidAttributes => "NumberOfNotificationsFilteredOut-InvalidAttributes",
         Passage::Attributes => "NumberOfNotificationsFilteredOut-MessageAttributes",
         Passage::Body => "NumberOfNotificationsFilteredOut-MessageBody",
         Passage::InvalidBody => "NumberOfNotificationsFilteredOut-InvalidMessageBody",

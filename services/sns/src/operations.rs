@@ -7,7 +7,7 @@ use undercast_kernel::{Cx, Failure, Result, paging};
 
 use crate::api::{self, errors, input, output};
 use crate::error::{invalid, no_topic};
-use crate::rows::{Subscription, TOPICS, Topic, TopicName};
+use crate::rows::{SUBSCRIPTIONS, Subscription, TOPICS, Topic, TopicName};
 use crate::{Sns, archive, deliver, permission, platform, protection, publish, sms, subscribe, topic_attributes};
 
 /// Lists come in pages of so many.
@@ -41,18 +41,17 @@ fn check_tags(tags: &BTreeMap<String, String>, others: usize) -> Result<()> {
     }
 }
 
-fn subscription(cx: &Cx, topic: &Topic, subscription: &Subscription) -> output::Subscription {
-    let topic_arn = topic.arn(cx);
+fn subscription(topic_arn: &str, subscription: &Subscription) -> output::Subscription {
     output::Subscription {
         subscription_arn: Some(if subscription.is_pending() {
             "PendingConfirmation".to_owned()
         } else {
-            subscription.arn(&topic_arn)
+            subscription.arn(topic_arn)
         }),
         owner: Some(subscription.owner.clone()),
         protocol: Some(subscription.protocol.clone()),
         endpoint: Some(subscription.endpoint.clone()),
-        topic_arn: Some(topic_arn),
+        topic_arn: Some(topic_arn.to_owned()),
     }
 }
 
@@ -188,11 +187,15 @@ fn get_topic_attributes(cx: &Cx, input: &api::GetTopicAttributesInput) -> Result
     Ok(api::GetTopicAttributesOutput { attributes: Some(topic_attributes::describe(cx, &read, &topic)?) })
 }
 
+/// The caller's subscriptions, to whosever topics.
 fn list_subscriptions(cx: &Cx, input: &api::ListSubscriptionsInput) -> Result<api::ListSubscriptionsOutput> {
     let read = cx.read();
     let mut found = Vec::new();
-    for topic in all_topics(cx, &read)? {
-        found.extend(topic.subscriptions(&read)?.iter().map(|s| subscription(cx, &topic, s)));
+    for entry in SUBSCRIPTIONS.all(&read, &())? {
+        let Some((account, region, name, _)) = entry.key::<(String, String, String, String)>() else { continue };
+        if region == cx.region() && entry.row.owner == cx.account() {
+            found.push(subscription(&TopicName { account, region, name }.arn(cx), &entry.row));
+        }
     }
     let (subscriptions, next_token) = page("ListSubscriptions", found, input.next_token.as_deref())?;
     Ok(api::ListSubscriptionsOutput { subscriptions: Some(subscriptions), next_token })
@@ -204,7 +207,8 @@ fn list_subscriptions_by_topic(
 ) -> Result<api::ListSubscriptionsByTopicOutput> {
     let read = cx.read();
     let topic = TopicName::parse(&input.topic_arn)?.find(&read)?;
-    let found = topic.subscriptions(&read)?.iter().map(|s| subscription(cx, &topic, s)).collect();
+    let arn = topic.arn(cx);
+    let found = topic.subscriptions(&read)?.iter().map(|s| subscription(&arn, s)).collect();
     let (subscriptions, next_token) = page(&input.topic_arn, found, input.next_token.as_deref())?;
     Ok(api::ListSubscriptionsByTopicOutput { subscriptions: Some(subscriptions), next_token })
 }

@@ -11,7 +11,7 @@ use undercast_wire::{Fields, Value};
 
 use crate::api;
 use crate::error::invalid;
-use crate::rows::{TOPICS, Topic, TopicName, parse, subscription_place};
+use crate::rows::{TOPICS, Topic, TopicName, find_subscription, parse, subscription_place};
 use crate::sealed::PRINCIPAL;
 use crate::subscribe;
 use crate::topic_attributes::{ACTIONS, default_policy};
@@ -30,6 +30,13 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     }
     if operation.name == "CreatePlatformApplication" {
         return Ok(vec![Access::new(action, "*")]);
+    }
+    // Whose a subscription is may do with it what their own policies let them, whosever the topic is.
+    if let Some(arn) = input.text("SubscriptionArn")
+        && let Ok((_, subscription)) = find_subscription(&cx.read(), arn)
+        && subscription.owner == cx.principal().account
+    {
+        return Ok(vec![Access::new(action, subscription_place(arn)?.0.arn(cx)).in_account(subscription.owner)]);
     }
     let topic = ["TopicArn", "TargetArn", "ResourceArn"].iter().find_map(|n| input.text(n));
     let name = match (topic, input.text("SubscriptionArn"), input.text("Name")) {

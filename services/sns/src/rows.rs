@@ -103,6 +103,10 @@ impl TopicName {
         (&self.account, &self.region, &self.name)
     }
 
+    pub(crate) fn arn(&self, cx: &Cx) -> String {
+        format!("arn:{}:sns:{}:{}:{}", cx.partition(), self.region, self.account, self.name)
+    }
+
     pub(crate) fn find(&self, from: &(impl Read + ?Sized)) -> Result<Topic> {
         TOPICS.get(from, &self.key())?.ok_or_else(|| error::no_topic().into())
     }

@@ -115,7 +115,7 @@ impl ResourceType for Queue {
                 let default = crate::attributes::default_number(name);
                 match name.as_str() {
                     "RedrivePolicy" | "RedriveAllowPolicy" | "KmsMasterKeyId" => {
-                        drop(changed.insert(name.clone(), json!("")))
+                        drop(changed.insert(name.clone(), json!("")));
                     }
                     _ if default > 0 || name == "DelaySeconds" || name == "ReceiveMessageWaitTimeSeconds" => {
                         drop(changed.insert(name.clone(), json!(default.to_string())));

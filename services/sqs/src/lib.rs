@@ -32,8 +32,10 @@ mod sweep;
 mod visibility;
 
 use futures_core::future::BoxFuture;
+use serde_json::{Value as Json, json};
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, AwsError, Cx, Kernel, Next, Ready, Result, Service, Task};
+use undercast_kernel::store::Snapshot;
+use undercast_kernel::{Access, Answer, AwsError, Cx, Kernel, Next, Ready, Record, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
@@ -61,6 +63,26 @@ impl Service for Sqs {
             "SendMessage",
             "SendMessageBatch",
         ]
+    }
+
+    /// What messages say is not told.
+    fn event_parameters(&self, operation: &'static Operation, _record: &Record, parameters: &Json) -> Json {
+        undercast_kernel::hidden(
+            undercast_kernel::event_parameters(operation, parameters),
+            &["messageBody", "messageAttributes"],
+        )
+    }
+
+    fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
+        let url = parameters["QueueUrl"].as_str().filter(|_| self.data_events().contains(&record.operation));
+        let named = url.and_then(|url| {
+            let mut parts = url.trim_end_matches('/').rsplit('/');
+            let (name, account) = (parts.next()?, parts.next().unwrap_or(&record.account));
+            let partition = undercast_kernel::regions::partition(&record.region);
+            let arn = format!("arn:{partition}:sqs:{}:{account}:{name}", record.region);
+            Some(json!({"accountId": account, "type": "AWS::SQS::Queue", "ARN": arn}))
+        });
+        named.into_iter().collect()
     }
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {

@@ -4,18 +4,19 @@
 //! 500 and more), five seconds for an answer, Retry-After.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value as Json;
 use undercast_kernel::arn::Arn;
 use undercast_kernel::wire::text::base64;
 use undercast_kernel::{Access, Cx};
-use undercast_outside::{Answer, Url};
+use undercast_outward::{Answer, NoAnswer, Request, Url, send};
 
-use super::ask::{Request, add_query, encoded};
 use super::connection::{self, AUTHORIZED, Connection};
 use super::destination::{self, Destination};
 use super::parameters::Parameters;
+use super::token::encoded;
 use crate::Events;
 use crate::api::kept::{HttpParameters, Target};
 use crate::deliver::Refusal;
@@ -24,6 +25,8 @@ use crate::path::Path;
 
 /// What EventBridge calls itself.
 pub(super) const AGENT: &str = "Amazon/EventBridge/ApiDestinations";
+/// The other side has so long to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Headers that nobody sets but we.
 const OWN: &[&str] =
     &["user-agent", "range", "accept-encoding", "connection", "content-length", "host", "transfer-encoding"];
@@ -53,7 +56,7 @@ fn address(destination: &Destination, given: &HttpParameters, event: &Json) -> O
         }
         text.push_str(piece);
     }
-    Url::parse(&text)
+    Url::parse(&text).filter(|url| url.login.is_none())
 }
 
 /// What is sent, but for what says who we are. What the connection says goes before what the target says.
@@ -73,7 +76,7 @@ fn request(
     query.extend(given.query_string_parameters.iter().flatten().map(|(k, v)| (k.clone(), value(v, &json))));
     let own = invocation.query_string_parameters.into_iter().flatten();
     query.extend(own.map(|p| (p.key.unwrap_or_default(), p.value.unwrap_or_default())));
-    add_query(&mut url, query);
+    url.add_query(query, encoded);
     let mut headers: BTreeMap<String, String> =
         BTreeMap::from([("content-type".to_owned(), "application/json; charset=utf-8".to_owned())]);
     headers.extend(given.header_parameters.iter().flatten().map(|(k, v)| (k.to_lowercase(), value(v, &json))));
@@ -92,10 +95,11 @@ fn request(
         ("user-agent", AGENT.to_owned()),
         ("range", "bytes=0-1048575".to_owned()),
         ("accept-encoding", "gzip,deflate".to_owned()),
+        ("connection", "close".to_owned()),
         ("content-length", body.len().to_string()),
     ];
     let headers = headers.into_iter().chain(fixed.map(|(name, value)| (name.to_owned(), value))).collect();
-    Ok(Request { method: destination.method.clone(), url, headers, body: Bytes::from(body) })
+    Ok(Request { method: destination.method.clone(), url, headers, body: Bytes::from(body), patience: PATIENCE })
 }
 
 /// What says who we are: the name of a header, and its value.
@@ -144,6 +148,14 @@ fn judge(cx: &Cx, answer: &Answer) -> Called<()> {
     }
 }
 
+fn unanswered(error: &NoAnswer) -> Refusal {
+    match error {
+        NoAnswer::Aws(_) | NoAnswer::Request(_) => Refusal::for_good("SDK_CLIENT_ERROR", error.to_string()),
+        NoAnswer::Timeout(_) => Refusal::later("TIMEOUT", error.to_string()),
+        NoAnswer::Unreachable(_) => Refusal::later("CONNECTION_FAILURE", error.to_string()),
+    }
+}
+
 /// Calls the API destination of a target, with the rights of `cx`.
 pub(crate) async fn call(service: &Events, cx: &Cx, target: &Target, event: &Event, input: &str) -> Called<()> {
     let broken = |failure: undercast_kernel::Failure| Refusal::of(&failure);
@@ -168,7 +180,7 @@ pub(crate) async fn call(service: &Events, cx: &Cx, target: &Target, event: &Eve
         let identity = identity(service, cx, &connection, &parameters, renewed).await?;
         request.headers.retain(|(name, _)| *name != identity.0);
         request.headers.push(identity);
-        let answer = request.send(cx).await?;
+        let answer = send(&cx.kernel().settings().authority(), request).await.map_err(|error| unanswered(&error))?;
         // The token may be one that the other side does not know any more.
         if matches!(answer.status, 401 | 407) && parameters.oauth.is_some() && !renewed {
             renewed = true;

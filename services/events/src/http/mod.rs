@@ -4,7 +4,6 @@
 //!
 //! Source: "API destinations" and "Connections" in the user guide.
 
-mod ask;
 pub(crate) mod call;
 pub(crate) mod connection;
 pub(crate) mod destination;

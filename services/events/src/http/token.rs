@@ -3,16 +3,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value as Json;
 use undercast_kernel::Cx;
-use undercast_outside::Url;
+use undercast_kernel::wire::text;
+use undercast_outward::{Request, Url, send};
 
-use super::ask::{Request, add_query, encoded};
 use super::connection::Connection;
 use crate::deliver::Refusal;
 
+/// The other side has so long to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A token is renewed so long before it expires, in milliseconds.
 const AHEAD: i64 = 60_000;
 
@@ -26,6 +29,13 @@ struct Token {
     header: String,
     /// Milliseconds since 1970.
     expires: Option<i64>,
+}
+
+/// A form field or a piece of a query, encoded.
+pub(super) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text::percent_encode(text, false, &mut out);
+    out
 }
 
 fn refused(why: impl std::fmt::Display) -> Refusal {
@@ -69,13 +79,13 @@ async fn ask(cx: &Cx, connection: &Connection) -> Result<Token, Refusal> {
         form.push((name, value));
     }
     let query = http.query_string_parameters.into_iter().flatten();
-    add_query(&mut url, query.map(|p| (p.key.unwrap_or_default(), p.value.unwrap_or_default())));
+    url.add_query(query.map(|p| (p.key.unwrap_or_default(), p.value.unwrap_or_default())), encoded);
     let mut headers = vec![("user-agent".to_owned(), super::call::AGENT.to_owned())];
     let given = http.header_parameters.into_iter().flatten();
     headers.extend(given.map(|p| (p.key.unwrap_or_default(), p.value.unwrap_or_default())));
     let mut body = Bytes::new();
     if oauth.method == "GET" {
-        add_query(&mut url, form);
+        url.add_query(form, encoded);
     } else {
         let pairs: Vec<String> =
             form.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
@@ -85,8 +95,8 @@ async fn ask(cx: &Cx, connection: &Connection) -> Result<Token, Refusal> {
         }
     }
     headers.push(("content-length".to_owned(), body.len().to_string()));
-    let request = Request { method: oauth.method, url, headers, body };
-    let answer = request.send(cx).await.map_err(|refusal| refused(refusal.message))?;
+    let request = Request { method: oauth.method, url, headers, body, patience: PATIENCE };
+    let answer = send(&cx.kernel().settings().authority(), request).await.map_err(refused)?;
     if !(200..300).contains(&answer.status) {
         return Err(refused(format!("HTTP status {}", answer.status)));
     }

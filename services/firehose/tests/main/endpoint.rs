@@ -72,7 +72,8 @@ impl Endpoint {
         let url = format!("https://localhost:{}/in?x=1", listener.local_addr().unwrap().port());
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
         let (kept, acceptor) = (got.clone(), acceptor(cloud));
-        let mut answers = answers.to_vec().into_iter();
+        let mut answers = Vec::from(answers).into_iter();
+        #[expect(clippy::disallowed_methods, reason = "the server is not of the cloud")]
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let mut stream = acceptor.accept(stream).await.unwrap();

@@ -65,7 +65,7 @@ impl Format {
 
 /// A file that is being written, in memory: it may have so many lines at most that it may stay there.
 enum File {
-    Csv(Csv),
+    Csv(Box<Csv>),
     Parquet(Box<Parquet>),
     Orc(Box<Orc>),
 }
@@ -73,7 +73,7 @@ enum File {
 impl File {
     fn new(format: Format, columns: &[Column]) -> Result<Self> {
         Ok(match format {
-            Format::Csv => Self::Csv(Csv::new()),
+            Format::Csv => Self::Csv(Box::new(Csv::new())),
             Format::Parquet => Self::Parquet(Box::new(Parquet::new(columns).map_err(Failure::broken)?)),
             Format::Orc => Self::Orc(Box::new(Orc::new(columns).map_err(Failure::broken)?)),
         })

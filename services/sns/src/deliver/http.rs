@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value as Json;
 use undercast_kernel::wire::text::base64;
-use undercast_kernel::{AwsError, Cx, Result};
-use undercast_outside::{Request, Url, send};
+use undercast_kernel::{AwsError, Cx, Failure, Result};
+use undercast_outward::{NoAnswer, Request, Url};
 
 use super::Answer;
 use crate::envelope::Envelope;
@@ -27,6 +27,16 @@ struct Post<'a> {
     body: String,
 }
 
+/// Asks an endpoint. Where nothing is answered it is tried again.
+async fn send(cx: &Cx, request: Request) -> Result<undercast_outward::Answer> {
+    let ca = cx.kernel().settings().authority();
+    undercast_outward::send(&ca, request).await.map_err(|why| match why {
+        NoAnswer::Aws(host) => Failure::not_built(format!("sns deliveries to {host}: this cloud never calls AWS")),
+        NoAnswer::Request(why) => Failure::broken(why),
+        other => AwsError::new("EndpointUnreachable", 503, other.to_string()).into(),
+    })
+}
+
 /// The address of an endpoint. `None`: it is none of this protocol.
 pub(crate) fn address(text: &str, protocol: &str) -> Option<Url> {
     Url::parse(text).filter(|url| url.tls == (protocol == "https"))
@@ -35,17 +45,21 @@ pub(crate) fn address(text: &str, protocol: &str) -> Option<Url> {
 /// Posts something; an endpoint that asks who it is gets told what its address says.
 async fn post(cx: &Cx, endpoint: &str, protocol: &str, post: &Post<'_>) -> Result<Answer> {
     let url = address(endpoint, protocol).ok_or_else(|| AwsError::new("InvalidParameter", 400, "it is no address"))?;
-    let mut headers = post.headers.clone();
-    headers.push(("user-agent", AGENT));
-    let body = Bytes::from(post.body.clone());
-    let mut request = Request { method: "POST", headers, body, patience: PATIENCE };
-    let mut answer = send(cx, &url, &request).await?;
+    let given = post.headers.iter().copied().chain([("user-agent", AGENT), ("connection", "close")]);
+    let login = url.login.as_ref().map(|login| format!("Basic {}", base64(login.as_bytes())));
+    let mut request = Request {
+        method: "POST".to_owned(),
+        url,
+        headers: given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        body: Bytes::from(post.body.clone()),
+        patience: PATIENCE,
+    };
+    let mut answer = send(cx, request.clone()).await?;
     let asks = answer.headers.get("www-authenticate");
     let basic = asks.is_some_and(|header| header.as_bytes().to_ascii_lowercase().starts_with(b"basic"));
-    let login = url.login.as_ref().map(|login| format!("Basic {}", base64(login.as_bytes())));
-    if let (401, true, Some(login)) = (answer.status, basic, &login) {
-        request.headers.push(("authorization", login));
-        answer = send(cx, &url, &request).await?;
+    if let (401, true, Some(login)) = (answer.status, basic, login) {
+        request.headers.push(("authorization".to_owned(), login));
+        answer = send(cx, request).await?;
     }
     let (status, response) = (answer.status, answer.text());
     if answer.is_success() {

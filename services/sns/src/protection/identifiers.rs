@@ -31,7 +31,7 @@ fn is_luhn(digits: &[u32]) -> bool {
         .enumerate()
         .map(|(n, d)| if n % 2 == 1 { if d * 2 > 9 { d * 2 - 9 } else { d * 2 } } else { *d })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn is_card(text: &str) -> bool {

@@ -66,7 +66,7 @@ struct Statement {
 
 #[derive(Debug, Clone, Deserialize)]
 enum Operation {
-    Audit(Audit),
+    Audit(Box<Audit>),
     #[serde(alias = "De-identify")]
     Deidentify(Deidentify),
     Deny(Nothing),

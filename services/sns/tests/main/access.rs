@@ -31,7 +31,23 @@ async fn another_account_subscribes_as_the_policy_says() {
         let refused = stranger.call("sns", "Subscribe", subscribe(protocol, endpoint)).await;
         assert_eq!(refused.code(), "AuthorizationErrorException", "{endpoint}");
     }
-    stranger.call("sns", "Subscribe", subscribe("email", "a@example.com")).await.ok();
+    let mut input = subscribe("email", "a@example.com");
+    input["ReturnSubscriptionArn"] = json!(true);
+    let made = stranger.call("sns", "Subscribe", input).await.ok();
+    // It is theirs: they see it, and may change and end it; the topic's owner sees it with the topic.
+    let own = json!({"SubscriptionArn": made["SubscriptionArn"]});
+    let told = stranger.call("sns", "GetSubscriptionAttributes", own.clone()).await.ok();
+    assert_eq!(told["Attributes"]["Owner"], OTHER);
+    let mine = async |client: &Client| {
+        client.call("sns", "ListSubscriptions", json!({})).await.ok()["Subscriptions"].as_array().unwrap().len()
+    };
+    assert_eq!((mine(&stranger).await, mine(&client).await), (1, 0));
+    let listed = client.call("sns", "ListSubscriptionsByTopic", json!({"TopicArn": TOPIC})).await.ok();
+    assert_eq!(listed["Subscriptions"][0]["Owner"], OTHER);
+    let third = cloud.client_of(Credentials::new("222222222222", "test"));
+    assert_eq!(third.call("sns", "Unsubscribe", own.clone()).await.code(), "AuthorizationErrorException");
+    stranger.call("sns", "Unsubscribe", own).await.ok();
+    assert_eq!(mine(&stranger).await, 0);
 }
 
 #[tokio::test]
@@ -60,7 +76,7 @@ async fn a_queue_of_somebody_else_is_asked_first() {
     topic(&client, json!({})).await;
     let arn = format!("arn:aws:sqs:us-east-1:{OTHER}:q");
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage", "Resource": arn}]}).to_string();
+        "Action": "sqs:SendMessage", "Resource": arn, "Condition": {"StringEquals": {"aws:SourceAccount": "000000000000"}}}]}).to_string();
     let made = owner.call("sqs", "CreateQueue", json!({"QueueName": "q", "Attributes": {"Policy": policy}})).await.ok();
     let url = made["QueueUrl"].as_str().unwrap().to_owned();
     let answer =

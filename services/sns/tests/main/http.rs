@@ -34,12 +34,14 @@ struct Endpoint {
 }
 
 impl Endpoint {
+    #[expect(clippy::disallowed_methods, reason = "it is no part of the cloud")]
     async fn new(statuses: &[&str]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://127.0.0.1:{}/in?x=1", listener.local_addr().unwrap().port());
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
         let (kept, mut statuses) =
             (got.clone(), statuses.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>().into_iter());
+        #[expect(clippy::disallowed_methods, reason = "the endpoint is not of the cloud")]
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut all = Vec::new();

@@ -90,3 +90,27 @@ async fn messages_are_counted() {
         assert!((sum - wanted).abs() < 0.01, "{name}: {sum}, wanted {wanted}");
     }
 }
+
+#[tokio::test]
+async fn the_trail_says_who_published_where_and_not_what() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    topic(&client, json!({})).await;
+    let (url, arn) = any_queue(&client, "q", json!({})).await;
+    subscribed(&client, TOPIC, "sqs", &arn, json!({"RawMessageDelivery": "true"})).await;
+    client.call("sns", "Publish", json!({"TopicArn": TOPIC, "Message": "a secret", "Subject": "about it"})).await.ok();
+    let from = cloud.kernel.database().read();
+    let told = |operation: &str| {
+        let record = cloud.kernel.trail().latest(100).into_iter().find(|r| r.operation == operation).unwrap();
+        let service = cloud.kernel.service(record.service).unwrap().clone();
+        record.cloudtrail(&*service, &from)
+    };
+    let publish = told("Publish");
+    let hidden = "HIDDEN_DUE_TO_SECURITY_REASONS";
+    assert_eq!(publish["requestParameters"], json!({"topicArn": TOPIC, "message": hidden, "subject": hidden}));
+    assert_eq!(publish["resources"], json!([{"accountId": "000000000000", "type": "AWS::SNS::Topic", "ARN": TOPIC}]));
+    let send = told("SendMessage");
+    assert_eq!(send["requestParameters"], json!({"queueUrl": url, "messageBody": hidden, "messageAttributes": hidden}));
+    assert_eq!(send["resources"][0]["ARN"], arn);
+    assert_eq!(send["userIdentity"]["invokedBy"], "sns.amazonaws.com");
+}
