@@ -40,8 +40,9 @@ def client(name, keys=None, **settings):
     )
 
 
-s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs, kms, kinesis = map(
-    client, ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs", "kms", "kinesis"]
+s3, sqs, sns, dynamodb, iam, sts, functions, stacks, logs, kms, kinesis, events = map(
+    client,
+    ["s3", "sqs", "sns", "dynamodb", "iam", "sts", "lambda", "cloudformation", "logs", "kms", "kinesis", "events"],
 )
 control = client("s3control")
 
@@ -563,6 +564,51 @@ def topics():
     with urllib.request.urlopen(f"{ENDPOINT}/_undercast/inbox?kind=sms") as answer:
         same("a text message is in the inbox", [m["text"] for m in json.load(answer)["letters"]], ["to a telephone"])
     ordered_topics()
+
+
+def buses():
+    bus = events.create_event_bus(Name="boto-bus")["EventBusArn"]
+    queue = sqs.create_queue(QueueName="boto-events")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    rule = events.put_rule(Name="boto-rule", EventBusName="boto-bus", EventPattern=json.dumps(
+        {"source": ["shop"], "detail": {"total": [{"numeric": [">", 10]}]}}))["RuleArn"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
+             "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(allow)})
+    transformer = {"InputPathsMap": {"total": "$.detail.total"}, "InputTemplate": '"<total> were spent"'}
+    put = events.put_targets(Rule="boto-rule", EventBusName="boto-bus",
+                             Targets=[{"Id": "q", "Arn": arn, "InputTransformer": transformer}])
+    same("put_targets", put["FailedEntryCount"], 0)
+    events.create_archive(ArchiveName="boto-archive", EventSourceArn=bus)
+    entries = [{"Source": "shop", "DetailType": "sold", "Detail": json.dumps({"total": total}), "EventBusName": "boto-bus"}
+               for total in [5, 50]]
+    put = events.put_events(Entries=[*entries, {"Source": "shop", "DetailType": "sold", "Detail": "no JSON"}])
+    same("put_events", (put["FailedEntryCount"], put["Entries"][2]["ErrorCode"]), (1, "MalformedDetail"))
+    got = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)
+    same("a rule lets through what it names, transformed", [m["Body"] for m in got.get("Messages", [])], ['"50 were spent"'])
+    same("an archive keeps all", events.describe_archive(ArchiveName="boto-archive")["EventCount"], 2)
+    pattern = {"EventPattern": json.dumps({"source": [{"prefix": "sh"}]}), "Event": json.dumps(
+        {"id": "1", "account": "1", "source": "shop", "time": "2026-01-01T00:00:00Z", "region": "us-east-1",
+         "resources": [], "detail-type": "sold"})}
+    same("test_event_pattern", events.test_event_pattern(**pattern)["Result"], True)
+    with refused("a bus that has rules", "ValidationException", 400):
+        events.delete_event_bus(Name="boto-bus")
+    with refused("a pattern that is none", "InvalidEventPatternException", 400):
+        events.put_rule(Name="boto-other", EventPattern='{"source": "shop"}')
+    with refused("a rule that is not there", "ResourceNotFoundException", 400):
+        events.describe_rule(Name="boto-other")
+    login = {"BasicAuthParameters": {"Username": "u", "Password": "p"}}
+    connection = events.create_connection(Name="boto-line", AuthorizationType="BASIC", AuthParameters=login)["ConnectionArn"]
+    made = events.create_api_destination(Name="boto-there", ConnectionArn=connection, HttpMethod="POST",
+                                         InvocationEndpoint="https://example.com/in")
+    same("create_api_destination", made["ApiDestinationState"], "ACTIVE")
+    events.delete_api_destination(Name="boto-there")
+    events.delete_connection(Name="boto-line")
+    events.delete_archive(ArchiveName="boto-archive")
+    events.remove_targets(Rule="boto-rule", EventBusName="boto-bus", Ids=["q"])
+    events.delete_rule(Name="boto-rule", EventBusName="boto-bus")
+    events.delete_event_bus(Name="boto-bus")
+    sqs.delete_queue(QueueUrl=queue)
 
 
 def ordered_topics():
@@ -1109,7 +1155,7 @@ def pipes_run():
 
 find_local_names()
 for part in [
-    buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, tables,
+    buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, buses, tables,
     copies_of_tables, spread_tables, roles, functions_run, keys, streams, stacks_stand,
     bucket_of_a_stack, schedules, pipes_run,
 ]:
