@@ -98,6 +98,8 @@ def main(page, folder, documents, copies, queries):
         same = [n for n, _ in found] == [n for n, _ in wanted] and all(abs(a - b) < 1e-6 for (_, a), (_, b) in zip(found, wanted))
         if not same or not found:
             sys.exit(f"`{query}`: found {found[:3]}, computed directly {wanted[:3]}")
+    if (nothing := ask(page, "qqxzzy"))["found"]:
+        sys.exit(f"a word that nobody writes is found: {nothing}")
     s3 = boto3.client("s3")
     copies_made = copied(s3, documents, copies)
     if copies_made != len(lengths):

@@ -150,6 +150,14 @@ pub(crate) fn show(plan: &Plan, crash: bool) -> Result<(Cloud, String, String), 
         cloud = Cloud::start(plan, &python)?;
         answer = check(plan, &python, &page, &folder, buckets)?;
     }
+    // Each time one by curl and the others by program; one that found nothing is not in the table.
+    let searches = (QUERIES.len() + 1) * if crash { 2 } else { 1 };
+    let (bucket, archive, bus) = (text(&outputs, "Queries")?, text(&outputs, "Archive")?, text(&outputs, "Searches")?);
+    let table = ["examples/search/table.py", bucket, archive, bus, &searches.to_string()];
+    output(python.program("python", &table, plan.port))?;
+    say(&format!(
+        "The {searches} searches that found something went through SNS, SQS, EventBridge and Firehose into Parquet, and out of the archive again."
+    ));
     Ok((cloud, answer, page))
 }
 

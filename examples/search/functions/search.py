@@ -5,6 +5,7 @@ import html
 import json
 import os
 import time
+import uuid
 
 import boto3
 from terms import terms, weight
@@ -50,7 +51,13 @@ def answer(query):
         "milliseconds": round((time.monotonic() - started) * 1000, 1),
     }
     told = {"query": query, "found": len(ranked), "top": [name for name, _ in ranked[:3]], "time": time.time()}
-    sns.publish(TopicArn=SEARCHED, Message=json.dumps(told))
+    sns.publish(
+        TopicArn=SEARCHED,
+        Message=json.dumps(told),
+        MessageGroupId="searches",
+        MessageDeduplicationId=str(uuid.uuid4()),
+        MessageAttributes={"found": {"DataType": "Number", "StringValue": str(len(ranked))}},
+    )
     return result
 
 
