@@ -51,6 +51,7 @@ fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(undercast_dynamodb::DynamoDb::default()),
+        Arc::new(undercast_events::Events::default()),
         Arc::new(undercast_firehose::Firehose::default()),
         Arc::new(undercast_glue::Glue),
         Arc::new(undercast_iam::Iam),

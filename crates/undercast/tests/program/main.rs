@@ -5,6 +5,7 @@
 
 mod accounts;
 mod beginning;
+mod buses;
 mod cloud;
 mod crash;
 mod delivered;
