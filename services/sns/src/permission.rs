@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{PolicyKind, PrincipalKind};
-use undercast_kernel::{Access, Cx, Failure, Result};
+use undercast_kernel::{Access, AwsError, Cx, Failure, Result};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
@@ -189,4 +189,13 @@ pub(crate) async fn remove(cx: &Cx, input: api::RemovePermissionInput) -> Result
 
 fn one_or_many(mut texts: Vec<String>) -> Json {
     if texts.len() == 1 { Json::from(texts.remove(0)) } else { Json::from(texts) }
+}
+
+/// SNS with a role that it was handed, for the sake of a topic. The role must still trust it.
+pub(crate) fn with_role(cx: &Cx, role: &str, topic: &str) -> Result<Cx> {
+    if cx.is_assumable(PRINCIPAL, role, Some(topic))? {
+        return Ok(cx.as_role(PRINCIPAL, role, "SNS"));
+    }
+    let message = format!("{PRINCIPAL} is not authorized to assume the role {role}");
+    Err(AwsError::new("AccessDenied", 403, message).into())
 }

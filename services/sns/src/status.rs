@@ -11,8 +11,8 @@ use undercast_kernel::{Cx, Failure, Next, Result, Task};
 
 use crate::deliver::Answer;
 use crate::message::Message;
+use crate::permission;
 use crate::rows::{Subscription, Topic};
-use crate::sealed::PRINCIPAL;
 
 /// What attributes begin with, by what subscriptions call their protocol.
 const KINDS: &[(&str, &str)] = &[
@@ -80,7 +80,8 @@ fn event(cx: &Cx, attempt: &Attempt<'_>, good: bool, answer: &Answer) -> Json {
 }
 
 async fn write(cx: &Cx, role: &str, group: &str, event: &Json) -> Result<()> {
-    let logs = cx.as_role(PRINCIPAL, role, "SNS");
+    let topic = event["notification"]["topicArn"].as_str().unwrap_or_default();
+    let logs = permission::with_role(cx, role, topic)?;
     let stream = cx.random().uuid();
     for (operation, input) in [
         ("CreateLogGroup", json!({"logGroupName": group})),

@@ -10,8 +10,8 @@ use undercast_kernel::{AwsError, Result};
 use super::Answer;
 use crate::envelope::Envelope;
 use crate::message::Message;
+use crate::permission;
 use crate::rows::Subscription;
-use crate::sealed::PRINCIPAL;
 
 /// Puts a record into a subscriber's stream.
 pub(crate) async fn put(envelope: &Envelope<'_>, subscription: &Subscription, message: &Message) -> Result<Answer> {
@@ -27,7 +27,8 @@ pub(crate) async fn put(envelope: &Envelope<'_>, subscription: &Subscription, me
     // One follows the other in the stream's files, a line each.
     record.push('\n');
     let role = subscription.text("SubscriptionRoleArn").unwrap_or_default();
-    let there = envelope.cx.elsewhere(&arn.account, &arn.region).as_role(PRINCIPAL, role, "SNS");
+    let there = envelope.cx.elsewhere(&arn.account, &arn.region);
+    let there = permission::with_role(&there, role, &envelope.topic.arn(envelope.cx))?;
     let input = json!({"DeliveryStreamName": name, "Record": {"Data": base64(record.as_bytes())}});
     let answer = there.call("firehose", "PutRecord", input).await?;
     Ok(Answer { status: 200, response: json!({"recordId": answer["RecordId"]}).to_string() })

@@ -52,4 +52,10 @@ async fn a_stream_gets_a_line_a_notification() {
     let lines: Vec<&str> = std::str::from_utf8(&body).unwrap().lines().collect();
     assert_eq!((lines.len(), lines[0]), (2, "one"));
     assert_eq!(serde_json::from_str::<Json>(lines[1]).unwrap()["Message"], "two");
+    // A role that trusts SNS no more lets nothing through.
+    let trust = trust.to_string().replace("sns.amazonaws.com", "sqs.amazonaws.com");
+    call("iam", "UpdateAssumeRolePolicy", json!({"RoleName": "r", "PolicyDocument": trust})).await;
+    publish(&client, "three").await;
+    cloud.kernel.advance(Duration::from_secs(1)).await.unwrap();
+    assert!(!asked(3));
 }
