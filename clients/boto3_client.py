@@ -1068,11 +1068,96 @@ def stacks_stand():
         sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
 
 
+
+def passed_on(name, service, *actions):
+    """A role that a service may assume, with these rights."""
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="rights",
+                        PolicyDocument=policy({"Effect": "Allow", "Action": list(actions), "Resource": "*"}))
+    return role
+
+
+def schedules():
+    """EventBridge Scheduler: a queue is told when it is time."""
+    scheduler = client("scheduler")
+    role = passed_on("boto-scheduler", "scheduler.amazonaws.com", "sqs:SendMessage")
+    url = sqs.create_queue(QueueName="boto-scheduled")["QueueUrl"]
+    queue = f"arn:aws:sqs:us-east-1:{ME}:boto-scheduled"
+    group = scheduler.create_schedule_group(Name="boto-group", Tags=[{"Key": "of", "Value": "boto"}])["ScheduleGroupArn"]
+    same("tags of a group", scheduler.list_tags_for_resource(ResourceArn=group)["Tags"], [{"Key": "of", "Value": "boto"}])
+    due = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
+    off = {"Mode": "OFF"}
+    made = scheduler.create_schedule(
+        Name="once", GroupName="boto-group", ScheduleExpression=f"at({due:%Y-%m-%dT%H:%M:%S})", FlexibleTimeWindow=off,
+        ActionAfterCompletion="DELETE", Target={"Arn": queue, "RoleArn": role, "Input": "once at <aws.scheduler.scheduled-time>"})
+    same("a schedule's ARN", made["ScheduleArn"], f"arn:aws:scheduler:us-east-1:{ME}:schedule/boto-group/once")
+    sdk = {"Arn": "arn:aws:scheduler:::aws-sdk:sqs:sendMessage", "RoleArn": role,
+           "Input": json.dumps({"QueueUrl": url, "MessageBody": "at once"})}
+    scheduler.create_schedule(Name="rate", GroupName="boto-group", ScheduleExpression="rate(1 day)", FlexibleTimeWindow=off, Target=sdk)
+    told = []
+
+    def come():
+        told.extend(m["Body"] for m in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []))
+        return sorted(told)
+
+    eventually("both have come", come, ["at once", f"once at {due:%Y-%m-%dT%H:%M:%SZ}"])
+    names = [s["Name"] for p in scheduler.get_paginator("list_schedules").paginate(GroupName="boto-group") for s in p["Schedules"]]
+    same("what is done is deleted", names, ["rate"])
+    found = scheduler.get_schedule(Name="rate", GroupName="boto-group")
+    same("its start", found["CreationDate"] <= datetime.datetime.now(datetime.timezone.utc), True)
+    same("its defaults", (found["State"], found["ScheduleExpressionTimezone"], found["Target"]["RetryPolicy"]["MaximumRetryAttempts"]),
+         ("ENABLED", "UTC", 185))
+    target = {"Arn": queue, "RoleArn": role}
+    with refused("an expression that is none", "ValidationException", 400, "Invalid Schedule Expression rate(10 seconds)."):
+        scheduler.create_schedule(Name="bad", ScheduleExpression="rate(10 seconds)", FlexibleTimeWindow=off, Target=target)
+    with refused("a schedule that nobody has", "ResourceNotFoundException", 404, "Schedule nobody does not exist."):
+        scheduler.get_schedule(Name="nobody")
+    scheduler.delete_schedule_group(Name="boto-group")
+
+    def groups():
+        return [g["Name"] for g in scheduler.list_schedule_groups()["ScheduleGroups"]]
+
+    eventually("the group is gone", groups, ["default"])
+
+
+def pipes_run():
+    """EventBridge Pipes: from a queue to another, by a template."""
+    pipes = client("pipes")
+    role = passed_on("boto-pipe", "pipes.amazonaws.com", "sqs:*")
+    urls = [sqs.create_queue(QueueName=f"boto-pipe-{name}")["QueueUrl"] for name in ["from", "to"]]
+    queues = [f"arn:aws:sqs:us-east-1:{ME}:boto-pipe-{name}" for name in ["from", "to"]]
+    wanted = {"FilterCriteria": {"Filters": [{"Pattern": json.dumps({"body": {"n": [{"numeric": [">", 1]}]}})}]}}
+    made = pipes.create_pipe(Name="boto-pipe", RoleArn=role, Source=queues[0], Target=queues[1], SourceParameters=wanted,
+                             TargetParameters={"InputTemplate": '{"twice": "<$.body.n><$.body.n>"}'}, Tags={"of": "boto"})
+    same("it is on its way", (made["DesiredState"], made["CurrentState"]), ("RUNNING", "CREATING"))
+
+    def state():
+        return pipes.describe_pipe(Name="boto-pipe")["CurrentState"]
+
+    eventually("a pipe runs", state, "RUNNING")
+    for n in range(3):
+        sqs.send_message(QueueUrl=urls[0], MessageBody=json.dumps({"n": n}))
+    told = sqs.receive_message(QueueUrl=urls[1], WaitTimeSeconds=10).get("Messages", [])
+    same("what the filter wants has come", [json.loads(m["Body"]) for m in told], [{"twice": "22"}])
+    same("it has tags", pipes.list_tags_for_resource(resourceArn=made["Arn"])["tags"], {"of": "boto"})
+    pipes.stop_pipe(Name="boto-pipe")
+    eventually("it stops", state, "STOPPED")
+    found = [p["Name"] for page in pipes.get_paginator("list_pipes").paginate(CurrentState="STOPPED") for p in page["Pipes"]]
+    same("pipes that stand", found, ["boto-pipe"])
+    with refused("a pipe that is there", "ConflictException", 409, "Pipe boto-pipe already exists."):
+        pipes.create_pipe(Name="boto-pipe", RoleArn=role, Source=queues[0], Target=queues[1])
+    with refused("a source that is not built", "NotImplemented", 501):
+        pipes.create_pipe(Name="other", RoleArn=role, Source="arn:aws:mq:us-east-1:000000000000:broker:b", Target=queues[1])
+    pipes.delete_pipe(Name="boto-pipe")
+    eventually("it is gone", lambda: [p["Name"] for p in pipes.list_pipes()["Pipes"]], [])
+
+
 find_local_names()
 for part in [
     buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, buses, tables,
     copies_of_tables, spread_tables, roles, functions_run, keys, streams, stacks_stand,
-    bucket_of_a_stack,
+    bucket_of_a_stack, schedules, pipes_run,
 ]:
     # All parts, or those that are named.
     if not sys.argv[1:] or part.__name__ in sys.argv[1:]:

@@ -232,34 +232,58 @@ pub fn reported(answer: &[u8], ids: &[&str]) -> Option<Vec<usize>> {
 
 /// What takes from sources just now, by the ids of consumers.
 #[derive(Debug, Default)]
-pub struct Running(Mutex<HashMap<String, watch::Sender<bool>>>);
+pub struct Running(Mutex<HashMap<String, Run>>);
+
+/// Something that takes, or has been told to stop and is not done yet.
+#[derive(Debug)]
+struct Run {
+    /// It stops when this is dropped.
+    stopper: Option<watch::Sender<bool>>,
+    /// The other side is dropped when it has ended.
+    ended: watch::Receiver<bool>,
+}
+
+impl Run {
+    fn has_ended(&self) -> bool {
+        self.ended.has_changed().is_err()
+    }
+}
 
 impl Running {
-    fn all(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<bool>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Run>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to take, in the place of what took for this consumer before.
+    /// Begins to take, in the place of what took for this consumer before: once that has finished what was under way, so that
+    /// a shard is read by one at a time.
     pub fn start(&self, kernel: &Kernel, settings: Settings, consumer: Arc<dyn Consumer>) {
         let (stopper, stopped) = watch::channel(false);
-        self.all().insert(consumer.id().to_owned(), stopper);
-        match settings.streaming.clone() {
-            None => kernel.spawn(Arc::new(queue::Poller::new(kernel.clone(), settings, consumer)).run(stopped)),
-            Some(streaming) => {
-                let stream = stream::Stream::new(kernel.clone(), settings, streaming, consumer);
-                kernel.spawn(Arc::new(stream).run(stopped));
+        let (ending, ended) = watch::channel(false);
+        let id = consumer.id().to_owned();
+        let mut before = self.all().insert(id, Run { stopper: Some(stopper), ended }).map(|run| run.ended);
+        let work = kernel.clone();
+        kernel.spawn(async move {
+            if let Some(before) = &mut before {
+                // It never changes: this ends when the one before has gone.
+                while before.changed().await.is_ok() {}
             }
-        }
+            match settings.streaming.clone() {
+                None => Arc::new(queue::Poller::new(work, settings, consumer)).run(stopped).await,
+                Some(streaming) => {
+                    Arc::new(stream::Stream::new(work, settings, streaming, consumer)).run(stopped).await;
+                }
+            }
+            drop(ending);
+        });
     }
 
     /// Stops what takes for a consumer. Batches under way are finished.
     pub fn stop(&self, id: &str) {
-        drop(self.all().remove(id));
-    }
-
-    /// Whether something takes for a consumer.
-    pub fn is_running(&self, id: &str) -> bool {
-        self.all().contains_key(id)
+        let mut all = self.all();
+        if let Some(run) = all.get_mut(id) {
+            run.stopper = None;
+        }
+        all.retain(|_, run| run.stopper.is_some() || !run.has_ended());
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) async fn create(
     if let Source::Kinesis { role, .. } = &source {
         check::assumable(cx, &arn(cx, &name), role)?;
     }
-    let tags = tags::map(input.tags.unwrap_or_default());
+    let tags = tags::map(input.tags.unwrap_or_else(Vec::new));
     tags::check(&tags, &tags::Tags::new())?;
     if STREAMS.has(&cx.read(), &cx.key(&name))? {
         return Err(error::exists(cx, &name).into());

@@ -46,7 +46,7 @@ impl Table {
             last_analyzed_time: input.last_analyzed_time,
             retention: Some(input.retention.unwrap_or(0)),
             storage_descriptor: input.storage_descriptor,
-            partition_keys: Some(input.partition_keys.unwrap_or_default()),
+            partition_keys: Some(input.partition_keys.unwrap_or_else(Vec::new)),
             view_original_text: input.view_original_text,
             view_expanded_text: input.view_expanded_text,
             table_type: input.table_type,

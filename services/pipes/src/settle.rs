@@ -57,14 +57,13 @@ async fn arrive(state: &Arc<runner::State>, cx: &Cx, pipe: &Pipe) -> Result<()> 
         state.running.stop(&pipe.id);
         return become_(cx, pipe, pipe.state.failed(), false, Some(problem)).await;
     }
-    let arrived = if pipe.wanted { State::Running } else { State::Stopped };
-    become_(cx, pipe, arrived, pipe.wanted, None).await?;
     if pipe.wanted {
         runner::begin(state, cx, pipe).await?;
+        become_(cx, pipe, State::Running, true, None).await
     } else {
         state.running.stop(&pipe.id);
+        become_(cx, pipe, State::Stopped, false, None).await
     }
-    Ok(())
 }
 
 /// Writes down what became of a pipe, unless it was changed again meanwhile.

@@ -3,7 +3,9 @@
 //! Source: "Available CloudWatch metrics for Amazon SQS" in the developer guide.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
+use undercast_kernel::store::{Order, Snapshot};
 use undercast_kernel::{Cx, Kernel, Metric, Result};
 
 use crate::fair;
@@ -12,6 +14,9 @@ use crate::queue::{Placed, QUEUES, Queue};
 
 /// Metrics of a queue go on for so long after anything was done with it (ms).
 const ACTIVE_MILLIS: i64 = 6 * 3_600_000;
+
+/// So many messages are looked at at a time.
+const PAGE: usize = 5_000;
 
 fn observe(cx: &Cx, queue: &str, name: &str, unit: &str, value: f64) {
     cx.observe(&Metric { namespace: "AWS/SQS", name, dimensions: &[("QueueName", queue)], unit }, value);
@@ -55,12 +60,12 @@ pub(crate) fn deleted(cx: &Cx, queue: &Queue) {
 
 /// When anything was last done with each queue, in memory alone: after a start every queue is active.
 #[derive(Default)]
-pub(crate) struct Active(std::sync::Mutex<HashMap<String, i64>>);
+pub(crate) struct Active(Mutex<HashMap<String, i64>>);
 
 /// Something is done with a queue.
 pub(crate) fn touch(cx: &Cx, queue: &Queue) {
     let active = cx.kernel().memory::<Active>();
-    active.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(queue.tag(), cx.now_millis());
+    active.0.lock().unwrap_or_else(PoisonError::into_inner).insert(queue.tag(), cx.now_millis());
 }
 
 /// How many messages wait, in which way; of quiet groups as well, where a queue is fair.
@@ -101,38 +106,47 @@ pub(crate) fn measure(kernel: &Kernel) -> Result<()> {
         let queue = entry.row;
         let cx = kernel.cx_for(&queue.account, &queue.region);
         let now = cx.now_millis();
-        let last =
-            *active.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(queue.tag()).or_insert(now);
+        let last = *active.0.lock().unwrap_or_else(PoisonError::into_inner).entry(queue.tag()).or_insert(now);
         if now - last > ACTIVE_MILLIS {
             continue;
         }
-        let grouped = queue.is_fifo() || fair::is_grouped(&read, &queue)?;
-        let mut waiting = Waiting::default();
-        let mut of_group: HashMap<String, Waiting> = HashMap::new();
-        for entry in MESSAGES.all(&read, &queue.place())? {
+        let (waiting, of_group) = look(&read, &queue, now)?;
+        waiting.observe(&cx, &queue.name, "");
+        if queue.is_fifo() {
+            let busy = of_group.values().filter(|group| group.in_flight > 0).count();
+            observe(&cx, &queue.name, "ApproximateNumberOfGroupsWithInflightMessages", "Count", float(busy));
+        } else if !of_group.is_empty() {
+            let counts = of_group.iter().map(|(name, group)| (name.clone(), group.in_flight)).collect();
+            quiet(&cx, &queue, &of_group, &fair::noisy(&counts));
+        }
+    }
+    Ok(())
+}
+
+/// What waits in a queue, and of each of its groups.
+fn look(read: &Snapshot, queue: &Queue, now: i64) -> Result<(Waiting, HashMap<String, Waiting>)> {
+    let grouped = queue.is_fifo() || fair::is_grouped(read, queue)?;
+    let (mut waiting, mut of_group) = (Waiting::default(), HashMap::<String, Waiting>::new());
+    let mut after = None;
+    loop {
+        let page = MESSAGES.page(read, &queue.place(), after.as_ref(), Order::Ascending, PAGE)?;
+        for entry in &page {
+            let Some((_, number)) = entry.key::<(Placed, u64)>() else { continue };
+            after = Some((queue.place(), number));
             let standing = &entry.row;
             if queue.is_over(standing, now) {
                 continue;
             }
             let (visible, received) = (standing.visible <= now, standing.receives > 0);
             waiting.add(visible, received, standing.sent);
-            if grouped
-                && let Some((_, number)) = entry.key::<(Placed, u64)>()
-                && let Some(group) = BODIES.get(&read, &(queue.place(), number))?.and_then(|m| m.group)
-            {
+            if grouped && let Some(group) = BODIES.get(read, &(queue.place(), number))?.and_then(|m| m.group) {
                 of_group.entry(group).or_default().add(visible, received, standing.sent);
             }
         }
-        waiting.observe(&cx, &queue.name, "");
-        if queue.is_fifo() {
-            let busy = of_group.values().filter(|group| group.in_flight > 0).count();
-            observe(&cx, &queue.name, "ApproximateNumberOfGroupsWithInflightMessages", "Count", float(busy));
-        } else if grouped {
-            let counts = of_group.iter().map(|(name, group)| (name.clone(), group.in_flight)).collect();
-            quiet(&cx, &queue, &of_group, &fair::noisy(&counts));
+        if page.len() < PAGE {
+            return Ok((waiting, of_group));
         }
     }
-    Ok(())
 }
 
 /// What waits of the groups of a fair queue that are not noisy.

@@ -41,7 +41,6 @@ impl Endpoint {
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
         let (kept, mut statuses) =
             (got.clone(), statuses.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>().into_iter());
-        #[expect(clippy::disallowed_methods, reason = "the endpoint is not of the cloud")]
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut all = Vec::new();
