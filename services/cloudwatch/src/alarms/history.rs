@@ -4,8 +4,9 @@ use minicbor::{Decode, Encode};
 use serde_json::{Value as Json, json};
 use undercast_kernel::metrics::DAY;
 use undercast_kernel::store::{Order, Table, Tx};
-use undercast_kernel::{Cx, Result, Timestamp, paging};
+use undercast_kernel::{Announcement, Cx, Result, Timestamp, paging};
 
+use super::message;
 use super::rows::{Alarm, Definition, State};
 use crate::api::{self, errors, output};
 
@@ -59,17 +60,22 @@ fn add(cx: &Cx, tx: &mut Tx<'_>, alarm: &str, alarm_type: &str, item: (&str, Str
     Ok(())
 }
 
-/// An alarm was made, changed or deleted: `Create`, `Update`, `Delete`.
-pub(super) fn configured(cx: &Cx, tx: &mut Tx<'_>, alarm: &Alarm, what: &str, shown: &Json) -> Result<()> {
+/// An alarm was made, changed or deleted: `Create`, `Update`, `Delete`. Rules of EventBridge are told as well. `before`: what it
+/// was until it was changed.
+pub(super) fn configured(cx: &Cx, tx: &mut Tx<'_>, alarm: &Alarm, what: &str, before: Option<Json>) -> Result<()> {
     let past = match what {
         "Create" => "created",
         "Update" => "updated",
         _ => "deleted",
     };
+    let definition = alarm.definition()?;
     let mut data = json!({"type": what, "version": "1.0"});
-    data[format!("{past}Alarm")] = shown.clone();
+    data[format!("{past}Alarm")] = message::of_history(cx, alarm, &definition);
     let summary = format!("Alarm \"{}\" {past}", alarm.name);
-    add(cx, tx, &alarm.name, alarm.definition()?.alarm_type(), ("ConfigurationUpdate", summary, &data))
+    add(cx, tx, &alarm.name, definition.alarm_type(), ("ConfigurationUpdate", summary, &data))?;
+    let detail = message::of_change(alarm, &definition, &what.to_lowercase(), before);
+    let kind = "CloudWatch Alarm Configuration Change";
+    cx.announce(tx, &Announcement::new(cx, "aws.cloudwatch", kind, alarm.arn(cx), detail))
 }
 
 /// It came to another state.

@@ -52,11 +52,11 @@ async fn switch(cx: &Cx, names: &[String], enabled: bool) -> Result<()> {
             if alarm.actions_enabled == enabled {
                 continue;
             }
+            let before = message::whole_configuration(&alarm, &alarm.definition()?);
             alarm.actions_enabled = enabled;
             alarm.defined = cx.now_millis();
             ALARMS.put(tx, &cx.key(name), &alarm);
-            let definition = alarm.definition()?;
-            history::configured(cx, tx, &alarm, "Update", &message::of_history(cx, &alarm, &definition))?;
+            history::configured(cx, tx, &alarm, "Update", Some(before))?;
         }
         Ok(())
     })
@@ -93,8 +93,7 @@ pub(crate) async fn delete(cx: &Cx, input: &api::DeleteAlarmsInput) -> Result<()
         for alarm in &gone {
             ALARMS.delete(tx, &cx.key(&alarm.name));
             put::count(cx, tx, |before| before.saturating_sub(1))?;
-            let definition = alarm.definition()?;
-            history::configured(cx, tx, alarm, "Delete", &message::of_history(cx, alarm, &definition))?;
+            history::configured(cx, tx, alarm, "Delete", None)?;
         }
         let names: Vec<&str> = gone.iter().map(|alarm| alarm.name.as_str()).collect();
         state::follow(cx, tx, &names, None)

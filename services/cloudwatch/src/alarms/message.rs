@@ -133,6 +133,48 @@ pub(super) fn of_event(told: &Told<'_>) -> Json {
     })
 }
 
+/// The detail of the event that an alarm was made, changed or deleted. `before`: what it was until it was changed.
+///
+/// Source: "Alarm events and EventBridge" in the user guide, configuration change events.
+pub(super) fn of_change(alarm: &Alarm, definition: &Definition, operation: &str, before: Option<Json>) -> Json {
+    let mut detail = json!({
+        "alarmName": alarm.name,
+        "configuration": whole_configuration(alarm, definition),
+        "operation": operation,
+        "state": {"value": alarm.state.value.as_str(), "timestamp": reason::instant(alarm.state.since)},
+    });
+    if let Some(before) = before {
+        detail["previousConfiguration"] = before;
+    }
+    detail
+}
+
+/// All that an alarm was told, as events of changes have it.
+pub(super) fn whole_configuration(alarm: &Alarm, definition: &Definition) -> Json {
+    let mut whole = configuration(definition);
+    whole["alarmName"] = json!(alarm.name);
+    whole["actionsEnabled"] = json!(alarm.actions_enabled);
+    whole["timestamp"] = json!(reason::instant(alarm.defined));
+    whole["okActions"] = json!(definition.ok_actions);
+    whole["alarmActions"] = json!(definition.alarm_actions);
+    whole["insufficientDataActions"] = json!(definition.insufficient_data_actions);
+    if let Watched::Metric(metric) = &definition.watched {
+        whole["evaluationPeriods"] = json!(metric.evaluation_periods);
+        whole["comparisonOperator"] = json!(metric.comparison.as_str());
+        whole["threshold"] = json!(metric.threshold);
+        if let Some(points) = metric.datapoints_to_alarm {
+            whole["datapointsToAlarm"] = json!(points);
+        }
+        if let Some(missing) = &metric.treat_missing_data {
+            whole["treatMissingData"] = json!(missing);
+        }
+        if let Some(low) = &metric.evaluate_low_sample_count_percentile {
+            whole["evaluateLowSampleCountPercentile"] = json!(low);
+        }
+    }
+    whole
+}
+
 fn state(state: &State) -> Json {
     let mut shown =
         json!({"value": state.value.as_str(), "reason": state.reason, "timestamp": reason::instant(state.since)});

@@ -244,16 +244,17 @@ pub(super) fn store(cx: &Cx, tx: &mut Tx<'_>, given: &Given, definition: &Defini
         return Err(validation("AlarmName must not contain ASCII control characters."));
     }
     let key = cx.key(given.name.as_str());
-    let (alarm, what) = match ALARMS.get(tx, &key)? {
+    let (alarm, what, before) = match ALARMS.get(tx, &key)? {
         Some(mut alarm) => {
             let before = alarm.definition()?;
             if before.alarm_type() != definition.alarm_type() {
                 let message = format!("An alarm of another type has this name already: {}", given.name);
                 return Err(validation(message));
             }
+            let before = message::whole_configuration(&alarm, &before);
             alarm.define(definition, cx.now_millis())?;
             alarm.actions_enabled = given.enabled;
-            (alarm, "Update")
+            (alarm, "Update", Some(before))
         }
         None => {
             if COUNTS.get(tx, &(cx.account(), cx.region()))?.unwrap_or(0) >= MOST {
@@ -263,11 +264,11 @@ pub(super) fn store(cx: &Cx, tx: &mut Tx<'_>, given: &Given, definition: &Defini
             let mut alarm = Alarm::new(cx, &given.name, definition, CREATED)?;
             alarm.actions_enabled = given.enabled;
             alarm.tags.clone_from(&given.tags);
-            (alarm, "Create")
+            (alarm, "Create", None)
         }
     };
     ALARMS.put(tx, &key, &alarm);
-    history::configured(cx, tx, &alarm, what, &message::of_history(cx, &alarm, definition))
+    history::configured(cx, tx, &alarm, what, before)
 }
 
 /// Counts alarms that come and go.

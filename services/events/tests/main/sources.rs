@@ -106,6 +106,52 @@ async fn an_alarm_tells_of_its_state() {
 }
 
 #[tokio::test]
+async fn an_alarm_tells_of_its_changes() {
+    let cloud = cloud().await;
+    let client = cloud.client();
+    let pattern = json!({"detail-type": ["CloudWatch Alarm Configuration Change"]});
+    let url = listener(&client, "q", pattern).await;
+    let mut alarm = json!({"AlarmName": "a", "Namespace": "Shop", "MetricName": "Sales", "Statistic": "Sum", "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "LessThanThreshold", "TreatMissingData": "ignore",
+        "DatapointsToAlarm": 1});
+    client.call("cloudwatch", "PutMetricAlarm", alarm.clone()).await.ok();
+    let event = events(&client, &url, 1).await.remove(0);
+    assert_eq!(
+        (&event["source"], &event["resources"]),
+        (&json!("aws.cloudwatch"), &json!([arn("cloudwatch", "alarm:a")]))
+    );
+    let created = event["detail"].clone();
+    assert_eq!((&created["operation"], &created["alarmName"]), (&json!("create"), &json!("a")));
+    assert_eq!((&created["state"]["value"], created.get("previousConfiguration")), (&json!("INSUFFICIENT_DATA"), None));
+    let configuration = &created["configuration"];
+    for (name, wanted) in [
+        ("threshold", json!(1.0)),
+        ("evaluationPeriods", json!(1)),
+        ("datapointsToAlarm", json!(1)),
+        ("comparisonOperator", json!("LessThanThreshold")),
+        ("treatMissingData", json!("ignore")),
+        ("actionsEnabled", json!(true)),
+        ("alarmActions", json!([])),
+    ] {
+        assert_eq!(configuration[name], wanted, "{name}");
+    }
+    alarm["Threshold"] = json!(2.0);
+    client.call("cloudwatch", "PutMetricAlarm", alarm).await.ok();
+    let updated = events(&client, &url, 1).await.remove(0)["detail"].clone();
+    assert_eq!((&updated["operation"], &updated["configuration"]["threshold"]), (&json!("update"), &json!(2.0)));
+    assert_eq!(updated["previousConfiguration"], *configuration);
+    client.call("cloudwatch", "DisableAlarmActions", json!({"AlarmNames": ["a"]})).await.ok();
+    let disabled = events(&client, &url, 1).await.remove(0)["detail"].clone();
+    assert_eq!(
+        (&disabled["operation"], &disabled["configuration"]["actionsEnabled"]),
+        (&json!("update"), &json!(false))
+    );
+    client.call("cloudwatch", "DeleteAlarms", json!({"AlarmNames": ["a"]})).await.ok();
+    let deleted = events(&client, &url, 1).await.remove(0)["detail"].clone();
+    assert_eq!((&deleted["operation"], &deleted["configuration"]), (&json!("delete"), &disabled["configuration"]));
+}
+
+#[tokio::test]
 async fn a_stack_tells_of_itself_and_its_resources() {
     let cloud = cloud().await;
     let client = cloud.client();
