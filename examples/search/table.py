@@ -20,7 +20,7 @@ def rows(bucket):
     found = collections.Counter()
     for key in [o["Key"] for o in s3.list_objects_v2(Bucket=bucket, Prefix="searches/").get("Contents", [])]:
         answer = s3.select_object_content(
-            Bucket=bucket, Key=key, ExpressionType="SQL", Expression="SELECT s.query, s.found, s.\"time\" FROM S3Object s",
+            Bucket=bucket, Key=key, ExpressionType="SQL", Expression='SELECT s."query", s."found", s."time" FROM S3Object s',
             InputSerialization={"Parquet": {}}, OutputSerialization={"JSON": {}})
         lines = b"".join(event["Records"]["Payload"] for event in answer["Payload"] if "Records" in event)
         for row in map(json.loads, lines.splitlines()):
