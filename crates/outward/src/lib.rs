@@ -7,7 +7,7 @@
 mod url;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -84,13 +84,19 @@ fn unreachable(why: impl std::fmt::Display) -> NoAnswer {
     NoAnswer::Unreachable(why.to_string())
 }
 
+/// Those that the machine trusts: many files, which are read once.
+static TRUSTED: LazyLock<RootCertStore> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+});
+
 /// Whom the other side can be vouched for by: this cloud's own CA, and those that the machine trusts.
 fn roots(ca: &Path) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
+    let mut roots = TRUSTED.clone();
     if let Ok(certificate) = CertificateDer::from_pem_file(ca) {
         roots.add_parsable_certificates([certificate]);
     }
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
 }
 

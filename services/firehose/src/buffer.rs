@@ -15,6 +15,8 @@ static RECORDS: Table<Row> = Table::new("firehose.records");
 
 /// Records are kept for a day where they are put, and cannot be delivered. Milliseconds.
 pub(crate) const KEPT: i64 = 24 * 3_600_000;
+/// Rows that are read at a time.
+const PAGE: usize = 256;
 
 /// What is in a buffer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -121,8 +123,8 @@ pub(crate) fn take(cx: &Cx, from: &(impl Read + ?Sized), stream: &Stream, upto: 
     let mut after: Option<u64> = None;
     loop {
         let page =
-            RECORDS.page(from, &place(cx, stream), after.as_ref().map(|n| (*n,)).as_ref(), Order::Ascending, 256)?;
-        let full_page = page.len() == 256;
+            RECORDS.page(from, &place(cx, stream), after.as_ref().map(|n| (*n,)).as_ref(), Order::Ascending, PAGE)?;
+        let full_page = page.len() == PAGE;
         for entry in page {
             let Some(number) = number_of(&entry) else { continue };
             let enough = upto.map_or(bytes >= most, |upto| number > upto);
@@ -149,14 +151,22 @@ fn number_of(entry: &Entry<Row>) -> Option<u64> {
 pub(crate) fn forget(cx: &Cx, tx: &mut Tx<'_>, stream: &Stream, last: u64) -> Result<Option<i64>> {
     let mut buffer = BUFFERS.get(tx, &place(cx, stream))?.unwrap_or_default();
     let mut next = None;
-    for entry in RECORDS.all(tx, &place(cx, stream))? {
-        let Some(number) = number_of(&entry) else { continue };
-        if number > last {
-            next = Some(entry.row.at);
+    while next.is_none() {
+        // What goes is first each time.
+        let page = RECORDS.page(tx, &place(cx, stream), None::<&()>, Order::Ascending, PAGE)?;
+        let whole = page.len() == PAGE;
+        for entry in page {
+            let Some(number) = number_of(&entry) else { continue };
+            if number > last {
+                next = Some(entry.row.at);
+                break;
+            }
+            buffer.bytes = buffer.bytes.saturating_sub(entry.row.bytes);
+            RECORDS.delete(tx, &key(cx, stream, number));
+        }
+        if !whole {
             break;
         }
-        buffer.bytes = buffer.bytes.saturating_sub(entry.row.bytes);
-        RECORDS.delete(tx, &key(cx, stream, number));
     }
     BUFFERS.put(tx, &place(cx, stream), &buffer);
     let (most, wait) = stream.buffering()?;

@@ -119,10 +119,7 @@ pub(crate) fn describe(cx: &Cx, input: &api::DescribeDeliveryStreamInput) -> Res
         delivery_stream_status: "ACTIVE".to_owned(),
         failure_description: None,
         delivery_stream_encryption_configuration: encryption(&stream),
-        delivery_stream_type: match stream.source {
-            Source::Put { .. } => "DirectPut".to_owned(),
-            Source::Kinesis { .. } => "KinesisStreamAsSource".to_owned(),
-        },
+        delivery_stream_type: stream.source.name().to_owned(),
         version_id: stream.version.to_string(),
         create_timestamp: Some(moment(stream.created)),
         last_update_timestamp: stream.updated.map(moment),
@@ -135,14 +132,10 @@ pub(crate) fn describe(cx: &Cx, input: &api::DescribeDeliveryStreamInput) -> Res
 
 pub(crate) fn list(cx: &Cx, input: &api::ListDeliveryStreamsInput) -> Result<api::ListDeliveryStreamsOutput> {
     let rows = STREAMS.all(&cx.read(), &(cx.account(), cx.region()))?;
-    let kind = |stream: &Stream| match stream.source {
-        Source::Put { .. } => "DirectPut",
-        Source::Kinesis { .. } => "KinesisStreamAsSource",
-    };
     let mut names: Vec<String> = rows
         .into_iter()
         .map(|entry| entry.row)
-        .filter(|stream| input.delivery_stream_type.as_deref().is_none_or(|wanted| wanted == kind(stream)))
+        .filter(|stream| input.delivery_stream_type.as_deref().is_none_or(|wanted| wanted == stream.source.name()))
         .filter(|stream| input.exclusive_start_delivery_stream_name.as_ref().is_none_or(|after| stream.name > *after))
         .map(|stream| stream.name)
         .collect();

@@ -14,7 +14,7 @@ use undercast_wire::text;
 
 use crate::api::{self, errors, input};
 use crate::error::invalid;
-use crate::stream::{Encryption, Source, Stream};
+use crate::stream::{Encryption, Stream};
 use crate::{Firehose, PRINCIPAL, buffer};
 
 /// A key is not asked for again for so long, in milliseconds.
@@ -157,19 +157,10 @@ impl Vault {
     }
 }
 
-fn check_source(stream: &Stream) -> Result<()> {
-    match stream.source {
-        Source::Put { .. } => Ok(()),
-        Source::Kinesis { .. } => {
-            Err(invalid("This operation is not permitted on KinesisStreamAsSource delivery stream type."))
-        }
-    }
-}
-
 /// Encrypts what is put from now on.
 pub(crate) async fn start(service: &Firehose, cx: &Cx, input: api::StartDeliveryStreamEncryptionInput) -> Result<()> {
     let stream = Stream::find(cx, &cx.read(), &input.delivery_stream_name)?;
-    check_source(&stream)?;
+    stream.check_puts()?;
     let given = input.delivery_stream_encryption_configuration_input;
     let wanted = wanted(cx, &stream.arn(cx), given).await?.unwrap_or(Encryption::Owned);
     change(service, cx, stream, Some(wanted)).await
@@ -178,7 +169,7 @@ pub(crate) async fn start(service: &Firehose, cx: &Cx, input: api::StartDelivery
 /// Encrypts no more what is put from now on.
 pub(crate) async fn stop(service: &Firehose, cx: &Cx, input: &api::StopDeliveryStreamEncryptionInput) -> Result<()> {
     let stream = Stream::find(cx, &cx.read(), &input.delivery_stream_name)?;
-    check_source(&stream)?;
+    stream.check_puts()?;
     change(service, cx, stream, None).await
 }
 

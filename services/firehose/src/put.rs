@@ -7,8 +7,8 @@ use undercast_kernel::{Bytes, Cx, Result};
 use crate::api::{self, errors, output};
 use crate::buffer::{self, Record};
 use crate::error::invalid;
-use crate::processing::Steps;
-use crate::stream::{Source, Stream};
+use crate::processing::DECOMPRESSION;
+use crate::stream::Stream;
 use crate::{Firehose, check, metrics};
 
 /// The most bytes of one record, and of one call.
@@ -24,7 +24,8 @@ fn id(cx: &Cx) -> String {
 /// Whether a stream unpacks what CloudWatch Logs sends.
 fn unpacks(stream: &Stream) -> Result<bool> {
     let destination = stream.destination()?;
-    Ok(check::processing(&destination).map(Steps::of).transpose()?.is_some_and(|steps| steps.unpacks))
+    let processors = check::processing(&destination).and_then(|given| given.processors.as_ref());
+    Ok(processors.into_iter().flatten().any(|processor| processor.type_ == DECOMPRESSION))
 }
 
 /// Whether CloudWatch Logs calls, with a role that it was given.
@@ -35,17 +36,12 @@ fn is_logs(cx: &Cx) -> bool {
 /// A stream into which records can be put.
 fn writable(cx: &Cx, name: &str) -> Result<Stream> {
     let stream = Stream::find(cx, &cx.read(), name)?;
-    match stream.source {
-        Source::Put { .. } if unpacks(&stream)? && !is_logs(cx) => {
-            let message =
-                "Only requests from CloudWatch Logs are supported when CloudWatch Logs decompression is enabled.";
-            Err(errors::invalid_source_exception(message).with("code", "InvalidSource").into())
-        }
-        Source::Put { .. } => Ok(stream),
-        Source::Kinesis { .. } => {
-            Err(invalid("This operation is not permitted on KinesisStreamAsSource delivery stream type."))
-        }
+    stream.check_puts()?;
+    if unpacks(&stream)? && !is_logs(cx) {
+        let message = "Only requests from CloudWatch Logs are supported when CloudWatch Logs decompression is enabled.";
+        return Err(errors::invalid_source_exception(message).with("code", "InvalidSource").into());
     }
+    Ok(stream)
 }
 
 fn check_size(data: &[u8]) -> Result<()> {

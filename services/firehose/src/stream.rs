@@ -69,6 +69,16 @@ pub(crate) enum Source {
     },
 }
 
+impl Source {
+    /// The type of a stream with this source.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Put { .. } => "DirectPut",
+            Self::Kinesis { .. } => "KinesisStreamAsSource",
+        }
+    }
+}
+
 /// What records are encrypted with while they wait.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum Encryption {
@@ -118,6 +128,17 @@ impl Stream {
 
     pub(crate) fn find(cx: &Cx, from: &(impl Read + ?Sized), name: &str) -> Result<Self> {
         STREAMS.get(from, &cx.key(name))?.ok_or_else(|| error::not_found(cx, name).into())
+    }
+
+    /// Refuses what is only for streams into which records are put.
+    pub(crate) fn check_puts(&self) -> Result<()> {
+        match self.source {
+            Source::Put { .. } => Ok(()),
+            Source::Kinesis { .. } => {
+                let kind = self.source.name();
+                Err(error::invalid(format!("This operation is not permitted on {kind} delivery stream type.")))
+            }
+        }
     }
 
     pub(crate) fn arn(&self, cx: &Cx) -> String {

@@ -25,11 +25,13 @@ use split::Split;
 
 /// What is told of records that could not be processed, as prefixes name it.
 pub(crate) const FAILED: &str = "processing-failed";
+/// The processor of what CloudWatch Logs sends.
+pub(crate) const DECOMPRESSION: &str = "Decompression";
 
 /// The steps of a stream.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Steps {
-    pub(crate) unpacks: bool,
+    unpacks: bool,
     /// Only the messages of what CloudWatch Logs sends.
     messages: bool,
     split: Option<Split>,
@@ -148,7 +150,7 @@ impl Steps {
 
     fn add(&mut self, processor: &Processor) -> Result<()> {
         match processor.type_.as_str() {
-            "Decompression" => {
+            DECOMPRESSION => {
                 let given = Parameters::of(processor, &["CompressionFormat"])?;
                 if given.get("CompressionFormat").is_some_and(|format| format != "GZIP") {
                     return Err(invalid("CompressionFormat of the Decompression processor must be GZIP."));
