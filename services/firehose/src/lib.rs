@@ -10,7 +10,7 @@
 //!
 //! Limits: destinations are S3 and HTTP endpoints; others are refused by name. A function is asked anew with each try
 //! of an endpoint that refuses. The parts of a dynamically partitioned stream share one
-//! buffer, where AWS has one for each. The account's quotas of throughput are not held. A stream is active at once.
+//! buffer, where AWS has one for each, and a backup goes with each delivery, whatever its own hints say. The account's quotas of throughput are not held. A stream is active at once.
 
 pub mod api {
     //! The API, generated from its model.
