@@ -258,6 +258,20 @@ impl Cx {
         self.inside(principal, service, source)
     }
 
+    /// The same call made by somebody whom only an identity provider knows: `provider` as trust policies name it, `whom` by
+    /// the provider's name for them.
+    #[must_use]
+    pub fn as_federated(&self, provider: &str, whom: &str) -> Self {
+        let principal = PrincipalFacts {
+            arn: whom.to_owned(),
+            account: String::new(),
+            kind: PrincipalKind::Federated { provider: provider.to_owned() },
+            user_id: whom.to_owned(),
+            canonical_user: None,
+        };
+        Self { principal: Arc::new(principal), session: None, temporary: None, ..self.clone() }
+    }
+
     /// The same call made by a service with the rights of whoever called it (AWS's forward access session): S3 that asks KMS
     /// for a data key, say. `aws:ViaAWSService` is true of it, and `kms:ViaService` names the service; what a service that
     /// called in its own name acts for (`aws:SourceArn`) stays.
