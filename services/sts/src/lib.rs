@@ -12,6 +12,7 @@ mod assume_role;
 mod federation;
 mod keys;
 mod limits;
+mod saml;
 mod session;
 mod token;
 mod web_identity;
@@ -38,7 +39,7 @@ impl Service for Sts {
             // No permission is needed to ask who one is, nor for a session of one's own.
             "GetCallerIdentity" | "GetSessionToken" => Vec::new(),
             // Who has no keys is let in by a provider, or not: that is decided when its word has been verified.
-            "AssumeRoleWithWebIdentity" => Vec::new(),
+            "AssumeRoleWithSAML" | "AssumeRoleWithWebIdentity" => Vec::new(),
             "GetFederationToken" => federation::access(cx, input)?,
             "GetAccessKeyInfo" => vec![Access::new("sts:GetAccessKeyInfo", "*")],
             _ => assume_role::access(cx, input)?,
@@ -49,6 +50,14 @@ impl Service for Sts {
 impl api::Operations for Sts {
     async fn assume_role(&self, cx: &Cx, input: api::AssumeRoleInput) -> Result<api::AssumeRoleOutput> {
         assume_role::assume(cx, input).await
+    }
+
+    async fn assume_role_with_saml(
+        &self,
+        cx: &Cx,
+        input: api::AssumeRoleWithSAMLInput,
+    ) -> Result<api::AssumeRoleWithSAMLOutput> {
+        saml::assume(cx, input).await
     }
 
     async fn assume_role_with_web_identity(

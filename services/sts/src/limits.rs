@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use undercast_kernel::arn::Arn;
-use undercast_kernel::policy::{Policy, PolicyKind};
+use undercast_kernel::policy::{MapContext, Policy, PolicyKind};
 use undercast_kernel::{Access, AwsError, Begun, Cx, Result};
 use undercast_wire::{Fields, Value};
 
@@ -17,6 +17,14 @@ const MOST_MANAGED: usize = 10;
 /// Refuses with AWS's word for whatever is not as it should be.
 pub(crate) fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::new("ValidationError", 400, message)
+}
+
+/// Sets a condition key to its values.
+pub(crate) fn set(context: &mut MapContext, key: &str, values: &[String]) {
+    match values {
+        [one] => context.set(key, one.clone()),
+        many => context.set_many(key, many.to_vec()),
+    };
 }
 
 fn parameter(message: &str) -> AwsError {

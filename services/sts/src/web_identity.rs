@@ -1,7 +1,6 @@
 //! `AssumeRoleWithWebIdentity`: a session with a role's rights for somebody whom an OpenID Connect provider vouches for.
 
 use serde_json::Value as Json;
-use undercast_kernel::policy::MapContext;
 use undercast_kernel::{AwsError, Cx, ProviderFacts, Result, RoleFacts};
 
 use crate::api::{self, errors};
@@ -72,7 +71,7 @@ pub(crate) async fn assume(
     let role = assume_role::role(cx, &input.role_arn)?;
     let (claims, carried) = (claims(&url, &token), carried(&token)?);
     for (key, values) in &claims {
-        set(&mut access.context, key, values);
+        limits::set(&mut access.context, key, values);
     }
     access.context.set("sts:RoleSessionName", input.role_session_name.clone());
     let subject = token.one("sub").unwrap_or_else(String::new);
@@ -134,13 +133,6 @@ fn claims(url: &str, token: &Token) -> Vec<(String, Vec<String>)> {
     all.extend(more.map(|claim| (*claim, token.claim(claim))));
     let there = all.into_iter().filter(|(_, values)| !values.is_empty());
     there.map(|(claim, values)| (format!("{url}:{claim}"), values)).collect()
-}
-
-fn set(context: &mut MapContext, key: &str, values: &[String]) {
-    match values {
-        [one] => context.set(key, one.clone()),
-        many => context.set_many(key, many.to_vec()),
-    };
 }
 
 /// The tags and the source identity that the token brings ("Passing session tags using AssumeRoleWithWebIdentity").

@@ -5,6 +5,7 @@
 mod chains;
 mod federation;
 mod provider;
+mod saml;
 mod web_identity;
 
 use std::sync::Arc;
