@@ -217,6 +217,7 @@ impl Door<'_> {
             access_key,
             signed: None,
             service: None,
+            why: request.headers.contains_key("x-undercast-why"),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use undercast_policy::{
     Context, Decision, Inputs, MapContext, NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind, Request,
-    ResourceRule, Values, decide, denied_message,
+    ResourceRule, Values, decide, denied_message, explained,
 };
 use undercast_store::{Snapshot, Tx};
 
@@ -383,7 +383,8 @@ impl Side<'_> {
             return Verdict { allowed: true, message: String::new(), explanation: Json::Null };
         }
         let message = denied_message(&request, &decision.reason).unwrap_or_default();
-        let explanation = explanation(&access.action, self.resource, &decision);
+        let mut explanation = explanation(&access.action, self.resource, &decision);
+        explanation["sentence"] = explained(&request, &decision).into();
         Verdict { allowed: decision.allowed, message, explanation }
     }
 }

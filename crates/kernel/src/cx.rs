@@ -69,6 +69,8 @@ pub struct Origin {
     pub signed: Option<Signed>,
     /// The service that makes the call on somebody's behalf, and the resource for which it does.
     pub service: Option<(String, Option<String>)>,
+    /// The caller wants to be told why the call is allowed or not.
+    pub why: bool,
 }
 
 impl Cx {
@@ -333,6 +335,7 @@ impl Cx {
             access_key: None,
             signed: None,
             service: Some((service.to_owned(), source.map(ToOwned::to_owned))),
+            why: false,
             ..(*self.origin).clone()
         };
         Self {

@@ -54,6 +54,7 @@ async fn sessions_beget_no_such_sessions() {
         (json!({"Name": "x"}), "ValidationError"),
         (json!({"Name": "guest", "DurationSeconds": 899}), "ValidationError"),
         (json!({"Name": "guest", "Policy": "{}"}), "MalformedPolicyDocumentException"),
+        (json!({"Name": "guest", "PolicyArns": long_policies()}), "PackedPolicyTooLargeException"),
     ] {
         let refused = root.call("sts", "GetFederationToken", input).await;
         assert_eq!((refused.status, refused.code()), (400, code), "{}", refused.json);

@@ -7,6 +7,7 @@ mod federation;
 mod provider;
 mod saml;
 mod web_identity;
+mod why;
 
 use std::sync::Arc;
 
@@ -62,6 +63,12 @@ async fn assume(client: &Client, role: &str, more: Json) -> undercast_testkit::A
     let mut input = json!({"RoleArn": role, "RoleSessionName": "s1"});
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     client.call("sts", "AssumeRole", input).await
+}
+
+/// ARNs of policies that are too long together.
+fn long_policies() -> Json {
+    let arn = format!("arn:aws:iam::000000000000:policy/{}", "x".repeat(1_900));
+    json!([{"arn": arn}, {"arn": arn}])
 }
 
 async fn may_make_queue(client: &Client, name: &str) -> bool {

@@ -363,6 +363,8 @@ async fn forged_assertions_are_refused() {
         assert_eq!(refused.code(), code, "{what}: {}", refused.json);
     }
     for (more, code) in [
+        (json!({"Policy": "{}"}), "MalformedPolicyDocumentException"),
+        (json!({"PolicyArns": long_policies()}), "PackedPolicyTooLargeException"),
         (json!({"PrincipalArn": "arn:aws:iam::000000000000:saml-provider/none"}), INVALID),
         (json!({"PrincipalArn": "arn:aws:iam::111122223333:saml-provider/idp"}), INVALID),
         (json!({"RoleArn": "arn:aws:iam::000000000000:role/admin"}), "AccessDenied"),

@@ -164,6 +164,24 @@ async fn forged_tokens_are_refused() {
 }
 
 #[tokio::test]
+async fn policies_of_the_session_are_checked() {
+    let provider = Provider::new().await;
+    let cloud = cloud(&provider, &provider.thumbprint).await;
+    let token = provider.token("rsa", &claims(&cloud, &provider, &json!({})));
+    for (more, code) in [
+        (json!({"Policy": "{}"}), "MalformedPolicyDocumentException"),
+        (json!({"PolicyArns": long_policies()}), "PackedPolicyTooLargeException"),
+        (json!({"DurationSeconds": 3_601}), "ValidationError"),
+        (json!({"ProviderId": "www.amazon.com"}), "NotImplemented"),
+    ] {
+        let mut input = json!({"RoleArn": ROLE, "RoleSessionName": "s1", "WebIdentityToken": token});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let refused = cloud.anonymous().call("sts", "AssumeRoleWithWebIdentity", input).await;
+        assert_eq!(refused.code(), code, "{}", refused.json);
+    }
+}
+
+#[tokio::test]
 async fn keys_come_from_the_provider_alone() {
     let provider = Provider::new().await;
     let other = Provider::new().await;
