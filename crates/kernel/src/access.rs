@@ -10,6 +10,7 @@ use undercast_policy::{
     decide, denied_message,
 };
 use undercast_store::{Snapshot, Tx};
+use undercast_wire::schema::Operation;
 
 use crate::{Cx, IamMode, Result, Timestamp};
 
@@ -102,6 +103,11 @@ pub trait Identities: Send + Sync {
     fn use_code(&self, tx: &mut Tx<'_>, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {
         let _ = (tx, whose, code, now);
         Ok(Coded::NoDevice)
+    }
+
+    /// A call was made, whatever became of it. `service` is the name in front of its actions.
+    fn used(&self, cx: &Cx, service: &'static str, operation: &'static Operation) {
+        let _ = (cx, service, operation);
     }
 }
 
