@@ -90,6 +90,6 @@ impl Service for Iam {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Role), Box::new(cfn::ManagedPolicy), Box::new(cfn::Policy)]
+        cfn::types()
     }
 }

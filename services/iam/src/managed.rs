@@ -1,7 +1,8 @@
 //! AWS's own managed policies: those whose text is known here, in `managed.json`.
 //!
-//! Source: the AWS managed policy reference guide. A policy that is not in that list is refused as not built, since it
-//! exists on AWS.
+//! Source: the AWS managed policy reference guide; each text is that of the version which is named with it, the newest one
+//! that is known here. A policy that is not in that list is refused as not built, since it exists on AWS, and so is another
+//! version.
 
 use std::sync::LazyLock;
 

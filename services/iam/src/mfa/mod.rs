@@ -322,6 +322,13 @@ pub(crate) fn list_virtual(
     Ok(api::ListVirtualMFADevicesOutput { virtual_mfa_devices, is_truncated, marker })
 }
 
+/// The codes of the last step and of this one, for stacks that give a device to its user.
+pub(crate) fn codes(cx: &Cx, serial: &str) -> Result<[String; 2]> {
+    let (_, device) = find(&cx.read(), cx.account(), serial)?;
+    let now = totp::step_at(cx.refreshed().now().as_second());
+    Ok([totp::code(&device.seed, now - 1), totp::code(&device.seed, now)])
+}
+
 /// Whether a user has devices, which keeps it from being deleted.
 pub(crate) fn any(from: &(impl Read + ?Sized), account: &str, user: &str) -> Result<bool> {
     let who = Who::User(user.to_lowercase());
