@@ -209,6 +209,12 @@ pub(crate) async fn create(
             let message = "MFADevice entity at the same path and name already exists.";
             return Err(errors::entity_already_exists_exception(message).into());
         }
+        // An account has as many devices as users ("IAM and AWS STS quotas" in the user guide).
+        let most = Kind::User.quota().0;
+        if DEVICES.all(tx, &(cx.account(),))?.len() >= most {
+            let message = format!("Cannot exceed quota for VirtualMFADevicesPerAccount: {most}");
+            return Err(errors::limit_exceeded_exception(message).into());
+        }
         let device = Device { seed: seed.to_vec().into(), holder: None, ahead: 0, used: 0, tags: tags.clone() };
         DEVICES.put(tx, &(cx.account(), &place), &device);
         Ok(())
