@@ -245,7 +245,8 @@ async fn an_account_has_so_many_providers() {
         let oidc = json!({"Url": format!("https://id-{n}.example.com"), "ThumbprintList": ["a".repeat(40)]});
         let other = client.call("iam", "CreateOpenIDConnectProvider", oidc).await;
         if n < 100 {
-            (answer.ok(), other.ok());
+            answer.ok();
+            other.ok();
         } else {
             assert_eq!(answer.json["message"], "Cannot exceed quota for SAMLProvidersPerAccount: 100");
             assert_eq!(other.json["message"], "Cannot exceed quota for OpenIdConnectProvidersPerAccount: 100");
