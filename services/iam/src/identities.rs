@@ -7,13 +7,13 @@ use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{NamedPolicy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::{Remembered, Snapshot, Tx};
 use undercast_kernel::{
-    Coded, Cx, Failure, Identities, IdentityPolicies, MfaCode, Policies, Result, RoleFacts, Timestamp,
+    Coded, Cx, Failure, Identities, IdentityPolicies, MfaCode, Policies, ProviderFacts, Result, RoleFacts, Timestamp,
 };
 use undercast_wire::schema::Operation;
 
 use crate::entity::{Entity, Kind};
 use crate::usage::Usage;
-use crate::{mfa, policies};
+use crate::{mfa, oidc, policies, saml};
 
 /// Users and roles of this cloud.
 pub(crate) struct Known {
@@ -56,7 +56,7 @@ impl Known {
             identity.push(self.compile(PolicyKind::Inline, &format!("inline:{name}"), document)?);
         }
         let tags = entity.tags.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        Ok(IdentityPolicies { identity, boundary: None, service_control: Vec::new(), tags })
+        Ok(IdentityPolicies { identity, boundary: None, tags })
     }
 
     /// The policies of a user's group.
@@ -123,6 +123,17 @@ impl Identities for Known {
         }
     }
 
+    fn managed(&self, from: &Snapshot, arn: &str) -> Result<Option<String>> {
+        policies::document(from, arn)
+    }
+
+    fn provider(&self, from: &Snapshot, arn: &str) -> Result<Option<ProviderFacts>> {
+        match saml::facts(from, arn)? {
+            Some(facts) => Ok(Some(facts)),
+            None => oidc::facts(from, arn),
+        }
+    }
+
     fn check_code(&self, from: &Snapshot, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {
         mfa::check(from, whose, code, now)
     }
@@ -148,6 +159,7 @@ impl Identities for Known {
             arn: arn.to_owned(),
             trust: Arc::clone(&trust),
             max_session_seconds: role.max_session,
+            tags: role.tags.into_iter().collect(),
         }))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::store::{Read, Table, Tx};
-use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp};
+use undercast_kernel::{AwsError, Cx, Failure, ProviderFacts, Result, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::entity::{add_tags, tags_input, tags_output};
@@ -42,13 +42,21 @@ fn arn(cx: &Cx, place: &str) -> String {
     cx.global_arn("iam", &format!("oidc-provider/{place}"))
 }
 
+/// The host without its port. AWS takes no port; providers on one's own machine have nothing but ports to be told apart by.
+fn without_port(host: &str) -> &str {
+    match host.split_once(':') {
+        Some((name @ ("localhost" | "127.0.0.1"), port)) if port.parse::<u16>().is_ok() => name,
+        _ => host,
+    }
+}
+
 /// Host and path of a provider's URL: `https://`, a host, and a path perhaps.
 fn place_of_url(url: &str) -> Result<String> {
     let place = url.strip_prefix("https://").map(|place| place.trim_end_matches('/'));
     let good = place.filter(|place| {
-        let host = place.split('/').next().unwrap_or("");
+        let host = without_port(place.split('/').next().unwrap_or(""));
         let letters = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        // Neither a port nor a query: they are no part of an issuer's name.
+        // No query: it is no part of an issuer's name.
         !host.is_empty()
             && host.chars().all(letters)
             && place.chars().all(|c| c.is_ascii_graphic() && !"?#".contains(c))
@@ -71,6 +79,14 @@ fn not_found(arn: &str) -> AwsError {
 fn find(from: &(impl Read + ?Sized), cx: &Cx, arn: &str) -> Result<Provider> {
     let place = place_of_arn(cx, arn)?;
     PROVIDERS.get(from, &(cx.account(), place))?.ok_or_else(|| not_found(arn).into())
+}
+
+/// What those need to know whom a provider vouches to.
+pub(crate) fn facts(from: &(impl Read + ?Sized), text: &str) -> Result<Option<ProviderFacts>> {
+    let Some(arn) = Arn::parse(text).filter(|arn| arn.service == "iam") else { return Ok(None) };
+    let Some(place) = arn.resource.strip_prefix("oidc-provider/") else { return Ok(None) };
+    let found = PROVIDERS.get(from, &(&arn.account, place))?;
+    Ok(found.map(|p| ProviderFacts::Oidc { url: p.place, clients: p.clients, thumbprints: p.thumbprints }))
 }
 
 pub(crate) fn count(from: &(impl Read + ?Sized), account: &str) -> Result<usize> {

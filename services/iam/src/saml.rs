@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::store::{Read, Table, Tx};
-use undercast_kernel::{Cx, Result, Timestamp};
+use undercast_kernel::{Cx, Failure, ProviderFacts, Result, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::entity::{add_tags, tags_input, tags_output};
@@ -66,6 +66,19 @@ fn find(from: &(impl Read + ?Sized), cx: &Cx, text: &str) -> Result<Provider> {
     let name = name.ok_or_else(invalid)?;
     let not_found = || errors::no_such_entity_exception(format!("Manifest not found for arn {text}"));
     PROVIDERS.get(from, &(cx.account(), name))?.ok_or_else(|| not_found().into())
+}
+
+/// What those need to know whom a provider vouches to.
+pub(crate) fn facts(from: &(impl Read + ?Sized), text: &str) -> Result<Option<ProviderFacts>> {
+    let Some(arn) = Arn::parse(text).filter(|arn| arn.service == "iam") else { return Ok(None) };
+    let Some(name) = arn.resource.strip_prefix("saml-provider/") else { return Ok(None) };
+    match PROVIDERS.get(from, &(&arn.account, name))? {
+        // To take assertions as they are would be to let in who may not come in so.
+        Some(provider) if provider.encryption.as_deref() == Some("Required") => {
+            Err(Failure::not_built("assertions that have to be encrypted (AssertionEncryptionMode Required)"))
+        }
+        found => Ok(found.map(|provider| ProviderFacts::Saml { metadata: provider.metadata })),
+    }
 }
 
 pub(crate) fn count(from: &(impl Read + ?Sized), account: &str) -> Result<usize> {
