@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use futures_core::future::BoxFuture;
 use serde_json::{Value as Json, json};
 use undercast_policy::{
     Context, Decision, Inputs, MapContext, NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind, Request,
@@ -12,7 +13,7 @@ use undercast_policy::{
 use undercast_store::{Snapshot, Tx};
 use undercast_wire::schema::Operation;
 
-use crate::{Cx, IamMode, Result, Timestamp};
+use crate::{Cx, IamMode, Kernel, Result, Timestamp};
 
 /// One permission that a call needs.
 #[derive(Debug, Clone)]
@@ -126,6 +127,15 @@ pub trait Identities: Send + Sync {
     /// A call was made, whatever became of it. `service` is the name in front of its actions.
     fn used(&self, cx: &Cx, service: &'static str, operation: &'static Operation) {
         let _ = (cx, service, operation);
+    }
+
+    /// Writes what it was told of calls and has in memory only. It is asked to together with the metrics.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn keep<'a>(&'a self, kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
+        let _ = kernel;
+        Box::pin(async { Ok(()) })
     }
 }
 

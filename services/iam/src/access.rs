@@ -1,12 +1,14 @@
 //! What IAM's own calls need to be allowed.
 
+use std::collections::BTreeMap;
+
 use undercast_kernel::policy::{PolicyKind, PrincipalKind};
 use undercast_kernel::{Access, Cx, Failure, Result};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
 use crate::entity::{Entity, Kind};
-use crate::{instance_profiles, linked, password_policy, server_certificates};
+use crate::{instance_profiles, linked, password_policy, policies, server_certificates};
 
 /// Members that are ARNs of what a call is about.
 const ARNS: [&str; 3] = ["PolicyArn", "SAMLProviderArn", "OpenIDConnectProviderArn"];
@@ -90,7 +92,10 @@ fn resource(cx: &Cx, operation: &'static Operation, input: &Fields, access: &mut
     let path = input.text("Path").unwrap_or("/");
     if let Some(name) = input.text("InstanceProfileName") {
         return Ok(match instance_profiles::find(&cx.read(), cx.account(), name) {
-            Ok(profile) => profile.arn(cx),
+            Ok(profile) => {
+                resource_tags(access, profile.tags());
+                profile.arn(cx)
+            }
             Err(failure) if failure.code() == Some("NoSuchEntity") => {
                 cx.global_arn("iam", &format!("instance-profile{path}{name}"))
             }
@@ -100,9 +105,8 @@ fn resource(cx: &Cx, operation: &'static Operation, input: &Fields, access: &mut
     for (member, kind) in [("GroupName", Kind::Group), ("RoleName", Kind::Role), ("UserName", Kind::User)] {
         let Some(name) = input.text(member) else { continue };
         let (found, arn) = entity(cx, kind, name, path)?;
-        for (key, value) in found.iter().flat_map(|entity| &entity.tags) {
-            access.context.set(&format!("aws:ResourceTag/{key}"), value);
-            access.context.set(&format!("iam:ResourceTag/{key}"), value);
+        if let Some(entity) = found {
+            resource_tags(access, &entity.tags);
         }
         return Ok(arn);
     }
@@ -120,6 +124,9 @@ fn resource(cx: &Cx, operation: &'static Operation, input: &Fields, access: &mut
         return Ok(cx.global_arn("iam", &format!("policy{path}{name}")));
     }
     if let Some(arn) = ARNS.iter().find_map(|member| input.text(member)) {
+        if let Ok(policy) = policies::find(&cx.read(), arn) {
+            resource_tags(access, policy.tags());
+        }
         return Ok(arn.to_owned());
     }
     match operation.name {
@@ -140,6 +147,14 @@ fn resource(cx: &Cx, operation: &'static Operation, input: &Fields, access: &mut
         PrincipalKind::User { .. } if is_about_oneself(operation.name) => cx.principal().arn.clone(),
         _ => "*".to_owned(),
     })
+}
+
+/// What policies see of the tags of what a call is about.
+fn resource_tags(access: &mut Access, tags: &BTreeMap<String, String>) {
+    for (key, value) in tags {
+        access.context.set(&format!("aws:ResourceTag/{key}"), value);
+        access.context.set(&format!("iam:ResourceTag/{key}"), value);
+    }
 }
 
 /// Calls that are about whoever makes them where they name nobody.

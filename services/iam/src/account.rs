@@ -168,11 +168,10 @@ fn role(cx: &Cx, from: &impl Read, role: &Entity) -> Result<output::RoleDetail> 
 }
 
 /// Users, groups, roles and policies with all that they allow, by pages.
-pub(crate) async fn details(
+pub(crate) fn details(
     cx: &Cx,
     input: api::GetAccountAuthorizationDetailsInput,
 ) -> Result<api::GetAccountAuthorizationDetailsOutput> {
-    usage::flush(cx.kernel()).await?;
     let from = cx.read();
     let uses = Uses::of(&from, cx.account())?;
     let filter = input.filter.unwrap_or_else(Vec::new);

@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
+use futures_core::future::BoxFuture;
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{NamedPolicy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::{Remembered, Snapshot, Tx};
 use undercast_kernel::{
-    Coded, Cx, Failure, Identities, IdentityPolicies, MfaCode, Policies, ProviderFacts, Result, RoleFacts, Timestamp,
+    Coded, Cx, Failure, Identities, IdentityPolicies, Kernel, MfaCode, Policies, ProviderFacts, Result, RoleFacts,
+    Timestamp,
 };
 use undercast_wire::schema::Operation;
 
 use crate::entity::{Entity, Kind};
-use crate::usage::Usage;
+use crate::usage::{self, Usage};
 use crate::{mfa, oidc, policies, saml};
 
 /// Users and roles of this cloud.
@@ -102,6 +104,10 @@ fn last_name(arn: &str) -> Option<(String, String)> {
 impl Identities for Known {
     fn used(&self, cx: &Cx, service: &'static str, operation: &'static Operation) {
         self.usage.note(cx, service, operation);
+    }
+
+    fn keep<'a>(&'a self, kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
+        Box::pin(usage::flush(kernel))
     }
 
     fn policies(&self, from: &Snapshot, principal: &PrincipalFacts) -> Result<Arc<IdentityPolicies>> {

@@ -41,6 +41,10 @@ impl Profile {
         cx.global_arn("iam", &format!("instance-profile{}{}", self.path, self.name))
     }
 
+    pub(crate) fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+
     fn output(&self, cx: &Cx, from: &(impl Read + ?Sized), whole: bool) -> Result<output::InstanceProfile> {
         let role = self.role.as_ref().map(|name| Kind::Role.find(from, cx.account(), name)).transpose()?;
         Ok(output::InstanceProfile {

@@ -74,17 +74,6 @@ impl Service for Iam {
         kernel.set_identities(std::sync::Arc::new(identities::Known::new(kernel.memory())));
     }
 
-    /// Writes what was used, once a minute.
-    fn measure(&self, kernel: &Kernel) -> Result<()> {
-        let cloud = kernel.clone();
-        kernel.spawn(async move {
-            if let Err(error) = usage::flush(&cloud).await {
-                tracing::error!(error = &error as &dyn std::error::Error, "what was used last could not be written");
-            }
-        });
-        Ok(())
-    }
-
     fn shared(&self) -> Vec<Shared> {
         vec![Shared::by_row(&aliases::NAMES, |account| account)]
     }

@@ -167,6 +167,10 @@ impl Managed {
         }
     }
 
+    pub(crate) fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

@@ -34,8 +34,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateRoleInput) -> Result<api::
 }
 
 /// The role, and when it was used last.
-pub(crate) async fn get(cx: &Cx, input: &api::GetRoleInput) -> Result<api::GetRoleOutput> {
-    usage::flush(cx.kernel()).await?;
+pub(crate) fn get(cx: &Cx, input: &api::GetRoleInput) -> Result<api::GetRoleOutput> {
     let from = cx.read();
     let found = Kind::Role.find(&from, cx.account(), &input.role_name)?;
     let mut role = found.role(cx, true);

@@ -1,7 +1,8 @@
 //! When keys, users and roles were used last: by service and action, in which region.
 //!
-//! Each call is told of ([`note`]) and remembered in memory; what was remembered is written once a minute, and before it is
-//! asked for. So a crash loses a minute of it, at most. Calls of the root user are not remembered: nothing asks for them.
+//! Each call is told of ([`Usage::note`]) and remembered in memory; what was remembered is written some seconds later, with the
+//! metrics, and before a report is made of it. So a crash loses those seconds, as it does of metrics. Calls of the root user are
+//! not remembered: nothing asks for them.
 
 use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
@@ -125,6 +126,16 @@ impl Usage {
         }
     }
 
+    /// The newest use of a role that is not written yet.
+    fn newest(&self, account: &str, arn: &str) -> Option<(i64, String)> {
+        let of_part = |part: &Mutex<HashTable<Fresh>>| {
+            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_role = part.iter().filter(|f| f.kind == Kind::Role && f.who == arn && f.account == account);
+            of_role.max_by_key(|f| f.at).map(|f| (f.at, f.region.clone()))
+        };
+        self.parts.iter().filter_map(of_part).max_by_key(|(at, _)| *at)
+    }
+
     fn take(&self) -> Vec<Fresh> {
         let taken = self.parts.iter().map(|p| std::mem::take(&mut *p.lock().unwrap_or_else(PoisonError::into_inner)));
         taken.flatten().collect()
@@ -200,12 +211,13 @@ pub(crate) fn of(cx: &Cx, from: &(impl Read + ?Sized), id: &str) -> Result<Vec<(
     Ok(named.collect())
 }
 
-/// When a role was used last, and where.
+/// When a role was used last, and where: what is written and what is not yet.
 pub(crate) fn of_role(cx: &Cx, from: &(impl Read + ?Sized), role: &Entity) -> Result<output::RoleLastUsed> {
-    let last = of(cx, from, &role.id)?.into_iter().map(|(_, _, used)| used).max_by_key(|used| used.at);
-    Ok(match last {
-        Some(used) => {
-            output::RoleLastUsed { last_used_date: Timestamp::from_second(used.at).ok(), region: Some(used.region) }
+    let written = of(cx, from, &role.id)?.into_iter().map(|(_, _, used)| (used.at, used.region));
+    let fresh = cx.kernel().memory::<Usage>().newest(cx.account(), &role.arn(cx, Kind::Role));
+    Ok(match written.chain(fresh).max_by_key(|(at, _)| *at) {
+        Some((at, region)) => {
+            output::RoleLastUsed { last_used_date: Timestamp::from_second(at).ok(), region: Some(region) }
         }
         None => output::RoleLastUsed::default(),
     })

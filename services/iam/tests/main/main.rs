@@ -5,6 +5,7 @@
 mod certificates;
 mod details;
 mod groups;
+mod hostile;
 mod mfa;
 mod model;
 mod passwords;
