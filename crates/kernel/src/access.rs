@@ -4,14 +4,16 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use futures_core::future::BoxFuture;
 use serde_json::{Value as Json, json};
 use undercast_policy::{
     Context, Decision, Inputs, MapContext, NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind, Request,
     ResourceRule, Values, decide, denied_message, explained,
 };
 use undercast_store::{Snapshot, Tx};
+use undercast_wire::schema::Operation;
 
-use crate::{Cx, IamMode, Result, Timestamp};
+use crate::{Cx, IamMode, Kernel, Result, Timestamp};
 
 /// One permission that a call needs.
 #[derive(Debug, Clone)]
@@ -129,6 +131,20 @@ pub trait Identities: Send + Sync {
     fn use_code(&self, tx: &mut Tx<'_>, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {
         let _ = (tx, whose, code, now);
         Ok(Coded::NoDevice)
+    }
+
+    /// A call was made, whatever became of it. `service` is the name in front of its actions.
+    fn used(&self, cx: &Cx, service: &'static str, operation: &'static Operation) {
+        let _ = (cx, service, operation);
+    }
+
+    /// Writes what it was told of calls and has in memory only. It is asked to together with the metrics.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn keep<'a>(&'a self, kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
+        let _ = kernel;
+        Box::pin(async { Ok(()) })
     }
 }
 
