@@ -59,6 +59,15 @@ impl Access {
         }
     }
 
+    /// The permission to hand a role over to a service, called by its principal: `lambda.amazonaws.com`. A role of another
+    /// account cannot be handed over.
+    pub fn passing(cx: &Cx, role: &str, service: &str) -> Self {
+        let account = crate::arn::Arn::parse(role).map_or_else(|| cx.account().to_owned(), |arn| arn.account);
+        let mut pass = Self::new("iam:PassRole", role).in_account(account);
+        pass.context.set("iam:PassedToService", service);
+        pass
+    }
+
     /// With the policy of the resource, called `name` in explanations.
     #[must_use]
     pub fn with_policy(mut self, name: &str, policy: Arc<undercast_policy::Policy>) -> Self {

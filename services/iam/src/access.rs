@@ -53,9 +53,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         && let Some(name) = input.text("RoleName")
     {
         let role = entity(cx, Kind::Role, name, "/")?.1;
-        let mut pass = Access::new("iam:PassRole", role);
-        pass.context.set("iam:PassedToService", "ec2.amazonaws.com");
-        all.push(pass);
+        all.push(Access::passing(cx, &role, "ec2.amazonaws.com"));
     }
     Ok(all)
 }

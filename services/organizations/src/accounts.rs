@@ -171,7 +171,7 @@ pub(crate) fn status(cx: &Cx, id: &str) -> Result<api::DescribeCreateAccountStat
 
 pub(crate) fn statuses(
     cx: &Cx,
-    input: api::ListCreateAccountStatusInput,
+    input: &api::ListCreateAccountStatusInput,
 ) -> Result<api::ListCreateAccountStatusOutput> {
     let from = cx.read();
     let home = Home::seen(cx, &from)?;

@@ -1,8 +1,23 @@
 //! AWS's sentences.
 
 use undercast_kernel::{AwsError, Failure};
+use undercast_wire::check::{Constraint, Violation};
 
 use crate::api::errors;
+
+/// Input that is not as the model says, in the words of Organizations ("InvalidInputException", with its reasons).
+pub(crate) fn against_model(violation: &Violation) -> AwsError {
+    let (reason, message) = match &violation.constraint {
+        Constraint::Required => ("INPUT_REQUIRED", "You must provide a value for all required parameters."),
+        Constraint::MinLength(_) => ("MIN_LENGTH_EXCEEDED", "You provided a string that is shorter than allowed."),
+        Constraint::MaxLength(_) => ("MAX_LENGTH_EXCEEDED", "You provided a string that is longer than allowed."),
+        Constraint::Min(_) => ("MIN_VALUE_EXCEEDED", "You provided a numeric value that is smaller than allowed."),
+        Constraint::Max(_) => ("MAX_VALUE_EXCEEDED", "You provided a numeric value that is larger than allowed."),
+        Constraint::Values(_) => ("INVALID_ENUM", "You specified an invalid value."),
+        _ => ("INVALID_PATTERN", "You provided a value that does not match the required pattern."),
+    };
+    errors::invalid_input_exception(format!("{message} ({})", violation.path)).with("Reason", reason)
+}
 
 pub(crate) fn denied() -> Failure {
     AwsError::new("AccessDeniedException", 400, "You don't have permissions to access this resource.").into()

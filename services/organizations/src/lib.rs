@@ -38,7 +38,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, Cx, Failure, Kernel, Next, Result, Service, Task};
+use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
@@ -60,6 +61,13 @@ impl Service for Organizations {
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
         access::access(cx, operation, input)
+    }
+
+    fn invalid(&self, _operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        match violations.first() {
+            Some(first) => error::against_model(first),
+            None => AwsError::new("InvalidInputException", 400, "The input is not valid."),
+        }
     }
 
     fn start(&self, kernel: &Kernel) {
@@ -120,7 +128,7 @@ api::operations! {
     ListAccounts => accounts::list(cx, &input),
     ListAccountsForParent => accounts::list_of_parent(cx, &input),
     ListChildren => units::children(cx, &input),
-    ListCreateAccountStatus => accounts::statuses(cx, input),
+    ListCreateAccountStatus => accounts::statuses(cx, &input),
     ListDelegatedAdministrators => delegation::administrators(cx, &input),
     ListDelegatedServicesForAccount => delegation::services(cx, &input),
     ListHandshakesForAccount => handshakes::of_account(cx, input),

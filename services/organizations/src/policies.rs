@@ -1,7 +1,7 @@
 //! Policies: service control policies, resource control policies, tag policies.
 
 use undercast_kernel::policy::{Policy as Compiled, PolicyKind};
-use undercast_kernel::store::Read;
+use undercast_kernel::store::{Entry, Read};
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::api::{self, errors, output};
@@ -201,7 +201,8 @@ pub(crate) async fn delete(cx: &Cx, id: &str) -> Result<()> {
         refuse_managed(id)?;
         find(&home, tx, id)?;
         let rows = ATTACHMENTS.all(tx, &(&home.management,))?;
-        if rows.iter().filter_map(|e| e.key::<(String, String, String)>()).any(|(_, _, policy)| policy == id) {
+        let mut keys = rows.iter().filter_map(Entry::key::<(String, String, String)>);
+        if keys.any(|(_, _, policy)| policy == id) {
             let message = "The policy is attached to one or more entities. You must detach it from all roots, OUs, and accounts before performing this operation.";
             return Err(errors::policy_in_use_exception(message).into());
         }

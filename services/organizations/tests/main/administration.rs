@@ -26,6 +26,7 @@ async fn an_account_administers_a_service() {
     assert_eq!(services["DelegatedServices"][0]["ServicePrincipal"], SERVICE);
     let gone = call(&client, "RemoveAccountFromOrganization", json!({"AccountId": account})).await;
     assert_eq!(gone.json["error"]["Reason"], "CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG", "{}", gone.json);
+    refused(&call(&member, "LeaveOrganization", json!({})).await, "ConstraintViolationException");
     let off = call(&client, "DisableAWSServiceAccess", json!({"ServicePrincipal": SERVICE})).await;
     assert_eq!(off.json["error"]["Reason"], "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE", "{}", off.json);
     call(&client, "DeregisterDelegatedAdministrator", input.clone()).await.ok();
@@ -36,6 +37,7 @@ async fn an_account_administers_a_service() {
     );
     refused(&call(&member, "ListAccounts", json!({})).await, "AccessDeniedException");
     call(&client, "DisableAWSServiceAccess", json!({"ServicePrincipal": SERVICE})).await.ok();
+    call(&client, "RemoveAccountFromOrganization", json!({"AccountId": account})).await.ok();
     for (operation, id, reason) in
         [("RegisterDelegatedAdministrator", MANAGEMENT, "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR")]
     {
@@ -81,6 +83,8 @@ async fn the_resource_policy_lets_members_look() {
     let tags = call(&client, "ListTagsForResource", json!({"ResourceId": id})).await.ok();
     assert_eq!(tags["Tags"], json!([{"Key": "a", "Value": "b"}]));
     call(&client, "TagResource", json!({"ResourceId": id, "Tags": [{"Key": "c", "Value": "d"}]})).await.ok();
+    let late = json!({"Content": policy.to_string(), "Tags": [{"Key": "a", "Value": "b"}]});
+    refused(&call(&client, "PutResourcePolicy", late).await, "ConstraintViolationException");
     let bad = call(&client, "PutResourcePolicy", json!({"Content": "{}"})).await;
     assert_eq!(bad.json["error"]["Reason"], "INVALID_RESOURCE_POLICY_JSON", "{}", bad.json);
     call(&client, "DeleteResourcePolicy", json!({})).await.ok();

@@ -57,6 +57,13 @@ async fn invitations_are_declined_canceled_and_expire() {
     assert_eq!(declined["Handshake"]["State"], "DECLINED");
     refused(&call(&other, "DeclineHandshake", json!({"HandshakeId": id})).await, "HandshakeAlreadyInStateException");
     refused(&call(&other, "AcceptHandshake", json!({"HandshakeId": id})).await, "InvalidHandshakeTransitionException");
+    // Who began an organization meanwhile cannot join another.
+    let meanwhile = invite(&client, "ACCOUNT", OTHER).await.ok()["Handshake"]["Id"].clone();
+    call(&other, "CreateOrganization", json!({})).await.ok();
+    let accepted = call(&other, "AcceptHandshake", json!({"HandshakeId": meanwhile})).await;
+    assert_eq!(accepted.json["error"]["Reason"], "ALREADY_IN_AN_ORGANIZATION", "{}", accepted.json);
+    call(&other, "DeleteOrganization", json!({})).await.ok();
+    call(&other, "DeclineHandshake", json!({"HandshakeId": meanwhile})).await.ok();
     let second = invite(&client, "ACCOUNT", OTHER).await.ok()["Handshake"]["Id"].clone();
     let canceled = call(&client, "CancelHandshake", json!({"HandshakeId": second})).await.ok();
     assert_eq!(canceled["Handshake"]["State"], "CANCELED");

@@ -5,7 +5,9 @@
 mod accounts;
 mod administration;
 mod control;
+mod everyone;
 mod handshakes;
+mod templates;
 mod tree;
 
 use std::sync::Arc;

@@ -140,6 +140,8 @@ async fn policies_are_made_attached_and_taken_away() {
     let long = format!("{}{}", allow, " ".repeat(5_121));
     let long = call(&client, "CreatePolicy", bad(long)).await;
     assert_eq!(long.json["error"]["Reason"], "POLICY_CONTENT_LIMIT_EXCEEDED", "{}", long.json);
+    let longer = json!({"PolicyId": sixth, "Content": format!("{}{}", allow, " ".repeat(5_121))});
+    refused(&call(&client, "UpdatePolicy", longer).await, "ConstraintViolationException");
     let own = json!({"Type": "BACKUP_POLICY", "Name": "b", "Description": "", "Content": "{}"});
     refused(&call(&client, "CreatePolicy", own).await, "NotImplemented");
 }
