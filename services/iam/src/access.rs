@@ -122,7 +122,7 @@ fn resource(cx: &Cx, operation: &'static Operation, input: &Fields, access: &mut
         return Ok(cx.global_arn("iam", &format!("policy{path}{name}")));
     }
     if let Some(arn) = ARNS.iter().find_map(|member| input.text(member)) {
-        if let Ok(policy) = policies::find(&cx.read(), arn) {
+        if let Ok(policy) = policies::find(&cx.read(), cx.account(), arn) {
             resource_tags(access, policy.tags());
         }
         return Ok(arn.to_owned());
