@@ -836,7 +836,7 @@ def roles():
 
 def people():
     """Groups and all that users have, through the clients' own readers, paginators and waiters."""
-    keys = user("boto-member")
+    keys = user("boto-member", {"Effect": "Allow", "Action": "iam:GetUser", "Resource": "*"})
     iam.create_group(GroupName="boto-group", Path="/boto/")
     may = {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:*:*:boto-group-*"}
     iam.put_group_policy(GroupName="boto-group", PolicyName="own", PolicyDocument=policy(may))
@@ -885,7 +885,7 @@ def people():
     same("a credential report", iam.generate_credential_report()["State"], "COMPLETE")
     lines = iam.get_credential_report()["Content"].decode().splitlines()
     line = next(line.split(",") for line in lines if line.startswith("boto-member,"))
-    same("and what it says", (lines[0].count(","), line[3], line[8], line[12]), (21, "true", "true", "sqs"))
+    same("and what it says", (lines[0].count(","), line[3], line[8], line[12]), (21, "true", "true", "iam"))
     iam.update_user(UserName="boto-member", NewUserName="boto-renamed")
     same("who it is now", client("sts", keys).get_caller_identity()["Arn"], "arn:aws:iam::000000000000:user/boto-renamed")
     member.create_queue(QueueName="boto-group-2")

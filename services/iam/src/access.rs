@@ -53,9 +53,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         && let Some(name) = input.text("RoleName")
     {
         let role = entity(cx, Kind::Role, name, "/")?.1;
-        let mut pass = Access::new("iam:PassRole", role);
-        pass.context.set("iam:PassedToService", "ec2.amazonaws.com");
-        all.push(pass);
+        all.push(Access::passing(cx, &role, "ec2.amazonaws.com"));
     }
     Ok(all)
 }
@@ -124,7 +122,7 @@ fn resource(cx: &Cx, operation: &'static Operation, input: &Fields, access: &mut
         return Ok(cx.global_arn("iam", &format!("policy{path}{name}")));
     }
     if let Some(arn) = ARNS.iter().find_map(|member| input.text(member)) {
-        if let Ok(policy) = policies::find(&cx.read(), arn) {
+        if let Ok(policy) = policies::find(&cx.read(), cx.account(), arn) {
             resource_tags(access, policy.tags());
         }
         return Ok(arn.to_owned());

@@ -204,7 +204,7 @@ pub(crate) fn entities_of_policy(
     input: &api::ListEntitiesForPolicyInput,
 ) -> Result<api::ListEntitiesForPolicyOutput> {
     let from = cx.read();
-    if policies::document(&from, &input.policy_arn)?.is_none() {
+    if !policies::is_there(&from, cx.account(), &input.policy_arn)? {
         let message = format!("Policy {} was not found.", input.policy_arn);
         return Err(errors::no_such_entity_exception(message).into());
     }

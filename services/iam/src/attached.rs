@@ -20,7 +20,7 @@ pub(crate) struct Wanted<'a> {
 /// Attaches a managed policy; attaching it twice is attaching it once.
 pub(crate) async fn attach(cx: &Cx, kind: Kind, name: &str, arn: &str) -> Result<()> {
     kind.change(cx, name, |tx, entity| {
-        policies::check_attachable(tx, arn)?;
+        policies::check_attachable(tx, cx.account(), arn)?;
         refuse_of_services(arn)?;
         if entity.attached.iter().any(|a| a == arn) {
             return Ok(());
@@ -73,7 +73,7 @@ pub(crate) async fn set_boundary(cx: &Cx, kind: Kind, name: &str, arn: Option<&s
     kind.change(cx, name, |tx, entity| {
         match arn {
             Some(arn) => {
-                policies::check_attachable(tx, arn)?;
+                policies::check_attachable(tx, cx.account(), arn)?;
                 refuse_of_services(arn)?;
             }
             None if entity.boundary.is_none() => {

@@ -376,8 +376,10 @@ pub(crate) fn tags_output(tags: &BTreeMap<String, String>) -> Option<Vec<output:
 
 /// Adds tags to those there.
 pub(crate) fn add_tags(there: &mut BTreeMap<String, String>, tags: &BTreeMap<String, String>) -> Result<()> {
-    let others = there.keys().filter(|k| !tags.contains_key(*k)).count();
-    check_tags(tags, others)?;
+    // "If you have tagged a user with `Department` and you add `department`, it replaces the first tag" (user guide, tagging).
+    let same = |key: &String| tags.keys().any(|new| new.eq_ignore_ascii_case(key));
+    check_tags(tags, there.keys().filter(|key| !same(key)).count())?;
+    there.retain(|key, _| !same(key));
     there.extend(tags.clone());
     Ok(())
 }

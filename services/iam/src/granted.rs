@@ -132,10 +132,10 @@ impl Subject {
         let arn = Arn::parse(text).filter(|arn| arn.service == "iam").ok_or_else(invalid)?;
         let (word, place) = arn.resource.split_once('/').ok_or_else(invalid)?;
         if word == "policy" {
-            return match policies::document(from, text)? {
-                Some(_) => Ok(Self::Policy(text.to_owned())),
-                None => Err(errors::no_such_entity_exception(format!("Policy {text} was not found.")).into()),
-            };
+            if policies::is_there(from, cx.account(), text)? {
+                return Ok(Self::Policy(text.to_owned()));
+            }
+            return Err(errors::no_such_entity_exception(format!("Policy {text} was not found.")).into());
         }
         let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(invalid)?;
         if arn.account != cx.account() {

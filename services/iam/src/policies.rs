@@ -54,15 +54,27 @@ fn not_found(arn: &str) -> AwsError {
 }
 
 fn key(arn: &str) -> Result<(String, String)> {
-    let parsed = Arn::parse(arn).filter(|a| a.service == "iam" && a.resource.starts_with("policy/"));
-    let parsed = parsed.ok_or_else(|| AwsError::new("ValidationError", 400, format!("ARN {arn} is not valid.")))?;
+    let invalid = |message: String| AwsError::new("ValidationError", 400, message);
+    let parsed = Arn::parse(arn).ok_or_else(|| invalid("Invalid ARN:  Could not be parsed!".to_owned()))?;
+    if parsed.service != "iam" || !parsed.resource.starts_with("policy/") {
+        return Err(invalid(format!("ARN {arn} is not valid.")).into());
+    }
     let name = parsed.resource.rsplit('/').next().unwrap_or_default().to_lowercase();
     Ok((parsed.account, name))
 }
 
-pub(crate) fn find(from: &(impl Read + ?Sized), arn: &str) -> Result<Managed> {
-    let (account, name) = key(arn)?;
-    POLICIES.get(from, &(account, name))?.ok_or_else(|| not_found(arn).into())
+/// A customer's policy. One of another account is none.
+pub(crate) fn find(from: &(impl Read + ?Sized), account: &str, arn: &str) -> Result<Managed> {
+    let (owner, _) = key(arn)?;
+    let found = if owner == account { stored(from, arn)? } else { None };
+    found.ok_or_else(|| not_found(arn).into())
+}
+
+/// The policy that an ARN names, with its path.
+fn stored(from: &(impl Read + ?Sized), arn: &str) -> Result<Option<Managed>> {
+    let found = POLICIES.get(from, &key(arn)?)?;
+    // Names are unique without regard to their paths and to case; ARNs are not.
+    Ok(found.filter(|policy| arn.ends_with(&format!(":policy{}{}", policy.path, policy.name))))
 }
 
 /// The document in force of any managed policy. `None`: there is no such policy.
@@ -70,24 +82,27 @@ pub(crate) fn document(from: &(impl Read + ?Sized), arn: &str) -> Result<Option<
     if let Some(policy) = managed::find(arn)? {
         return Ok(Some(policy.document.clone()));
     }
-    let (account, name) = key(arn)?;
-    Ok(POLICIES.get(from, &(account, name))?.and_then(|p| p.version(p.default).map(|v| v.1.clone())))
+    Ok(stored(from, arn)?.and_then(|p| p.version(p.default).map(|v| v.1.clone())))
+}
+
+/// Whether a policy is AWS's or the account's.
+pub(crate) fn is_there(from: &(impl Read + ?Sized), account: &str, arn: &str) -> Result<bool> {
+    let own = managed::name(arn).is_some() || key(arn)?.0 == account;
+    Ok(own && document(from, arn)?.is_some())
 }
 
 /// Refuses to attach what is not there.
-pub(crate) fn check_attachable(from: &(impl Read + ?Sized), arn: &str) -> Result<()> {
-    match document(from, arn)? {
-        Some(_) => Ok(()),
-        None => {
-            Err(errors::no_such_entity_exception(format!("Policy {arn} does not exist or is not attachable.")).into())
-        }
+pub(crate) fn check_attachable(from: &(impl Read + ?Sized), account: &str, arn: &str) -> Result<()> {
+    if is_there(from, account, arn)? {
+        return Ok(());
     }
+    Err(errors::no_such_entity_exception(format!("Policy {arn} does not exist or is not attachable.")).into())
 }
 
 async fn change(cx: &Cx, arn: &str, mut change: impl FnMut(&mut Managed) -> Result<()>) -> Result<()> {
     refuse_aws(arn)?;
     cx.write(|tx| {
-        let mut policy = find(tx, arn)?;
+        let mut policy = find(tx, cx.account(), arn)?;
         change(&mut policy)?;
         POLICIES.put(tx, &key(arn)?, &policy);
         Ok(())
@@ -297,7 +312,7 @@ pub(crate) async fn get(cx: &Cx, input: api::GetPolicyInput) -> Result<api::GetP
     let uses = Uses::of(&read, cx.account())?.count(&input.policy_arn);
     let policy = match managed::find(&input.policy_arn)? {
         Some(policy) => aws_output(cx, policy, uses),
-        None => find(&read, &input.policy_arn)?.output(cx, uses, true),
+        None => find(&read, cx.account(), &input.policy_arn)?.output(cx, uses, true),
     };
     Ok(api::GetPolicyOutput { policy: Some(policy) })
 }
@@ -337,7 +352,7 @@ pub(crate) async fn list(cx: &Cx, input: api::ListPoliciesInput) -> Result<api::
 pub(crate) async fn delete(cx: &Cx, input: api::DeletePolicyInput) -> Result<()> {
     refuse_aws(&input.policy_arn)?;
     cx.write(|tx| {
-        let policy = find(tx, &input.policy_arn)?;
+        let policy = find(tx, cx.account(), &input.policy_arn)?;
         if Uses::of(tx, cx.account())?.count(&input.policy_arn) != (0, 0) {
             return Err(errors::delete_conflict_exception("Cannot delete a policy attached to entities.").into());
         }
@@ -359,7 +374,7 @@ pub(crate) async fn create_version(
     refuse_aws(&input.policy_arn)?;
     let output = cx
         .write(|tx: &mut Tx<'_>| {
-            let mut policy = find(tx, &input.policy_arn)?;
+            let mut policy = find(tx, cx.account(), &input.policy_arn)?;
             if policy.versions.len() >= MOST_VERSIONS {
                 let message = "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version.";
                 return Err(errors::limit_exceeded_exception(message).into());
@@ -387,7 +402,7 @@ pub(crate) async fn get_version(cx: &Cx, input: api::GetPolicyVersionInput) -> R
             return Err(Failure::not_built(what));
         }
         None => {
-            let policy = find(&cx.read(), &input.policy_arn)?;
+            let policy = find(&cx.read(), cx.account(), &input.policy_arn)?;
             let version = policy.named(&input.version_id, &input.policy_arn)?;
             policy.version_output(version, true)
         }
@@ -403,7 +418,7 @@ pub(crate) async fn list_versions(
     let versions = match managed::find(&input.policy_arn)? {
         Some(policy) => vec![aws_version(policy, false)],
         None => {
-            let policy = find(&cx.read(), &input.policy_arn)?;
+            let policy = find(&cx.read(), cx.account(), &input.policy_arn)?;
             policy.versions.iter().rev().map(|v| policy.version_output(v, false)).collect()
         }
     };
@@ -452,7 +467,7 @@ pub(crate) async fn untag(cx: &Cx, input: api::UntagPolicyInput) -> Result<()> {
 }
 
 pub(crate) async fn list_tags(cx: &Cx, input: api::ListPolicyTagsInput) -> Result<api::ListPolicyTagsOutput> {
-    let policy = find(&cx.read(), &input.policy_arn)?;
+    let policy = find(&cx.read(), cx.account(), &input.policy_arn)?;
     let tags = tags_output(&policy.tags).unwrap_or_else(Vec::new);
     let list = format!("ListPolicyTags {}", input.policy_arn);
     let (tags, is_truncated, marker) =

@@ -24,7 +24,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateRoleInput) -> Result<api::
     role.boundary = input.permissions_boundary;
     cx.write(|tx| {
         if let Some(arn) = &role.boundary {
-            policies::check_attachable(tx, arn)?;
+            policies::check_attachable(tx, cx.account(), arn)?;
             refuse_of_services(arn)?;
         }
         Kind::Role.add(tx, cx.account(), &role)

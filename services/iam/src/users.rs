@@ -13,7 +13,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateUserInput) -> Result<api::
     user.boundary = input.permissions_boundary;
     cx.write(|tx| {
         if let Some(arn) = &user.boundary {
-            policies::check_attachable(tx, arn)?;
+            policies::check_attachable(tx, cx.account(), arn)?;
             refuse_of_services(arn)?;
         }
         Kind::User.add(tx, cx.account(), &user)

@@ -129,3 +129,33 @@ async fn policies_see_tags_of_users_and_roles() {
     call(&root, "TagUser", json!({"UserName": "bob", "Tags": [{"Key": "team", "Value": "shop"}]})).await;
     call(&ann, "GetUser", json!({"UserName": "bob"})).await;
 }
+
+#[tokio::test]
+async fn policies_of_other_accounts_are_none() {
+    let cloud = Cloud::start(services()).await;
+    let (root, other) = (cloud.client(), cloud.client_of(Credentials::new("111122223333", "test")));
+    let made = json!({"PolicyName": "Own", "Path": "/p/", "PolicyDocument": allow("sqs:*", "*")});
+    let arn = call(&other, "CreatePolicy", made).await["Policy"]["Arn"].clone();
+    call(&root, "CreateGroup", json!({"GroupName": "devs"})).await;
+    for (operation, input) in [
+        ("AttachGroupPolicy", json!({"GroupName": "devs", "PolicyArn": arn})),
+        ("GetPolicy", json!({"PolicyArn": arn})),
+        ("ListEntitiesForPolicy", json!({"PolicyArn": arn})),
+        ("CreatePolicyVersion", json!({"PolicyArn": arn, "PolicyDocument": allow("s3:*", "*")})),
+        ("DeletePolicy", json!({"PolicyArn": arn})),
+        ("CreateUser", json!({"UserName": "ann", "PermissionsBoundary": arn})),
+    ] {
+        let refused = root.call("iam", operation, input).await;
+        assert_eq!(refused.code(), "NoSuchEntityException", "{operation}");
+    }
+    // An ARN is its path and name, letter for letter.
+    for wrong in ["policy/Own", "policy/p/own", "policy/x/Own"] {
+        let arn = format!("arn:aws:iam::111122223333:{wrong}");
+        assert_eq!(
+            other.call("iam", "GetPolicy", json!({"PolicyArn": arn})).await.code(),
+            "NoSuchEntityException",
+            "{wrong}"
+        );
+    }
+    call(&other, "GetPolicy", json!({"PolicyArn": arn})).await;
+}

@@ -111,7 +111,7 @@ async fn harmed(harms: Vec<Harm>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn bodies_that_are_broken_are_refused(harms in prop::collection::vec(harm(), 4)) {

@@ -266,7 +266,7 @@ async fn play(acts: Vec<Act>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn calls_in_any_order_are_answered_as_the_model_says(acts in prop::collection::vec(act(), 1..60)) {
