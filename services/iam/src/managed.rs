@@ -53,6 +53,10 @@ const KNOWN: &[(&str, &str)] = &[
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["dynamodb:DescribeTable","dynamodb:UpdateTable","cloudwatch:PutMetricAlarm","cloudwatch:DescribeAlarms","cloudwatch:DeleteAlarms"],"Resource":"*"}]}"#,
     ),
     (
+        "aws-service-role/AmazonEventBridgeSchemasServiceRolePolicy",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["events:DeleteRule","events:DescribeRule","events:DisableRule","events:EnableRule","events:ListTargetsByRule","events:PutRule","events:PutTargets","events:RemoveTargets"],"Resource":["arn:aws:events:*:*:rule/*Schemas*"]}]}"#,
+    ),
+    (
         "AWSLambdaExecute",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:*"],"Resource":"arn:aws:logs:*:*:*"},{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::*"}]}"#,
     ),
