@@ -30,7 +30,7 @@ fn check(all: &Json, schema: &Json, value: &Json, at: &str, wrong: &mut Vec<Stri
         match (schema["properties"].get(name), &schema["additionalProperties"]) {
             (Some(of), _) => check(all, of, value, &format!("{at}.{name}"), wrong),
             (None, Json::Object(_)) => {
-                check(all, &schema["additionalProperties"], value, &format!("{at}.{name}"), wrong)
+                check(all, &schema["additionalProperties"], value, &format!("{at}.{name}"), wrong);
             }
             _ if schema.get("properties").is_some() => wrong.push(format!("{at} has {name}, which no schema knows")),
             _ => {}

@@ -19,9 +19,9 @@ async fn lists_come_in_pages() {
     let named = json!({"RegistryNamePrefix": "aws"});
     assert_eq!(pages(&client, "ListRegistries", named, "Registries", "RegistryName").await, [["aws.events"]]);
     for name in ["a", "b", "c", "xa"] {
-        ok(&client, "CreateSchema", schema(name, json!({"one": {"type": "string"}}))).await;
+        ok(&client, "CreateSchema", schema(name, &json!({"one": {"type": "string"}}))).await;
     }
-    ok(&client, "UpdateSchema", without_type(schema("b", json!({"two": {"type": "string"}})))).await;
+    ok(&client, "UpdateSchema", without_type(schema("b", &json!({"two": {"type": "string"}})))).await;
     let found = pages(&client, "ListSchemas", json!({"RegistryName": "r", "Limit": 2}), "Schemas", "SchemaName").await;
     assert_eq!(found, [["a", "b"], ["c", "xa"]]);
     let x = json!({"RegistryName": "r", "SchemaNamePrefix": "x"});
@@ -55,11 +55,11 @@ async fn new_content_is_a_new_version_and_the_same_is_none() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
     ok(&client, "CreateRegistry", json!({"RegistryName": "r"})).await;
-    let first = ok(&client, "CreateSchema", schema("a", json!({"one": {"type": "string"}}))).await;
+    let first = ok(&client, "CreateSchema", schema("a", &json!({"one": {"type": "string"}}))).await;
     assert_eq!(first["SchemaVersion"], "1");
-    let same = ok(&client, "UpdateSchema", schema("a", json!({"one": {"type": "string"}}))).await;
+    let same = ok(&client, "UpdateSchema", schema("a", &json!({"one": {"type": "string"}}))).await;
     assert_eq!(same["SchemaVersion"], "1");
-    let mut second = schema("a", json!({"two": {"type": "string"}}));
+    let mut second = schema("a", &json!({"two": {"type": "string"}}));
     second["ClientTokenId"] = json!("token");
     for _ in 0..2 {
         assert_eq!(ok(&client, "UpdateSchema", second.clone()).await["SchemaVersion"], "2");
@@ -77,7 +77,7 @@ async fn new_content_is_a_new_version_and_the_same_is_none() {
     let newest = ok(&client, "DescribeSchema", json!({"RegistryName": "r", "SchemaName": "a"})).await;
     assert_eq!((&newest["SchemaVersion"], &newest["Description"]), (&json!("2"), &json!("words")));
     // Numbers are not used twice.
-    let fourth = ok(&client, "UpdateSchema", schema("a", json!({"three": {"type": "string"}}))).await;
+    let fourth = ok(&client, "UpdateSchema", schema("a", &json!({"three": {"type": "string"}}))).await;
     assert_eq!(fourth["SchemaVersion"], "4");
     assert_eq!(refused(&client, "DescribeSchema", version("3")).await.0, "NotFoundException");
     let mut deleted = version("3");
@@ -97,7 +97,7 @@ async fn a_registry_has_so_many_schemas_and_an_account_so_many_registries() {
     let (code, message) = refused(&client, "CreateRegistry", json!({"RegistryName": "r"})).await;
     assert_eq!((code.as_str(), message.as_str()), ("ForbiddenException", "The quota of 10 registries is reached."));
     let of = |name: &str| {
-        let mut input = schema(name, json!({}));
+        let mut input = schema(name, &json!({}));
         input["RegistryName"] = json!("r0");
         input
     };

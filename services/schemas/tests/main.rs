@@ -75,7 +75,7 @@ fn open_api(title: &str, schemas: &Json) -> String {
 }
 
 /// What makes a schema of one object with these properties, in the registry `r`.
-fn schema(name: &str, properties: Json) -> Json {
+fn schema(name: &str, properties: &Json) -> Json {
     let content = open_api(name, &json!({name: {"type": "object", "properties": properties}}));
     json!({"RegistryName": "r", "SchemaName": name, "Type": "OpenApi3", "Content": content})
 }

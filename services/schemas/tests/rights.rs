@@ -14,7 +14,7 @@ async fn user(cloud: &Cloud, client: &Client, name: &str, statements: Json) -> C
     cloud.client_of(Credentials::new(&text("AccessKeyId"), &text("SecretAccessKey")))
 }
 
-fn allow(actions: Json, resource: &str) -> Json {
+fn allow(actions: &Json, resource: &str) -> Json {
     json!({"Effect": "Allow", "Action": actions, "Resource": resource})
 }
 
@@ -26,16 +26,16 @@ async fn callers_need_the_registry_the_schema_or_the_discoverer() {
     let client = cloud.client();
     ok(&client, "CreateRegistry", json!({"RegistryName": "r", "Tags": {"team": "shop"}})).await;
     ok(&client, "CreateRegistry", json!({"RegistryName": "s"})).await;
-    ok(&client, "CreateSchema", schema("a", json!({"x": {"type": "string"}}))).await;
+    ok(&client, "CreateSchema", schema("a", &json!({"x": {"type": "string"}}))).await;
     let registry =
-        user(&cloud, &client, "registry", json!([allow(json!("schemas:*"), "arn:aws:schemas:*:*:registry/r")])).await;
+        user(&cloud, &client, "registry", json!([allow(&json!("schemas:*"), "arn:aws:schemas:*:*:registry/r")])).await;
     let named = json!({"RegistryName": "r", "SchemaName": "a"});
     ok(&registry, "DescribeRegistry", json!({"RegistryName": "r"})).await;
     assert_eq!(refused(&registry, "DescribeRegistry", json!({"RegistryName": "s"})).await.0, DENIED);
     assert_eq!(refused(&registry, "DescribeSchema", named.clone()).await.0, DENIED);
     assert_eq!(refused(&registry, "ListRegistries", json!({})).await.0, DENIED);
     let schemas =
-        user(&cloud, &client, "schemas", json!([allow(json!("schemas:*"), "arn:aws:schemas:*:*:schema/r/*")])).await;
+        user(&cloud, &client, "schemas", json!([allow(&json!("schemas:*"), "arn:aws:schemas:*:*:schema/r/*")])).await;
     ok(&schemas, "DescribeSchema", named.clone()).await;
     ok(&schemas, "ListSchemas", json!({"RegistryName": "r"})).await;
     ok(&schemas, "SearchSchemas", json!({"RegistryName": "r", "Keywords": "x"})).await;
@@ -44,7 +44,7 @@ async fn callers_need_the_registry_the_schema_or_the_discoverer() {
     export["Type"] = json!("JSONSchemaDraft4");
     // That needs the registry as well.
     assert_eq!(refused(&schemas, "ExportSchema", export).await.0, DENIED);
-    let any = user(&cloud, &client, "any", json!([allow(json!("schemas:GetDiscoveredSchema"), "*")])).await;
+    let any = user(&cloud, &client, "any", json!([allow(&json!("schemas:GetDiscoveredSchema"), "*")])).await;
     ok(&any, "GetDiscoveredSchema", json!({"Type": "OpenApi3", "Events": ["{}"]})).await;
     let tagged = json!([{"Effect": "Allow", "Action": "schemas:*", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/team": "shop"}}}]);
     let shop = user(&cloud, &client, "shop", tagged).await;
@@ -61,17 +61,17 @@ async fn the_first_discoverer_needs_the_making_of_the_role() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
     let input = json!({"SourceArn": format!("{BUS}/default")});
-    let poor = user(&cloud, &client, "poor", json!([allow(json!("schemas:*"), "*")])).await;
+    let poor = user(&cloud, &client, "poor", json!([allow(&json!("schemas:*"), "*")])).await;
     let (code, message) = refused(&poor, "CreateDiscoverer", input.clone()).await;
     assert!(code == DENIED && message.contains("iam:CreateServiceLinkedRole"), "{message}");
-    let rich = json!([allow(json!(["schemas:*", "iam:CreateServiceLinkedRole"]), "*")]);
+    let rich = json!([allow(&json!(["schemas:*", "iam:CreateServiceLinkedRole"]), "*")]);
     ok(&user(&cloud, &client, "rich", rich).await, "CreateDiscoverer", input).await;
     let role = client.call("iam", "GetRole", json!({"RoleName": "AWSServiceRoleForSchemas"})).await.ok();
     assert_eq!(role["Role"]["Path"], "/aws-service-role/schemas.amazonaws.com/");
     // Now it is there, and the right to events is the role's.
     ok(&poor, "StopDiscoverer", json!({"DiscovererId": "events-event-bus-default"})).await;
     let of_one =
-        user(&cloud, &client, "one", json!([allow(json!("schemas:*"), "arn:aws:schemas:*:*:discoverer/other")])).await;
+        user(&cloud, &client, "one", json!([allow(&json!("schemas:*"), "arn:aws:schemas:*:*:discoverer/other")])).await;
     let id = json!({"DiscovererId": "events-event-bus-default"});
     assert_eq!(refused(&of_one, "DescribeDiscoverer", id).await.0, DENIED);
 }
@@ -81,7 +81,7 @@ async fn a_policy_lets_another_account_in() {
     let cloud = Cloud::start(services()).await;
     let (client, other) = (cloud.client(), cloud.client_of(Credentials::new("111111111111", "test")));
     ok(&client, "CreateRegistry", json!({"RegistryName": "r"})).await;
-    ok(&client, "CreateSchema", schema("a", json!({"x": {"type": "string"}}))).await;
+    ok(&client, "CreateSchema", schema("a", &json!({"x": {"type": "string"}}))).await;
     let arn = "arn:aws:schemas:us-east-1:000000000000:registry/r";
     let theirs = json!({"RegistryName": arn, "SchemaName": "a"});
     assert_eq!(refused(&other, "DescribeSchema", theirs.clone()).await.0, DENIED);
@@ -110,7 +110,7 @@ async fn a_policy_lets_another_account_in() {
     assert_ne!(put["RevisionId"], revision);
     let got = ok(&client, "GetResourcePolicy", json!({"RegistryName": "r"})).await;
     assert_eq!((&got["RevisionId"], got["Policy"].is_string()), (&put["RevisionId"], true));
-    let mut new = schema("b", json!({}));
+    let mut new = schema("b", &json!({}));
     new["RegistryName"] = json!(arn);
     ok(&other, "CreateSchema", new.clone()).await;
     new["SchemaName"] = json!("a");
