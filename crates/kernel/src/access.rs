@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use undercast_policy::{
-    Context, Decision, Inputs, MapContext, NamedPolicy, PrincipalFacts, PrincipalKind, Request, ResourceRule, Values,
-    decide, denied_message,
+    Context, Decision, Inputs, MapContext, NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind, Request,
+    ResourceRule, Values, decide, denied_message, explained,
 };
 use undercast_store::{Snapshot, Tx};
 
@@ -86,6 +86,24 @@ pub trait Identities: Send + Sync {
     /// When the store fails.
     fn role(&self, from: &Snapshot, arn: &str) -> Result<Option<RoleFacts>>;
 
+    /// The document of a managed policy by its ARN, for sessions that it limits.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn managed(&self, from: &Snapshot, arn: &str) -> Result<Option<String>> {
+        let _ = (from, arn);
+        Ok(None)
+    }
+
+    /// An identity provider by its ARN, for those whom it vouches for.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn provider(&self, from: &Snapshot, arn: &str) -> Result<Option<ProviderFacts>> {
+        let _ = (from, arn);
+        Ok(None)
+    }
+
     /// Whether somebody's MFA device shows a code now, and it was not used yet.
     ///
     /// # Errors
@@ -136,6 +154,27 @@ pub struct RoleFacts {
     pub trust: Arc<undercast_policy::Policy>,
     /// How long a session may last, in seconds.
     pub max_session_seconds: i32,
+    /// Its tags.
+    pub tags: Vec<(String, String)>,
+}
+
+/// What those need to know of an identity provider whom it vouches to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderFacts {
+    /// OpenID Connect.
+    Oidc {
+        /// Its address without `https://`, which is what condition keys begin with.
+        url: String,
+        /// The audiences that its tokens may be for.
+        clients: Vec<String>,
+        /// SHA-1 of certificates that vouch for it beside those that the machine trusts, in hexadecimal.
+        thumbprints: Vec<String>,
+    },
+    /// SAML 2.0.
+    Saml {
+        /// What it says of itself: an `EntityDescriptor`.
+        metadata: String,
+    },
 }
 
 /// The policies of a user, or of the role behind a session.
@@ -203,6 +242,16 @@ impl Context for CallContext<'_> {
                 let given = self.cx.temporary().and_then(|t| t.mfa)?;
                 owned(((self.cx.now_millis() - given) / 1000).to_string())
             }
+            "aws:tokenissuetime" => self.cx.temporary().and_then(|t| owned(self.issued(t))),
+            "aws:sourceidentity" => {
+                let begun = self.cx.temporary()?.begun.as_deref()?;
+                begun.source_identity.as_deref().map(Values::one)
+            }
+            "aws:federatedprovider" => match &self.cx.principal().kind {
+                PrincipalKind::AssumedRole { provider, .. } => provider.as_deref().map(Values::one),
+                PrincipalKind::Federated { provider } => Some(Values::one(provider)),
+                _ => None,
+            },
             "aws:viaawsservice" => owned(self.cx.forwarded_by().is_some().to_string()),
             "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" => self.cx.forwarded_by().map(Values::one),
             "aws:sourcearn" => origin.service.as_ref().and_then(|(_, source)| source.as_deref()).map(Values::one),
@@ -215,11 +264,29 @@ impl Context for CallContext<'_> {
             }
             "aws:resourceaccount" => Some(Values::one(self.owner)),
             _ => {
-                let name = key.strip_prefix("aws:principaltag/")?;
+                let Some(name) = key.strip_prefix("aws:principaltag/") else { return self.claim(key) };
                 let of_session = self.cx.temporary().into_iter().flat_map(|t| t.tags.iter());
                 let found = of_session.chain(self.tags).find(|(k, _)| k.eq_ignore_ascii_case(name))?;
                 Some(Values::one(&found.1))
             }
+        }
+    }
+}
+
+impl CallContext<'_> {
+    /// When the session began: one that a service began with a role that it was given, just now.
+    fn issued(&self, temporary: &crate::Temporary) -> String {
+        let begun = temporary.begun.as_ref().and_then(|begun| Timestamp::from_millisecond(begun.at).ok());
+        let seconds = begun.unwrap_or_else(|| self.cx.now()).as_second();
+        Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+    }
+
+    /// What an identity provider said of whoever it let in.
+    fn claim(&self, key: &str) -> Option<Values<'_>> {
+        let claims = &self.cx.temporary()?.begun.as_deref()?.claims;
+        match claims.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, values)| values.as_slice())? {
+            [one] => Some(Values::one(one)),
+            many => Some(Values::Many(Cow::Borrowed(many))),
         }
     }
 }
@@ -229,6 +296,19 @@ pub(crate) struct Verdict {
     pub(crate) allowed: bool,
     pub(crate) message: String,
     pub(crate) explanation: Json,
+}
+
+/// Whether somebody acts in a session that the root user made for them.
+fn is_root_behind(cx: &Cx) -> bool {
+    matches!(&cx.principal().kind, PrincipalKind::FederatedUser { user_arn, .. } if user_arn.ends_with(":root"))
+}
+
+/// What the root user may do.
+fn everything() -> Result<Arc<IdentityPolicies>> {
+    let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let policy = Policy::parse(PolicyKind::Inline, all).map_err(crate::Failure::broken)?;
+    let identity = vec![NamedPolicy { name: "root".into(), policy: Arc::new(policy) }];
+    Ok(Arc::new(IdentityPolicies { identity, ..IdentityPolicies::default() }))
 }
 
 /// Decides whether the principal of `cx` may do what `access` says. `later`: more of its condition keys.
@@ -248,6 +328,7 @@ pub(crate) fn weigh(
         return Ok(Verdict { allowed: true, message: String::new(), explanation: Json::Null });
     }
     let facts = match identities {
+        _ if is_root_behind(cx) => everything()?,
         Some(known) => known.policies(&cx.read(), cx.principal())?,
         None => Arc::default(),
     };
@@ -302,7 +383,8 @@ impl Side<'_> {
             return Verdict { allowed: true, message: String::new(), explanation: Json::Null };
         }
         let message = denied_message(&request, &decision.reason).unwrap_or_default();
-        let explanation = explanation(&access.action, self.resource, &decision);
+        let mut explanation = explanation(&access.action, self.resource, &decision);
+        explanation["sentence"] = explained(&request, &decision).into();
         Verdict { allowed: decision.allowed, message, explanation }
     }
 }

@@ -130,6 +130,8 @@ pub struct Outcome {
     pub ignored: Vec<(&'static str, &'static str)>,
     /// Members that the API does not have.
     pub unknown: Vec<String>,
+    /// Why it was allowed or not, in a sentence a permission, where the caller asked for it.
+    pub why: Vec<String>,
 }
 
 impl Kernel {
@@ -304,6 +306,7 @@ impl Kernel {
             access_key: None,
             signed: None,
             service: None,
+            why: false,
         };
         let principal = Arc::new(auth::root(account));
         let caller = Caller { principal, session: None, temporary: None, access_key: None, chunks: None };
@@ -317,7 +320,7 @@ impl Kernel {
         let api = service.api();
         let Some(operation) = api.operations.get(index) else {
             let result = Err(Failure::no_such_operation(api, index));
-            return Outcome { result, ignored: Vec::new(), unknown: Vec::new() };
+            return Outcome { result, ignored: Vec::new(), unknown: Vec::new(), why: Vec::new() };
         };
         let started = Instant::now();
         let mut ignored = Vec::new();
@@ -330,8 +333,9 @@ impl Kernel {
         if let Err(failure) = &result {
             service.refused(cx, failure);
         }
+        let why = if cx.origin().why { sentences(decision.as_ref()) } else { Vec::new() };
         self.record(cx, api.name, operation, started, &result, parameters, decision, &ignored);
-        Outcome { result, ignored, unknown }
+        Outcome { result, ignored, unknown, why }
     }
 
     async fn guarded(
@@ -375,12 +379,20 @@ impl Kernel {
         if mode == IamMode::Off {
             return Ok(());
         }
+        let explain = cx.origin().why;
+        let mut explanations = Vec::new();
         for needed in service.access(cx, operation, &decoded.input)? {
             let work = || service.conditions(cx, operation, &decoded.input, &needed);
             let later = access::Later::new(Some(&work));
-            let verdict = access::weigh(cx, self.identities(), &needed, later, false)?;
+            let verdict = access::weigh(cx, self.identities(), &needed, later, explain)?;
+            if explain {
+                explanations.push(verdict.explanation.clone());
+                *decision = Some(Json::Array(explanations.clone()));
+            }
             if !verdict.allowed {
-                *decision = Some(verdict.explanation);
+                if !explain {
+                    *decision = Some(verdict.explanation);
+                }
                 if mode == IamMode::Enforce {
                     return Err(service.denied(&needed, verdict.message).into());
                 }
@@ -473,6 +485,12 @@ impl Kernel {
             Ok(json::encode_with_body(&*outcome.result?))
         })
     }
+}
+
+/// What explanations say in words.
+fn sentences(decision: Option<&Json>) -> Vec<String> {
+    let all = decision.and_then(Json::as_array).into_iter().flatten();
+    all.filter_map(|one| one["sentence"].as_str().map(ToOwned::to_owned)).collect()
 }
 
 /// A body for an operation that takes bytes is all of it; only operations that stream get it as it arrives.
