@@ -52,6 +52,9 @@ use undercast_wire::{Fields, Value};
 /// What the kernel calls this service.
 const SERVICE: &str = "schemas";
 
+/// What CloudTrail's events do not tell.
+const MASKED: &[&str] = &["Content", "Events", "keywords"];
+
 /// The service.
 #[derive(Debug, Default)]
 pub struct Schemas;
@@ -73,12 +76,17 @@ impl Service for Schemas {
         error::bad(undercast_wire::check::message(violations))
     }
 
-    /// What events and schemas say is not told.
+    /// Parameters are called as on the wire. What events and schemas say is not told.
     ///
     /// Source: "Schema registry API property value masking" in the user guide.
     fn event_parameters(&self, operation: &'static Operation, _record: &Record, parameters: &Json) -> Json {
-        let names = ["Content", "Events", "Policy", "content", "events", "policy"];
-        undercast_kernel::hidden(undercast_kernel::event_parameters(operation, parameters), &names)
+        let named = parameters.as_object().into_iter().flatten().map(|(name, value)| {
+            let member = operation.input.members.iter().find(|member| member.name == name);
+            let name = member.map_or(name.as_str(), |member| member.wire);
+            let told = if MASKED.contains(&name) { Json::from("***") } else { value.clone() };
+            (name.to_owned(), told)
+        });
+        Json::Object(named.collect())
     }
 
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {

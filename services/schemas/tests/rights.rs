@@ -127,13 +127,35 @@ async fn a_policy_lets_another_account_in() {
 async fn calls_are_on_the_trail_without_what_events_say() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
+    let made = client.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok();
+    let url = made["QueueUrl"].as_str().unwrap().to_owned();
+    let arn = "arn:aws:sqs:us-east-1:000000000000:q";
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}]});
+    let input = json!({"QueueUrl": url, "Attributes": {"Policy": policy.to_string()}});
+    client.call("sqs", "SetQueueAttributes", input).await.ok();
+    let rule = json!({"Name": "calls", "EventPattern": "{\"source\": [\"aws.schemas\"]}"});
+    client.call("events", "PutRule", rule).await.ok();
+    let target = json!({"Id": "1", "Arn": arn});
+    client.call("events", "PutTargets", json!({"Rule": "calls", "Targets": [target]})).await.ok();
     ok(&client, "CreateRegistry", json!({"RegistryName": "r"})).await;
-    ok(&client, "GetDiscoveredSchema", json!({"Type": "OpenApi3", "Events": ["{\"secret\": 1}"]})).await;
+    ok(&client, "CreateSchema", schema("a", &json!({"secret": {"type": "string"}}))).await;
+    let mut told = std::collections::BTreeMap::new();
+    for _ in 0..30 {
+        let input = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1});
+        let got = client.call("sqs", "ReceiveMessage", input).await.ok();
+        for message in got["Messages"].as_array().into_iter().flatten() {
+            let event: Json = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+            told.insert(event["detail"]["eventName"].as_str().unwrap().to_owned(), event["detail"].clone());
+        }
+        if told.len() == 2 {
+            break;
+        }
+    }
+    assert_eq!(told["CreateRegistry"]["requestParameters"], json!({"registryName": "r"}));
+    let wanted = json!({"registryName": "r", "schemaName": "a", "Type": "OpenApi3", "Content": "***"});
+    assert_eq!(told["CreateSchema"]["requestParameters"], wanted);
     ok(&client, "CreateDiscoverer", json!({"SourceArn": format!("{BUS}/default")})).await;
     let all = cloud.kernel.trail().latest(100);
-    for name in ["CreateRegistry", "GetDiscoveredSchema"] {
-        assert!(all.iter().any(|record| record.operation == name && record.service == SERVICE), "{name}");
-    }
-    let rule = all.iter().find(|record| record.operation == "PutRule").unwrap();
+    let rule = all.iter().rfind(|record| record.operation == "PutRule").unwrap();
     assert!(rule.principal.contains("assumed-role/AWSServiceRoleForSchemas/"), "{}", rule.principal);
 }
