@@ -337,7 +337,11 @@ fn a_decision_is_told_in_words() {
         let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
         named(PolicyKind::Inline, "inline:p", &text)
     };
-    let begin = |word: &str| format!("User: arn:aws:iam::111122223333:user/alice is {word}authorized to perform: sqs:SendMessage on resource: {QUEUE} ");
+    let begin = |word: &str| {
+        format!(
+            "User: arn:aws:iam::111122223333:user/alice is {word}authorized to perform: sqs:SendMessage on resource: {QUEUE} "
+        )
+    };
     let allow = r#"{"Sid":"Send","Effect":"Allow","Action":"sqs:*","Resource":"*"}"#;
     assert_eq!(say(&[document(allow)]), begin("") + "because of statement 1 (Send) of inline:p");
     let deny = r#"{"Effect":"Deny","Action":"sqs:Send*","Resource":"*"}"#;
@@ -350,7 +354,8 @@ fn a_decision_is_told_in_words() {
     let near = r#"{"Sid":"Near","Effect":"Allow","Action":"sqs:*","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}"#;
     assert_eq!(
         say(&[document(near)]),
-        begin("not ") + missing
+        begin("not ")
+            + missing
             + "; statement 1 (Near) of inline:p would, but its condition Bool of aws:MultiFactorAuthPresent does not hold"
     );
 }

@@ -78,15 +78,37 @@ pub(crate) fn model(kind: Kind, content: &str, schema: &str) -> Option<Model> {
             (definitions, root)
         }
     };
-    let mut maker = Maker { definitions: &definitions, root: &root, classes: Vec::new() };
-    for (name, schema) in &definitions {
-        if maker.is_object(schema) {
-            maker.class(&class_name(name), schema);
-        }
+    let mut maker =
+        Maker { definitions: &definitions, root: &root, names: Vec::new(), classes: Vec::new(), within: Vec::new() };
+    let objects: Vec<(&String, &Json)> = definitions.iter().filter(|(_, schema)| is_object(schema)).collect();
+    for (name, _) in &objects {
+        let class = maker.free(class_name(name));
+        maker.names.push((name, class));
     }
-    let classes = maker.classes;
-    let root = class_name(&root);
-    classes.iter().any(|class| class.name == root).then_some(Model { classes, root })
+    for (name, schema) in objects {
+        let class = maker.class_of(name);
+        maker.class(&class, schema);
+    }
+    let root = definitions.get_key_value(&root).filter(|(_, schema)| is_object(schema));
+    root.map(|(name, _)| Model { root: maker.class_of(name), classes: maker.classes })
+}
+
+/// Whether a schema says properties, itself or by its parts.
+fn has_parts(schema: &Json) -> bool {
+    schema["properties"].as_object().is_some_and(|all| !all.is_empty()) || schema["allOf"].is_array()
+}
+
+/// Whether a schema with a name is of an object, which becomes a class: one that may have any property has none.
+fn is_object(schema: &Json) -> bool {
+    has_parts(schema) || (schema["type"] == "object" && !schema["additionalProperties"].is_object())
+}
+
+/// Whether a value may be null, in either language.
+fn may_be_null(schema: &Json) -> bool {
+    let null = |schema: &Json| schema["type"] == "null";
+    let listed = |name: &str| schema[name].as_array().is_some_and(|all| all.iter().any(null));
+    let among = schema["type"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "null"));
+    schema["nullable"] == true || among || listed("anyOf") || listed("oneOf")
 }
 
 /// Names that the languages have for themselves, or that code here uses.
@@ -124,10 +146,21 @@ fn class_name(name: &str) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
 }
 
+/// What a value is where it is not null, if that is said beside it.
+fn beside_null(schema: &Json) -> Option<&Json> {
+    let all = schema["anyOf"].as_array().or(schema["oneOf"].as_array())?;
+    let mut others = all.iter().filter(|one| one["type"] != "null");
+    others.next().filter(|_| others.next().is_none() && all.len() == 2)
+}
+
 struct Maker<'a> {
     definitions: &'a Map<String, Json>,
     root: &'a str,
+    /// The classes of definitions.
+    names: Vec<(&'a str, String)>,
     classes: Vec<Class>,
+    /// The names for other things that are being gone through: one may lead to itself.
+    within: Vec<String>,
 }
 
 impl<'a> Maker<'a> {
@@ -139,18 +172,23 @@ impl<'a> Maker<'a> {
         self.definitions.get_key_value(name).map(|(name, schema)| (name.as_str(), schema))
     }
 
-    /// Whether a schema is of an object with properties, which become those of a class.
-    fn is_object(&self, schema: &Json) -> bool {
-        let named = schema["properties"].as_object().is_some_and(|all| !all.is_empty());
-        named
-            || schema["allOf"].is_array()
-            || (schema["type"] == "object" && !schema["additionalProperties"].is_object())
+    fn class_of(&self, definition: &str) -> String {
+        let found = self.names.iter().find(|(name, _)| *name == definition);
+        found.map_or_else(|| class_name(definition), |(_, class)| class.clone())
+    }
+
+    /// The name, or one like it that no class has.
+    fn free(&self, mut name: String) -> String {
+        let taken = |name: &str| {
+            self.names.iter().any(|(_, class)| class == name) || self.classes.iter().any(|class| class.name == name)
+        };
+        while taken(&name) {
+            name.push('_');
+        }
+        name
     }
 
     fn class(&mut self, name: &str, schema: &Json) {
-        if self.classes.iter().any(|class| class.name == name) {
-            return;
-        }
         self.classes.push(Class { name: name.to_owned(), fields: Vec::new() });
         let mut fields: Vec<Field> = Vec::new();
         let mut seen = Vec::new();
@@ -178,7 +216,7 @@ impl<'a> Maker<'a> {
             schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         for (key, of) in schema["properties"].as_object().into_iter().flatten() {
             if !fields.iter().any(|field| field.key == *key) {
-                let required = required.contains(&key.as_str());
+                let required = required.contains(&key.as_str()) && !may_be_null(of);
                 let of = self.type_of(class, key, of);
                 fields.push(Field { key: key.clone(), of, required });
             }
@@ -188,15 +226,23 @@ impl<'a> Maker<'a> {
     fn type_of(&mut self, class: &str, key: &str, schema: &Json) -> Type {
         if let Some(target) = schema["$ref"].as_str() {
             let Some((name, found)) = self.resolve(target) else { return Type::Any };
-            if self.is_object(found) {
-                return Type::Class(class_name(name));
+            if is_object(found) {
+                return Type::Class(self.class_of(name));
             }
-            // One that is a name for something else; it may not be a name for itself.
-            return if found["$ref"].as_str() == Some(target) { Type::Any } else { self.plain(class, key, found) };
+            if self.within.iter().any(|name| name == target) {
+                return Type::Any;
+            }
+            self.within.push(target.to_owned());
+            let of = self.plain(class, key, found);
+            self.within.pop();
+            return of;
         }
         // What may be null beside what it is: it is what it is.
         if let Some([only]) = schema["allOf"].as_array().map(Vec::as_slice) {
             return self.type_of(class, key, only);
+        }
+        if let Some(other) = beside_null(schema) {
+            return self.type_of(class, key, other);
         }
         self.plain(class, key, schema)
     }
@@ -223,8 +269,8 @@ impl<'a> Maker<'a> {
                 };
                 Type::List(Box::new(items))
             }
-            Some("object") | None if schema["properties"].as_object().is_some_and(|all| !all.is_empty()) => {
-                let name = format!("{class}{}", class_name(key));
+            Some("object") | None if has_parts(schema) => {
+                let name = self.free(format!("{class}{}", class_name(key)));
                 self.class(&name, schema);
                 Type::Class(name)
             }
@@ -374,7 +420,39 @@ mod tests {
             ]
         );
         assert_eq!(types[4..7], [&Type::Number, &class("OrderPlaced"), &Type::Any]);
-        assert!(root[0].required && !root[1].required);
         assert_eq!(of("OrderPlacedLinesItem")[0].of, Type::Integer);
+        let customer = of("OrderPlacedCustomer");
+        assert_eq!(customer.iter().map(|field| field.key.as_str()).collect::<Vec<_>>(), ["name", "vip"]);
+        // What must be there and may be null is as good as missing.
+        assert!(root.iter().all(|field| !field.required));
+    }
+
+    #[test]
+    fn each_class_has_a_name_of_its_own_and_circles_end() {
+        let content = serde_json::json!({
+            "title": "Order", "type": "object", "required": ["line", "maybe"],
+            "properties": {
+                "line": {"type": "object", "properties": {"a": {"type": "string"}}}, "other": {"$ref": "#/definitions/order-line"},
+                "third": {"$ref": "#/definitions/OrderLine"}, "list": {"$ref": "#/definitions/List"}, "map": {"$ref": "#/definitions/Names"},
+                "maybe": {"anyOf": [{"$ref": "#/definitions/OrderLine"}, {"type": "null"}]},
+            },
+            "definitions": {
+                "order-line": {"properties": {"b": {"type": "string"}}}, "OrderLine": {"properties": {"c": {"type": "string"}}},
+                "List": {"type": "array", "items": {"$ref": "#/definitions/List"}},
+                "Names": {"type": "object", "additionalProperties": {"$ref": "#/definitions/Names"}},
+            },
+        });
+        let model = model(Kind::JsonSchema, &content.to_string(), "s").unwrap();
+        let key = |class: &str| model.classes.iter().find(|c| c.name == class).unwrap().fields[0].key.clone();
+        assert_eq!(
+            (key("OrderLine"), key("OrderLine_"), key("OrderLine__")),
+            ("b".to_owned(), "c".to_owned(), "a".to_owned())
+        );
+        let root = &model.classes.iter().find(|c| c.name == "Order").unwrap().fields;
+        let class = |name: &str| Type::Class(name.to_owned());
+        let types: Vec<&Type> = root.iter().map(|field| &field.of).collect();
+        assert_eq!(types[..3], [&class("OrderLine__"), &class("OrderLine"), &class("OrderLine_")]);
+        assert_eq!(types[3..5], [&Type::List(Box::new(Type::Any)), &Type::Map(Box::new(Type::Any))]);
+        assert_eq!((types[5], root[0].required, root[5].required), (&class("OrderLine_"), true, false));
     }
 }

@@ -48,7 +48,12 @@ async fn the_statement_that_decided_is_named() {
         + "because no identity-based policy allows the sqs:CreateQueue action; statement 3 (Mfa) of inline:p would, but its condition Bool of aws:MultiFactorAuthPresent does not hold";
     assert_eq!(why(&ann, "b").await, (403, missing));
     let root = why(&cloud.client(), "c").await;
-    assert_eq!((root.0, root.1.ends_with("because they are the root user of their account")), (200, true), "{}", root.1);
+    assert_eq!(
+        (root.0, root.1.ends_with("because they are the root user of their account")),
+        (200, true),
+        "{}",
+        root.1
+    );
     // Who does not ask is not told.
     let quiet = ann.call("sqs", "CreateQueue", json!({"QueueName": "b"})).await;
     assert!(quiet.headers.get("x-undercast-why").is_none());
