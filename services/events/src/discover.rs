@@ -23,6 +23,10 @@ pub(crate) fn behind(arn: &str) -> Option<&str> {
 
 /// Shows an event to a discoverer. `home`: the account and the region of the rule.
 pub(crate) fn show(home: &Cx, tx: &mut Tx<'_>, id: &str, event: &Event) -> Result<()> {
+    // A cloud may be begun again with fewer services.
+    if home.kernel().service(SERVICE).is_none() {
+        return Ok(());
+    }
     let payload = json!({"discoverer": id, "event": event.json()}).to_string();
     home.tasks().schedule(home, tx, SERVICE, &home.random().uuid(), DISCOVER, payload, home.now())
 }

@@ -98,7 +98,10 @@ async fn follow(cx: &Cx, id: &str, bus: &str) -> Result<()> {
 
 /// The same for a call that planned it.
 async fn follow_now(cx: &Cx, id: &str, bus: &str) -> Result<()> {
-    follow(cx, id, bus).await?;
+    match follow(cx, id, bus).await {
+        Err(Failure::Aws(error)) if error.code == GONE => return Err(missing(error.message)),
+        other => other?,
+    }
     cx.write(|tx| cx.tasks().cancel(tx, SERVICE, &task_id(cx, id))).await
 }
 
@@ -113,6 +116,17 @@ pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
     }
 }
 
+/// Whether there can be one more, with this id.
+fn check_room(cx: &Cx, from: &(impl Read + ?Sized), id: &str) -> Result<()> {
+    if DISCOVERERS.has(from, &cx.key(id))? {
+        return Err(conflict(format!("Discoverer with id {id} already exists.")));
+    }
+    if DISCOVERERS.all(from, &(cx.account(), cx.region()))?.len() >= MOST {
+        return Err(too_many("discoverers", MOST));
+    }
+    Ok(())
+}
+
 pub(crate) async fn create(cx: &Cx, input: api::CreateDiscovererInput) -> Result<api::CreateDiscovererOutput> {
     let bus = bus_of(cx, &input.source_arn)?;
     let id = format!("events-event-bus-{}", bus.replace('/', "-"));
@@ -124,24 +138,28 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateDiscovererInput) -> Result
         started: true,
         tags: tags::given(input.tags)?,
     };
-    role::make(cx).await?;
     let described = cx.kernel().cx_for(cx.account(), cx.region()).through(role::PRINCIPAL);
     match described.call("events", "DescribeEventBus", json!({"Name": bus})).await {
         Err(Failure::Aws(error)) if error.code == GONE => return Err(bad(error.message).into()),
         other => drop(other?),
     }
+    check_room(cx, &cx.read(), &id)?;
+    role::make(cx).await?;
     cx.write(|tx| {
-        if DISCOVERERS.has(tx, &cx.key(&id))? {
-            return Err(conflict(format!("Discoverer with id {id} already exists.")));
-        }
-        if DISCOVERERS.all(tx, &(cx.account(), cx.region()))?.len() >= MOST {
-            return Err(too_many("discoverers", MOST));
-        }
+        check_room(cx, tx, &id)?;
         DISCOVERERS.put(tx, &cx.key(&id), &discoverer);
         plan(cx, tx, &id, &bus)
     })
     .await?;
-    follow_now(cx, &id, &bus).await?;
+    if let Err(failure) = follow_now(cx, &id, &bus).await {
+        // What has no rule is none. The task takes away what there may be of it.
+        cx.write(|tx| {
+            DISCOVERERS.delete(tx, &cx.key(&id));
+            Ok(())
+        })
+        .await?;
+        return Err(failure);
+    }
     Ok(api::CreateDiscovererOutput {
         discoverer_arn: Some(arn(cx, &id)),
         state: Some(state(&discoverer)),

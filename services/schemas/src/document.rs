@@ -101,7 +101,11 @@ impl Checker<'_> {
                 "enum" => need(value.as_array().is_some_and(|all| !all.is_empty()), &here, "is not a list of values")?,
                 "items" => self.items(value, &here)?,
                 "not" => self.schema(value, &here)?,
-                "additionalProperties" if !value.is_boolean() => self.schema(value, &here)?,
+                "additionalItems" | "additionalProperties" if !value.is_boolean() => self.schema(value, &here)?,
+                "dependencies" => {
+                    let mut all = object(value, &here)?.iter();
+                    all.try_for_each(|(name, of)| self.dependency(of, &format!("{here}/{name}")))?;
+                }
                 _ if TEXTS.contains(&name) => need(value.is_string(), &here, "is not a string")?,
                 _ if FLAGS.contains(&name) => need(value.is_boolean(), &here, "is not a boolean")?,
                 _ if NUMBERS.contains(&name) => need(value.is_number(), &here, "is not a number")?,
@@ -143,6 +147,11 @@ impl Checker<'_> {
         let distinct = names.iter().enumerate().all(|(index, name)| !names[..index].contains(name));
         need(distinct, at, "has a name twice")?;
         need(self.kind == Kind::OpenApi || !names.is_empty(), at, "is empty")
+    }
+
+    /// Names that must be there as well, or what else must hold.
+    fn dependency(&self, value: &Json, at: &str) -> Checked {
+        if value.is_array() { self.required(value, at) } else { self.schema(value, at) }
     }
 
     fn items(&self, value: &Json, at: &str) -> Checked {
@@ -214,6 +223,8 @@ mod tests {
             r#"{"properties": {"a": 1}}"#,
             r#"{"exclusiveMinimum": 3}"#,
             r#"{"enum": []}"#,
+            r#"{"additionalItems": 1}"#,
+            r#"{"dependencies": {"a": []}}"#,
         ] {
             complaint(Kind::JsonSchema, bad);
         }

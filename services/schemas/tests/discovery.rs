@@ -163,9 +163,31 @@ async fn discoverers_are_listed_and_held_to_their_quota() {
         (code.as_str(), message.as_str()),
         ("ConflictException", "Discoverer with id events-event-bus-b1 already exists.")
     );
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
     for arn in [format!("{BUS}/nowhere"), "arn:aws:sqs:us-east-1:000000000000:q".to_owned()] {
         assert_eq!(refused(&client, "CreateDiscoverer", json!({"SourceArn": arn})).await.0, "BadRequestException");
     }
+    // What is refused leaves nothing behind.
+    let role = client.call("iam", "GetRole", json!({"RoleName": "AWSServiceRoleForSchemas"})).await;
+    assert_eq!(role.code(), "NoSuchEntityException");
+}
+
+#[tokio::test]
+async fn a_discoverer_that_cannot_have_its_rule_is_none() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    // The bus forbids it to whoever it is.
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "events:PutRule", "Resource": "*"}]});
+    client.call("events", "PutPermission", json!({"Policy": policy.to_string()})).await.ok();
+    let input = json!({"SourceArn": format!("{BUS}/default")});
+    assert_eq!(refused(&client, "CreateDiscoverer", input.clone()).await.0, "AccessDeniedException");
+    assert_eq!(ok(&client, "ListDiscoverers", json!({})).await["Discoverers"], json!([]));
+    client.call("events", "RemovePermission", json!({"RemoveAllPermissions": true})).await.ok();
+    ok(&client, "CreateDiscoverer", input).await;
+    cloud.kernel.advance(Duration::from_secs(10)).await.unwrap();
+    let rule = client.call("events", "DescribeRule", json!({"Name": "Schemas-events-event-bus-default"})).await.ok();
+    assert_eq!(rule["State"], "ENABLED");
 }
 
 /// Runs in a runtime of its own, which takes all that was going on with it, as a crash does.
