@@ -45,13 +45,17 @@ fn content() -> String {
 
 /// The code of the schema in a language, unpacked.
 async fn unpacked(language: &str) -> Folder {
+    code("com.shop@OrderPlaced", &content(), language).await
+}
+
+/// The same of another schema.
+async fn code(schema: &str, content: &str, language: &str) -> Folder {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
     ok(&client, "CreateRegistry", json!({"RegistryName": "r"})).await;
-    let input =
-        json!({"RegistryName": "r", "SchemaName": "com.shop@OrderPlaced", "Type": "OpenApi3", "Content": content()});
+    let input = json!({"RegistryName": "r", "SchemaName": schema, "Type": "OpenApi3", "Content": content});
     ok(&client, "CreateSchema", input).await;
-    let named = json!({"RegistryName": "r", "SchemaName": "com.shop@OrderPlaced", "Language": language});
+    let named = json!({"RegistryName": "r", "SchemaName": schema, "Language": language});
     assert_eq!(refused(&client, "DescribeCodeBinding", named.clone()).await.0, "NotFoundException");
     let begun = ok(&client, "PutCodeBinding", named.clone()).await;
     assert_eq!((&begun["Status"], &begun["SchemaVersion"]), (&json!("CREATE_IN_PROGRESS"), &json!("1")));
@@ -126,13 +130,76 @@ async fn go_reads_and_writes_an_event() {
     let folder = unpacked("Go1").await;
     let line = read(&folder, "schema/com_shop/orderplaced/line.go");
     assert!(line.contains("Within *OrderPlaced `json:\"within,omitempty\"`"), "{line}");
-    assert!(
-        read(&folder, "schema/com_shop/orderplaced/order_placed.go").contains("OrderId string `json:\"order-id\"`")
-    );
+    assert!(read(&folder, "schema/com_shop/orderplaced/orderplaced.go").contains("OrderId string `json:\"order-id\"`"));
     // Where there is a compiler, it is asked as well.
     if !has("go", "version") {
         return;
     }
+    assert_eq!(by_go(&folder, "schema/com_shop/orderplaced", &event()), event());
+}
+
+/// Names that no language likes, of properties and of classes.
+const NAMES: &[&str] = &[
+    "class",
+    "self",
+    "type",
+    "func",
+    "constructor",
+    "import",
+    "None",
+    "a-b",
+    "a_b",
+    "aB",
+    "1st",
+    "",
+    "-",
+    "a b",
+    "quo\"te",
+    "it's",
+    "back\\slash",
+    "new\nline",
+    "tick`",
+    "comma,",
+    "ünï",
+    "日本",
+    "$ref",
+    "to_dict",
+    "detail",
+];
+const CLASSES: &[&str] = &[
+    "Object",
+    "String",
+    "Date",
+    "List",
+    "Map",
+    "None",
+    "Marshaller",
+    "Marshal",
+    "UnmarshalEvent",
+    "9th",
+    "some-thing",
+    "some.thing",
+    "SomeThing",
+    "OnWindows",
+];
+
+/// A schema of all of them, and an event with them.
+fn unlikely() -> (String, Json) {
+    let mut properties: serde_json::Map<String, Json> =
+        NAMES.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
+    let mut event: serde_json::Map<String, Json> = NAMES.iter().map(|name| ((*name).to_owned(), json!(name))).collect();
+    let mut schemas = serde_json::Map::new();
+    for name in CLASSES {
+        properties.insert(format!("of {name}"), json!({"$ref": format!("#/components/schemas/{name}")}));
+        event.insert(format!("of {name}"), json!({"name": name}));
+        schemas.insert((*name).to_owned(), json!({"type": "object", "properties": {"name": {"type": "string"}}}));
+    }
+    schemas.insert("class".to_owned(), json!({"type": "object", "properties": properties}));
+    (open_api("class", &Json::Object(schemas)), Json::Object(event))
+}
+
+/// Has Go read an event with the code in a folder, and write it again.
+fn by_go(folder: &Folder, package: &str, event: &Json) -> Json {
     std::fs::write(folder.0.join("go.mod"), "module shop\n\ngo 1.16\n").unwrap();
     let main = r#"package main
 
@@ -140,30 +207,60 @@ import (
 	"fmt"
 	"os"
 
-	"shop/schema/com_shop/orderplaced"
+	code "shop/PACKAGE"
 )
 
 func main() {
-	event, err := orderplaced.UnmarshalEvent([]byte(os.Args[1]))
+	event, err := code.UnmarshalEvent([]byte(os.Args[1]))
 	if err != nil {
 		panic(err)
 	}
-	if event.Detail.Customer.Address == nil || *event.Detail.Customer.Address.City != "c" || *event.Detail.Lines[1].N != 2 {
-		panic("not read")
-	}
-	out, err := orderplaced.Marshal(event)
+	out, err := code.Marshal(event)
 	if err != nil {
 		panic(err)
 	}
 	fmt.Print(string(out))
 }
 "#;
-    std::fs::write(folder.0.join("main.go"), main).unwrap();
-    let home = folder.0.join("home");
+    std::fs::write(folder.0.join("main.go"), main.replace("PACKAGE", package)).unwrap();
+    // What it compiles of its own library is good for all tests.
+    let home = std::env::temp_dir().join("undercast-test-go");
     let mut command = Command::new("go");
     command.env("GOCACHE", home.join("cache")).env("GOPATH", home.join("path")).env("GOFLAGS", "-mod=mod");
-    let output = run(&folder, command.args(["run", ".", &event().to_string()]));
-    assert_eq!(serde_json::from_slice::<Json>(&output.stdout).unwrap(), event());
+    serde_json::from_slice(&run(folder, command.args(["run", ".", &event.to_string()])).stdout).unwrap()
+}
+
+#[tokio::test]
+async fn names_that_no_language_likes_are_read_and_written() {
+    let (content, event) = unlikely();
+    let folder = code("class@import", &content, "Python36").await;
+    let script = r#"
+import json, sys
+import schema.class_.import_ as code
+given = json.loads(sys.argv[1])
+read = code.Marshaller.unmarshall(given, "Class_")
+assert code.Marshaller.marshall(read) == given, code.Marshaller.marshall(read)
+"#;
+    run(&folder, Command::new("python3").args(["-c", script, &event.to_string()]));
+    if has("go", "version") {
+        let folder = code("class@import", &content, "Go1").await;
+        let mut wanted = event.clone();
+        // Its library has no way to say these, and the code says so.
+        for name in ["", "-", "quo\"te", "it's", "back\\slash", "new\nline", "tick`", "comma,"] {
+            wanted.as_object_mut().unwrap().remove(name);
+        }
+        assert_eq!(by_go(&folder, "schema/class_/import_", &event), wanted);
+    }
+    if has("javac", "-version") {
+        let folder = code("class@import", &content, "Java8").await;
+        let sources = jackson(&folder);
+        std::fs::write(folder.0.join("User.java"), "class User { schema.class_.import_.Class_ of; }\n").unwrap();
+        let words = ["-encoding", "UTF-8", "-d", "out", "-Xlint:-options", "User.java"];
+        run(&folder, Command::new("javac").args(words).args(&sources));
+    }
+    let folder = code("class@import", &content, "TypeScript3").await;
+    let text = read(&folder, "schema/class_/import_/Class_.ts");
+    assert!(text.contains("  \"constructor_\"?: string;\n") && text.contains("baseName: \"new\\nline\""), "{text}");
 }
 
 /// What of Jackson the code names, so that a compiler can see whether it is Java.
@@ -185,6 +282,19 @@ const JACKSON: &[(&str, &str)] = &[
     ),
 ];
 
+/// Writes it down, and says where.
+fn jackson(folder: &Folder) -> Vec<std::path::PathBuf> {
+    let mut sources = Vec::new();
+    for (path, text) in JACKSON {
+        let file = folder.0.join(format!("com/fasterxml/jackson/{path}.java"));
+        let package = path.rsplit_once('/').unwrap().0.replace('/', ".");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, format!("package com.fasterxml.jackson.{package};\n{text}\n")).unwrap();
+        sources.push(file);
+    }
+    sources
+}
+
 #[tokio::test]
 async fn java_is_java() {
     let folder = unpacked("Java8").await;
@@ -197,14 +307,7 @@ async fn java_is_java() {
     if !has("javac", "-version") {
         return;
     }
-    let mut sources = Vec::new();
-    for (path, text) in JACKSON {
-        let file = folder.0.join(format!("com/fasterxml/jackson/{path}.java"));
-        let package = path.rsplit_once('/').unwrap().0.replace('/', ".");
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, format!("package com.fasterxml.jackson.{package};\n{text}\n")).unwrap();
-        sources.push(file);
-    }
+    let sources = jackson(&folder);
     let user = "import schema.com_shop.orderplaced.*;\nimport schema.com_shop.orderplaced.marshaller.Marshaller;\nclass User { String of(java.io.InputStream in) throws Exception { AWSEvent<OrderPlaced> e = Marshaller.unmarshalEvent(in, OrderPlaced.class); Marshaller.marshal(System.out, e); return e.getDetail().getLines().get(0).getSku(); } }\n";
     std::fs::write(folder.0.join("User.java"), user).unwrap();
     run(&folder, Command::new("javac").args(["-d", "out", "-Xlint:-options", "User.java"]).args(&sources));

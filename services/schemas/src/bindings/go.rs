@@ -1,51 +1,20 @@
 //! Code in Go: `orderplaced.UnmarshalEvent(input)`.
 
 use super::Files;
-use super::model::{Class, Model, Type, names, snake, upper_camel};
-
-/// Words of the language, which no package can be called by.
-const WORDS: &[&str] = &[
-    "break",
-    "case",
-    "chan",
-    "const",
-    "continue",
-    "default",
-    "defer",
-    "else",
-    "fallthrough",
-    "for",
-    "func",
-    "go",
-    "goto",
-    "if",
-    "import",
-    "interface",
-    "map",
-    "package",
-    "range",
-    "return",
-    "select",
-    "struct",
-    "switch",
-    "type",
-    "var",
-];
+use super::model::{Class, Model, Type, names, quoted, snake, upper_camel};
 
 pub(super) fn files(model: &Model, package: &str) -> Files {
     let folder = package.replace('.', "/");
-    let last = package.rsplit('.').next().unwrap_or("schema");
-    let package = if WORDS.contains(&last) { format!("{last}_") } else { last.to_owned() };
-    let mut out: Files = Vec::new();
+    let package = package.rsplit('.').next().unwrap_or("schema");
+    let mut out: Files = vec![(format!("{folder}/marshaller.go"), marshaller(package, &model.root))];
     for class in &model.classes {
-        let mut file = snake(&class.name);
-        // Such a file is one of tests, or of one system alone.
-        while file.ends_with("_test") || out.iter().any(|(path, _)| *path == format!("{folder}/{file}.go")) {
-            file.push('_');
+        // Without underscores, behind which Go looks for tests and for names of systems.
+        let mut file = snake(&class.name).replace('_', "");
+        while out.iter().any(|(path, _)| *path == format!("{folder}/{file}.go")) {
+            file.push('2');
         }
-        out.push((format!("{folder}/{file}.go"), class_file(class, &package)));
+        out.push((format!("{folder}/{file}.go"), class_file(class, package)));
     }
-    out.push((format!("{folder}/marshaller.go"), marshaller(&package, &model.root)));
     out
 }
 
@@ -77,6 +46,14 @@ fn field_type(of: &Type, required: bool) -> String {
     if pointer { format!("*{name}") } else { name }
 }
 
+/// Whether a tag can say a name.
+///
+/// Source: the documentation of `encoding/json`, Marshal.
+fn can_be_named(key: &str) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || "!#$%&()*+-./:;<=>?@[]^_{|}~ ".contains(c);
+    !key.is_empty() && key != "-" && key.chars().all(allowed)
+}
+
 fn has_moment(of: &Type) -> bool {
     match of {
         Type::Moment => true,
@@ -91,9 +68,14 @@ fn class_file(class: &Class, package: &str) -> String {
         if class.fields.iter().any(|field| has_moment(&field.of)) { "import (\n\t\"time\"\n)\n\n" } else { "" };
     let mut fields = String::new();
     for (name, field) in names.iter().zip(&class.fields) {
+        let of = field_type(&field.of, field.required);
         let absent = if field.required { "" } else { ",omitempty" };
-        let key = serde_json::Value::from(format!("{}{absent}", field.key));
-        fields.push_str(&format!("\t{name} {} `json:{key}`\n", field_type(&field.of, field.required)));
+        if can_be_named(&field.key) {
+            fields.push_str(&format!("\t{name} {of} `json:\"{}{absent}\"`\n", field.key));
+        } else {
+            let key = quoted(&field.key);
+            fields.push_str(&format!("\t// encoding/json knows no way to say {key}\n\t{name} {of} `json:\"-\"`\n"));
+        }
     }
     format!("package {package}\n\n{import}type {} struct {{\n{fields}}}\n", exported(&class.name))
 }

@@ -1,7 +1,7 @@
 //! Code in Java 8, which Jackson reads and writes: `Marshaller.unmarshalEvent(input, OrderPlaced.class)`.
 
 use super::Files;
-use super::model::{Class, Field, Model, Type, lower_camel, names};
+use super::model::{Class, Field, Model, Type, lower_camel, names, quoted};
 
 const RESERVED: &[&str] = &[
     "abstract",
@@ -98,8 +98,8 @@ fn class_file(class: &Class, package: &str, generic: bool) -> String {
         let (of, accessor) = (of(field), capital(name));
         // `getClass` is every object's.
         let getter = if accessor == "Class" { "getClass_".to_owned() } else { format!("get{accessor}") };
-        let key = field.key.replace('\\', "\\\\").replace('"', "\\\"");
-        fields.push_str(&format!("  @JsonProperty(\"{key}\")\n  private {of} {name};\n\n"));
+        let key = quoted(&field.key);
+        fields.push_str(&format!("  @JsonProperty({key})\n  private {of} {name};\n\n"));
         methods.push_str(&format!(
             "\n  @JsonIgnore\n  public {of} {getter}() {{\n    return {name};\n  }}\n\n  @JsonIgnore\n  public void set{accessor}({of} {name}) {{\n    this.{name} = {name};\n  }}\n"
         ));

@@ -119,12 +119,15 @@ const TAKEN: &[&str] = &[
     "Class",
     "Date",
     "Error",
+    "False",
     "Function",
     "Integer",
     "List",
     "Long",
     "Map",
+    "Marshal",
     "Marshaller",
+    "None",
     "Number",
     "Object",
     "Objects",
@@ -133,8 +136,103 @@ const TAKEN: &[&str] = &[
     "Serializable",
     "String",
     "Symbol",
+    "True",
+    "UnmarshalEvent",
     "Void",
 ];
+
+/// Words of Java, Python and Go, after which no package is called.
+const WORDS: &[&str] = &[
+    "abstract",
+    "and",
+    "as",
+    "assert",
+    "async",
+    "await",
+    "boolean",
+    "break",
+    "byte",
+    "case",
+    "catch",
+    "chan",
+    "char",
+    "class",
+    "const",
+    "continue",
+    "def",
+    "default",
+    "defer",
+    "del",
+    "do",
+    "double",
+    "elif",
+    "else",
+    "enum",
+    "except",
+    "extends",
+    "fallthrough",
+    "false",
+    "final",
+    "finally",
+    "float",
+    "for",
+    "from",
+    "func",
+    "global",
+    "go",
+    "goto",
+    "if",
+    "implements",
+    "import",
+    "in",
+    "instanceof",
+    "int",
+    "interface",
+    "is",
+    "lambda",
+    "long",
+    "map",
+    "native",
+    "new",
+    "nonlocal",
+    "not",
+    "null",
+    "or",
+    "package",
+    "pass",
+    "private",
+    "protected",
+    "public",
+    "raise",
+    "range",
+    "return",
+    "select",
+    "short",
+    "static",
+    "strictfp",
+    "struct",
+    "super",
+    "switch",
+    "synchronized",
+    "this",
+    "throw",
+    "throws",
+    "transient",
+    "true",
+    "try",
+    "type",
+    "var",
+    "void",
+    "volatile",
+    "while",
+    "with",
+    "yield",
+];
+
+/// A text as all four languages write it between double quotes, and JSON does.
+pub(crate) fn quoted(text: &str) -> String {
+    Json::from(text).to_string()
+}
 
 /// A name that classes can have in all languages.
 fn class_name(name: &str) -> String {
@@ -353,7 +451,10 @@ pub(crate) fn package(schema: &str) -> String {
     let part = |part: &str| {
         let safe: String = part.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let safe = safe.to_ascii_lowercase();
-        if safe.is_empty() || safe.starts_with(|c: char| c.is_ascii_digit()) { format!("_{safe}") } else { safe }
+        if safe.is_empty() || safe.starts_with(|c: char| c.is_ascii_digit()) {
+            return format!("_{safe}");
+        }
+        if WORDS.contains(&safe.as_str()) { format!("{safe}_") } else { safe }
     };
     format!("{prefix}{}", rest.split('@').map(part).collect::<Vec<_>>().join("."))
 }
@@ -377,6 +478,7 @@ mod tests {
             ("order@NewOrder", "schema.order.neworder"),
             ("MyEvent.Special#Characters$etc", "schema.myevent_special_characters_etc"),
             ("MyEvent@Discriminator@Another", "schema.myevent.discriminator.another"),
+            ("class@1st", "schema.class_._1st"),
         ] {
             assert_eq!(package(schema), wanted);
         }

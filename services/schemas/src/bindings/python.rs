@@ -1,7 +1,7 @@
 //! Code in Python 3.6: `from schema.shop.orderplaced import AWSEvent, OrderPlaced, Marshaller`.
 
 use super::Files;
-use super::model::{Class, Field, Model, Type, names, snake};
+use super::model::{Class, Field, Model, Type, names, quoted, snake};
 
 /// Words of the language, and names that classes here have for themselves.
 const RESERVED: &[&str] = &[
@@ -39,10 +39,6 @@ fn type_name(of: &Type) -> String {
         Type::Map(value) => format!("dict(str, {})", type_name(value)),
         Type::Class(name) => name.clone(),
     }
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 fn entries<'a>(fields: impl Iterator<Item = (&'a String, String)>) -> String {

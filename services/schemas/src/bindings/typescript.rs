@@ -1,7 +1,7 @@
 //! Code in TypeScript 3: `Marshaller.unmarshall(event, AWSEvent)`.
 
 use super::Files;
-use super::model::{Class, Field, Model, Type, lower_camel, names};
+use super::model::{Class, Field, Model, Type, lower_camel, names, quoted};
 
 /// Words of the language are names of members as well, but for this one.
 const RESERVED: &[&str] = &["constructor"];
@@ -73,7 +73,7 @@ fn class_file(class: &Class) -> String {
     let map: String = with
         .iter()
         .map(|(name, field)| {
-            let key = serde_json::Value::from(field.key.as_str());
+            let key = quoted(&field.key);
             format!("    {{ name: \"{name}\", baseName: {key}, type: {} }},\n", descriptor(&field.of))
         })
         .collect();
