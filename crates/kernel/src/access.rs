@@ -123,6 +123,30 @@ pub trait Identities: Send + Sync {
     }
 }
 
+/// Who knows which accounts belong to an organization, and what it says of them.
+pub trait Organizations: Send + Sync {
+    /// What an organization says of an account; `None`: it belongs to none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn membership(&self, from: &Snapshot, account: &str) -> Result<Option<Arc<Membership>>>;
+}
+
+/// What an organization says of an account of its own.
+#[derive(Debug, Clone, Default)]
+pub struct Membership {
+    /// Its id: `o-…`.
+    pub organization: String,
+    /// The account that manages it.
+    pub management: String,
+    /// Where the account is in it: `o-…/r-…/ou-…/`.
+    pub path: String,
+    /// Service control policies, a list a level from the root to the account. None for the management account.
+    pub service_control: Vec<Vec<NamedPolicy>>,
+    /// Resource control policies, likewise.
+    pub resource_control: Vec<Vec<NamedPolicy>>,
+}
+
 /// A code that somebody read off an MFA device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MfaCode<'a> {
@@ -184,8 +208,6 @@ pub struct IdentityPolicies {
     pub identity: Vec<NamedPolicy>,
     /// Its permissions boundary.
     pub boundary: Option<NamedPolicy>,
-    /// Service control policies of its account, a list a level.
-    pub service_control: Vec<Vec<NamedPolicy>>,
     /// Tags of the principal.
     pub tags: Vec<(String, String)>,
 }
@@ -220,6 +242,68 @@ struct CallContext<'a> {
     later: &'a Later<'a>,
     owner: &'a str,
     tags: &'a [(String, String)],
+    organizations: &'a Belonging,
+}
+
+/// The organizations of the two sides of a call, where they have one.
+#[derive(Default)]
+struct Belonging {
+    caller: Option<Arc<Membership>>,
+    owner: Option<Arc<Membership>>,
+}
+
+impl Belonging {
+    fn of(cx: &Cx, owner: &str) -> Result<Self> {
+        let Some(known) = cx.kernel().organizations() else { return Ok(Self::default()) };
+        let from = cx.read();
+        let of = |account: &str| if account.is_empty() { Ok(None) } else { known.membership(&from, account) };
+        let caller = of(&cx.principal().account)?;
+        let owner = if owner == cx.principal().account { caller.clone() } else { of(owner)? };
+        Ok(Self { caller, owner })
+    }
+
+    /// Whether it limits what the root user may do, who needs no policy otherwise.
+    fn limits(&self) -> bool {
+        let has = |side: &Option<Arc<Membership>>, levels: fn(&Membership) -> &[Vec<NamedPolicy>]| {
+            side.as_ref().is_some_and(|membership| !levels(membership).is_empty())
+        };
+        has(&self.caller, |m| &m.service_control) || has(&self.owner, |m| &m.resource_control)
+    }
+
+    fn lookup(&self, key: &str) -> Option<Values<'_>> {
+        let (side, name) = match key.strip_prefix("aws:principalorg") {
+            Some(name) => (&self.caller, name),
+            None => (&self.owner, key.strip_prefix("aws:resourceorg")?),
+        };
+        let membership = side.as_deref()?;
+        match name {
+            "id" => Some(Values::one(&membership.organization)),
+            "paths" => Some(Values::Many(Cow::Owned(vec![membership.path.clone()]))),
+            "masteraccountid" => Some(Values::one(&membership.management)),
+            _ => None,
+        }
+    }
+}
+
+/// The services whose resources are under resource control policies ("List of AWS services that support RCPs" in the user
+/// guide of Organizations).
+const UNDER_RESOURCE_CONTROL: &[&str] = &[
+    "s3",
+    "sts",
+    "sqs",
+    "kms",
+    "secretsmanager",
+    "cognito-idp",
+    "cognito-identity",
+    "logs",
+    "dynamodb",
+    "ecr",
+    "aoss",
+];
+
+/// Roles that services make for themselves are under no policy of an organization.
+fn is_service_linked(cx: &Cx) -> bool {
+    matches!(&cx.principal().kind, PrincipalKind::AssumedRole { role_arn, .. } if role_arn.contains(":role/aws-service-role/"))
 }
 
 impl Context for CallContext<'_> {
@@ -264,7 +348,9 @@ impl Context for CallContext<'_> {
             }
             "aws:resourceaccount" => Some(Values::one(self.owner)),
             _ => {
-                let Some(name) = key.strip_prefix("aws:principaltag/") else { return self.claim(key) };
+                let Some(name) = key.strip_prefix("aws:principaltag/") else {
+                    return self.organizations.lookup(key).or_else(|| self.claim(key));
+                };
                 let of_session = self.cx.temporary().into_iter().flat_map(|t| t.tags.iter());
                 let found = of_session.chain(self.tags).find(|(k, _)| k.eq_ignore_ascii_case(name))?;
                 Some(Values::one(&found.1))
@@ -324,7 +410,9 @@ pub(crate) fn weigh(
     let simple_root = matches!(cx.principal().kind, PrincipalKind::Root)
         && own(owner, &access.policies)
         && access.behind.iter().all(|b| own(&b.account, &b.policies));
-    if simple_root && cx.session.is_none() && access.rule == ResourceRule::EitherAllows && !explain {
+    let organizations = Belonging::of(cx, owner)?;
+    let simple_root = simple_root && cx.session.is_none() && !organizations.limits();
+    if simple_root && access.rule == ResourceRule::EitherAllows && !explain {
         return Ok(Verdict { allowed: true, message: String::new(), explanation: Json::Null });
     }
     let facts = match identities {
@@ -333,13 +421,14 @@ pub(crate) fn weigh(
         None => Arc::default(),
     };
     let side = Side { resource: &access.resource, owner, policies: &access.policies };
-    let mut verdict = side.weigh(cx, &facts, (access, &later), explain);
+    let mut verdict = side.weigh(cx, (&facts, &organizations), (access, &later), explain);
     for behind in &access.behind {
         if !verdict.allowed {
             break;
         }
         let side = Side { resource: &behind.resource, owner: &behind.account, policies: &behind.policies };
-        let before = std::mem::replace(&mut verdict, side.weigh(cx, &facts, (access, &later), explain));
+        let before =
+            std::mem::replace(&mut verdict, side.weigh(cx, (&facts, &organizations), (access, &later), explain));
         if explain && let Some(steps) = verdict.explanation.as_object_mut() {
             steps.insert("before".to_owned(), before.explanation);
         }
@@ -359,14 +448,28 @@ impl Side<'_> {
     fn weigh(
         &self,
         cx: &Cx,
-        facts: &IdentityPolicies,
+        (facts, organizations): (&IdentityPolicies, &Belonging),
         (access, later): (&Access, &Later<'_>),
         explain: bool,
     ) -> Verdict {
-        let context = CallContext { cx, access: &access.context, later, owner: self.owner, tags: &facts.tags };
+        let context =
+            CallContext { cx, access: &access.context, later, owner: self.owner, tags: &facts.tags, organizations };
         let request =
             Request { action: &access.action, resource: self.resource, principal: cx.principal(), context: &context };
-        let levels: Vec<&[NamedPolicy]> = facts.service_control.iter().map(Vec::as_slice).collect();
+        let levels = |side: &Option<Arc<Membership>>, of: fn(&Membership) -> &[Vec<NamedPolicy>]| {
+            side.as_ref().map_or_else(Vec::new, |membership| of(membership).to_vec())
+        };
+        let exempt = is_service_linked(cx);
+        let service = access.action.split(':').next().unwrap_or_default();
+        let controlled = !exempt && UNDER_RESOURCE_CONTROL.contains(&service);
+        let service_control =
+            if exempt { Vec::new() } else { levels(&organizations.caller, |membership| &membership.service_control) };
+        let resource_control = match &organizations.owner {
+            Some(_) if controlled => levels(&organizations.owner, |membership| &membership.resource_control),
+            _ => Vec::new(),
+        };
+        let service_control: Vec<&[NamedPolicy]> = service_control.iter().map(Vec::as_slice).collect();
+        let resource_control: Vec<&[NamedPolicy]> = resource_control.iter().map(Vec::as_slice).collect();
         let inputs = Inputs {
             resource_account: Some(self.owner),
             identity: &facts.identity,
@@ -374,7 +477,8 @@ impl Side<'_> {
             session: cx.session.as_deref(),
             resource: self.policies,
             resource_rule: access.rule,
-            service_control: &levels,
+            service_control: &service_control,
+            resource_control: &resource_control,
             explain,
             ..Inputs::new(&request)
         };

@@ -22,8 +22,8 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::trail::Entry;
 use crate::{
-    Clock, Cx, Failure, Faults, Identities, Meter, Origin, Policies, Random, Result, Service, Signals, Tasks, Trail,
-    access, json,
+    Clock, Cx, Failure, Faults, Identities, Meter, Organizations, Origin, Policies, Random, Result, Service, Signals,
+    Tasks, Trail, access, json,
 };
 
 /// Where the clock is, kept over restarts: a number, and what it means.
@@ -120,6 +120,7 @@ pub(crate) struct Inner {
     services: Vec<Arc<dyn Service>>,
     by_name: HashMap<&'static str, usize>,
     identities: OnceLock<Arc<dyn Identities>>,
+    organizations: OnceLock<Arc<dyn Organizations>>,
 }
 
 /// A call's outcome, and what was noticed on the way.
@@ -168,6 +169,7 @@ impl Kernel {
             services,
             by_name,
             identities: OnceLock::new(),
+            organizations: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -181,6 +183,16 @@ impl Kernel {
     /// Who knows the policies of users and roles, where somebody does.
     pub fn identities(&self) -> Option<&dyn Identities> {
         self.inner.identities.get().map(AsRef::as_ref)
+    }
+
+    /// Says who knows which accounts belong to an organization. The first one stays.
+    pub fn set_organizations(&self, organizations: Arc<dyn Organizations>) {
+        let _ = self.inner.organizations.set(organizations);
+    }
+
+    /// Who knows which accounts belong to an organization, where somebody does.
+    pub fn organizations(&self) -> Option<&dyn Organizations> {
+        self.inner.organizations.get().map(AsRef::as_ref)
     }
 
     /// Begins what runs beside the calls.

@@ -40,7 +40,9 @@ mod tasks;
 mod trail;
 mod upkeep;
 
-pub use access::{Access, Behind, Coded, Identities, IdentityPolicies, MfaCode, ProviderFacts, RoleFacts};
+pub use access::{
+    Access, Behind, Coded, Identities, IdentityPolicies, Membership, MfaCode, Organizations, ProviderFacts, RoleFacts,
+};
 pub use announce::{ANNOUNCED, Announcement};
 pub use clock::Clock;
 pub use cloudtrail::{hidden, parameters as event_parameters};

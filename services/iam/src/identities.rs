@@ -46,7 +46,7 @@ impl Known {
             identity.push(self.compile(PolicyKind::Inline, &format!("inline:{name}"), document)?);
         }
         let tags = entity.tags.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        Ok(IdentityPolicies { identity, boundary: None, service_control: Vec::new(), tags })
+        Ok(IdentityPolicies { identity, boundary: None, tags })
     }
 
     fn of(&self, from: &Snapshot, entity: &Entity) -> Result<IdentityPolicies> {
