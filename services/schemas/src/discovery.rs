@@ -1,6 +1,7 @@
 //! Discovery: an event that came to the bus of a discoverer makes a schema, or a new version of one if it shows something new.
 //!
-//! EventBridge stores a task with what acknowledges the event; doing it twice changes nothing more.
+//! EventBridge stores a task with what acknowledges the event; doing it twice changes nothing more. A version holds what all events
+//! until then had in common: AWS tells only that an event whose content has changed makes a version, and not what of it was known.
 
 use serde_json::Value as Json;
 use undercast_kernel::store::Tx;

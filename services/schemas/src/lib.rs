@@ -13,7 +13,7 @@
 //! task of this service with what acknowledges an event, so that none is left out.
 //! What is not here: schemas of events that no service here sends; the calls that CloudTrail records have no schemas in `aws.events`
 //! (on AWS each service has one). Schemas that nobody used for two years are not deleted. What is discovered has room for 200 schemas of
-//! 100 versions each, and what comes beyond is not learnt.
+//! 100 versions each, and what comes beyond is not learnt. Events and schemas are 128 levels deep at most; AWS has 255.
 //!
 //! Source: the EventBridge Schema Registry API reference, and "Amazon EventBridge schemas" in the user guide.
 

@@ -400,3 +400,32 @@ async fn schemas_of_either_language_have_code_and_what_is_no_object_has_none() {
     // Its object has a name that Java has already.
     assert!(read(&folder, "schema/aws/s3/objectcreated/ObjectCreated.java").contains("private Object_ object;"));
 }
+
+#[tokio::test]
+async fn code_is_of_a_version_and_goes_with_it() {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    ok(&client, "CreateRegistry", json!({"RegistryName": "r"})).await;
+    ok(&client, "CreateSchema", schema("a", &json!({"one": {"type": "string"}}))).await;
+    ok(&client, "UpdateSchema", schema("a", &json!({"two": {"type": "string"}}))).await;
+    let of = |version: &str| json!({"RegistryName": "r", "SchemaName": "a", "Language": "Python36", "SchemaVersion": version});
+    ok(&client, "PutCodeBinding", of("1")).await;
+    until("it is made", async || ok(&client, "DescribeCodeBinding", of("1")).await["Status"] == "CREATE_COMPLETE")
+        .await;
+    // To ask again makes nothing anew.
+    assert_eq!(ok(&client, "PutCodeBinding", of("1")).await["Status"], "CREATE_COMPLETE");
+    let newest = json!({"RegistryName": "r", "SchemaName": "a", "Language": "Python36"});
+    for (operation, input) in [("DescribeCodeBinding", newest.clone()), ("GetCodeBindingSource", of("2"))] {
+        assert_eq!(refused(&client, operation, input).await.0, "NotFoundException");
+    }
+    let folder = unzip(&client.call(SERVICE, "GetCodeBindingSource", of("1")).await.body);
+    let text = read(&folder, "schema/a/A.py");
+    assert!(text.contains("'one'") || text.contains("\"one\""), "{text}");
+    assert!(!text.contains("two"), "{text}");
+    ok(&client, "PutCodeBinding", newest.clone()).await;
+    assert_eq!(ok(&client, "DescribeCodeBinding", newest).await["SchemaVersion"], "2");
+    let version = json!({"RegistryName": "r", "SchemaName": "a", "SchemaVersion": "1"});
+    ok(&client, "DeleteSchemaVersion", version).await;
+    assert_eq!(refused(&client, "GetCodeBindingSource", of("1")).await.0, "NotFoundException");
+    assert_eq!(refused(&client, "PutCodeBinding", of("1")).await.0, "GoneException");
+}

@@ -53,15 +53,8 @@ impl<'a> Named<'a> {
     fn find(cx: &Cx, registry: &str, schema: &'a str, version: Option<&str>, language: &'a str) -> Result<Self> {
         maker(language)?;
         let (registry, from) = (RegistryName::of(cx, registry), cx.read());
-        let found = schemas::find(cx, &from, &registry, schema)?;
-        let version = match versions::find(&from, &registry, schema, version) {
-            // A number that was taken is not taken again.
-            Err(_) if version.map(versions::number).transpose()?.is_some_and(|n| (1..found.next).contains(&n)) => {
-                let number = version.unwrap_or_default();
-                return Err(gone(format!("Version {number} of schema with name {schema} was deleted.")));
-            }
-            other => other?,
-        };
+        schemas::find(cx, &from, &registry, schema)?;
+        let version = versions::find(&from, &registry, schema, version)?;
         Ok(Self { registry, schema, version, language })
     }
 
@@ -92,9 +85,22 @@ impl<'a> Named<'a> {
     }
 }
 
+/// Refuses to make code for a version that there was: a number that was taken is not taken again.
+fn check_gone(cx: &Cx, registry: &str, schema: &str, version: Option<&str>) -> Result<()> {
+    let Some(number) = version.map(versions::number).transpose()? else { return Ok(()) };
+    let (registry, from) = (RegistryName::of(cx, registry), cx.read());
+    let found = schemas::find(cx, &from, &registry, schema)?;
+    let is_there = versions::all(&from, &registry, schema)?.iter().any(|version| version.number == number);
+    if !is_there && (1..found.next).contains(&number) {
+        return Err(gone(format!("Version {number} of schema with name {schema} was deleted.")));
+    }
+    Ok(())
+}
+
 /// Has the code be made, unless it is there or being made.
 pub(crate) async fn put(cx: &Cx, input: &api::PutCodeBindingInput) -> Result<api::PutCodeBindingOutput> {
     let version = input.schema_version.as_deref();
+    check_gone(cx, &input.registry_name, &input.schema_name, version)?;
     let named = Named::find(cx, &input.registry_name, &input.schema_name, version, &input.language)?;
     let now = cx.now_millis();
     let binding = cx
