@@ -116,7 +116,7 @@ pub(crate) async fn delete(cx: &Cx, input: &api::DeleteRegistryInput) -> Result<
     .await
 }
 
-/// All of an account, and those that every account has.
+/// All of an account's own, and those that AWS has for every account.
 pub(crate) fn list(cx: &Cx, input: &api::ListRegistriesInput) -> Result<api::ListRegistriesOutput> {
     let scope = input.scope.as_deref().unwrap_or("");
     let (aws, local) = match scope.to_ascii_uppercase().as_str() {
@@ -125,16 +125,16 @@ pub(crate) fn list(cx: &Cx, input: &api::ListRegistriesInput) -> Result<api::Lis
         "LOCAL" => (false, true),
         _ => return Err(bad("Scope must be LOCAL or AWS.").into()),
     };
+    let from = cx.read();
     let mut all: Vec<(String, Tags)> = Vec::new();
     if aws {
-        all.push((AWS.to_owned(), Tags::new()));
+        for name in [AWS, DISCOVERED] {
+            all.push((name.to_owned(), find(cx, &from, &RegistryName::new(cx, name))?.tags));
+        }
     }
     if local {
-        let rows = REGISTRIES.all(&cx.read(), &(cx.account(), cx.region()))?.into_iter().map(|entry| entry.row);
-        all.extend(rows.map(|row| (row.name, row.tags)));
-        if !all.iter().any(|(name, _)| name == DISCOVERED) {
-            all.push((DISCOVERED.to_owned(), Tags::new()));
-        }
+        let rows = REGISTRIES.all(&from, &(cx.account(), cx.region()))?.into_iter().map(|entry| entry.row);
+        all.extend(rows.filter(|row| row.name != DISCOVERED).map(|row| (row.name, row.tags)));
     }
     let prefix = input.registry_name_prefix.as_deref().unwrap_or("");
     all.retain(|(name, _)| name.starts_with(prefix));
