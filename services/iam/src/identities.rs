@@ -101,6 +101,15 @@ fn last_name(arn: &str) -> Option<(String, String)> {
     Some((arn.account, name))
 }
 
+/// Whether a principal is of a user or role that had this one's name before. Services that act by a role do so by its name.
+fn is_former(principal: &PrincipalFacts, entity: &Entity) -> bool {
+    let id = principal.user_id.split(':').next().unwrap_or_default();
+    let unique = id.starts_with("AIDA") || id.starts_with("AROA");
+    unique
+        && matches!(principal.kind, PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. })
+        && id != entity.id
+}
+
 impl Identities for Known {
     fn used(&self, cx: &Cx, service: &'static str, operation: &'static Operation) {
         self.usage.note(cx, service, operation);
@@ -120,6 +129,8 @@ impl Identities for Known {
         let Some((account, name)) = place else { return Ok(Arc::default()) };
         let key = (account, name.to_lowercase());
         match self.seen.get(kind.table(), from, &key, |entity| self.seen(entity))? {
+            // Who was made anew under a name is somebody else, and what belongs to the former has no rights.
+            Some(seen) if is_former(principal, &seen.entity) => Ok(Arc::default()),
             Some(seen) => match &seen.policies {
                 Some(policies) => Ok(policies.clone()),
                 None => Ok(Arc::new(self.of(from, &key.0, &seen.entity)?)),

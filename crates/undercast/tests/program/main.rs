@@ -10,6 +10,7 @@ mod cloud;
 mod crash;
 mod delivered;
 mod discoveries;
+mod escalations;
 mod events;
 mod faults;
 mod hooks;
