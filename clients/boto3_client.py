@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -1211,11 +1212,81 @@ def pipes_run():
     eventually("it is gone", lambda: [p["Name"] for p in pipes.list_pipes()["Pipes"]], [])
 
 
+def registry():
+    """EventBridge's schema registry: what events look like, written, discovered on a bus, and as code."""
+    schemas = client("schemas")
+    text = {"type": "string"}
+    document = {"openapi": "3.0.0", "info": {"title": "Order", "version": "1.0.0"}, "paths": {}, "components": {"schemas": {
+        "Order": {"type": "object", "required": ["id"], "properties": {"id": text, "lines": {"type": "array", "items": text}}}}}}
+    made = schemas.create_registry(RegistryName="boto", Description="of boto", Tags={"of": "boto"})
+    arn = f"arn:aws:schemas:us-east-1:{ME}:registry/boto"
+    same("a registry", (made["RegistryArn"], made["Tags"]), (arn, {"of": "boto"}))
+    named = {"RegistryName": "boto", "SchemaName": "shop@Order"}
+    schemas.create_schema(**named, Type="OpenApi3", Content=json.dumps(document))
+    document["components"]["schemas"]["Order"]["properties"]["paid"] = {"type": "boolean"}
+    same("a second version", schemas.update_schema(**named, Content=json.dumps(document))["SchemaVersion"], "2")
+    same("the same again", schemas.update_schema(**named, Content=json.dumps(document))["SchemaVersion"], "2")
+    found = schemas.describe_schema(**named)
+    same("the newest", (found["SchemaVersion"], json.loads(found["Content"])), ("2", document))
+    pages = schemas.get_paginator("list_schema_versions").paginate(**named, PaginationConfig={"PageSize": 1})
+    same("versions, page by page", [v["SchemaVersion"] for page in pages for v in page["SchemaVersions"]], ["2", "1"])
+    hits = schemas.search_schemas(RegistryName="boto", Keywords="paid")["Schemas"]
+    same("a search", [(h["SchemaName"], [v["SchemaVersion"] for v in h["SchemaVersions"]]) for h in hits], [("shop@Order", ["2"])])
+    with refused("what somebody wrote is not exported", "ForbiddenException", 403, "You cannot export non discovered"):
+        schemas.export_schema(**named, Type="JSONSchemaDraft4")
+    with refused("a registry that is there", "ConflictException", 409, "Registry with name boto already exists."):
+        schemas.create_registry(RegistryName="boto")
+    with refused("a schema that nobody has", "NotFoundException", 404, "Schema with name nobody does not exist."):
+        schemas.describe_schema(RegistryName="boto", SchemaName="nobody")
+    with refused("a document of another kind", "BadRequestException", 400):
+        schemas.create_schema(RegistryName="boto", SchemaName="bad", Type="OpenApi3", Content="{}")
+    binding = {**named, "Language": "Python36"}
+    same("code is made", schemas.put_code_binding(**binding)["Status"], "CREATE_IN_PROGRESS")
+    schemas.get_waiter("code_binding_exists").wait(**binding, WaiterConfig={"Delay": 1})
+    with tempfile.TemporaryDirectory() as folder:
+        source = schemas.get_code_binding_source(**binding)["Body"].read()
+        zipfile.ZipFile(io.BytesIO(source)).extractall(folder)
+        sys.path.insert(0, folder)
+        from schema.shop.order import Marshaller, Order
+        event = {"id": "1", "lines": ["a"], "paid": True}
+        order = Marshaller.unmarshall(event, Order)
+        same("code reads and writes", (order.paid, Marshaller.marshall(order)), (True, event))
+        sys.path.remove(folder)
+    allowed = policy({"Effect": "Allow", "Principal": {"AWS": "222222222222"}, "Action": "schemas:DescribeSchema",
+                      "Resource": [arn, f"arn:aws:schemas:us-east-1:{ME}:schema/boto*"]})
+    other = client("schemas", {"AccessKeyId": "222222222222", "SecretAccessKey": "test"})
+    theirs = {"RegistryName": arn, "SchemaName": "shop@Order"}
+    with refused("another account", "AccessDeniedException", 403):
+        other.describe_schema(**theirs)
+    revision = schemas.put_resource_policy(RegistryName="boto", Policy=allowed)["RevisionId"]
+    same("with a policy it may", other.describe_schema(**theirs)["SchemaVersion"], "2")
+    with refused("a policy of another revision", "PreconditionFailedException", 412):
+        schemas.put_resource_policy(RegistryName="boto", Policy=allowed, RevisionId="other")
+    same("its revision", schemas.get_resource_policy(RegistryName="boto")["RevisionId"], revision)
+    bus = events.create_event_bus(Name="boto-schemas")["EventBusArn"]
+    discoverer = schemas.create_discoverer(SourceArn=bus)
+    same("a discoverer", (discoverer["DiscovererId"], discoverer["State"]), ("events-event-bus-boto-schemas", "STARTED"))
+    events.put_events(Entries=[{"EventBusName": "boto-schemas", "Source": "boto", "DetailType": "thing done",
+                                "Detail": json.dumps({"at": "2026-01-01T00:00:00Z", "by": {"name": "n"}})}])
+
+    def discovered():
+        return [s["SchemaName"] for s in schemas.list_schemas(RegistryName="discovered-schemas", SchemaNamePrefix="boto@")["Schemas"]]
+
+    eventually("an event is discovered", discovered, ["boto@ThingDone"])
+    exported = schemas.export_schema(RegistryName="discovered-schemas", SchemaName="boto@ThingDone", Type="JSONSchemaDraft4")
+    same("and exported", json.loads(exported["Content"])["definitions"]["ThingDone"]["properties"],
+         {"at": {"format": "date-time", "type": "string"}, "by": {"$ref": "#/definitions/By"}})
+    schemas.delete_discoverer(DiscovererId=discoverer["DiscovererId"])
+    events.delete_event_bus(Name="boto-schemas")
+    schemas.delete_schema(**named)
+    schemas.delete_registry(RegistryName="boto")
+
+
 find_local_names()
 for part in [
     buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, buses, tables,
     copies_of_tables, spread_tables, roles, people, functions_run, keys, streams, stacks_stand,
-    bucket_of_a_stack, schedules, pipes_run,
+    bucket_of_a_stack, schedules, pipes_run, registry,
 ]:
     # All parts, or those that are named.
     if not sys.argv[1:] or part.__name__ in sys.argv[1:]:

@@ -338,8 +338,30 @@ END
     refused "and its queue with it" 255 NonExistentQueue aws sqs get-queue-attributes --queue-url "$queue"
 }
 
+registries() {
+    local schema=(--registry-name cli --schema-name shop@Order)
+    is "schemas create-registry" arn:aws:schemas:us-east-1:000000000000:registry/cli aws schemas create-registry \
+        --registry-name cli --query RegistryArn --output text
+    does "schemas create-schema" aws schemas create-schema "${schema[@]}" --type JSONSchemaDraft4 \
+        --content '{"title": "Order", "type": "object", "properties": {"id": {"type": "string"}}}'
+    is "schemas list-schemas" "shop@Order 1" bash -c 'set -o pipefail; aws --endpoint-url "$AWS_ENDPOINT_URL" schemas list-schemas \
+        --registry-name cli --query "Schemas[].[SchemaName,VersionCount]" --output text | tr "\t" " "'
+    does "schemas put-code-binding" aws schemas put-code-binding "${schema[@]}" --language Go1
+    does "schemas wait code-binding-exists" aws schemas wait code-binding-exists "${schema[@]}" --language Go1
+    does "schemas get-code-binding-source" aws schemas get-code-binding-source "${schema[@]}" --language Go1 "$work/code.zip"
+    is "is a zip" "schema/shop/order/marshaller.go schema/shop/order/order.go" python -c \
+        'import sys, zipfile; print(*sorted(zipfile.ZipFile(sys.argv[1]).namelist()))' "$work/code.zip"
+    is "schemas get-discovered-schema" '{"a":{"type":"string","format":"date-time"}}' bash -c 'set -o pipefail
+        aws --endpoint-url "$AWS_ENDPOINT_URL" schemas get-discovered-schema --type OpenApi3 --query Content --output text \
+            --events "{\"a\": \"2026-01-01T00:00:00Z\"}" | python -c "import json, sys
+print(json.dumps(json.load(sys.stdin)[\"components\"][\"schemas\"][\"Event\"][\"properties\"], separators=(\",\", \":\")))"'
+    refused "schemas delete-registry of one with schemas" 255 BadRequestException aws schemas delete-registry --registry-name cli
+    does "schemas delete-schema" aws schemas delete-schema "${schema[@]}"
+    does "schemas delete-registry" aws schemas delete-registry --registry-name cli
+}
+
 # All parts, or those that are named.
-[ $# -gt 0 ] || set -- identity buckets queues topics tables roles functions stacks
+[ $# -gt 0 ] || set -- identity buckets queues topics tables roles functions stacks registries
 for part in "$@"; do
     $part
 done

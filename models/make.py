@@ -161,7 +161,7 @@ def import_types(package):
         folder = name.split("::")[1].lower()
         services.setdefault(folder, {})[name] = strip({k: v for k, v in resource.items() if k not in ("$id", "name")})
     wanted = {s.replace("-", "") for s in SERVICES}
-    wanted |= {"apigateway", "applicationautoscaling", "certificatemanager", "cognito", "elasticloadbalancing",
+    wanted |= {"apigateway", "applicationautoscaling", "certificatemanager", "cognito", "eventschemas", "elasticloadbalancing",
                "elasticloadbalancingv2", "kinesisfirehose", "opensearchservice", "stepfunctions", "docdb", "msk", "serverless"}
     for folder, types in sorted(services.items()):
         if folder not in wanted:

@@ -1,10 +1,15 @@
 // AWS SDK for JavaScript v3 as a program meets it, against the running cloud at AWS_ENDPOINT_URL. Ends at the first
 // untrue thing.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { globalAgent } from "node:https";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 
 import * as cloudformation from "@aws-sdk/client-cloudformation";
@@ -12,12 +17,14 @@ import * as dynamodb from "@aws-sdk/client-dynamodb";
 import * as iam from "@aws-sdk/client-iam";
 import * as lambda from "@aws-sdk/client-lambda";
 import * as s3 from "@aws-sdk/client-s3";
+import * as schemas from "@aws-sdk/client-schemas";
 import * as sns from "@aws-sdk/client-sns";
 import * as sqs from "@aws-sdk/client-sqs";
 import * as sts from "@aws-sdk/client-sts";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import MessageValidator from "sns-validator";
 import { Consumer } from "sqs-consumer";
+import ts from "typescript";
 
 const settings = { endpoint: process.env.AWS_ENDPOINT_URL, region: "us-east-1", maxAttempts: 1 };
 const root = { accessKeyId: "test", secretAccessKey: "test" };
@@ -403,7 +410,53 @@ async function stacks() {
     sqs.QueueDoesNotExist, "QueueDoesNotExist", 400);
 }
 
-for (const part of [buckets, urls, queues, topics, endpoints, consumers, tables, roles, functions, stacks]) {
+/** A schema's code in TypeScript, which the compiler takes and node runs. */
+async function registry() {
+  const client = new schemas.Schemas({ ...settings, credentials: root });
+  const RegistryName = "js-registry";
+  const { RegistryArn } = await client.createRegistry({ RegistryName });
+  same("a registry", RegistryArn, "arn:aws:schemas:us-east-1:000000000000:registry/js-registry");
+  const text = { type: "string" };
+  const Content = JSON.stringify({ openapi: "3.0.0", info: { title: "Order", version: "1.0.0" }, paths: {}, components: { schemas: {
+    Order: { type: "object", required: ["order-id"], properties: { "order-id": text, at: { type: "string", format: "date-time" },
+      lines: { type: "array", items: { $ref: "#/components/schemas/Line" } }, labels: { type: "object", additionalProperties: text } } },
+    Line: { type: "object", properties: { sku: text, order: { $ref: "#/components/schemas/Order" } } } } } });
+  const named = { RegistryName, SchemaName: "shop@Order" };
+  const made = await client.createSchema({ ...named, Type: "OpenApi3", Content });
+  same("a schema", [made.SchemaVersion, made.VersionCreatedDate instanceof Date], ["1", true]);
+  await refused("a schema that nobody has", client.describeSchema({ RegistryName, SchemaName: "nobody" }),
+    schemas.NotFoundException, "NotFoundException", 404);
+  const refusal = await refused("a document of another kind", client.updateSchema({ ...named, Content: "{}" }),
+    schemas.BadRequestException, "BadRequestException", 400);
+  same("its members", [refusal.Code, refusal.message.startsWith("Content is not a valid OpenApi3 document")], ["BadRequestException", true]);
+  const binding = { ...named, Language: "TypeScript3" };
+  await client.putCodeBinding(binding);
+  await schemas.waitUntilCodeBindingExists({ client, maxWaitTime: 20, minDelay: 1 }, binding);
+  const folder = mkdtempSync(join(tmpdir(), "js-registry-"));
+  writeFileSync(join(folder, "code.zip"), (await client.getCodeBindingSource(binding)).Body);
+  execFileSync("python", ["-m", "zipfile", "-e", "code.zip", "."], { cwd: folder });
+  const event = { "order-id": "o", at: "2026-01-01T00:00:00Z", lines: [{ sku: "s" }], labels: { a: "b" } };
+  writeFileSync(join(folder, "main.ts"), `import { Marshaller, Order } from "./schema/shop/order";
+const order: Order = Marshaller.unmarshall(${JSON.stringify(event)}, Order);
+const sku: string | undefined = order.lines![0].sku;
+const year: number = order.at!.getUTCFullYear();
+order.orderId = "p";
+export const found = [sku, year, Marshaller.marshall(order)];
+`);
+  const options = { strict: true, outDir: join(folder, "out"), module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2019,
+    lib: ["lib.es2019.d.ts"], types: [] };
+  const program = ts.createProgram([join(folder, "main.ts")], options);
+  const said = ts.getPreEmitDiagnostics(program).map((d) => ts.flattenDiagnosticMessageText(d.messageText, "\n"));
+  same("the compiler has nothing to say of it", said, []);
+  program.emit();
+  const { found } = createRequire(import.meta.url)(join(folder, "out/main.js"));
+  same("it reads and writes", found, ["s", 2026, { ...event, "order-id": "p" }]);
+  rmSync(folder, { recursive: true });
+  await client.deleteSchema(named);
+  await client.deleteRegistry({ RegistryName });
+}
+
+for (const part of [buckets, urls, queues, topics, endpoints, consumers, tables, roles, functions, stacks, registry]) {
   // All parts, or those that are named.
   if (process.argv.length === 2 || process.argv.includes(part.name)) await part();
 }

@@ -18,6 +18,7 @@ const SUITES: &[Suite] = &[
     ("js", "SDK for JavaScript", javascript),
     ("java", "SDK for Java", java),
     ("rust", "SDK for Rust", rust),
+    ("celery", "Celery", celery),
     ("second", "rclone, s5cmd, s3cmd, MinIO's client, s3fs and PynamoDB", second),
 ];
 
@@ -140,6 +141,13 @@ fn rust() -> Result<Command, Failed> {
     cargo.env("CARGO_TARGET_DIR", &folder);
     shell::run_command(cargo)?;
     Ok(Command::new(folder.join("debug/undercast-client")))
+}
+
+/// Celery's workers on queues, from an environment of its own.
+fn celery() -> Result<Command, Failed> {
+    let mut suite = command("python", &["clients/celery_client.py"]);
+    suite.env("PATH", Python::celery().map_err(Failed::missing)?.path());
+    Ok(suite)
 }
 
 /// Other people's clients, from an environment of their own.

@@ -96,6 +96,8 @@ fn install(packages: &[&str]) -> Result<(), Failed> {
 
 /// What DynamoDB is measured beside.
 const MOTO: &[&str] = &["moto[server,dynamodb]==5.2.5"];
+/// Workers on queues.
+const CELERY: &[&str] = &["celery[sqs]==5.6.3", "kombu==5.7.0", "boto3==1.44.5"];
 const DYNALITE: &str = "dynalite@4.0.0";
 
 /// The Python environment: made on first use.
@@ -109,6 +111,11 @@ impl Python {
     /// The environment of other people's clients.
     pub(crate) fn second() -> Result<Self, Failed> {
         Self::with("venv-second", SECOND)
+    }
+
+    /// The environment of Celery.
+    pub(crate) fn celery() -> Result<Self, Failed> {
+        Self::with("venv-celery", CELERY)
     }
 
     fn with(name: &str, packages: &[&str]) -> Result<Self, Failed> {

@@ -78,12 +78,13 @@ impl PrincipalFacts {
     /// The values of the condition keys that follow from the principal alone; `key` in lower case.
     pub(crate) fn lookup(&self, key: &str) -> Option<Values<'_>> {
         match key {
-            "aws:principalarn" => self.principal_arn().map(Values::one),
+            // Who is not known has no keys: the simulator asks for nobody in particular.
+            "aws:principalarn" => self.principal_arn().filter(|arn| !arn.is_empty()).map(Values::one),
             "aws:principalaccount" => (!self.account.is_empty()).then(|| Values::one(&self.account)),
-            "aws:principaltype" => Some(Values::one(self.principal_type())),
+            "aws:principaltype" => (!self.arn.is_empty()).then(|| Values::one(self.principal_type())),
             "aws:userid" => (!self.user_id.is_empty()).then(|| Values::one(&self.user_id)),
             "aws:username" => match &self.kind {
-                PrincipalKind::User { name } => Some(Values::one(name)),
+                PrincipalKind::User { name } if !name.is_empty() => Some(Values::one(name)),
                 _ => None,
             },
             "aws:principalisawsservice" => {

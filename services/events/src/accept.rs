@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::index::Indexes;
 use crate::name::BusName;
 use crate::target::TARGETS;
-use crate::{Events, archive, deliver, metrics, trail};
+use crate::{Events, archive, deliver, discover, metrics, trail};
 
 /// What a task needs to deliver an event to a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +28,13 @@ pub(crate) struct Plan {
     deliveries: Vec<Delivery>,
     /// Archives by their names, and what goes into them.
     kept: Vec<(String, Event)>,
+    /// Discoverers by their ids, and what they look at.
+    shown: Vec<(String, Event)>,
 }
 
 impl Plan {
     pub(crate) fn is_empty(&self) -> bool {
-        self.deliveries.is_empty() && self.kept.is_empty()
+        self.deliveries.is_empty() && self.kept.is_empty() && self.shown.is_empty()
     }
 
     /// Stores it. The tasks are those of the account that has the bus.
@@ -42,6 +44,7 @@ impl Plan {
         for delivery in &self.deliveries {
             deliver::schedule(&home, tx, delivery)?;
         }
+        self.shown.iter().try_for_each(|(id, event)| discover::show(&home, tx, id, event))?;
         self.kept.iter().try_for_each(|(name, event)| archive::keep(&home, tx, name, event))
     }
 }
@@ -106,6 +109,10 @@ impl Plan {
             let Some((.., target)) = key else { return Err(Failure::broken("the key of a target cannot be read")) };
             if let Some(archive) = archive::behind(&target, &entry.row.arn) {
                 self.kept.push((archive, event.clone()));
+                continue;
+            }
+            if let Some(id) = discover::behind(&entry.row.arn) {
+                self.shown.push((id.to_owned(), event.clone()));
                 continue;
             }
             metrics::of_rule(cx, bus, rule, "InvocationsCreated", "Count", 1.0);

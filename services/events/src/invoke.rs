@@ -79,7 +79,8 @@ pub(crate) async fn invoke(
             call(&there, "firehose", "PutRecord", input).await
         }
         Kind::Destination => http::call::call(service, &there, target, event, &input).await,
-        Kind::Bus => Ok(()),
+        // Neither is invoked: events go on to a bus, and a discoverer is shown them.
+        Kind::Bus | Kind::Discoverer => Ok(()),
     }
 }
 

@@ -22,6 +22,7 @@ mod archive;
 mod bus;
 mod cfn;
 mod deliver;
+mod discover;
 mod error;
 mod event;
 mod http;

@@ -1,6 +1,7 @@
 //! Rules: PutRule and its kin.
 
 use minicbor::{Decode, Encode};
+use undercast_kernel::policy::PrincipalKind;
 use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::tags::Tags;
 use undercast_kernel::{Cx, Failure, Result};
@@ -105,10 +106,20 @@ pub(crate) fn find(cx: &Cx, from: &(impl Read + ?Sized), bus: &BusName, name: &s
     RULES.get(from, &(bus.key(), name))?.ok_or_else(|| no_rule(bus, name).into())
 }
 
+/// The service that makes a call by the role that an account has for that service alone: rules that it makes are its own.
+pub(crate) fn manager(cx: &Cx) -> Option<&str> {
+    match &cx.principal().kind {
+        PrincipalKind::AssumedRole { role_arn, .. } => {
+            role_arn.split_once("role/aws-service-role/").and_then(|(_, rest)| rest.split('/').next())
+        }
+        _ => None,
+    }
+}
+
 /// Refuses what only the service may do that made a rule.
-pub(crate) fn check_managed(rule: &Rule, force: Option<bool>) -> Result<()> {
+pub(crate) fn check_managed(cx: &Cx, rule: &Rule, force: Option<bool>) -> Result<()> {
     match &rule.managed_by {
-        Some(by) if force != Some(true) => Err(managed(&rule.name, by).into()),
+        Some(by) if force != Some(true) && manager(cx) != Some(by) => Err(managed(&rule.name, by).into()),
         _ => Ok(()),
     }
 }
@@ -150,7 +161,7 @@ pub(crate) async fn put(service: &Events, cx: &Cx, mut input: api::PutRuleInput)
         bus.find_here(cx, tx)?;
         let there = RULES.get(tx, &(bus.key(), &input.name))?;
         if let Some(rule) = &there {
-            check_managed(rule, None)?;
+            check_managed(cx, rule, None)?;
         }
         let schedule = given(&input.schedule_expression).map(str::to_owned);
         // A rate goes on as it began, unless it is another one.
@@ -164,7 +175,7 @@ pub(crate) async fn put(service: &Events, cx: &Cx, mut input: api::PutRuleInput)
             role: input.role_arn.clone(),
             // Who updates a rule does not change its tags by it.
             tags: there.as_ref().map_or_else(|| tags.clone(), |rule| rule.tags.clone()),
-            managed_by: None,
+            managed_by: manager(cx).map(str::to_owned),
             created_by: there.as_ref().map_or_else(|| cx.principal().account.clone(), |rule| rule.created_by.clone()),
             change: changed(tx, &bus)?,
             begun: same.map_or(cx.now_millis(), |rule| rule.begun),
@@ -182,7 +193,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteRuleInput) -> Result<()> {
         bus.find_here(cx, tx)?;
         // One that is not there is gone already.
         let Some(rule) = RULES.get(tx, &(bus.key(), &input.name))? else { return Ok(()) };
-        check_managed(&rule, input.force)?;
+        check_managed(cx, &rule, input.force)?;
         let first =
             TARGETS.page(tx, &(bus.key(), &input.name), None::<&()>, undercast_kernel::store::Order::Ascending, 1)?;
         if !first.is_empty() {
@@ -199,7 +210,7 @@ async fn set(cx: &Cx, bus: Option<&str>, name: &str, state: State) -> Result<()>
     let bus = BusName::of(cx, bus);
     cx.write(|tx| {
         let mut rule = find(cx, tx, &bus, name)?;
-        check_managed(&rule, None)?;
+        check_managed(cx, &rule, None)?;
         if rule.state == state || (state == State::Enabled && rule.is_enabled()) {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use crate::bus::page;
 use crate::error::{too_many, validation};
 use crate::name::BusName;
 use crate::path::Path;
-use crate::rule::{check_managed, find};
+use crate::rule::{check_managed, find, manager};
 use crate::transform;
 
 /// Account, region, bus; rule, id.
@@ -52,6 +52,8 @@ pub(crate) enum Kind {
     Bus,
     /// An API destination.
     Destination,
+    /// A discoverer of schemas, which only its own service makes a target.
+    Discoverer,
 }
 
 /// Services whose resources AWS takes as targets, and nobody here calls.
@@ -91,6 +93,7 @@ impl Kind {
             ("firehose", "deliverystream") => Ok(Self::DeliveryStream),
             ("events", "event-bus") => Ok(Self::Bus),
             ("events", "api-destination") => Ok(Self::Destination),
+            ("schemas", "discoverer") => Ok(Self::Discoverer),
             ("events", kind) => Err(Failure::not_built(format!("events targets of the kind {kind}"))),
             (service, _) if UNBUILT.contains(&service) => {
                 Err(Failure::not_built(format!("events targets of the service {service}")))
@@ -176,7 +179,7 @@ fn check_place(bus: &BusName, target: &Target, kind: Kind) -> Result<()> {
     if arn.region != bus.region {
         return Err(denied("Adding cross-region target is not permitted.").into());
     }
-    let own = [Kind::LogGroup, Kind::DeliveryStream, Kind::Destination];
+    let own = [Kind::LogGroup, Kind::DeliveryStream, Kind::Destination, Kind::Discoverer];
     if arn.account != bus.account && own.contains(&kind) {
         return Err(denied("Adding cross-account target is not permitted.").into());
     }
@@ -215,13 +218,24 @@ fn check(bus: &BusName, target: &Target) -> Result<()> {
     check_place(bus, target, kind)
 }
 
+/// Refuses what only a service makes a target of a rule of its own.
+fn check_own(target: &Target) -> Result<()> {
+    match Kind::of(&target.arn)? {
+        Kind::Discoverer => Err(validation("schemas is not a supported service for a target.").into()),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) async fn put(cx: &Cx, input: api::PutTargetsInput) -> Result<api::PutTargetsOutput> {
     let bus = BusName::of(cx, input.event_bus_name.as_deref());
     input.targets.iter().try_for_each(|target| check(&bus, target))?;
+    if manager(cx).is_none() {
+        input.targets.iter().try_for_each(check_own)?;
+    }
     let rows = input.targets.iter().map(|target| Ok((&target.id, Row::new(target)?))).collect::<Result<Vec<_>>>()?;
     cx.write(|tx| {
         let rule = find(cx, tx, &bus, &input.rule)?;
-        check_managed(&rule, None)?;
+        check_managed(cx, &rule, None)?;
         for (id, row) in &rows {
             TARGETS.put(tx, &(bus.key(), &input.rule, id), row);
         }
@@ -239,7 +253,7 @@ pub(crate) async fn remove(cx: &Cx, input: api::RemoveTargetsInput) -> Result<ap
     let failed = cx
         .write(|tx| {
             let rule = find(cx, tx, &bus, &input.rule)?;
-            check_managed(&rule, input.force)?;
+            check_managed(cx, &rule, input.force)?;
             let mut failed = Vec::new();
             for id in &input.ids {
                 let key = (bus.key(), &input.rule, id);

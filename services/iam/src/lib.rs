@@ -43,6 +43,7 @@ mod saml;
 mod server_certificates;
 mod service_credentials;
 mod signing;
+mod simulate;
 mod ssh;
 mod usage;
 mod users;

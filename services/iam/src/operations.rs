@@ -4,11 +4,15 @@ use crate::entity::Kind;
 use crate::{
     Iam, accessed, account, aliases, api, attached, groups, instance_profiles, keys, linked, mfa, oidc,
     password_policy, passwords, policies, preferences, report, roles, saml, server_certificates, service_credentials,
-    signing, ssh, users,
+    signing, simulate, ssh, users,
 };
 
 api::operations! {
     impl api::Operations for Iam; |self, cx, input|
+    GetContextKeysForCustomPolicy => simulate::keys_of_custom(&input),
+    GetContextKeysForPrincipalPolicy => simulate::keys_of_principal(cx, &input),
+    SimulateCustomPolicy => simulate::custom(input),
+    SimulatePrincipalPolicy => simulate::of_principal(cx, input),
     AddClientIDToOpenIDConnectProvider => oidc::add_client(cx, input).await,
     AddRoleToInstanceProfile => instance_profiles::add_role(cx, input).await,
     AddUserToGroup => groups::add_user(cx, input).await,

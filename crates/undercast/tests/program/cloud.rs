@@ -64,6 +64,7 @@ pub(crate) fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_s3::S3Control),
         Arc::new(undercast_scheduler::Scheduler),
+        Arc::new(undercast_schemas::Schemas),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_sts::Sts),

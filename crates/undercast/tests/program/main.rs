@@ -9,6 +9,7 @@ mod buses;
 mod cloud;
 mod crash;
 mod delivered;
+mod discoveries;
 mod events;
 mod faults;
 mod hooks;

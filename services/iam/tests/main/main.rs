@@ -11,6 +11,7 @@ mod model;
 mod passwords;
 mod reports;
 mod sessions;
+mod simulations;
 mod templates;
 
 use std::path::Path;

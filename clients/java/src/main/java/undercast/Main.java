@@ -18,6 +18,8 @@ public final class Main {
         parts.put("others", Others::run);
         parts.put("streams", Streams::run);
         parts.put("library", Library::run);
+        parts.put("producing", Producing::run);
+        parts.put("listeners", Listeners::run);
         try {
             for (var part : parts.entrySet()) {
                 // All parts, or those that are named.
