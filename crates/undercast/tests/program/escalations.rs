@@ -109,7 +109,7 @@ fn of_identities() -> Vec<Attempt> {
             json!({"InstanceProfileName": "machine", "RoleName": "admin"}),
             "iam:PassRole",
         ),
-        ("iam", "UpdateUser", json!({"UserName": "eve", "NewPath": "/admins/"}), "iam:UpdateUser"),
+        ("iam", "UpdateUser", json!({"UserName": "boss", "NewPath": "/admins/"}), "iam:UpdateUser"),
         (
             "iam",
             "CreateServiceLinkedRole",
