@@ -475,6 +475,17 @@ impl Kernel {
     }
 }
 
+impl Cx {
+    /// Records something that a service did by itself, which is no call: a rotation that succeeded. `error`: it failed.
+    pub fn record_event(&self, service: &'static str, event: &'static Operation, error: Option<AwsError>, told: Json) {
+        let result: Result<Box<dyn Write>> = match error {
+            None => Ok(Box::new(())),
+            Some(error) => Err(error.into()),
+        };
+        self.kernel().record(self, service, event, Instant::now(), &result, Some(told), None, &[]);
+    }
+}
+
 /// A body for an operation that takes bytes is all of it; only operations that stream get it as it arrives.
 async fn whole_unless_streamed(body: Body, service: &dyn Service, index: usize) -> Result<Value> {
     if service.api().operations.get(index).is_some_and(|o| o.streams_input()) {

@@ -51,6 +51,7 @@ pub(crate) fn all(wanted: &[String], limits: Said, environment: &Environment) ->
         Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_s3::S3Control),
         Arc::new(undercast_scheduler::Scheduler),
+        Arc::new(undercast_secretsmanager::SecretsManager),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_sts::Sts),

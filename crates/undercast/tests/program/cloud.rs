@@ -62,6 +62,7 @@ fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_pipes::Pipes::default()),
         Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_scheduler::Scheduler),
+        Arc::new(undercast_secretsmanager::SecretsManager),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_sts::Sts),
