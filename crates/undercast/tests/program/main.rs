@@ -16,6 +16,7 @@ mod keys;
 mod objects;
 mod pipes;
 mod schedules;
+mod secrets;
 mod snapshots;
 mod stopping;
 mod streams;
