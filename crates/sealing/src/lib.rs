@@ -32,6 +32,13 @@ fn aead(plain: &[u8]) -> Result<LessSafeKey> {
     Ok(LessSafeKey::new(key))
 }
 
+impl Envelope {
+    /// All of it as bytes, for those who are shown what they may not open.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.wrapped.as_slice(), &self.sealed].concat()
+    }
+}
+
 /// Something that was sealed just now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
