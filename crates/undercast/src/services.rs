@@ -54,6 +54,7 @@ pub(crate) fn all(wanted: &[String], limits: Said, environment: &Environment) ->
         Arc::new(undercast_secretsmanager::SecretsManager),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
+        Arc::new(undercast_ssm::Ssm),
         Arc::new(undercast_sts::Sts),
     ];
     if wanted.is_empty() {

@@ -65,6 +65,7 @@ fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_secretsmanager::SecretsManager),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
+        Arc::new(undercast_ssm::Ssm),
         Arc::new(undercast_sts::Sts),
     ]
 }

@@ -10,7 +10,7 @@ use undercast_engines::runtimes::{Language, discover, usual_places};
 use undercast_kernel::wire::text;
 use undercast_testkit::{Client, Folder};
 
-use crate::cloud::{Cloud, at_work, free_port};
+use crate::cloud::{Cloud, at_work, free_port, program};
 
 const SECRETS: usize = 8;
 
@@ -222,4 +222,72 @@ async fn a_function_of_python_rotates_a_secret_through_crashes() {
         assert_eq!(previous, json!(["AWSPREVIOUS"]));
     }
     assert!(describe(&client).await["NextRotationDate"].is_number());
+}
+
+/// What stands in no log.
+const CANARY: &str = "canary-09ac-in-the-mine";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_tells_no_values() {
+    let (folder, port) = (Folder::new(), free_port());
+    let path = folder.0.join("log");
+    let mut up = program(&["up", "--listen", &format!("127.0.0.1:{port}")]);
+    up.env("UNDERCAST_DATA", folder.0.join("data"))
+        .env("UNDERCAST_LOG", "trace")
+        .stderr(std::fs::File::create(&path).unwrap());
+    let cloud = Cloud::spawn(up, port);
+    let client = cloud.client.clone();
+    let encoded = text::base64(CANARY.as_bytes());
+    let long = format!("{CANARY}{}", "x".repeat(70_000));
+    for (service, operation, input) in [
+        (
+            "secretsmanager",
+            "CreateSecret",
+            json!({"Name": "s", "SecretString": CANARY, "ClientRequestToken": token(1)}),
+        ),
+        (
+            "secretsmanager",
+            "PutSecretValue",
+            json!({"SecretId": "s", "SecretBinary": encoded, "ClientRequestToken": token(2)}),
+        ),
+        (
+            "secretsmanager",
+            "PutSecretValue",
+            json!({"SecretId": "s", "SecretString": CANARY, "ClientRequestToken": token(2)}),
+        ),
+        (
+            "secretsmanager",
+            "UpdateSecret",
+            json!({"SecretId": "s", "SecretString": CANARY, "ClientRequestToken": token(3)}),
+        ),
+        (
+            "secretsmanager",
+            "UpdateSecret",
+            json!({"SecretId": "s", "SecretString": long, "ClientRequestToken": token(4)}),
+        ),
+        ("secretsmanager", "GetSecretValue", json!({"SecretId": "s"})),
+        ("secretsmanager", "BatchGetSecretValue", json!({"SecretIdList": ["s"]})),
+        (
+            "secretsmanager",
+            "ReplicateSecretToRegions",
+            json!({"SecretId": "s", "AddReplicaRegions": [{"Region": "eu-west-1"}]}),
+        ),
+        ("ssm", "PutParameter", json!({"Name": "/s", "Value": CANARY, "Type": "SecureString"})),
+        ("ssm", "PutParameter", json!({"Name": "/s", "Value": CANARY, "Type": "SecureString"})),
+        ("ssm", "PutParameter", json!({"Name": "/a", "Value": CANARY, "Type": "SecureString", "Tier": "Advanced"})),
+        ("ssm", "PutParameter", json!({"Name": "/p", "Value": CANARY, "Type": "String", "AllowedPattern": "[0-9]"})),
+        ("ssm", "PutParameter", json!({"Name": "/p", "Value": long, "Type": "String"})),
+        ("ssm", "GetParametersByPath", json!({"Path": "/", "WithDecryption": true})),
+    ] {
+        let answer = client.call(service, operation, input).await;
+        assert!(answer.status < 500, "{operation}: {}", answer.json);
+    }
+    // The replica is made meanwhile.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    drop(cloud);
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(log.contains("PutSecretValue") && log.contains("PutParameter"));
+    for line in log.lines() {
+        assert!(!line.contains(CANARY) && !line.contains(&encoded), "the log tells it: {line}");
+    }
 }
