@@ -134,6 +134,16 @@ fn said(context: &mut MapContext, operation: &str, input: &Fields) {
     }
 }
 
+/// The condition keys of tags that a call sets, or takes away.
+pub(crate) fn said_of_tags(context: &mut MapContext, tags: &undercast_kernel::tags::Tags) {
+    for (key, value) in tags.iter().filter(|(_, value)| !value.is_empty()) {
+        context.set(&format!("aws:RequestTag/{key}"), value);
+    }
+    if !tags.is_empty() {
+        context.set_many("aws:TagKeys", tags.keys().cloned().collect());
+    }
+}
+
 fn request_tags(context: &mut MapContext, input: &Fields) {
     let mut keys = Vec::new();
     if let Some(Value::List(tags)) = input.get("Tags") {

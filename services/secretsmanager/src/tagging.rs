@@ -4,9 +4,9 @@ use undercast_kernel::tags::{self, BadTag, Tags};
 use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, input, output};
-use crate::error;
 use crate::replication;
 use crate::rows::Secret;
+use crate::{access, error};
 
 /// A secret has so many tags at most.
 const MOST: usize = 50;
@@ -37,10 +37,22 @@ pub(crate) fn shown(tags: &Tags) -> Option<Vec<output::Tag>> {
     (!tags.is_empty()).then(|| all.collect())
 }
 
-async fn change(cx: &Cx, id: &str, change: impl Fn(&mut Tags) -> Result<()>) -> Result<()> {
+/// Changes the tags of a secret, unless whoever does could not do it again: tags may be what lets them in.
+async fn change(
+    cx: &Cx,
+    id: &str,
+    operation: &str,
+    said: &Tags,
+    change: impl Fn(&mut Tags) -> Result<()>,
+) -> Result<()> {
     cx.write(|tx| {
         let mut secret = Secret::changeable(cx, tx, id)?;
         change(&mut secret.tags)?;
+        let mut again = access::on_secret(cx, &secret, operation)?;
+        access::said_of_tags(&mut again.context, said);
+        if let Some(message) = cx.denied(&again)? {
+            return Err(error::access_denied(message));
+        }
         secret.changed = cx.now_millis();
         secret.put(tx);
         replication::follow(cx, tx, &secret)
@@ -50,7 +62,7 @@ async fn change(cx: &Cx, id: &str, change: impl Fn(&mut Tags) -> Result<()>) -> 
 
 pub(crate) async fn tag(cx: &Cx, input: &api::TagResourceInput) -> Result<()> {
     let new = given(&input.tags)?;
-    change(cx, &input.secret_id, |there| {
+    change(cx, &input.secret_id, "TagResource", &new, |there| {
         let kept = there.keys().filter(|key| !new.contains_key(*key)).count();
         check(&new, kept)?;
         there.extend(new.clone());
@@ -60,7 +72,8 @@ pub(crate) async fn tag(cx: &Cx, input: &api::TagResourceInput) -> Result<()> {
 }
 
 pub(crate) async fn untag(cx: &Cx, input: &api::UntagResourceInput) -> Result<()> {
-    change(cx, &input.secret_id, |there| {
+    let said = input.tag_keys.iter().map(|key| (key.clone(), String::new())).collect();
+    change(cx, &input.secret_id, "UntagResource", &said, |there| {
         there.retain(|key, _| !input.tag_keys.contains(key));
         Ok(())
     })

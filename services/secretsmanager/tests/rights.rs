@@ -268,3 +268,25 @@ async fn a_secrets_policy_denies_within_its_account() {
     ok(&client, "PutResourcePolicy", json!({"SecretId": "s", "ResourcePolicy": policy.to_string()})).await;
     get(&bare, "s").await;
 }
+
+#[tokio::test]
+async fn nobody_locks_themselves_out_by_tags() {
+    let (cloud, client) = noon().await;
+    create(&client, json!({"Tags": [{"Key": "team", "Value": "a"}]})).await;
+    let by_tag = json!([{"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*",
+        "Condition": {"StringEquals": {"aws:ResourceTag/team": "a"}}}]);
+    let user = user(&cloud, &client, "u", by_tag).await;
+    let tag = |key: &str, value: &str| json!({"SecretId": "s", "Tags": [{"Key": key, "Value": value}]});
+    is_refused(&user, "TagResource", tag("team", "b"), DENIED, "secretsmanager:TagResource").await;
+    is_refused(
+        &user,
+        "UntagResource",
+        json!({"SecretId": "s", "TagKeys": ["team"]}),
+        DENIED,
+        "secretsmanager:UntagResource",
+    )
+    .await;
+    ok(&user, "TagResource", tag("other", "b")).await;
+    ok(&user, "UntagResource", json!({"SecretId": "s", "TagKeys": ["other"]})).await;
+    assert_eq!(describe(&client, "s").await["Tags"], json!([{"Key": "team", "Value": "a"}]));
+}

@@ -95,18 +95,20 @@ async fn values_fit_into_their_tiers() {
 
 #[tokio::test]
 async fn an_account_has_ten_thousand_standard_parameters_at_most() {
-    let (_cloud, client) = noon().await;
-    let many = (0..20).map(|batch| {
-        let client = client.clone();
-        async move {
+    let (cloud, client) = noon().await;
+    let (full, work) = tokio::sync::mpsc::channel::<()>(1);
+    for batch in 0..20 {
+        let (client, full) = (client.clone(), full.clone());
+        cloud.kernel.spawn(async move {
             for n in 0..500 {
                 put(&client, &format!("/n/{batch}/{n}"), "v", json!({})).await;
             }
-        }
-    });
-    for batch in many.map(tokio::spawn).collect::<Vec<_>>() {
-        batch.await.unwrap();
+            drop(full);
+        });
     }
+    drop(full);
+    let mut work = work;
+    assert!(work.recv().await.is_none());
     let why = "You have reached the maximum number of standard parameters for this AWS account and Region (10000). To add more parameters, either delete existing parameters or upgrade to the advanced-parameter tier (charges apply).";
     let over = json!({"Name": "/over", "Value": "v", "Type": "String"});
     is_refused(&client, "PutParameter", over.clone(), "ParameterLimitExceeded", why).await;

@@ -79,7 +79,6 @@ fn merged(mut one: Json, more: &Json) -> Json {
 }
 
 /// Puts a `String`, or something else with more.
-#[expect(clippy::needless_pass_by_value, reason = "it is made where it is given")]
 async fn put(client: &Client, name: &str, value: &str, more: Json) -> Json {
     ok(client, "PutParameter", merged(json!({"Name": name, "Value": value, "Type": "String"}), &more)).await
 }

@@ -70,6 +70,49 @@ async fn acknowledged_values_survive_crashes() {
     }
 }
 
+/// Puts values of a parameter one after the other, until nobody answers, and keeps what was acknowledged: version to value.
+async fn put_parameter(client: Client, name: String, acknowledged: Arc<Mutex<BTreeMap<(String, i64), String>>>) {
+    for number in 0.. {
+        let value = format!("{name}/{number}");
+        let input = json!({"Name": name, "Value": value, "Type": "SecureString", "Overwrite": true});
+        let Some(answer) = client.try_call("ssm", "PutParameter", input).await else { return };
+        let version = answer.ok()["Version"].as_i64().unwrap();
+        acknowledged.lock().unwrap().insert((name.clone(), version), value);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_parameters_survive_crashes() {
+    let (folder, port) = (Folder::new(), free_port());
+    let mut cloud = Cloud::on(port, &folder.0, &[]);
+    let client = cloud.client.clone();
+    let acknowledged = Arc::new(Mutex::new(BTreeMap::new()));
+    for _ in 0..3 {
+        let names = (0..SECRETS).map(|n| format!("/p{n}"));
+        let work: Vec<_> =
+            names.map(|name| tokio::spawn(put_parameter(client.clone(), name, acknowledged.clone()))).collect();
+        at_work(&work, || acknowledged.lock().unwrap().len(), 3 * SECRETS).await;
+        drop(cloud);
+        for done in work {
+            done.await.unwrap();
+        }
+        cloud = Cloud::on(port, &folder.0, &[]);
+        let known = acknowledged.lock().unwrap().clone();
+        for name in (0..SECRETS).map(|n| format!("/p{n}")) {
+            let newest = client.call("ssm", "GetParameter", json!({"Name": name, "WithDecryption": true})).await.ok();
+            let newest = newest["Parameter"]["Version"].as_i64().unwrap();
+            let of_it = known.iter().filter(|((of, _), _)| *of == name);
+            // A hundred are kept.
+            for ((_, version), value) in of_it.filter(|((_, version), _)| *version > newest - 100) {
+                let input = json!({"Name": format!("{name}:{version}"), "WithDecryption": true});
+                let read = client.call("ssm", "GetParameter", input).await.ok();
+                assert_eq!(read["Parameter"]["Value"], *value);
+            }
+            assert!(known.keys().filter(|(of, _)| *of == name).all(|(_, version)| *version <= newest));
+        }
+    }
+}
+
 /// A function in the form of those that AWS publishes, with nothing but the standard library: an SDK may or may not be there.
 const ROTATES: &str = r##"
 import datetime, hashlib, hmac, json, os, urllib.error, urllib.request
