@@ -94,6 +94,9 @@ impl Call<'_> {
             let names: Vec<&str> = members.chain(unheeded.iter().map(String::as_str)).collect();
             response.set("x-undercast-ignored", &names.join(", "));
         }
+        if !outcome.why.is_empty() {
+            response.set("x-undercast-why", &printable(&outcome.why.join(" | ")));
+        }
         if !outcome.unknown.is_empty() {
             response.set("x-undercast-unknown", &outcome.unknown.join(", "));
         }
@@ -285,6 +288,11 @@ fn check_uri(api: &Service, request: &Request) -> Result<(), Failure> {
         return Err(AwsError::new("InvalidURI", 400, "Couldn't parse the specified URI.").into());
     }
     Ok(())
+}
+
+/// A text as it can stand in a header.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
 }
 
 fn too_large(protocol: Protocol) -> AwsError {

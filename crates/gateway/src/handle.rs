@@ -15,7 +15,7 @@ use undercast_wire::{AwsError, Body, Request, Response, Service, protocol, text}
 use crate::call::{Call, anonymous};
 use crate::lingering::Unread;
 use crate::listen::Gateway;
-use crate::{body, cors, host, internal};
+use crate::{body, cors, host, internal, route};
 
 /// A request's answer; `None`: the connection is cut. `unread` is set where the client is still sending.
 pub(crate) async fn handle(
@@ -102,6 +102,9 @@ fn convert(parts: Parts, body: Body) -> Request {
     }
 }
 
+/// A form that nobody signed is at most so long: what a provider of SAML says has 100,000 characters.
+const LARGEST_FORM: usize = 1024 * 1024;
+
 /// What is known of a request before it is known what it asks for.
 pub(crate) struct Door<'a> {
     pub(crate) gateway: &'a Gateway,
@@ -123,6 +126,10 @@ impl Door<'_> {
         let signed = sigv4::read(&request);
         let signature = signed.as_ref().ok().and_then(Option::as_ref);
         let named = self.labels.iter().rev().find_map(|l| self.gateway.router.by_label(l));
+        let named = match named {
+            None if signature.is_none() => self.unsigned_form(&mut request).await,
+            named => named,
+        };
         let signed_path = self.unfold_bucket(&mut request, signature);
         let Some(target) = self.gateway.router.route(&request, signature, named) else {
             let service = signature.map_or("of this request", |s| s.service.as_str());
@@ -145,6 +152,19 @@ impl Door<'_> {
         };
         finish(&mut response, api, protocol, &request_id);
         Some(response)
+    }
+
+    /// The service of a form that nobody signed, where one service alone has such an operation for anybody: who begins a
+    /// session by the word of an identity provider has no keys yet.
+    async fn unsigned_form(&self, request: &mut Request) -> Option<usize> {
+        if request.method != "POST" || request.path != "/" || !route::is_form(request) {
+            return None;
+        }
+        let body = request.body.take().collect(LARGEST_FORM).await.ok().flatten()?;
+        let pairs = std::str::from_utf8(&body).ok().and_then(text::pairs);
+        request.body = body.into();
+        let action = pairs?.into_iter().find(|(name, _)| name == "Action")?.1;
+        self.gateway.router.for_anybody(&action)
     }
 
     /// What the rules of what a page's request is for come to.
@@ -197,6 +217,7 @@ impl Door<'_> {
             access_key,
             signed: None,
             service: None,
+            why: request.headers.contains_key("x-undercast-why"),
         }
     }
 

@@ -213,12 +213,21 @@ impl Router {
     fn linked(&self, request: &Request) -> Option<usize> {
         let action =
             request.query.split('&').find_map(|p| p.strip_prefix("Action=")).filter(|_| request.path == "/")?;
-        let speaks = |index: &usize| {
-            let api = self.services.get(*index).map(|s| s.api());
-            api.is_some_and(|api| api.protocols.contains(&Protocol::Query))
-                && self.operations.get(*index).is_some_and(|all| all.contains_key(action))
+        self.only(|index, _| self.operations.get(index).is_some_and(|all| all.contains_key(action)))
+    }
+
+    /// The service of a form that nobody signed, where one service alone has such an operation for anybody.
+    pub(crate) fn for_anybody(&self, action: &str) -> Option<usize> {
+        self.only(|_, api| api.operations.iter().any(|operation| operation.anonymous && operation.name == action))
+    }
+
+    /// The one service that speaks the query protocol and is as wanted.
+    fn only(&self, wanted: impl Fn(usize, &'static undercast_wire::Service) -> bool) -> Option<usize> {
+        let speaks = |(index, service): (usize, &Arc<dyn Service>)| {
+            let api = service.api();
+            (api.protocols.contains(&Protocol::Query) && wanted(index, api)).then_some(index)
         };
-        let mut found = (0..self.services.len()).filter(speaks);
+        let mut found = self.services.iter().enumerate().filter_map(speaks);
         let first = found.next()?;
         found.next().is_none().then_some(first)
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use undercast_policy::{
-    Context, Decision, Inputs, MapContext, NamedPolicy, PrincipalFacts, PrincipalKind, Request, ResourceRule, Values,
-    decide, denied_message,
+    Context, Decision, Inputs, MapContext, NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind, Request,
+    ResourceRule, Values, decide, denied_message, explained,
 };
 use undercast_store::{Snapshot, Tx};
 
@@ -86,6 +86,24 @@ pub trait Identities: Send + Sync {
     /// When the store fails.
     fn role(&self, from: &Snapshot, arn: &str) -> Result<Option<RoleFacts>>;
 
+    /// The document of a managed policy by its ARN, for sessions that it limits.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn managed(&self, from: &Snapshot, arn: &str) -> Result<Option<String>> {
+        let _ = (from, arn);
+        Ok(None)
+    }
+
+    /// An identity provider by its ARN, for those whom it vouches for.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn provider(&self, from: &Snapshot, arn: &str) -> Result<Option<ProviderFacts>> {
+        let _ = (from, arn);
+        Ok(None)
+    }
+
     /// Whether somebody's MFA device shows a code now, and it was not used yet.
     ///
     /// # Errors
@@ -103,6 +121,30 @@ pub trait Identities: Send + Sync {
         let _ = (tx, whose, code, now);
         Ok(Coded::NoDevice)
     }
+}
+
+/// Who knows which accounts belong to an organization, and what it says of them.
+pub trait Organizations: Send + Sync {
+    /// What an organization says of an account; `None`: it belongs to none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn membership(&self, from: &Snapshot, account: &str) -> Result<Option<Arc<Membership>>>;
+}
+
+/// What an organization says of an account of its own.
+#[derive(Debug, Clone, Default)]
+pub struct Membership {
+    /// Its id: `o-…`.
+    pub organization: String,
+    /// The account that manages it.
+    pub management: String,
+    /// Where the account is in it: `o-…/r-…/ou-…/`.
+    pub path: String,
+    /// Service control policies, a list a level from the root to the account. None for the management account.
+    pub service_control: Vec<Vec<NamedPolicy>>,
+    /// Resource control policies, likewise.
+    pub resource_control: Vec<Vec<NamedPolicy>>,
 }
 
 /// A code that somebody read off an MFA device.
@@ -136,6 +178,27 @@ pub struct RoleFacts {
     pub trust: Arc<undercast_policy::Policy>,
     /// How long a session may last, in seconds.
     pub max_session_seconds: i32,
+    /// Its tags.
+    pub tags: Vec<(String, String)>,
+}
+
+/// What those need to know of an identity provider whom it vouches to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderFacts {
+    /// OpenID Connect.
+    Oidc {
+        /// Its address without `https://`, which is what condition keys begin with.
+        url: String,
+        /// The audiences that its tokens may be for.
+        clients: Vec<String>,
+        /// SHA-1 of certificates that vouch for it beside those that the machine trusts, in hexadecimal.
+        thumbprints: Vec<String>,
+    },
+    /// SAML 2.0.
+    Saml {
+        /// What it says of itself: an `EntityDescriptor`.
+        metadata: String,
+    },
 }
 
 /// The policies of a user, or of the role behind a session.
@@ -145,8 +208,6 @@ pub struct IdentityPolicies {
     pub identity: Vec<NamedPolicy>,
     /// Its permissions boundary.
     pub boundary: Option<NamedPolicy>,
-    /// Service control policies of its account, a list a level.
-    pub service_control: Vec<Vec<NamedPolicy>>,
     /// Tags of the principal.
     pub tags: Vec<(String, String)>,
 }
@@ -181,6 +242,68 @@ struct CallContext<'a> {
     later: &'a Later<'a>,
     owner: &'a str,
     tags: &'a [(String, String)],
+    organizations: &'a Belonging,
+}
+
+/// The organizations of the two sides of a call, where they have one.
+#[derive(Default)]
+struct Belonging {
+    caller: Option<Arc<Membership>>,
+    owner: Option<Arc<Membership>>,
+}
+
+impl Belonging {
+    fn of(cx: &Cx, owner: &str) -> Result<Self> {
+        let Some(known) = cx.kernel().organizations() else { return Ok(Self::default()) };
+        let from = cx.read();
+        let of = |account: &str| if account.is_empty() { Ok(None) } else { known.membership(&from, account) };
+        let caller = of(&cx.principal().account)?;
+        let owner = if owner == cx.principal().account { caller.clone() } else { of(owner)? };
+        Ok(Self { caller, owner })
+    }
+
+    /// Whether it limits what the root user may do, who needs no policy otherwise.
+    fn limits(&self) -> bool {
+        let has = |side: &Option<Arc<Membership>>, levels: fn(&Membership) -> &[Vec<NamedPolicy>]| {
+            side.as_ref().is_some_and(|membership| !levels(membership).is_empty())
+        };
+        has(&self.caller, |m| &m.service_control) || has(&self.owner, |m| &m.resource_control)
+    }
+
+    fn lookup(&self, key: &str) -> Option<Values<'_>> {
+        let (side, name) = match key.strip_prefix("aws:principalorg") {
+            Some(name) => (&self.caller, name),
+            None => (&self.owner, key.strip_prefix("aws:resourceorg")?),
+        };
+        let membership = side.as_deref()?;
+        match name {
+            "id" => Some(Values::one(&membership.organization)),
+            "paths" => Some(Values::Many(Cow::Owned(vec![membership.path.clone()]))),
+            "masteraccountid" => Some(Values::one(&membership.management)),
+            _ => None,
+        }
+    }
+}
+
+/// The services whose resources are under resource control policies ("List of AWS services that support RCPs" in the user
+/// guide of Organizations).
+const UNDER_RESOURCE_CONTROL: &[&str] = &[
+    "s3",
+    "sts",
+    "sqs",
+    "kms",
+    "secretsmanager",
+    "cognito-idp",
+    "cognito-identity",
+    "logs",
+    "dynamodb",
+    "ecr",
+    "aoss",
+];
+
+/// Roles that services make for themselves are under no policy of an organization.
+fn is_service_linked(cx: &Cx) -> bool {
+    matches!(&cx.principal().kind, PrincipalKind::AssumedRole { role_arn, .. } if role_arn.contains(":role/aws-service-role/"))
 }
 
 impl Context for CallContext<'_> {
@@ -203,6 +326,16 @@ impl Context for CallContext<'_> {
                 let given = self.cx.temporary().and_then(|t| t.mfa)?;
                 owned(((self.cx.now_millis() - given) / 1000).to_string())
             }
+            "aws:tokenissuetime" => self.cx.temporary().and_then(|t| owned(self.issued(t))),
+            "aws:sourceidentity" => {
+                let begun = self.cx.temporary()?.begun.as_deref()?;
+                begun.source_identity.as_deref().map(Values::one)
+            }
+            "aws:federatedprovider" => match &self.cx.principal().kind {
+                PrincipalKind::AssumedRole { provider, .. } => provider.as_deref().map(Values::one),
+                PrincipalKind::Federated { provider } => Some(Values::one(provider)),
+                _ => None,
+            },
             "aws:viaawsservice" => owned(self.cx.forwarded_by().is_some().to_string()),
             "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" => self.cx.forwarded_by().map(Values::one),
             "aws:sourcearn" => origin.service.as_ref().and_then(|(_, source)| source.as_deref()).map(Values::one),
@@ -215,11 +348,31 @@ impl Context for CallContext<'_> {
             }
             "aws:resourceaccount" => Some(Values::one(self.owner)),
             _ => {
-                let name = key.strip_prefix("aws:principaltag/")?;
+                let Some(name) = key.strip_prefix("aws:principaltag/") else {
+                    return self.organizations.lookup(key).or_else(|| self.claim(key));
+                };
                 let of_session = self.cx.temporary().into_iter().flat_map(|t| t.tags.iter());
                 let found = of_session.chain(self.tags).find(|(k, _)| k.eq_ignore_ascii_case(name))?;
                 Some(Values::one(&found.1))
             }
+        }
+    }
+}
+
+impl CallContext<'_> {
+    /// When the session began: one that a service began with a role that it was given, just now.
+    fn issued(&self, temporary: &crate::Temporary) -> String {
+        let begun = temporary.begun.as_ref().and_then(|begun| Timestamp::from_millisecond(begun.at).ok());
+        let seconds = begun.unwrap_or_else(|| self.cx.now()).as_second();
+        Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+    }
+
+    /// What an identity provider said of whoever it let in.
+    fn claim(&self, key: &str) -> Option<Values<'_>> {
+        let claims = &self.cx.temporary()?.begun.as_deref()?.claims;
+        match claims.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, values)| values.as_slice())? {
+            [one] => Some(Values::one(one)),
+            many => Some(Values::Many(Cow::Borrowed(many))),
         }
     }
 }
@@ -229,6 +382,19 @@ pub(crate) struct Verdict {
     pub(crate) allowed: bool,
     pub(crate) message: String,
     pub(crate) explanation: Json,
+}
+
+/// Whether somebody acts in a session that the root user made for them.
+fn is_root_behind(cx: &Cx) -> bool {
+    matches!(&cx.principal().kind, PrincipalKind::FederatedUser { user_arn, .. } if user_arn.ends_with(":root"))
+}
+
+/// What the root user may do.
+fn everything() -> Result<Arc<IdentityPolicies>> {
+    let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let policy = Policy::parse(PolicyKind::Inline, all).map_err(crate::Failure::broken)?;
+    let identity = vec![NamedPolicy { name: "root".into(), policy: Arc::new(policy) }];
+    Ok(Arc::new(IdentityPolicies { identity, ..IdentityPolicies::default() }))
 }
 
 /// Decides whether the principal of `cx` may do what `access` says. `later`: more of its condition keys.
@@ -244,21 +410,25 @@ pub(crate) fn weigh(
     let simple_root = matches!(cx.principal().kind, PrincipalKind::Root)
         && own(owner, &access.policies)
         && access.behind.iter().all(|b| own(&b.account, &b.policies));
-    if simple_root && cx.session.is_none() && access.rule == ResourceRule::EitherAllows && !explain {
+    let organizations = Belonging::of(cx, owner)?;
+    let simple_root = simple_root && cx.session.is_none() && !organizations.limits();
+    if simple_root && access.rule == ResourceRule::EitherAllows && !explain {
         return Ok(Verdict { allowed: true, message: String::new(), explanation: Json::Null });
     }
     let facts = match identities {
+        _ if is_root_behind(cx) => everything()?,
         Some(known) => known.policies(&cx.read(), cx.principal())?,
         None => Arc::default(),
     };
     let side = Side { resource: &access.resource, owner, policies: &access.policies };
-    let mut verdict = side.weigh(cx, &facts, (access, &later), explain);
+    let mut verdict = side.weigh(cx, (&facts, &organizations), (access, &later), explain);
     for behind in &access.behind {
         if !verdict.allowed {
             break;
         }
         let side = Side { resource: &behind.resource, owner: &behind.account, policies: &behind.policies };
-        let before = std::mem::replace(&mut verdict, side.weigh(cx, &facts, (access, &later), explain));
+        let before =
+            std::mem::replace(&mut verdict, side.weigh(cx, (&facts, &organizations), (access, &later), explain));
         if explain && let Some(steps) = verdict.explanation.as_object_mut() {
             steps.insert("before".to_owned(), before.explanation);
         }
@@ -278,14 +448,28 @@ impl Side<'_> {
     fn weigh(
         &self,
         cx: &Cx,
-        facts: &IdentityPolicies,
+        (facts, organizations): (&IdentityPolicies, &Belonging),
         (access, later): (&Access, &Later<'_>),
         explain: bool,
     ) -> Verdict {
-        let context = CallContext { cx, access: &access.context, later, owner: self.owner, tags: &facts.tags };
+        let context =
+            CallContext { cx, access: &access.context, later, owner: self.owner, tags: &facts.tags, organizations };
         let request =
             Request { action: &access.action, resource: self.resource, principal: cx.principal(), context: &context };
-        let levels: Vec<&[NamedPolicy]> = facts.service_control.iter().map(Vec::as_slice).collect();
+        let levels = |side: &Option<Arc<Membership>>, of: fn(&Membership) -> &[Vec<NamedPolicy>]| {
+            side.as_ref().map_or_else(Vec::new, |membership| of(membership).to_vec())
+        };
+        let exempt = is_service_linked(cx);
+        let service = access.action.split(':').next().unwrap_or_default();
+        let controlled = !exempt && UNDER_RESOURCE_CONTROL.contains(&service);
+        let service_control =
+            if exempt { Vec::new() } else { levels(&organizations.caller, |membership| &membership.service_control) };
+        let resource_control = match &organizations.owner {
+            Some(_) if controlled => levels(&organizations.owner, |membership| &membership.resource_control),
+            _ => Vec::new(),
+        };
+        let service_control: Vec<&[NamedPolicy]> = service_control.iter().map(Vec::as_slice).collect();
+        let resource_control: Vec<&[NamedPolicy]> = resource_control.iter().map(Vec::as_slice).collect();
         let inputs = Inputs {
             resource_account: Some(self.owner),
             identity: &facts.identity,
@@ -293,7 +477,8 @@ impl Side<'_> {
             session: cx.session.as_deref(),
             resource: self.policies,
             resource_rule: access.rule,
-            service_control: &levels,
+            service_control: &service_control,
+            resource_control: &resource_control,
             explain,
             ..Inputs::new(&request)
         };
@@ -302,7 +487,8 @@ impl Side<'_> {
             return Verdict { allowed: true, message: String::new(), explanation: Json::Null };
         }
         let message = denied_message(&request, &decision.reason).unwrap_or_default();
-        let explanation = explanation(&access.action, self.resource, &decision);
+        let mut explanation = explanation(&access.action, self.resource, &decision);
+        explanation["sentence"] = explained(&request, &decision).into();
         Verdict { allowed: decision.allowed, message, explanation }
     }
 }

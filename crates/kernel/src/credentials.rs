@@ -51,6 +51,26 @@ pub struct Credential {
     /// When the code of an MFA device was given for the session, in milliseconds since 1970.
     #[n(11)]
     pub mfa: Option<i64>,
+    /// How the session began; `None`: it is none, or its beginning is not known.
+    #[n(12)]
+    pub begun: Option<Begun>,
+}
+
+/// How a session began, and what of it goes on to those that begin in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Begun {
+    /// When (ms): `aws:TokenIssueTime`.
+    #[n(0)]
+    pub at: i64,
+    /// The identity that was set for it, which later sessions keep.
+    #[n(1)]
+    pub source_identity: Option<String>,
+    /// Keys of the tags that later sessions get.
+    #[n(2)]
+    pub transitive: Vec<String>,
+    /// What an identity provider said of whoever it let in, by condition key: `accounts.google.com:sub`.
+    #[n(3)]
+    pub claims: Vec<(String, Vec<String>)>,
 }
 
 /// What policies see of temporary credentials, beside whose they are.
@@ -60,6 +80,8 @@ pub struct Temporary {
     pub mfa: Option<i64>,
     /// Tags of the session. They stand before those of the role.
     pub tags: Arc<[(String, String)]>,
+    /// How the session began; `None`: just now.
+    pub begun: Option<Arc<Begun>>,
 }
 
 /// What the owner of a key is.
@@ -116,7 +138,11 @@ impl Credential {
 
     /// What policies see of it where it ends; `None`: it is for good.
     pub fn temporary(&self) -> Option<Temporary> {
-        self.token.is_some().then(|| Temporary { mfa: self.mfa, tags: self.tags.as_slice().into() })
+        self.token.is_some().then(|| Temporary {
+            mfa: self.mfa,
+            tags: self.tags.as_slice().into(),
+            begun: self.begun.clone().map(Arc::new),
+        })
     }
 
     /// Its owner, as policies see it.

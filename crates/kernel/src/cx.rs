@@ -69,6 +69,8 @@ pub struct Origin {
     pub signed: Option<Signed>,
     /// The service that makes the call on somebody's behalf, and the resource for which it does.
     pub service: Option<(String, Option<String>)>,
+    /// The caller wants to be told why the call is allowed or not.
+    pub why: bool,
 }
 
 impl Cx {
@@ -258,6 +260,20 @@ impl Cx {
         self.inside(principal, service, source)
     }
 
+    /// The same call made by somebody whom only an identity provider knows: `provider` as trust policies name it, `whom` by
+    /// the provider's name for them.
+    #[must_use]
+    pub fn as_federated(&self, provider: &str, whom: &str) -> Self {
+        let principal = PrincipalFacts {
+            arn: whom.to_owned(),
+            account: String::new(),
+            kind: PrincipalKind::Federated { provider: provider.to_owned() },
+            user_id: whom.to_owned(),
+            canonical_user: None,
+        };
+        Self { principal: Arc::new(principal), session: None, temporary: None, ..self.clone() }
+    }
+
     /// The same call made by a service with the rights of whoever called it (AWS's forward access session): S3 that asks KMS
     /// for a data key, say. `aws:ViaAWSService` is true of it, and `kms:ViaService` names the service; what a service that
     /// called in its own name acts for (`aws:SourceArn`) stays.
@@ -319,6 +335,7 @@ impl Cx {
             access_key: None,
             signed: None,
             service: Some((service.to_owned(), source.map(ToOwned::to_owned))),
+            why: false,
             ..(*self.origin).clone()
         };
         Self {

@@ -22,8 +22,8 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::trail::Entry;
 use crate::{
-    Clock, Cx, Failure, Faults, Identities, Meter, Origin, Policies, Random, Result, Service, Signals, Tasks, Trail,
-    access, json,
+    Clock, Cx, Failure, Faults, Identities, Meter, Organizations, Origin, Policies, Random, Result, Service, Signals,
+    Tasks, Trail, access, json,
 };
 
 /// Where the clock is, kept over restarts: a number, and what it means.
@@ -120,6 +120,7 @@ pub(crate) struct Inner {
     services: Vec<Arc<dyn Service>>,
     by_name: HashMap<&'static str, usize>,
     identities: OnceLock<Arc<dyn Identities>>,
+    organizations: OnceLock<Arc<dyn Organizations>>,
 }
 
 /// A call's outcome, and what was noticed on the way.
@@ -130,6 +131,8 @@ pub struct Outcome {
     pub ignored: Vec<(&'static str, &'static str)>,
     /// Members that the API does not have.
     pub unknown: Vec<String>,
+    /// Why it was allowed or not, in a sentence a permission, where the caller asked for it.
+    pub why: Vec<String>,
 }
 
 impl Kernel {
@@ -166,6 +169,7 @@ impl Kernel {
             services,
             by_name,
             identities: OnceLock::new(),
+            organizations: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -179,6 +183,16 @@ impl Kernel {
     /// Who knows the policies of users and roles, where somebody does.
     pub fn identities(&self) -> Option<&dyn Identities> {
         self.inner.identities.get().map(AsRef::as_ref)
+    }
+
+    /// Says who knows which accounts belong to an organization. The first one stays.
+    pub fn set_organizations(&self, organizations: Arc<dyn Organizations>) {
+        let _ = self.inner.organizations.set(organizations);
+    }
+
+    /// Who knows which accounts belong to an organization, where somebody does.
+    pub fn organizations(&self) -> Option<&dyn Organizations> {
+        self.inner.organizations.get().map(AsRef::as_ref)
     }
 
     /// Begins what runs beside the calls.
@@ -304,6 +318,7 @@ impl Kernel {
             access_key: None,
             signed: None,
             service: None,
+            why: false,
         };
         let principal = Arc::new(auth::root(account));
         let caller = Caller { principal, session: None, temporary: None, access_key: None, chunks: None };
@@ -317,7 +332,7 @@ impl Kernel {
         let api = service.api();
         let Some(operation) = api.operations.get(index) else {
             let result = Err(Failure::no_such_operation(api, index));
-            return Outcome { result, ignored: Vec::new(), unknown: Vec::new() };
+            return Outcome { result, ignored: Vec::new(), unknown: Vec::new(), why: Vec::new() };
         };
         let started = Instant::now();
         let mut ignored = Vec::new();
@@ -330,8 +345,9 @@ impl Kernel {
         if let Err(failure) = &result {
             service.refused(cx, failure);
         }
+        let why = if cx.origin().why { sentences(decision.as_ref()) } else { Vec::new() };
         self.record(cx, api.name, operation, started, &result, parameters, decision, &ignored);
-        Outcome { result, ignored, unknown }
+        Outcome { result, ignored, unknown, why }
     }
 
     async fn guarded(
@@ -375,12 +391,20 @@ impl Kernel {
         if mode == IamMode::Off {
             return Ok(());
         }
+        let explain = cx.origin().why;
+        let mut explanations = Vec::new();
         for needed in service.access(cx, operation, &decoded.input)? {
             let work = || service.conditions(cx, operation, &decoded.input, &needed);
             let later = access::Later::new(Some(&work));
-            let verdict = access::weigh(cx, self.identities(), &needed, later, false)?;
+            let verdict = access::weigh(cx, self.identities(), &needed, later, explain)?;
+            if explain {
+                explanations.push(verdict.explanation.clone());
+                *decision = Some(Json::Array(explanations.clone()));
+            }
             if !verdict.allowed {
-                *decision = Some(verdict.explanation);
+                if !explain {
+                    *decision = Some(verdict.explanation);
+                }
                 if mode == IamMode::Enforce {
                     return Err(service.denied(&needed, verdict.message).into());
                 }
@@ -484,6 +508,12 @@ impl Cx {
         };
         self.kernel().record(self, service, event, Instant::now(), &result, Some(told), None, &[]);
     }
+}
+
+/// What explanations say in words.
+fn sentences(decision: Option<&Json>) -> Vec<String> {
+    let all = decision.and_then(Json::as_array).into_iter().flatten();
+    all.filter_map(|one| one["sentence"].as_str().map(ToOwned::to_owned)).collect()
 }
 
 /// A body for an operation that takes bytes is all of it; only operations that stream get it as it arrives.

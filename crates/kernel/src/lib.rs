@@ -40,11 +40,13 @@ mod tasks;
 mod trail;
 mod upkeep;
 
-pub use access::{Access, Behind, Coded, Identities, IdentityPolicies, MfaCode, RoleFacts};
+pub use access::{
+    Access, Behind, Coded, Identities, IdentityPolicies, Membership, MfaCode, Organizations, ProviderFacts, RoleFacts,
+};
 pub use announce::{ANNOUNCED, Announcement};
 pub use clock::Clock;
 pub use cloudtrail::{hidden, parameters as event_parameters};
-pub use credentials::{CREDENTIALS, Credential, OwnerKind, Temporary};
+pub use credentials::{Begun, CREDENTIALS, Credential, OwnerKind, Temporary};
 pub use cx::{Cx, Origin, Signed, SignedIn};
 pub use deferred::Deferred;
 pub use dispatch::{AuthMode, IamMode, Kernel, Outcome, Settings};

@@ -4,6 +4,7 @@
 //!
 //! AWS itself is never called: who names one of its hosts is told so.
 
+mod pinned;
 mod url;
 
 use std::path::Path;
@@ -101,14 +102,15 @@ fn roots(ca: &Path) -> RootCertStore {
 }
 
 async fn secure(
-    ca: &Path,
+    trust: &Trust<'_>,
     host: &str,
     stream: TcpStream,
 ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, NoAnswer> {
     let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
     let config =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(unreachable)?;
-    let config = config.with_root_certificates(roots(ca)).with_no_client_auth();
+    let verifier = pinned::verifier(roots(trust.ca), trust.thumbprints).map_err(unreachable)?;
+    let config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).map_err(unreachable)?;
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(unreachable)
 }
@@ -130,11 +132,28 @@ async fn exchange(
     answer.map_err(unreachable)
 }
 
+/// Whom TLS trusts beside those that the machine trusts.
+#[derive(Debug, Clone, Copy)]
+pub struct Trust<'a> {
+    /// The certificate of the cloud's own authority, which need not be there.
+    pub ca: &'a Path,
+    /// SHA-1 of certificates, in hexadecimal. One of them in the other side's chain vouches for it.
+    pub thumbprints: &'a [String],
+}
+
 /// Asks once. `ca`: the certificate of the cloud's own authority, which need not be there.
 ///
 /// # Errors
 /// When there is no answer.
 pub async fn send(ca: &Path, request: Request) -> Result<Answer, NoAnswer> {
+    send_trusting(&Trust { ca, thumbprints: &[] }, request).await
+}
+
+/// Asks once, and trusts some more than the machine does.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn send_trusting(trust: &Trust<'_>, request: Request) -> Result<Answer, NoAnswer> {
     let Request { method, url, headers, body, patience } = request;
     let host = url.host.trim_start_matches('[').trim_end_matches(']').to_owned();
     if url.is_aws() {
@@ -148,7 +167,7 @@ pub async fn send(ca: &Path, request: Request) -> Result<Answer, NoAnswer> {
     let work = async {
         let stream = TcpStream::connect((host.as_str(), url.port)).await.map_err(unreachable)?;
         if url.tls {
-            exchange(secure(ca, &host, stream).await?, request).await
+            exchange(secure(trust, &host, stream).await?, request).await
         } else {
             exchange(stream, request).await
         }

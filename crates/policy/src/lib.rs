@@ -30,7 +30,7 @@ pub use document::{
     ConditionEntry, Document, Effect, Element, PrincipalElement, PrincipalType, Principals, Statement, Version,
 };
 pub use error::{Fault, MalformedPolicy};
-pub use message::{denied_because, denied_message};
+pub use message::{denied_because, denied_message, explained};
 pub use parse::PolicyKind;
 pub use pattern::Wildcard;
 pub use policy::{Miss, Policy, Request, Verdict};

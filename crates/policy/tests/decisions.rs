@@ -2,7 +2,7 @@
 
 use undercast_policy::{
     AllowedBy, Decision, NamedPolicy, NoContext, PolicyKind, PolicyType, PrincipalFacts, Reason, ResourceRule,
-    StepOutcome, denied_message,
+    StepOutcome, denied_message, explained,
 };
 
 use crate::support::{
@@ -320,4 +320,42 @@ fn whom_a_grant_names_needs_no_policy_in_another_account() {
     assert_eq!(run(&[to_account], &[allow()], granted), Reason::Allowed(AllowedBy::Both));
     assert_eq!(run(&[to_nobody], &[allow()], granted), implicit(PolicyType::Resource));
     assert!(matches!(run(&[to_alice], &[deny()], granted), Reason::ExplicitDeny { .. }));
+}
+
+#[test]
+fn a_decision_is_told_in_words() {
+    let alice = user("alice");
+    let say = |identity: &[NamedPolicy]| {
+        let request = request(&alice, &NoContext);
+        let decision = send(&request, |inputs| {
+            inputs.identity = identity;
+            inputs.explain = true;
+        });
+        explained(&request, &decision)
+    };
+    let document = |statement: &str| {
+        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+        named(PolicyKind::Inline, "inline:p", &text)
+    };
+    let begin = |word: &str| {
+        format!(
+            "User: arn:aws:iam::111122223333:user/alice is {word}authorized to perform: sqs:SendMessage on resource: {QUEUE} "
+        )
+    };
+    let allow = r#"{"Sid":"Send","Effect":"Allow","Action":"sqs:*","Resource":"*"}"#;
+    assert_eq!(say(&[document(allow)]), begin("") + "because of statement 1 (Send) of inline:p");
+    let deny = r#"{"Effect":"Deny","Action":"sqs:Send*","Resource":"*"}"#;
+    assert_eq!(
+        say(&[document(&format!("{allow},{deny}"))]),
+        begin("not ") + "with an explicit deny in an identity-based policy: statement 2 of inline:p"
+    );
+    let missing = "because no identity-based policy allows the sqs:SendMessage action";
+    assert_eq!(say(&[]), begin("not ") + missing);
+    let near = r#"{"Sid":"Near","Effect":"Allow","Action":"sqs:*","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}"#;
+    assert_eq!(
+        say(&[document(near)]),
+        begin("not ")
+            + missing
+            + "; statement 1 (Near) of inline:p would, but its condition Bool of aws:MultiFactorAuthPresent does not hold"
+    );
 }

@@ -3,5 +3,6 @@
 mod conditions;
 mod decisions;
 mod documents;
+mod independent;
 mod properties;
 mod support;

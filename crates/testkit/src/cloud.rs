@@ -117,6 +117,11 @@ impl Cloud {
         Self { kernel, address, gateway, _folder: folder }
     }
 
+    /// A client that signs nothing.
+    pub fn anonymous(&self) -> Client {
+        self.client_of(Credentials::new("", ""))
+    }
+
     /// A client with the usual made-up keys.
     pub fn client(&self) -> Client {
         self.client_of(Credentials::new("test", "test"))

@@ -47,6 +47,7 @@ pub(crate) fn all(wanted: &[String], limits: Said, environment: &Environment) ->
         Arc::new(undercast_kms::Kms),
         Arc::new(undercast_lambda::Lambda::new(interpreters)),
         Arc::new(undercast_logs::Logs),
+        Arc::new(undercast_organizations::Organizations::default()),
         Arc::new(undercast_pipes::Pipes::default()),
         Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_s3::S3Control),

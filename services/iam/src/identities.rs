@@ -46,7 +46,7 @@ impl Known {
             identity.push(self.compile(PolicyKind::Inline, &format!("inline:{name}"), document)?);
         }
         let tags = entity.tags.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        Ok(IdentityPolicies { identity, boundary: None, service_control: Vec::new(), tags })
+        Ok(IdentityPolicies { identity, boundary: None, tags })
     }
 
     fn of(&self, from: &Snapshot, entity: &Entity) -> Result<IdentityPolicies> {
@@ -93,6 +93,10 @@ impl Identities for Known {
         }
     }
 
+    fn managed(&self, from: &Snapshot, arn: &str) -> Result<Option<String>> {
+        policies::document(from, arn)
+    }
+
     fn check_code(&self, from: &Snapshot, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {
         mfa::check(from, whose, code, now)
     }
@@ -118,6 +122,7 @@ impl Identities for Known {
             arn: arn.to_owned(),
             trust: Arc::clone(&trust),
             max_session_seconds: role.max_session,
+            tags: role.tags.into_iter().collect(),
         }))
     }
 }

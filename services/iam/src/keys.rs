@@ -67,6 +67,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateAccessKeyInput) -> Result<
                 tags: Vec::new(),
                 limited: false,
                 mfa: None,
+                begun: None,
             };
             CREDENTIALS.put(tx, &(&access_key_id,), &credential);
             Ok(user.name)

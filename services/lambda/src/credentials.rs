@@ -5,7 +5,7 @@ use std::time::Duration;
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{NamedPolicy, ResourceRule};
 use undercast_kernel::{
-    Access, CREDENTIALS, Credential, Cx, Failure, IamMode, OwnerKind, Result, RoleFacts, Timestamp,
+    Access, Begun, CREDENTIALS, Credential, Cx, Failure, IamMode, OwnerKind, Result, RoleFacts, Timestamp,
 };
 
 use crate::error;
@@ -79,6 +79,7 @@ pub(crate) async fn session(cx: &Cx, function: &Function) -> Result<Session> {
         tags: Vec::new(),
         limited: false,
         mfa: None,
+        begun: Some(Begun { at: cx.now_millis(), ..Begun::default() }),
     };
     cx.write(|tx| {
         CREDENTIALS.put(tx, &(&session.key,), &credential);

@@ -9,7 +9,13 @@ pub mod api {
 }
 
 mod assume_role;
+mod federation;
+mod keys;
+mod limits;
+mod saml;
 mod session;
+mod token;
+mod web_identity;
 
 use undercast_kernel::{Access, Answer, Cx, Result, Service};
 use undercast_wire::schema::Operation;
@@ -32,6 +38,10 @@ impl Service for Sts {
         Ok(match operation.name {
             // No permission is needed to ask who one is, nor for a session of one's own.
             "GetCallerIdentity" | "GetSessionToken" => Vec::new(),
+            // Who has no keys is let in by a provider, or not: that is decided when its word has been verified.
+            "AssumeRoleWithSAML" | "AssumeRoleWithWebIdentity" => Vec::new(),
+            "GetFederationToken" => federation::access(cx, input)?,
+            "GetAccessKeyInfo" => vec![Access::new("sts:GetAccessKeyInfo", "*")],
             _ => assume_role::access(cx, input)?,
         })
     }
@@ -40,6 +50,38 @@ impl Service for Sts {
 impl api::Operations for Sts {
     async fn assume_role(&self, cx: &Cx, input: api::AssumeRoleInput) -> Result<api::AssumeRoleOutput> {
         assume_role::assume(cx, input).await
+    }
+
+    async fn assume_role_with_saml(
+        &self,
+        cx: &Cx,
+        input: api::AssumeRoleWithSAMLInput,
+    ) -> Result<api::AssumeRoleWithSAMLOutput> {
+        saml::assume(cx, input).await
+    }
+
+    async fn assume_role_with_web_identity(
+        &self,
+        cx: &Cx,
+        input: api::AssumeRoleWithWebIdentityInput,
+    ) -> Result<api::AssumeRoleWithWebIdentityOutput> {
+        web_identity::assume(cx, input).await
+    }
+
+    async fn get_access_key_info(
+        &self,
+        cx: &Cx,
+        input: api::GetAccessKeyInfoInput,
+    ) -> Result<api::GetAccessKeyInfoOutput> {
+        keys::info(cx, &input.access_key_id)
+    }
+
+    async fn get_federation_token(
+        &self,
+        cx: &Cx,
+        input: api::GetFederationTokenInput,
+    ) -> Result<api::GetFederationTokenOutput> {
+        federation::of_caller(cx, input).await
     }
 
     async fn get_caller_identity(

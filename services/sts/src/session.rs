@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use undercast_kernel::policy::PrincipalKind;
-use undercast_kernel::{AwsError, CREDENTIALS, Coded, Credential, Cx, Failure, MfaCode, OwnerKind, Result};
+use undercast_kernel::{AwsError, Begun, CREDENTIALS, Coded, Credential, Cx, Failure, MfaCode, OwnerKind, Result};
 
 use crate::api::{self, output};
 
@@ -38,8 +38,8 @@ pub(crate) async fn of_caller(cx: &Cx, input: api::GetSessionTokenInput) -> Resu
     let code = code(input.serial_number.as_deref(), input.token_code.as_deref())?;
     let principal = cx.principal();
     let owner = match &principal.kind {
-        PrincipalKind::Root => OwnerKind::Root,
-        PrincipalKind::User { name } => OwnerKind::User { name: name.clone() },
+        PrincipalKind::Root if cx.temporary().is_none() => OwnerKind::Root,
+        PrincipalKind::User { name } if cx.temporary().is_none() => OwnerKind::User { name: name.clone() },
         _ => {
             let message = "Cannot call GetSessionToken with session credentials";
             return Err(AwsError::new("AccessDenied", 403, message).into());
@@ -61,6 +61,7 @@ pub(crate) async fn of_caller(cx: &Cx, input: api::GetSessionTokenInput) -> Resu
         tags: Vec::new(),
         limited: false,
         mfa: None,
+        begun: Some(Begun { at: cx.now_millis(), ..Begun::default() }),
     };
     let credentials = Some(make(cx, credential, seconds, code).await?);
     Ok(api::GetSessionTokenOutput { credentials, ..api::GetSessionTokenOutput::default() })

@@ -179,6 +179,9 @@ async fn why(endpoint: &str, request_id: &str) -> Outcome {
     let answer = call(endpoint, "GET", &format!("/_undercast/events?request={request_id}"), None).await?;
     match answer["events"].get(0) {
         Some(event) => {
+            for sentence in sentences(&event["decision"]) {
+                say(sentence)?;
+            }
             say(&format!("{event:#}"))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -186,6 +189,14 @@ async fn why(endpoint: &str, request_id: &str) -> Outcome {
             say(&format!("no call with this id is remembered: {request_id}"))?;
             Ok(ExitCode::FAILURE)
         }
+    }
+}
+
+/// What a decision says in words, a permission each.
+fn sentences(decision: &Json) -> Vec<&str> {
+    match decision {
+        Json::Array(all) => all.iter().flat_map(sentences).collect(),
+        one => one["sentence"].as_str().into_iter().collect(),
     }
 }
 

@@ -59,6 +59,7 @@ fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_kms::Kms),
         Arc::new(undercast_lambda::Lambda::new(Vec::new())),
         Arc::new(undercast_logs::Logs),
+        Arc::new(undercast_organizations::Organizations::default()),
         Arc::new(undercast_pipes::Pipes::default()),
         Arc::new(undercast_s3::S3::default()),
         Arc::new(undercast_scheduler::Scheduler),
