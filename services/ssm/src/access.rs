@@ -60,7 +60,9 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
 /// A permission on what a name or an ARN names.
 fn on_named(cx: &Cx, given: &str, operation: &str) -> Result<Access> {
     // What is no name is said by the handler.
-    let Ok(named) = Named::parse(cx, given) else { return Ok(Access::new(format!("{SERVICE}:{operation}"), "*")) };
+    let Ok(named) = Named::parse(cx, given) else {
+        return Ok(Access::new(format!("{SERVICE}:{operation}"), cx.arn(SERVICE, "*")));
+    };
     match Parameter::look_up(cx, &cx.read(), &named)? {
         Some(parameter) => on_parameter(cx, &parameter, operation),
         None => Ok(Access::new(format!("{SERVICE}:{operation}"), named.arn(cx)).in_account(named.account)),

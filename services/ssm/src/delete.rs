@@ -21,7 +21,7 @@ pub(crate) fn remove(cx: &Cx, tx: &mut Tx<'_>, parameter: &Parameter) -> Result<
 async fn delete(cx: &Cx, given: &str) -> Result<()> {
     let named = plain_name(cx, given)?;
     if named.account != cx.account() {
-        return Err(error::no_parameter(given));
+        return Err(error::no_parameter());
     }
     cx.write(|tx| {
         let parameter = Parameter::find(cx, tx, &named)?;

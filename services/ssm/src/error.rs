@@ -12,8 +12,9 @@ pub(crate) fn access_denied(message: impl Into<String>) -> Failure {
     AwsError::new("AccessDeniedException", 400, message).into()
 }
 
-pub(crate) fn no_parameter(name: &str) -> Failure {
-    errors::parameter_not_found(format!("Parameter {name} not found.")).into()
+/// AWS gives no message with this one.
+pub(crate) fn no_parameter() -> Failure {
+    errors::parameter_not_found("").into()
 }
 
 pub(crate) fn no_version(version: &str, name: &str) -> Failure {

@@ -119,7 +119,7 @@ impl Named {
                     arn.resource.strip_prefix("parameter/").filter(|_| arn.service == "ssm").ok_or_else(wrong)?;
                 let here = arn.region == cx.region();
                 let rest = if rest.contains('/') { format!("/{rest}") } else { rest.to_owned() };
-                (arn.account, if here { rest } else { return Err(error::no_parameter(given)) })
+                (arn.account, if here { rest } else { return Err(error::no_parameter()) })
             }
             None => (cx.account().to_owned(), given.to_owned()),
         };
@@ -128,6 +128,11 @@ impl Named {
             Some((name, selector)) if !selector.contains(':') && !selector.is_empty() => (name, Some(selector)),
             Some(_) => return Err(wrong()),
         };
+        // A path begins with a slash; AWS says so in these words.
+        let is_secret = name.starts_with(SECRETS);
+        if !is_secret && (!is_allowed(name) || (name.contains('/') && !name.starts_with('/'))) {
+            return Err(error::validation(PATH_RULES));
+        }
         let selector = selector.map(|text| match text.parse() {
             Ok(number) => Selector::Version(number),
             Err(_) => Selector::Label(text.to_owned()),
@@ -150,7 +155,7 @@ pub(crate) fn path(given: &str) -> Result<String> {
     let own = reserved.starts_with("/ssm") || (reserved.starts_with("/aws") && !reserved.starts_with("/aws/"));
     if !given.starts_with('/') || !is_allowed(given) || given.contains("//") || own {
         return Err(error::validation(
-            "The parameter doesn't meet the parameter name requirements. The parameter name must begin with a forward slash \"/\". It can't be prefixed with \"aws\" or \"ssm\" (case-insensitive). It must use only letters, numbers, or the following symbols: . (period), - (hyphen), _ (underscore). Special characters are not allowed. All sub-paths, if specified, must use the forward slash symbol \"/\". Valid example: /get/parameters2-/by1./path0_.",
+            "The parameter doesn't meet the parameter name requirements. The parameter name must begin with a forward slash \"/\". It can't be prefixed with \\\"aws\\\" or \\\"ssm\\\" (case-insensitive). It must use only letters, numbers, or the following symbols: . (period), - (hyphen), _ (underscore). Special characters are not allowed. All sub-paths, if specified, must use the forward slash symbol \"/\". Valid example: /get/parameters2-/by1./path0_.",
         ));
     }
     Ok(bare.to_owned())

@@ -210,5 +210,5 @@ fn make_room(tx: &mut Tx<'_>, parameter: &Parameter) -> Result<()> {
 /// `ParameterNotFound` where it says a version.
 pub(crate) fn plain_name(cx: &Cx, given: &str) -> Result<Named> {
     let named = Named::parse(cx, given)?;
-    if named.selector.is_some() { Err(error::no_parameter(given)) } else { Ok(named) }
+    if named.selector.is_some() { Err(error::no_parameter()) } else { Ok(named) }
 }

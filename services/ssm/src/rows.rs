@@ -148,7 +148,7 @@ impl Parameter {
     /// # Errors
     /// `ParameterNotFound` when it is not there.
     pub(crate) fn find(cx: &Cx, from: &(impl Read + ?Sized), named: &Named) -> Result<Self> {
-        Self::look_up(cx, from, named)?.ok_or_else(|| error::no_parameter(&named.name))
+        Self::look_up(cx, from, named)?.ok_or_else(error::no_parameter)
     }
 
     /// One of its versions; `None`: it is not there, or swept.

