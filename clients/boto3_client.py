@@ -834,6 +834,64 @@ def roles():
     same("list_users pages", [len(p["Users"]) for p in pages], [2, 2, 1])
 
 
+def people():
+    """Groups and all that users have, through the clients' own readers, paginators and waiters."""
+    keys = user("boto-member")
+    iam.create_group(GroupName="boto-group", Path="/boto/")
+    may = {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:*:*:boto-group-*"}
+    iam.put_group_policy(GroupName="boto-group", PolicyName="own", PolicyDocument=policy(may))
+    member = client("sqs", keys)
+    with refused("whoever is in no group", "AccessDenied", 403):
+        member.create_queue(QueueName="boto-group-1")
+    iam.add_user_to_group(GroupName="boto-group", UserName="boto-member")
+    member.create_queue(QueueName="boto-group-1")
+    same("who is in it", [u["UserName"] for u in iam.get_group(GroupName="boto-group")["Users"]], ["boto-member"])
+    same("the policy as it was", iam.get_group_policy(GroupName="boto-group", PolicyName="own")["PolicyDocument"], json.loads(policy(may)))
+    used = iam.get_access_key_last_used(AccessKeyId=keys["AccessKeyId"])
+    same("when its key was used", (used["UserName"], used["AccessKeyLastUsed"]["ServiceName"], used["AccessKeyLastUsed"]["Region"]),
+         ("boto-member", "sqs", "us-east-1"))
+    with refused("a group with somebody in it", "DeleteConflict", 409, "must remove users from group first"):
+        iam.delete_group(GroupName="boto-group")
+    iam.update_account_password_policy(MinimumPasswordLength=10, RequireNumbers=True, AllowUsersToChangePassword=True, PasswordReusePrevention=1)
+    with refused("too short a password", "PasswordPolicyViolation", 400, "minimum length of 10"):
+        iam.create_login_profile(UserName="boto-member", Password="short-1")
+    iam.create_login_profile(UserName="boto-member", Password="first-password-1")
+    iam.get_waiter("user_exists").wait(UserName="boto-member")
+    own = client("iam", keys)
+    own.change_password(OldPassword="first-password-1", NewPassword="second-password-2")
+    with refused("the same password again", "PasswordPolicyViolation", 400):
+        own.change_password(OldPassword="second-password-2", NewPassword="second-password-2")
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="boto-box", AssumeRolePolicyDocument=policy(trust))
+    iam.create_instance_profile(InstanceProfileName="boto-box", Tags=[{"Key": "k", "Value": "v"}])
+    iam.get_waiter("instance_profile_exists").wait(InstanceProfileName="boto-box")
+    iam.add_role_to_instance_profile(InstanceProfileName="boto-box", RoleName="boto-box")
+    with refused("a second role", "LimitExceeded", 409, "InstanceSessionsPerInstanceProfile: 1"):
+        iam.add_role_to_instance_profile(InstanceProfileName="boto-box", RoleName="boto-box")
+    linked = iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")["Role"]
+    with refused("a service's own role", "UnmodifiableEntity", 400, "is only modifiable by AWS"):
+        iam.delete_role(RoleName=linked["RoleName"])
+    task = iam.delete_service_linked_role(RoleName=linked["RoleName"])["DeletionTaskId"]
+    same("it is deleted", iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"], "SUCCEEDED")
+    provider = iam.create_open_id_connect_provider(
+        Url="https://id.example.com/boto", ClientIDList=["app"], ThumbprintList=["a" * 40])["OpenIDConnectProviderArn"]
+    same("a provider", iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider)["ClientIDList"], ["app"])
+    pages = iam.get_paginator("get_account_authorization_details").paginate(Filter=["User", "Group", "Role"], PaginationConfig={"PageSize": 3})
+    details = [page for page in pages]
+    found = [u["GroupList"] for page in details for u in page["UserDetailList"] if u["UserName"] == "boto-member"]
+    same("a user's details", (found, len(details) > 1), ([["boto-group"]], True))
+    summary = iam.get_account_summary()["SummaryMap"]
+    same("the account's summary", (summary["InstanceProfiles"], summary["GroupsQuota"]), (1, 300))
+    same("a credential report", iam.generate_credential_report()["State"], "COMPLETE")
+    lines = iam.get_credential_report()["Content"].decode().splitlines()
+    line = next(line.split(",") for line in lines if line.startswith("boto-member,"))
+    same("and what it says", (lines[0].count(","), line[3], line[8], line[12]), (21, "true", "true", "sqs"))
+    iam.update_user(UserName="boto-member", NewUserName="boto-renamed")
+    same("who it is now", client("sts", keys).get_caller_identity()["Arn"], "arn:aws:iam::000000000000:user/boto-renamed")
+    member.create_queue(QueueName="boto-group-2")
+    iam.delete_account_password_policy()
+
+
 def package(source):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -1218,7 +1276,7 @@ def parameters_kept():
 find_local_names()
 for part in [
     buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, buses, tables,
-    copies_of_tables, spread_tables, roles, functions_run, keys, streams, stacks_stand,
+    copies_of_tables, spread_tables, roles, people, functions_run, keys, streams, stacks_stand,
     bucket_of_a_stack, schedules, pipes_run, secrets_kept, parameters_kept,
 ]:
     # All parts, or those that are named.

@@ -4,14 +4,16 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use futures_core::future::BoxFuture;
 use serde_json::{Value as Json, json};
 use undercast_policy::{
     Context, Decision, Inputs, MapContext, NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind, Request,
     ResourceRule, Values, decide, denied_message, explained,
 };
 use undercast_store::{Snapshot, Tx};
+use undercast_wire::schema::Operation;
 
-use crate::{Cx, IamMode, Result, Timestamp};
+use crate::{Cx, IamMode, Kernel, Result, Timestamp};
 
 /// One permission that a call needs.
 #[derive(Debug, Clone)]
@@ -55,6 +57,15 @@ impl Access {
             context: MapContext::new(),
             behind: Vec::new(),
         }
+    }
+
+    /// The permission to hand a role over to a service, called by its principal: `lambda.amazonaws.com`. A role of another
+    /// account cannot be handed over.
+    pub fn passing(cx: &Cx, role: &str, service: &str) -> Self {
+        let account = crate::arn::Arn::parse(role).map_or_else(|| cx.account().to_owned(), |arn| arn.account);
+        let mut pass = Self::new("iam:PassRole", role).in_account(account);
+        pass.context.set("iam:PassedToService", service);
+        pass
     }
 
     /// With the policy of the resource, called `name` in explanations.
@@ -120,6 +131,20 @@ pub trait Identities: Send + Sync {
     fn use_code(&self, tx: &mut Tx<'_>, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {
         let _ = (tx, whose, code, now);
         Ok(Coded::NoDevice)
+    }
+
+    /// A call was made, whatever became of it. `service` is the name in front of its actions.
+    fn used(&self, cx: &Cx, service: &'static str, operation: &'static Operation) {
+        let _ = (cx, service, operation);
+    }
+
+    /// Writes what it was told of calls and has in memory only. It is asked to together with the metrics.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn keep<'a>(&'a self, kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
+        let _ = kernel;
+        Box::pin(async { Ok(()) })
     }
 }
 

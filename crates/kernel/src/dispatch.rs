@@ -345,6 +345,7 @@ impl Kernel {
         if let Err(failure) = &result {
             service.refused(cx, failure);
         }
+        self.used(cx, api, operation);
         let why = if cx.origin().why { sentences(decision.as_ref()) } else { Vec::new() };
         self.record(cx, api.name, operation, started, &result, parameters, decision, &ignored);
         Outcome { result, ignored, unknown, why }
@@ -412,6 +413,13 @@ impl Kernel {
             }
         }
         Ok(())
+    }
+
+    /// Who knows users and roles is told that one of them made a call.
+    pub(crate) fn used(&self, cx: &Cx, api: &'static undercast_wire::Service, operation: &'static Operation) {
+        if let Some(known) = self.identities() {
+            known.used(cx, api.iam_prefix, operation);
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "a record has many fields")]

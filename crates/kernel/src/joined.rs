@@ -62,6 +62,7 @@ impl Joined {
         self.ready.done();
         let answer: Result<Box<dyn Write>> = Ok(Box::new(Nothing));
         let (api, kernel) = (self.service.api(), self.cx.kernel());
+        kernel.used(&self.cx, api, self.operation);
         kernel.record(&self.cx, api.name, self.operation, self.started, &answer, self.parameters, None, &[]);
     }
 }

@@ -1,12 +1,11 @@
 //! The role by which tables are scaled. On AWS it is there for the service alone, and made with the first target.
 
 use serde_json::json;
-use undercast_kernel::{Cx, Failure, Result};
+use undercast_kernel::{Cx, Result};
 
 /// The service that assumes it.
 pub(crate) const PRINCIPAL: &str = "dynamodb.application-autoscaling.amazonaws.com";
 const NAME: &str = "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable";
-const POLICY: &str = "aws-service-role/AWSApplicationAutoscalingDynamoDBTablePolicy";
 
 /// Its ARN.
 pub(crate) fn arn(cx: &Cx) -> String {
@@ -47,19 +46,9 @@ pub(crate) async fn make(cx: &Cx) -> Result<()> {
     }
     // Whoever registers the first target was asked for `iam:CreateServiceLinkedRole`; the rest is the account's own.
     let account = cx.kernel().cx_for(cx.account(), cx.region()).through("application-autoscaling.amazonaws.com");
-    let trust = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": PRINCIPAL}, "Action": "sts:AssumeRole"}]});
-    let role = json!({"RoleName": NAME, "Path": format!("/aws-service-role/{PRINCIPAL}/"), "AssumeRolePolicyDocument": trust.to_string()});
-    unless_there(account.call("iam", "CreateRole", role).await.map(drop))?;
-    let policy = format!("arn:{}:iam::aws:policy/{POLICY}", cx.partition());
-    let attach = json!({"RoleName": NAME, "PolicyArn": policy});
-    account.call("iam", "AttachRolePolicy", attach).await.map(drop)
-}
-
-/// Somebody else may have made it meanwhile.
-fn unless_there(made: Result<()>) -> Result<()> {
-    match made {
-        Err(Failure::Aws(error)) if error.code == "EntityAlreadyExists" => Ok(()),
-        other => other,
+    match account.call("iam", "CreateServiceLinkedRole", json!({"AWSServiceName": PRINCIPAL})).await {
+        // Somebody else may have made it meanwhile.
+        Err(_) if is_there(cx)? => Ok(()),
+        other => other.map(drop),
     }
 }

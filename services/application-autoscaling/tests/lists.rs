@@ -1,6 +1,7 @@
 //! Targets and policies as they are registered, listed, tagged, and who may do it.
 
 use serde_json::{Value as Json, json};
+use undercast_kernel::{Effect, FaultRule};
 use undercast_testkit::Credentials;
 
 use crate::{SERVICE, at_noon, merged, ok, refused, register, table, units, writes};
@@ -238,16 +239,32 @@ async fn a_role_that_may_not_see_alarms_is_told() {
     ok(&client, "PutScalingPolicy", input).await;
     let role = "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable";
     let policy = "arn:aws:iam::aws:policy/aws-service-role/AWSApplicationAutoscalingDynamoDBTablePolicy";
-    client.call("iam", "DetachRolePolicy", json!({"RoleName": role, "PolicyArn": policy})).await.ok();
+    let detached = client.call("iam", "DetachRolePolicy", json!({"RoleName": role, "PolicyArn": policy})).await;
+    assert_eq!(detached.code(), "UnmodifiableEntityException");
+    let needed = client.call("iam", "DeleteServiceLinkedRole", json!({"RoleName": role})).await.ok();
+    let task = json!({"DeletionTaskId": needed["DeletionTaskId"]});
+    let status = client.call("iam", "GetServiceLinkedRoleDeletionStatus", task).await.ok();
+    assert_eq!(status["Status"], "FAILED");
+    let usage = &status["Reason"]["RoleUsageList"][0];
+    assert_eq!(usage["Region"], "us-east-1");
+    assert!(usage["Resources"][0].as_str().is_some_and(|arn| arn.contains("scalable-target")), "{usage}");
+    // Nobody can take its rights away; what it may not see is played by a rule.
+    for operation in ["DescribeAlarms", "PutMetricAlarm"] {
+        let effect = Effect::Error { code: "AccessDenied".to_owned(), status: 403, message: "no".to_owned() };
+        let rule = FaultRule {
+            id: operation.to_owned(),
+            service: Some("cloudwatch".to_owned()),
+            operation: Some(operation.to_owned()),
+            account: None,
+            region: None,
+            zone: None,
+            probability: 1.0,
+            effect,
+        };
+        cloud.kernel.faults().add(rule).unwrap();
+    }
     let described = refused(&client, "DescribeScalingPolicies", json!({"ServiceNamespace": "dynamodb"})).await;
     assert_eq!(described.0, "FailedResourceAccessException");
-    let of_tables =
-        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]})
-            .to_string();
-    client
-        .call("iam", "PutRolePolicy", json!({"RoleName": role, "PolicyName": "p", "PolicyDocument": of_tables}))
-        .await
-        .ok();
     let configuration = json!({"TargetValue": 70.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBWriteCapacityUtilization"}});
     let input = writes(
         &json!({"PolicyName": "t", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": configuration}),

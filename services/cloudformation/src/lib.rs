@@ -64,9 +64,7 @@ impl Service for CloudFormation {
         };
         let mut needed = vec![Access::new(format!("cloudformation:{}", operation.name), resource)];
         if let Some(role) = input.text("RoleARN") {
-            let mut pass = Access::new("iam:PassRole", role);
-            pass.context.set("iam:PassedToService", "cloudformation.amazonaws.com");
-            needed.push(pass);
+            needed.push(Access::passing(cx, role, "cloudformation.amazonaws.com"));
         }
         Ok(needed)
     }

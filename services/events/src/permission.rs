@@ -4,7 +4,6 @@
 //! policy conditions" in the user guide.
 
 use serde_json::Value as Json;
-use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{MapContext, PolicyKind};
 use undercast_kernel::store::Read;
 use undercast_kernel::{Access, Cx, Failure, Result, regions};
@@ -115,7 +114,7 @@ fn tagged(access: &mut Access, input: &Fields) {
 }
 
 /// The roles that a call hands to EventBridge.
-fn passed(input: &Fields) -> Vec<Access> {
+fn passed(cx: &Cx, input: &Fields) -> Vec<Access> {
     let of_targets = match input.get("Targets") {
         Some(Value::List(targets)) => targets.iter().filter_map(Value::as_fields).collect(),
         _ => Vec::new(),
@@ -124,13 +123,7 @@ fn passed(input: &Fields) -> Vec<Access> {
         of_targets.iter().filter_map(|target| target.text("RoleArn")).chain(input.text("RoleArn")).collect();
     roles.sort_unstable();
     roles.dedup();
-    let pass = |role: &str| {
-        let account = Arn::parse(role).map_or_else(String::new, |arn| arn.account);
-        let mut pass = Access::new("iam:PassRole", role).in_account(account);
-        pass.context.set("iam:PassedToService", PRINCIPAL);
-        pass
-    };
-    roles.into_iter().map(pass).collect()
+    roles.into_iter().map(|role| Access::passing(cx, role, PRINCIPAL)).collect()
 }
 
 /// What a call is about.
@@ -186,7 +179,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     let (resource, bus, rule) = match subject(cx, operation.name, input) {
         Subject::Own(resource) => {
             let mut needed = vec![Access::new(action, cx.arn("events", &resource))];
-            needed.append(&mut passed(input));
+            needed.append(&mut passed(cx, input));
             return Ok(needed);
         }
         Subject::Source(resource) => {
@@ -207,7 +200,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         }
     }
     let mut needed = vec![guarded(cx, &from, access, &bus)?];
-    needed.append(&mut passed(input));
+    needed.append(&mut passed(cx, input));
     Ok(needed)
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Source: "Actions, resources, and condition keys for Amazon Data Firehose" in the service authorization reference.
 
-use undercast_kernel::arn::Arn;
 use undercast_kernel::{Access, Cx, Result};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
@@ -57,11 +56,6 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     roles_of(input, &mut handed);
     handed.sort();
     handed.dedup();
-    for role in handed {
-        let account = Arn::parse(&role).map_or_else(|| cx.account().to_owned(), |arn| arn.account);
-        let mut pass = Access::new("iam:PassRole", role).in_account(account);
-        pass.context.set("iam:PassedToService", PRINCIPAL);
-        needed.push(pass);
-    }
+    needed.extend(handed.iter().map(|role| Access::passing(cx, role, PRINCIPAL)));
     Ok(needed)
 }

@@ -1,20 +1,36 @@
 //! What IAM's own calls need to be allowed.
 
-use undercast_kernel::policy::PrincipalKind;
-use undercast_kernel::{Access, Cx, Result};
+use std::collections::BTreeMap;
+
+use undercast_kernel::policy::{PolicyKind, PrincipalKind};
+use undercast_kernel::{Access, Cx, Failure, Result};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
-use crate::entity::Kind;
+use crate::entity::{Entity, Kind};
+use crate::{instance_profiles, linked, password_policy, policies, server_certificates};
+
+/// Members that are ARNs of what a call is about.
+const ARNS: [&str; 3] = ["PolicyArn", "SAMLProviderArn", "OpenIDConnectProviderArn"];
+/// Calls about a device itself, whose serial number is its ARN. Others are about who has it.
+const OF_DEVICES: [&str; 4] = ["DeleteVirtualMFADevice", "ListMFADeviceTags", "TagMFADevice", "UntagMFADevice"];
 
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
-    let action = format!("iam:{}", operation.name);
-    let mut access = Access::new(action, resource(cx, operation, input)?);
-    if let Some(arn) = input.text("PolicyArn") {
-        access.context.set("iam:PolicyARN", arn);
-    }
-    if let Some(arn) = input.text("PermissionsBoundary") {
-        access.context.set("iam:PermissionsBoundary", arn);
+    let mut access = Access::new(format!("iam:{}", operation.name), String::new());
+    access.resource = resource(cx, operation, input, &mut access)?;
+    for (member, key) in [
+        ("PolicyArn", "iam:PolicyARN"),
+        ("PermissionsBoundary", "iam:PermissionsBoundary"),
+        ("AWSServiceName", "iam:AWSServiceName"),
+        ("ServiceName", "iam:ServiceSpecificCredentialServiceName"),
+        ("CredentialAgeDays", "iam:ServiceSpecificCredentialAgeDays"),
+    ] {
+        let value = match input.get(member) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Integer(number)) => number.to_string(),
+            _ => continue,
+        };
+        access.context.set(key, &value);
     }
     if let Some(Value::List(tags)) = input.get("Tags") {
         for tag in tags {
@@ -26,43 +42,124 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             .context
             .set_many("aws:TagKeys", tags.iter().filter_map(|t| t.text("Key")).map(ToOwned::to_owned).collect());
     }
-    Ok(vec![access])
+    if let Some(Value::List(keys)) = input.get("TagKeys") {
+        let names = keys.iter().filter_map(|key| if let Value::String(key) = key { Some(key.clone()) } else { None });
+        access.context.set_many("aws:TagKeys", names.collect());
+    }
+    let access = allow_own_password(cx, operation, access)?;
+    let mut all = vec![access];
+    // Whoever hands a role to instances passes it on.
+    if operation.name == "AddRoleToInstanceProfile"
+        && let Some(name) = input.text("RoleName")
+    {
+        let role = entity(cx, Kind::Role, name, "/")?.1;
+        let mut pass = Access::new("iam:PassRole", role);
+        pass.context.set("iam:PassedToService", "ec2.amazonaws.com");
+        all.push(pass);
+    }
+    Ok(all)
 }
 
-/// The ARN that a call is about. One that does not exist yet is named by the path that it shall have.
-fn resource(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<String> {
-    let path = input.text("Path").unwrap_or("/");
-    let of = |kind: Kind, word: &str, name: &str| -> Result<String> {
-        match kind.find(&cx.read(), cx.account(), name) {
-            Ok(entity) => Ok(entity.arn(cx, kind)),
-            Err(failure) if failure.code() == Some("NoSuchEntity") => {
-                Ok(cx.global_arn("iam", &format!("{word}{path}{name}")))
-            }
-            Err(failure) => Err(failure),
-        }
-    };
-    if let Some(name) = input.text("RoleName") {
-        return of(Kind::Role, "role", name);
+/// An account's password policy can let all users change their own passwords, and read the policy, by itself.
+fn allow_own_password(cx: &Cx, operation: &'static Operation, access: Access) -> Result<Access> {
+    let own = matches!(operation.name, "ChangePassword" | "GetAccountPasswordPolicy");
+    let user = matches!(cx.principal().kind, PrincipalKind::User { .. });
+    if !own || !user || !password_policy::users_may_change(&cx.read(), cx.account())? {
+        return Ok(access);
     }
-    if let Some(name) = input.text("UserName") {
-        return of(Kind::User, "user", name);
+    let document = serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": access.action,
+        "Principal": {"AWS": cx.principal().arn}, "Resource": "*"}]});
+    let policy = cx.policies().compile(PolicyKind::Resource, &document.to_string()).map_err(Failure::broken)?;
+    Ok(access.with_policy("password policy of the account", policy))
+}
+
+/// A user, role or group with its ARN. One that does not exist yet has the path that it shall have.
+fn entity(cx: &Cx, kind: Kind, name: &str, path: &str) -> Result<(Option<Entity>, String)> {
+    match kind.find(&cx.read(), cx.account(), name) {
+        Ok(entity) => {
+            let arn = entity.arn(cx, kind);
+            Ok((Some(entity), arn))
+        }
+        Err(failure) if failure.code() == Some("NoSuchEntity") => {
+            Ok((None, cx.global_arn("iam", &format!("{}{path}{name}", kind.word()))))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The ARN that a call is about. What is known of it goes into the context.
+fn resource(cx: &Cx, operation: &'static Operation, input: &Fields, access: &mut Access) -> Result<String> {
+    let path = input.text("Path").unwrap_or("/");
+    if let Some(name) = input.text("InstanceProfileName") {
+        return Ok(match instance_profiles::find(&cx.read(), cx.account(), name) {
+            Ok(profile) => {
+                resource_tags(access, profile.tags());
+                profile.arn(cx)
+            }
+            Err(failure) if failure.code() == Some("NoSuchEntity") => {
+                cx.global_arn("iam", &format!("instance-profile{path}{name}"))
+            }
+            Err(failure) => return Err(failure),
+        });
+    }
+    for (member, kind) in [("GroupName", Kind::Group), ("RoleName", Kind::Role), ("UserName", Kind::User)] {
+        let Some(name) = input.text(member) else { continue };
+        let (found, arn) = entity(cx, kind, name, path)?;
+        if let Some(entity) = found {
+            resource_tags(access, &entity.tags);
+        }
+        return Ok(arn);
+    }
+    if let Some(service) = input.text("AWSServiceName") {
+        return Ok(linked::arn(cx, service, input.text("CustomSuffix")));
     }
     if let Some(name) = input.text("VirtualMFADeviceName") {
         return Ok(cx.global_arn("iam", &format!("mfa{path}{name}")));
     }
-    if operation.name == "DeleteVirtualMFADevice" {
-        return Ok(input.text("SerialNumber").unwrap_or("*").to_owned());
+    if let Some(name) = input.text("ServerCertificateName") {
+        let known = server_certificates::arn(cx, &cx.read(), name)?;
+        return Ok(known.unwrap_or_else(|| cx.global_arn("iam", &format!("server-certificate{path}{name}"))));
     }
     if let Some(name) = input.text("PolicyName") {
         return Ok(cx.global_arn("iam", &format!("policy{path}{name}")));
     }
-    if let Some(arn) = input.text("PolicyArn") {
+    if let Some(arn) = ARNS.iter().find_map(|member| input.text(member)) {
+        if let Ok(policy) = policies::find(&cx.read(), arn) {
+            resource_tags(access, policy.tags());
+        }
         return Ok(arn.to_owned());
     }
-    let about_oneself = operation.name.contains("AccessKey")
-        || matches!(operation.name, "GetUser" | "DeactivateMFADevice" | "ListMFADevices");
+    match operation.name {
+        name if OF_DEVICES.contains(&name) => return Ok(input.text("SerialNumber").unwrap_or("*").to_owned()),
+        "CreateSAMLProvider" => {
+            return Ok(cx.global_arn("iam", &format!("saml-provider/{}", input.text("Name").unwrap_or("*"))));
+        }
+        "CreateOpenIDConnectProvider" => {
+            let place = input.text("Url").and_then(|url| url.strip_prefix("https://")).unwrap_or("*");
+            return Ok(cx.global_arn("iam", &format!("oidc-provider/{}", place.trim_end_matches('/'))));
+        }
+        "GenerateServiceLastAccessedDetails" | "ListPoliciesGrantingServiceAccess" => {
+            return Ok(input.text("Arn").unwrap_or("*").to_owned());
+        }
+        _ => {}
+    }
     Ok(match &cx.principal().kind {
-        PrincipalKind::User { .. } if about_oneself => cx.principal().arn.clone(),
+        PrincipalKind::User { .. } if is_about_oneself(operation.name) => cx.principal().arn.clone(),
         _ => "*".to_owned(),
     })
+}
+
+/// What policies see of the tags of what a call is about.
+fn resource_tags(access: &mut Access, tags: &BTreeMap<String, String>) {
+    for (key, value) in tags {
+        access.context.set(&format!("aws:ResourceTag/{key}"), value);
+        access.context.set(&format!("iam:ResourceTag/{key}"), value);
+    }
+}
+
+/// Calls that are about whoever makes them where they name nobody.
+fn is_about_oneself(operation: &str) -> bool {
+    let of_things = ["AccessKey", "LoginProfile", "ServiceSpecificCredential", "SigningCertificate", "SSHPublicKey"];
+    of_things.iter().any(|thing| operation.contains(thing))
+        || matches!(operation, "GetUser" | "DeactivateMFADevice" | "ListMFADevices" | "ChangePassword")
 }

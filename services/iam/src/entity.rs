@@ -1,4 +1,4 @@
-//! Users and roles: what they have in common is nearly all of them.
+//! Users, roles and groups: what they have in common is nearly all of them.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +8,29 @@ use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::{AwsError, Cx, Result, Timestamp};
 
 use crate::api::{errors, input, output};
+use crate::usage;
 
 static USERS: Table<Entity> = Table::new("iam.users");
 static ROLES: Table<Entity> = Table::new("iam.roles");
+static GROUPS: Table<Entity> = Table::new("iam.groups");
 
 /// A user or role has at most so many tags.
 const MOST_TAGS: usize = 50;
 /// A trust policy has so many characters that are no blanks, at most.
-const MOST_TRUST: usize = 2_048;
+pub(crate) const MOST_TRUST: usize = 2_048;
 
 /// And so many managed policies.
 pub(crate) const MOST_ATTACHED: usize = 10;
 
-/// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which of the three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     User,
     Role,
+    Group,
 }
 
-/// A user or role.
+/// A user, role or group. A group has neither tags nor a boundary.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Entity {
     #[n(0)]
@@ -58,37 +61,63 @@ pub(crate) struct Entity {
     /// ARNs of managed policies, in the order they were attached.
     #[n(10)]
     pub(crate) attached: Vec<String>,
+    /// The groups that a user is in: their names in small letters.
+    #[cbor(n(11), default)]
+    pub(crate) groups: Vec<String>,
+    /// The service whose role it is: `ecs.amazonaws.com`. Nobody else changes it.
+    #[n(12)]
+    pub(crate) linked: Option<String>,
 }
 
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::User, Self::Role, Self::Group];
+
     pub(crate) fn table(self) -> &'static Table<Entity> {
         match self {
             Self::User => &USERS,
             Self::Role => &ROLES,
+            Self::Group => &GROUPS,
+        }
+    }
+
+    /// What ids of this kind begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::User => "AIDA",
+            Self::Role => "AROA",
+            Self::Group => "AGPA",
         }
     }
 
     /// Characters of all inline policies together, white space left out.
-    fn inline_limit(self) -> usize {
+    pub(crate) fn inline_limit(self) -> usize {
         match self {
             Self::User => 2_048,
             Self::Role => 10_240,
+            Self::Group => 5_120,
         }
     }
 
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Role => "role",
+            Self::Group => "group",
+        }
+    }
+
+    /// The same as AWS writes it in quotas and at the beginning of sentences.
+    pub(crate) fn capital(self) -> &'static str {
+        match self {
+            Self::User => "User",
+            Self::Role => "Role",
+            Self::Group => "Group",
         }
     }
 
     fn not_found(self, name: &str) -> AwsError {
-        let sentence = match self {
-            Self::User => format!("The user with name {name} cannot be found."),
-            Self::Role => format!("The role with name {name} cannot be found."),
-        };
-        errors::no_such_entity_exception(sentence)
+        errors::no_such_entity_exception(format!("The {} with name {name} cannot be found.", self.word()))
     }
 
     pub(crate) fn find(self, from: &(impl Read + ?Sized), account: &str, name: &str) -> Result<Entity> {
@@ -104,16 +133,18 @@ impl Kind {
         self.table().put(tx, &(account, entity.name.to_lowercase()), entity);
     }
 
+    /// Refuses a name that another one has.
+    pub(crate) fn check_free(self, from: &(impl Read + ?Sized), account: &str, name: &str) -> Result<()> {
+        if self.table().has(from, &(account, name.to_lowercase()))? {
+            let message = format!("{} with name {name} already exists.", self.capital());
+            return Err(errors::entity_already_exists_exception(message).into());
+        }
+        Ok(())
+    }
+
     /// Adds a new one.
     pub(crate) fn add(self, tx: &mut Tx<'_>, account: &str, entity: &Entity) -> Result<()> {
-        if self.table().has(tx, &(account, entity.name.to_lowercase()))? {
-            let capital = if self == Self::User { "User" } else { "Role" };
-            return Err(errors::entity_already_exists_exception(format!(
-                "{capital} with name {} already exists.",
-                entity.name
-            ))
-            .into());
-        }
+        self.check_free(tx, account, &entity.name)?;
         let (most, quota) = self.quota();
         if self.all(tx, account)?.len() >= most {
             return Err(errors::limit_exceeded_exception(format!("Cannot exceed quota for {quota}: {most}")).into());
@@ -123,15 +154,30 @@ impl Kind {
     }
 
     /// How many an account may have, and what AWS calls that.
-    fn quota(self) -> (usize, &'static str) {
+    pub(crate) fn quota(self) -> (usize, &'static str) {
         match self {
             Self::User => (5_000, "UsersPerAccount"),
             Self::Role => (1_000, "RolesPerAccount"),
+            Self::Group => (300, "GroupsPerAccount"),
         }
     }
 
-    /// Changes one.
+    /// Changes one that is nobody's but the account's.
     pub(crate) async fn change(
+        self,
+        cx: &Cx,
+        name: &str,
+        mut change: impl FnMut(&mut Tx<'_>, &mut Entity) -> Result<()>,
+    ) -> Result<()> {
+        let guarded = |tx: &mut Tx<'_>, entity: &mut Entity| {
+            entity.refuse_protected()?;
+            change(tx, entity)
+        };
+        self.change_any(cx, name, guarded).await
+    }
+
+    /// Changes what may be changed of a service's own role, too: its tags and its description.
+    pub(crate) async fn change_any(
         self,
         cx: &Cx,
         name: &str,
@@ -149,6 +195,7 @@ impl Kind {
     /// Removes one that has no policies any more.
     pub(crate) fn remove(self, tx: &mut Tx<'_>, account: &str, name: &str) -> Result<()> {
         let entity = self.find(tx, account, name)?;
+        entity.refuse_protected()?;
         let reason = if !entity.attached.is_empty() {
             Some("must detach all policies first.")
         } else if !entity.inline.is_empty() {
@@ -160,7 +207,7 @@ impl Kind {
             return Err(errors::delete_conflict_exception(format!("Cannot delete entity, {reason}")).into());
         }
         self.table().delete(tx, &(account, name.to_lowercase()));
-        Ok(())
+        usage::forget(tx, account, &entity.id)
     }
 }
 
@@ -172,10 +219,10 @@ impl Entity {
         path: Option<String>,
         tags: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let (prefix, created) = (if kind == Kind::User { "AIDA" } else { "AROA" }, cx.now().as_second());
+        let created = cx.now().as_second();
         check_tags(&tags, 0)?;
         Ok(Self {
-            id: cx.random().id(prefix, 17),
+            id: cx.random().id(kind.prefix(), 17),
             name,
             path: path.unwrap_or_else(|| "/".to_owned()),
             created,
@@ -186,7 +233,21 @@ impl Entity {
             tags,
             inline: BTreeMap::new(),
             attached: Vec::new(),
+            groups: Vec::new(),
+            linked: None,
         })
+    }
+
+    /// A service's own role is changed and removed by nobody else.
+    pub(crate) fn refuse_protected(&self) -> Result<()> {
+        if self.linked.is_none() {
+            return Ok(());
+        }
+        let message = format!(
+            "Cannot perform the operation on the protected role '{}' - this role is only modifiable by AWS",
+            self.name
+        );
+        Err(errors::unmodifiable_entity_exception(message).into())
     }
 
     pub(crate) fn arn(&self, cx: &Cx, kind: Kind) -> String {
@@ -212,14 +273,14 @@ impl Entity {
         })
     }
 
-    fn boundary_output(&self) -> Option<output::AttachedPermissionsBoundary> {
+    pub(crate) fn boundary_output(&self) -> Option<output::AttachedPermissionsBoundary> {
         self.boundary.as_ref().map(|arn| output::AttachedPermissionsBoundary {
             permissions_boundary_type: Some("Policy".to_owned()),
             permissions_boundary_arn: Some(arn.clone()),
         })
     }
 
-    fn create_date(&self) -> Timestamp {
+    pub(crate) fn create_date(&self) -> Timestamp {
         Timestamp::from_second(self.created).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
@@ -240,6 +301,17 @@ impl Entity {
         }
     }
 
+    /// As `GetGroup` shows it.
+    pub(crate) fn group(&self, cx: &Cx) -> output::Group {
+        output::Group {
+            path: self.path.clone(),
+            group_name: self.name.clone(),
+            group_id: self.id.clone(),
+            arn: self.arn(cx, Kind::Group),
+            create_date: self.create_date(),
+        }
+    }
+
     /// As `GetUser` shows it; lists leave out tags and boundary.
     pub(crate) fn user(&self, cx: &Cx, whole: bool) -> output::User {
         output::User {
@@ -248,6 +320,7 @@ impl Entity {
             user_id: self.id.clone(),
             arn: self.arn(cx, Kind::User),
             create_date: self.create_date(),
+            // Passwords are for the console, which is not here: none was ever used.
             password_last_used: None,
             permissions_boundary: self.boundary_output().filter(|_| whole),
             tags: tags_output(&self.tags).filter(|_| whole),

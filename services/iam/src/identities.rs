@@ -1,20 +1,27 @@
-//! What the authoriser asks: the policies of a user or role; and what services ask: whether an MFA device shows a code.
+//! What the authoriser asks: the policies of a user or role; and what services ask: whether an MFA device shows a code. It is
+//! told of each call, too.
 
 use std::sync::Arc;
 
+use futures_core::future::BoxFuture;
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{NamedPolicy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::{Remembered, Snapshot, Tx};
-use undercast_kernel::{Coded, Failure, Identities, IdentityPolicies, MfaCode, Policies, Result, RoleFacts, Timestamp};
+use undercast_kernel::{
+    Coded, Cx, Failure, Identities, IdentityPolicies, Kernel, MfaCode, Policies, ProviderFacts, Result, RoleFacts,
+    Timestamp,
+};
+use undercast_wire::schema::Operation;
 
 use crate::entity::{Entity, Kind};
-use crate::{mfa, policies};
+use crate::usage::{self, Usage};
+use crate::{mfa, oidc, policies, saml};
 
 /// Users and roles of this cloud.
-#[derive(Default)]
 pub(crate) struct Known {
     compiled: Policies,
     seen: Remembered<Seen>,
+    usage: Arc<Usage>,
 }
 
 /// A user or role, and its policies where they stand in its own row.
@@ -24,6 +31,11 @@ struct Seen {
 }
 
 impl Known {
+    /// With what remembers who used what.
+    pub(crate) fn new(usage: Arc<Usage>) -> Self {
+        Self { compiled: Policies::default(), seen: Remembered::default(), usage }
+    }
+
     fn compile(&self, kind: PolicyKind, name: &str, document: &str) -> Result<NamedPolicy> {
         let policy = self.compiled.compile(kind, document).map_err(Failure::broken)?;
         Ok(NamedPolicy { name: name.into(), policy })
@@ -34,7 +46,7 @@ impl Known {
     }
 
     fn seen(&self, entity: Entity) -> Result<Seen> {
-        let alone = entity.attached.is_empty() && entity.boundary.is_none();
+        let alone = entity.attached.is_empty() && entity.boundary.is_none() && entity.groups.is_empty();
         let policies = if alone { Some(Arc::new(self.inline(&entity)?)) } else { None };
         Ok(Seen { entity, policies })
     }
@@ -49,10 +61,26 @@ impl Known {
         Ok(IdentityPolicies { identity, boundary: None, tags })
     }
 
-    fn of(&self, from: &Snapshot, entity: &Entity) -> Result<IdentityPolicies> {
+    /// The policies of a user's group.
+    fn of_group(&self, from: &Snapshot, account: &str, name: &str, all: &mut IdentityPolicies) -> Result<()> {
+        let found = self.seen.get(Kind::Group.table(), from, &(account, name), |group| self.seen(group))?;
+        let Some(group) = found else { return Ok(()) };
+        for (policy, document) in &group.entity.inline {
+            all.identity.push(self.compile(PolicyKind::Inline, &format!("group:{name}:{policy}"), document)?);
+        }
+        for arn in &group.entity.attached {
+            all.identity.extend(self.managed(from, PolicyKind::Managed, arn)?);
+        }
+        Ok(())
+    }
+
+    fn of(&self, from: &Snapshot, account: &str, entity: &Entity) -> Result<IdentityPolicies> {
         let mut all = self.inline(entity)?;
         for arn in &entity.attached {
             all.identity.extend(self.managed(from, PolicyKind::Managed, arn)?);
+        }
+        for group in &entity.groups {
+            self.of_group(from, account, group, &mut all)?;
         }
         all.boundary = match &entity.boundary {
             Some(arn) => {
@@ -74,6 +102,14 @@ fn last_name(arn: &str) -> Option<(String, String)> {
 }
 
 impl Identities for Known {
+    fn used(&self, cx: &Cx, service: &'static str, operation: &'static Operation) {
+        self.usage.note(cx, service, operation);
+    }
+
+    fn keep<'a>(&'a self, kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
+        Box::pin(usage::flush(kernel))
+    }
+
     fn policies(&self, from: &Snapshot, principal: &PrincipalFacts) -> Result<Arc<IdentityPolicies>> {
         let (kind, place) = match &principal.kind {
             PrincipalKind::User { name } => (Kind::User, Some((principal.account.clone(), name.clone()))),
@@ -86,7 +122,7 @@ impl Identities for Known {
         match self.seen.get(kind.table(), from, &key, |entity| self.seen(entity))? {
             Some(seen) => match &seen.policies {
                 Some(policies) => Ok(policies.clone()),
-                None => Ok(Arc::new(self.of(from, &seen.entity)?)),
+                None => Ok(Arc::new(self.of(from, &key.0, &seen.entity)?)),
             },
             // A user or role that is gone has no policies, and so no rights.
             None => Ok(Arc::default()),
@@ -95,6 +131,13 @@ impl Identities for Known {
 
     fn managed(&self, from: &Snapshot, arn: &str) -> Result<Option<String>> {
         policies::document(from, arn)
+    }
+
+    fn provider(&self, from: &Snapshot, arn: &str) -> Result<Option<ProviderFacts>> {
+        match saml::facts(from, arn)? {
+            Some(facts) => Ok(Some(facts)),
+            None => oidc::facts(from, arn),
+        }
     }
 
     fn check_code(&self, from: &Snapshot, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {

@@ -2,17 +2,18 @@
 
 use minicbor::{Decode, Encode};
 use undercast_kernel::policy::PrincipalKind;
-use undercast_kernel::store::{Table, Tx};
+use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::{AwsError, CREDENTIALS, Credential, Cx, OwnerKind, Result, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::entity::Kind;
-use crate::pages;
+use crate::{pages, usage};
 
 /// Account, user, key id → key.
 static KEYS: Table<Key> = Table::new("iam.keys");
 
-const MOST: usize = 2;
+/// Of a user.
+pub(crate) const MOST: usize = 2;
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 struct Key {
@@ -35,8 +36,17 @@ pub(crate) fn user_of(cx: &Cx, name: Option<String>) -> Result<String> {
     }
 }
 
-fn status(active: bool) -> String {
+pub(crate) fn status(active: bool) -> String {
     if active { "Active".to_owned() } else { "Inactive".to_owned() }
+}
+
+/// A status that a request gives. `Expired` comes by itself only.
+pub(crate) fn is_active(status: &str, of: &str) -> Result<bool> {
+    match status {
+        "Active" => Ok(true),
+        "Inactive" => Ok(false),
+        other => Err(errors::invalid_input_exception(format!("{other} is not allowed for {of}.")).into()),
+    }
 }
 
 pub(crate) async fn create(cx: &Cx, input: api::CreateAccessKeyInput) -> Result<api::CreateAccessKeyOutput> {
@@ -112,11 +122,7 @@ fn find(tx: &Tx<'_>, cx: &Cx, user: &str, id: &str) -> Result<Key> {
 
 pub(crate) async fn update(cx: &Cx, input: api::UpdateAccessKeyInput) -> Result<()> {
     let name = user_of(cx, input.user_name)?;
-    let active = match input.status.as_str() {
-        "Active" => true,
-        "Inactive" => false,
-        other => return Err(errors::invalid_input_exception(format!("{other} is not allowed for access keys.")).into()),
-    };
+    let active = is_active(&input.status, "access keys")?;
     cx.write(|tx| {
         let key = find(tx, cx, &name, &input.access_key_id)?;
         KEYS.put(tx, &(cx.account(), name.to_lowercase(), &input.access_key_id), &Key { active, ..key });
@@ -133,12 +139,55 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteAccessKeyInput) -> Result<
     cx.write(|tx| {
         find(tx, cx, &name, &input.access_key_id)?;
         KEYS.delete(tx, &(cx.account(), name.to_lowercase(), &input.access_key_id));
+        usage::forget_key(tx, cx.account(), &input.access_key_id);
         Credential::take_away(tx, &input.access_key_id)
     })
     .await
 }
 
 /// Whether a user still has keys, which keeps it from being deleted.
-pub(crate) fn any(tx: &Tx<'_>, cx: &Cx, user: &str) -> Result<bool> {
-    Ok(!KEYS.all(tx, &(cx.account(), user.to_lowercase()))?.is_empty())
+pub(crate) fn any(from: &(impl Read + ?Sized), account: &str, user: &str) -> Result<bool> {
+    Ok(!KEYS.all(from, &(account, user))?.is_empty())
+}
+
+/// A user has another name.
+pub(crate) fn user_renamed(tx: &mut Tx<'_>, account: &str, before: &str, after: &str) -> Result<()> {
+    pages::move_rows(tx, &KEYS, account, before, after)
+}
+
+/// The keys of a user, the oldest first: id, whether it is active, when it was made.
+pub(crate) fn of(from: &(impl Read + ?Sized), account: &str, user: &str) -> Result<Vec<(String, bool, i64)>> {
+    let rows = KEYS.all(from, &(account, user.to_lowercase()))?.into_iter();
+    let mut keys: Vec<_> = rows
+        .filter_map(|entry| Some((entry.key::<(String, String, String)>()?.2, entry.row.active, entry.row.created)))
+        .collect();
+    keys.sort_by_key(|(_, _, created)| *created);
+    Ok(keys)
+}
+
+/// When, where and for which service a key was used last.
+pub(crate) async fn last_used(
+    cx: &Cx,
+    input: api::GetAccessKeyLastUsedInput,
+) -> Result<api::GetAccessKeyLastUsedOutput> {
+    usage::flush(cx.kernel()).await?;
+    let from = cx.read();
+    let owner = CREDENTIALS.get(&from, &(&input.access_key_id,))?.filter(|c| c.account == cx.account());
+    let user = match owner.map(|credential| credential.owner) {
+        Some(OwnerKind::User { name }) => Some(name),
+        _ => None,
+    };
+    let has = |name: &String| KEYS.has(&from, &(cx.account(), name.to_lowercase(), &input.access_key_id));
+    let Some(name) = user.filter(|name| has(name).unwrap_or(false)) else {
+        let message = format!("The Access Key with id {} cannot be found.", input.access_key_id);
+        return Err(errors::no_such_entity_exception(message).into());
+    };
+    let used = usage::of_key(&from, cx.account(), &input.access_key_id)?;
+    let never = || "N/A".to_owned();
+    let access_key_last_used = output::AccessKeyLastUsed {
+        last_used_date: used.as_ref().and_then(|used| Timestamp::from_second(used.at).ok()),
+        service_name: used.as_ref().map_or_else(never, |used| used.service.clone()),
+        region: used.map_or_else(never, |used| used.region),
+    };
+    Ok(api::GetAccessKeyLastUsedOutput { user_name: Some(name), access_key_last_used: Some(access_key_last_used) })
 }

@@ -1,11 +1,12 @@
-//! AWS Identity and Access Management: users, roles, their policies and access keys.
+//! AWS Identity and Access Management: users, groups, roles, their policies and credentials, identity providers.
 //!
-//! Tables, all by account: `iam.roles` and `iam.users` (name in small letters, as names are unique without regard to
-//! case), `iam.policies` (name in small letters), `iam.keys` (user, key id), `iam.mfa_devices` (path with name), `iam.aliases`; and
-//! `iam.alias_names` by alias. Access keys that sign are rows of the kernel's
-//! credentials. `identities.rs` is what the authoriser asks.
-//! Limits: 10 attached policies, inline policies of 2,048 (user) and 10,240 (role) characters, managed ones of 6,144, five
-//! versions, two keys and eight MFA devices a user, 50 tags.
+//! Tables, all by account: `iam.users`, `iam.roles`, `iam.groups`, `iam.instance_profiles`, `iam.policies`,
+//! `iam.server_certificates` (name in small letters, as names are unique without regard to case); `iam.members` (group, user);
+//! of a user `iam.keys`, `iam.login_profiles`, `iam.ssh_public_keys`, `iam.signing_certificates`, `iam.service_credentials`;
+//! `iam.mfa_devices` (path with name), `iam.saml_providers`, `iam.oidc_providers`, `iam.aliases`, `iam.password_policies`;
+//! `iam.last_used` and `iam.key_last_used` ([`usage`]), and reports. By alias: `iam.alias_names`. Access keys that sign are
+//! rows of the kernel's credentials. `identities.rs` is what the authoriser asks.
+//! Limits are AWS's defaults, each where its subject is.
 
 pub mod api {
     //! The API, generated from its model.
@@ -13,16 +14,38 @@ pub mod api {
 }
 
 mod access;
+mod accessed;
+mod account;
 mod aliases;
+mod attached;
+mod certificates;
 mod cfn;
 mod entity;
+mod granted;
+mod groups;
 mod identities;
+mod instance_profiles;
 mod keys;
+mod linked;
 mod managed;
+mod metadata;
 mod mfa;
+mod oidc;
 mod operations;
 mod pages;
+mod password_policy;
+mod passwords;
 mod policies;
+mod preferences;
+mod report;
+mod roles;
+mod saml;
+mod server_certificates;
+mod service_credentials;
+mod signing;
+mod ssh;
+mod usage;
+mod users;
 
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::Shared;
@@ -48,7 +71,7 @@ impl Service for Iam {
     }
 
     fn start(&self, kernel: &Kernel) {
-        kernel.set_identities(std::sync::Arc::new(identities::Known::default()));
+        kernel.set_identities(std::sync::Arc::new(identities::Known::new(kernel.memory())));
     }
 
     fn shared(&self) -> Vec<Shared> {
@@ -56,6 +79,6 @@ impl Service for Iam {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Role), Box::new(cfn::ManagedPolicy), Box::new(cfn::Policy)]
+        cfn::types()
     }
 }

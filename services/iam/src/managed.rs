@@ -1,84 +1,96 @@
-//! AWS's own managed policies: those whose text is known here.
+//! AWS's own managed policies: those whose text is known here, in `managed.json`.
 //!
-//! Source: the AWS managed policy reference guide. A policy that is not in this list is refused as not built, since it
-//! exists on AWS.
+//! Source: the AWS managed policy reference guide; each text is that of the version which is named with it, the newest one
+//! that is known here. A policy that is not in that list is refused as not built, since it exists on AWS, and so is another
+//! version.
 
+use std::sync::LazyLock;
+
+use serde::Deserialize;
 use undercast_kernel::{Failure, Result};
 
-/// ARN behind `arn:aws:iam::aws:policy/`, and document.
-const KNOWN: &[(&str, &str)] = &[
-    ("AdministratorAccess", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#),
-    (
-        "PowerUserAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["iam:*","organizations:*","account:*"],"Resource":"*"},{"Effect":"Allow","Action":["account:GetAccountInformation","account:GetGovCloudAccountInformation","account:GetPrimaryEmail","account:ListRegions","iam:CreateServiceLinkedRole","iam:DeleteServiceLinkedRole","iam:ListRoles","organizations:DescribeEffectivePolicy","organizations:DescribeOrganization"],"Resource":"*"}]}"#,
-    ),
-    (
-        "AmazonS3FullAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}]}"#,
-    ),
-    (
-        "AmazonS3ReadOnlyAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}"#,
-    ),
-    (
-        "AmazonSQSFullAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Action":["sqs:*"],"Effect":"Allow","Resource":"*"}]}"#,
-    ),
-    (
-        "AmazonSQSReadOnlyAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Action":["sqs:GetQueueAttributes","sqs:GetQueueUrl","sqs:ListDeadLetterSourceQueues","sqs:ListQueues","sqs:ListMessageMoveTasks","sqs:ListQueueTags"],"Effect":"Allow","Resource":"*"}]}"#,
-    ),
-    (
-        "AmazonSNSFullAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Sid":"SNSFullAccess","Effect":"Allow","Action":"sns:*","Resource":"*"},{"Sid":"SMSAccessViaSNS","Effect":"Allow","Action":["sms-voice:DescribeVerifiedDestinationNumbers","sms-voice:CreateVerifiedDestinationNumber","sms-voice:SendDestinationNumberVerificationCode","sms-voice:SendTextMessage","sms-voice:DeleteVerifiedDestinationNumber","sms-voice:VerifyDestinationNumber","sms-voice:DescribeAccountAttributes","sms-voice:DescribeSpendLimits","sms-voice:DescribePhoneNumbers","sms-voice:SetTextMessageSpendLimitOverride","sms-voice:DescribeOptedOutNumbers","sms-voice:DeleteOptedOutNumber"],"Resource":"*","Condition":{"StringEquals":{"aws:CalledViaLast":"sns.amazonaws.com"}}}]}"#,
-    ),
-    (
-        "service-role/AWSLambdaBasicExecutionRole",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}"#,
-    ),
-    (
-        "service-role/AWSLambdaSQSQueueExecutionRole",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sqs:ReceiveMessage","sqs:DeleteMessage","sqs:GetQueueAttributes","logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}"#,
-    ),
-    (
-        "service-role/AWSLambdaDynamoDBExecutionRole",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["dynamodb:DescribeStream","dynamodb:GetRecords","dynamodb:GetShardIterator","dynamodb:ListStreams","logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}"#,
-    ),
-    (
-        "service-role/AWSLambdaRole",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["lambda:InvokeFunction"],"Resource":["*"]}]}"#,
-    ),
-    (
-        "aws-service-role/AWSApplicationAutoscalingDynamoDBTablePolicy",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["dynamodb:DescribeTable","dynamodb:UpdateTable","cloudwatch:PutMetricAlarm","cloudwatch:DescribeAlarms","cloudwatch:DeleteAlarms"],"Resource":"*"}]}"#,
-    ),
-    (
-        "AWSLambdaExecute",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:*"],"Resource":"arn:aws:logs:*:*:*"},{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::*"}]}"#,
-    ),
-    (
-        "CloudWatchLogsFullAccess",
-        r#"{"Version":"2012-10-17","Statement":[{"Sid":"CloudWatchLogsFullAccess","Effect":"Allow","Action":["logs:*","cloudwatch:GenerateQuery","cloudwatch:GenerateQueryResultsSummary"],"Resource":"*"}]}"#,
-    ),
-];
+/// A policy of AWS's.
+#[derive(Deserialize)]
+#[serde(from = "Listed")]
+pub(crate) struct AwsPolicy {
+    /// What stands in its ARN behind `policy/`: its path and name.
+    pub(crate) name: String,
+    /// Its version in force: `v3`.
+    pub(crate) version: String,
+    pub(crate) document: String,
+}
+
+/// As it stands in the list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    name: String,
+    version: String,
+    document: serde_json::Value,
+}
+
+impl From<Listed> for AwsPolicy {
+    fn from(listed: Listed) -> Self {
+        Self { name: listed.name, version: listed.version, document: listed.document.to_string() }
+    }
+}
+
+/// A list that cannot be read has no policies in it, which a test would see.
+static KNOWN: LazyLock<Vec<AwsPolicy>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("managed.json")).unwrap_or_else(|_| Vec::new()));
 
 const PREFIX: &str = ":iam::aws:policy/";
+
+impl AwsPolicy {
+    /// Its ARN in a partition.
+    pub(crate) fn arn(&self, partition: &str) -> String {
+        format!("arn:{partition}{PREFIX}{}", self.name)
+    }
+
+    /// `/service-role/`
+    pub(crate) fn path(&self) -> String {
+        self.name.rsplit_once('/').map_or_else(|| "/".to_owned(), |(path, _)| format!("/{path}/"))
+    }
+
+    /// Its name without the path.
+    pub(crate) fn last_name(&self) -> &str {
+        self.name.rsplit_once('/').map_or(self.name.as_str(), |(_, name)| name)
+    }
+}
 
 /// The path and name of an AWS managed policy's ARN.
 pub(crate) fn name(arn: &str) -> Option<&str> {
     arn.split_once(PREFIX).map(|(_, name)| name)
 }
 
-/// The document of an AWS managed policy. `None`: the ARN is not of one.
-pub(crate) fn document(arn: &str) -> Result<Option<&'static str>> {
+/// An AWS managed policy by its ARN. `None`: the ARN is not of one.
+pub(crate) fn find(arn: &str) -> Result<Option<&'static AwsPolicy>> {
     let Some(name) = name(arn) else { return Ok(None) };
-    match KNOWN.iter().find(|(known, _)| *known == name) {
-        Some((_, document)) => Ok(Some(document)),
+    match KNOWN.iter().find(|known| known.name == name) {
+        Some(known) => Ok(Some(known)),
         None => Err(Failure::not_built(format!("the AWS managed policy {name}: its text is not known here"))),
     }
 }
 
-/// Path and name of all that are known.
-pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|(name, _)| *name)
+/// All that are known.
+pub(crate) fn all() -> impl Iterator<Item = &'static AwsPolicy> {
+    KNOWN.iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use undercast_kernel::policy::{Policy, PolicyKind};
+
+    #[test]
+    fn every_known_policy_is_one() {
+        assert!(all().count() > 10);
+        for known in all() {
+            let policy = Policy::parse(PolicyKind::Managed, &known.document);
+            assert!(policy.is_ok(), "{}: {policy:?}", known.name);
+            let number = known.version.strip_prefix('v').and_then(|number| number.parse::<u32>().ok());
+            assert!(number.is_some(), "{}: {}", known.name, known.version);
+            assert_eq!(all().filter(|other| other.name == known.name).count(), 1, "{}", known.name);
+        }
+    }
 }

@@ -1,22 +1,25 @@
 //! Managed policies and their versions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use minicbor::{Decode, Encode};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::PolicyKind;
 use undercast_kernel::store::{Read, Table, Tx};
-use undercast_kernel::{AwsError, Cx, Result, Timestamp};
+use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::entity::{Entity, Kind, add_tags, check_document, tags_input, tags_output, url_encoded};
-use crate::{managed, pages};
+use crate::managed::{self, AwsPolicy};
+use crate::pages;
 
 static POLICIES: Table<Managed> = Table::new("iam.policies");
 
-const MOST_VERSIONS: usize = 5;
+/// An account has so many policies of its own.
+pub(crate) const MOST: usize = 1_500;
+pub(crate) const MOST_VERSIONS: usize = 5;
 /// Characters of a document, white space left out.
-const DOCUMENT_LIMIT: usize = 6_144;
+pub(crate) const DOCUMENT_LIMIT: usize = 6_144;
 
 /// A customer's managed policy.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -64,8 +67,8 @@ pub(crate) fn find(from: &(impl Read + ?Sized), arn: &str) -> Result<Managed> {
 
 /// The document in force of any managed policy. `None`: there is no such policy.
 pub(crate) fn document(from: &(impl Read + ?Sized), arn: &str) -> Result<Option<String>> {
-    if let Some(document) = managed::document(arn)? {
-        return Ok(Some(document.to_owned()));
+    if let Some(policy) = managed::find(arn)? {
+        return Ok(Some(policy.document.clone()));
     }
     let (account, name) = key(arn)?;
     Ok(POLICIES.get(from, &(account, name))?.and_then(|p| p.version(p.default).map(|v| v.1.clone())))
@@ -124,7 +127,7 @@ impl Managed {
         number.and_then(|n| self.version(n)).ok_or_else(|| missing().into())
     }
 
-    fn arn(&self, cx: &Cx) -> String {
+    pub(crate) fn arn(&self, cx: &Cx) -> String {
         cx.global_arn("iam", &format!("policy{}{}", self.path, self.name))
     }
 
@@ -145,6 +148,37 @@ impl Managed {
         }
     }
 
+    /// As `GetAccountAuthorizationDetails` shows it, with all its versions.
+    pub(crate) fn detail(&self, cx: &Cx, uses: &Uses) -> output::ManagedPolicyDetail {
+        let count = uses.count(&self.arn(cx));
+        output::ManagedPolicyDetail {
+            policy_name: Some(self.name.clone()),
+            policy_id: Some(self.id.clone()),
+            arn: Some(self.arn(cx)),
+            path: Some(self.path.clone()),
+            default_version_id: Some(format!("v{}", self.default)),
+            attachment_count: Some(count.0),
+            permissions_boundary_usage_count: Some(count.1),
+            is_attachable: Some(true),
+            description: self.description.clone(),
+            create_date: Timestamp::from_second(self.created).ok(),
+            update_date: Timestamp::from_second(self.updated).ok(),
+            policy_version_list: Some(self.versions.iter().rev().map(|v| self.version_output(v, true)).collect()),
+        }
+    }
+
+    pub(crate) fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn versions(&self) -> usize {
+        self.versions.len()
+    }
+
     fn version_output(&self, version: &(u32, String, i64), with_document: bool) -> output::PolicyVersion {
         output::PolicyVersion {
             document: with_document.then(|| url_encoded(&version.1)),
@@ -155,14 +189,29 @@ impl Managed {
     }
 }
 
+/// An AWS managed policy as `GetAccountAuthorizationDetails` shows it: with what is known of it.
+pub(crate) fn aws_detail(cx: &Cx, policy: &AwsPolicy, uses: &Uses) -> output::ManagedPolicyDetail {
+    let count = uses.count(&policy.arn(cx.partition()));
+    output::ManagedPolicyDetail {
+        policy_name: Some(policy.last_name().to_owned()),
+        arn: Some(policy.arn(cx.partition())),
+        path: Some(policy.path()),
+        default_version_id: Some(policy.version.clone()),
+        attachment_count: Some(count.0),
+        permissions_boundary_usage_count: Some(count.1),
+        is_attachable: Some(true),
+        policy_version_list: Some(vec![aws_version(policy, true)]),
+        ..output::ManagedPolicyDetail::default()
+    }
+}
+
 /// An AWS managed policy as it is shown: facts about it that are not known here are left out.
-fn aws_output(cx: &Cx, name: &str, uses: (i32, i32)) -> output::Policy {
-    let (path, last) = name.rsplit_once('/').map_or(("/".to_owned(), name), |(p, n)| (format!("/{p}/"), n));
+fn aws_output(cx: &Cx, policy: &AwsPolicy, uses: (i32, i32)) -> output::Policy {
     output::Policy {
-        policy_name: Some(last.to_owned()),
-        arn: Some(format!("arn:{}:iam::aws:policy/{name}", cx.partition())),
-        path: Some(path),
-        default_version_id: Some("v1".to_owned()),
+        policy_name: Some(policy.last_name().to_owned()),
+        arn: Some(policy.arn(cx.partition())),
+        path: Some(policy.path()),
+        default_version_id: Some(policy.version.clone()),
         attachment_count: Some(uses.0),
         permissions_boundary_usage_count: Some(uses.1),
         is_attachable: Some(true),
@@ -170,16 +219,43 @@ fn aws_output(cx: &Cx, name: &str, uses: (i32, i32)) -> output::Policy {
     }
 }
 
-/// How many users and roles have a policy attached, and as boundary.
-fn uses(from: &impl Read, cx: &Cx, arn: &str) -> Result<(i32, i32)> {
-    let (mut attached, mut boundary) = (0, 0);
-    for kind in [Kind::User, Kind::Role] {
-        for Entity { attached: list, boundary: limit, .. } in kind.all(from, cx.account())? {
-            attached += i32::from(list.iter().any(|a| a == arn));
-            boundary += i32::from(limit.as_deref() == Some(arn));
-        }
+fn aws_version(policy: &AwsPolicy, with_document: bool) -> output::PolicyVersion {
+    output::PolicyVersion {
+        document: with_document.then(|| url_encoded(&policy.document)),
+        version_id: Some(policy.version.clone()),
+        is_default_version: Some(true),
+        create_date: None,
     }
-    Ok((attached, boundary))
+}
+
+/// By ARN: how many users, roles and groups have a policy attached, and as boundary.
+pub(crate) struct Uses(HashMap<String, (i32, i32)>);
+
+impl Uses {
+    pub(crate) fn of(from: &(impl Read + ?Sized), account: &str) -> Result<Self> {
+        let mut all: HashMap<String, (i32, i32)> = HashMap::new();
+        for kind in Kind::ALL {
+            for Entity { attached, boundary, .. } in kind.all(from, account)? {
+                attached.into_iter().for_each(|arn| all.entry(arn).or_insert((0, 0)).0 += 1);
+                boundary.into_iter().for_each(|arn| all.entry(arn).or_insert((0, 0)).1 += 1);
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// Whether anything uses a policy.
+    pub(crate) fn are_of(&self, arn: &str) -> bool {
+        self.0.contains_key(arn)
+    }
+
+    fn count(&self, arn: &str) -> (i32, i32) {
+        self.0.get(arn).copied().unwrap_or((0, 0))
+    }
+}
+
+/// The customer's policies of an account.
+pub(crate) fn all(from: &(impl Read + ?Sized), account: &str) -> Result<Vec<Managed>> {
+    Ok(POLICIES.all(from, &(account,))?.into_iter().map(|entry| entry.row).collect())
 }
 
 pub(crate) async fn create(cx: &Cx, input: api::CreatePolicyInput) -> Result<api::CreatePolicyOutput> {
@@ -205,6 +281,10 @@ pub(crate) async fn create(cx: &Cx, input: api::CreatePolicyInput) -> Result<api
             let message = format!("A policy called {} already exists. Duplicate names are not allowed.", policy.name);
             return Err(errors::entity_already_exists_exception(message).into());
         }
+        if POLICIES.all(tx, &(cx.account(),))?.len() >= MOST {
+            let message = format!("Cannot exceed quota for PoliciesPerAccount: {MOST}");
+            return Err(errors::limit_exceeded_exception(message).into());
+        }
         POLICIES.put(tx, &key, &policy);
         Ok(())
     })
@@ -214,9 +294,9 @@ pub(crate) async fn create(cx: &Cx, input: api::CreatePolicyInput) -> Result<api
 
 pub(crate) async fn get(cx: &Cx, input: api::GetPolicyInput) -> Result<api::GetPolicyOutput> {
     let read = cx.read();
-    let uses = uses(&read, cx, &input.policy_arn)?;
-    let policy = match managed::document(&input.policy_arn)? {
-        Some(_) => aws_output(cx, managed::name(&input.policy_arn).unwrap_or_default(), uses),
+    let uses = Uses::of(&read, cx.account())?.count(&input.policy_arn);
+    let policy = match managed::find(&input.policy_arn)? {
+        Some(policy) => aws_output(cx, policy, uses),
         None => find(&read, &input.policy_arn)?.output(cx, uses, true),
     };
     Ok(api::GetPolicyOutput { policy: Some(policy) })
@@ -224,18 +304,16 @@ pub(crate) async fn get(cx: &Cx, input: api::GetPolicyInput) -> Result<api::GetP
 
 pub(crate) async fn list(cx: &Cx, input: api::ListPoliciesInput) -> Result<api::ListPoliciesOutput> {
     let read = cx.read();
-    let scope = input.scope.as_deref().unwrap_or("All");
+    let (scope, uses) = (input.scope.as_deref().unwrap_or("All"), Uses::of(&read, cx.account())?);
     let mut found = Vec::new();
     if scope != "AWS" {
-        for entry in POLICIES.all(&read, &(cx.account(),))? {
-            let uses = uses(&read, cx, &entry.row.arn(cx))?;
-            found.push(entry.row.output(cx, uses, false));
+        for policy in all(&read, cx.account())? {
+            found.push(policy.output(cx, uses.count(&policy.arn(cx)), false));
         }
     }
     if scope != "Local" {
-        for name in managed::all() {
-            let uses = uses(&read, cx, &format!("arn:{}:iam::aws:policy/{name}", cx.partition()))?;
-            found.push(aws_output(cx, name, uses));
+        for policy in managed::all() {
+            found.push(aws_output(cx, policy, uses.count(&policy.arn(cx.partition()))));
         }
     }
     if let Some(prefix) = &input.path_prefix {
@@ -244,8 +322,13 @@ pub(crate) async fn list(cx: &Cx, input: api::ListPoliciesInput) -> Result<api::
     if input.only_attached == Some(true) {
         found.retain(|p| p.attachment_count != Some(0));
     }
+    match input.policy_usage_filter.as_deref() {
+        Some("PermissionsPolicy") => found.retain(|p| p.attachment_count != Some(0)),
+        Some(_) => found.retain(|p| p.permissions_boundary_usage_count != Some(0)),
+        None => {}
+    }
     found.sort_by(|a, b| a.arn.cmp(&b.arn));
-    let name = |p: &output::Policy| p.arn.clone().unwrap_or_default();
+    let name = |p: &output::Policy| p.arn.clone().unwrap_or_else(String::new);
     let (policies, is_truncated, marker) =
         pages::page("ListPolicies", found, name, input.marker.as_deref(), input.max_items)?;
     Ok(api::ListPoliciesOutput { policies: Some(policies), is_truncated, marker })
@@ -255,7 +338,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeletePolicyInput) -> Result<()>
     refuse_aws(&input.policy_arn)?;
     cx.write(|tx| {
         let policy = find(tx, &input.policy_arn)?;
-        if uses(tx, cx, &input.policy_arn)? != (0, 0) {
+        if Uses::of(tx, cx.account())?.count(&input.policy_arn) != (0, 0) {
             return Err(errors::delete_conflict_exception("Cannot delete a policy attached to entities.").into());
         }
         if policy.versions.len() > 1 {
@@ -296,13 +379,13 @@ pub(crate) async fn create_version(
 }
 
 pub(crate) async fn get_version(cx: &Cx, input: api::GetPolicyVersionInput) -> Result<api::GetPolicyVersionOutput> {
-    let version = match managed::document(&input.policy_arn)? {
-        Some(document) => output::PolicyVersion {
-            document: Some(url_encoded(document)),
-            version_id: Some(input.version_id),
-            is_default_version: Some(true),
-            create_date: None,
-        },
+    let version = match managed::find(&input.policy_arn)? {
+        Some(policy) if policy.version == input.version_id => aws_version(policy, true),
+        Some(policy) => {
+            // Older versions exist on AWS; their texts are not known here.
+            let what = format!("version {} of {}: only {} is known", input.version_id, policy.name, policy.version);
+            return Err(Failure::not_built(what));
+        }
         None => {
             let policy = find(&cx.read(), &input.policy_arn)?;
             let version = policy.named(&input.version_id, &input.policy_arn)?;
@@ -316,9 +399,14 @@ pub(crate) async fn list_versions(
     cx: &Cx,
     input: api::ListPolicyVersionsInput,
 ) -> Result<api::ListPolicyVersionsOutput> {
-    let policy = find(&cx.read(), &input.policy_arn)?;
     // The newest comes first.
-    let versions = policy.versions.iter().rev().map(|v| policy.version_output(v, false)).collect();
+    let versions = match managed::find(&input.policy_arn)? {
+        Some(policy) => vec![aws_version(policy, false)],
+        None => {
+            let policy = find(&cx.read(), &input.policy_arn)?;
+            policy.versions.iter().rev().map(|v| policy.version_output(v, false)).collect()
+        }
+    };
     let place = |v: &output::PolicyVersion| {
         let number: u32 = v.version_id.as_deref().and_then(|id| id[1..].parse().ok()).unwrap_or_default();
         format!("{:010}", u32::MAX - number)

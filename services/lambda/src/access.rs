@@ -18,10 +18,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         tags(first, input.get("Tags"));
     }
     if let Some(role) = input.text("Role") {
-        let account = undercast_kernel::arn::Arn::parse(role).map_or_else(|| cx.account().to_owned(), |a| a.account);
-        let mut pass = Access::new("iam:PassRole", role).in_account(account);
-        pass.context.set("iam:PassedToService", "lambda.amazonaws.com");
-        needed.push(pass);
+        needed.push(Access::passing(cx, role, "lambda.amazonaws.com"));
     }
     Ok(needed)
 }

@@ -1,6 +1,5 @@
 //! What the calls need to be allowed.
 
-use undercast_kernel::arn::Arn;
 use undercast_kernel::{Access, Cx, Result};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
@@ -23,10 +22,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     request_tags(&mut access, input);
     let mut needed = vec![access];
     if let Some(role) = input.text("RoleArn") {
-        let account = Arn::parse(role).map_or_else(|| cx.account().to_owned(), |arn| arn.account);
-        let mut pass = Access::new("iam:PassRole", role).in_account(account);
-        pass.context.set("iam:PassedToService", PRINCIPAL);
-        needed.push(pass);
+        needed.push(Access::passing(cx, role, PRINCIPAL));
     }
     // To have logs delivered is a right of its own.
     let log = input.get("LogConfiguration");

@@ -269,10 +269,7 @@ fn further(
 ) -> Result<()> {
     let key = input.text("Key").unwrap_or("");
     if let Some(role) = input.get("ReplicationConfiguration").and_then(|c| c.text("Role")) {
-        let account = undercast_kernel::arn::Arn::parse(role).map_or_else(|| cx.account().to_owned(), |a| a.account);
-        let mut pass = Access::new("iam:PassRole", role).in_account(account);
-        pass.context.set("iam:PassedToService", "s3.amazonaws.com");
-        needed.push(pass);
+        needed.push(Access::passing(cx, role, "s3.amazonaws.com"));
     }
     if operation == "GetObjectAttributes" {
         let action =

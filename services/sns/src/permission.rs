@@ -71,12 +71,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         }
     }
     let mut needed = vec![access];
-    needed.extend(handed(input).into_iter().map(|role| {
-        let account = Arn::parse(&role).map_or_else(|| cx.account().to_owned(), |arn| arn.account);
-        let mut pass = Access::new("iam:PassRole", role).in_account(account);
-        pass.context.set("iam:PassedToService", PRINCIPAL);
-        pass
-    }));
+    needed.extend(handed(input).iter().map(|role| Access::passing(cx, role, PRINCIPAL)));
     Ok(needed)
 }
 

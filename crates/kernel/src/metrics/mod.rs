@@ -98,6 +98,9 @@ impl Kernel {
         if self.inner.metrics.measured.swap(minute, Ordering::AcqRel) != minute {
             self.services().iter().try_for_each(|service| service.measure(self))?;
         }
+        if let Some(known) = self.identities() {
+            known.keep(self).await?;
+        }
         self.inner.insights.keep(self.database()).await?;
         let fresh = self.inner.metrics.take();
         if fresh.is_empty() {

@@ -45,7 +45,7 @@ pub(crate) async fn at_work(work: &[JoinHandle<()>], count: impl Fn() -> usize, 
 }
 
 /// What the clients of these tests call; only their tables are used.
-fn services() -> Vec<Arc<dyn Service>> {
+pub(crate) fn services() -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
         Arc::new(undercast_cloudformation::CloudFormation),
@@ -62,6 +62,7 @@ fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_organizations::Organizations::default()),
         Arc::new(undercast_pipes::Pipes::default()),
         Arc::new(undercast_s3::S3::default()),
+        Arc::new(undercast_s3::S3Control),
         Arc::new(undercast_scheduler::Scheduler),
         Arc::new(undercast_secretsmanager::SecretsManager),
         Arc::new(undercast_sns::Sns),

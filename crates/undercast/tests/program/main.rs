@@ -14,6 +14,7 @@ mod faults;
 mod hooks;
 mod keys;
 mod objects;
+mod passing;
 mod pipes;
 mod schedules;
 mod secrets;

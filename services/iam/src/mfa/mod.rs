@@ -9,6 +9,8 @@
 mod picture;
 mod totp;
 
+use std::collections::BTreeMap;
+
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use undercast_kernel::arn::Arn;
@@ -18,7 +20,7 @@ use undercast_kernel::{AwsError, Coded, Cx, MfaCode, Result, Timestamp};
 use undercast_wire::text::percent_encode;
 
 use crate::api::{self, errors, output};
-use crate::entity::Kind;
+use crate::entity::{Kind, add_tags, tags_input, tags_output};
 use crate::{keys, pages};
 
 /// Account, path with name → device.
@@ -48,6 +50,8 @@ struct Device {
     /// The newest step whose code was used. Neither it nor an older one is good again.
     #[n(3)]
     used: i64,
+    #[cbor(n(4), default)]
+    tags: BTreeMap<String, String>,
 }
 
 /// Who has a device.
@@ -193,6 +197,8 @@ pub(crate) async fn create(
     input: api::CreateVirtualMFADeviceInput,
 ) -> Result<api::CreateVirtualMFADeviceOutput> {
     let place = format!("{}{}", input.path.as_deref().unwrap_or("/"), input.virtual_mfa_device_name);
+    let mut tags = BTreeMap::new();
+    add_tags(&mut tags, &tags_input(input.tags)?)?;
     let seed: [u8; 40] = cx.random().bytes();
     let secret = totp::base32(&seed);
     let mut label = String::new();
@@ -203,7 +209,13 @@ pub(crate) async fn create(
             let message = "MFADevice entity at the same path and name already exists.";
             return Err(errors::entity_already_exists_exception(message).into());
         }
-        let device = Device { seed: seed.to_vec().into(), holder: None, ahead: 0, used: 0 };
+        // An account has as many devices as users ("IAM and AWS STS quotas" in the user guide).
+        let most = Kind::User.quota().0;
+        if DEVICES.all(tx, &(cx.account(),))?.len() >= most {
+            let message = format!("Cannot exceed quota for VirtualMFADevicesPerAccount: {most}");
+            return Err(errors::limit_exceeded_exception(message).into());
+        }
+        let device = Device { seed: seed.to_vec().into(), holder: None, ahead: 0, used: 0, tags: tags.clone() };
         DEVICES.put(tx, &(cx.account(), &place), &device);
         Ok(())
     })
@@ -212,6 +224,7 @@ pub(crate) async fn create(
         serial_number: serial(cx, &place),
         base32_string_seed: Some(secret.into_bytes().into()),
         qr_code_png: Some(picture.into()),
+        tags: tags_output(&tags),
         ..Default::default()
     };
     Ok(api::CreateVirtualMFADeviceOutput { virtual_mfa_device })
@@ -315,10 +328,87 @@ pub(crate) fn list_virtual(
     Ok(api::ListVirtualMFADevicesOutput { virtual_mfa_devices, is_truncated, marker })
 }
 
+/// The codes of the last step and of this one, for stacks that give a device to its user.
+pub(crate) fn codes(cx: &Cx, serial: &str) -> Result<[String; 2]> {
+    let (_, device) = find(&cx.read(), cx.account(), serial)?;
+    let now = totp::step_at(cx.refreshed().now().as_second());
+    Ok([totp::code(&device.seed, now - 1), totp::code(&device.seed, now)])
+}
+
 /// Whether a user has devices, which keeps it from being deleted.
-pub(crate) fn any(tx: &Tx<'_>, cx: &Cx, user: &str) -> Result<bool> {
+pub(crate) fn any(from: &(impl Read + ?Sized), account: &str, user: &str) -> Result<bool> {
     let who = Who::User(user.to_lowercase());
-    Ok(all(tx, cx.account())?.iter().any(|(_, d)| d.is_of(&who)))
+    Ok(all(from, account)?.iter().any(|(_, d)| d.is_of(&who)))
+}
+
+/// Whether the root user has one.
+pub(crate) fn of_root(from: &(impl Read + ?Sized), account: &str) -> Result<bool> {
+    Ok(all(from, account)?.iter().any(|(_, d)| d.is_of(&Who::Root)))
+}
+
+/// How many devices there are, and how many of them somebody has.
+pub(crate) fn count(from: &(impl Read + ?Sized), account: &str) -> Result<(usize, usize)> {
+    let all = all(from, account)?;
+    Ok((all.len(), all.iter().filter(|(_, d)| d.holder.is_some()).count()))
+}
+
+/// A user has another name.
+pub(crate) fn user_renamed(tx: &mut Tx<'_>, account: &str, before: &str, after: &str) -> Result<()> {
+    let who = Who::User(before.to_owned());
+    for (place, mut device) in all(tx, account)? {
+        if device.is_of(&who) {
+            device.holder = device.holder.map(|h| Holder { who: Who::User(after.to_owned()), ..h });
+            DEVICES.put(tx, &(account, &place), &device);
+        }
+    }
+    Ok(())
+}
+
+/// A device that somebody has.
+pub(crate) fn get(cx: &Cx, input: &api::GetMFADeviceInput) -> Result<api::GetMFADeviceOutput> {
+    let from = cx.read();
+    let (place, device) = match &input.user_name {
+        Some(name) => find_of(&from, cx.account(), &Who::named(cx, &from, name)?, &input.serial_number)?,
+        None => find(&from, cx.account(), &input.serial_number)?,
+    };
+    let user = device.holder.as_ref().map(|h| h.who.shown(cx, &from)).transpose()?;
+    Ok(api::GetMFADeviceOutput {
+        user_name: user.map(|user| user.user_name),
+        serial_number: serial(cx, &place),
+        enable_date: device.holder.and_then(|h| Timestamp::from_second(h.since).ok()),
+        // Certifications are of FIDO keys, and virtual devices have none.
+        certifications: None,
+    })
+}
+
+async fn change(cx: &Cx, serial: &str, mut change: impl FnMut(&mut Device) -> Result<()>) -> Result<()> {
+    cx.write(|tx| {
+        let (place, mut device) = find(tx, cx.account(), serial)?;
+        change(&mut device)?;
+        DEVICES.put(tx, &(cx.account(), &place), &device);
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) async fn tag(cx: &Cx, input: api::TagMFADeviceInput) -> Result<()> {
+    let tags = tags_input(Some(input.tags))?;
+    change(cx, &input.serial_number, |device| add_tags(&mut device.tags, &tags)).await
+}
+
+pub(crate) async fn untag(cx: &Cx, input: api::UntagMFADeviceInput) -> Result<()> {
+    change(cx, &input.serial_number, |device| {
+        device.tags.retain(|key, _| !input.tag_keys.contains(key));
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) fn list_tags(cx: &Cx, input: &api::ListMFADeviceTagsInput) -> Result<api::ListMFADeviceTagsOutput> {
+    let (_, device) = find(&cx.read(), cx.account(), &input.serial_number)?;
+    let list = format!("ListMFADeviceTags {}", input.serial_number);
+    let (tags, is_truncated, marker) = pages::tags(&list, &device.tags, input.marker.as_deref(), input.max_items)?;
+    Ok(api::ListMFADeviceTagsOutput { tags, is_truncated, marker })
 }
 
 /// The device that a code names, with the step whose code it is.

@@ -2,8 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod certificates;
+mod details;
+mod groups;
+mod hostile;
 mod mfa;
+mod model;
+mod passwords;
+mod reports;
 mod sessions;
+mod templates;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +45,36 @@ async fn an_alias_belongs_to_one_account() {
     assert_eq!((refused.status, refused.code()), (409, "EntityAlreadyExistsException"));
     let none = other.call("iam", "ListAccountAliases", json!({})).await.ok();
     assert_eq!(none["AccountAliases"], json!([]));
+}
+
+/// Makes so many of something that an account may have no more, and one of them again after one is gone.
+async fn fill(operations: [&str; 2], member: &str, most: usize, more: &Json, quota: &str) {
+    let cloud = Cloud::start(services()).await;
+    let client = cloud.client();
+    let named = |n: usize| {
+        let mut input = more.clone();
+        input[member] = json!(format!("some-{n}"));
+        input
+    };
+    for n in 0..most {
+        client.call("iam", operations[0], named(n)).await.ok();
+    }
+    let refused = client.call("iam", operations[0], named(most)).await;
+    assert_eq!((refused.status, refused.code()), (409, "LimitExceededException"));
+    assert_eq!(refused.json["message"], format!("Cannot exceed quota for {quota}: {most}"));
+    client.call("iam", operations[1], json!({member: "some-7"})).await.ok();
+    client.call("iam", operations[0], named(most)).await.ok();
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_groups() {
+    fill(["CreateGroup", "DeleteGroup"], "GroupName", 300, &json!({}), "GroupsPerAccount").await;
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_instance_profiles() {
+    let operations = ["CreateInstanceProfile", "DeleteInstanceProfile"];
+    fill(operations, "InstanceProfileName", 1_000, &json!({}), "InstanceProfilesPerAccount").await;
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             vec![access]
         }
         "CreateAccessPoint" => create(cx, action, input),
-        "CreateJob" => create_job(input),
+        "CreateJob" => create_job(cx, input),
         "ListJobs" => vec![Access::new(action, "*")],
         name if name.contains("Job") => vec![of_job(cx, action, input)?],
         "DescribeMultiRegionAccessPointOperation" => {
@@ -48,7 +48,7 @@ fn create(cx: &Cx, action: String, input: &Fields) -> Vec<Access> {
     needed
 }
 
-fn create_job(input: &Fields) -> Vec<Access> {
+fn create_job(cx: &Cx, input: &Fields) -> Vec<Access> {
     let mut access = Access::new("s3:CreateJob", "*");
     let operation = input.get("Operation").and_then(Value::as_fields).and_then(|o| o.set.first());
     let name = operation.and_then(|(index, _)| api::S_JOB_OPERATION.members.get(usize::from(*index)));
@@ -59,8 +59,7 @@ fn create_job(input: &Fields) -> Vec<Access> {
         access.context.set("s3:RequestJobPriority", priority.to_string());
     }
     request_tags(&mut access, input);
-    let mut pass = Access::new("iam:PassRole", input.text("RoleArn").unwrap_or("*"));
-    pass.context.set("iam:PassedToService", jobs::PRINCIPAL);
+    let pass = Access::passing(cx, input.text("RoleArn").unwrap_or("*"), jobs::PRINCIPAL);
     vec![access, pass]
 }
 

@@ -100,6 +100,35 @@ async fn a_token_that_the_provider_signed_begins_a_session() {
     assert!(may_make_queue(&holder(&cloud, &answer), "sub-001-red").await);
 }
 
+#[tokio::test]
+async fn a_provider_that_was_registered_with_iam_vouches() {
+    let provider = Provider::new().await;
+    let cloud = Cloud::start(services()).await;
+    let root = cloud.client();
+    let arn = format!("arn:aws:iam::000000000000:oidc-provider/{}", provider.host);
+    let trusted = json!({"StringEquals": {format!("{}:sub", provider.host): "sub-001"}});
+    let role = role(&cloud, "web", &json!({"Federated": arn}), &["sts:AssumeRoleWithWebIdentity"], &trusted).await;
+    assert_eq!(role, ROLE);
+    let token = provider.token("rsa", &claims(&cloud, &provider, &json!({})));
+    assert_eq!(assume(&cloud, &token).await.code(), "InvalidIdentityTokenException");
+    let register =
+        json!({"Url": provider.issuer(), "ClientIDList": ["other"], "ThumbprintList": [provider.thumbprint]});
+    let made = root.call("iam", "CreateOpenIDConnectProvider", register).await.ok();
+    assert_eq!(made["OpenIDConnectProviderArn"], arn);
+    assert_eq!(assume(&cloud, &token).await.code(), "InvalidIdentityTokenException");
+    let client = json!({"OpenIDConnectProviderArn": arn, "ClientID": "client"});
+    root.call("iam", "AddClientIDToOpenIDConnectProvider", client).await.ok();
+    let answer = assume(&cloud, &token).await.ok();
+    assert!(may_make_queue(&holder(&cloud, &answer), "mine").await);
+    // What the session did is the role's last use.
+    let shown = root.call("iam", "GetRole", json!({"RoleName": "web"})).await.ok();
+    assert_eq!(shown["Role"]["RoleLastUsed"]["Region"], "us-east-1");
+    let other = provider.token("rsa", &claims(&cloud, &provider, &json!({"sub": "sub-002"})));
+    assert_eq!(assume(&cloud, &other).await.code(), "AccessDenied");
+    root.call("iam", "DeleteOpenIDConnectProvider", json!({"OpenIDConnectProviderArn": arn})).await.ok();
+    assert_eq!(assume(&cloud, &token).await.code(), "InvalidIdentityTokenException");
+}
+
 /// Each of these tokens is as good as the one that is taken, but for one thing.
 #[tokio::test]
 async fn forged_tokens_are_refused() {

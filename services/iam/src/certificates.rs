@@ -1,0 +1,172 @@
+//! X.509 certificates and their keys, as users bring them: in PEM.
+
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
+    KeyPair as _, RsaKeyPair, UnparsedPublicKey,
+};
+use undercast_kernel::{Failure, Result};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::pem::Pem;
+use x509_parser::prelude::FromDer as _;
+
+use crate::api::errors;
+
+/// What is known of a certificate.
+pub(crate) struct Certificate {
+    der: Vec<u8>,
+    /// Seconds since 1970: from when and until when it is good.
+    pub(crate) not_before: i64,
+    pub(crate) not_after: i64,
+    /// Its public key, without what says of which kind it is.
+    public_key: Vec<u8>,
+}
+
+fn unreadable() -> Failure {
+    let message = "Unable to parse certificate. Please ensure the certificate is in PEM format.";
+    errors::malformed_certificate_exception(message).into()
+}
+
+/// The parts of a text in PEM: what each is called, and its bytes.
+fn parts(text: &str) -> Option<Vec<(String, Vec<u8>)>> {
+    Pem::iter_from_buffer(text.as_bytes()).map(|part| part.ok().map(|p| (p.label, p.contents))).collect()
+}
+
+impl Certificate {
+    fn read(der: Vec<u8>) -> Result<Self> {
+        let (rest, parsed) = X509Certificate::from_der(&der).map_err(|_| unreadable())?;
+        if !rest.is_empty() {
+            return Err(unreadable());
+        }
+        let validity = parsed.validity();
+        let (not_before, not_after) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+        let public_key = parsed.public_key().subject_public_key.data.to_vec();
+        Ok(Self { der, not_before, not_after, public_key })
+    }
+
+    /// All certificates of a text, in their order.
+    fn read_all(text: &str) -> Result<Vec<Self>> {
+        let parts = parts(text).ok_or_else(unreadable)?;
+        if parts.is_empty() || parts.iter().any(|(label, _)| label != "CERTIFICATE") {
+            return Err(unreadable());
+        }
+        parts.into_iter().map(|(_, der)| Self::read(der)).collect()
+    }
+
+    /// The one certificate of a text.
+    pub(crate) fn read_one(text: &str) -> Result<Self> {
+        let mut all = Self::read_all(text)?;
+        match (all.pop(), all.is_empty()) {
+            (Some(one), true) => Ok(one),
+            _ => Err(unreadable()),
+        }
+    }
+
+    /// Whether another one's key signed it.
+    fn is_signed_by(&self, issuer: &Self) -> bool {
+        let (Ok((_, own)), Ok((_, other))) =
+            (X509Certificate::from_der(&self.der), X509Certificate::from_der(&issuer.der))
+        else {
+            return false;
+        };
+        if own.issuer() != other.subject() {
+            return false;
+        }
+        let curve = other.public_key().algorithm.parameters.as_ref().and_then(|p| p.as_oid().ok());
+        let curve = curve.map_or_else(String::new, |oid| oid.to_id_string());
+        let oid = own.signature_algorithm.algorithm.to_id_string();
+        let Some(algorithm) = verification(&oid, &curve) else { return false };
+        let key = UnparsedPublicKey::new(algorithm, &issuer.public_key);
+        key.verify(own.tbs_certificate.as_ref(), &own.signature_value.data).is_ok()
+    }
+
+    /// Refuses a chain that does not begin with who signed the certificate, each signed by the next.
+    pub(crate) fn check_chain(&self, chain: &str) -> Result<()> {
+        let chain = Self::read_all(chain)?;
+        let mut signed = self;
+        for (at, issuer) in chain.iter().enumerate() {
+            if !signed.is_signed_by(issuer) {
+                let message = format!(
+                    "Unable to validate certificate chain. The certificate chain must start with the immediate signing certificate, followed by any intermediaries in order. The index within the chain of the invalid certificate is: {at}"
+                );
+                return Err(errors::malformed_certificate_exception(message).into());
+            }
+            signed = issuer;
+        }
+        Ok(())
+    }
+
+    /// Refuses a private key that is not the certificate's.
+    pub(crate) fn check_key(&self, key: &str) -> Result<()> {
+        let public = public_key(key).ok_or_else(|| {
+            Failure::from(errors::malformed_certificate_exception(
+                "Unable to parse private key. Please ensure the private key is unencrypted and in PEM format.",
+            ))
+        })?;
+        if public != self.public_key {
+            return Err(
+                errors::key_pair_mismatch_exception("Provided certificate and private key do not match.").into()
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether it is the same as another one.
+    pub(crate) fn is(&self, other: &str) -> bool {
+        Self::read_one(other).is_ok_and(|other| other.der == self.der)
+    }
+}
+
+/// How a signature of this kind is verified, with a key on this curve where it has one.
+fn verification(oid: &str, curve: &str) -> Option<&'static dyn signature::VerificationAlgorithm> {
+    const P256: &str = "1.2.840.10045.3.1.7";
+    const P384: &str = "1.3.132.0.34";
+    const P521: &str = "1.3.132.0.35";
+    Some(match (oid, curve) {
+        ("1.2.840.113549.1.1.5", _) => &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+        ("1.2.840.113549.1.1.11", _) => &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+        ("1.2.840.113549.1.1.12", _) => &signature::RSA_PKCS1_2048_8192_SHA384,
+        ("1.2.840.113549.1.1.13", _) => &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+        ("1.2.840.10045.4.3.2", P256) => &signature::ECDSA_P256_SHA256_ASN1,
+        ("1.2.840.10045.4.3.2", P384) => &signature::ECDSA_P384_SHA256_ASN1,
+        ("1.2.840.10045.4.3.3", P256) => &signature::ECDSA_P256_SHA384_ASN1,
+        ("1.2.840.10045.4.3.3", P384) => &signature::ECDSA_P384_SHA384_ASN1,
+        ("1.2.840.10045.4.3.4", P521) => &signature::ECDSA_P521_SHA512_ASN1,
+        ("1.3.101.112", _) => &signature::ED25519,
+        _ => return None,
+    })
+}
+
+/// The public half of a private key in PEM (PKCS#8, PKCS#1 or SEC1), in the form in which certificates have it. `None`: it
+/// cannot be read, or is encrypted.
+fn public_key(text: &str) -> Option<Vec<u8>> {
+    let parts = parts(text)?;
+    // OpenSSL writes the parameters of a curve in front of the key.
+    let mut keys = parts.iter().filter(|(label, _)| label != "EC PARAMETERS");
+    let ((label, der), None) = (keys.next()?, keys.next()) else { return None };
+    let rsa = match label.as_str() {
+        "RSA PRIVATE KEY" => RsaKeyPair::from_der(der).ok(),
+        "PRIVATE KEY" => RsaKeyPair::from_pkcs8(der).ok(),
+        "EC PRIVATE KEY" => None,
+        _ => return None,
+    };
+    if let Some(rsa) = rsa {
+        return Some(rsa.public_key().as_ref().to_vec());
+    }
+    [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING, &ECDSA_P521_SHA512_ASN1_SIGNING]
+        .into_iter()
+        .find_map(|curve| EcdsaKeyPair::from_private_key_der(curve, der).ok())
+        .map(|pair| pair.public_key().as_ref().to_vec())
+}
+
+/// Whether a text is a private RSA key in PEM that something can be encrypted for.
+pub(crate) fn is_rsa_key(text: &str) -> bool {
+    let Some(parts) = parts(text) else { return false };
+    let [(label, der)] = parts.as_slice() else { return false };
+    let pair = match label.as_str() {
+        "RSA PRIVATE KEY" => RsaKeyPair::from_der(der),
+        "PRIVATE KEY" => RsaKeyPair::from_pkcs8(der),
+        _ => return false,
+    };
+    pair.is_ok_and(|pair| pair.public_modulus_len() * 8 >= KeySize::Rsa2048.len() * 8)
+}
