@@ -1282,11 +1282,73 @@ def registry():
     schemas.delete_registry(RegistryName="boto")
 
 
+def secrets_kept():
+    """Secrets Manager: versions with labels, replicas, batches, passwords."""
+    secrets = client("secretsmanager")
+    arn = secrets.create_secret(Name="boto/secret", SecretString="one", Tags=[{"Key": "of", "Value": "boto"}])["ARN"]
+    first = secrets.get_secret_value(SecretId="boto/secret")
+    same("a secret's value", (first["ARN"], first["SecretString"], first["VersionStages"]), (arn, "one", ["AWSCURRENT"]))
+    second = secrets.put_secret_value(SecretId=arn, SecretBinary=b"\x00\x01")["VersionId"]
+    same("bytes", secrets.get_secret_value(SecretId=arn[:-7])["SecretBinary"], b"\x00\x01")
+    same("the one before", secrets.get_secret_value(SecretId=arn, VersionStage="AWSPREVIOUS")["SecretString"], "one")
+    with refused("a label that is elsewhere", "InvalidParameterException", 400, "currently attached to version " + second):
+        secrets.update_secret_version_stage(SecretId=arn, VersionStage="AWSCURRENT", MoveToVersionId=first["VersionId"])
+    secrets.update_secret_version_stage(SecretId=arn, VersionStage="AWSCURRENT", MoveToVersionId=first["VersionId"], RemoveFromVersionId=second)
+    stages = secrets.describe_secret(SecretId=arn)["VersionIdsToStages"]
+    same("labels", stages, {first["VersionId"]: ["AWSCURRENT"], second: ["AWSPREVIOUS"]})
+    secrets.replicate_secret_to_regions(SecretId=arn, AddReplicaRegions=[{"Region": "eu-west-1"}])
+    eventually("a replica is there", lambda: secrets.describe_secret(SecretId=arn)["ReplicationStatus"][0]["Status"], "InSync")
+    found = [s["Name"] for p in secrets.get_paginator("list_secrets").paginate(Filters=[{"Key": "tag-value", "Values": ["boto"]}]) for s in p["SecretList"]]
+    same("secrets by their tags", found, ["boto/secret"])
+    batch = secrets.batch_get_secret_value(SecretIdList=["boto/secret", "boto/none"])
+    same("a batch", ([v["SecretString"] for v in batch["SecretValues"]], [e["ErrorCode"] for e in batch["Errors"]]), (["one"], ["ResourceNotFoundException"]))
+    same("a password", len(secrets.get_random_password(PasswordLength=20, ExcludePunctuation=True)["RandomPassword"]), 20)
+    with refused("a secret with replicas", "InvalidParameterException", 400, "still has replica regions [eu-west-1]"):
+        secrets.delete_secret(SecretId=arn)
+    secrets.remove_regions_from_replication(SecretId=arn, RemoveReplicaRegions=["eu-west-1"])
+    gone = secrets.delete_secret(SecretId=arn, RecoveryWindowInDays=7)
+    same("its day", (gone["DeletionDate"] - datetime.datetime.now(datetime.timezone.utc)).days, 6)
+    with refused("what waits for its day", "InvalidRequestException", 400, "marked for deletion"):
+        secrets.get_secret_value(SecretId=arn)
+    secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    with refused("what is gone", "ResourceNotFoundException", 400, "Secrets Manager can't find the specified secret."):
+        secrets.describe_secret(SecretId=arn)
+
+
+def parameters_kept():
+    """Parameter Store: versions, hierarchies, secure strings, policies."""
+    ssm = client("ssm")
+    made = ssm.put_parameter(Name="/boto/db/host", Value="a", Type="String", Tags=[{"Key": "of", "Value": "boto"}])
+    same("the first version", (made["Version"], made["Tier"]), (1, "Standard"))
+    ssm.put_parameter(Name="/boto/db/host", Value="b", Overwrite=True)
+    ssm.put_parameter(Name="/boto/db/password", Value="hush", Type="SecureString")
+    ssm.label_parameter_version(Name="/boto/db/host", ParameterVersion=1, Labels=["old"])
+    same("by label", ssm.get_parameter(Name="/boto/db/host:old")["Parameter"]["Value"], "a")
+    same("closed", ssm.get_parameter(Name="/boto/db/password")["Parameter"]["Value"] == "hush", False)
+    same("open", ssm.get_parameter(Name="/boto/db/password", WithDecryption=True)["Parameter"]["Value"], "hush")
+    pages = ssm.get_paginator("get_parameters_by_path").paginate(Path="/boto", Recursive=True, PaginationConfig={"PageSize": 1})
+    same("below a path", [p["Name"] for page in pages for p in page["Parameters"]], ["/boto/db/host", "/boto/db/password"])
+    history = ssm.get_parameter_history(Name="/boto/db/host")["Parameters"]
+    same("its history", [(h["Version"], h["Value"], h["Labels"]) for h in history], [(1, "a", ["old"]), (2, "b", [])])
+    policies = json.dumps([{"Type": "NoChangeNotification", "Version": "1.0", "Attributes": {"After": "20", "Unit": "Days"}}])
+    ssm.put_parameter(Name="/boto/policies", Value="v", Type="String", Tier="Intelligent-Tiering", Policies=policies)
+    found = ssm.describe_parameters(ParameterFilters=[{"Key": "Tier", "Values": ["Advanced"]}])["Parameters"]
+    same("policies", [(p["Name"], p["Policies"][0]["PolicyStatus"]) for p in found], [("/boto/policies", "Pending")])
+    with refused("what is there", "ParameterAlreadyExists", 400, "The parameter already exists."):
+        ssm.put_parameter(Name="/boto/policies", Value="v", Type="String")
+    with refused("a version that is not", "ParameterVersionNotFound", 400, "could not find version 9"):
+        ssm.get_parameter(Name="/boto/db/host:9")
+    with refused("AWS's parameters", "NotImplemented", 501):
+        ssm.get_parameter(Name="/aws/service/global-infrastructure/version")
+    gone = ssm.delete_parameters(Names=["/boto/db/host", "/boto/db/password", "/boto/policies", "/boto/none"])
+    same("what was deleted", (len(gone["DeletedParameters"]), gone["InvalidParameters"]), (3, ["/boto/none"]))
+
+
 find_local_names()
 for part in [
     buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, buses, tables,
     copies_of_tables, spread_tables, roles, people, functions_run, keys, streams, stacks_stand,
-    bucket_of_a_stack, schedules, pipes_run, registry,
+    bucket_of_a_stack, schedules, pipes_run, registry, secrets_kept, parameters_kept,
 ]:
     # All parts, or those that are named.
     if not sys.argv[1:] or part.__name__ in sys.argv[1:]:

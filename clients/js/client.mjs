@@ -18,8 +18,10 @@ import * as iam from "@aws-sdk/client-iam";
 import * as lambda from "@aws-sdk/client-lambda";
 import * as s3 from "@aws-sdk/client-s3";
 import * as schemas from "@aws-sdk/client-schemas";
+import * as secretsmanager from "@aws-sdk/client-secrets-manager";
 import * as sns from "@aws-sdk/client-sns";
 import * as sqs from "@aws-sdk/client-sqs";
+import * as ssm from "@aws-sdk/client-ssm";
 import * as sts from "@aws-sdk/client-sts";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import MessageValidator from "sns-validator";
@@ -456,7 +458,39 @@ export const found = [sku, year, Marshaller.marshall(order)];
   await client.deleteRegistry({ RegistryName });
 }
 
-for (const part of [buckets, urls, queues, topics, endpoints, consumers, tables, roles, functions, stacks, registry]) {
+async function secrets() {
+  const client = new secretsmanager.SecretsManager({ ...settings, credentials: root });
+  const SecretId = "js/secret";
+  const { ARN, VersionId } = await client.createSecret({ Name: SecretId, SecretString: "ümläut" });
+  const read = await client.getSecretValue({ SecretId: ARN });
+  same("a secret's value", [read.SecretString, read.VersionId, read.CreatedDate instanceof Date], ["ümläut", VersionId, true]);
+  await client.putSecretValue({ SecretId, SecretBinary: Buffer.from([0, 255]) });
+  same("bytes", [...(await client.getSecretValue({ SecretId })).SecretBinary], [0, 255]);
+  await refused("a token with another value", client.putSecretValue({ SecretId, SecretString: "x", ClientRequestToken: VersionId }),
+    secretsmanager.ResourceExistsException, "ResourceExistsException", 400);
+  await client.deleteSecret({ SecretId, ForceDeleteWithoutRecovery: true });
+  await refused("a secret that is gone", client.getSecretValue({ SecretId }),
+    secretsmanager.ResourceNotFoundException, "ResourceNotFoundException", 400);
+}
+
+async function parameters() {
+  const client = new ssm.SSM({ ...settings, credentials: root });
+  const Name = "/js/parameter";
+  same("a parameter", (await client.putParameter({ Name, Value: "ümläut", Type: "SecureString" })).Version, 1);
+  same("its value", (await client.getParameter({ Name, WithDecryption: true })).Parameter.Value, "ümläut");
+  await refused("one that is there", client.putParameter({ Name, Value: "x", Type: "SecureString" }),
+    ssm.ParameterAlreadyExists, "ParameterAlreadyExists", 400);
+  await client.labelParameterVersion({ Name, Labels: ["first"] });
+  await client.putParameter({ Name, Value: "two", Overwrite: true });
+  const names = [];
+  for await (const page of ssm.paginateGetParametersByPath({ client, pageSize: 1 }, { Path: "/js" })) names.push(...page.Parameters.map((p) => p.Version));
+  same("below a path", names, [2]);
+  same("by label", (await client.getParameter({ Name: `${Name}:first`, WithDecryption: true })).Parameter.Value, "ümläut");
+  await client.deleteParameter({ Name });
+  await refused("one that is gone", client.getParameter({ Name }), ssm.ParameterNotFound, "ParameterNotFound", 400);
+}
+
+for (const part of [buckets, urls, queues, topics, endpoints, consumers, tables, roles, functions, stacks, registry, secrets, parameters]) {
   // All parts, or those that are named.
   if (process.argv.length === 2 || process.argv.includes(part.name)) await part();
 }

@@ -40,6 +40,11 @@ impl Record {
             "eventCategory": category,
         });
         let Some(map) = event.as_object_mut() else { return event };
+        if self.is_service_event(service) {
+            map.insert("eventType".to_owned(), json!("AwsServiceEvent"));
+            map.insert("requestParameters".to_owned(), Json::Null);
+            map.insert("additionalEventData".to_owned(), self.parameters.clone().unwrap_or(Json::Null));
+        }
         if let Some((code, message)) = &self.error {
             map.insert("errorCode".to_owned(), json!(code));
             map.insert("errorMessage".to_owned(), json!(message));
@@ -49,6 +54,11 @@ impl Record {
             map.insert("resources".to_owned(), Json::Array(resources));
         }
         event
+    }
+
+    /// Whether it tells of something that the service did by itself, rather than of a call.
+    pub fn is_service_event(&self, service: &dyn Service) -> bool {
+        !service.api().operations.iter().any(|operation| operation.name == self.operation)
     }
 
     fn parameters(&self, service: &dyn Service, given: &Json) -> Json {

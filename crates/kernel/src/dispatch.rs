@@ -507,6 +507,17 @@ impl Kernel {
     }
 }
 
+impl Cx {
+    /// Records something that a service did by itself, which is no call: a rotation that succeeded. `error`: it failed.
+    pub fn record_event(&self, service: &'static str, event: &'static Operation, error: Option<AwsError>, told: Json) {
+        let result: Result<Box<dyn Write>> = match error {
+            None => Ok(Box::new(())),
+            Some(error) => Err(error.into()),
+        };
+        self.kernel().record(self, service, event, Instant::now(), &result, Some(told), None, &[]);
+    }
+}
+
 /// What explanations say in words.
 fn sentences(decision: Option<&Json>) -> Vec<String> {
     let all = decision.and_then(Json::as_array).into_iter().flatten();

@@ -32,40 +32,83 @@ fn aead(plain: &[u8]) -> Result<LessSafeKey> {
     Ok(LessSafeKey::new(key))
 }
 
+impl Envelope {
+    /// All of it as bytes, for those who are shown what they may not open.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.wrapped.as_slice(), &self.sealed].concat()
+    }
+}
+
+/// Something that was sealed just now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// It.
+    pub envelope: Envelope,
+    /// ARN of the key of KMS.
+    pub key: String,
+}
+
 /// Seals something with a key of KMS, under an encryption context of one pair, with the rights of `cx`.
 ///
 /// # Errors
 /// KMS's own; `ValidationException` when the key is not one of symmetric encryption.
-pub async fn seal(cx: &Cx, key: &str, (name, value): (&str, &str), plain: &[u8]) -> Result<Envelope> {
+pub async fn seal(cx: &Cx, key: &str, pair: (&str, &str), plain: &[u8]) -> Result<Envelope> {
     let described = cx.call("kms", "DescribeKey", json!({"KeyId": key})).await?;
     if described["KeyMetadata"]["KeySpec"] != "SYMMETRIC_DEFAULT" {
         return Err(AwsError::new("ValidationException", 400, "The KMS key must be a symmetric encryption key.").into());
     }
-    let asked = json!({"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": {name: value}});
+    Ok(seal_under(cx, key, &[pair], plain).await?.envelope)
+}
+
+/// The same under an encryption context of any pairs, for services that ask for nothing but the data key.
+///
+/// # Errors
+/// KMS's own.
+pub async fn seal_under(cx: &Cx, key: &str, pairs: &[(&str, &str)], plain: &[u8]) -> Result<Sealed> {
+    let asked = json!({"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": context(pairs)});
     let made = cx.call("kms", "GenerateDataKey", asked).await?;
     let nonce = cx.random().bytes::<NONCE_LEN>();
     let mut sealed = plain.to_vec();
     let done = aead(&bytes(&made, "Plaintext")?)?.seal_in_place_append_tag(
         Nonce::assume_unique_for_key(nonce),
-        Aad::from(value.as_bytes()),
+        Aad::from(bound(pairs)),
         &mut sealed,
     );
     done.map_err(|_| Failure::broken("something cannot be sealed"))?;
     sealed.extend_from_slice(&nonce);
-    Ok(Envelope { wrapped: bytes(&made, "CiphertextBlob")?, sealed })
+    let envelope = Envelope { wrapped: bytes(&made, "CiphertextBlob")?, sealed };
+    Ok(Sealed { envelope, key: made["KeyId"].as_str().unwrap_or(key).to_owned() })
+}
+
+fn context(pairs: &[(&str, &str)]) -> Json {
+    Json::Object(pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect())
+}
+
+/// What binds that which is sealed to its context: the values, which have no zeros.
+fn bound(pairs: &[(&str, &str)]) -> Vec<u8> {
+    let values: Vec<&str> = pairs.iter().map(|(_, value)| *value).collect();
+    values.join("\0").into_bytes()
 }
 
 /// Opens an envelope, with the rights of `cx`.
 ///
 /// # Errors
 /// KMS's own.
-pub async fn open(cx: &Cx, (name, value): (&str, &str), envelope: &Envelope) -> Result<Vec<u8>> {
-    let asked = json!({"CiphertextBlob": text::base64(&envelope.wrapped), "EncryptionContext": {name: value}});
+pub async fn open(cx: &Cx, pair: (&str, &str), envelope: &Envelope) -> Result<Vec<u8>> {
+    open_under(cx, &[pair], envelope).await
+}
+
+/// The same under an encryption context of any pairs.
+///
+/// # Errors
+/// KMS's own.
+pub async fn open_under(cx: &Cx, pairs: &[(&str, &str)], envelope: &Envelope) -> Result<Vec<u8>> {
+    let asked = json!({"CiphertextBlob": text::base64(&envelope.wrapped), "EncryptionContext": context(pairs)});
     let key = aead(&bytes(&cx.call("kms", "Decrypt", asked).await?, "Plaintext")?)?;
     let damaged = || Failure::broken("an envelope is damaged");
     let mut sealed = envelope.sealed.clone();
     let nonce = sealed.split_off(sealed.len().checked_sub(NONCE_LEN).ok_or_else(damaged)?);
     let nonce = Nonce::try_assume_unique_for_key(&nonce).map_err(|_| damaged())?;
-    let plain = key.open_in_place(nonce, Aad::from(value.as_bytes()), &mut sealed).map_err(|_| damaged())?;
+    let plain = key.open_in_place(nonce, Aad::from(bound(pairs)), &mut sealed).map_err(|_| damaged())?;
     Ok(plain.to_vec())
 }

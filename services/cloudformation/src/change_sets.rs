@@ -14,7 +14,7 @@ use crate::known::Surroundings;
 use crate::rows::{self, Kind, NAMES, OnFailure, Operation, Source, Stack, moment};
 use crate::template::{self, Action, ResolvedResource, ResourceChange};
 use crate::tokens;
-use crate::{deploy, describe, plan, types};
+use crate::{deploy, describe, plan, references, types};
 
 /// Stack, name → change set.
 static CHANGE_SETS: Table<ChangeSet> = Table::new("cloudformation.change_sets");
@@ -156,7 +156,9 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateChangeSetInput) -> Result<
         tags: tags_or(input.tags, existing.as_ref()),
         capabilities: input.capabilities.unwrap_or_else(Vec::new),
         role_arn: input.role_arn.or_else(|| existing.as_ref().and_then(|s| s.source.role_arn.clone())),
+        fetched: None,
     };
+    let source = references::fetched(cx, source).await?;
     let stack =
         existing.clone().unwrap_or_else(|| describe::new_stack(cx, input.stack_name.clone(), Source::default()));
     plan::check(cx, &source, &stack.name, &stack.arn)?;

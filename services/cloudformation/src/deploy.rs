@@ -13,7 +13,7 @@ use crate::error::reason;
 use crate::known::Surroundings;
 use crate::rows::{EXPORTS, Export, IMPORTS, Kind, Made, OnFailure, Operation, Output, Resource, STACKS, Stack, now};
 use crate::template::{self, DeletionPolicy};
-use crate::{plan, remove, rollback, types};
+use crate::{plan, references, remove, rollback, types};
 
 /// Writes the beginning of an operation, and the task that carries it out.
 pub(crate) fn begin(
@@ -271,7 +271,12 @@ impl Step<'_> {
         }
         let text = Json::Object(request.properties.clone()).to_string();
         self.tell("UPDATE_IN_PROGRESS", None, &made.id, &text, &imported).await?;
-        match kind.update(self.cx, &made.id, &before, &request).await {
+        let updated = async {
+            let before = references::filled(self.cx, &before).await?;
+            let request = references::request(self.cx, &request).await?;
+            kind.update(self.cx, &made.id, &before, &request).await
+        };
+        match updated.await {
             Ok(Updated::InPlace(now)) => {
                 self.resource.made =
                     Some(Made::new(&self.resource.resource_type, &now, &request.properties, self.retained));
@@ -316,7 +321,8 @@ impl Step<'_> {
         if verb == "CREATE" {
             self.tell("CREATE_IN_PROGRESS", None, "", &text, imported).await?;
         }
-        match kind.create(self.cx, request).await {
+        let made = async { kind.create(self.cx, &references::request(self.cx, request).await?).await };
+        match made.await {
             Ok(made) => {
                 self.resource.made =
                     Some(Made::new(&self.resource.resource_type, &made, &request.properties, self.retained));

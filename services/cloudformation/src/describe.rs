@@ -48,10 +48,12 @@ pub(crate) fn parameters(source: &Source) -> Result<Vec<output::Parameter>> {
     let shown = template.parameters.iter().filter_map(|(name, parameter)| {
         let given = source.parameters.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone());
         let value = given.or_else(|| parameter.default.clone())?;
-        let value = if parameter.no_echo { "****".to_owned() } else { value };
+        let fetched = source.fetched.iter().flatten().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let shown = |value: String| if parameter.no_echo { "****".to_owned() } else { value };
         Some(output::Parameter {
             parameter_key: Some(name.clone()),
-            parameter_value: Some(value),
+            parameter_value: Some(shown(value)),
+            resolved_value: fetched.map(shown),
             ..output::Parameter::default()
         })
     });

@@ -25,6 +25,7 @@ mod error;
 mod known;
 mod operations;
 mod plan;
+mod references;
 mod remove;
 mod rollback;
 mod rows;

@@ -7,7 +7,7 @@ use crate::api::{self, errors, output};
 use crate::error::validation;
 use crate::rows::{self, EXPORTS, IMPORTS, Kind, NAMES, OnFailure, Operation, STACKS, Source, Stack};
 use crate::tokens::{self, Token};
-use crate::{CloudFormation, change_sets, deploy, describe, plan, summary};
+use crate::{CloudFormation, change_sets, deploy, describe, plan, references, summary};
 
 /// Lists come in pages of so many.
 const PAGE: usize = 100;
@@ -80,7 +80,9 @@ async fn create_stack(cx: &Cx, input: api::CreateStackInput) -> Result<api::Crea
         tags: plan::tags(input.tags),
         capabilities: input.capabilities.unwrap_or_else(Vec::new),
         role_arn: input.role_arn,
+        fetched: None,
     };
+    let source = references::fetched(cx, source).await?;
     let mut stack = describe::new_stack(cx, input.stack_name, source.clone());
     stack.termination_protection = input.enable_termination_protection == Some(true);
     stack.disable_rollback = on_failure == OnFailure::DoNothing;
@@ -279,7 +281,9 @@ async fn update_stack(cx: &Cx, input: api::UpdateStackInput) -> Result<api::Upda
         tags: change_sets::tags_or(input.tags, Some(&stack)),
         capabilities: input.capabilities.unwrap_or_else(Vec::new),
         role_arn: input.role_arn.or_else(|| stack.source.role_arn.clone()),
+        fetched: None,
     };
+    let source = references::fetched(cx, source).await?;
     plan::check(cx, &source, &stack.name, &stack.arn)?;
     if !change_sets::anything(cx, &stack, &source)? {
         return Err(validation("No updates are to be performed.").into());

@@ -8,7 +8,7 @@ use crate::api::input;
 use crate::error::validation;
 use crate::rows::{Source, Stack};
 use crate::template::{ParameterValues, Pseudo, Template};
-use crate::types;
+use crate::{references, types};
 
 /// The template of a request: given, in S3, or the one that the stack has.
 pub(crate) async fn template_text(
@@ -67,7 +67,7 @@ pub(crate) fn parameters(
 ) -> Result<Vec<(String, String)>> {
     let mut out = Vec::new();
     for parameter in given.into_iter().flatten() {
-        // SSM parameters are refused, so there is nothing to resolve.
+        // What Parameter Store has is told in answers only.
         drop(parameter.resolved_value);
         let Some(key) = parameter.parameter_key else { return Err(validation("ParameterKey must not be null").into()) };
         let value = if parameter.use_previous_value == Some(true) {
@@ -112,7 +112,8 @@ pub(crate) fn pseudo(cx: &Cx, name: &str, arn: &str) -> Pseudo {
 pub(crate) fn read(source: &Source) -> Result<(Template, ParameterValues)> {
     let template = Template::parse(&source.template)?;
     let given: IndexMap<String, String> = source.parameters.iter().cloned().collect();
-    let values = template.parameters(&given)?;
+    let fetched: IndexMap<String, String> = source.fetched.iter().flatten().cloned().collect();
+    let values = template.parameters_with(&given, &fetched)?;
     Ok((template, values))
 }
 
@@ -121,6 +122,7 @@ pub(crate) fn check(cx: &Cx, source: &Source, name: &str, arn: &str) -> Result<(
     let (template, values) = read(source)?;
     types::check_capabilities(&template, &source.capabilities)?;
     types::check(cx, &template)?;
+    references::check(&template)?;
     crate::template::Stack::new(&template, values, pseudo(cx, name, arn))?;
     Ok(())
 }

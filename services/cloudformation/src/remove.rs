@@ -6,7 +6,7 @@ use undercast_kernel::{Cx, Result};
 
 use crate::error::reason;
 use crate::rows::{EXPORTS, IMPORTS, Made, NAMES, Operation, Resource, Stack, now};
-use crate::{change_sets, plan, template, types};
+use crate::{change_sets, plan, references, template, types};
 
 /// Logical ids in the order of deletion, as far as the template tells it; resources it does not know come first.
 pub(crate) fn order(cx: &Cx, stack: &Stack, source: &crate::rows::Source, resources: &[Resource]) -> Vec<Vec<String>> {
@@ -40,7 +40,10 @@ pub(crate) async fn one(cx: &Cx, stack: &Stack, resource: &mut Resource, made: &
     }
     step(resource, "DELETE_IN_PROGRESS", None).await?;
     let kind = types::find(cx, &made.resource_type)?;
-    match kind.delete(cx, &made.id, &made.properties()?).await {
+    let properties = made.properties()?;
+    // What is gone that it was made with is not needed to let go of it.
+    let properties = references::filled(cx, &properties).await.unwrap_or(properties);
+    match kind.delete(cx, &made.id, &properties).await {
         Ok(()) => {
             step(resource, "DELETE_COMPLETE", None).await?;
             Ok(true)

@@ -5,7 +5,7 @@ use undercast_kernel::{Cx, Failure, Result};
 
 use crate::error::reason;
 use crate::rows::{Operation, Resource, Stack, now};
-use crate::{remove, types};
+use crate::{references, remove, types};
 
 async fn end(cx: &Cx, stack: &mut Stack, status: &str, why: Option<String>) -> Result<()> {
     let after = cx
@@ -71,7 +71,8 @@ async fn back(cx: &Cx, stack: &Stack, operation: &Operation, mut resource: Resou
                 tags: stack.source.tags.clone(),
             };
             let kind = types::find(cx, &before.resource_type)?;
-            kind.update(cx, &made.id, &made.properties()?, &request).await?;
+            let was = references::filled(cx, &made.properties()?).await?;
+            kind.update(cx, &made.id, &was, &references::request(cx, &request).await?).await?;
             resource.made = Some(before);
         }
         (before, _) => resource.made = before,

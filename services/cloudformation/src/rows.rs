@@ -33,6 +33,9 @@ pub(crate) struct Source {
     pub(crate) capabilities: Vec<String>,
     #[n(4)]
     pub(crate) role_arn: Option<String>,
+    /// What Parameter Store had of its parameters.
+    #[n(5)]
+    pub(crate) fetched: Option<Vec<(String, String)>>,
 }
 
 /// A stack.

@@ -46,7 +46,7 @@ fn constraints() {
         (
             "{Type: 'AWS::SSM::Parameter::Value<String>'}",
             "/x",
-            no("parameter type AWS::SSM::Parameter::Value<String> is not built in Undercast"),
+            no("Unable to fetch parameters [/x] from parameter store for this account."),
         ),
     ];
     for (parameter, value, expected) in cases {

@@ -21,6 +21,8 @@ use crate::{Events, accept};
 
 /// What such events are called.
 pub(crate) const KIND: &str = "AWS API Call via CloudTrail";
+/// Those that tell of what a service did by itself.
+const OF_SERVICES: &str = "AWS Service Event via CloudTrail";
 
 /// Whether somebody listens to the trail: then where records go.
 #[derive(Debug, Default)]
@@ -45,7 +47,8 @@ fn may_want_calls(pattern: &str) -> bool {
         Some(Json::Array(values)) => values.iter().any(|value| value.as_str().is_none_or(is)),
         _ => true,
     };
-    could("detail-type", &|kind| kind == KIND) && could("source", &|source| source.starts_with("aws."))
+    could("detail-type", &|kind| kind == KIND || kind == OF_SERVICES)
+        && could("source", &|source| source.starts_with("aws."))
 }
 
 impl Events {
@@ -102,7 +105,7 @@ async fn tell(kernel: &Kernel, indexes: &Indexes, record: &Record) -> Result<()>
     let source = detail["eventSource"].as_str().and_then(|source| source.strip_suffix(".amazonaws.com"));
     let told = Announcement {
         source: format!("aws.{}", source.unwrap_or(record.service)),
-        detail_type: KIND.to_owned(),
+        detail_type: if record.is_service_event(&**service) { OF_SERVICES } else { KIND }.to_owned(),
         resources: Vec::new(),
         time: record.time.as_millisecond(),
         detail,

@@ -65,8 +65,10 @@ pub(crate) fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_s3::S3Control),
         Arc::new(undercast_scheduler::Scheduler),
         Arc::new(undercast_schemas::Schemas),
+        Arc::new(undercast_secretsmanager::SecretsManager),
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
+        Arc::new(undercast_ssm::Ssm),
         Arc::new(undercast_sts::Sts),
     ]
 }

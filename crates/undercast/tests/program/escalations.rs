@@ -128,7 +128,7 @@ fn of_identities() -> Vec<Attempt> {
             json!({"UserName": "boss", "SerialNumber": "arn:aws:iam::000000000000:mfa/none"}),
             "iam:DeactivateMFADevice",
         ),
-        ("sts", "AssumeRole", json!({"RoleArn": ADMIN, "RoleSessionName": "s1"}), "sts:AssumeRole"),
+        ("sts", "AssumeRole", json!({"RoleArn": WORKER, "RoleSessionName": "s1"}), "sts:AssumeRole"),
         ("sts", "GetFederationToken", json!({"Name": "friend", "Policy": anything()}), "sts:GetFederationToken"),
     ]
 }

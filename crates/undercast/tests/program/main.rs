@@ -19,6 +19,7 @@ mod objects;
 mod passing;
 mod pipes;
 mod schedules;
+mod secrets;
 mod snapshots;
 mod stopping;
 mod streams;

@@ -12,6 +12,12 @@ pub enum TemplateError {
         /// What is missing.
         what: String,
     },
+    /// A parameter whose value Parameter Store should have.
+    #[error("Unable to fetch parameters [{name}] from parameter store for this account.")]
+    NotFetched {
+        /// What was asked for.
+        name: String,
+    },
     /// A reference to something that is not known yet; the engine asked too early.
     #[error("the value of {what} is not known yet")]
     NotYet {

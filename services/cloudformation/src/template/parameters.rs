@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::error::{FormatFault, ParameterFault, TemplateError};
-use super::function::{not_built, text};
+use super::function::text;
 use super::sections::Template;
 
 /// How much a pattern may go back and forth over one value before it counts as unusable.
@@ -18,10 +18,10 @@ pub enum ParameterType {
     One(ScalarType),
     /// Several, separated by commas.
     List(ScalarType),
-    /// `AWS::SSM::Parameter::…`: the value is the name of a parameter of Systems Manager. Not built.
+    /// `AWS::SSM::Parameter::…`: what is given is the name of a parameter of Systems Manager.
     Ssm {
-        /// As written.
-        name: String,
+        /// Of which type the value is that the parameter has. `None`: the name itself is wanted.
+        value: Option<Box<ParameterType>>,
     },
 }
 
@@ -142,8 +142,8 @@ fn scalar(map: &Map<String, Value>, element: &'static str) -> Result<Option<Stri
 }
 
 fn parameter_type(name: &str) -> Option<ParameterType> {
-    if name.starts_with("AWS::SSM::Parameter::") {
-        return Some(ParameterType::Ssm { name: name.to_owned() });
+    if let Some(kind) = name.strip_prefix("AWS::SSM::Parameter::") {
+        return of_store(kind);
     }
     if name == "CommaDelimitedList" {
         return Some(ParameterType::List(ScalarType::Text));
@@ -159,12 +159,39 @@ fn parameter_type(name: &str) -> Option<ParameterType> {
     Some(if inner.is_some() { ParameterType::List(scalar) } else { ParameterType::One(scalar) })
 }
 
+/// What follows `AWS::SSM::Parameter::`.
+fn of_store(kind: &str) -> Option<ParameterType> {
+    if kind == "Name" {
+        return Some(ParameterType::Ssm { value: None });
+    }
+    let inner = kind.strip_prefix("Value<").and_then(|rest| rest.strip_suffix('>'))?;
+    let value = match inner {
+        "List<String>" => ParameterType::List(ScalarType::Text),
+        // There are no numbers in Parameter Store.
+        "Number" | "List<Number>" => return None,
+        other => parameter_type(other)?,
+    };
+    Some(ParameterType::Ssm { value: Some(Box::new(value)) })
+}
+
 impl Template {
+    /// The same as [`Template::parameters_with`] of a template that wants nothing from Parameter Store.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parameters(&self, given: &IndexMap<String, String>) -> Result<ParameterValues, TemplateError> {
+        self.parameters_with(given, &IndexMap::new())
+    }
+
     /// Checks the values given for parameters, and puts defaults in for those not given.
     ///
     /// # Errors
-    /// When a value is missing, unknown, or not allowed; when a parameter's type is not built.
-    pub fn parameters(&self, given: &IndexMap<String, String>) -> Result<ParameterValues, TemplateError> {
+    /// When a value is missing, unknown, or not allowed.
+    pub fn parameters_with(
+        &self,
+        given: &IndexMap<String, String>,
+        fetched: &IndexMap<String, String>,
+    ) -> Result<ParameterValues, TemplateError> {
         let names: Vec<String> = given.keys().filter(|name| !self.parameters.contains_key(*name)).cloned().collect();
         if !names.is_empty() {
             return Err(TemplateError::UnknownParameters { names });
@@ -179,14 +206,14 @@ impl Template {
         let mut values = ParameterValues::new();
         for (name, parameter) in &self.parameters {
             let Some(raw) = given.get(name).or(parameter.default.as_ref()) else { continue };
-            values.insert(name.clone(), parameter.accept(name, raw)?);
+            values.insert(name.clone(), parameter.accept(name, raw, fetched.get(name))?);
         }
         Ok(values)
     }
 }
 
 impl Parameter {
-    fn accept(&self, name: &str, raw: &str) -> Result<ParameterValue, TemplateError> {
+    fn accept(&self, name: &str, raw: &str, fetched: Option<&String>) -> Result<ParameterValue, TemplateError> {
         let check = |scalar: &ScalarType, item: &str| {
             self.check(scalar, item)
                 .map_err(|fault| TemplateError::Parameter { name: name.to_owned(), fault: self.in_own_words(fault) })
@@ -201,7 +228,18 @@ impl Parameter {
                 items.iter().try_for_each(|item| check(scalar, item))?;
                 Ok(ParameterValue::List(items))
             }
-            ParameterType::Ssm { name } => Err(not_built(&format!("parameter type {name}"))),
+            ParameterType::Ssm { value } => {
+                // Constraints are those of the name.
+                check(&ScalarType::Text, raw)?;
+                let fetched = fetched.ok_or_else(|| TemplateError::NotFetched { name: raw.to_owned() })?;
+                Ok(match value.as_deref() {
+                    None => ParameterValue::One(raw.to_owned()),
+                    Some(ParameterType::List(_)) => {
+                        ParameterValue::List(fetched.split(',').map(|item| item.trim().to_owned()).collect())
+                    }
+                    Some(_) => ParameterValue::One(fetched.clone()),
+                })
+            }
         }
     }
 
