@@ -146,6 +146,7 @@ const KNOWN: &[Known] = &[
         "ApplicationAutoScaling_SageMakerEndpoint",
         "AWSApplicationAutoscalingSageMakerEndpointPolicy",
     ),
+    known("schemas.amazonaws.com", "Schemas", "AmazonEventBridgeSchemasServiceRolePolicy"),
     known("securityhub.amazonaws.com", "SecurityHub", "AWSSecurityHubServiceRolePolicy"),
     known("spot.amazonaws.com", "EC2Spot", "AWSEC2SpotServiceRolePolicy"),
     known("spotfleet.amazonaws.com", "EC2SpotFleet", "AWSEC2SpotFleetServiceRolePolicy"),
@@ -165,6 +166,8 @@ const SILENT: [&str; 3] = [
 ];
 
 const SCALES_TABLES: &str = "dynamodb.application-autoscaling.amazonaws.com";
+/// Whose discoverers have rules on buses.
+const DISCOVERS: &str = "schemas.amazonaws.com";
 
 /// What became of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -225,22 +228,35 @@ pub(crate) async fn create(
     Ok(api::CreateServiceLinkedRoleOutput { role: Some(role.role(cx, true)) })
 }
 
+/// How a service tells what still needs its role: itself, its operation with the input, the list in the answer and the ARN there.
+type Asked = (&'static str, &'static str, serde_json::Value, &'static str, &'static str);
+
+fn asked(service: &str) -> Option<Asked> {
+    match service {
+        SCALES_TABLES => {
+            let tables = json!({"ServiceNamespace": "dynamodb"});
+            Some(("application-autoscaling", "DescribeScalableTargets", tables, "ScalableTargets", "ScalableTargetARN"))
+        }
+        DISCOVERS => Some(("schemas", "ListDiscoverers", json!({}), "Discoverers", "DiscovererArn")),
+        _ => None,
+    }
+}
+
 /// What still needs a service's role, by region. Of services that are not here there is nothing that could.
 async fn needs(cx: &Cx, service: &str) -> Result<BTreeMap<String, Vec<String>>> {
     let mut all = BTreeMap::new();
     if SILENT.contains(&service) {
         return Err(Failure::not_built(format!("the deletion of the role of {service}: what needs it is not told")));
     }
-    if service != SCALES_TABLES || cx.kernel().service("application-autoscaling").is_none() {
+    let Some((of, operation, input, list, arn)) = asked(service) else { return Ok(all) };
+    if cx.kernel().service(of).is_none() {
         return Ok(all);
     }
     for region in undercast_kernel::regions::all_of(cx.partition()) {
         let there = cx.kernel().cx_for(cx.account(), region).through("iam.amazonaws.com");
-        let asked = json!({"ServiceNamespace": "dynamodb"});
-        let answer = there.call("application-autoscaling", "DescribeScalableTargets", asked).await?;
-        let targets = answer["ScalableTargets"].as_array().into_iter().flatten();
-        let arns: Vec<String> =
-            targets.filter_map(|t| t["ScalableTargetARN"].as_str()).map(ToOwned::to_owned).collect();
+        let answer = there.call(of, operation, input.clone()).await?;
+        let found = answer[list].as_array().into_iter().flatten();
+        let arns: Vec<String> = found.filter_map(|one| one[arn].as_str()).map(ToOwned::to_owned).collect();
         if !arns.is_empty() {
             all.insert(region.to_owned(), arns);
         }

@@ -68,6 +68,12 @@ async fn the_first_discoverer_needs_the_making_of_the_role() {
     ok(&user(&cloud, &client, "rich", rich).await, "CreateDiscoverer", input).await;
     let role = client.call("iam", "GetRole", json!({"RoleName": "AWSServiceRoleForSchemas"})).await.ok();
     assert_eq!(role["Role"]["Path"], "/aws-service-role/schemas.amazonaws.com/");
+    // While a discoverer needs it, it stays.
+    let name = json!({"RoleName": "AWSServiceRoleForSchemas"});
+    let task = client.call("iam", "DeleteServiceLinkedRole", name).await.ok();
+    let status = client.call("iam", "GetServiceLinkedRoleDeletionStatus", task).await.ok();
+    let arn = "arn:aws:schemas:us-east-1:000000000000:discoverer/events-event-bus-default";
+    assert_eq!(status["Reason"]["RoleUsageList"][0]["Resources"], json!([arn]));
     // Now it is there, and the right to events is the role's.
     ok(&poor, "StopDiscoverer", json!({"DiscovererId": "events-event-bus-default"})).await;
     let of_one =
