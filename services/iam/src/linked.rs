@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use undercast_kernel::store::Table;
 use undercast_kernel::{Cx, Failure, Result};
 
@@ -146,6 +146,7 @@ const KNOWN: &[Known] = &[
         "ApplicationAutoScaling_SageMakerEndpoint",
         "AWSApplicationAutoscalingSageMakerEndpointPolicy",
     ),
+    known("schemas.amazonaws.com", "Schemas", "AmazonEventBridgeSchemasServiceRolePolicy"),
     known("securityhub.amazonaws.com", "SecurityHub", "AWSSecurityHubServiceRolePolicy"),
     known("spot.amazonaws.com", "EC2Spot", "AWSEC2SpotServiceRolePolicy"),
     known("spotfleet.amazonaws.com", "EC2SpotFleet", "AWSEC2SpotFleetServiceRolePolicy"),
@@ -164,7 +165,21 @@ const SILENT: [&str; 3] = [
     "replication.dynamodb.amazonaws.com",
 ];
 
-const SCALES_TABLES: &str = "dynamodb.application-autoscaling.amazonaws.com";
+/// Services that are here and tell what needs their role: which of ours to ask, by which operation, with what, and where the
+/// answer has its list, and each of it its ARN.
+const TELLING: [(&str, [&str; 5]); 2] = [
+    (
+        "dynamodb.application-autoscaling.amazonaws.com",
+        [
+            "application-autoscaling",
+            "DescribeScalableTargets",
+            r#"{"ServiceNamespace": "dynamodb"}"#,
+            "ScalableTargets",
+            "ScalableTargetARN",
+        ],
+    ),
+    ("schemas.amazonaws.com", ["schemas", "ListDiscoverers", "{}", "Discoverers", "DiscovererArn"]),
+];
 
 /// What became of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -231,16 +246,18 @@ async fn needs(cx: &Cx, service: &str) -> Result<BTreeMap<String, Vec<String>>> 
     if SILENT.contains(&service) {
         return Err(Failure::not_built(format!("the deletion of the role of {service}: what needs it is not told")));
     }
-    if service != SCALES_TABLES || cx.kernel().service("application-autoscaling").is_none() {
+    let Some((_, [ours, operation, input, list, arn])) = TELLING.iter().find(|(of, _)| *of == service) else {
+        return Ok(all);
+    };
+    if cx.kernel().service(ours).is_none() {
         return Ok(all);
     }
+    let input: Json = serde_json::from_str(input).map_err(Failure::broken)?;
     for region in undercast_kernel::regions::all_of(cx.partition()) {
         let there = cx.kernel().cx_for(cx.account(), region).through("iam.amazonaws.com");
-        let asked = json!({"ServiceNamespace": "dynamodb"});
-        let answer = there.call("application-autoscaling", "DescribeScalableTargets", asked).await?;
-        let targets = answer["ScalableTargets"].as_array().into_iter().flatten();
-        let arns: Vec<String> =
-            targets.filter_map(|t| t["ScalableTargetARN"].as_str()).map(ToOwned::to_owned).collect();
+        let answer = there.call(ours, operation, input.clone()).await?;
+        let needing = answer[*list].as_array().into_iter().flatten();
+        let arns: Vec<String> = needing.filter_map(|one| one[*arn].as_str()).map(ToOwned::to_owned).collect();
         if !arns.is_empty() {
             all.insert(region.to_owned(), arns);
         }

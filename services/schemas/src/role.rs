@@ -3,12 +3,11 @@
 //! Source: "Using service-linked roles" in the user guide of EventBridge.
 
 use serde_json::json;
-use undercast_kernel::{Cx, Failure, Result};
+use undercast_kernel::{Cx, Result};
 
 /// The service that assumes it.
 pub(crate) const PRINCIPAL: &str = "schemas.amazonaws.com";
 const NAME: &str = "AWSServiceRoleForSchemas";
-const POLICY: &str = "aws-service-role/AmazonEventBridgeSchemasServiceRolePolicy";
 
 /// Its ARN.
 pub(crate) fn arn(cx: &Cx) -> String {
@@ -40,14 +39,9 @@ pub(crate) async fn make(cx: &Cx) -> Result<()> {
     }
     // Whoever makes the first discoverer was asked for `iam:CreateServiceLinkedRole`; the rest is the account's own.
     let account = cx.kernel().cx_for(cx.account(), cx.region()).through(PRINCIPAL);
-    let trust = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": PRINCIPAL}, "Action": "sts:AssumeRole"}]});
-    let role = json!({"RoleName": NAME, "Path": format!("/aws-service-role/{PRINCIPAL}/"), "AssumeRolePolicyDocument": trust.to_string()});
-    match account.call("iam", "CreateRole", role).await {
+    match account.call("iam", "CreateServiceLinkedRole", json!({"AWSServiceName": PRINCIPAL})).await {
         // Somebody else may have made it meanwhile.
-        Err(Failure::Aws(error)) if error.code == "EntityAlreadyExists" => {}
-        other => drop(other?),
+        Err(_) if is_there(cx)? => Ok(()),
+        other => other.map(drop),
     }
-    let policy = format!("arn:{}:iam::aws:policy/{POLICY}", cx.partition());
-    account.call("iam", "AttachRolePolicy", json!({"RoleName": NAME, "PolicyArn": policy})).await.map(drop)
 }
