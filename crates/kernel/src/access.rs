@@ -150,6 +150,9 @@ pub trait Identities: Send + Sync {
 
 /// Who knows which accounts belong to an organization, and what it says of them.
 pub trait Organizations: Send + Sync {
+    /// Whether there is any organization: what is asked first, of every call.
+    fn any(&self) -> bool;
+
     /// What an organization says of an account; `None`: it belongs to none.
     ///
     /// # Errors
@@ -279,7 +282,7 @@ struct Belonging {
 
 impl Belonging {
     fn of(cx: &Cx, owner: &str) -> Result<Self> {
-        let Some(known) = cx.kernel().organizations() else { return Ok(Self::default()) };
+        let Some(known) = cx.kernel().organizations().filter(|known| known.any()) else { return Ok(Self::default()) };
         let from = cx.read();
         let of = |account: &str| if account.is_empty() { Ok(None) } else { known.membership(&from, account) };
         let caller = of(&cx.principal().account)?;

@@ -80,10 +80,11 @@ impl Known {
 }
 
 impl Organizations for Known {
+    fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
     fn membership(&self, from: &Snapshot, account: &str) -> Result<Option<Arc<Membership>>> {
-        if !self.any.load(Ordering::Acquire) {
-            return Ok(None);
-        }
         let Some(member) = MEMBERS.get(from, &(account,))? else { return Ok(None) };
         let Some(home) = Home::of_management(from, &member.management)? else { return Ok(None) };
         let (id, revision) = (&home.organization.id, home.organization.revision);
