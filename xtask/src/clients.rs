@@ -19,6 +19,7 @@ const SUITES: &[Suite] = &[
     ("java", "SDK for Java", java),
     ("rust", "SDK for Rust", rust),
     ("celery", "Celery", celery),
+    ("identity", "signxml and PyJWT", identity),
     ("second", "rclone, s5cmd, s3cmd, MinIO's client, s3fs and PynamoDB", second),
 ];
 
@@ -147,6 +148,13 @@ fn rust() -> Result<Command, Failed> {
 fn celery() -> Result<Command, Failed> {
     let mut suite = command("python", &["clients/celery_client.py"]);
     suite.env("PATH", Python::celery().map_err(Failed::missing)?.path());
+    Ok(suite)
+}
+
+/// Identity providers, whose words are signed by libraries of others.
+fn identity() -> Result<Command, Failed> {
+    let mut suite = command("python", &["clients/identity_client.py"]);
+    suite.env("PATH", Python::identity().map_err(Failed::missing)?.path());
     Ok(suite)
 }
 

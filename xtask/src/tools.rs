@@ -98,6 +98,8 @@ fn install(packages: &[&str]) -> Result<(), Failed> {
 const MOTO: &[&str] = &["moto[server,dynamodb]==5.2.5"];
 /// Workers on queues.
 const CELERY: &[&str] = &["celery[sqs]==5.6.3", "kombu==5.7.0", "boto3==1.44.5"];
+/// Identity providers.
+const IDENTITY: &[&str] = &["signxml==5.2.0", "PyJWT==2.15.1", "cryptography==50.0.2", "lxml==6.1.3", "boto3==1.44.5"];
 const DYNALITE: &str = "dynalite@4.0.0";
 
 /// The Python environment: made on first use.
@@ -116,6 +118,11 @@ impl Python {
     /// The environment of Celery.
     pub(crate) fn celery() -> Result<Self, Failed> {
         Self::with("venv-celery", CELERY)
+    }
+
+    /// The environment of identity providers.
+    pub(crate) fn identity() -> Result<Self, Failed> {
+        Self::with("venv-identity", IDENTITY)
     }
 
     fn with(name: &str, packages: &[&str]) -> Result<Self, Failed> {
