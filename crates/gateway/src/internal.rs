@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::{FaultRule, Record, Timestamp};
+use undercast_kernel::{FaultRule, IamMode, Record, Timestamp};
 use undercast_wire::{Body, Request, Response, text};
 
 use crate::listen::Gateway;
@@ -39,6 +39,7 @@ async fn answer_or_refuse(gateway: &Gateway, request: Request) -> Answer {
         ("POST", "/_undercast/faults") => add_fault(gateway, input),
         ("DELETE", "/_undercast/faults") => Ok(json!({"removed": gateway.kernel.faults().remove(get(&query, "id"))})),
         ("GET", "/_undercast/usage") => Ok(usage(gateway)),
+        ("GET", "/_undercast/least-privilege") => least_privilege(gateway, &query).await,
         ("GET", "/_undercast/inbox") => inbox(gateway, &query),
         ("DELETE", "/_undercast/inbox") => {
             let removed = gateway.kernel.empty_inbox().await.map_err(|e| (500, e.to_string()))?;
@@ -188,4 +189,28 @@ fn usage(gateway: &Gateway) -> Json {
         .map(|(account, region, service, unit, amount)| json!({"account": account, "region": region, "service": service, "unit": unit, "amount": amount}))
         .collect();
     json!({"usage": rows})
+}
+
+/// The smallest policy for what a user or role did: all of it, since a moment (`since`), or of the last `seconds`.
+async fn least_privilege(gateway: &Gateway, query: &[(String, String)]) -> Answer {
+    let kernel = &gateway.kernel;
+    if kernel.settings().iam == IamMode::Off {
+        return Err((
+            409,
+            "this cloud runs with `--iam off`: nobody asks for permissions, so none are observed".to_owned(),
+        ));
+    }
+    let of = get(query, "of").ok_or((400, "`of` must be the ARN of a user or role".to_owned()))?;
+    let wrong = || (400, "`since` must be a moment such as 2027-01-01T00:00:00Z, `seconds` a number".to_owned());
+    let since = match (get(query, "since"), get(query, "seconds")) {
+        (Some(moment), _) => moment.parse().map_err(|_| wrong())?,
+        (None, Some(seconds)) => {
+            let seconds = seconds.parse::<f64>().ok().filter(|s| s.is_finite() && *s >= 0.0).ok_or_else(wrong)?;
+            kernel.clock().now() - Duration::from_secs_f64(seconds.min(3e9))
+        }
+        (None, None) => Timestamp::UNIX_EPOCH,
+    };
+    let known = kernel.identities().ok_or((409, "this cloud runs without IAM".to_owned()))?;
+    let found = known.least_privilege(kernel, of, since).await.map_err(|e| (500, e.to_string()))?;
+    found.ok_or_else(|| (404, format!("there is no user or role {of}")))
 }

@@ -138,6 +138,27 @@ pub trait Identities: Send + Sync {
         let _ = (cx, service, operation);
     }
 
+    /// A permission was asked for, and the call goes on: it was given, or nobody is denied anything.
+    fn exercised(&self, cx: &Cx, access: &Access) {
+        let _ = (cx, access);
+    }
+
+    /// The smallest policy by which a user or role, named by an ARN whose path may be left out, could have done what it did
+    /// since a time, and how its present ones differ from that: `{of, policy, unused, wider, missing}`. `None`: nobody of that
+    /// name is there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn least_privilege<'a>(
+        &'a self,
+        kernel: &'a Kernel,
+        of: &'a str,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Json>>> {
+        let _ = (kernel, of, since);
+        Box::pin(async { Ok(None) })
+    }
+
     /// Writes what it was told of calls and has in memory only. It is asked to together with the metrics.
     ///
     /// # Errors
@@ -549,9 +570,20 @@ impl Cx {
         let verdict = weigh(self, self.kernel().identities(), access, Later::new(None), false)?;
         if !verdict.allowed && mode == IamMode::Audit {
             tracing::warn!(request = self.request_id(), message = verdict.message, "would have been denied");
+            self.exercised(access);
             return Ok(None);
         }
+        if verdict.allowed {
+            self.exercised(access);
+        }
         Ok((!verdict.allowed).then_some(verdict.message))
+    }
+
+    /// Who knows users and roles is told that one of them exercised a permission.
+    pub(crate) fn exercised(&self, access: &Access) {
+        if let Some(known) = self.kernel().identities() {
+            known.exercised(self, access);
+        }
     }
 
     /// Whether a service may take on a role, for the sake of `source` (an ARN): it is there, and lets the service in.

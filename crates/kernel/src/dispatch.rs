@@ -411,6 +411,7 @@ impl Kernel {
                 }
                 tracing::warn!(request = cx.request_id(), message = verdict.message, "would have been denied");
             }
+            cx.exercised(&needed);
         }
         Ok(())
     }

@@ -85,7 +85,7 @@ fn tracked(cx: &Cx, namespace: &str, policies: &[Given]) -> Option<Vec<String>> 
 
 /// Makes the report: the services that the policies allow, and who used them when.
 fn make(cx: &Cx, from: &impl Read, subject: &Subject, by_action: bool) -> Result<Report> {
-    let policies = subject.policies(cx, from)?;
+    let policies = subject.policies(cx.account(), from)?;
     let callers = subject.callers(cx, from)?;
     let mut uses = Vec::new();
     for (kind, entity) in &callers {
@@ -245,7 +245,7 @@ pub(crate) fn policies_granting(
         let message = "The ARN has to be that of a user, a group or a role.";
         return Err(errors::invalid_input_exception(message).into());
     }
-    let policies = subject.policies(cx, &from)?;
+    let policies = subject.policies(cx.account(), &from)?;
     let mut namespaces = input.service_namespaces;
     namespaces.sort();
     namespaces.dedup();

@@ -8,7 +8,7 @@ use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::{AwsError, Cx, Result, Timestamp};
 
 use crate::api::{errors, input, output};
-use crate::usage;
+use crate::{exercised, usage};
 
 static USERS: Table<Entity> = Table::new("iam.users");
 static ROLES: Table<Entity> = Table::new("iam.roles");
@@ -207,6 +207,7 @@ impl Kind {
             return Err(errors::delete_conflict_exception(format!("Cannot delete entity, {reason}")).into());
         }
         self.table().delete(tx, &(account, name.to_lowercase()));
+        exercised::forget(tx, account, &entity.id)?;
         usage::forget(tx, account, &entity.id)
     }
 }

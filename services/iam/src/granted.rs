@@ -68,6 +68,7 @@ pub(crate) struct Given {
     /// `None`: it is an inline policy of this kind of entity, with this name.
     pub(crate) arn: Option<String>,
     pub(crate) of: (Kind, String),
+    pub(crate) policy: Policy,
     allowed: Vec<Allowed>,
 }
 
@@ -104,7 +105,7 @@ impl Given {
         let statements = policy.document().statements.iter().filter(|s| s.effect == Effect::Allow);
         let allowed =
             statements.map(|s| Allowed { negated: s.action.negated, actions: s.action.patterns.clone() }).collect();
-        Ok(Self { name: name.to_owned(), arn: arn.map(ToOwned::to_owned), of, allowed })
+        Ok(Self { name: name.to_owned(), arn: arn.map(ToOwned::to_owned), of, policy, allowed })
     }
 
     /// Whether it gives access to a service.
@@ -151,14 +152,14 @@ impl Subject {
     }
 
     /// The policies that give it access: its own, and those of its groups.
-    pub(crate) fn policies(&self, cx: &Cx, from: &impl Read) -> Result<Vec<Given>> {
+    pub(crate) fn policies(&self, account: &str, from: &impl Read) -> Result<Vec<Given>> {
         let mut all = Vec::new();
         match self {
             Self::Policy(arn) => all.extend(managed(from, arn, (Kind::User, String::new()))?),
             Self::Entity(kind, entity) => {
                 own(from, *kind, entity, &mut all)?;
                 for group in &entity.groups {
-                    own(from, Kind::Group, &Kind::Group.find(from, cx.account(), group)?, &mut all)?;
+                    own(from, Kind::Group, &Kind::Group.find(from, account, group)?, &mut all)?;
                 }
             }
         }

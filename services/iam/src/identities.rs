@@ -4,24 +4,27 @@
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
+use serde_json::Value as Json;
 use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{NamedPolicy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::{Remembered, Snapshot, Tx};
 use undercast_kernel::{
-    Coded, Cx, Failure, Identities, IdentityPolicies, Kernel, MfaCode, Policies, ProviderFacts, Result, RoleFacts,
-    Timestamp,
+    Access, Coded, Cx, Failure, Identities, IdentityPolicies, Kernel, MfaCode, Policies, ProviderFacts, Result,
+    RoleFacts, Timestamp,
 };
 use undercast_wire::schema::Operation;
 
 use crate::entity::{Entity, Kind};
+use crate::exercised::{self, Exercised};
 use crate::usage::{self, Usage};
-use crate::{mfa, oidc, policies, saml};
+use crate::{least, mfa, oidc, policies, saml};
 
 /// Users and roles of this cloud.
 pub(crate) struct Known {
     compiled: Policies,
     seen: Remembered<Seen>,
     usage: Arc<Usage>,
+    exercised: Arc<Exercised>,
 }
 
 /// A user or role, and its policies where they stand in its own row.
@@ -31,9 +34,9 @@ struct Seen {
 }
 
 impl Known {
-    /// With what remembers who used what.
-    pub(crate) fn new(usage: Arc<Usage>) -> Self {
-        Self { compiled: Policies::default(), seen: Remembered::default(), usage }
+    /// With what remembers who used what, by which permissions.
+    pub(crate) fn new(usage: Arc<Usage>, exercised: Arc<Exercised>) -> Self {
+        Self { compiled: Policies::default(), seen: Remembered::default(), usage, exercised }
     }
 
     fn compile(&self, kind: PolicyKind, name: &str, document: &str) -> Result<NamedPolicy> {
@@ -116,7 +119,23 @@ impl Identities for Known {
     }
 
     fn keep<'a>(&'a self, kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
-        Box::pin(usage::flush(kernel))
+        Box::pin(async {
+            usage::flush(kernel).await?;
+            exercised::flush(kernel).await
+        })
+    }
+
+    fn exercised(&self, cx: &Cx, access: &Access) {
+        self.exercised.note(cx, access);
+    }
+
+    fn least_privilege<'a>(
+        &'a self,
+        kernel: &'a Kernel,
+        of: &'a str,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Json>>> {
+        Box::pin(least::privilege(kernel, of, since))
     }
 
     fn policies(&self, from: &Snapshot, principal: &PrincipalFacts) -> Result<Arc<IdentityPolicies>> {

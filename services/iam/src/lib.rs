@@ -4,7 +4,7 @@
 //! `iam.server_certificates` (name in small letters, as names are unique without regard to case); `iam.members` (group, user);
 //! of a user `iam.keys`, `iam.login_profiles`, `iam.ssh_public_keys`, `iam.signing_certificates`, `iam.service_credentials`;
 //! `iam.mfa_devices` (path with name), `iam.saml_providers`, `iam.oidc_providers`, `iam.aliases`, `iam.password_policies`;
-//! `iam.last_used` and `iam.key_last_used` ([`usage`]), and reports. By alias: `iam.alias_names`. Access keys that sign are
+//! `iam.last_used` and `iam.key_last_used` ([`usage`]), `iam.exercised`, and reports. By alias: `iam.alias_names`. Access keys that sign are
 //! rows of the kernel's credentials. `identities.rs` is what the authoriser asks.
 //! Limits are AWS's defaults, each where its subject is.
 
@@ -21,11 +21,13 @@ mod attached;
 mod certificates;
 mod cfn;
 mod entity;
+mod exercised;
 mod granted;
 mod groups;
 mod identities;
 mod instance_profiles;
 mod keys;
+mod least;
 mod linked;
 mod managed;
 mod metadata;
@@ -72,7 +74,7 @@ impl Service for Iam {
     }
 
     fn start(&self, kernel: &Kernel) {
-        kernel.set_identities(std::sync::Arc::new(identities::Known::new(kernel.memory())));
+        kernel.set_identities(std::sync::Arc::new(identities::Known::new(kernel.memory(), kernel.memory())));
     }
 
     fn shared(&self) -> Vec<Shared> {

@@ -77,7 +77,7 @@ pub(crate) struct Usage {
 }
 
 /// The user or role behind a principal.
-fn behind(principal: &PrincipalFacts) -> Option<(Kind, &str)> {
+pub(crate) fn behind(principal: &PrincipalFacts) -> Option<(Kind, &str)> {
     match &principal.kind {
         PrincipalKind::User { name } => Some((Kind::User, name)),
         PrincipalKind::AssumedRole { role_arn, .. } => Some((Kind::Role, role_arn)),
@@ -153,21 +153,26 @@ pub(crate) async fn flush(kernel: &Kernel) -> Result<()> {
     kernel.database().write(|tx: &mut Tx<'_>| fresh.iter().try_for_each(|used| write(tx, used))).await
 }
 
-/// The entity that was used, unless it is gone by now.
-fn entity(from: &(impl Read + ?Sized), used: &Fresh) -> Result<Option<(String, Entity)>> {
-    let (account, name) = match used.kind {
-        Kind::Role => match Arn::parse(&used.who) {
+/// A user of an account by its name, or a role by its ARN, with its account, unless it is gone by now.
+pub(crate) fn entity(
+    from: &(impl Read + ?Sized),
+    account: &str,
+    kind: Kind,
+    who: &str,
+) -> Result<Option<(String, Entity)>> {
+    let (account, name) = match kind {
+        Kind::Role => match Arn::parse(who) {
             Some(arn) => (arn.account, arn.resource.rsplit('/').next().map_or_else(String::new, ToOwned::to_owned)),
             None => return Ok(None),
         },
-        _ => (used.account.clone(), used.who.clone()),
+        _ => (account.to_owned(), who.to_owned()),
     };
-    let found = used.kind.table().get(from, &(&account, name.to_lowercase()))?;
+    let found = kind.table().get(from, &(&account, name.to_lowercase()))?;
     Ok(found.map(|entity| (account, entity)))
 }
 
 fn write(tx: &mut Tx<'_>, used: &Fresh) -> Result<()> {
-    let Some((account, entity)) = entity(tx, used)? else { return Ok(()) };
+    let Some((account, entity)) = entity(tx, &used.account, used.kind, &used.who)? else { return Ok(()) };
     let arn = match used.kind {
         Kind::Role => used.who.clone(),
         _ => format!("arn:aws:iam::{account}:user{}{}", entity.path, entity.name),

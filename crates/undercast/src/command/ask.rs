@@ -11,7 +11,7 @@ use crate::client::{ClientError, call};
 
 /// Why a command line cannot be understood.
 #[derive(Debug, thiserror::Error)]
-enum BadArgument {
+pub(super) enum BadArgument {
     #[error("`{0}` is not a span: expected something like 90s, 15m, 36h or 400d")]
     Span(String),
     #[error(
@@ -42,6 +42,7 @@ pub(super) async fn run(command: Command, endpoint: &str, json: bool) -> Outcome
         }
         Command::Inbox { kind, to, .. } => inbox(endpoint, json, kind.as_deref(), to.as_deref()).await,
         Command::Why { request_id } => why(endpoint, &request_id).await,
+        Command::LeastPrivilege(arguments) => super::least::privilege(endpoint, json, &arguments).await,
         Command::Clock { action } => clock(endpoint, json, action.unwrap_or(ClockAction::Get)).await,
         Command::Fault { action } => fault(endpoint, json, action).await,
         Command::Snapshot { action } => super::state::snapshot(endpoint, json, action).await,
@@ -224,7 +225,7 @@ async fn clock(endpoint: &str, json: bool, action: ClockAction) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn seconds(span: &str) -> Result<f64, BadArgument> {
+pub(super) fn seconds(span: &str) -> Result<f64, BadArgument> {
     let bad = || BadArgument::Span(span.to_owned());
     let unit = span.chars().last().ok_or_else(bad)?;
     let factor = match unit {

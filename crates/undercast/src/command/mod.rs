@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod least;
 mod progress;
 mod show;
 mod state;
@@ -75,6 +76,8 @@ enum Command {
         /// Its request id, as the answer's headers named it
         request_id: String,
     },
+    /// Write the smallest policy for what a role or user was seen doing
+    LeastPrivilege(LeastPrivilegeArguments),
     /// Read, set, freeze or advance the cloud's clock
     Clock {
         #[command(subcommand)]
@@ -165,6 +168,26 @@ pub(crate) struct UpArguments {
     /// What is logged: error, warn, info, debug, trace, or directives [default: info]
     #[arg(long)]
     pub(crate) log: Option<String>,
+}
+
+/// Whose policy, and from what.
+#[derive(Debug, Args)]
+struct LeastPrivilegeArguments {
+    /// The role: its name, or its ARN
+    #[arg(long, required_unless_present = "user", conflicts_with = "user")]
+    role: Option<String>,
+    /// The user: its name, or its ARN
+    #[arg(long)]
+    user: Option<String>,
+    /// The account of the name
+    #[arg(long, default_value = "000000000000")]
+    account: String,
+    /// Only what was done since then: a moment such as 2027-01-01T00:00:00Z, or a span such as 90s, 15m, 36h or 400d
+    #[arg(long)]
+    since: Option<String>,
+    /// How the present policies differ: what they allow and nobody used, what they allow by wildcards, what they lack
+    #[arg(long)]
+    diff: bool,
 }
 
 /// What the authoriser's answer means.

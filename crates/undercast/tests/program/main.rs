@@ -15,6 +15,7 @@ mod events;
 mod faults;
 mod hooks;
 mod keys;
+mod least;
 mod objects;
 mod passing;
 mod pipes;

@@ -6,6 +6,7 @@ mod certificates;
 mod details;
 mod groups;
 mod hostile;
+mod least;
 mod mfa;
 mod model;
 mod passwords;
