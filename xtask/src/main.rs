@@ -18,7 +18,7 @@ const HELP: &str = "usage: ./x COMMAND
 
   demo [--once] [--debug]   build, start a cloud, deploy examples/search, feed it, search; --once checks the answer and stops
   build                     build the release binary
-  bench [s3|dynamodb|messaging|store] how fast the release binary is, beside what could not be faster; takes a minute or two
+  bench [s3|dynamodb|messaging|store|decisions] how fast the release binary is, beside what could not be faster; takes a minute or two
   test                      everything that CI runs
   clients [cli|boto3|js|java|rust|second…]
                             of that, the AWS CLI, the SDKs and other people's clients against a cloud of their own

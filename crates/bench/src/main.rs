@@ -5,6 +5,7 @@
 
 mod bare;
 mod cloud;
+mod decisions;
 mod events;
 mod limit;
 mod load;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
     #[error(
-        "usage: undercast-bench [store | s3 PATH-OF-AWS | dynamodb PATH-OF-MOTO PATH-OF-DYNALITE | messaging PATH-OF-MOTO] PATH-OF-UNDERCAST"
+        "usage: undercast-bench decisions | [store | s3 PATH-OF-AWS | dynamodb PATH-OF-MOTO PATH-OF-DYNALITE | messaging PATH-OF-MOTO] PATH-OF-UNDERCAST"
     )]
     Usage,
     #[error("{0} could not be started")]
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
             Err(_) => Err(Failed::Usage),
         },
         ["fill", folder] => store::fill(Path::new(folder)),
+        ["decisions"] => decisions::run(),
         ["store", _] => store::run(),
         ["dynamodb", moto, dynalite, binary] => {
             let others = tables::Others { moto: Path::new(moto), dynalite: Path::new(dynalite) };

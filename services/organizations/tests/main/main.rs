@@ -7,6 +7,7 @@ mod administration;
 mod control;
 mod everyone;
 mod handshakes;
+mod lists;
 mod templates;
 mod tree;
 
