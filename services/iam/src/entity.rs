@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
+use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{Policy, PolicyKind};
 use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::{AwsError, Cx, Result, Timestamp};
@@ -118,6 +119,15 @@ impl Kind {
 
     fn not_found(self, name: &str) -> AwsError {
         errors::no_such_entity_exception(format!("The {} with name {name} cannot be found.", self.word()))
+    }
+
+    /// The user, role or group that an ARN names, whatever its path is there: kind, account and name.
+    pub(crate) fn named(arn: &str) -> Option<(Self, String, String)> {
+        let arn = Arn::parse(arn).filter(|arn| arn.service == "iam")?;
+        let (word, place) = arn.resource.split_once('/')?;
+        let kind = Self::ALL.into_iter().find(|kind| kind.word() == word)?;
+        let name = place.rsplit('/').next()?.to_owned();
+        Some((kind, arn.account, name))
     }
 
     pub(crate) fn find(self, from: &(impl Read + ?Sized), account: &str, name: &str) -> Result<Entity> {

@@ -5,16 +5,16 @@
 //! resources it is remembered beside which ones they lie.
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
-use std::sync::{Mutex, PoisonError};
+use std::collections::btree_map::Entry;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 use minicbor::{Decode, Encode};
 use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::{Access, Cx, Kernel, Result};
 
 use crate::entity::Kind;
 use crate::usage::{behind, entity};
+use crate::waiting::Waiting;
 
 /// Account, id of a user or role, action → the resources.
 static EXERCISED: Table<Resources> = Table::new("iam.exercised");
@@ -23,8 +23,6 @@ static EXERCISED: Table<Resources> = Table::new("iam.exercised");
 const MOST_RESOURCES: usize = 256;
 /// So many may wait to be written, in each part.
 const MOST_FRESH: usize = 2_048;
-/// Calls on several threads remember in different parts.
-const PARTS: usize = 8;
 
 /// The resources on which an action was done, as patterns of policies, with the last time in seconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -99,12 +97,7 @@ struct Fresh {
 
 /// What is remembered and not written yet.
 #[derive(Default)]
-pub(crate) struct Exercised {
-    parts: [Mutex<HashTable<Fresh>>; PARTS],
-    hasher: DefaultHashBuilder,
-    /// Held while it is written, so that whoever reads afterwards finds what another one is still writing.
-    writing: tokio::sync::Mutex<()>,
-}
+pub(crate) struct Exercised(Waiting<Fresh>);
 
 impl Exercised {
     /// Remembers a permission that a call asked for and got, on all resources that had to allow it.
@@ -119,45 +112,31 @@ impl Exercised {
         let principal = cx.principal();
         let Some((kind, who)) = behind(principal) else { return };
         let (account, at) = (principal.account.as_str(), cx.now().as_second());
-        let hash = self.hasher.hash_one((account, who, action, resource));
-        let part = usize::try_from(hash % PARTS as u64).unwrap_or(0);
-        let mut part = self.parts[part].lock().unwrap_or_else(PoisonError::into_inner);
-        let is = |f: &Fresh| f.who == who && f.action == action && f.resource == resource && f.account == account;
-        if let Some(fresh) = part.find_mut(hash, is) {
-            fresh.at = fresh.at.max(at);
+        let mut part = self.0.part(self.0.hash((account, who, action, resource)));
+        let hash = |resource: &str| self.0.hash((account, who, action, resource));
+        let again = |part: &mut HashTable<Fresh>, resource: &str, wide: bool| {
+            let of_caller = |f: &Fresh| f.who == who && f.action == action && f.account == account;
+            let is = |f: &Fresh| f.resource == resource && f.wide == wide && of_caller(f);
+            part.find_mut(hash(resource), is).map(|fresh| fresh.at = fresh.at.max(at)).is_some()
+        };
+        if again(&mut part, resource, false) {
             return;
         }
         let wide = part.len() >= MOST_FRESH;
         let resource = if wide { beside(&pattern_of(resource)) } else { resource.to_owned() };
-        let again = |f: &Fresh| {
-            self.hasher.hash_one((f.account.as_str(), f.who.as_str(), f.action.as_str(), f.resource.as_str()))
-        };
-        let is =
-            |f: &Fresh| f.wide && f.who == who && f.action == action && f.resource == resource && f.account == account;
-        let hash = self.hasher.hash_one((account, who, action, resource.as_str()));
-        if let Some(fresh) = part.find_mut(hash, is).filter(|_| wide) {
-            fresh.at = fresh.at.max(at);
+        if wide && again(&mut part, &resource, true) {
             return;
         }
+        let hash = hash(&resource);
         let (account, who, action) = (account.to_owned(), who.to_owned(), action.to_owned());
-        part.insert_unique(hash, Fresh { account, kind, who, action, resource, wide, at }, again);
-    }
-
-    fn take(&self) -> Vec<Fresh> {
-        let taken = self.parts.iter().map(|p| std::mem::take(&mut *p.lock().unwrap_or_else(PoisonError::into_inner)));
-        taken.flatten().collect()
+        let of = |f: &Fresh| self.0.hash((f.account.as_str(), f.who.as_str(), f.action.as_str(), f.resource.as_str()));
+        part.insert_unique(hash, Fresh { account, kind, who, action, resource, wide, at }, of);
     }
 }
 
 /// Writes what is remembered. Whoever reads it calls this first.
 pub(crate) async fn flush(kernel: &Kernel) -> Result<()> {
-    let exercised = kernel.memory::<Exercised>();
-    let _writing = exercised.writing.lock().await;
-    let fresh = exercised.take();
-    if fresh.is_empty() {
-        return Ok(());
-    }
-    kernel.database().write(|tx: &mut Tx<'_>| write(tx, &fresh)).await
+    kernel.memory::<Exercised>().0.flush(kernel, write).await
 }
 
 fn write(tx: &mut Tx<'_>, fresh: &[Fresh]) -> Result<()> {
@@ -167,8 +146,8 @@ fn write(tx: &mut Tx<'_>, fresh: &[Fresh]) -> Result<()> {
         let Some((account, entity)) = entity(tx, &one.account, one.kind, &one.who)? else { continue };
         let key = (account, entity.id, one.action.as_str());
         let row = match rows.entry(key) {
-            std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
-            std::collections::btree_map::Entry::Vacant(new) => {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(new) => {
                 let written = EXERCISED.get(tx, new.key())?.unwrap_or_default();
                 new.insert(written)
             }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use serde_json::Value as Json;
-use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{NamedPolicy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::{Remembered, Snapshot, Tx};
 use undercast_kernel::{
@@ -98,10 +97,9 @@ impl Known {
     }
 }
 
+/// Account and name of whom an ARN names.
 fn last_name(arn: &str) -> Option<(String, String)> {
-    let arn = Arn::parse(arn).filter(|a| a.service == "iam")?;
-    let name = arn.resource.rsplit('/').next()?.to_owned();
-    Some((arn.account, name))
+    Kind::named(arn).map(|(_, account, name)| (account, name))
 }
 
 /// Whether a principal is of a user or role that had this one's name before. Services that act by a role do so by its name.

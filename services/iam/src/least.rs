@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{
     Document, Effect, Element, NoContext, Policy, PolicyKind, PrincipalFacts, PrincipalKind, Request, Statement,
     Version,
@@ -21,7 +20,9 @@ type Actions = BTreeMap<String, Vec<String>>;
 pub(crate) async fn privilege(kernel: &Kernel, of: &str, since: Timestamp) -> Result<Option<Json>> {
     exercised::flush(kernel).await?;
     let from = kernel.database().read();
-    let Some((kind, account, name)) = named(of) else { return Ok(None) };
+    let Some((kind, account, name)) = Kind::named(of).filter(|(kind, ..)| *kind != Kind::Group) else {
+        return Ok(None);
+    };
     let entity = match kind.find(&from, &account, &name) {
         Ok(entity) => entity,
         Err(failure) if failure.code() == Some("NoSuchEntity") => return Ok(None),
@@ -41,14 +42,6 @@ pub(crate) async fn privilege(kernel: &Kernel, of: &str, since: Timestamp) -> Re
         "wider": wider.iter().map(|part| part.told()).collect::<Vec<_>>(),
         "missing": missing(&actions, &parts),
     })))
-}
-
-fn named(arn: &str) -> Option<(Kind, String, String)> {
-    let arn = Arn::parse(arn).filter(|arn| arn.service == "iam")?;
-    let (word, place) = arn.resource.split_once('/')?;
-    let kind = [Kind::User, Kind::Role].into_iter().find(|kind| kind.word() == word)?;
-    let name = place.rsplit('/').next()?.to_owned();
-    Some((kind, arn.account, name))
 }
 
 fn facts(kind: Kind, account: &str, entity: &Entity) -> PrincipalFacts {

@@ -49,6 +49,7 @@ mod simulate;
 mod ssh;
 mod usage;
 mod users;
+mod waiting;
 
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::Shared;

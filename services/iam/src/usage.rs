@@ -4,12 +4,10 @@
 //! metrics, and before a report is made of it. So a crash loses those seconds, as it does of metrics. Calls of the root user are
 //! not remembered: nothing asks for them.
 
-use std::hash::BuildHasher;
-use std::sync::{Mutex, PoisonError};
+use std::sync::MutexGuard;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 use minicbor::{Decode, Encode};
-use undercast_kernel::arn::Arn;
 use undercast_kernel::policy::{PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::{Cx, Kernel, Result, Timestamp};
@@ -17,6 +15,7 @@ use undercast_wire::schema::Operation;
 
 use crate::api::output;
 use crate::entity::{Entity, Kind};
+use crate::waiting::Waiting;
 
 /// Account, id of a user or role, service, action → its last use.
 static USES: Table<Use> = Table::new("iam.last_used");
@@ -25,9 +24,6 @@ static KEYS: Table<KeyUse> = Table::new("iam.key_last_used");
 
 /// AWS looks back so far ("Refine permissions in AWS using last accessed information" in the user guide).
 const TRACKED_SECONDS: i64 = 400 * 86_400;
-
-/// Calls on several threads remember in different parts.
-const PARTS: usize = 8;
 
 /// The last use of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -69,12 +65,7 @@ struct Fresh {
 
 /// What is remembered and not written yet.
 #[derive(Default)]
-pub(crate) struct Usage {
-    parts: [Mutex<HashTable<Fresh>>; PARTS],
-    hasher: DefaultHashBuilder,
-    /// Held while it is written, so that whoever reads afterwards finds what another one is still writing.
-    writing: tokio::sync::Mutex<()>,
-}
+pub(crate) struct Usage(Waiting<Fresh>);
 
 /// The user or role behind a principal.
 pub(crate) fn behind(principal: &PrincipalFacts) -> Option<(Kind, &str)> {
@@ -94,9 +85,8 @@ impl Usage {
         // Sessions have keys of their own, which nobody asks about.
         let key = cx.origin().access_key.as_deref().filter(|key| key.starts_with("AKIA")).unwrap_or("");
         let at = cx.now().as_second();
-        let hash = self.hasher.hash_one((account, who, key, service, action));
-        let part = usize::try_from(hash % PARTS as u64).unwrap_or(0);
-        let mut part = self.parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.0.hash((account, who, key, service, action));
+        let mut part = self.0.part(hash);
         let is = |f: &Fresh| {
             f.who == who && f.action == action && f.service == service && f.key == key && f.account == account
         };
@@ -118,9 +108,8 @@ impl Usage {
                     at,
                     region: cx.region().to_owned(),
                 };
-                let again = |f: &Fresh| {
-                    self.hasher.hash_one((f.account.as_str(), f.who.as_str(), f.key.as_str(), f.service, f.action))
-                };
+                let again =
+                    |f: &Fresh| self.0.hash((f.account.as_str(), f.who.as_str(), f.key.as_str(), f.service, f.action));
                 part.insert_unique(hash, fresh, again);
             }
         }
@@ -128,29 +117,18 @@ impl Usage {
 
     /// The newest use of a role that is not written yet.
     fn newest(&self, account: &str, arn: &str) -> Option<(i64, String)> {
-        let of_part = |part: &Mutex<HashTable<Fresh>>| {
-            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_part = |part: MutexGuard<'_, HashTable<Fresh>>| {
             let of_role = part.iter().filter(|f| f.kind == Kind::Role && f.who == arn && f.account == account);
             of_role.max_by_key(|f| f.at).map(|f| (f.at, f.region.clone()))
         };
-        self.parts.iter().filter_map(of_part).max_by_key(|(at, _)| *at)
-    }
-
-    fn take(&self) -> Vec<Fresh> {
-        let taken = self.parts.iter().map(|p| std::mem::take(&mut *p.lock().unwrap_or_else(PoisonError::into_inner)));
-        taken.flatten().collect()
+        self.0.each().filter_map(of_part).max_by_key(|(at, _)| *at)
     }
 }
 
 /// Writes what is remembered. Whoever reads it calls this first.
 pub(crate) async fn flush(kernel: &Kernel) -> Result<()> {
-    let usage = kernel.memory::<Usage>();
-    let _writing = usage.writing.lock().await;
-    let fresh = usage.take();
-    if fresh.is_empty() {
-        return Ok(());
-    }
-    kernel.database().write(|tx: &mut Tx<'_>| fresh.iter().try_for_each(|used| write(tx, used))).await
+    let write = |tx: &mut Tx<'_>, fresh: &[Fresh]| fresh.iter().try_for_each(|used| write(tx, used));
+    kernel.memory::<Usage>().0.flush(kernel, write).await
 }
 
 /// A user of an account by its name, or a role by its ARN, with its account, unless it is gone by now.
@@ -161,8 +139,8 @@ pub(crate) fn entity(
     who: &str,
 ) -> Result<Option<(String, Entity)>> {
     let (account, name) = match kind {
-        Kind::Role => match Arn::parse(who) {
-            Some(arn) => (arn.account, arn.resource.rsplit('/').next().map_or_else(String::new, ToOwned::to_owned)),
+        Kind::Role => match Kind::named(who) {
+            Some((_, account, name)) => (account, name),
             None => return Ok(None),
         },
         _ => (account.to_owned(), who.to_owned()),
