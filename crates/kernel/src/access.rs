@@ -505,18 +505,12 @@ impl Side<'_> {
             CallContext { cx, access: &access.context, later, owner: self.owner, tags: &facts.tags, organizations };
         let request =
             Request { action: &access.action, resource: self.resource, principal: cx.principal(), context: &context };
-        let levels = |side: &Option<Arc<Membership>>, of: fn(&Membership) -> &[Vec<NamedPolicy>]| {
-            side.as_ref().map_or_else(Vec::new, |membership| of(membership).to_vec())
-        };
-        let exempt = is_service_linked(cx);
         let service = access.action.split(':').next().unwrap_or_default();
-        let controlled = !exempt && UNDER_RESOURCE_CONTROL.contains(&service);
-        let service_control =
-            if exempt { Vec::new() } else { levels(&organizations.caller, |membership| &membership.service_control) };
-        let resource_control = match &organizations.owner {
-            Some(_) if controlled => levels(&organizations.owner, |membership| &membership.resource_control),
-            _ => Vec::new(),
-        };
+        let limited = |_: &&Membership| !is_service_linked(cx);
+        let controlled = |_: &&Membership| UNDER_RESOURCE_CONTROL.contains(&service);
+        let (caller, owner) = (organizations.caller.as_deref(), organizations.owner.as_deref());
+        let service_control = caller.filter(limited).map_or(&[][..], |m| &m.service_control);
+        let resource_control = owner.filter(controlled).filter(limited).map_or(&[][..], |m| &m.resource_control);
         let service_control: Vec<&[NamedPolicy]> = service_control.iter().map(Vec::as_slice).collect();
         let resource_control: Vec<&[NamedPolicy]> = resource_control.iter().map(Vec::as_slice).collect();
         let inputs = Inputs {

@@ -393,19 +393,17 @@ impl Kernel {
             return Ok(());
         }
         let explain = cx.origin().why;
-        let mut explanations = Vec::new();
         for needed in service.access(cx, operation, &decoded.input)? {
             let work = || service.conditions(cx, operation, &decoded.input, &needed);
             let later = access::Later::new(Some(&work));
             let verdict = access::weigh(cx, self.identities(), &needed, later, explain)?;
-            if explain {
-                explanations.push(verdict.explanation.clone());
-                *decision = Some(Json::Array(explanations.clone()));
+            match decision {
+                Some(Json::Array(all)) if explain => all.push(verdict.explanation),
+                _ if explain => *decision = Some(Json::Array(vec![verdict.explanation])),
+                _ if !verdict.allowed => *decision = Some(verdict.explanation),
+                _ => {}
             }
             if !verdict.allowed {
-                if !explain {
-                    *decision = Some(verdict.explanation);
-                }
                 if mode == IamMode::Enforce {
                     return Err(service.denied(&needed, verdict.message).into());
                 }

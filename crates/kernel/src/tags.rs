@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use undercast_policy::MapContext;
+use undercast_wire::Value;
+
 /// Key to value.
 pub type Tags = BTreeMap<String, String>;
 
@@ -25,6 +28,28 @@ pub enum BadTag {
     /// A character that tags do not have.
     #[error("the tag `{0}` has a character that is not allowed")]
     Character(String),
+}
+
+/// Has a permission know the tags of a call: those that it sets, as a list of `Key` and `Value` or as a map, and the keys of
+/// those that it takes away. They are `aws:RequestTag/…` and `aws:TagKeys`.
+pub fn requested(context: &mut MapContext, set: Option<&Value>, taken: Option<&Value>) {
+    let pairs: Vec<(&str, Option<&str>)> = match set {
+        Some(Value::List(tags)) => tags.iter().filter_map(|tag| Some((tag.text("Key")?, tag.text("Value")))).collect(),
+        Some(Value::Map(tags)) => tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+        _ => Vec::new(),
+    };
+    for (key, value) in &pairs {
+        context.set(&format!("aws:RequestTag/{key}"), value.unwrap_or_default());
+    }
+    let taken = match taken {
+        Some(Value::List(keys)) => keys.as_slice(),
+        _ => &[],
+    };
+    let keys = pairs.iter().map(|(key, _)| *key).chain(taken.iter().filter_map(Value::as_str));
+    let keys: Vec<String> = keys.map(ToOwned::to_owned).collect();
+    if !keys.is_empty() {
+        context.set_many("aws:TagKeys", keys);
+    }
 }
 
 /// Checks tags that a caller sets on top of `count` others.
@@ -52,4 +77,25 @@ pub fn check(tags: &Tags, count: usize, most: usize) -> Result<(), BadTag> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use undercast_policy::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn the_tags_of_a_call_are_condition_keys() {
+        let map = Value::Map([("team".to_owned(), Value::String("a".to_owned()))].into_iter().collect());
+        let taken = Value::List(vec![Value::String("stage".to_owned())]);
+        let mut context = MapContext::new();
+        requested(&mut context, Some(&map), Some(&taken));
+        let of = |key: &str| context.lookup(key).map(|values| values.iter().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(of("aws:requesttag/team"), Some(vec!["a".to_owned()]));
+        assert_eq!(of("aws:tagkeys"), Some(vec!["team".to_owned(), "stage".to_owned()]));
+        let mut nothing = MapContext::new();
+        requested(&mut nothing, Some(&Value::List(Vec::new())), None);
+        assert!(nothing.lookup("aws:tagkeys").is_none());
+    }
 }

@@ -1,8 +1,8 @@
 //! What the calls need to be allowed.
 
 use undercast_kernel::{Access, Cx, Result};
+use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
 
 use crate::dimension::Place;
 use crate::rows::TARGETS;
@@ -35,15 +35,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     for (key, value) in target.iter().flat_map(|target| &target.tags) {
         access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
     }
-    if let Some(Value::Map(tags)) = input.get("Tags") {
-        for (key, value) in tags {
-            access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
-        }
-        access.context.set_many("aws:TagKeys", tags.keys().cloned().collect());
-    }
-    if let Some(Value::List(keys)) = input.get("TagKeys") {
-        access.context.set_many("aws:TagKeys", keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect());
-    }
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     let mut needed = vec![access];
     if operation.name == "RegisterScalableTarget" && place.is_some() && !role::is_there(cx)? {
         let mut made = Access::new("iam:CreateServiceLinkedRole", role::arn(cx));

@@ -69,19 +69,7 @@ fn conditions(operation: &'static Operation, input: &Fields, access: &mut Access
     {
         access.context.set("cloudwatch:namespace", namespace);
     }
-    if let Some(Value::List(tags)) = input.get("Tags") {
-        let mut keys = Vec::new();
-        for tag in tags.iter().filter_map(Value::as_fields) {
-            if let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) {
-                access.context.set(&format!("aws:RequestTag/{key}"), value);
-                keys.push(key.to_owned());
-            }
-        }
-        access.context.set_many("aws:TagKeys", keys);
-    }
-    if let Some(Value::List(keys)) = input.get("TagKeys") {
-        access.context.set_many("aws:TagKeys", keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect());
-    }
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     if matches!(operation.name, "PutMetricAlarm" | "PutCompositeAlarm") {
         let lists = ["AlarmActions", "OKActions", "InsufficientDataActions"].into_iter().filter_map(|n| input.get(n));
         let actions = lists.flat_map(|list| if let Value::List(all) = list { all.as_slice() } else { &[] });

@@ -63,7 +63,7 @@ pub(crate) fn access(
     }
     if let Some(arn) = input.text("ResourceArn") {
         let mut access = Access::new(format!("dynamodb:{name}"), arn);
-        request_tags(&mut access, input);
+        undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
         return Ok(vec![with_policy(service, cx, access, arn)?]);
     }
     if let Some(Value::Map(tables)) = input.get("RequestItems") {
@@ -240,7 +240,7 @@ fn on_table(
             access.context.set(&format!("dynamodb:{member}"), value);
         }
     }
-    request_tags(&mut access, input);
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     if let Some(table) = known {
         resource_tags(&home, &mut access, &table)?;
         let keys: Vec<String> = leading_keys(&table, input).into_iter().collect();
@@ -296,24 +296,6 @@ fn on_batch(service: &DynamoDb, cx: &Cx, action: &str, given: &str, request: &Va
     access.context.set_many("dynamodb:LeadingKeys", keys);
     access.context.set_many("dynamodb:Attributes", all);
     Ok(access)
-}
-
-fn request_tags(access: &mut Access, input: &Fields) {
-    let mut keys: Vec<String> = Vec::new();
-    if let Some(Value::List(tags)) = input.get("Tags") {
-        for tag in tags {
-            if let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) {
-                access.context.set(&format!("aws:RequestTag/{key}"), value);
-                keys.push(key.to_owned());
-            }
-        }
-    }
-    if let Some(Value::List(gone)) = input.get("TagKeys") {
-        keys.extend(gone.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
-    }
-    if !keys.is_empty() {
-        access.context.set_many("aws:TagKeys", keys);
-    }
 }
 
 pub(crate) fn resource_tags(cx: &Cx, access: &mut Access, table: &Arc<Table>) -> Result<()> {

@@ -96,23 +96,6 @@ fn describe_targets(access: &mut Access, input: &Fields) {
     access.context.set_many("events:TargetArn", arns.map(str::to_owned).collect());
 }
 
-/// Has an access know the tags of a call.
-fn tagged(access: &mut Access, input: &Fields) {
-    if let Some(Value::List(tags)) = input.get("Tags") {
-        let tags: Vec<&Fields> = tags.iter().filter_map(Value::as_fields).collect();
-        for tag in &tags {
-            let (key, value) = (tag.text("Key").unwrap_or(""), tag.text("Value").unwrap_or(""));
-            access.context.set(&format!("aws:RequestTag/{key}"), value);
-        }
-        let keys = tags.iter().filter_map(|tag| tag.text("Key")).map(str::to_owned);
-        access.context.set_many("aws:TagKeys", keys.collect());
-    }
-    if let Some(Value::List(keys)) = input.get("TagKeys") {
-        let keys = keys.iter().filter_map(Value::as_str).map(str::to_owned);
-        access.context.set_many("aws:TagKeys", keys.collect());
-    }
-}
-
 /// The roles that a call hands to EventBridge.
 fn passed(cx: &Cx, input: &Fields) -> Vec<Access> {
     let of_targets = match input.get("Targets") {
@@ -192,7 +175,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     let mut access = Access::new(action, resource);
     describe_rule(&mut access, input);
     describe_targets(&mut access, input);
-    tagged(&mut access, input);
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     if let Some(rule) = rule.map(|rule| RULES.get(&from, &(bus.key(), &rule))).transpose()?.flatten() {
         access.context.set("events:creatorAccount", rule.created_by);
         if let Some(by) = rule.managed_by {

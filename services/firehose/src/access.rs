@@ -24,23 +24,6 @@ fn roles_of(fields: &Fields, found: &mut Vec<String>) {
     fields.set.iter().for_each(|(_, inner)| roles(inner, found));
 }
 
-fn tagged(access: &mut Access, input: &Fields) {
-    if let Some(Value::List(tags)) = input.get("Tags") {
-        let pairs: Vec<(&str, &str)> = tags
-            .iter()
-            .filter_map(Value::as_fields)
-            .map(|tag| (tag.text("Key").unwrap_or_default(), tag.text("Value").unwrap_or_default()))
-            .collect();
-        for (key, value) in &pairs {
-            access.context.set(&format!("aws:RequestTag/{key}"), *value);
-        }
-        access.context.set_many("aws:TagKeys", pairs.iter().map(|(key, _)| (*key).to_owned()).collect());
-    }
-    if let Some(Value::List(keys)) = input.get("TagKeys") {
-        access.context.set_many("aws:TagKeys", keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect());
-    }
-}
-
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
     let action = format!("{SERVICE}:{}", operation.name);
     let Some(name) = input.text("DeliveryStreamName") else { return Ok(vec![Access::new(action, "*")]) };
@@ -50,7 +33,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
         }
     }
-    tagged(&mut access, input);
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     let mut needed = vec![access];
     let mut handed = Vec::new();
     roles_of(input, &mut handed);

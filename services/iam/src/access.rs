@@ -32,20 +32,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         };
         access.context.set(key, &value);
     }
-    if let Some(Value::List(tags)) = input.get("Tags") {
-        for tag in tags {
-            if let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) {
-                access.context.set(&format!("aws:RequestTag/{key}"), value);
-            }
-        }
-        access
-            .context
-            .set_many("aws:TagKeys", tags.iter().filter_map(|t| t.text("Key")).map(ToOwned::to_owned).collect());
-    }
-    if let Some(Value::List(keys)) = input.get("TagKeys") {
-        let names = keys.iter().filter_map(|key| if let Value::String(key) = key { Some(key.clone()) } else { None });
-        access.context.set_many("aws:TagKeys", names.collect());
-    }
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     let access = allow_own_password(cx, operation, access)?;
     let mut all = vec![access];
     // Whoever hands a role to instances passes it on.

@@ -22,16 +22,7 @@ fn by_name(input: &Fields, home: &Cx, resource: &Resource) -> Option<String> {
 
 /// Has an access know the tags of a call.
 fn tagged(mut access: Access, input: &Fields) -> Access {
-    if let Some(Value::Map(tags)) = input.get("Tags") {
-        for (key, value) in tags {
-            access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
-        }
-        access.context.set_many("aws:TagKeys", tags.keys().cloned().collect());
-    }
-    if let Some(Value::List(keys)) = input.get("TagKeys") {
-        let keys = keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned);
-        access.context.set_many("aws:TagKeys", keys.collect());
-    }
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     access
 }
 

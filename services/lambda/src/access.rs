@@ -2,8 +2,8 @@
 
 use undercast_kernel::policy::PolicyKind;
 use undercast_kernel::{Access, Cx, Failure, Result};
+use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
 
 use crate::function::{FUNCTIONS, Function, FunctionName};
 use crate::{mapping, policy};
@@ -15,20 +15,12 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     };
     let mut needed = vec![on(cx, action, operation, input)?];
     if let Some(first) = needed.first_mut() {
-        tags(first, input.get("Tags"));
+        undercast_kernel::tags::requested(&mut first.context, input.get("Tags"), None);
     }
     if let Some(role) = input.text("Role") {
         needed.push(Access::passing(cx, role, "lambda.amazonaws.com"));
     }
     Ok(needed)
-}
-
-fn tags(access: &mut Access, given: Option<&Value>) {
-    let Some(Value::Map(tags)) = given else { return };
-    for (key, value) in tags {
-        access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
-    }
-    access.context.set_many("aws:TagKeys", tags.keys().cloned().collect());
 }
 
 fn on(cx: &Cx, action: String, operation: &'static Operation, input: &Fields) -> Result<Access> {

@@ -1,8 +1,8 @@
 //! What the calls need to be allowed.
 
 use undercast_kernel::{Access, Cx, Result};
+use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
 
 use crate::{group, policies};
 
@@ -24,11 +24,6 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         return Ok(vec![Access::new(action, "*")]);
     }
     let mut access = Access::new(action, resource);
-    if let Some(Value::Map(tags)) = input.get("tags") {
-        for (key, value) in tags {
-            access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
-        }
-        access.context.set_many("aws:TagKeys", tags.keys().cloned().collect());
-    }
+    undercast_kernel::tags::requested(&mut access.context, input.get("tags"), None);
     Ok(vec![policies::guarded(cx, access)?])
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use undercast_kernel::policy::{Policy, PolicyKind};
 use undercast_kernel::{Access, Cx, Failure, Result};
+use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
 
 use crate::home::Home;
 use crate::ids::{policy_arn, target_arn};
@@ -63,22 +63,7 @@ fn conditions(access: &mut Access, input: &Fields) {
     if let Some(principal) = input.text("ServicePrincipal") {
         access.context.set("organizations:ServicePrincipal", principal);
     }
-    let list = |name: &str| match input.get(name) {
-        Some(Value::List(items)) => items.as_slice(),
-        _ => &[],
-    };
-    let mut keys = Vec::new();
-    for (key, value) in list("Tags").iter().filter_map(|tag| Some((tag.text("Key")?, tag.text("Value")?))) {
-        access.context.set(&format!("aws:RequestTag/{key}"), value);
-        keys.push(key.to_owned());
-    }
-    keys.extend(list("TagKeys").iter().filter_map(|key| match key {
-        Value::String(key) => Some(key.clone()),
-        _ => None,
-    }));
-    if !keys.is_empty() {
-        access.context.set_many("aws:TagKeys", keys);
-    }
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
 }
 
 fn resource(cx: &Cx, home: Option<&Home>, id: &str) -> Result<String> {

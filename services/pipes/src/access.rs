@@ -1,8 +1,8 @@
 //! What the calls need to be allowed.
 
 use undercast_kernel::{Access, Cx, Result};
+use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
 
 use crate::rows::arn_of;
 use crate::{PRINCIPAL, tags};
@@ -19,7 +19,8 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             access.context.set(&format!("aws:ResourceTag/{key}"), value);
         }
     }
-    request_tags(&mut access, input);
+    let tags = input.get("Tags").or(input.get("tags"));
+    undercast_kernel::tags::requested(&mut access.context, tags, input.get("tagKeys"));
     let mut needed = vec![access];
     if let Some(role) = input.text("RoleArn") {
         needed.push(Access::passing(cx, role, PRINCIPAL));
@@ -31,20 +32,4 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         needed.push(Access::new("logs:CreateLogDelivery", "*"));
     }
     Ok(needed)
-}
-
-fn request_tags(access: &mut Access, input: &Fields) {
-    let mut keys = Vec::new();
-    if let Some(Value::Map(tags)) = input.get("Tags").or(input.get("tags")) {
-        for (key, value) in tags {
-            access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
-            keys.push(key.clone());
-        }
-    }
-    if let Some(Value::List(names)) = input.get("tagKeys") {
-        keys.extend(names.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
-    }
-    if !keys.is_empty() {
-        access.context.set_many("aws:TagKeys", keys);
-    }
 }

@@ -1,8 +1,8 @@
 //! What the calls need to be allowed.
 
 use undercast_kernel::{Access, Cx, Result};
+use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
 
 use crate::rows::{DEFAULT_GROUP, arn_of_group, arn_of_schedule};
 use crate::{PRINCIPAL, tags};
@@ -21,27 +21,10 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             access.context.set(&format!("aws:ResourceTag/{key}"), value);
         }
     }
-    request_tags(&mut access, input);
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     let mut needed = vec![access];
     if let Some(role) = input.get("Target").and_then(|target| target.text("RoleArn")) {
         needed.push(Access::passing(cx, role, PRINCIPAL));
     }
     Ok(needed)
-}
-
-fn request_tags(access: &mut Access, input: &Fields) {
-    let mut keys = Vec::new();
-    if let Some(Value::List(tags)) = input.get("Tags") {
-        for tag in tags {
-            let key = tag.text("Key").unwrap_or_default();
-            access.context.set(&format!("aws:RequestTag/{key}"), tag.text("Value").unwrap_or_default());
-            keys.push(key.to_owned());
-        }
-    }
-    if let Some(Value::List(names)) = input.get("TagKeys") {
-        keys.extend(names.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
-    }
-    if !keys.is_empty() {
-        access.context.set_many("aws:TagKeys", keys);
-    }
 }

@@ -5,8 +5,8 @@
 
 use undercast_kernel::policy::PolicyKind;
 use undercast_kernel::{Access, Cx, Failure, Result};
+use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
 
 use crate::name::RegistryName;
 use crate::rows::REGISTRIES;
@@ -42,7 +42,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         (_, None) => vec![of_other(cx, action, input)?],
     };
     if let Some(first) = needed.first_mut() {
-        request_tags(first, input);
+        undercast_kernel::tags::requested(&mut first.context, input.get("Tags"), input.get("TagKeys"));
     }
     Ok(needed)
 }
@@ -124,20 +124,4 @@ fn of_other(cx: &Cx, action: String, input: &Fields) -> Result<Access> {
         tags_of(cx, &mut access, &tagged);
     }
     Ok(access)
-}
-
-fn request_tags(access: &mut Access, input: &Fields) {
-    let mut keys = Vec::new();
-    if let Some(Value::Map(tags)) = input.get("Tags") {
-        for (key, value) in tags {
-            access.context.set(&format!("aws:RequestTag/{key}"), value.as_str().unwrap_or_default());
-            keys.push(key.clone());
-        }
-    }
-    if let Some(Value::List(names)) = input.get("TagKeys") {
-        keys.extend(names.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
-    }
-    if !keys.is_empty() {
-        access.context.set_many("aws:TagKeys", keys);
-    }
 }

@@ -27,7 +27,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         None => Access::new(format!("{SERVICE}:{name}"), "*"),
     };
     said(&mut access.context, name, input);
-    request_tags(&mut access.context, input);
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     let mut needed = vec![access];
     if ON_NOTHING.contains(&name) && input.get("Filters").is_some() && name != "ListSecrets" {
         needed.push(Access::new(format!("{SERVICE}:ListSecrets"), "*"));
@@ -35,7 +35,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     if name == "CreateSecret" && matches!(input.get("Tags"), Some(Value::List(tags)) if !tags.is_empty()) {
         let first = &needed[0];
         let mut tag = Access::new(format!("{SERVICE}:TagResource"), first.resource.clone());
-        request_tags(&mut tag.context, input);
+        undercast_kernel::tags::requested(&mut tag.context, input.get("Tags"), input.get("TagKeys"));
         needed.push(tag);
     }
     if let Some(function) = input.text("RotationLambdaARN")
@@ -141,22 +141,5 @@ pub(crate) fn said_of_tags(context: &mut MapContext, tags: &undercast_kernel::ta
     }
     if !tags.is_empty() {
         context.set_many("aws:TagKeys", tags.keys().cloned().collect());
-    }
-}
-
-fn request_tags(context: &mut MapContext, input: &Fields) {
-    let mut keys = Vec::new();
-    if let Some(Value::List(tags)) = input.get("Tags") {
-        for tag in tags {
-            let key = tag.text("Key").unwrap_or_default();
-            context.set(&format!("aws:RequestTag/{key}"), tag.text("Value").unwrap_or_default());
-            keys.push(key.to_owned());
-        }
-    }
-    if let Some(Value::List(names)) = input.get("TagKeys") {
-        keys.extend(names.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
-    }
-    if !keys.is_empty() {
-        context.set_many("aws:TagKeys", keys);
     }
 }

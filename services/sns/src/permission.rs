@@ -57,7 +57,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     }
     let alarms_of = account_of_alarms(cx);
     access.context.set("aws:SourceOwner", alarms_of.clone().unwrap_or_else(|| cx.principal().account.clone()));
-    tagged(&mut access, input);
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     if let Some(topic) = TOPICS.get(&cx.read(), &name.key())? {
         for (key, value) in &topic.tags {
             access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
@@ -73,25 +73,6 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     let mut needed = vec![access];
     needed.extend(handed(input).iter().map(|role| Access::passing(cx, role, PRINCIPAL)));
     Ok(needed)
-}
-
-/// The tags that a call is about.
-fn tagged(access: &mut Access, input: &Fields) {
-    let list = |name: &str| match input.get(name) {
-        Some(Value::List(all)) => all.iter().collect(),
-        _ => Vec::new(),
-    };
-    let tags: Vec<&Fields> = list("Tags").into_iter().filter_map(Value::as_fields).collect();
-    for tag in &tags {
-        let key = tag.text("Key").unwrap_or_default();
-        access.context.set(&format!("aws:RequestTag/{key}"), tag.text("Value").unwrap_or_default());
-    }
-    let named = tags.iter().filter_map(|tag| tag.text("Key"));
-    let keys: Vec<String> =
-        named.chain(list("TagKeys").into_iter().filter_map(Value::as_str)).map(ToOwned::to_owned).collect();
-    if !keys.is_empty() {
-        access.context.set_many("aws:TagKeys", keys);
-    }
 }
 
 /// The roles that a call hands to SNS, in attributes: for logs and for streams.

@@ -51,7 +51,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         && let Some(first) = needed.first()
     {
         let mut tag = Access::new(format!("{SERVICE}:AddTagsToResource"), first.resource.clone());
-        request_tags(&mut tag.context, input);
+        undercast_kernel::tags::requested(&mut tag.context, input.get("Tags"), input.get("TagKeys"));
         needed.push(tag);
     }
     Ok(needed)
@@ -99,22 +99,5 @@ fn said(context: &mut MapContext, operation: &str, input: &Fields) {
         context.set("ssm:Overwrite", overwrites.to_string());
         context.set("ssm:Policies", input.get("Policies").is_some().to_string());
     }
-    request_tags(context, input);
-}
-
-fn request_tags(context: &mut MapContext, input: &Fields) {
-    let mut keys = Vec::new();
-    if let Some(Value::List(tags)) = input.get("Tags") {
-        for tag in tags {
-            let key = tag.text("Key").unwrap_or_default();
-            context.set(&format!("aws:RequestTag/{key}"), tag.text("Value").unwrap_or_default());
-            keys.push(key.to_owned());
-        }
-    }
-    if let Some(Value::List(names)) = input.get("TagKeys") {
-        keys.extend(names.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
-    }
-    if !keys.is_empty() {
-        context.set_many("aws:TagKeys", keys);
-    }
+    undercast_kernel::tags::requested(context, input.get("Tags"), input.get("TagKeys"));
 }

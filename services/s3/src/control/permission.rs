@@ -86,17 +86,7 @@ fn of_job(cx: &Cx, action: String, input: &Fields) -> Result<Access> {
 }
 
 fn request_tags(access: &mut Access, input: &Fields) {
-    if let Some(Value::List(keys)) = input.get("TagKeys") {
-        access.context.set_many("aws:TagKeys", keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect());
-    }
-    let Some(Value::List(tags)) = input.get("Tags") else { return };
-    for tag in tags {
-        if let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) {
-            access.context.set(&format!("aws:RequestTag/{key}"), value);
-        }
-    }
-    let names = tags.iter().filter_map(|t| t.text("Key")).map(ToOwned::to_owned).collect();
-    access.context.set_many("aws:TagKeys", names);
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
 }
 
 fn of_point(cx: &Cx, action: String, name: &str) -> Result<Access> {
