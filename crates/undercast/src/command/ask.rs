@@ -14,6 +14,8 @@ use crate::client::{ClientError, call};
 pub(super) enum BadArgument {
     #[error("`{0}` is not a span: expected something like 90s, 15m, 36h or 400d")]
     Span(String),
+    #[error("`{0}` is neither a moment such as 2027-01-01T00:00:00Z nor a span such as 90s, 15m, 36h or 400d")]
+    Since(String),
     #[error(
         "`{0}` is not an effect: expected throttle, abort, dead, latency:MILLISECONDS or error:CODE:STATUS[:MESSAGE]"
     )]

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use undercast_kernel::Timestamp;
 use undercast_kernel::wire::text;
 
-use super::ask::seconds;
+use super::ask::{BadArgument, seconds};
 use super::{LeastPrivilegeArguments, Outcome, say};
 use crate::client::call;
 
@@ -19,7 +19,10 @@ pub(super) async fn privilege(endpoint: &str, json: bool, arguments: &LeastPrivi
             path.push_str("&since=");
             text::percent_encode(since, false, &mut path);
         }
-        Some(span) => path.push_str(&format!("&seconds={}", seconds(span)?)),
+        Some(span) => {
+            let seconds = seconds(span).map_err(|_| BadArgument::Since(span.to_owned()))?;
+            path.push_str(&format!("&seconds={seconds}"));
+        }
         None => {}
     }
     let told = call(endpoint, "GET", &path, None).await?;

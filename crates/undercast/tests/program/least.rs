@@ -50,7 +50,7 @@ async fn the_smallest_policy_is_written_also_after_a_restart() {
     let output = cloud.run(&["least-privilege", "--user", "u", "--since", "1s"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(!output.status.success() && said.contains("user/u was not seen doing anything"), "{said}");
-    cloud.no(&["least-privilege", "--user", "u", "--since", "soon"], "`soon`");
+    cloud.no(&["least-privilege", "--user", "u", "--since", "soon"], "`soon` is neither a moment");
     cloud.no(&["least-privilege", "--role", "u"], "there is no user or role arn:aws:iam::000000000000:role/u");
     cloud.no(&["least-privilege"], "--role");
 }
