@@ -101,6 +101,9 @@ impl Kernel {
         if let Some(known) = self.identities() {
             known.keep(self).await?;
         }
+        if let Some(trails) = self.trail().trails() {
+            trails.keep().await;
+        }
         self.inner.insights.keep(self.database()).await?;
         let fresh = self.inner.metrics.take();
         if fresh.is_empty() {
