@@ -86,7 +86,7 @@ pub fn parameters(operation: &Operation, given: &Json) -> Json {
 }
 
 /// The answer as CloudTrail tells of it: like parameters, without what is none of its readers' business.
-pub(crate) fn answer(operation: &Operation, given: &Json) -> Json {
+pub fn answer(operation: &Operation, given: &Json) -> Json {
     without_hidden(structure(operation.output, given))
 }
 

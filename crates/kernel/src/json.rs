@@ -107,17 +107,23 @@ struct JsonTree {
 
 enum Open {
     Structure(&'static Structure, JsonMap<String, Json>, String),
-    Map(JsonMap<String, Json>, String),
-    List(Vec<Json>),
+    /// With whether its values are hidden.
+    Map(JsonMap<String, Json>, String, bool),
+    List(Vec<Json>, bool),
 }
 
 impl JsonTree {
+    /// Whether text of this shape is none of a reader's business.
+    fn hides(&self, shape: &Shape) -> bool {
+        self.redact && matches!(shape, Shape::String(text) if text.sensitive)
+    }
+
     fn add(&mut self, json: Json) {
         match self.open.last_mut() {
-            Some(Open::Structure(_, entries, key) | Open::Map(entries, key)) => {
+            Some(Open::Structure(_, entries, key) | Open::Map(entries, key, _)) => {
                 drop(entries.insert(std::mem::take(key), json));
             }
-            Some(Open::List(items)) => items.push(json),
+            Some(Open::List(items, _)) => items.push(json),
             None => self.done = Some(json),
         }
     }
@@ -133,28 +139,28 @@ impl Writer for JsonTree {
             && let Some(member) = of.members.get(usize::from(index))
         {
             member.name.clone_into(key);
-            self.hide = self.redact && matches!(member.shape, Shape::String(text) if text.sensitive);
+            self.hide = self.hides(&member.shape);
         }
     }
 
-    fn list(&mut self, _of: &'static List, length: usize) {
-        self.open.push(Open::List(Vec::with_capacity(length)));
+    fn list(&mut self, of: &'static List, length: usize) {
+        self.open.push(Open::List(Vec::with_capacity(length), self.hides(&of.item)));
     }
 
-    fn map(&mut self, _of: &'static Map, _length: usize) {
-        self.open.push(Open::Map(JsonMap::new(), String::new()));
+    fn map(&mut self, of: &'static Map, _length: usize) {
+        self.open.push(Open::Map(JsonMap::new(), String::new(), self.hides(&of.value)));
     }
 
     fn key(&mut self, name: &str) {
-        if let Some(Open::Map(_, key)) = self.open.last_mut() {
+        if let Some(Open::Map(_, key, _)) = self.open.last_mut() {
             name.clone_into(key);
         }
     }
 
     fn end(&mut self) {
         match self.open.pop() {
-            Some(Open::Structure(_, entries, _) | Open::Map(entries, _)) => self.add(Json::Object(entries)),
-            Some(Open::List(items)) => self.add(Json::Array(items)),
+            Some(Open::Structure(_, entries, _) | Open::Map(entries, ..)) => self.add(Json::Object(entries)),
+            Some(Open::List(items, _)) => self.add(Json::Array(items)),
             None => {}
         }
     }
@@ -176,7 +182,9 @@ impl Writer for JsonTree {
     }
 
     fn string(&mut self, value: &str) {
-        let value = if std::mem::take(&mut self.hide) { "HIDDEN_DUE_TO_SECURITY_REASONS" } else { value };
+        let among = matches!(self.open.last(), Some(Open::Map(.., true) | Open::List(_, true)));
+        let hidden = std::mem::take(&mut self.hide) || among;
+        let value = if hidden { "HIDDEN_DUE_TO_SECURITY_REASONS" } else { value };
         self.add(Json::String(value.to_owned()));
     }
 

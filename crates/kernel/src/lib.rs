@@ -46,7 +46,7 @@ pub use access::{
 };
 pub use announce::{ANNOUNCED, Announcement};
 pub use clock::Clock;
-pub use cloudtrail::{hidden, parameters as event_parameters};
+pub use cloudtrail::{answer as event_answer, hidden, parameters as event_parameters};
 pub use credentials::{Begun, CREDENTIALS, Credential, OwnerKind, Temporary};
 pub use cx::{Cx, Origin, Signed, SignedIn};
 pub use deferred::Deferred;

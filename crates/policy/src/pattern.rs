@@ -67,6 +67,18 @@ impl Pattern {
         matches!(self.form, Form::Any)
     }
 
+    /// What every text that matches begins with.
+    pub(crate) fn literal_prefix(&self) -> &str {
+        match &self.form {
+            Form::Exact(text) | Form::Prefix(text) => text,
+            Form::Pieces(pieces) | Form::Variables(pieces) => match pieces.first() {
+                Some(Piece::Text(text)) => text,
+                _ => "",
+            },
+            Form::Any => "",
+        }
+    }
+
     pub(crate) fn matches(&self, text: &str, resolve: Resolve<'_>) -> bool {
         match &self.form {
             Form::Any => true,

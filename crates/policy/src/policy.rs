@@ -1,5 +1,6 @@
 //! A policy in the form it is evaluated in.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::arn::{self, ArnPattern, Parts};
@@ -96,6 +97,7 @@ pub struct Policy {
     kind: PolicyKind,
     document: Document,
     statements: Vec<Compiled>,
+    index: Index,
 }
 
 #[derive(Debug, Clone)]
@@ -131,8 +133,9 @@ impl Policy {
             .statements
             .iter()
             .map(|statement| Compiled::new(statement, variables))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { kind, document, statements })
+            .collect::<Result<Vec<_>, _>>()?;
+        let index = Index::new(&statements);
+        Ok(Self { kind, document, statements, index })
     }
 
     /// What kind of policy this was parsed as.
@@ -152,7 +155,8 @@ impl Policy {
 
     pub(crate) fn verdict(&self, subject: &Subject<'_>) -> Verdict {
         let mut verdict = Verdict::default();
-        for (index, statement) in self.statements.iter().enumerate() {
+        for index in self.index.of(subject.request.action) {
+            let Some(statement) = self.statements.get(index) else { continue };
             let Some(grade) = statement.applies(subject) else { continue };
             match statement.effect {
                 Effect::Deny => {
@@ -178,7 +182,57 @@ impl Policy {
     }
 }
 
+/// Which statements can be about an action, by its service: most are about one service only, and need not be looked at for
+/// others.
+#[derive(Debug, Clone)]
+struct Index {
+    /// Those that can be about any service. Statements are in their order.
+    any: Vec<usize>,
+    /// Those that can be about one, with those of `any` among them.
+    of_service: BTreeMap<String, Vec<usize>>,
+}
+
+impl Index {
+    fn new(statements: &[Compiled]) -> Self {
+        let services: Vec<Option<BTreeSet<String>>> = statements.iter().map(Compiled::services).collect();
+        let about = |service: Option<&str>| {
+            let fits = |of: &Option<BTreeSet<String>>| match (of, service) {
+                (None, _) => true,
+                (Some(of), Some(service)) => of.contains(service),
+                (Some(_), None) => false,
+            };
+            services.iter().enumerate().filter(|(_, of)| fits(of)).map(|(index, _)| index).collect::<Vec<usize>>()
+        };
+        let named: BTreeSet<&String> = services.iter().flatten().flatten().collect();
+        Self {
+            any: about(None),
+            of_service: named.into_iter().map(|service| (service.clone(), about(Some(service)))).collect(),
+        }
+    }
+
+    fn of(&self, action: &str) -> impl Iterator<Item = usize> {
+        let service = action.split_once(':').map_or(action, |(service, _)| service);
+        let found = if service.bytes().any(|b| b.is_ascii_uppercase()) {
+            self.of_service.get(&service.to_ascii_lowercase())
+        } else {
+            self.of_service.get(service)
+        };
+        found.unwrap_or(&self.any).iter().copied()
+    }
+}
+
 impl Compiled {
+    /// The services of the actions that it can be about, in small letters; `None`: any.
+    fn services(&self) -> Option<BTreeSet<String>> {
+        if self.action_negated {
+            return None;
+        }
+        let service = |pattern: &Pattern| {
+            pattern.literal_prefix().split_once(':').map(|(service, _)| service.to_ascii_lowercase())
+        };
+        self.actions.iter().map(service).collect()
+    }
+
     fn new(statement: &Statement, variables: bool) -> Result<Self, MalformedPolicy> {
         let action = Reading { wildcards: true, variables: false, fold: true };
         let resources = |element: &Element| {

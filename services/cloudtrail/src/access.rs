@@ -8,6 +8,8 @@ use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
 use crate::PRINCIPAL;
+use crate::lake::queries;
+use crate::lake::store::{self, STORES};
 use crate::name::TrailName;
 use crate::rows::TRAILS;
 
@@ -15,6 +17,7 @@ use crate::rows::TRAILS;
 const OF_ALL: &[&str] = &[
     "DeregisterOrganizationDelegatedAdmin",
     "DescribeTrails",
+    "ListEventDataStores",
     "ListInsightsData",
     "ListPublicKeys",
     "ListTrails",
@@ -27,14 +30,9 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     if OF_ALL.contains(&operation.name) {
         return Ok(vec![Access::new(action, "*")]);
     }
-    let mut needed: Vec<Access> = match input.get("ResourceIdList") {
-        Some(Value::List(ids)) => {
-            ids.iter().filter_map(Value::as_str).map(|id| of_trail(cx, action.clone(), id)).collect::<Result<_>>()?
-        }
-        _ => {
-            let given = ["Name", "TrailName", "ResourceId"].into_iter().find_map(|name| input.text(name));
-            vec![of_trail(cx, action, given.unwrap_or("*"))?]
-        }
+    let mut needed: Vec<Access> = match stores(cx, operation.name, input)? {
+        Some(ids) => ids.iter().map(|id| of_store(cx, action.clone(), id)).collect::<Result<_>>()?,
+        None => of_trails(cx, &action, input)?,
     };
     let changes = operation.name != "RemoveTags";
     let tags = input.get("TagsList");
@@ -51,8 +49,44 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     Ok(needed)
 }
 
+/// Permissions on what is named, or given by ARNs.
+fn of_trails(cx: &Cx, action: &str, input: &Fields) -> Result<Vec<Access>> {
+    if let Some(Value::List(ids)) = input.get("ResourceIdList") {
+        return ids.iter().filter_map(Value::as_str).map(|id| of_trail(cx, action.to_owned(), id)).collect();
+    }
+    let given = ["Name", "TrailName", "ResourceId"].into_iter().find_map(|name| input.text(name));
+    Ok(vec![of_trail(cx, action.to_owned(), given.unwrap_or("*"))?])
+}
+
+/// The ids of the event data stores that a call is about; `None`: it is about none.
+fn stores(cx: &Cx, operation: &str, input: &Fields) -> Result<Option<Vec<String>>> {
+    if let Some(given) = input.text("EventDataStore") {
+        return Ok(Some(vec![given.to_owned()]));
+    }
+    Ok(match (operation, input.text("QueryId")) {
+        ("CreateEventDataStore", _) => Some(vec!["*".to_owned()]),
+        ("StartQuery", _) => Some(queries::stores_named(cx, input.text("QueryStatement").unwrap_or(""))),
+        (_, Some(id)) => Some(vec![queries::store_of(cx, id)?.unwrap_or_else(|| "*".to_owned())]),
+        ("DescribeQuery", None) => Some(vec!["*".to_owned()]),
+        _ => None,
+    })
+}
+
+/// A permission on an event data store.
+fn of_store(cx: &Cx, action: String, given: &str) -> Result<Access> {
+    let id = given.rsplit('/').next().unwrap_or(given);
+    let mut access = Access::new(action, store::arn(cx.account(), cx.region(), id));
+    for (key, value) in STORES.get(&cx.read(), &cx.key(id))?.into_iter().flat_map(|store| store.tags) {
+        access.context.set(&format!("aws:ResourceTag/{key}"), value);
+    }
+    Ok(access)
+}
+
 /// A permission on a trail that is named, or given by its ARN.
 fn of_trail(cx: &Cx, action: String, given: &str) -> Result<Access> {
+    if given.contains(":eventdatastore/") {
+        return of_store(cx, action, given);
+    }
     let name = match TrailName::parse(given) {
         Some(name) => name,
         // What is no name is refused by the operation.

@@ -3,13 +3,17 @@
 //! Reading order: `name` and `rows`; `recorder` (from calls to events) and `history`; `selectors` (what is logged); `trails`, `checks`
 //! (whether a trail can do what it is for), `logging`, `choose`; `deliver`, `digest` and `keys`; `insights`; `organization`.
 //!
+//! The history of an account and region has 200,000 events at most, the newest; AWS limits it by its 90 days alone.
+//!
 //! Tables: `cloudtrail.trails` and `cloudtrail.status` by account, home region and name; `cloudtrail.history` by account, region and
-//! time; `cloudtrail.pending`, `cloudtrail.chains` and `cloudtrail.files` by trail; `cloudtrail.keys` by account and region;
+//! time, and `cloudtrail.counts`; `cloudtrail.pending`, `cloudtrail.chains` and `cloudtrail.files` by trail; `cloudtrail.keys` by account and region;
 //! `cloudtrail.series`, `cloudtrail.hours`, `cloudtrail.unusual` and `cloudtrail.insights` by account and region.
 //!
 //! The events themselves are made by the kernel (`kernel/cloudtrail`), with what each service says of its own; EventBridge hears of
 //! those that a trail of the account logs.
-//! What is not here: CloudTrail Lake (event data stores, queries, channels, dashboards, imports). Events of a call to another
+//! Lake: `cloudtrail.stores`, `cloudtrail.queries` by account and region, `cloudtrail.lake` by store and time, `cloudtrail.results` by query
+//! (`lake`); `undercast-query` runs the SQL.
+//! What is not here: of Lake its channels, dashboards, imports, federation and shared stores. Events of a call to another
 //! account's resource are in the history of the account that made it only; on AWS they are in both.
 //!
 //! Source: the API reference and the user guide of AWS CloudTrail.
@@ -28,6 +32,7 @@ mod digest;
 mod history;
 mod insights;
 mod keys;
+mod lake;
 mod logging;
 mod name;
 mod organization;
@@ -43,6 +48,8 @@ use undercast_kernel::resources::ResourceType;
 use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Result, Service, Task};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
+
+use crate::lake::{queries, stores};
 
 /// What the kernel calls this service.
 const SERVICE: &str = "cloudtrail";
@@ -78,30 +85,41 @@ impl Service for CloudTrail {
                 deliver::KIND => deliver::run(cx, task).await,
                 digest::KIND => digest::run(cx, task).await,
                 insights::KIND => insights::run(cx).await,
+                queries::KIND => queries::run(self, cx, task).await,
+                queries::FORGET => queries::forget(cx, task).await,
+                stores::KIND => stores::remove(cx, task).await,
                 other => Err(Failure::broken(format!("{SERVICE} has no task `{other}`"))),
             }
         })
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::Trail)]
+        vec![Box::new(cfn::EventDataStore), Box::new(cfn::Trail)]
     }
 }
 
 api::operations! {
     impl api::Operations for CloudTrail; |self, cx, input|
     AddTags => tags::add(cx, input).await,
+    CancelQuery => queries::cancel(cx, &input).await,
+    CreateEventDataStore => stores::create(cx, input).await,
     CreateTrail => trails::create(cx, input).await,
+    DeleteEventDataStore => stores::delete(self, cx, &input.event_data_store).await,
     DeleteTrail => trails::delete(cx, input).await,
     DeregisterOrganizationDelegatedAdmin => organization::deregister(cx, &input).await,
+    DescribeQuery => queries::describe(cx, &input),
     DescribeTrails => trails::describe(cx, &input),
+    GetEventDataStore => stores::get(cx, &input),
     GetEventSelectors => choose::get(cx, &input),
     GetInsightSelectors => insights::get_selectors(cx, &input),
+    GetQueryResults => queries::results(cx, &input),
     GetTrail => trails::get(cx, &input),
     GetTrailStatus => logging::status(self, cx, &input).await,
+    ListEventDataStores => stores::list(cx, &input),
     ListInsightsData => insights::list(self, cx, input).await,
     ListInsightsMetricData => series::list(self, cx, &input).await,
     ListPublicKeys => keys::list(cx, &input),
+    ListQueries => queries::list(cx, &input),
     ListTags => tags::list(cx, &input),
     ListTrails => trails::list(cx, &input),
     LookupEvents => history::lookup(self, cx, input).await,
@@ -109,7 +127,12 @@ api::operations! {
     PutInsightSelectors => insights::put_selectors(cx, input).await,
     RegisterOrganizationDelegatedAdmin => organization::register(cx, &input).await,
     RemoveTags => tags::remove(cx, input).await,
+    RestoreEventDataStore => stores::restore(cx, &input).await,
+    StartEventDataStoreIngestion => stores::ingest(self, cx, &input.event_data_store, true).await,
     StartLogging => logging::start(self, cx, &input.name).await,
+    StartQuery => queries::start(cx, input).await,
+    StopEventDataStoreIngestion => stores::ingest(self, cx, &input.event_data_store, false).await,
     StopLogging => logging::stop(self, cx, &input.name).await,
+    UpdateEventDataStore => stores::update(cx, input).await,
     UpdateTrail => trails::update(cx, input).await,
 }

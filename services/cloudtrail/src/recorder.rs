@@ -11,9 +11,11 @@ use futures_core::future::BoxFuture;
 use serde_json::Value as Json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
-use undercast_kernel::store::{Order, Read, Snapshot, Tx};
+use undercast_kernel::store::{Order, Read, Snapshot, Table, Tx};
 use undercast_kernel::{Cx, Failure, Keeper, Kernel, Record, Result, Service, Trails};
 
+use crate::lake::ingest;
+use crate::lake::store::{STORES, State, Store};
 use crate::name::TrailName;
 use crate::rows::{HISTORY, PENDING, Seen, TRAILS, Trail};
 use crate::series::{self, Counted};
@@ -23,8 +25,12 @@ use crate::{PRINCIPAL, deliver, history, insights};
 pub(crate) const HISTORY_SPAN: i64 = 90 * 24 * 60 * 60 * 1000;
 /// So many calls are written at once.
 const AT_ONCE: usize = 256;
-/// So many events that are too old go with each write.
-const OLD: usize = 2 * AT_ONCE;
+/// The history of an account and region has so many events at most, so that somebody who polls for weeks does not fill a disk. AWS has no
+/// such limit.
+const MOST: i64 = 200_000;
+
+/// Account, region: how many events the history has.
+static COUNTS: Table<i64> = Table::new("cloudtrail.counts");
 
 /// What is handed on.
 enum Told {
@@ -107,11 +113,14 @@ impl Recorder {
     }
 }
 
-/// Sets the flag by which calls for data are recorded, if a trail of any account selects some.
+/// Sets the flag by which calls for data are recorded, if a trail or a store of any account selects some.
 pub(crate) fn flag_data(kernel: &Kernel) -> Result<()> {
     let mut any = false;
     for entry in TRAILS.all(&kernel.database().read(), &())? {
         any = any || (entry.row.logging && entry.row.selectors()?.has_data());
+    }
+    for entry in STORES.all(&kernel.database().read(), &())? {
+        any = any || (entry.row.state == State::Enabled && entry.row.selectors()?.has_data());
     }
     kernel.trail().data_logged().store(any, Ordering::Release);
     Ok(())
@@ -185,6 +194,11 @@ impl<'a> Event<'a> {
         }
     }
 
+    fn is_kept_by(&self, store: &Store) -> Result<bool> {
+        let here = store.region == self.region() || store.multi_region;
+        Ok(here && store.selectors()?.select(&self.json))
+    }
+
     fn is_logged_by(&self, trail: &Trail) -> Result<bool> {
         let here = trail.region == self.region() || trail.multi_region;
         let delivery =
@@ -227,6 +241,8 @@ async fn write(kernel: &Kernel, records: &[Box<Record>]) -> Result<()> {
     let mut seen: Vec<(&Record, String, Seen)> = Vec::new();
     let mut pending: Vec<Waiting> = Vec::new();
     let mut counted = Vec::new();
+    let mut kept: Vec<(Store, i64, String, String)> = Vec::new();
+    let mut stores: Vec<(String, Vec<Store>)> = Vec::new();
     let mut trails: Vec<(String, Vec<Trail>)> = Vec::new();
     for record in records {
         let Some(service) = kernel.service(record.service) else { continue };
@@ -247,15 +263,22 @@ async fn write(kernel: &Kernel, records: &[Box<Record>]) -> Result<()> {
             }
         }
         counted.extend(event.counted(&logging)?);
+        if !stores.iter().any(|(account, _)| *account == record.account) {
+            stores.push((record.account.clone(), ingest::stores_of(kernel, &from, &record.account)?));
+        }
+        for store in stores.iter().filter(|(account, _)| *account == record.account).flat_map(|(_, of)| of) {
+            if event.is_kept_by(store)? {
+                kept.push((store.clone(), record.time.as_millisecond(), record.event_id.clone(), text.clone()));
+            }
+        }
     }
-    if seen.is_empty() && pending.is_empty() {
+    if seen.is_empty() && pending.is_empty() && kept.is_empty() {
         return Ok(());
     }
     let cx = kernel.cx_for(&records[0].account, &records[0].region);
     cx.write(|tx| {
         for (record, region, row) in &seen {
-            HISTORY.put(tx, &(&record.account, region, row.at, &row.id), row);
-            forget(tx, &record.account, region, row.at)?;
+            remember(tx, &record.account, region, row)?;
         }
         for waiting in &pending {
             let trail = &waiting.trail;
@@ -263,23 +286,24 @@ async fn write(kernel: &Kernel, records: &[Box<Record>]) -> Result<()> {
             deliver::schedule(&kernel.cx_for(&trail.account, &trail.region), tx, trail)?;
         }
         counted.iter().try_for_each(|one| insights::note(kernel, tx, one))?;
+        kept.iter().try_for_each(|(store, at, id, text)| ingest::put(tx, store, *at, id, text))?;
         Ok(())
     })
     .await
 }
 
-/// Forgets what the history is too short for.
-fn forget(tx: &mut Tx<'_>, account: &str, region: &str, now: i64) -> Result<()> {
+/// Keeps an event in the history, and forgets what is too old for it or too many.
+fn remember(tx: &mut Tx<'_>, account: &str, region: &str, event: &Seen) -> Result<()> {
     let place = (account, region);
-    let first = HISTORY.page(tx, &place, None::<&()>, Order::Ascending, 1)?;
-    if first.iter().all(|entry| now - entry.row.at < HISTORY_SPAN) {
-        return Ok(());
-    }
-    for entry in HISTORY.page(tx, &place, None::<&()>, Order::Ascending, OLD)? {
-        if now - entry.row.at >= HISTORY_SPAN {
-            HISTORY.delete(tx, &(account, region, entry.row.at, &entry.row.id));
+    HISTORY.put(tx, &(account, region, event.at, &event.id), event);
+    let mut count = COUNTS.get(tx, &place)?.unwrap_or_default() + 1;
+    for old in HISTORY.page(tx, &place, None::<&()>, Order::Ascending, 2)? {
+        if count > MOST || event.at - old.row.at >= HISTORY_SPAN {
+            HISTORY.delete(tx, &(account, region, old.row.at, &old.row.id));
+            count -= 1;
         }
     }
+    COUNTS.put(tx, &place, &count);
     Ok(())
 }
 

@@ -1,13 +1,14 @@
-//! Tags of trails: AddTags, RemoveTags, ListTags.
+//! Tags of trails and of event data stores: AddTags, RemoveTags, ListTags.
 
 use std::collections::BTreeMap;
 
 use undercast_kernel::arn::Arn;
-use undercast_kernel::store::Read;
+use undercast_kernel::store::{Read, Tx};
 use undercast_kernel::tags::{self, BadTag, Tags};
 use undercast_kernel::{AwsError, Cx, Result, paging};
 
 use crate::api::{self, errors, input, output};
+use crate::lake::store::{self, STORES, Store};
 use crate::name::TrailName;
 use crate::rows::{TRAILS, Trail};
 
@@ -39,35 +40,77 @@ pub(crate) fn given(list: Vec<input::Tag>, count: usize) -> Result<Tags> {
     Ok(tags)
 }
 
-/// The trail whose ARN is given.
-pub(crate) fn parse(cx: &Cx, id: &str) -> Result<TrailName> {
+/// What has tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Tagged {
+    Trail(TrailName),
+    /// An event data store, by its id.
+    Store(String),
+}
+
+/// What is named by an ARN.
+fn parse(cx: &Cx, id: &str) -> Result<Tagged> {
     let invalid = || errors::cloud_trail_arn_invalid_exception(format!("The ARN is not valid: {id}."));
     let arn = Arn::parse(id).filter(|arn| arn.service == "cloudtrail").ok_or_else(invalid)?;
+    if arn.resource.starts_with("eventdatastore/") {
+        return Ok(Tagged::Store(store::id(cx, id)?));
+    }
     if !arn.resource.starts_with("trail/") {
         let message = format!("The resource type of {id} is not supported for tagging.");
         return Err(errors::resource_type_not_supported_exception(message).into());
     }
     let name = TrailName::parse(id).ok_or_else(invalid)?;
-    if name.account == cx.account() && name.region == cx.region() { Ok(name) } else { Err(missing(id).into()) }
+    let own = name.account == cx.account() && name.region == cx.region();
+    if own { Ok(Tagged::Trail(name)) } else { Err(missing(id).into()) }
 }
 
 fn missing(id: &str) -> AwsError {
     errors::resource_not_found_exception(format!("Resource {id} is not found."))
 }
 
-fn find(from: &(impl Read + ?Sized), name: &TrailName) -> Result<Trail> {
+fn find_trail(from: &(impl Read + ?Sized), name: &TrailName) -> Result<Trail> {
     TRAILS.get(from, &name.key())?.ok_or_else(|| missing(&name.arn()).into())
 }
 
-pub(crate) async fn add(cx: &Cx, input: api::AddTagsInput) -> Result<()> {
-    let name = parse(cx, &input.resource_id)?;
-    let new = given(input.tags_list, 0)?;
+impl Tagged {
+    fn tags(&self, cx: &Cx, from: &(impl Read + ?Sized)) -> Result<Tags> {
+        match self {
+            Self::Trail(name) => Ok(find_trail(from, name)?.tags),
+            Self::Store(id) => Ok(store::find_active(cx, from, id)?.tags),
+        }
+    }
+
+    fn put(&self, cx: &Cx, tx: &mut Tx<'_>, tags: Tags) -> Result<()> {
+        match self {
+            Self::Trail(name) => {
+                let trail = find_trail(tx, name)?;
+                TRAILS.put(tx, &name.key(), &Trail { tags, ..trail });
+            }
+            Self::Store(id) => {
+                let store = store::find_active(cx, tx, id)?;
+                STORES.put(tx, &cx.key(id.as_str()), &Store { tags, ..store });
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn change(cx: &Cx, id: &str, change: impl Fn(&mut Tags) -> Result<()>) -> Result<()> {
+    let tagged = parse(cx, id)?;
     cx.write(|tx| {
-        let mut trail = find(tx, &name)?;
-        let others = trail.tags.keys().filter(|key| !new.contains_key(*key)).count();
+        let mut tags = tagged.tags(cx, tx)?;
+        change(&mut tags)?;
+        tagged.put(cx, tx, tags)
+    })
+    .await
+}
+
+pub(crate) async fn add(cx: &Cx, input: api::AddTagsInput) -> Result<()> {
+    let new = given(input.tags_list, 0)?;
+    change(cx, &input.resource_id, |there| {
+        let others = there.keys().filter(|key| !new.contains_key(*key)).count();
         tags::check(&new, others, MOST).map_err(|why| wrong(&why))?;
-        trail.tags.extend(new.clone());
-        TRAILS.put(tx, &name.key(), &trail);
+        there.extend(new.clone());
         Ok(())
     })
     .await
@@ -75,16 +118,13 @@ pub(crate) async fn add(cx: &Cx, input: api::AddTagsInput) -> Result<()> {
 
 /// A tag goes whatever its value is, unless one is given that it has not.
 pub(crate) async fn remove(cx: &Cx, input: api::RemoveTagsInput) -> Result<()> {
-    let name = parse(cx, &input.resource_id)?;
-    cx.write(|tx| {
-        let mut trail = find(tx, &name)?;
+    change(cx, &input.resource_id, |there| {
         for tag in &input.tags_list {
             let fits = |there: &String| tag.value.as_ref().is_none_or(|value| value == there);
-            if trail.tags.get(&tag.key).is_some_and(fits) {
-                trail.tags.remove(&tag.key);
+            if there.get(&tag.key).is_some_and(fits) {
+                there.remove(&tag.key);
             }
         }
-        TRAILS.put(tx, &name.key(), &trail);
         Ok(())
     })
     .await
@@ -94,8 +134,8 @@ pub(crate) fn list(cx: &Cx, input: &api::ListTagsInput) -> Result<api::ListTagsO
     let from = cx.read();
     let mut all = Vec::new();
     for id in &input.resource_id_list {
-        let trail = find(&from, &parse(cx, id)?)?;
-        let tags = trail.tags.into_iter().map(|(key, value)| output::Tag { key, value: Some(value) });
+        let tags = parse(cx, id)?.tags(cx, &from)?;
+        let tags = tags.into_iter().map(|(key, value)| output::Tag { key, value: Some(value) });
         all.push(output::ResourceTag { resource_id: Some(id.clone()), tags_list: Some(tags.collect()) });
     }
     let page = paging::page("ListTags", all, input.next_token.as_deref(), MOST_RESOURCES);

@@ -78,3 +78,51 @@ async fn what_cannot_be_made_as_ordered_is_not_made() {
     assert_eq!(made["StackStatus"], "ROLLBACK_COMPLETE", "{made}");
     assert_eq!(ok(&client, "ListTrails", json!({})).await["Trails"], json!([]));
 }
+
+#[tokio::test]
+async fn a_stack_has_an_event_data_store() {
+    let (_cloud, client) = cloud().await;
+    let template = |properties: Json| {
+        let store = json!({"Type": "AWS::CloudTrail::EventDataStore", "Properties": properties});
+        json!({"Resources": {"Lake": store}, "Outputs": {"Ref": {"Value": {"Ref": "Lake"}}, "Status": {"Value": {"Fn::GetAtt": ["Lake", "Status"]}}}})
+    };
+    let run = async |operation: &str, properties: Json| {
+        let input = json!({"StackName": "lake", "TemplateBody": template(properties).to_string()});
+        client.call("cloudformation", operation, input).await.ok();
+        loop {
+            let shown =
+                client.call("cloudformation", "DescribeStacks", json!({"StackName": "lake"})).await.ok()["Stacks"][0]
+                    .clone();
+            if !shown["StackStatus"].as_str().unwrap().ends_with("IN_PROGRESS") {
+                return shown;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let made = run(
+        "CreateStack",
+        json!({"RetentionPeriod": 30, "TerminationProtectionEnabled": false, "Tags": [{"Key": "team", "Value": "a"}]}),
+    )
+    .await;
+    assert_eq!(made["StackStatus"], "CREATE_COMPLETE", "{made}");
+    let arn = output(&made, "Ref");
+    let shown = ok(&client, "GetEventDataStore", json!({"EventDataStore": arn})).await;
+    assert_eq!((&shown["RetentionPeriod"], &shown["Status"]), (&json!(30), &json!("ENABLED")));
+    let changed = run("UpdateStack", json!({"Name": "renamed", "RetentionPeriod": 60, "TerminationProtectionEnabled": false, "IngestionEnabled": false})).await;
+    assert_eq!((&changed["StackStatus"], output(&changed, "Ref")), (&json!("UPDATE_COMPLETE"), arn.clone()));
+    let shown = ok(&client, "GetEventDataStore", json!({"EventDataStore": arn})).await;
+    assert_eq!(
+        (&shown["Name"], &shown["RetentionPeriod"], &shown["Status"]),
+        (&json!("renamed"), &json!(60), &json!("STOPPED_INGESTION"))
+    );
+    let tags = ok(&client, "ListTags", json!({"ResourceIdList": [arn]})).await;
+    assert!(!tags.to_string().contains("team"), "{tags}");
+    client.call("cloudformation", "DeleteStack", json!({"StackName": "lake"})).await.ok();
+    for _ in 0..200 {
+        if ok(&client, "GetEventDataStore", json!({"EventDataStore": arn})).await["Status"] == "PENDING_DELETION" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    unreachable!("the store is still there")
+}

@@ -7,6 +7,7 @@ mod delivery;
 mod history;
 mod insights;
 mod integrity;
+mod lake;
 mod organization;
 mod rights;
 mod selection;

@@ -47,6 +47,7 @@ mod sweep;
 pub mod table;
 mod tables;
 pub mod throughput;
+mod trail;
 pub mod value;
 pub mod vectors;
 mod violations;

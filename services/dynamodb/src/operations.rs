@@ -6,9 +6,12 @@ use crate::metrics::{self, Counted};
 use crate::permission;
 use crate::request;
 use crate::tables::describe;
+use crate::trail;
 use futures_core::future::BoxFuture;
+use serde_json::Value as Json;
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Result, Service, Task};
+use undercast_kernel::store::Snapshot;
+use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Record, Result, Service, Task};
 use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
 use undercast_wire::{AwsError, Fields, Value};
@@ -87,6 +90,24 @@ impl Service for DynamoDb {
 
     fn data_events(&self) -> &'static [&'static str] {
         DATA
+    }
+
+    /// What is in items is not told.
+    fn event_parameters(&self, operation: &'static Operation, record: &Record, parameters: &Json) -> Json {
+        if DATA.contains(&record.operation) {
+            trail::parameters(operation, parameters)
+        } else {
+            undercast_kernel::event_parameters(operation, parameters)
+        }
+    }
+
+    /// Answers have items in them.
+    fn event_answer(&self, operation: &'static Operation, record: &Record, answer: &Json) -> Json {
+        if DATA.contains(&record.operation) { Json::Null } else { undercast_kernel::event_answer(operation, answer) }
+    }
+
+    fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
+        if DATA.contains(&record.operation) { trail::resources(record, parameters) } else { Vec::new() }
     }
 
     fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {

@@ -48,9 +48,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
+use serde_json::{Value as Json, json};
 use undercast_kernel::resources::ResourceType;
-use undercast_kernel::store::Shared;
-use undercast_kernel::{Access, Answer, AwsError, Cx, Kernel, Next, Result, Service, Task};
+use undercast_kernel::store::{Shared, Snapshot};
+use undercast_kernel::{Access, Answer, AwsError, Cx, Kernel, Next, Record, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Request, Response, Value};
@@ -84,6 +85,21 @@ impl Service for Lambda {
 
     fn data_events(&self) -> &'static [&'static str] {
         &["Invoke"]
+    }
+
+    /// The function that is invoked.
+    fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
+        let given = parameters["FunctionName"].as_str().filter(|_| record.operation == "Invoke");
+        let told = given.map(|given| {
+            // By its name, by a part of its ARN that begins with the account, or by all of it; with a version or without.
+            let name = given.rsplit_once("function:").map_or(given, |(_, rest)| rest);
+            let name = name.split(':').next().unwrap_or(name);
+            let account = given.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(3)).unwrap_or(&record.account);
+            let partition = undercast_kernel::regions::partition(&record.region);
+            let arn = format!("arn:{partition}:lambda:{}:{account}:function:{name}", record.region);
+            json!({"accountId": account, "type": "AWS::Lambda::Function", "ARN": arn})
+        });
+        told.into_iter().collect()
     }
 
     fn shared(&self) -> Vec<Shared> {

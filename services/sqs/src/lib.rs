@@ -73,6 +73,15 @@ impl Service for Sqs {
         )
     }
 
+    /// Messages are not told of, where they are answered either.
+    fn event_answer(&self, operation: &'static Operation, record: &Record, answer: &Json) -> Json {
+        if record.operation == "ReceiveMessage" {
+            Json::Null
+        } else {
+            undercast_kernel::event_answer(operation, answer)
+        }
+    }
+
     fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
         let url = parameters["QueueUrl"].as_str().filter(|_| self.data_events().contains(&record.operation));
         let named = url.and_then(|url| {
