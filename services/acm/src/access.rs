@@ -8,11 +8,15 @@ use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
 use crate::SERVICE;
+use crate::acme::PRINCIPAL;
+use crate::acme::rows::Named;
 use crate::rows::find;
 
 /// The operations that are done to no single resource.
 const ON_NOTHING: &[&str] = &[
+    "CreateAcmeEndpoint",
     "GetAccountConfiguration",
+    "ListAcmeEndpoints",
     "ListCertificates",
     "PutAccountConfiguration",
     "RequestCertificate",
@@ -24,14 +28,19 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     let mut access = match input.text("CertificateArn") {
         _ if ON_NOTHING.contains(&operation.name) => Access::new(action, "*"),
         Some(arn) => on_certificate(cx, action, arn)?,
+        None if operation.name != "ImportCertificate" => on_acme(cx, action, input)?,
         // One that is imported has no name yet.
         None => Access::new(action, cx.arn(SERVICE, "certificate/*")),
     };
     if operation.name == "RequestCertificate" {
         requested(&mut access.context, input);
     }
-    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), None);
-    Ok(vec![access])
+    undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
+    let mut needed = vec![access];
+    if let (Some(role), "CreateAcmeExternalAccountBinding") = (input.text("RoleArn"), operation.name) {
+        needed.push(Access::passing(cx, role, PRINCIPAL));
+    }
+    Ok(needed)
 }
 
 /// A permission on a certificate, with what is known of it. What is not there is known of nothing, and the operation says so.
@@ -46,6 +55,19 @@ fn on_certificate(cx: &Cx, action: String, arn: &str) -> Result<Access> {
     }
     for (key, value) in &of.tags {
         context.set(&format!("aws:ResourceTag/{key}"), value);
+    }
+    Ok(access)
+}
+
+/// A permission on an endpoint of ACME, or on what belongs to one.
+fn on_acme(cx: &Cx, action: String, input: &Fields) -> Result<Access> {
+    const NAMES: &[&str] =
+        &["AcmeEndpointArn", "AcmeDomainValidationArn", "AcmeExternalAccountBindingArn", "ResourceArn"];
+    let arn = NAMES.iter().find_map(|name| input.text(name)).unwrap_or("*");
+    let mut access = Access::new(action, arn);
+    let tags = Named::parse(cx, arn).map(|named| named.tags(cx, &cx.read())).transpose()?.flatten();
+    for (key, value) in tags.into_iter().flatten() {
+        access.context.set(&format!("aws:ResourceTag/{key}"), value);
     }
     Ok(access)
 }

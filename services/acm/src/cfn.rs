@@ -18,7 +18,7 @@ pub(crate) fn types() -> Vec<Box<dyn ResourceType>> {
 const GONE: &[&str] = &["ResourceNotFoundException"];
 
 /// A certificate is looked at so often while it is waited for.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 
 async fn call(cx: &Cx, operation: &str, input: Json) -> Result<Json> {
     cx.call(SERVICE, operation, input).await

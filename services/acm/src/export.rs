@@ -35,7 +35,8 @@ pub(crate) async fn export(cx: &Cx, input: &api::ExportCertificateInput) -> Resu
     let arn = &input.certificate_arn;
     let from = cx.read();
     let of = find(cx, &from, arn)?;
-    if of.kind != Kind::AmazonIssued || !of.exportable {
+    // The key of one that was ordered by ACME never was here.
+    if of.kind != Kind::AmazonIssued || !of.exportable || of.ordered.is_some() {
         return Err(error::validation(format!("The certificate {arn} cannot be exported.")));
     }
     check_there(&of, arn)?;

@@ -29,6 +29,8 @@ static ISSUERS: Table<Kept> = Table::new("acm.issuers");
 pub(crate) const LISTS: &str = "/_acm/crl/";
 
 const DAY: i64 = 86_400;
+/// A common name has so many characters at most.
+pub(crate) const LONGEST: usize = 64;
 /// A certificate is good for so many days.
 const VALIDITY: i64 = 198;
 /// A list of revoked certificates is good for so many.
@@ -149,7 +151,8 @@ pub(crate) async fn issue(cx: &Cx, key_algorithm: &str, names: &[String], key: &
         .map(|name| Ia5String::try_from(name.as_str()).map(SanType::DnsName).map_err(Failure::broken))
         .collect::<Result<_>>()?;
     let mut subject = DistinguishedName::new();
-    if let Some(first) = names.first() {
+    // A longer one is no common name (RFC 5280); it stands among the others.
+    if let Some(first) = names.first().filter(|first| first.len() <= LONGEST) {
         subject.push(DnType::CommonName, first.as_str());
     }
     params.distinguished_name = subject;

@@ -3,10 +3,10 @@
 //!
 //! Reading order: `rows` and `x509` (what a certificate is, and what it says), `domains` and `letters` (how domains are validated),
 //! `request`, `lifecycle` (what becomes of one with time), `issuing` and `keys`; then the operations: `describe`, `listing`, `search`,
-//! `import`, `export`, `certificates`, `tagging`, `account`.
+//! `import`, `export`, `certificates`, `tagging`, `account`; `acme`.
 //!
 //! Tables, all by account and Region: `acm.certificates` and `acm.material` (id), `acm.issuers` (family), `acm.accounts`, `acm.counts`
-//! and `acm.days`. Private keys are in them as ciphertext of the key of the data directory, and leave by `ExportCertificate` alone.
+//! and `acm.days`; `acm.acme_endpoints`, and by endpoint `acm.acme_validations`, `acm.acme_bindings`, `acm.acme_accounts`, `acm.acme_orders`. Private keys are in them as ciphertext of the key of the data directory, and leave by `ExportCertificate` alone.
 //!
 //! The cloud's own authority (`undercast ca`) vouches for the authorities that issue, so whoever trusts it trusts every certificate.
 //! Records that validate domains are published in the kernel's names as they are asked for, or by users (`undercast up --acm-names
@@ -14,7 +14,7 @@
 //! places the certificates name.
 //!
 //! What is not here, and refused: private authorities (`CertificateAuthorityArn`), certificates that CloudFront asks for (`ManagedBy`,
-//! validation by HTTP). Not implemented yet: endpoints of ACME. Nobody is told of revocations by OCSP, and there is no log of
+//! validation by HTTP). Nobody is told of revocations by OCSP, and there is no log of
 //! certificates that the public sees, because no certificate leaves this cloud.
 //!
 //! Source: the API reference and the user guide of AWS Certificate Manager.
@@ -26,6 +26,7 @@ pub mod api {
 
 mod access;
 mod account;
+mod acme;
 mod certificates;
 mod cfn;
 mod describe;
@@ -54,6 +55,8 @@ use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Record, Result
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Request, Response, Value};
 
+use crate::acme::server::Nonces;
+use crate::acme::{accounts, bindings, endpoints, validations};
 use crate::request::Names;
 
 /// What the kernel calls this service.
@@ -63,19 +66,20 @@ const SERVICE: &str = "acm";
 #[derive(Debug)]
 pub struct Acm {
     names: Names,
+    nonces: Nonces,
 }
 
 impl Default for Acm {
     /// The records that validate domains are published as they are asked for.
     fn default() -> Self {
-        Self { names: Names::Published }
+        Self { names: Names::Published, nonces: Nonces::default() }
     }
 }
 
 impl Acm {
     /// One that waits for users to publish the records that validate domains.
     pub fn waiting() -> Self {
-        Self { names: Names::Awaited }
+        Self { names: Names::Awaited, nonces: Nonces::default() }
     }
 }
 
@@ -96,6 +100,7 @@ impl Service for Acm {
         Box::pin(async move {
             match task.kind.as_str() {
                 lifecycle::KIND => lifecycle::run(cx, task).await,
+                validations::KIND => validations::run(cx, task).await,
                 other => Err(Failure::broken(format!("{SERVICE} has no task `{other}`"))),
             }
         })
@@ -106,7 +111,7 @@ impl Service for Acm {
     }
 
     fn paths(&self) -> &'static [&'static str] {
-        &[letters::APPROVALS, issuing::LISTS]
+        &[letters::APPROVALS, issuing::LISTS, acme::server::PATHS]
     }
 
     fn serve<'a>(
@@ -117,10 +122,10 @@ impl Service for Acm {
         request: Request,
     ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async move {
-            if site == letters::APPROVALS {
-                letters::serve(cx, request).await
-            } else {
-                issuing::serve(cx, &request).await
+            match site {
+                letters::APPROVALS => letters::serve(cx, request).await,
+                acme::server::PATHS => acme::server::serve(&self.nonces, cx, request).await,
+                _ => issuing::serve(cx, &request).await,
             }
         })
     }
@@ -131,28 +136,50 @@ impl Service for Acm {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        cfn::types()
+        cfn::types().into_iter().chain(acme::cfn::types()).collect()
     }
 }
 
 api::operations! {
     impl api::Operations for Acm; |self, cx, input|
     AddTagsToCertificate => tagging::add(cx, &input).await,
+    CreateAcmeDomainValidation => validations::create(cx, self.names, &input).await,
+    CreateAcmeEndpoint => endpoints::create(cx, &input).await,
+    CreateAcmeExternalAccountBinding => bindings::create(cx, &input).await,
+    DeleteAcmeDomainValidation => validations::delete(cx, &input).await,
+    DeleteAcmeEndpoint => endpoints::delete(cx, &input).await,
+    DeleteAcmeExternalAccountBinding => bindings::delete(cx, &input).await,
     DeleteCertificate => certificates::delete(cx, &input).await,
+    DescribeAcmeAccount => accounts::describe(cx, &input),
+    DescribeAcmeDomainValidation => validations::describe(cx, &input),
+    DescribeAcmeEndpoint => endpoints::describe(cx, &input),
+    DescribeAcmeExternalAccountBinding => bindings::describe(cx, &input),
     DescribeCertificate => describe::describe(cx, &input),
     ExportCertificate => export::export(cx, &input).await,
     GetAccountConfiguration => account::get(cx),
+    GetAcmeExternalAccountBindingCredentials => bindings::credentials(cx, &input),
     GetCertificate => export::get(cx, &input),
     ImportCertificate => import::import(cx, &input).await,
+    ListAcmeAccounts => accounts::list(cx, &input),
+    ListAcmeDomainValidations => validations::list(cx, &input),
+    ListAcmeEndpoints => endpoints::list(cx, &input),
+    ListAcmeExternalAccountBindings => bindings::list(cx, &input),
     ListCertificateDomainValidations => describe::list_validations(cx, &input),
     ListCertificates => listing::list(cx, &input),
     ListTagsForCertificate => tagging::list(cx, &input),
+    ListTagsForResource => acme::tagging::list(cx, &input),
     PutAccountConfiguration => account::put(cx, &input).await,
     RemoveTagsFromCertificate => tagging::remove(cx, &input).await,
     RenewCertificate => certificates::renew(cx, &input).await,
     RequestCertificate => request::request(cx, self.names, &input).await,
     ResendValidationEmail => letters::resend(cx, &input).await,
+    RevokeAcmeAccount => accounts::revoke(cx, &input).await,
+    RevokeAcmeExternalAccountBinding => bindings::revoke(cx, &input).await,
     RevokeCertificate => certificates::revoke(cx, &input).await,
     SearchCertificates => search::search(cx, &input),
+    TagResource => acme::tagging::tag(cx, &input).await,
+    UntagResource => acme::tagging::untag(cx, &input).await,
+    UpdateAcmeDomainValidation => validations::update(cx, self.names, &input).await,
+    UpdateAcmeEndpoint => endpoints::update(cx, &input).await,
     UpdateCertificateOptions => certificates::update_options(cx, self.names, &input).await,
 }

@@ -6,11 +6,10 @@ use undercast_wire::text;
 
 use crate::api::{self, input};
 use crate::domains::{self, is_within};
+use crate::issuing::LONGEST;
 use crate::rows::{CERTIFICATES, Certificate, DomainStatus, Kind, Method, Status, Validation};
 use crate::{SERVICE, error, keys, letters, lifecycle, quotas, tagging};
 
-/// A common name has so many characters at most (RFC 5280).
-const LONGEST: usize = 64;
 /// A certificate has so many names at most, unless AWS raises the quota.
 const NAMES: usize = 10;
 /// A token is remembered for an hour.

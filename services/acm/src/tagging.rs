@@ -37,6 +37,13 @@ pub(crate) fn given(given: Option<&[input::Tag]>) -> Result<Tags> {
     Ok(tags)
 }
 
+/// The tags of a request about ACME, whose operations know one error for all that is wrong with tags.
+pub(crate) fn of_acme(given: Option<&[input::Tag]>) -> Result<Tags> {
+    let tags = read(given.unwrap_or_default()).map_err(|_| error::validation("A tag key is there twice."))?;
+    check(&tags, 0, MOST).map_err(|why| error::validation(why.to_string()))?;
+    Ok(tags)
+}
+
 pub(crate) fn shown(tags: &Tags) -> Vec<output::Tag> {
     tags.iter().map(|(key, value)| output::Tag { key: key.clone(), value: Some(value.clone()) }).collect()
 }

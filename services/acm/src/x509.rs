@@ -9,7 +9,7 @@ use x509_parser::extensions::{GeneralName, KeyUsage};
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
-use x509_parser::x509::X509Name;
+use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
 
 use crate::api::output;
 
@@ -91,7 +91,7 @@ impl Facts {
             serial: read.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"),
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),
-            key_algorithm: key_algorithm(&read),
+            key_algorithm: spki_algorithm(read.public_key()),
             signature_algorithm: signature_algorithm(&read),
             key_usages: usage.map_or_else(|| vec!["ANY"], |usage| usages(&usage)),
             extended,
@@ -122,11 +122,11 @@ impl Facts {
 }
 
 /// The names of key algorithms, by their kind and how long they are.
-fn key_algorithm(of: &X509Certificate<'_>) -> Option<&'static str> {
-    match of.public_key().parsed().ok()? {
+pub(crate) fn spki_algorithm(of: &SubjectPublicKeyInfo<'_>) -> Option<&'static str> {
+    match of.parsed().ok()? {
         PublicKey::RSA(key) => rsa_algorithm(key.key_size()),
         PublicKey::EC(_) => {
-            let curve = of.public_key().algorithm.parameters.as_ref()?.as_oid().ok()?;
+            let curve = of.algorithm.parameters.as_ref()?.as_oid().ok()?;
             curve_algorithm(&curve.to_id_string())
         }
         _ => None,
@@ -134,7 +134,7 @@ fn key_algorithm(of: &X509Certificate<'_>) -> Option<&'static str> {
 }
 
 /// `RSA_2048`, by the bits of the modulus.
-pub(crate) fn rsa_algorithm(bits: usize) -> Option<&'static str> {
+fn rsa_algorithm(bits: usize) -> Option<&'static str> {
     match bits {
         1024 => Some("RSA_1024"),
         2048 => Some("RSA_2048"),

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Makes or changes the stack and says how it ended.
-async fn stack(client: &Client, operation: &str, template: &Json) -> Json {
+pub(crate) async fn stack(client: &Client, operation: &str, template: &Json) -> Json {
     let tags = json!([{"Key": "stack", "Value": "shop"}]);
     let input = json!({"StackName": "shop", "TemplateBody": template.to_string(), "Tags": tags});
     client.call("cloudformation", operation, input).await.ok();
@@ -20,7 +20,7 @@ async fn stands(client: &Client) -> Json {
     shown(client).await
 }
 
-fn output(stack: &Json, key: &str) -> String {
+pub(crate) fn output(stack: &Json, key: &str) -> String {
     let all = stack["Outputs"].as_array().unwrap().iter();
     let found = all.into_iter().find(|output| output["OutputKey"] == key).unwrap();
     found["OutputValue"].as_str().unwrap().to_owned()

@@ -9,7 +9,7 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use super::*;
 
 /// Checks a certificate and its chain as a client would who trusts the cloud's authority, on its clock.
-fn verify(cloud: &Cloud, got: &Json, name: &str) {
+pub(crate) fn verify(cloud: &Cloud, got: &Json, name: &str) {
     let folder = undercast_authority::folder(&cloud.kernel.settings().files);
     let root = CertificateDer::from_pem_file(undercast_authority::certificate_path(&folder)).unwrap();
     let body = CertificateDer::from_pem_slice(got["Certificate"].as_str().unwrap().as_bytes()).unwrap();

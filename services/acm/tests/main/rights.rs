@@ -24,7 +24,48 @@ fn calls(arn: &str) -> Vec<(&'static str, Json)> {
     };
     let tags = and(json!({"Tags": [{"Key": "a", "Value": "b"}]}));
     let pem = wire::text::base64(b"x");
+    let endpoint = "arn:aws:acm:us-east-1:000000000000:acme-endpoint/e";
+    let of_endpoint = json!({"AcmeEndpointArn": endpoint});
+    let validation = json!({"AcmeDomainValidationArn": format!("{endpoint}/acme-domain-validation/v")});
+    let binding = json!({"AcmeExternalAccountBindingArn": format!("{endpoint}/acme-external-account-binding/b")});
+    let account = json!({"AcmeEndpointArn": endpoint, "AccountUrl": "https://localhost"});
+    let resource = |more: Json| {
+        let mut input = json!({"ResourceArn": endpoint});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
     vec![
+        (
+            "CreateAcmeEndpoint",
+            json!({"AuthorizationBehavior": "PRE_APPROVED", "CertificateAuthority": {"PublicCertificateAuthority": {}}}),
+        ),
+        (
+            "CreateAcmeDomainValidation",
+            json!({"AcmeEndpointArn": endpoint, "DomainName": "a.com", "PrevalidationOptions": {"DnsPrevalidation": {}}}),
+        ),
+        (
+            "CreateAcmeExternalAccountBinding",
+            json!({"AcmeEndpointArn": endpoint, "RoleArn": "arn:aws:iam::000000000000:role/r"}),
+        ),
+        ("UpdateAcmeEndpoint", of_endpoint.clone()),
+        ("UpdateAcmeDomainValidation", validation.clone()),
+        ("DescribeAcmeEndpoint", of_endpoint.clone()),
+        ("DescribeAcmeDomainValidation", validation.clone()),
+        ("DescribeAcmeExternalAccountBinding", binding.clone()),
+        ("GetAcmeExternalAccountBindingCredentials", binding.clone()),
+        ("DescribeAcmeAccount", account.clone()),
+        ("ListAcmeAccounts", of_endpoint.clone()),
+        ("ListAcmeDomainValidations", of_endpoint.clone()),
+        ("ListAcmeExternalAccountBindings", of_endpoint.clone()),
+        ("ListAcmeEndpoints", json!({})),
+        ("RevokeAcmeAccount", account),
+        ("RevokeAcmeExternalAccountBinding", binding.clone()),
+        ("ListTagsForResource", resource(json!({}))),
+        ("TagResource", resource(json!({"Tags": [{"Key": "a", "Value": "b"}]}))),
+        ("UntagResource", resource(json!({"TagKeys": ["a"]}))),
+        ("DeleteAcmeDomainValidation", validation),
+        ("DeleteAcmeExternalAccountBinding", binding),
+        ("DeleteAcmeEndpoint", of_endpoint),
         ("AddTagsToCertificate", tags.clone()),
         ("RemoveTagsFromCertificate", tags),
         ("DescribeCertificate", named.clone()),
@@ -57,7 +98,7 @@ async fn every_operation_needs_its_own_permission() {
         let but = json!([{"Effect": "Allow", "Action": "acm:*", "Resource": "*"}, {"Effect": "Deny", "Action": action, "Resource": "*"}]);
         let poor = user(&cloud, &client, &format!("poor{number}"), but).await;
         is_refused(&poor, operation, input.clone(), "AccessDeniedException", &action).await;
-        let only = json!([{"Effect": "Allow", "Action": action, "Resource": "*"}]);
+        let only = json!([{"Effect": "Allow", "Action": [action, "iam:PassRole"], "Resource": "*"}]);
         let rich = user(&cloud, &client, &format!("rich{number}"), only).await;
         let answer = rich.call(SERVICE, operation, input).await;
         assert!(answer.status < 300 || answer.code() != "AccessDeniedException", "{operation}: {}", answer.json);
@@ -140,4 +181,28 @@ async fn the_trail_tells_no_secrets() {
     assert!(exported.contains(&arn) && !exported.contains(&passphrase), "{exported}");
     let imported = told.iter().find(|event| event.contains("\"ImportCertificate\"")).unwrap();
     assert!(imported.contains("HIDDEN_DUE_TO_SECURITY_REASONS") && !imported.contains(&secret), "{imported}");
+}
+
+#[tokio::test]
+async fn endpoints_have_tags_and_hand_roles_over() {
+    let (cloud, client) = noon().await;
+    let made = json!({"AuthorizationBehavior": "PRE_APPROVED", "CertificateAuthority": {"PublicCertificateAuthority": {}}, "Tags": [{"Key": "team", "Value": "shop"}]});
+    let arn = ok(&client, "CreateAcmeEndpoint", made).await["AcmeEndpointArn"].clone();
+    let on = |condition: Json| json!([{"Effect": "Allow", "Action": "acm:*", "Resource": "*", "Condition": condition}]);
+    let named = json!({"AcmeEndpointArn": arn});
+    let shop = user(&cloud, &client, "shop", on(json!({"StringEquals": {"aws:ResourceTag/team": "shop"}}))).await;
+    ok(&shop, "DescribeAcmeEndpoint", named.clone()).await;
+    let other = user(&cloud, &client, "other", on(json!({"StringEquals": {"aws:ResourceTag/team": "other"}}))).await;
+    is_refused(&other, "DescribeAcmeEndpoint", named, "AccessDeniedException", "").await;
+    let asked = user(&cloud, &client, "asked", on(json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}))).await;
+    ok(&asked, "UntagResource", json!({"ResourceArn": arn, "TagKeys": ["a"]})).await;
+    is_refused(&asked, "UntagResource", json!({"ResourceArn": arn, "TagKeys": ["team"]}), "AccessDeniedException", "")
+        .await;
+    let poor = user(&cloud, &client, "poor", json!([{"Effect": "Allow", "Action": "acm:*", "Resource": "*"}])).await;
+    let bind = json!({"AcmeEndpointArn": arn, "RoleArn": "arn:aws:iam::000000000000:role/r"});
+    is_refused(&poor, "CreateAcmeExternalAccountBinding", bind.clone(), "AccessDeniedException", "iam:PassRole").await;
+    let pass = json!([{"Effect": "Allow", "Action": "acm:*", "Resource": "*"}, {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*",
+        "Condition": {"StringEquals": {"iam:PassedToService": "acm-acme.amazonaws.com"}}}]);
+    let rich = user(&cloud, &client, "rich", pass).await;
+    is_refused(&rich, "CreateAcmeExternalAccountBinding", bind, "ValidationException", "cannot be assumed").await;
 }
