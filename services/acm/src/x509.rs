@@ -271,3 +271,53 @@ fn address(bytes: &[u8]) -> String {
     let sixteen = <[u8; 16]>::try_from(bytes).map(IpAddr::from);
     four.or(sixteen).map_or_else(|_| text::hex_encode(bytes), |address| address.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+    use crate::keys::Brought;
+
+    fn certificate() -> Vec<u8> {
+        let params = CertificateParams::new(vec!["shop.com".to_owned(), "192.0.2.1".to_owned()]).unwrap();
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn names_and_addresses_are_told_apart() {
+        let facts = Facts::read(certificate()).unwrap();
+        assert_eq!(facts.domains(), ["shop.com"]);
+        assert_eq!(facts.names[1].ip_address.as_deref(), Some("192.0.2.1"));
+        assert_eq!(facts.key_usages, ["ANY"]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_as_pem_is_read_again(der in vec(any::<u8>(), 1..500)) {
+            let text = pem("CERTIFICATE", &der);
+            prop_assert!(text.lines().all(|line| line.len() <= 64));
+            prop_assert_eq!(parts(text.as_bytes()), Some(vec![("CERTIFICATE".to_owned(), der)]));
+        }
+
+        #[test]
+        fn damaged_certificates_and_keys_are_read_or_refused(at in 0usize..400, byte in any::<u8>()) {
+            let mut damaged = certificate();
+            let at = at % damaged.len();
+            damaged[at] = byte;
+            let _ = Facts::read(damaged);
+            let mut key = KeyPair::generate().unwrap().serialize_der();
+            let at = at % key.len();
+            key[at] = byte;
+            let _ = Brought::read(pem("PRIVATE KEY", &key).as_bytes());
+        }
+
+        #[test]
+        fn bytes_of_chance_are_no_certificate(bytes in vec(any::<u8>(), 0..200)) {
+            prop_assert!(Facts::read(bytes.clone()).is_none());
+            prop_assert!(Brought::read(&bytes).is_err());
+        }
+    }
+}

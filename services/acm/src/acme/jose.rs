@@ -135,6 +135,13 @@ mod tests {
         assert_eq!(thumbprint(&key).as_deref(), Some("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..100)) {
+            proptest::prop_assert_eq!(decode(&encode(&bytes)), Some(bytes));
+        }
+    }
+
     #[test]
     fn the_usual_alphabet_is_not_read() {
         assert_eq!(decode(&encode(&[0xfb, 0xff, 0xfe, 1])), Some(vec![0xfb, 0xff, 0xfe, 1]));

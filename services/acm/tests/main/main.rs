@@ -213,13 +213,38 @@ async fn told(client: &Client, url: &str) -> Vec<Json> {
         let got = client.call("sqs", "ReceiveMessage", input).await.ok();
         let Some(some) = got["Messages"].as_array().filter(|some| !some.is_empty()) else { break };
         for message in some {
-            told.push(serde_json::from_str(message["Body"].as_str().unwrap()).unwrap());
+            let event = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+            is_as_its_schema_says(&event);
+            told.push(event);
             let gone = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
             client.call("sqs", "DeleteMessage", gone).await.ok();
         }
     }
     told.sort_by_key(|event| event["time"].as_str().unwrap().to_owned());
     told
+}
+
+/// The registry of AWS's own events knows what ACM tells, and all of it.
+fn is_as_its_schema_says(event: &Json) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/src/aws-events.json");
+    let all: Vec<Json> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let schema =
+        all.iter().find(|one| one["source"] == "aws.acm" && one["detailType"] == event["detail-type"]).unwrap();
+    let schema = &schema["schemas"][schema["detail"].as_str().unwrap()];
+    let detail = event["detail"].as_object().unwrap();
+    for (name, value) in detail {
+        let of = &schema["properties"][name];
+        let fits = match of["type"].as_str() {
+            Some("string") => value.is_string(),
+            Some("number") => value.is_number(),
+            Some("boolean") => value.is_boolean(),
+            _ => false,
+        };
+        assert!(fits && of["enum"].as_array().is_none_or(|all| all.contains(value)), "{name}: {value} is not {of}");
+    }
+    for name in schema["required"].as_array().unwrap() {
+        assert!(detail.contains_key(name.as_str().unwrap()), "{event} has no {name}");
+    }
 }
 
 /// Lets days pass, and says what was told meanwhile: a queue forgets after four of them.
