@@ -19,17 +19,19 @@ const ON_NOTHING: &[&str] = &[
     "ListAcmeEndpoints",
     "ListCertificates",
     "PutAccountConfiguration",
-    "RequestCertificate",
     "SearchCertificates",
 ];
+
+/// Those that are done to a certificate that is not there yet.
+const UNNAMED: &[&str] = &["ImportCertificate", "RequestCertificate"];
 
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
     let action = format!("{SERVICE}:{}", operation.name);
     let mut access = match input.text("CertificateArn") {
         _ if ON_NOTHING.contains(&operation.name) => Access::new(action, "*"),
         Some(arn) => on_certificate(cx, action, arn)?,
-        None if operation.name != "ImportCertificate" => on_acme(cx, action, input)?,
-        // One that is imported has no name yet.
+        // What is asked for or imported has no name yet.
+        None if !UNNAMED.contains(&operation.name) => on_acme(cx, action, input)?,
         None => Access::new(action, cx.arn(SERVICE, "certificate/*")),
     };
     if operation.name == "RequestCertificate" {

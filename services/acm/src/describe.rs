@@ -19,6 +19,12 @@ pub(crate) fn eligibility(is: bool) -> String {
     if is { "ELIGIBLE" } else { "INELIGIBLE" }.to_owned()
 }
 
+/// A key algorithm as certificates are described and listed with it: `RSA-2048`, which the API's own enumeration does not have, but
+/// which AWS answers.
+pub(crate) fn hyphenated(key_algorithm: &str) -> Option<String> {
+    Some(key_algorithm.replace('_', "-"))
+}
+
 /// What a signature of the authority that will issue it is called.
 fn expected_signature(key_algorithm: &str) -> String {
     if key_algorithm.starts_with("RSA") { "SHA256WITHRSA" } else { "SHA256WITHECDSA" }.to_owned()
@@ -107,14 +113,14 @@ pub(crate) fn describe(cx: &Cx, input: &api::DescribeCertificateInput) -> Result
         revocation_reason: of.revoked.as_ref().map(|revoked| revoked.reason.clone()),
         not_before: facts.and_then(Facts::starts),
         not_after: facts.and_then(Facts::ends),
-        key_algorithm: text(&of.key_algorithm),
+        key_algorithm: hyphenated(&of.key_algorithm),
         signature_algorithm: signature.or_else(|| Some(expected_signature(&of.key_algorithm))),
         in_use_by: Some(of.users(cx)?),
         failure_reason: of.failure.clone(),
         type_: text(of.kind.as_str()),
         renewal_summary: of.renewal.as_ref().map(|of| renewal(cx, of)),
-        key_usages: usages,
-        extended_key_usages: extended,
+        key_usages: Some(usages.unwrap_or_else(Vec::new)),
+        extended_key_usages: Some(extended.unwrap_or_else(Vec::new)),
         certificate_authority_arn: None,
         renewal_eligibility: Some(eligibility(of.is_renewable(cx)?)),
         options: options(&of),

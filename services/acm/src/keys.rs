@@ -71,7 +71,7 @@ impl Brought {
     /// # Errors
     /// `ValidationException` when it cannot be read, or is encrypted.
     pub(crate) fn read(text: &[u8]) -> Result<Self> {
-        let unreadable = || error::validation("The private key is not in a valid PEM format, or is not supported.");
+        let unreadable = || error::validation("Passed PEM was not a private key.");
         let lossy = String::from_utf8_lossy(text);
         if lossy.contains(ENCRYPTED) || lossy.contains("Proc-Type: 4,ENCRYPTED") {
             return Err(error::validation("The private key is encrypted. Remove the passphrase before importing it."));

@@ -14,7 +14,7 @@
 //! places the certificates name.
 //!
 //! What is not here, and refused: private authorities (`CertificateAuthorityArn`), certificates that CloudFront asks for (`ManagedBy`,
-//! validation by HTTP). Nobody is told of revocations by OCSP, and there is no log of
+//! validation by HTTP). What clients of ACME ask for is not in the trail. Nobody is told of revocations by OCSP, and there is no log of
 //! certificates that the public sees, because no certificate leaves this cloud.
 //!
 //! Source: the API reference and the user guide of AWS Certificate Manager.

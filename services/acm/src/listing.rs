@@ -5,7 +5,7 @@
 use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, errors, input, output};
-use crate::describe::{eligibility, enabled};
+use crate::describe::{eligibility, enabled, hyphenated};
 use crate::error;
 use crate::rows::{CERTIFICATES, Certificate, Kind, moment};
 use crate::x509::Facts;
@@ -91,7 +91,7 @@ fn summary(cx: &Cx, listed: &Listed) -> Result<output::CertificateSummary> {
         subject_alternative_name_summaries: Some(names.into_iter().take(NAMES).collect()),
         status: Some(row.status.as_str().to_owned()),
         type_: Some(row.kind.as_str().to_owned()),
-        key_algorithm: Some(row.key_algorithm.clone()),
+        key_algorithm: hyphenated(&row.key_algorithm),
         key_usages: texts(listed.key_usages()),
         extended_key_usages: texts(listed.extended()),
         export_option: listed.export_option(),

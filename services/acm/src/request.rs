@@ -47,7 +47,7 @@ fn names(input: &api::RequestCertificateInput) -> Result<Vec<String>> {
     }
     if input.domain_name.len() > LONGEST {
         let message = format!("The first domain name can be no longer than {LONGEST} characters.");
-        return Err(error::parameter(message));
+        return Err(error::options(message));
     }
     if names.len() > NAMES {
         return Err(error::limit(format!("Error: the number of domain names is more than the limit of {NAMES}.")));

@@ -263,7 +263,7 @@ async fn a_client_orders_a_certificate() {
     let got = describe(&client, &arn).await;
     assert_eq!((&got["CertificateKeyPairOrigin"], &got["AcmeEndpointArn"]), (&json!("ACME"), &json!(endpoint)));
     assert_eq!(got["SubjectAlternativeNames"], json!(["shop.com", "*.shop.com", "a.b.shop.com"]));
-    assert_eq!((&got["KeyAlgorithm"], &got["RenewalEligibility"]), (&json!("EC_secp384r1"), &json!("INELIGIBLE")));
+    assert_eq!((&got["KeyAlgorithm"], &got["RenewalEligibility"]), (&json!("EC-secp384r1"), &json!("INELIGIBLE")));
     let account = acme.account.borrow().clone().unwrap();
     assert!(account.ends_with(got["AcmeAccountId"].as_str().unwrap()));
     let kept = ok(&client, "GetCertificate", json!({"CertificateArn": arn})).await;

@@ -28,6 +28,6 @@ async fn a_certificate_has_so_many_names() {
     ok(&client, "RequestCertificate", asked(&names[1..])).await;
     let long = format!("{}.com", "a".repeat(61));
     let input = json!({"DomainName": long, "ValidationMethod": "DNS"});
-    is_refused(&client, "RequestCertificate", input, "InvalidParameterException", "64 characters").await;
+    is_refused(&client, "RequestCertificate", input, "InvalidDomainValidationOptionsException", "64 characters").await;
     ok(&client, "RequestCertificate", asked(&[long])).await;
 }

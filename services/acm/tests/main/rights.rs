@@ -158,6 +158,11 @@ async fn conditions_are_of_the_request_and_of_the_certificate() {
     describe(&one, &plain).await;
     is_refused(&one, "DescribeCertificate", json!({"CertificateArn": tagged}), "AccessDeniedException", "").await;
     is_refused(&one, "ListCertificates", json!({}), "AccessDeniedException", "").await;
+    // What is not there yet is one of all certificates.
+    let all = "arn:aws:acm:us-east-1:000000000000:certificate/*";
+    is_refused(&one, "RequestCertificate", ask(json!({})), "AccessDeniedException", all).await;
+    let wide = json!([{"Effect": "Allow", "Action": "acm:RequestCertificate", "Resource": all}]);
+    ok(&user(&cloud, &client, "wide", wide).await, "RequestCertificate", ask(json!({}))).await;
     // What is of another account is not there.
     let stranger = cloud.client_of(Credentials::new("111111111111", "test"));
     is_refused(&stranger, "DescribeCertificate", json!({"CertificateArn": plain}), "ResourceNotFoundException", "")
