@@ -6,7 +6,8 @@
 //! `import`, `export`, `certificates`, `tagging`, `account`; `acme`.
 //!
 //! Tables, all by account and Region: `acm.certificates` and `acm.material` (id), `acm.issuers` (family), `acm.accounts`, `acm.counts`
-//! and `acm.days`; `acm.acme_endpoints`, and by endpoint `acm.acme_validations`, `acm.acme_bindings`, `acm.acme_accounts`, `acm.acme_orders`. Private keys are in them as ciphertext of the key of the data directory, and leave by `ExportCertificate` alone.
+//! and `acm.days`; `acm.acme_endpoints`, and by endpoint `acm.acme_validations`, `acm.acme_bindings`, `acm.acme_accounts` and
+//! `acm.acme_orders`. Private keys are in them as ciphertext of the key of the data directory, and leave by `ExportCertificate` alone.
 //!
 //! The cloud's own authority (`undercast ca`) vouches for the authorities that issue, so whoever trusts it trusts every certificate.
 //! Records that validate domains are published in the kernel's names as they are asked for, or by users (`undercast up --acm-names
@@ -14,8 +15,8 @@
 //! places the certificates name.
 //!
 //! What is not here, and refused: private authorities (`CertificateAuthorityArn`), certificates that CloudFront asks for (`ManagedBy`,
-//! validation by HTTP). What clients of ACME ask for is not in the trail. Nobody is told of revocations by OCSP, and there is no log of
-//! certificates that the public sees, because no certificate leaves this cloud.
+//! validation by HTTP). What clients of ACME ask for is not in the trail. Nobody is told of revocations by OCSP, and certificates are in
+//! no transparency log, because no public client would trust them.
 //!
 //! Source: the API reference and the user guide of AWS Certificate Manager.
 
