@@ -1344,11 +1344,46 @@ def parameters_kept():
     same("what was deleted", (len(gone["DeletedParameters"]), gone["InvalidParameters"]), (3, ["/boto/none"]))
 
 
+def certificates():
+    """ACM: certificates that are issued, exported, renewed, revoked, searched for."""
+    acm = client("acm")
+    asked = acm.request_certificate(
+        DomainName="boto.com", SubjectAlternativeNames=["*.boto.com"], ValidationMethod="DNS", KeyAlgorithm="EC_prime256v1",
+        Options={"Export": "ENABLED"}, Tags=[{"Key": "of", "Value": "boto"}], IdempotencyToken="boto",
+    )
+    arn = asked["CertificateArn"]
+    same("the same request", acm.request_certificate(
+        DomainName="boto.com", SubjectAlternativeNames=["*.boto.com"], ValidationMethod="DNS", KeyAlgorithm="EC_prime256v1",
+        Options={"Export": "ENABLED"}, IdempotencyToken="boto",
+    )["CertificateArn"], arn)
+    acm.get_waiter("certificate_validated").wait(CertificateArn=arn, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    eventually("it is issued", lambda: acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"], "ISSUED")
+    shown = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    same("how long it lasts", (shown["NotAfter"] - shown["NotBefore"]).days, 197)
+    same("its record", shown["DomainValidationOptions"][0]["ResourceRecord"]["Type"], "CNAME")
+    same("by its algorithm", [c["DomainName"] for p in acm.get_paginator("list_certificates").paginate(Includes={"keyTypes": ["EC_prime256v1"]})
+                              for c in p["CertificateSummaryList"]], ["boto.com"])
+    exported = acm.export_certificate(CertificateArn=arn, Passphrase=b"secret")
+    same("its key", exported["PrivateKey"].startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----"), True)
+    acm.renew_certificate(CertificateArn=arn)
+    eventually("it is renewed", lambda: acm.describe_certificate(CertificateArn=arn)["Certificate"]["Serial"] != shown["Serial"], True)
+    acm.revoke_certificate(CertificateArn=arn, RevocationReason="SUPERSEDED")
+    same("it is revoked", acm.describe_certificate(CertificateArn=arn)["Certificate"]["RevocationReason"], "SUPERSEDED")
+    waiting = acm.request_certificate(DomainName="letters.boto.com", ValidationMethod="EMAIL")["CertificateArn"]
+    with refused("what waits", "RequestInProgressException", 400):
+        acm.get_certificate(CertificateArn=waiting)
+    for gone in [arn, waiting]:
+        acm.delete_certificate(CertificateArn=gone)
+    with refused("what is gone", "ResourceNotFoundException", 400, "Could not find certificate"):
+        acm.describe_certificate(CertificateArn=arn)
+
+
 find_local_names()
 for part in [
     buckets, former_names, measures, scaling, access_points, batch_job, selects, queues, topics, buses, tables,
     copies_of_tables, spread_tables, roles, people, functions_run, keys, streams, stacks_stand,
     bucket_of_a_stack, schedules, pipes_run, registry, secrets_kept, parameters_kept,
+    certificates,
 ]:
     # All parts, or those that are named.
     if not sys.argv[1:] or part.__name__ in sys.argv[1:]:

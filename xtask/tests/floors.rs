@@ -12,7 +12,12 @@ fn floor(name: &str, path: &str) -> Option<u32> {
         "undercast-store" => 2,
         // The kernel stands on the store; both are the second floor.
         "undercast-kernel" => 3,
-        "undercast-columnar" | "undercast-engines" | "undercast-md5" | "undercast-outward" | "undercast-query"
+        "undercast-authority"
+        | "undercast-columnar"
+        | "undercast-engines"
+        | "undercast-md5"
+        | "undercast-outward"
+        | "undercast-query"
         | "undercast-select" => 3,
         // What services have in common, and the kernel need not know.
         "undercast-sealing" | "undercast-sources" => 4,

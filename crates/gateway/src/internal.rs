@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::{FaultRule, IamMode, Record, Timestamp};
+use undercast_kernel::{FaultRule, IamMode, NameRecord, Record, Timestamp, auth};
 use undercast_wire::{Body, Request, Response, text};
 
 use crate::listen::Gateway;
@@ -45,6 +45,12 @@ async fn answer_or_refuse(gateway: &Gateway, request: Request) -> Answer {
             let removed = gateway.kernel.empty_inbox().await.map_err(|e| (500, e.to_string()))?;
             Ok(json!({"removed": removed}))
         }
+        ("GET", "/_undercast/names") => {
+            let names = gateway.kernel.names().map_err(|e| (500, e.to_string()))?;
+            Ok(json!({"names": names}))
+        }
+        ("POST", "/_undercast/names") => put_name(gateway, &input).await,
+        ("DELETE", "/_undercast/names") => remove_name(gateway, &query).await,
         (_, path) if path == "/_undercast/reset" || path.starts_with("/_undercast/snapshots") => {
             snapshots::answer(gateway, &method, path, &input).await
         }
@@ -178,6 +184,28 @@ fn inbox(gateway: &Gateway, query: &[(String, String)]) -> Answer {
     let wanted = |name: &str, is: &str| get(query, name).is_none_or(|wanted| wanted == is);
     let letters = letters.into_iter().filter(|l| wanted("kind", &l.kind) && wanted("to", &l.to));
     Ok(json!({"letters": letters.collect::<Vec<_>>()}))
+}
+
+/// Publishes a record: `{"name", "type", "values", "account"}`; without an account, for the first one.
+async fn put_name(gateway: &Gateway, input: &Json) -> Answer {
+    let text = |name: &str| {
+        let found = input.get(name).and_then(Json::as_str);
+        found.ok_or_else(|| (400, format!("`{name}` must be a text")))
+    };
+    let values = input.get("values").and_then(Json::as_array).ok_or((400, "`values` must be a list".to_owned()))?;
+    let values = values.iter().filter_map(|value| value.as_str().map(ToOwned::to_owned)).collect();
+    let account = input.get("account").and_then(Json::as_str).unwrap_or(auth::DEFAULT_ACCOUNT);
+    let cx = gateway.kernel.cx_for(account, undercast_kernel::regions::DEFAULT);
+    let record = NameRecord::new(&cx, text("name")?, text("type")?, values, None).map_err(|e| (400, e.to_string()))?;
+    cx.write(|tx| cx.publish_name(tx, &record)).await.map_err(|e| (500, e.to_string()))?;
+    Ok(json!(record))
+}
+
+/// Takes the records of a name back: all, or those of a `type`.
+async fn remove_name(gateway: &Gateway, query: &[(String, String)]) -> Answer {
+    let name = get(query, "name").ok_or((400, "which name?".to_owned()))?;
+    let removed = gateway.kernel.withdraw_name(name, get(query, "type")).await.map_err(|e| (500, e.to_string()))?;
+    Ok(json!({"removed": removed}))
 }
 
 fn usage(gateway: &Gateway) -> Json {

@@ -222,6 +222,22 @@ pub trait Service: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What it answers to who asks for records of a name, of one kind: for services that have zones.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn resolve(&self, _from: &Snapshot, _name: &str, _kind: &str) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// ARNs of its resources that use something of another service, which is named by its ARN: listeners that use a certificate.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn uses(&self, _from: &Snapshot, _arn: &str) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// The CloudFormation resource types that it owns.
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
         Vec::new()
@@ -230,6 +246,7 @@ pub trait Service: Send + Sync + 'static {
 
 /// What tells whose each row is, in the tables of the kernel and of these services.
 pub fn owners(services: &[Arc<dyn Service>]) -> Owners {
-    let kernel = crate::tasks::shared().into_iter().chain([Shared::by_row(&crate::CREDENTIALS, |c| &c.account)]);
+    let kernel = crate::tasks::shared().into_iter().chain(crate::names::shared());
+    let kernel = kernel.chain([Shared::by_row(&crate::CREDENTIALS, |c| &c.account)]);
     Owners::new(kernel.chain(services.iter().flat_map(|service| service.shared())))
 }

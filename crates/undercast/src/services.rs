@@ -5,14 +5,15 @@ use std::sync::Arc;
 use undercast_engines::runtimes;
 use undercast_kernel::Service;
 
-use crate::command::Limits;
+use crate::command::{Limits, Names};
 use crate::settings::Environment;
 
-/// What the command line says of limits.
+/// What the command line says of single services.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Said {
     pub(crate) dynamodb: Option<Limits>,
     pub(crate) kinesis: Option<Limits>,
+    pub(crate) acm_names: Names,
 }
 
 /// Whether something is not held to its limits: what the command line says goes before the environment.
@@ -21,19 +22,24 @@ fn is_unlimited(said: Option<Limits>, environment: Option<&str>) -> bool {
 }
 
 /// All services, or those whose names are wanted.
-pub(crate) fn all(wanted: &[String], limits: Said, environment: &Environment) -> Vec<Arc<dyn Service>> {
-    let dynamodb = if is_unlimited(limits.dynamodb, environment.dynamodb_limits.as_deref()) {
+pub(crate) fn all(wanted: &[String], said: Said, environment: &Environment) -> Vec<Arc<dyn Service>> {
+    let dynamodb = if is_unlimited(said.dynamodb, environment.dynamodb_limits.as_deref()) {
         undercast_dynamodb::DynamoDb::without_limits()
     } else {
         undercast_dynamodb::DynamoDb::default()
     };
-    let kinesis = if is_unlimited(limits.kinesis, environment.kinesis_limits.as_deref()) {
+    let kinesis = if is_unlimited(said.kinesis, environment.kinesis_limits.as_deref()) {
         undercast_kinesis::Kinesis::without_limits()
     } else {
         undercast_kinesis::Kinesis::default()
     };
+    let acm = match said.acm_names {
+        Names::Publish => undercast_acm::Acm::default(),
+        Names::Wait => undercast_acm::Acm::waiting(),
+    };
     let interpreters = runtimes::usual_places(environment.path.as_deref(), environment.home.as_deref());
     let all: Vec<Arc<dyn Service>> = vec![
+        Arc::new(acm),
         Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudtrail::CloudTrail::default()),

@@ -117,7 +117,7 @@ pub(crate) async fn run(arguments: UpArguments, environment: Environment) -> Res
     let door = DoorSettings {
         hosts,
         origins: environment.origins.clone(),
-        ca: place.files.join("ca"),
+        ca: undercast_authority::folder(&place.files),
         snapshots: Snapshots::new(place.snapshots.clone()),
         files: place.files.clone(),
         init,
@@ -184,8 +184,12 @@ async fn open(arguments: &UpArguments, environment: &Environment, place: &Place,
         None => Database::new(Arc::new(Memory::new()))?,
     };
     let wanted = if arguments.services.is_empty() { &environment.services } else { &arguments.services };
-    let limits = services::Said { dynamodb: arguments.dynamodb_limits, kinesis: arguments.kinesis_limits };
-    let services = services::all(wanted, limits, environment);
+    let said = services::Said {
+        dynamodb: arguments.dynamodb_limits,
+        kinesis: arguments.kinesis_limits,
+        acm_names: arguments.acm_names,
+    };
+    let services = services::all(wanted, said, environment);
     if let Some(beginning) = Beginning::ordered(&place.files)? {
         beginning.bring_blobs(&place.files)?;
         match beginning.bring_rows(&place.files, &database, &undercast_kernel::owners(&services)).await {

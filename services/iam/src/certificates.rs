@@ -2,8 +2,8 @@
 
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
-    KeyPair as _, RsaKeyPair, UnparsedPublicKey,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
+    KeyPair as _, RsaKeyPair,
 };
 use undercast_kernel::{Failure, Result};
 use x509_parser::certificate::X509Certificate;
@@ -69,15 +69,7 @@ impl Certificate {
         else {
             return false;
         };
-        if own.issuer() != other.subject() {
-            return false;
-        }
-        let curve = other.public_key().algorithm.parameters.as_ref().and_then(|p| p.as_oid().ok());
-        let curve = curve.map_or_else(String::new, |oid| oid.to_id_string());
-        let oid = own.signature_algorithm.algorithm.to_id_string();
-        let Some(algorithm) = verification(&oid, &curve) else { return false };
-        let key = UnparsedPublicKey::new(algorithm, &issuer.public_key);
-        key.verify(own.tbs_certificate.as_ref(), &own.signature_value.data).is_ok()
+        undercast_authority::is_signed_by(&own, &other)
     }
 
     /// Refuses a chain that does not begin with who signed the certificate, each signed by the next.
@@ -115,26 +107,6 @@ impl Certificate {
     pub(crate) fn is(&self, other: &str) -> bool {
         Self::read_one(other).is_ok_and(|other| other.der == self.der)
     }
-}
-
-/// How a signature of this kind is verified, with a key on this curve where it has one.
-fn verification(oid: &str, curve: &str) -> Option<&'static dyn signature::VerificationAlgorithm> {
-    const P256: &str = "1.2.840.10045.3.1.7";
-    const P384: &str = "1.3.132.0.34";
-    const P521: &str = "1.3.132.0.35";
-    Some(match (oid, curve) {
-        ("1.2.840.113549.1.1.5", _) => &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-        ("1.2.840.113549.1.1.11", _) => &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-        ("1.2.840.113549.1.1.12", _) => &signature::RSA_PKCS1_2048_8192_SHA384,
-        ("1.2.840.113549.1.1.13", _) => &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-        ("1.2.840.10045.4.3.2", P256) => &signature::ECDSA_P256_SHA256_ASN1,
-        ("1.2.840.10045.4.3.2", P384) => &signature::ECDSA_P384_SHA256_ASN1,
-        ("1.2.840.10045.4.3.3", P256) => &signature::ECDSA_P256_SHA384_ASN1,
-        ("1.2.840.10045.4.3.3", P384) => &signature::ECDSA_P384_SHA384_ASN1,
-        ("1.2.840.10045.4.3.4", P521) => &signature::ECDSA_P521_SHA512_ASN1,
-        ("1.3.101.112", _) => &signature::ED25519,
-        _ => return None,
-    })
 }
 
 /// The public half of a private key in PEM (PKCS#8, PKCS#1 or SEC1), in the form in which certificates have it. `None`: it

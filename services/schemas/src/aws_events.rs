@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn all_are_documents_of_their_language() {
-        assert_eq!(all().len(), 15);
+        assert_eq!(all().len(), 20);
         for (schema, version) in all() {
             assert!(crate::document::check(version.kind, &version.content).is_ok(), "{}", schema.name);
         }

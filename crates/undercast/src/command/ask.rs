@@ -43,6 +43,7 @@ pub(super) async fn run(command: Command, endpoint: &str, json: bool) -> Outcome
             Ok(ExitCode::SUCCESS)
         }
         Command::Inbox { kind, to, .. } => inbox(endpoint, json, kind.as_deref(), to.as_deref()).await,
+        Command::Names { action } => super::names::run(endpoint, json, action).await,
         Command::Why { request_id } => why(endpoint, &request_id).await,
         Command::LeastPrivilege(arguments) => super::least::privilege(endpoint, json, &arguments).await,
         Command::Clock { action } => clock(endpoint, json, action.unwrap_or(ClockAction::Get)).await,

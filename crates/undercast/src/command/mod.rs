@@ -2,6 +2,7 @@
 
 mod ask;
 mod least;
+mod names;
 mod progress;
 mod show;
 mod state;
@@ -70,6 +71,11 @@ enum Command {
         /// Empty it
         #[arg(long, conflicts_with_all = ["kind", "to"])]
         clear: bool,
+    },
+    /// Publish records of names, which validate domains; show them, take them back
+    Names {
+        #[command(subcommand)]
+        action: NamesAction,
     },
     /// Explain one call: what it asked, who asked, how it was decided
     Why {
@@ -159,6 +165,10 @@ pub(crate) struct UpArguments {
     /// Whether Kinesis's shards are held to their throughput [default: $UNDERCAST_KINESIS_LIMITS, else on]
     #[arg(long, value_enum)]
     pub(crate) kinesis_limits: Option<Limits>,
+    /// Whether certificates that validate domains by DNS find their records published, or wait until somebody does
+    /// (`undercast names put`)
+    #[arg(long, value_enum, default_value_t = Names::Publish)]
+    pub(crate) acm_names: Names,
     /// Only these services, by commas
     #[arg(long, value_delimiter = ',')]
     pub(crate) services: Vec<String>,
@@ -208,6 +218,15 @@ pub(crate) enum Limits {
     On,
     /// Whatever is asked is let in
     Off,
+}
+
+/// Who publishes the records that validate domains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Names {
+    /// Whoever asks for them
+    Publish,
+    /// The user, in their own time
+    Wait,
 }
 
 /// What becomes of unknown keys.
@@ -270,6 +289,29 @@ enum SnapshotAction {
         name: String,
         /// A directory that is not there yet
         directory: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum NamesAction {
+    /// Show the records
+    List,
+    /// Publish a record
+    Put {
+        /// The name
+        name: String,
+        /// CNAME or CAA
+        kind: String,
+        /// Its values
+        #[arg(required = true)]
+        values: Vec<String>,
+    },
+    /// Take the records of a name back
+    Delete {
+        /// The name
+        name: String,
+        /// Only those of a kind
+        kind: Option<String>,
     },
 }
 

@@ -9,7 +9,10 @@ use undercast_engines::sandbox::State;
 use super::{Outcome, say};
 
 pub(super) fn ca(data: &Path) -> Outcome {
-    let path = undercast_gateway::tls::ensure_ca(&data.join("ca"))?;
+    let folder = undercast_authority::folder(data);
+    // It is made on first use.
+    undercast_authority::Authority::load(&folder)?;
+    let path = undercast_authority::certificate_path(&folder);
     let path = path.display();
     say(&format!("{path}"))?;
     for (client, line) in [

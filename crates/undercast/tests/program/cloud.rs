@@ -47,6 +47,7 @@ pub(crate) async fn at_work(work: &[JoinHandle<()>], count: impl Fn() -> usize, 
 /// What the clients of these tests call; only their tables are used.
 pub(crate) fn services() -> Vec<Arc<dyn Service>> {
     vec![
+        Arc::new(undercast_acm::Acm::default()),
         Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudwatch::CloudWatch),

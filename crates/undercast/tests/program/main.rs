@@ -16,6 +16,7 @@ mod faults;
 mod hooks;
 mod keys;
 mod least;
+mod names;
 mod objects;
 mod passing;
 mod pipes;

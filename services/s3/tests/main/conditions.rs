@@ -43,7 +43,7 @@ async fn policies_see_the_version_of_tls() {
     bucket(&client, "guarded").await;
     put(&client, "guarded", "k", b"x").await;
     let get = request("GET", "/guarded/k", &[], b"");
-    undercast_gateway::tls::ensure_ca(&folder.0.join("ca")).unwrap();
+    undercast_authority::Authority::load(&undercast_authority::folder(&folder.0)).unwrap();
     deny(&client, "s3:GetObject", json!({"NumericLessThan": {"s3:TlsVersion": "1.3"}})).await;
     assert_eq!(over_tls(&cloud, &folder, &TLS12, &get).await, 403);
     assert_eq!(over_tls(&cloud, &folder, &TLS13, &get).await, 200);
