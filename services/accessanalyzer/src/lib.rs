@@ -1,0 +1,119 @@
+//! IAM Access Analyzer: who has access to what, exactly.
+//!
+//! Reading order: `reach` (what requests policies let through, exactly); `checks` and `public` (custom policy checks); `zone`, `role`,
+//! `analyzers`, `archive_rules`, `filter`; `resources`, `external` and `exposure` (who from outside has access), `internal` (who within),
+//! `unused` (access that nobody uses), `scan` and `watch` (when they are looked for), `findings`, `statistics`.
+
+pub mod api {
+    //! The API, generated from its model.
+    include!(concat!(env!("OUT_DIR"), "/api.rs"));
+}
+
+mod access;
+mod analyzers;
+mod archive_rules;
+mod checks;
+mod error;
+mod exposure;
+mod external;
+mod facts;
+mod filter;
+mod findings;
+mod internal;
+mod previews;
+mod public;
+mod reach;
+mod resources;
+mod role;
+mod rows;
+mod scan;
+mod statistics;
+mod unused;
+mod watch;
+mod zone;
+
+use futures_core::future::BoxFuture;
+use undercast_kernel::{Access, Answer, AwsError, Cx, Failure, Kernel, Next, Result, Service, Task};
+use undercast_wire::check::Violation;
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+/// What the kernel calls this service.
+const SERVICE: &str = "accessanalyzer";
+
+/// The service.
+#[derive(Debug, Default)]
+pub struct AccessAnalyzer {
+    listening: watch::Listening,
+}
+
+impl Service for AccessAnalyzer {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        access::access(cx, operation, input)
+    }
+
+    fn invalid(&self, _operation: &'static Operation, violations: &[Violation]) -> AwsError {
+        error::invalid(undercast_wire::check::message(violations))
+    }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(async move {
+            match task.kind.as_str() {
+                scan::KIND => scan::run(cx, task).await,
+                other => Err(Failure::broken(format!("{SERVICE} has no task `{other}`"))),
+            }
+        })
+    }
+
+    fn start(&self, kernel: &Kernel) {
+        if let Err(failure) = self.listening.begin_if_needed(kernel) {
+            tracing::error!(%failure, "analyzers cannot be told of changes");
+        }
+    }
+}
+
+api::operations! {
+    impl api::Operations for AccessAnalyzer; |self, cx, input|
+    ApplyArchiveRule => archive_rules::apply(cx, &input).await,
+    CheckAccessNotGranted => checks::access_not_granted(&input),
+    CheckNoNewAccess => checks::no_new_access(&input),
+    CheckNoPublicAccess => checks::no_public_access(&input),
+    CreateAnalyzer => self.create_analyzer(cx, input).await,
+    CreateArchiveRule => archive_rules::create(cx, &input).await,
+    DeleteAnalyzer => analyzers::delete(cx, &input).await,
+    DeleteArchiveRule => archive_rules::delete(cx, &input).await,
+    GetAnalyzedResource => findings::resource(cx, &input),
+    GetAnalyzer => analyzers::get(cx, &input),
+    GetArchiveRule => archive_rules::get(cx, &input),
+    GetFinding => findings::get(cx, &input),
+    GetFindingV2 => findings::get_v2(cx, &input),
+    GetFindingsStatistics => statistics::get(cx, &input),
+    ListAnalyzedResources => findings::resources(cx, &input),
+    ListAnalyzers => analyzers::list(cx, &input),
+    ListArchiveRules => archive_rules::list(cx, &input),
+    ListFindings => findings::list(cx, &input),
+    ListFindingsV2 => findings::list_v2(cx, &input),
+    ListTagsForResource => analyzers::list_tags(cx, &input),
+    StartResourceScan => scan::start(cx, &input).await,
+    TagResource => analyzers::tag(cx, input).await,
+    UntagResource => analyzers::untag(cx, &input).await,
+    UpdateAnalyzer => analyzers::update(cx, input).await,
+    UpdateArchiveRule => archive_rules::update(cx, &input).await,
+    UpdateFindings => findings::update(cx, &input).await,
+}
+
+impl AccessAnalyzer {
+    async fn create_analyzer(&self, cx: &Cx, input: api::CreateAnalyzerInput) -> Result<api::CreateAnalyzerOutput> {
+        let made = analyzers::create(cx, input).await?;
+        self.listening.begin(cx.kernel());
+        Ok(made)
+    }
+}
