@@ -1,7 +1,5 @@
 //! What is known of the actions, resources and condition keys of services: `models/iam`.
 
-#![expect(dead_code, reason = "policy validation reads the rest")]
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

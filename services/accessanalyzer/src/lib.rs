@@ -29,6 +29,7 @@ mod rows;
 mod scan;
 mod statistics;
 mod unused;
+mod validation;
 mod watch;
 mod zone;
 
@@ -108,6 +109,7 @@ api::operations! {
     UpdateAnalyzer => analyzers::update(cx, input).await,
     UpdateArchiveRule => archive_rules::update(cx, &input).await,
     UpdateFindings => findings::update(cx, &input).await,
+    ValidatePolicy => validation::validate(&input),
 }
 
 impl AccessAnalyzer {

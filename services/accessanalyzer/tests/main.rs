@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod external;
+mod validation;
 
 use std::path::Path;
 use std::sync::Arc;
