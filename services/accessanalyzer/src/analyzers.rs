@@ -1,6 +1,7 @@
 //! Analyzers: CreateAnalyzer and its kin.
 
 use serde_json::Value as Json;
+use undercast_kernel::arn::Arn;
 use undercast_kernel::store::Read;
 use undercast_kernel::{Cx, Failure, Repeated, Result, fingerprint, tags};
 
@@ -9,7 +10,7 @@ use crate::api::{self, output};
 use crate::error::{conflict, invalid, missing, page, quota, unsupported};
 use crate::rows::{ANALYZED, ANALYZERS, Analyzer, FINDINGS, RULES, moment};
 use crate::zone::Zone;
-use crate::{SERVICE, archive_rules, internal, previews, role, scan, unused};
+use crate::{SERVICE, archive_rules, internal, previews, recommendations, role, scan, unused};
 
 /// An account has so many of each type in a region, and an organization so many.
 ///
@@ -18,7 +19,7 @@ const MOST_OF_ACCOUNT: usize = 1;
 const MOST_OF_ORGANIZATION: usize = 5;
 const MOST_TAGS: usize = 50;
 /// A token is known for so long.
-const DAY_MILLIS: i64 = 86_400_000;
+pub(crate) const DAY_MILLIS: i64 = 86_400_000;
 
 /// The analyzer of a call.
 pub(crate) fn find(cx: &Cx, from: &(impl Read + ?Sized), name: &str) -> Result<Analyzer> {
@@ -194,7 +195,8 @@ pub(crate) async fn delete(cx: &Cx, input: &api::DeleteAnalyzerInput) -> Result<
         RULES.clear(tx, &cx.key(name))?;
         FINDINGS.clear(tx, &cx.key(name))?;
         ANALYZED.clear(tx, &cx.key(name))?;
-        previews::forget(cx, tx, name)
+        previews::forget(cx, tx, name)?;
+        recommendations::forget(cx, tx, name)
     })
     .await
 }
@@ -206,10 +208,19 @@ pub(crate) fn tags_of(cx: &Cx, arn: &str) -> Option<tags::Tags> {
 
 /// The tags of an analyzer.
 pub(crate) fn list_tags(cx: &Cx, input: &api::ListTagsForResourceInput) -> Result<api::ListTagsForResourceOutput> {
+    check_arn(&input.resource_arn)?;
     Ok(api::ListTagsForResourceOutput { tags: Some(by_arn(cx, &cx.read(), &input.resource_arn)?.tags) })
 }
 
+fn check_arn(arn: &str) -> Result<()> {
+    match Arn::parse(arn).filter(|arn| arn.service == "access-analyzer") {
+        Some(_) => Ok(()),
+        None => Err(invalid(format!("The resourceArn {arn} is not valid.")).into()),
+    }
+}
+
 async fn retag(cx: &Cx, arn: &str, change: impl Fn(&mut tags::Tags) -> Result<()>) -> Result<()> {
+    check_arn(arn)?;
     cx.write(|tx| {
         let mut analyzer = by_arn(cx, tx, arn)?;
         change(&mut analyzer.tags)?;

@@ -12,6 +12,7 @@ pub mod api {
 mod access;
 mod analyzers;
 mod archive_rules;
+mod cfn;
 mod checks;
 mod error;
 mod exposure;
@@ -19,10 +20,12 @@ mod external;
 mod facts;
 mod filter;
 mod findings;
+mod generation;
 mod internal;
 mod previews;
 mod public;
 mod reach;
+mod recommendations;
 mod resources;
 mod role;
 mod rows;
@@ -34,6 +37,7 @@ mod watch;
 mod zone;
 
 use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
 use undercast_kernel::{Access, Answer, AwsError, Cx, Failure, Kernel, Next, Result, Service, Task};
 use undercast_wire::check::Violation;
 use undercast_wire::schema::Operation;
@@ -68,10 +72,17 @@ impl Service for AccessAnalyzer {
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
         Box::pin(async move {
             match task.kind.as_str() {
+                generation::KIND => generation::run(cx, task).await,
+                previews::KIND => previews::run(cx, task).await,
+                recommendations::KIND => recommendations::run(cx, task).await,
                 scan::KIND => scan::run(cx, task).await,
                 other => Err(Failure::broken(format!("{SERVICE} has no task `{other}`"))),
             }
         })
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![Box::new(cfn::Analyzer), Box::new(cfn::ArchiveRule)]
     }
 
     fn start(&self, kernel: &Kernel) {
@@ -84,25 +95,35 @@ impl Service for AccessAnalyzer {
 api::operations! {
     impl api::Operations for AccessAnalyzer; |self, cx, input|
     ApplyArchiveRule => archive_rules::apply(cx, &input).await,
+    CancelPolicyGeneration => generation::cancel(cx, &input).await,
     CheckAccessNotGranted => checks::access_not_granted(&input),
     CheckNoNewAccess => checks::no_new_access(&input),
     CheckNoPublicAccess => checks::no_public_access(&input),
+    CreateAccessPreview => previews::create(cx, input).await,
     CreateAnalyzer => self.create_analyzer(cx, input).await,
     CreateArchiveRule => archive_rules::create(cx, &input).await,
     DeleteAnalyzer => analyzers::delete(cx, &input).await,
     DeleteArchiveRule => archive_rules::delete(cx, &input).await,
+    GenerateFindingRecommendation => recommendations::generate(cx, &input).await,
+    GetAccessPreview => previews::get(cx, &input),
     GetAnalyzedResource => findings::resource(cx, &input),
     GetAnalyzer => analyzers::get(cx, &input),
     GetArchiveRule => archive_rules::get(cx, &input),
     GetFinding => findings::get(cx, &input),
+    GetFindingRecommendation => recommendations::get(cx, &input),
     GetFindingV2 => findings::get_v2(cx, &input),
     GetFindingsStatistics => statistics::get(cx, &input),
+    GetGeneratedPolicy => generation::get(cx, &input),
+    ListAccessPreviewFindings => previews::list_findings(cx, &input),
+    ListAccessPreviews => previews::list(cx, &input),
     ListAnalyzedResources => findings::resources(cx, &input),
     ListAnalyzers => analyzers::list(cx, &input),
     ListArchiveRules => archive_rules::list(cx, &input),
     ListFindings => findings::list(cx, &input),
     ListFindingsV2 => findings::list_v2(cx, &input),
+    ListPolicyGenerations => generation::list(cx, &input),
     ListTagsForResource => analyzers::list_tags(cx, &input),
+    StartPolicyGeneration => generation::start(cx, input).await,
     StartResourceScan => scan::start(cx, &input).await,
     TagResource => analyzers::tag(cx, input).await,
     UntagResource => analyzers::untag(cx, &input).await,
