@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod cfn;
 mod external;
+mod generation;
+mod previews;
+mod rights;
+mod unused;
 mod validation;
 
 use std::path::Path;
