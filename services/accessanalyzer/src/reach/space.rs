@@ -1,5 +1,6 @@
 //! All requests that some policies tell apart, and which statements each of them satisfies.
 
+use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use undercast_kernel::policy::{
@@ -340,16 +341,20 @@ impl Prepared {
         for (_, dimension) in &self.keys {
             found.narrow(dimension, |_| true)?;
         }
-        Ok(found.all.into_iter().map(|(bits, chosen)| self.seen(&bits, &chosen)).collect())
+        Ok(found.all.iter().map(|(bits, way)| self.seen(bits, way)).collect())
     }
 
-    fn seen(&self, bits: &Bits, chosen: &[usize]) -> Seen {
+    fn seen(&self, bits: &Bits, way: &Way) -> Seen {
+        let chosen = &way.chosen;
+        // The first is what the rest was chosen for.
+        let others = way.actions.iter().copied().filter(|at| *at != chosen[0]);
+        let actions = std::iter::once(chosen[0]).chain(others);
         let key = |((key, dimension), at): (&(String, Dimension<Found>), &usize)| {
             (key.clone(), dimension.classes[*at].1.clone())
         };
         Seen {
             witness: Witness {
-                actions: self.actions.classes[chosen[0]].1.clone(),
+                actions: actions.flat_map(|at| &self.actions.classes[at].1).cloned().collect(),
                 resource: self.resources.classes[chosen[1]].1.clone(),
                 principal: self.principals.classes[chosen[2]].1.clone(),
                 keys: self.keys.iter().zip(&chosen[3..]).map(key).collect(),
@@ -365,9 +370,18 @@ impl Prepared {
     }
 }
 
-/// What can apply together, with the class of each thing that shows it.
+/// How some statements can apply together.
+#[derive(Clone, Default)]
+struct Way {
+    /// The class of each thing that shows it.
+    chosen: Vec<usize>,
+    /// The classes of all actions that do.
+    actions: BTreeSet<usize>,
+}
+
+/// What can apply together.
 struct Combinations {
-    all: HashMap<Bits, Vec<usize>>,
+    all: BTreeMap<Bits, Way>,
     wanted: Bits,
 }
 
@@ -379,7 +393,7 @@ impl Combinations {
                 wanted[at / 64] |= 1 << (at % 64);
             }
         }
-        Self { all: HashMap::from([(vec![u64::MAX; wanted.len()], Vec::new())]), wanted }
+        Self { all: BTreeMap::from([(vec![u64::MAX; wanted.len()], Way::default())]), wanted }
     }
 
     /// With one more thing looked at.
@@ -393,13 +407,22 @@ impl Combinations {
             .filter(|(_, (bits, value))| looked_at(value) && known.insert(bits))
             .map(|(at, (bits, _))| (at, bits))
             .collect();
-        let mut next: HashMap<Bits, Vec<usize>> = HashMap::new();
-        for (bits, chosen) in &self.all {
+        let mut next: BTreeMap<Bits, Way> = BTreeMap::new();
+        for (bits, way) in &self.all {
             for (at, class) in &classes {
                 let both: Bits = bits.iter().zip(*class).map(|(a, b)| a & b).collect();
-                let useful = both.iter().zip(&self.wanted).any(|(bits, wanted)| bits & wanted != 0);
-                if useful && !next.contains_key(&both) {
-                    next.insert(both, chosen.iter().copied().chain([*at]).collect());
+                if !both.iter().zip(&self.wanted).any(|(bits, wanted)| bits & wanted != 0) {
+                    continue;
+                }
+                // Actions are what is looked at first.
+                let first = way.chosen.is_empty().then_some(*at);
+                let actions = way.actions.iter().copied().chain(first);
+                match next.entry(both) {
+                    Occupied(mut known) => known.get_mut().actions.extend(actions),
+                    Vacant(place) => {
+                        let chosen = way.chosen.iter().copied().chain([*at]).collect();
+                        place.insert(Way { chosen, actions: actions.collect() });
+                    }
                 }
             }
             if next.len() > MOST_COMBINATIONS {
