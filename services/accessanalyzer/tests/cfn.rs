@@ -20,7 +20,8 @@ fn outputs(stack: &Json) -> Json {
 
 fn template(name: &str, team: &str, rules: &Json) -> Json {
     let exclusions = json!([{"ResourceTags": [[{"Key": "team", "Value": team}]]}]);
-    let unused = json!({"UnusedAccessConfiguration": {"UnusedAccessAge": 30, "AnalysisRule": {"Exclusions": exclusions}}});
+    let unused =
+        json!({"UnusedAccessConfiguration": {"UnusedAccessAge": 30, "AnalysisRule": {"Exclusions": exclusions}}});
     let inclusions = json!([{"ResourceTypes": ["AWS::S3::Bucket"], "ResourceArns": [format!("arn:aws:s3:::{team}")]}]);
     let internal = json!({"InternalAccessConfiguration": {"InternalAccessAnalysisRule": {"Inclusions": inclusions}}});
     let value = |what: Json| json!({"Value": what});
@@ -45,7 +46,8 @@ async fn a_stack_has_analyzers_and_rules() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
     let rule = |name: &str, value: &str| json!({"RuleName": name, "Filter": [{"Property": "resource", "Eq": [value], "Neq": ["x"]}, {"Property": "error", "Exists": "false"}]});
-    let made = stack(&client, "CreateStack", &template("one", "a", &json!([rule("first", "a"), rule("second", "a")]))).await;
+    let made =
+        stack(&client, "CreateStack", &template("one", "a", &json!([rule("first", "a"), rule("second", "a")]))).await;
     assert_eq!(made["StackStatus"], "CREATE_COMPLETE", "{made}");
     let told = outputs(&made);
     assert_eq!((&told["External"], &told["Arn"]), (&json!(analyzer_arn("one")), &json!(analyzer_arn("one"))));
@@ -62,11 +64,15 @@ async fn a_stack_has_analyzers_and_rules() {
     };
     let filter = |value: &str| json!({"error": {"exists": false}, "resource": {"eq": [value], "neq": ["x"]}});
     assert_eq!(rules().await, [("first".to_owned(), filter("a")), ("second".to_owned(), filter("a"))]);
-    let changed = stack(&client, "UpdateStack", &template("one", "b", &json!([rule("second", "b"), rule("third", "b")]))).await;
+    let changed =
+        stack(&client, "UpdateStack", &template("one", "b", &json!([rule("second", "b"), rule("third", "b")]))).await;
     assert_eq!(changed["StackStatus"], "UPDATE_COMPLETE", "{changed}");
     assert_eq!(rules().await, [("second".to_owned(), filter("b")), ("third".to_owned(), filter("b"))]);
     assert_eq!(shown("one").await["tags"], json!({"stack": "shop", "team": "b"}));
-    assert_eq!(shown("unused").await["configuration"]["unusedAccess"]["analysisRule"]["exclusions"][0]["resourceTags"], json!([{"team": "b"}]));
+    assert_eq!(
+        shown("unused").await["configuration"]["unusedAccess"]["analysisRule"]["exclusions"][0]["resourceTags"],
+        json!([{"team": "b"}])
+    );
     let alone = ok(&client, "GetArchiveRule", json!({"analyzerName": "unused", "ruleName": "alone"})).await;
     assert_eq!(alone["archiveRule"]["filter"], json!({"resource": {"contains": ["b"]}}));
     client.call("cloudformation", "DeleteStack", json!({"StackName": "shop"})).await.ok();

@@ -6,8 +6,12 @@ use super::*;
 
 async fn busy(cloud: &Cloud, client: &Client) -> String {
     client.call("iam", "CreateUser", json!({"UserName": "busy"})).await.ok();
-    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}).to_string();
-    client.call("iam", "PutUserPolicy", json!({"UserName": "busy", "PolicyName": "p", "PolicyDocument": policy})).await.ok();
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+        .to_string();
+    client
+        .call("iam", "PutUserPolicy", json!({"UserName": "busy", "PolicyName": "p", "PolicyDocument": policy}))
+        .await
+        .ok();
     let made = client.call("iam", "CreateAccessKey", json!({"UserName": "busy"})).await.ok();
     let text = |field: &str| made["AccessKey"][field].as_str().unwrap().to_owned();
     let theirs = cloud.client_of(Credentials::new(&text("AccessKeyId"), &text("SecretAccessKey")));
@@ -46,7 +50,9 @@ async fn the_policy_has_what_was_done() {
     let wanted = json!({"Sid": "SupportedServiceSid0", "Effect": "Allow", "Action": ["s3:ListAllMyBuckets", "sqs:CreateQueue"], "Resource": "*"});
     assert_eq!(policy["Statement"], json!([wanted]));
     let placed = ok(&client, "GetGeneratedPolicy", json!({"jobId": job, "includeResourcePlaceholders": true})).await;
-    let policy: Json = serde_json::from_str(placed["generatedPolicyResult"]["generatedPolicies"][0]["policy"].as_str().unwrap()).unwrap();
+    let policy: Json =
+        serde_json::from_str(placed["generatedPolicyResult"]["generatedPolicies"][0]["policy"].as_str().unwrap())
+            .unwrap();
     let resources: Vec<&Json> = policy["Statement"].as_array().unwrap().iter().map(|s| &s["Resource"]).collect();
     assert_eq!(resources, [&json!("*"), &json!("arn:aws:sqs:${Region}:${Account}:${QueueName}")]);
     let listed = ok(&client, "ListPolicyGenerations", json!({"principalArn": principal, "maxResults": 1})).await;
@@ -67,7 +73,10 @@ async fn a_job_can_be_cancelled_and_can_fail() {
     let nobody = json!({"policyGenerationDetails": {"principalArn": format!("arn:aws:iam::{OWN}:role/nobody")}});
     let job = ok(&client, "StartPolicyGeneration", nobody).await["jobId"].clone();
     let failed = done(&cloud, &client, &job).await;
-    assert_eq!((&failed["jobDetails"]["status"], &failed["jobDetails"]["jobError"]["code"]), (&json!("FAILED"), &json!("RESOURCE_NOT_FOUND_ERROR")));
+    assert_eq!(
+        (&failed["jobDetails"]["status"], &failed["jobDetails"]["jobError"]["code"]),
+        (&json!("FAILED"), &json!("RESOURCE_NOT_FOUND_ERROR"))
+    );
     // There is no CloudTrail in this cloud, and the job says so.
     client.call("iam", "CreateRole", role("reader", &json!({"Service": "access-analyzer.amazonaws.com"}))).await.ok();
     let now = cloud.kernel.clock().now().as_second();
@@ -81,7 +90,9 @@ async fn a_job_can_be_cancelled_and_can_fail() {
     let shown = &failed["generatedPolicyResult"]["properties"]["cloudTrailProperties"];
     assert_eq!(shown["trailProperties"][0]["allRegions"], true);
     let now = cloud.kernel.clock().now().as_second();
-    for (name, value) in [("startTime", json!(now + 7200)), ("startTime", json!(now - 100 * 86_400)), ("trails", json!([]))] {
+    for (name, value) in
+        [("startTime", json!(now + 7200)), ("startTime", json!(now - 100 * 86_400)), ("trails", json!([]))]
+    {
         with["cloudTrailDetails"] = trails.clone();
         with["cloudTrailDetails"][name] = value;
         assert_eq!(refused(&client, "StartPolicyGeneration", with.clone()).await.0, "ValidationException", "{name}");

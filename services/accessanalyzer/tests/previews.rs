@@ -3,7 +3,8 @@
 use super::*;
 
 fn shared(with: &Json) -> String {
-    let statement = json!({"Effect": "Allow", "Principal": {"AWS": with}, "Action": "sqs:SendMessage", "Resource": "*"});
+    let statement =
+        json!({"Effect": "Allow", "Principal": {"AWS": with}, "Action": "sqs:SendMessage", "Resource": "*"});
     json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 
@@ -12,7 +13,10 @@ async fn preview(client: &Client, arn: &str, resource: &str, configuration: Json
     let input = json!({"analyzerArn": arn, "configurations": {resource: configuration}});
     let id = ok(client, "CreateAccessPreview", input).await["id"].as_str().unwrap().to_owned();
     let asked = json!({"analyzerArn": arn, "accessPreviewId": id});
-    until("it is made", async || ok(client, "GetAccessPreview", asked.clone()).await["accessPreview"]["status"] != "CREATING").await;
+    until("it is made", async || {
+        ok(client, "GetAccessPreview", asked.clone()).await["accessPreview"]["status"] != "CREATING"
+    })
+    .await;
     let made = ok(client, "GetAccessPreview", asked).await["accessPreview"].clone();
     (id, made)
 }
@@ -32,15 +36,22 @@ async fn what_would_be_found_is_compared_with_what_is() {
     let policy = shared(&json!([OTHER, THIRD]));
     client.call("sqs", "CreateQueue", json!({"QueueName": "q", "Attributes": {"Policy": policy}})).await.ok();
     let arn = analyzer(&client, "a", "ACCOUNT", json!(null)).await;
-    let (id, made) = preview(&client, &arn, &queue, json!({"sqsQueue": {"queuePolicy": shared(&json!([OTHER, "333333333333"]))}})).await;
+    let (id, made) =
+        preview(&client, &arn, &queue, json!({"sqsQueue": {"queuePolicy": shared(&json!([OTHER, "333333333333"]))}}))
+            .await;
     assert_eq!(made["status"], "COMPLETED");
     assert!(made["configurations"][&queue]["sqsQueue"]["queuePolicy"].is_string());
     let found = findings_of(&client, &arn, &id, json!({})).await;
     let told: Vec<_> = found
         .iter()
-        .map(|f| (f["principal"]["AWS"].as_str().unwrap(), f["changeType"].as_str().unwrap(), f["status"].as_str().unwrap()))
+        .map(|f| {
+            (f["principal"]["AWS"].as_str().unwrap(), f["changeType"].as_str().unwrap(), f["status"].as_str().unwrap())
+        })
         .collect();
-    assert_eq!(told, [(OTHER, "UNCHANGED", "ACTIVE"), (THIRD, "CHANGED", "RESOLVED"), ("333333333333", "NEW", "ACTIVE")]);
+    assert_eq!(
+        told,
+        [(OTHER, "UNCHANGED", "ACTIVE"), (THIRD, "CHANGED", "RESOLVED"), ("333333333333", "NEW", "ACTIVE")]
+    );
     assert!(found[0]["existingFindingId"].is_string() && found[2]["existingFindingId"].is_null());
     assert_eq!(findings_of(&client, &arn, &id, json!({"changeType": {"eq": ["NEW"]}})).await.len(), 1);
     let none = preview(&client, &arn, &queue, json!({"sqsQueue": {"queuePolicy": ""}})).await.0;
@@ -72,21 +83,49 @@ async fn every_kind_of_resource_can_be_proposed() {
     let cases = [
         (at("sns", "t"), json!({"snsTopic": {"topicPolicy": policy("sns:Publish", "*")}}), 1),
         (at("sqs", "q"), json!({"sqsQueue": {"queuePolicy": policy("sqs:SendMessage", "*")}}), 1),
-        (at("secretsmanager", "secret:s-AbCdEf"), json!({"secretsManagerSecret": {"secretPolicy": policy("secretsmanager:GetSecretValue", "*")}}), 1),
+        (
+            at("secretsmanager", "secret:s-AbCdEf"),
+            json!({"secretsManagerSecret": {"secretPolicy": policy("secretsmanager:GetSecretValue", "*")}}),
+            1,
+        ),
         (at("dynamodb", "table/t"), json!({"dynamodbTable": {"tablePolicy": policy("dynamodb:GetItem", "*")}}), 1),
-        (at("dynamodb", "table/t/stream/2020-01-01T00:00:00.000"), json!({"dynamodbStream": {"streamPolicy": policy("dynamodb:GetRecords", "*")}}), 1),
+        (
+            at("dynamodb", "table/t/stream/2020-01-01T00:00:00.000"),
+            json!({"dynamodbStream": {"streamPolicy": policy("dynamodb:GetRecords", "*")}}),
+            1,
+        ),
         (format!("arn:aws:iam::{OWN}:role/r"), json!({"iamRole": {"trustPolicy": trust}}), 1),
-        (at("kms", "key/1"), json!({"kmsKey": {"keyPolicies": {"default": policy("kms:Decrypt", "*")}, "grants": [grant]}}), 2),
+        (
+            at("kms", "key/1"),
+            json!({"kmsKey": {"keyPolicies": {"default": policy("kms:Decrypt", "*")}, "grants": [grant]}}),
+            2,
+        ),
         (bucket.to_owned(), json!({"s3Bucket": {"bucketPolicy": policy("s3:GetObject", "arn:aws:s3:::new/*")}}), 1),
-        (bucket.to_owned(), json!({"s3Bucket": {"bucketAclGrants": [
+        (
+            bucket.to_owned(),
+            json!({"s3Bucket": {"bucketAclGrants": [
             {"permission": "READ", "grantee": {"uri": "http://acs.amazonaws.com/groups/global/AllUsers"}},
-            {"permission": "WRITE", "grantee": {"id": "somebody"}}]}}), 2),
-        (bucket.to_owned(), json!({"s3Bucket": {"bucketPublicAccessBlock": {"ignorePublicAcls": true, "restrictPublicBuckets": true},
-            "bucketAclGrants": [{"permission": "READ", "grantee": {"uri": "http://acs.amazonaws.com/groups/global/AllUsers"}}]}}), 0),
-        (bucket.to_owned(), json!({"s3Bucket": {"bucketPolicy": policy("s3:GetObject", "arn:aws:s3:::new/*"), "accessPoints": {door.clone():
+            {"permission": "WRITE", "grantee": {"id": "somebody"}}]}}),
+            2,
+        ),
+        (
+            bucket.to_owned(),
+            json!({"s3Bucket": {"bucketPublicAccessBlock": {"ignorePublicAcls": true, "restrictPublicBuckets": true},
+            "bucketAclGrants": [{"permission": "READ", "grantee": {"uri": "http://acs.amazonaws.com/groups/global/AllUsers"}}]}}),
+            0,
+        ),
+        (
+            bucket.to_owned(),
+            json!({"s3Bucket": {"bucketPolicy": policy("s3:GetObject", "arn:aws:s3:::new/*"), "accessPoints": {door.clone():
             {"accessPointPolicy": policy("s3:GetObject", &format!("{door}/object/*")), "publicAccessBlock": {"ignorePublicAcls": false, "restrictPublicBuckets": false},
-             "networkOrigin": {"vpcConfiguration": {"vpcId": "vpc-12345678"}}}}}}), 1),
-        (bucket.to_owned(), json!({"s3Bucket": {"accessPoints": {door.clone(): {"accessPointPolicy": "", "networkOrigin": {"internetConfiguration": {}}}}}}), 0),
+             "networkOrigin": {"vpcConfiguration": {"vpcId": "vpc-12345678"}}}}}}),
+            1,
+        ),
+        (
+            bucket.to_owned(),
+            json!({"s3Bucket": {"accessPoints": {door.clone(): {"accessPointPolicy": "", "networkOrigin": {"internetConfiguration": {}}}}}}),
+            0,
+        ),
     ];
     for (resource, configuration, count) in cases {
         let (id, made) = preview(&client, &arn, &resource, configuration.clone()).await;
@@ -104,7 +143,11 @@ async fn every_kind_of_resource_can_be_proposed() {
     ];
     for (resource, configuration) in wrong {
         let (id, made) = preview(&client, &arn, &resource, configuration.clone()).await;
-        assert_eq!((&made["status"], &made["statusReason"]), (&json!("FAILED"), &json!({"code": "INVALID_CONFIGURATION"})), "{configuration}");
+        assert_eq!(
+            (&made["status"], &made["statusReason"]),
+            (&json!("FAILED"), &json!({"code": "INVALID_CONFIGURATION"})),
+            "{configuration}"
+        );
         let input = json!({"analyzerArn": arn, "accessPreviewId": id});
         assert_eq!(refused(&client, "ListAccessPreviewFindings", input).await.0, "ConflictException");
     }

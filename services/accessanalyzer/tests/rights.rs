@@ -34,7 +34,10 @@ fn calls() -> Vec<(&'static str, Json)> {
         ("ApplyArchiveRule", json!({"analyzerArn": arn, "ruleName": "r"})),
         ("CancelPolicyGeneration", json!({"jobId": id})),
         ("CheckAccessNotGranted", json!({"policyDocument": policy, "access": [], "policyType": "IDENTITY_POLICY"})),
-        ("CheckNoNewAccess", json!({"newPolicyDocument": policy, "existingPolicyDocument": policy, "policyType": "IDENTITY_POLICY"})),
+        (
+            "CheckNoNewAccess",
+            json!({"newPolicyDocument": policy, "existingPolicyDocument": policy, "policyType": "IDENTITY_POLICY"}),
+        ),
         ("CheckNoPublicAccess", json!({"policyDocument": policy, "resourceType": "AWS::S3::Bucket"})),
         ("CreateAccessPreview", json!({"analyzerArn": arn, "configurations": {}})),
         ("CreateAnalyzer", json!({"analyzerName": "a", "type": "ACCOUNT"})),
@@ -60,7 +63,10 @@ fn calls() -> Vec<(&'static str, Json)> {
         ("ListFindingsV2", list),
         ("ListPolicyGenerations", json!({})),
         ("ListTagsForResource", json!({"resourceArn": arn})),
-        ("StartPolicyGeneration", json!({"policyGenerationDetails": {"principalArn": format!("arn:aws:iam::{OWN}:role/r")}})),
+        (
+            "StartPolicyGeneration",
+            json!({"policyGenerationDetails": {"principalArn": format!("arn:aws:iam::{OWN}:role/r")}}),
+        ),
         ("StartResourceScan", json!({"analyzerArn": arn, "resourceArn": "arn:aws:s3:::b"})),
         ("TagResource", json!({"resourceArn": arn, "tags": {"a": "b"}})),
         ("UntagResource", json!({"resourceArn": arn, "tagKeys": ["a"]})),
@@ -119,7 +125,10 @@ async fn callers_need_the_analyzer_or_the_rule() {
     let asked = json!([{"Effect": "Allow", "Action": "access-analyzer:TagResource", "Resource": "*", "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}, "StringEquals": {"aws:RequestTag/team": "a"}}}]);
     let tagger = user(&cloud, &client, "tagger", asked).await;
     ok(&tagger, "TagResource", json!({"resourceArn": analyzer_arn("a"), "tags": {"team": "a"}})).await;
-    assert_eq!(refused(&tagger, "TagResource", json!({"resourceArn": analyzer_arn("a"), "tags": {"other": "a"}})).await.0, DENIED);
+    assert_eq!(
+        refused(&tagger, "TagResource", json!({"resourceArn": analyzer_arn("a"), "tags": {"other": "a"}})).await.0,
+        DENIED
+    );
     ok(&client, "UntagResource", json!({"resourceArn": analyzer_arn("a"), "tagKeys": ["team"]})).await;
     assert_eq!(ok(&client, "ListTagsForResource", json!({"resourceArn": analyzer_arn("a")})).await["tags"], json!({}));
 }

@@ -40,7 +40,8 @@ async fn details(client: &Client, arn: &str, kind: &str) -> Json {
 async fn what_is_not_used_is_told_once_it_is_old_enough() {
     let cloud = Cloud::start(services()).await;
     let client = cloud.client();
-    let busy = user(&cloud, &client, "busy", &allow(&json!(["sqs:*", "sns:Publish", "iam:ListUsers", "iam:ListRoles"]))).await;
+    let busy =
+        user(&cloud, &client, "busy", &allow(&json!(["sqs:*", "sns:Publish", "iam:ListUsers", "iam:ListRoles"]))).await;
     let policy = json!({"UserName": "busy", "Password": "pass-Word-1"});
     client.call("iam", "CreateLoginProfile", policy).await.ok();
     client.call("iam", "CreateRole", role("idle", &json!({"AWS": OWN}))).await.ok();
@@ -106,10 +107,8 @@ async fn a_narrower_policy_is_recommended() {
     let asked = json!({"analyzerArn": arn, "id": id});
     assert_eq!(refused(&client, "GetFindingRecommendation", asked.clone()).await.0, "ResourceNotFoundException");
     ok(&client, "GenerateFindingRecommendation", asked.clone()).await;
-    until("it is made", async || {
-        ok(&client, "GetFindingRecommendation", asked.clone()).await["status"] == "SUCCEEDED"
-    })
-    .await;
+    until("it is made", async || ok(&client, "GetFindingRecommendation", asked.clone()).await["status"] == "SUCCEEDED")
+        .await;
     let made = ok(&client, "GetFindingRecommendation", asked.clone()).await;
     assert_eq!(made["resourceArn"], format!("arn:aws:iam::{OWN}:user/busy"));
     let steps: Vec<Json> = made["recommendedSteps"]
@@ -118,7 +117,8 @@ async fn a_narrower_policy_is_recommended() {
         .iter()
         .map(|step| step["unusedPermissionsRecommendedStep"].clone())
         .collect();
-    let told: Vec<_> = steps.iter().map(|s| (s["recommendedAction"].as_str().unwrap(), s["existingPolicyId"].clone())).collect();
+    let told: Vec<_> =
+        steps.iter().map(|s| (s["recommendedAction"].as_str().unwrap(), s["existingPolicyId"].clone())).collect();
     assert_eq!(told, [("CREATE_POLICY", json!("own")), ("DETACH_POLICY", json!("own")), ("DETACH_POLICY", dead)]);
     let policy: Json = serde_json::from_str(steps[0]["recommendedPolicy"].as_str().unwrap()).unwrap();
     assert_eq!(policy["Statement"][0]["Action"], json!(["sqs:CreateQueue", "sqs:ListQueues"]));
@@ -130,7 +130,8 @@ async fn a_narrower_policy_is_recommended() {
     assert_eq!(ok(&client, "GetFindingRecommendation", paged).await["recommendedSteps"].as_array().unwrap().len(), 1);
     let other = all(&client, &arn, json!({"findingType": {"neq": ["UnusedPermission"]}})).await;
     if let Some(other) = other.first() {
-        let (code, _) = refused(&client, "GenerateFindingRecommendation", json!({"analyzerArn": arn, "id": other["id"]})).await;
+        let (code, _) =
+            refused(&client, "GenerateFindingRecommendation", json!({"analyzerArn": arn, "id": other["id"]})).await;
         assert_eq!(code, "ValidationException");
     }
 }
@@ -150,9 +151,11 @@ async fn a_configuration_can_be_changed_but_not_its_age() {
     assert_eq!(shown().await["configuration"], wanted);
     let input = json!({"analyzerName": "u", "configuration": {"unusedAccess": {"unusedAccessAge": 10}}});
     assert_eq!(refused(&client, "UpdateAnalyzer", input).await.0, "ValidationException");
-    for wrong in [json!({"unusedAccess": {"unusedAccessAge": 400}}), json!({"internalAccess": {}}),
-        json!({"unusedAccess": {"analysisRule": {"exclusions": [{"accountIds": [OTHER]}]}}})]
-    {
+    for wrong in [
+        json!({"unusedAccess": {"unusedAccessAge": 400}}),
+        json!({"internalAccess": {}}),
+        json!({"unusedAccess": {"analysisRule": {"exclusions": [{"accountIds": [OTHER]}]}}}),
+    ] {
         let input = json!({"analyzerName": "w", "type": "ACCOUNT_UNUSED_ACCESS", "configuration": wrong});
         assert_eq!(refused(&client, "CreateAnalyzer", input).await.0, "ValidationException");
     }
@@ -187,7 +190,10 @@ async fn access_within_is_that_of_users_and_roles() {
     }
     shown.sort_by_key(|details| details["principal"]["AWS"].as_str().unwrap().to_owned());
     assert_eq!(shown[0]["principal"], json!({"AWS": format!("arn:aws:iam::{OWN}:role/named")}));
-    assert_eq!((&shown[0]["action"], &shown[0]["condition"]), (&json!(["s3:PutObject"]), &json!({"aws:SourceIp": "203.0.113.0/24"})));
+    assert_eq!(
+        (&shown[0]["action"], &shown[0]["condition"]),
+        (&json!(["s3:PutObject"]), &json!({"aws:SourceIp": "203.0.113.0/24"}))
+    );
     assert_eq!((&shown[0]["principalType"], &shown[0]["accessType"]), (&json!("IAM_ROLE"), &json!("INTRA_ACCOUNT")));
     assert_eq!(shown[1]["principal"], json!({"AWS": format!("arn:aws:iam::{OWN}:user/reader")}));
     assert_eq!((&shown[1]["action"], &shown[1]["condition"]), (&json!(["s3:GetObject"]), &json!({})));
