@@ -34,6 +34,7 @@ pub(crate) fn all(wanted: &[String], limits: Said, environment: &Environment) ->
     };
     let interpreters = runtimes::usual_places(environment.path.as_deref(), environment.home.as_deref());
     let all: Vec<Arc<dyn Service>> = vec![
+        Arc::new(undercast_accessanalyzer::AccessAnalyzer::default()),
         Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudwatch::CloudWatch),

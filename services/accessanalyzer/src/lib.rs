@@ -2,7 +2,26 @@
 //!
 //! Reading order: `reach` (what requests policies let through, exactly); `checks` and `public` (custom policy checks); `zone`, `role`,
 //! `analyzers`, `archive_rules`, `filter`; `resources`, `external` and `exposure` (who from outside has access), `internal` (who within),
-//! `unused` (access that nobody uses), `scan` and `watch` (when they are looked for), `findings`, `statistics`.
+//! `unused` (access that nobody uses), `scan` and `watch` (when they are looked for), `findings`, `statistics`; `previews`, `generation`,
+//! `recommendations`, `validation`, `cfn`.
+//!
+//! `reach` has no rules of its own about what a policy means: it makes requests, one for each way in which the statements of some
+//! policies can be met, and puts them before the evaluator that decides calls. Condition keys are held to be independent of one another,
+//! but for those that follow from who calls. What it cannot tell exactly it does not tell: the checks answer
+//! `UnprocessableEntityException`, and a resource has a finding with an error.
+//!
+//! Resources are read as AWS reads them: by the service-linked role, through the operations of their services. A policy that keeps the
+//! role out is a finding with `ACCESS_DENIED`. Changes are seen by the trail at once, where AWS takes up to 30 minutes; all is looked at
+//! again each day.
+//!
+//! Tables: `accessanalyzer.analyzers`, `.rules`, `.findings` (with those that are resolved, for 90 days), `.analyzed` (resources),
+//! `.previews` and `.previewed` (their findings), `.jobs` (policies that are generated), `.recommended`.
+//!
+//! Not there: `CreateServiceLinkedAnalyzer` and `DeleteServiceLinkedAnalyzer`, which other services of AWS call for themselves, none of
+//! which is here. Resources whose services are not here (snapshots, repositories, file systems, directory buckets), versions of Lambda's
+//! layers, and multi-Region access points are not looked at; previews of the former are refused. Policies are generated of what is in the
+//! trail up to now: an `endTime` that is over, and single Regions of a trail, are refused. The issues that `ValidatePolicy` does not find
+//! are named in `validation`.
 
 pub mod api {
     //! The API, generated from its model.

@@ -36,14 +36,13 @@ fn input(kind: &str, document: &str) -> Json {
     json!({"policyDocument": document, "policyType": of, "validatePolicyResourceType": resource})
 }
 
-fn when(operator: &str, key: &str, value: Json) -> Json {
-    json!({"Condition": {operator: {key: value}}})
+fn when(operator: &str, key: &str, value: impl Into<Json>) -> Json {
+    json!({"Condition": {operator: {key: value.into()}}})
 }
 
 fn with(mut statement: Json, more: Json) -> Json {
-    for (key, value) in more.as_object().unwrap() {
-        statement[key] = value.clone();
-    }
+    let Json::Object(more) = more else { panic!("{more} is no object") };
+    statement.as_object_mut().unwrap().extend(more);
     statement
 }
 
