@@ -32,7 +32,9 @@ pub use document::{
 pub use error::{Fault, MalformedPolicy};
 pub use message::{denied_because, denied_message, explained};
 pub use parse::PolicyKind;
-pub use pattern::Wildcard;
+pub use pattern::{Glob, Wildcard, globs};
 pub use policy::{Miss, Policy, Request, Verdict};
 pub use principal::{Grade, PrincipalFacts, PrincipalKind};
+pub use public::{fixes, narrowing};
 pub use trace::{Step, StepOutcome};
+pub use value::{address_range, date};

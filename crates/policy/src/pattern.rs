@@ -94,6 +94,36 @@ impl Pattern {
     }
 }
 
+/// A piece of a pattern, for those who reason about all the texts that it matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Glob {
+    /// These characters.
+    Text(String),
+    /// `*`
+    Many,
+    /// `?`
+    One,
+    /// `${key}`
+    Variable {
+        /// The key in lower case.
+        key: String,
+        /// What it stands for where the request does not carry its key.
+        default: Option<String>,
+    },
+}
+
+/// A pattern in its pieces. `wildcards` and `variables` say whether `*` and `?`, and `${…}`, are read as such.
+pub fn globs(text: &str, wildcards: bool, variables: bool) -> Vec<Glob> {
+    let pieces = split(text, Reading { wildcards, variables, fold: false });
+    let glob = |piece| match piece {
+        Piece::Text(text) => Glob::Text(text.into_owned()),
+        Piece::Many => Glob::Many,
+        Piece::One => Glob::One,
+        Piece::Variable { key, default } => Glob::Variable { key, default },
+    };
+    pieces.into_iter().map(glob).collect()
+}
+
 /// A wildcard pattern (`*` any run, `?` one character) without variables, for callers with patterns of their own.
 #[derive(Debug, Clone)]
 pub struct Wildcard(Pattern);

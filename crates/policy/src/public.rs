@@ -48,7 +48,17 @@ fn narrows(condition: &ConditionEntry, own: &[&str]) -> bool {
     let operator = condition.operator.rsplit(':').next().unwrap_or(&condition.operator);
     let positive = !operator.contains("Not") && !operator.contains("IfExists") && operator != "Null";
     let key = condition.key.to_lowercase();
-    let fixed = |value: &String| match key.as_str() {
+    positive && (narrowing(&key) || own.contains(&key.as_str())) && condition.values.iter().all(|v| fixes(&key, v))
+}
+
+/// Whether a condition on a fixed value of a key, in small letters, keeps a policy from being public, whatever service it is of.
+pub fn narrowing(key: &str) -> bool {
+    KEYS.contains(&key)
+}
+
+/// Whether a value of such a key is a fixed one.
+pub fn fixes(key: &str, value: &str) -> bool {
+    match key {
         "aws:sourceip" | "aws:vpcsourceip" => value.rsplit_once('/').is_none_or(|(ip, bits)| {
             let least = if ip.contains(':') { 32 } else { 8 };
             bits.parse::<u32>().is_ok_and(|bits| bits >= least)
@@ -58,8 +68,7 @@ fn narrows(condition: &ConditionEntry, own: &[&str]) -> bool {
                 && value.split(':').nth(4).is_some_and(|account| !account.is_empty() && !account.contains(['*', '?']))
         }
         _ => !value.contains(['*', '?']) && !value.contains("${"),
-    };
-    positive && (KEYS.contains(&key.as_str()) || own.contains(&key.as_str())) && condition.values.iter().all(fixed)
+    }
 }
 
 #[cfg(test)]

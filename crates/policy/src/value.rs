@@ -36,7 +36,7 @@ impl Number {
 
 /// Reads a date as the W3C profile of ISO 8601 has it (from `2012` to `2012-10-17T12:00:00.5+02:00`), or seconds
 /// since 1970. Answers seconds since 1970: AWS compares dates down to the second.
-pub(crate) fn date(text: &str) -> Option<i64> {
+pub fn date(text: &str) -> Option<i64> {
     let text = text.trim();
     if !text.contains(['-', 'T', 't']) && text.len() != 4 {
         return text.parse::<i64>().ok().filter(|seconds| *seconds >= 0);
@@ -127,6 +127,17 @@ impl Network {
         (prefix <= width).then_some(Self { bits, prefix, v4 })
     }
 
+    /// Its first and last address.
+    fn bounds(self) -> (IpAddr, IpAddr) {
+        let width: u32 = if self.v4 { 32 } else { 128 };
+        let rest = if self.prefix == 0 && !self.v4 { u128::MAX } else { (1 << (width - self.prefix)) - 1 };
+        let address = |bits: u128| match u32::try_from(bits) {
+            Ok(bits) if self.v4 => IpAddr::from(bits.to_be_bytes()),
+            _ => IpAddr::from(bits.to_be_bytes()),
+        };
+        (address(self.bits & !rest), address(self.bits | rest))
+    }
+
     pub(crate) fn contains(self, address: IpAddr) -> bool {
         let (bits, v4) = bits(address.to_canonical());
         let width = if self.v4 { 32 } else { 128 };
@@ -134,6 +145,11 @@ impl Network {
         // Shifting by the whole width is undefined for integers; a /0 holds every address of its family.
         v4 == self.v4 && (shift == 128 || (bits >> shift) == (self.bits >> shift))
     }
+}
+
+/// The first and the last address of a range as conditions write it; `None`: it is none.
+pub fn address_range(text: &str) -> Option<(IpAddr, IpAddr)> {
+    Network::parse(text).map(Network::bounds)
 }
 
 fn bits(address: IpAddr) -> (u128, bool) {

@@ -166,6 +166,8 @@ const SILENT: [&str; 3] = [
 ];
 
 const SCALES_TABLES: &str = "dynamodb.application-autoscaling.amazonaws.com";
+/// Whose analyzers read policies.
+const ANALYZES: &str = "access-analyzer.amazonaws.com";
 /// Whose discoverers have rules on buses.
 const DISCOVERS: &str = "schemas.amazonaws.com";
 
@@ -237,6 +239,7 @@ fn asked(service: &str) -> Option<Asked> {
             let tables = json!({"ServiceNamespace": "dynamodb"});
             Some(("application-autoscaling", "DescribeScalableTargets", tables, "ScalableTargets", "ScalableTargetARN"))
         }
+        ANALYZES => Some(("accessanalyzer", "ListAnalyzers", json!({}), "analyzers", "arn")),
         DISCOVERS => Some(("schemas", "ListDiscoverers", json!({}), "Discoverers", "DiscovererArn")),
         _ => None,
     }
