@@ -39,6 +39,7 @@ pub mod tags;
 mod tasks;
 mod trail;
 mod upkeep;
+pub mod waiting;
 
 pub use access::{
     Access, Behind, Coded, Identities, IdentityPolicies, Membership, MfaCode, Organizations, ProviderFacts, RoleFacts,

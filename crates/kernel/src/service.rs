@@ -102,6 +102,14 @@ pub trait Service: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Writes what it remembers of calls and has in memory only ([`crate::waiting`]). It is asked to together with the metrics.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn keep<'a>(&'a self, _kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// A call was refused, or broke: for services that count such calls. What cannot be read comes not so far.
     fn refused(&self, _cx: &Cx, _failure: &Failure) {}
 

@@ -49,7 +49,6 @@ mod simulate;
 mod ssh;
 mod usage;
 mod users;
-mod waiting;
 
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::Shared;

@@ -10,12 +10,12 @@ use hashbrown::HashTable;
 use minicbor::{Decode, Encode};
 use undercast_kernel::policy::{PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::{Read, Table, Tx};
+use undercast_kernel::waiting::Waiting;
 use undercast_kernel::{Cx, Kernel, Result, Timestamp};
 use undercast_wire::schema::Operation;
 
 use crate::api::output;
 use crate::entity::{Entity, Kind};
-use crate::waiting::Waiting;
 
 /// Account, id of a user or role, service, action → its last use.
 static USES: Table<Use> = Table::new("iam.last_used");

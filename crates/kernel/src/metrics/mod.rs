@@ -101,6 +101,9 @@ impl Kernel {
         if let Some(known) = self.identities() {
             known.keep(self).await?;
         }
+        for service in self.services() {
+            service.keep(self).await?;
+        }
         self.inner.insights.keep(self.database()).await?;
         let fresh = self.inner.metrics.take();
         if fresh.is_empty() {
