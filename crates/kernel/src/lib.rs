@@ -16,6 +16,7 @@ mod credentials;
 mod cx;
 mod deferred;
 mod dispatch;
+mod encoded;
 mod failure;
 mod faults;
 mod idempotency;

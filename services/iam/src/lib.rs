@@ -20,6 +20,7 @@ mod aliases;
 mod attached;
 mod certificates;
 mod cfn;
+mod delegations;
 mod entity;
 mod exercised;
 mod granted;
@@ -34,13 +35,17 @@ mod metadata;
 mod mfa;
 mod oidc;
 mod operations;
+mod outbound;
 mod pages;
 mod password_policy;
 mod passwords;
 mod policies;
 mod preferences;
+mod properties;
 mod report;
 mod roles;
+mod root_access;
+mod root_user;
 mod saml;
 mod server_certificates;
 mod service_credentials;
@@ -50,11 +55,12 @@ mod ssh;
 mod usage;
 mod users;
 
+use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::Shared;
 use undercast_kernel::{Access, Answer, Cx, Kernel, Result, Service};
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
+use undercast_wire::{Fields, Request, Response, Value};
 
 /// The service.
 #[derive(Debug, Default)]
@@ -77,8 +83,22 @@ impl Service for Iam {
         kernel.set_identities(std::sync::Arc::new(identities::Known::new(kernel.memory(), kernel.memory())));
     }
 
+    fn paths(&self) -> &'static [&'static str] {
+        &[outbound::PATH]
+    }
+
+    fn serve<'a>(
+        &'a self,
+        cx: &'a Cx,
+        _site: &'a str,
+        _name: &'a str,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move { outbound::serve(cx, &request.path) })
+    }
+
     fn shared(&self) -> Vec<Shared> {
-        vec![Shared::by_row(&aliases::NAMES, |account| account)]
+        vec![Shared::by_row(&aliases::NAMES, |account| account), outbound::shared()]
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {

@@ -45,7 +45,8 @@ pub(crate) struct Organization {
     /// Who of the members may do what with the organization.
     #[n(7)]
     pub(crate) policy: Option<ResourcePolicy>,
-    /// Counts the changes that the authoriser must see: of accounts, units, policies and what they are attached to.
+    /// Counts the changes that the authoriser must see: of accounts, units, policies and what they are attached to, of services
+    /// and who administers them.
     #[n(8)]
     pub(crate) revision: u64,
 }

@@ -8,6 +8,7 @@ mod control;
 mod everyone;
 mod handshakes;
 mod lists;
+mod root_access;
 mod templates;
 mod tree;
 

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod chains;
+mod encoded;
 mod federation;
+mod outbound;
 mod provider;
 mod saml;
 mod web_identity;
