@@ -22,6 +22,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         ("PolicyArn", "iam:PolicyARN"),
         ("PermissionsBoundary", "iam:PermissionsBoundary"),
         ("AWSServiceName", "iam:AWSServiceName"),
+        ("OrganizationsPolicyId", "iam:OrganizationsPolicyId"),
         ("ServiceName", "iam:ServiceSpecificCredentialServiceName"),
         ("CredentialAgeDays", "iam:ServiceSpecificCredentialAgeDays"),
     ] {
@@ -136,6 +137,10 @@ fn resource(cx: &Cx, operation: &'static Operation, input: &Fields, access: &mut
         _ if input.get("DelegationRequestId").is_some() => {
             let id = input.text("DelegationRequestId").unwrap_or("*");
             return Ok(cx.global_arn("iam", &format!("delegation-request/{id}")));
+        }
+        "GenerateOrganizationsAccessReport" => {
+            let path = input.text("EntityPath").unwrap_or("*");
+            return Ok(cx.global_arn("iam", &format!("access-report/{path}")));
         }
         "GetHumanReadableSummary" => return Ok(input.text("EntityArn").unwrap_or("*").to_owned()),
         "GenerateServiceLastAccessedDetails" | "ListPoliciesGrantingServiceAccess" => {

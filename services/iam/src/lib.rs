@@ -6,7 +6,11 @@
 //! `iam.mfa_devices` (path with name), `iam.saml_providers`, `iam.oidc_providers`, `iam.aliases`, `iam.password_policies`;
 //! `iam.last_used` and `iam.key_last_used` ([`usage`]), `iam.exercised`, and reports. By alias: `iam.alias_names`. Access keys that sign are
 //! rows of the kernel's credentials. `identities.rs` is what the authoriser asks.
+//! `iam.token_issuers` (outbound federation), by their ids `iam.token_issuer_ids`; `iam.root_features` and
+//! `iam.organization_reports` (management account), `iam.root_passwords`.
 //! Limits are AWS's defaults, each where its subject is.
+//! What is not here: making delegation requests, which is for partners that AWS lets in one by one, so there are none; role
+//! templates (`AcquireRole`, `GetRoleTemplateVersion`), whose texts AWS keeps to itself.
 
 pub mod api {
     //! The API, generated from its model.
@@ -35,6 +39,7 @@ mod metadata;
 mod mfa;
 mod oidc;
 mod operations;
+mod organization_report;
 mod outbound;
 mod pages;
 mod password_policy;

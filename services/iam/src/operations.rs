@@ -4,8 +4,8 @@ use crate::entity::Kind;
 use crate::root_access::{self, told};
 use crate::{
     Iam, accessed, account, aliases, api, attached, delegations, groups, instance_profiles, keys, linked, mfa, oidc,
-    outbound, password_policy, passwords, policies, preferences, properties, report, roles, saml, server_certificates,
-    service_credentials, signing, simulate, ssh, users,
+    organization_report, outbound, password_policy, passwords, policies, preferences, properties, report, roles, saml,
+    server_certificates, service_credentials, signing, simulate, ssh, users,
 };
 
 api::operations! {
@@ -74,9 +74,11 @@ api::operations! {
     EnableOrganizationsRootSessions =>
         told!(root_access::enable(cx, root_access::SESSIONS).await, EnableOrganizationsRootSessionsOutput),
     EnableOutboundWebIdentityFederation => outbound::enable(cx).await,
+    GenerateOrganizationsAccessReport => organization_report::generate(cx, input).await,
     GetAccountProperties => Ok(properties::get()),
     GetDelegationRequest => delegations::none(&input.delegation_request_id),
     GetHumanReadableSummary => delegations::summary(&input),
+    GetOrganizationsAccessReport => organization_report::get(cx, &input),
     GetOutboundWebIdentityFederationInfo => outbound::info(cx),
     ListDelegationRequests => delegations::list(input),
     ListOrganizationsFeatures => root_access::list_features(cx),

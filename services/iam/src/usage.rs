@@ -194,6 +194,17 @@ pub(crate) fn of(cx: &Cx, from: &(impl Read + ?Sized), id: &str) -> Result<Vec<(
     Ok(named.collect())
 }
 
+/// The services that the users and roles of an account used, as far back as AWS looks.
+pub(crate) fn of_account(cx: &Cx, from: &(impl Read + ?Sized), account: &str) -> Result<Vec<(String, Use)>> {
+    let oldest = cx.now().as_second() - TRACKED_SECONDS;
+    let rows = USES.all(from, &(account,))?.into_iter().filter(|entry| entry.row.at >= oldest);
+    let named = rows.filter_map(|entry| {
+        let (_, _, service, _) = entry.key::<(String, String, String, String)>()?;
+        Some((service, entry.row))
+    });
+    Ok(named.collect())
+}
+
 /// When a role was used last, and where: what is written and what is not yet.
 pub(crate) fn of_role(cx: &Cx, from: &(impl Read + ?Sized), role: &Entity) -> Result<output::RoleLastUsed> {
     let written = of(cx, from, &role.id)?.into_iter().map(|(_, _, used)| (used.at, used.region));
