@@ -19,6 +19,7 @@ mod outbound;
 mod saml;
 mod session;
 mod token;
+pub mod vouched;
 mod web_identity;
 
 use undercast_kernel::{Access, Answer, Cx, Result, Service};
