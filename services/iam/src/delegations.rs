@@ -12,7 +12,7 @@ pub(crate) fn none<T>(id: &str) -> Result<T> {
 }
 
 pub(crate) fn list(input: api::ListDelegationRequestsInput) -> Result<api::ListDelegationRequestsOutput> {
-    let list = format!("ListDelegationRequests {}", input.owner_id.unwrap_or_default());
+    let list = format!("ListDelegationRequests {}", input.owner_id.unwrap_or_else(String::new));
     let (requests, is_truncated, marker) =
         pages::page(&list, Vec::new(), |_| String::new(), input.marker.as_deref(), input.max_items)?;
     Ok(api::ListDelegationRequestsOutput { delegation_requests: Some(requests), is_truncated, marker })

@@ -68,6 +68,8 @@ async fn what_is_wrong_with_what_comes_out_is_told() {
     let good = call(&client, told, of.clone()).await.ok();
     assert_eq!(good["EffectivePolicyValidationErrors"], json!([]));
     assert_eq!(call(&client, list, json!({"PolicyType": kind})).await.ok()["Accounts"], json!([]));
+    let nonsense = call(&client, list, json!({"PolicyType": kind, "NextToken": "nonsense"})).await;
+    refused(&nonsense, "InvalidInputException");
     // A level takes away what is needed, and adds what is not whole.
     let below = json!({"plans": {"daily": {"regions": {"@@remove": ["us-east-1"]},
         "rules": {"noon": {"schedule_expression": {"@@assign": "cron(0 12 ? * * *)"}}}}}});

@@ -134,6 +134,14 @@ async fn root_passwords_come_and_go() {
     iam(&client, "EnableOrganizationsRootSessions").await.ok();
     let all = json!({"Effect": "Allow", "Action": "sts:AssumeRoot", "Resource": "*"});
     let admin = user(&cloud, MANAGEMENT, "admin", &all).await;
+    let task = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials";
+    let mut timed = json!({"TargetPrincipal": member, "TaskPolicyArn": {"arn": task}, "DurationSeconds": 901});
+    refused(&admin.call("sts", "AssumeRoot", timed.clone()).await, "ValidationError");
+    timed["DurationSeconds"] = json!(300);
+    let now = cloud.kernel.clock().now().as_second();
+    let answer = admin.call("sts", "AssumeRoot", timed).await.ok();
+    let ends = answer["Credentials"]["Expiration"].as_f64().unwrap();
+    assert!((ends - now as f64 - 300.0).abs() < 5.0, "{answer}");
     let creating = session(&cloud, &admin, &member, "IAMCreateRootUserPassword").await;
     refused(&creating.call("iam", "CreateLoginProfile", json!({"Password": "Secret-1234"})).await, "ValidationError");
     iam(&creating, "CreateLoginProfile").await.ok();

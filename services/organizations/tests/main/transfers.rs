@@ -69,6 +69,12 @@ async fn one_organization_pays_for_another_one() {
     let outbound = call(&payer, "ListOutboundResponsibilityTransfers", json!({"Type": "BILLING"})).await.ok();
     assert_eq!(outbound["ResponsibilityTransfers"], json!([]));
     reason(&invite(&payer, json!({})).await, "RESPONSIBILITY_TRANSFER_ALREADY_EXISTS");
+    for list in ["ListInboundResponsibilityTransfers", "ListOutboundResponsibilityTransfers"] {
+        let one = call(&payer, list, json!({"Type": "BILLING", "MaxResults": 1})).await.ok();
+        assert_eq!(one["NextToken"], Json::Null);
+        let nonsense = call(&payer, list, json!({"Type": "BILLING", "NextToken": "nonsense"})).await;
+        reason(&nonsense, "INVALID_NEXT_TOKEN");
+    }
     let renamed = call(&payer, "UpdateResponsibilityTransfer", json!({"Id": id, "Name": "new"})).await.ok();
     assert_eq!(renamed["ResponsibilityTransfer"]["Name"], "new");
     refused(
