@@ -360,8 +360,41 @@ print(json.dumps(json.load(sys.stdin)[\"components\"][\"schemas\"][\"Event\"][\"
     does "schemas delete-registry" aws schemas delete-registry --registry-name cli
 }
 
+trails() {
+    local trail=arn:aws:cloudtrail:us-east-1:000000000000:trail/cli-trail start now
+    start=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+    does "s3 mb of a bucket for trails" aws s3 mb s3://cli-trails
+    does "s3api put-bucket-policy of CloudTrail's guide" aws s3api put-bucket-policy --bucket cli-trails --policy '{
+        "Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:GetBucketAcl",
+                "Resource": "arn:aws:s3:::cli-trails", "Condition": {"StringEquals": {"aws:SourceArn": "'$trail'"}}},
+            {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:PutObject",
+                "Resource": "arn:aws:s3:::cli-trails/AWSLogs/000000000000/*", "Condition": {"StringEquals":
+                    {"s3:x-amz-acl": "bucket-owner-full-control", "aws:SourceArn": "'$trail'"}}}]}'
+    is "cloudtrail create-trail" "$trail" aws cloudtrail create-trail --name cli-trail --s3-bucket-name cli-trails \
+        --is-multi-region-trail --enable-log-file-validation --query TrailARN --output text
+    does "cloudtrail start-logging" aws cloudtrail start-logging --name cli-trail
+    does "iam create-user" aws iam create-user --user-name cli-trailed
+    is "cloudtrail lookup-events" cli-trailed aws cloudtrail lookup-events --lookup-attributes \
+        AttributeKey=EventName,AttributeValue=CreateUser --max-items 1 --query 'Events[0].Resources[0].ResourceName' --output text
+    for hour in 1 2; do
+        does "an hour passes" curl --silent --fail "$AWS_ENDPOINT_URL/_undercast/clock" \
+            --data '{"action": "advance", "seconds": 3660}'
+    done
+    now=$(date -u -d "+3 hours" +%Y-%m-%dT%H:%M:%SZ)
+    does "cloudtrail validate-logs" aws cloudtrail validate-logs --trail-arn $trail --start-time "$start" --end-time "$now"
+    case $out in *"2/2 digest files valid"*"log files valid"*) held "all is valid" ;; *) untrue "all is valid" "$out" ;; esac
+    local key
+    key=$(aws s3api list-objects-v2 --bucket cli-trails --prefix AWSLogs/000000000000/CloudTrail/ --query 'Contents[0].Key' --output text)
+    echo forged | gzip > "$work/forged.gz"
+    does "s3 cp over a file of the trail" aws s3 cp "$work/forged.gz" "s3://cli-trails/$key"
+    refused "cloudtrail validate-logs of a forged file" 1 "INVALID: hash value doesn't match" \
+        aws cloudtrail validate-logs --trail-arn $trail --start-time "$start" --end-time "$now"
+    does "cloudtrail delete-trail" aws cloudtrail delete-trail --name cli-trail
+}
+
 # All parts, or those that are named.
-[ $# -gt 0 ] || set -- identity buckets queues topics tables roles functions stacks registries
+[ $# -gt 0 ] || set -- identity buckets queues topics tables roles functions stacks registries trails
 for part in "$@"; do
     $part
 done

@@ -159,7 +159,7 @@ impl Router {
         host: Option<usize>,
     ) -> Option<Target> {
         if let Some(target) = request.header(&names::AMZ_TARGET)
-            && let Some((prefix, operation)) = target.split_once('.')
+            && let Some((prefix, operation)) = target.rsplit_once('.')
             && let Some(service) = self.by_target.get(prefix)
         {
             return Some(self.named(*service, self.json_or_cbor(*service, request), operation));

@@ -13,7 +13,7 @@ use undercast_policy::{
 use undercast_store::{Snapshot, Tx};
 use undercast_wire::schema::Operation;
 
-use crate::{Cx, IamMode, Kernel, Result, Timestamp};
+use crate::{Cx, Kernel, Result, Timestamp};
 
 /// One permission that a call needs.
 #[derive(Debug, Clone)]
@@ -601,51 +601,10 @@ fn explanation(action: &str, resource: &str, decision: &Decision) -> Json {
 }
 
 impl Cx {
-    /// Whether the caller may do one thing more than what the call itself needs, for answers that depend on it: S3 tells
-    /// that a key is missing only to those who may list, and `DeleteObjects` decides key by key. `None`: yes; else AWS's
-    /// sentence.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn denied(&self, access: &Access) -> Result<Option<String>> {
-        let mode = self.kernel().settings().iam;
-        if mode == IamMode::Off {
-            return Ok(None);
-        }
-        let verdict = weigh(self, self.kernel().identities(), access, Later::new(None), Tell::default())?;
-        if !verdict.allowed && mode == IamMode::Audit {
-            tracing::warn!(request = self.request_id(), message = verdict.message, "would have been denied");
-            self.exercised(access);
-            return Ok(None);
-        }
-        if verdict.allowed {
-            self.exercised(access);
-        }
-        Ok((!verdict.allowed).then_some(verdict.message))
-    }
-
     /// Who knows users and roles is told that one of them exercised a permission.
     pub(crate) fn exercised(&self, access: &Access) {
         if let Some(known) = self.kernel().identities() {
             known.exercised(self, access);
         }
-    }
-
-    /// Whether a service may take on a role, for the sake of `source` (an ARN): it is there, and lets the service in.
-    /// Where nobody is asked for permission, a role need not be there to be had.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn is_assumable(&self, service: &str, role: &str, source: Option<&str>) -> Result<bool> {
-        if self.kernel().settings().iam != IamMode::Enforce {
-            return Ok(true);
-        }
-        let Some(known) = self.kernel().identities() else { return Ok(false) };
-        let Some(facts) = known.role(&self.read(), role)? else { return Ok(false) };
-        let account = crate::arn::Arn::parse(role).map_or_else(String::new, |arn| arn.account);
-        let mut access = Access::new("sts:AssumeRole", role).in_account(account);
-        access.rule = ResourceRule::MustAllow;
-        access.policies.push(NamedPolicy { name: role.into(), policy: facts.trust });
-        Ok(self.as_service(service, source).denied(&access)?.is_none())
     }
 }

@@ -338,7 +338,8 @@ impl Kernel {
         let mut ignored = Vec::new();
         check::ignored(&decoded.input, &mut ignored);
         let changes = !operation.readonly && !operation.streams_input();
-        let parameters = (changes || self.inner.trail.is_kept()).then(|| json::encode_for_trail(&decoded.input));
+        let wanted = self.inner.trail.is_wanted(&**service, operation);
+        let parameters = (changes || wanted).then(|| json::encode_for_trail(&decoded.input));
         let unknown = decoded.unknown.clone();
         let mut decision = None;
         let result = self.guarded(cx, service, operation, index, decoded, &ignored, &mut decision).await;
@@ -347,7 +348,7 @@ impl Kernel {
         }
         self.used(cx, api, operation);
         let why = if cx.origin().why { sentences(decision.as_ref()) } else { Vec::new() };
-        self.record(cx, api.name, operation, started, &result, parameters, decision, &ignored);
+        self.record(cx, service, operation, started, &result, wanted, parameters, decision, &ignored);
         Outcome { result, ignored, unknown, why }
     }
 
@@ -432,14 +433,16 @@ impl Kernel {
     pub(crate) fn record(
         &self,
         cx: &Cx,
-        service: &'static str,
+        service: &Arc<dyn Service>,
         operation: &'static Operation,
         started: Instant,
         result: &Result<Box<dyn Write>>,
+        wanted: bool,
         parameters: Option<Json>,
         decision: Option<Json>,
         ignored: &[(&'static str, &'static str)],
     ) {
+        let name = service.api().name;
         let (status, error) = match result {
             Ok(_) => (operation.http.code, None),
             Err(Failure::Aws(e)) => (e.status, Some((e.code.to_string(), e.message.clone()))),
@@ -448,7 +451,7 @@ impl Kernel {
             Err(error @ Failure::Broken(_)) => {
                 tracing::error!(
                     request = cx.request_id(),
-                    service,
+                    service = name,
                     operation = operation.name,
                     error = error as &dyn std::error::Error,
                     "internal failure"
@@ -459,7 +462,7 @@ impl Kernel {
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let code = error.as_ref().map_or("", |(code, _)| code.as_str());
         tracing::info!(
-            service,
+            service = name,
             operation = operation.name,
             principal = cx.principal().arn,
             status,
@@ -467,10 +470,12 @@ impl Kernel {
             micros,
             request = cx.request_id()
         );
-        self.inner.trail.add(Entry {
+        let data = wanted && service.data_events().contains(&operation.name);
+        let answered = result.as_ref().ok().filter(|_| wanted && !operation.readonly);
+        let entry = Entry {
             time: cx.now(),
             request_id: cx.request_id.clone(),
-            service,
+            service: name,
             operation,
             account: cx.account.clone(),
             region: cx.region.clone(),
@@ -480,9 +485,12 @@ impl Kernel {
             error,
             microseconds: micros,
             parameters,
+            answer: answered.map(|output| json::encode_for_trail(&**output)),
+            event_id: wanted.then(|| self.inner.random.uuid()),
             decision,
             ignored: ignored.iter().map(|(member, _)| *member).collect(),
-        });
+        };
+        self.inner.trail.add(entry, data);
     }
 
     /// A call from inside, in JSON.
@@ -515,12 +523,14 @@ impl Kernel {
 
 impl Cx {
     /// Records something that a service did by itself, which is no call: a rotation that succeeded. `error`: it failed.
-    pub fn record_event(&self, service: &'static str, event: &'static Operation, error: Option<AwsError>, told: Json) {
+    pub fn record_event(&self, service: &str, event: &'static Operation, error: Option<AwsError>, told: Json) {
+        let Some(service) = self.kernel().service(service) else { return };
         let result: Result<Box<dyn Write>> = match error {
             None => Ok(Box::new(())),
             Some(error) => Err(error.into()),
         };
-        self.kernel().record(self, service, event, Instant::now(), &result, Some(told), None, &[]);
+        let wanted = self.kernel().trail().is_wanted(&**service, event);
+        self.kernel().record(self, service, event, Instant::now(), &result, wanted, Some(told), None, &[]);
     }
 }
 

@@ -61,9 +61,11 @@ impl Joined {
     pub fn done(self) {
         self.ready.done();
         let answer: Result<Box<dyn Write>> = Ok(Box::new(Nothing));
-        let (api, kernel) = (self.service.api(), self.cx.kernel());
-        kernel.used(&self.cx, api, self.operation);
-        kernel.record(&self.cx, api.name, self.operation, self.started, &answer, self.parameters, None, &[]);
+        let kernel = self.cx.kernel();
+        kernel.used(&self.cx, self.service.api(), self.operation);
+        let wanted = kernel.trail().is_wanted(&*self.service, self.operation);
+        let (of, parameters) = (self.operation, self.parameters);
+        kernel.record(&self.cx, &self.service, of, self.started, &answer, wanted, parameters, None, &[]);
     }
 }
 

@@ -31,6 +31,7 @@ pub mod paging;
 mod policies;
 mod random;
 pub mod regions;
+mod rehearse;
 pub mod resources;
 pub mod schedule;
 pub mod sdk;
@@ -64,7 +65,7 @@ pub use random::Random;
 pub use service::{Answer, CrossOrigin, Exchange, Service, owners};
 pub use signals::Signals;
 pub use tasks::{Next, Task, Tasks};
-pub use trail::{Keeper, Record, Trail};
+pub use trail::{Keeper, Record, Trail, Trails};
 
 pub use undercast_policy as policy;
 pub use undercast_store as store;

@@ -206,6 +206,11 @@ pub trait Service: Send + Sync + 'static {
         &[]
     }
 
+    /// Whether CloudTrail's events of its calls are of the region that they went to; else they are of the first one.
+    fn has_regional_events(&self) -> bool {
+        !self.api().global
+    }
+
     /// What CloudTrail's events call an operation.
     fn event_name(&self, operation: &'static str) -> &'static str {
         operation
@@ -214,6 +219,11 @@ pub trait Service: Send + Sync + 'static {
     /// What CloudTrail's event of a call says of what it asked for.
     fn event_parameters(&self, operation: &'static Operation, _record: &Record, parameters: &Json) -> Json {
         cloudtrail::parameters(operation, parameters)
+    }
+
+    /// What CloudTrail's event of a call that changed something says of its answer.
+    fn event_answer(&self, operation: &'static Operation, _record: &Record, answer: &Json) -> Json {
+        cloudtrail::answer(operation, answer)
     }
 
     /// The resources that CloudTrail's event of a call names.

@@ -2,15 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use futures_core::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::sync::broadcast;
 use undercast_policy::PrincipalFacts;
+use undercast_store::Snapshot;
 use undercast_wire::schema::Operation;
 
-use crate::{Origin, Timestamp, cloudtrail};
+use crate::{Origin, Result, Service, Timestamp, cloudtrail};
 
 /// One call.
 #[derive(Debug, Clone, Serialize)]
@@ -48,8 +50,20 @@ pub struct Record {
     pub error: Option<(String, String)>,
     /// How long it took, in microseconds.
     pub microseconds: u64,
-    /// What it asked for, where it changes something.
+    /// What it asked for, where it changes something or somebody keeps it.
     pub parameters: Option<Json>,
+    /// What it was answered, where it changed something and somebody keeps it.
+    #[serde(skip)]
+    pub answer: Option<Json>,
+    /// The id of its event, where somebody keeps it; the call's own otherwise.
+    #[serde(skip)]
+    pub event_id: String,
+    /// The access key that it was signed with.
+    #[serde(skip)]
+    pub access_key: Option<String>,
+    /// The version of TLS that it came by.
+    #[serde(skip)]
+    pub tls: Option<&'static str>,
     /// How its authorisation was decided, where it was denied.
     pub decision: Option<Json>,
     /// Members that it set and that are not honoured.
@@ -71,6 +85,9 @@ pub(crate) struct Entry {
     pub(crate) error: Option<(String, String)>,
     pub(crate) microseconds: u64,
     pub(crate) parameters: Option<Json>,
+    pub(crate) answer: Option<Json>,
+    /// Its own id, where somebody keeps it.
+    pub(crate) event_id: Option<String>,
     pub(crate) decision: Option<Json>,
     pub(crate) ignored: Vec<&'static str>,
 }
@@ -96,16 +113,38 @@ impl Entry {
             error: self.error.clone(),
             microseconds: self.microseconds,
             parameters: self.parameters.clone(),
+            answer: self.answer.clone(),
+            event_id: self.event_id.clone().unwrap_or_else(|| self.request_id.to_string()),
+            access_key: self.origin.access_key.clone(),
+            tls: self.origin.tls,
             decision: self.decision.clone(),
             ignored: self.ignored.clone(),
         }
     }
 }
 
-/// Is told of every call, in the order in which they end: where records are kept for longer than the ring does.
+/// Is told of calls, in the order in which they end: where records are kept for longer than the ring does.
 pub trait Keeper: Send + Sync {
+    /// Whether it wants to be told of a call. `data`: CloudTrail takes it for a data event. What nobody wants costs nothing.
+    fn wants(&self, data: bool) -> bool {
+        let _ = data;
+        true
+    }
+
     /// Keeps a record. The call's answer waits for it, so that what takes long is handed on.
     fn keep(&self, record: &Record);
+}
+
+/// Who knows which calls are logged by a trail: EventBridge hears of no others.
+pub trait Trails: Send + Sync {
+    /// Whether a trail of its account logs the call.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn log(&self, from: &Snapshot, service: &dyn Service, record: &Record) -> Result<bool>;
+
+    /// Ends when all calls that ended by now are written: what is waited for before the cloud stops.
+    fn keep<'a>(&'a self) -> BoxFuture<'a, ()>;
 }
 
 /// The records of late.
@@ -115,6 +154,9 @@ pub struct Trail {
     keepers: RwLock<Vec<Arc<dyn Keeper>>>,
     /// There are some: asked on every call.
     kept: AtomicBool,
+    /// Data events are logged somewhere.
+    data_logged: Arc<AtomicBool>,
+    trails: OnceLock<Arc<dyn Trails>>,
 }
 
 /// So many records are kept.
@@ -127,28 +169,51 @@ impl Default for Trail {
             live: broadcast::Sender::new(256),
             keepers: RwLock::default(),
             kept: AtomicBool::new(false),
+            data_logged: Arc::default(),
+            trails: OnceLock::new(),
         }
     }
 }
 
 impl Trail {
-    /// Has every call from now on told to `keeper`, with the parameters of those that change nothing, too.
+    /// Has calls from now on told to `keeper`, with the parameters of those that change nothing, too.
     pub fn tell(&self, keeper: Arc<dyn Keeper>) {
         self.keepers.write().unwrap_or_else(PoisonError::into_inner).push(keeper);
         self.kept.store(true, Ordering::Release);
     }
 
-    /// Whether somebody is told of every call.
-    pub(crate) fn is_kept(&self) -> bool {
-        self.kept.load(Ordering::Acquire)
+    /// Says who knows which calls are logged.
+    pub fn set_trails(&self, trails: Arc<dyn Trails>) {
+        // The first one stays: there is one service of trails in a cloud.
+        let _ = self.trails.set(trails);
     }
 
-    /// Adds a call.
-    pub(crate) fn add(&self, entry: Entry) {
-        if self.is_kept() {
+    /// Who knows which calls are logged; `None`: there are no trails in this cloud.
+    pub fn trails(&self) -> Option<&dyn Trails> {
+        self.trails.get().map(AsRef::as_ref)
+    }
+
+    /// Whether data events are logged somewhere: those who would be told of them otherwise for nothing look at it.
+    pub fn data_logged(&self) -> Arc<AtomicBool> {
+        self.data_logged.clone()
+    }
+
+    /// Whether somebody wants to be told of a call of this operation.
+    pub(crate) fn is_wanted(&self, service: &dyn Service, operation: &Operation) -> bool {
+        if !self.kept.load(Ordering::Acquire) {
+            return false;
+        }
+        let data = service.data_events().contains(&operation.name);
+        self.keepers.read().unwrap_or_else(PoisonError::into_inner).iter().any(|keeper| keeper.wants(data))
+    }
+
+    /// Adds a call. `data`: CloudTrail takes it for a data event.
+    pub(crate) fn add(&self, entry: Entry, data: bool) {
+        // Who began to keep while the call was on its way is told of the next one.
+        if entry.event_id.is_some() {
             let record = entry.record();
             let keepers = self.keepers.read().unwrap_or_else(PoisonError::into_inner);
-            keepers.iter().for_each(|keeper| keeper.keep(&record));
+            keepers.iter().filter(|keeper| keeper.wants(data)).for_each(|keeper| keeper.keep(&record));
         }
         if self.live.receiver_count() > 0 {
             // Nobody may listen any more; then there is nobody to tell.

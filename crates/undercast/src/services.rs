@@ -36,6 +36,7 @@ pub(crate) fn all(wanted: &[String], limits: Said, environment: &Environment) ->
     let all: Vec<Arc<dyn Service>> = vec![
         Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
         Arc::new(undercast_cloudformation::CloudFormation),
+        Arc::new(undercast_cloudtrail::CloudTrail::default()),
         Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(dynamodb),
         Arc::new(undercast_dynamodb::DynamoDbStreams),

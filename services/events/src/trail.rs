@@ -3,10 +3,11 @@
 //! Nobody listens to the trail until a rule could want its calls, for whoever listens costs every call a little. What EventBridge
 //! calls for its rules is not told of, or a rule could go round in a circle.
 //!
-//! Source: "AWS service events delivered via AWS CloudTrail" in the user guide: management calls that change something, and all of
-//! them for rules whose state says so.
+//! Source: "AWS service events delivered via AWS CloudTrail" in the user guide: calls that a trail logs; of management calls those
+//! that change something, and all of them for rules whose state says so.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value as Json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -29,13 +30,21 @@ const OF_SERVICES: &str = "AWS Service Event via CloudTrail";
 pub(crate) struct Listening(Mutex<bool>);
 
 /// Hands records on. It is kept by the kernel, and so keeps nothing of it.
-struct Listener(UnboundedSender<Record>);
+struct Listener {
+    to: UnboundedSender<Record>,
+    /// Data events are logged somewhere: no others of them come here.
+    data_logged: Arc<AtomicBool>,
+}
 
 impl Keeper for Listener {
+    fn wants(&self, data: bool) -> bool {
+        !data || self.data_logged.load(Ordering::Acquire)
+    }
+
     fn keep(&self, record: &Record) {
         if record.source != PRINCIPAL {
             // When the other side has gone, the cloud has.
-            let _ = self.0.send(record.clone());
+            let _ = self.to.send(record.clone());
         }
     }
 }
@@ -66,7 +75,7 @@ impl Events {
             return;
         }
         let (sender, receiver) = unbounded_channel();
-        kernel.trail().tell(std::sync::Arc::new(Listener(sender)));
+        kernel.trail().tell(Arc::new(Listener { to: sender, data_logged: kernel.trail().data_logged() }));
         kernel.spawn(take(kernel.clone(), receiver));
     }
 
@@ -93,11 +102,16 @@ async fn take(kernel: Kernel, mut records: UnboundedReceiver<Record>) {
 
 async fn tell(kernel: &Kernel, indexes: &Indexes, record: &Record) -> Result<()> {
     let Some(service) = kernel.service(record.service) else { return Ok(()) };
-    if service.data_events().contains(&record.operation) {
-        return Ok(());
-    }
     let cx = kernel.cx_for(&record.account, &record.region);
     let (from, bus) = (cx.read(), BusName::new(&cx, DEFAULT));
+    let logged = match kernel.trail().trails() {
+        Some(trails) => trails.log(&from, &**service, record)?,
+        // Where there are no trails at all there is nobody to ask.
+        None => !service.data_events().contains(&record.operation),
+    };
+    if !logged {
+        return Ok(());
+    }
     if rule::changes(&from, &bus)? == 0 {
         return Ok(());
     }

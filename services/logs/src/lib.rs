@@ -39,6 +39,10 @@ impl Service for Logs {
         &api::SERVICE
     }
 
+    fn data_events(&self) -> &'static [&'static str] {
+        &["PutLogEvents"]
+    }
+
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
         api::call(self, cx, operation, input)
     }

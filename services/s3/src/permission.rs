@@ -257,6 +257,15 @@ fn says_acl(input: &Fields) -> bool {
     input.text("ACL").is_some_and(|acl| acl != "private") || HEADERS.iter().any(|h| input.get(h).is_some())
 }
 
+/// Whether a service of AWS gives what it delivers to the bucket's owner, for which the policies that its guide writes do not allow
+/// `s3:PutObjectAcl`.
+///
+/// Source: "Amazon S3 bucket policy for CloudTrail" in its user guide, and the like of other services that deliver.
+fn hands_over(cx: &Cx, input: &Fields) -> bool {
+    let own = matches!(cx.principal().kind, PrincipalKind::Service { .. });
+    own && input.text("ACL") == Some("bucket-owner-full-control")
+}
+
 /// Permissions besides the first one.
 fn further(
     s3: &S3,
@@ -281,7 +290,7 @@ fn further(
             (input.get("Tagging").is_some(), "s3:PutObjectTagging"),
             (input.get("ObjectLockMode").is_some(), "s3:PutObjectRetention"),
             (input.get("ObjectLockLegalHoldStatus").is_some(), "s3:PutObjectLegalHold"),
-            (says_acl(input), "s3:PutObjectAcl"),
+            (says_acl(input) && !hands_over(cx, input), "s3:PutObjectAcl"),
         ] {
             if said {
                 needed.push(guarded.on_new_object(action, key));

@@ -35,6 +35,11 @@ impl Service for Sts {
         &api::SERVICE
     }
 
+    /// Each region has an endpoint of its own.
+    fn has_regional_events(&self) -> bool {
+        true
+    }
+
     fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
         api::call(self, cx, operation, input)
     }

@@ -104,6 +104,9 @@ impl Kernel {
         for service in self.services() {
             service.keep(self).await?;
         }
+        if let Some(trails) = self.trail().trails() {
+            trails.keep().await;
+        }
         self.inner.insights.keep(self.database()).await?;
         let fresh = self.inner.metrics.take();
         if fresh.is_empty() {

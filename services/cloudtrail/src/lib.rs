@@ -1,0 +1,115 @@
+//! AWS CloudTrail: the history of what was called, trails that deliver it, and what is unusual in it.
+//!
+//! Reading order: `name` and `rows`; `recorder` (from calls to events) and `history`; `selectors` (what is logged); `trails`, `checks`
+//! (whether a trail can do what it is for), `logging`, `choose`; `deliver`, `digest` and `keys`; `insights`; `organization`.
+//!
+//! Tables: `cloudtrail.trails` and `cloudtrail.status` by account, home region and name; `cloudtrail.history` by account, region and
+//! time; `cloudtrail.pending`, `cloudtrail.chains` and `cloudtrail.files` by trail; `cloudtrail.keys` by account and region;
+//! `cloudtrail.series`, `cloudtrail.hours`, `cloudtrail.unusual` and `cloudtrail.insights` by account and region.
+//!
+//! The events themselves are made by the kernel (`kernel/cloudtrail`), with what each service says of its own; EventBridge hears of
+//! those that a trail of the account logs.
+//! What is not here: CloudTrail Lake (event data stores, queries, channels, dashboards, imports). Events of a call to another
+//! account's resource are in the history of the account that made it only; on AWS they are in both.
+//!
+//! Source: the API reference and the user guide of AWS CloudTrail.
+
+pub mod api {
+    //! The API, generated from its model.
+    include!(concat!(env!("OUT_DIR"), "/api.rs"));
+}
+
+mod access;
+mod cfn;
+mod checks;
+mod choose;
+mod deliver;
+mod digest;
+mod history;
+mod insights;
+mod keys;
+mod logging;
+mod name;
+mod organization;
+mod recorder;
+mod rows;
+mod selectors;
+mod series;
+mod tags;
+mod trails;
+
+use futures_core::future::BoxFuture;
+use undercast_kernel::resources::ResourceType;
+use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Result, Service, Task};
+use undercast_wire::schema::Operation;
+use undercast_wire::{Fields, Value};
+
+/// What the kernel calls this service.
+const SERVICE: &str = "cloudtrail";
+/// What policies call it.
+const PRINCIPAL: &str = "cloudtrail.amazonaws.com";
+
+/// The service.
+#[derive(Default)]
+pub struct CloudTrail {
+    recorder: recorder::Recorder,
+}
+
+impl Service for CloudTrail {
+    fn api(&self) -> &'static undercast_wire::Service {
+        &api::SERVICE
+    }
+
+    fn call<'a>(&'a self, cx: &'a Cx, operation: usize, input: Value) -> Answer<'a> {
+        api::call(self, cx, operation, input)
+    }
+
+    fn access(&self, cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
+        access::access(cx, operation, input)
+    }
+
+    fn start(&self, kernel: &Kernel) {
+        self.recorder.start(kernel);
+    }
+
+    fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
+        Box::pin(async move {
+            match task.kind.as_str() {
+                deliver::KIND => deliver::run(cx, task).await,
+                digest::KIND => digest::run(cx, task).await,
+                insights::KIND => insights::run(cx).await,
+                other => Err(Failure::broken(format!("{SERVICE} has no task `{other}`"))),
+            }
+        })
+    }
+
+    fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
+        vec![Box::new(cfn::Trail)]
+    }
+}
+
+api::operations! {
+    impl api::Operations for CloudTrail; |self, cx, input|
+    AddTags => tags::add(cx, input).await,
+    CreateTrail => trails::create(cx, input).await,
+    DeleteTrail => trails::delete(cx, input).await,
+    DeregisterOrganizationDelegatedAdmin => organization::deregister(cx, &input).await,
+    DescribeTrails => trails::describe(cx, &input),
+    GetEventSelectors => choose::get(cx, &input),
+    GetInsightSelectors => insights::get_selectors(cx, &input),
+    GetTrail => trails::get(cx, &input),
+    GetTrailStatus => logging::status(self, cx, &input).await,
+    ListInsightsData => insights::list(self, cx, input).await,
+    ListInsightsMetricData => series::list(self, cx, &input).await,
+    ListPublicKeys => keys::list(cx, &input),
+    ListTags => tags::list(cx, &input),
+    ListTrails => trails::list(cx, &input),
+    LookupEvents => history::lookup(self, cx, input).await,
+    PutEventSelectors => choose::put(self, cx, input).await,
+    PutInsightSelectors => insights::put_selectors(cx, input).await,
+    RegisterOrganizationDelegatedAdmin => organization::register(cx, &input).await,
+    RemoveTags => tags::remove(cx, input).await,
+    StartLogging => logging::start(self, cx, &input.name).await,
+    StopLogging => logging::stop(self, cx, &input.name).await,
+    UpdateTrail => trails::update(cx, input).await,
+}
