@@ -1,4 +1,5 @@
-//! The fuzz targets' bodies, which are those of the tests of `crates/wire`, `crates/select` and `services/dynamodb`.
+//! The fuzz targets' bodies, which are those of the tests of `crates/wire`, `crates/select`, `crates/policy`, `crates/kernel`,
+//! `services/dynamodb` and `services/sts`.
 
 #[path = "../../crates/wire/tests/corpus/targets/mod.rs"]
 mod targets;
@@ -9,18 +10,28 @@ mod fuzzed;
 #[path = "../../services/dynamodb/tests/fuzzed.rs"]
 mod imported;
 
+#[path = "../../crates/policy/tests/fuzzed.rs"]
+mod policies;
+
+#[path = "../../crates/kernel/tests/arns/fuzzed.rs"]
+mod arns;
+
+#[path = "../../services/sts/tests/main/fuzzed.rs"]
+mod vouched;
+
 /// Runs the target called `name` with an input.
 pub fn run(name: &str, bytes: &[u8]) {
-    if name == "select" {
-        return fuzzed::select(bytes);
-    }
-    if name == "import" {
-        return imported::import(bytes);
-    }
-    for (target, body) in targets::TARGETS {
-        if *target == name {
-            return body(bytes);
+    match name {
+        "select" => fuzzed::select(bytes),
+        "import" => imported::import(bytes),
+        "policy" => policies::policy(bytes),
+        "arn" => _ = arns::arn(bytes),
+        "token" => _ = vouched::token(bytes),
+        "saml" => _ = vouched::saml(bytes),
+        _ => {
+            let known = targets::TARGETS.iter().find(|(target, _)| *target == name);
+            let Some((_, body)) = known else { unreachable!("no target is called {name}") };
+            body(bytes);
         }
     }
-    unreachable!("no target is called {name}");
 }

@@ -20,6 +20,7 @@ const SUITES: &[Suite] = &[
     ("rust", "SDK for Rust", rust),
     ("celery", "Celery", celery),
     ("identity", "signxml and PyJWT", identity),
+    ("encryption", "Encryption SDK and S3 encryption client", encryption),
     ("second", "rclone, s5cmd, s3cmd, MinIO's client, s3fs and PynamoDB", second),
 ];
 
@@ -155,6 +156,13 @@ fn celery() -> Result<Command, Failed> {
 fn identity() -> Result<Command, Failed> {
     let mut suite = command("python", &["clients/identity_client.py"]);
     suite.env("PATH", Python::identity().map_err(Failed::missing)?.path());
+    Ok(suite)
+}
+
+/// What encrypts before it sends, with keys that KMS wraps.
+fn encryption() -> Result<Command, Failed> {
+    let mut suite = command("python", &["clients/encryption_client.py"]);
+    suite.env("PATH", Python::encryption().map_err(Failed::missing)?.path());
     Ok(suite)
 }
 

@@ -1,6 +1,6 @@
-//! `./x fuzz`: bytes that chance makes, for every reader of the wire.
+//! `./x fuzz`: bytes that chance makes, for every reader of what comes from outside.
 //!
-//! The targets are those of `fuzz/`, whose bodies the tests of `crates/wire` run over the kept inputs. The stable compiler
+//! The targets are those of `fuzz/`, whose bodies the tests of the crates run over the kept inputs. The stable compiler
 //! is enough: it can count which branches an input reaches, and memory needs no watching where `unsafe` is forbidden.
 
 use std::path::PathBuf;

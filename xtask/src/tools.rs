@@ -101,6 +101,13 @@ const MOTO: &[&str] = &["moto[server,dynamodb]==5.2.5"];
 const CELERY: &[&str] = &["celery[sqs]==5.6.3", "kombu==5.7.0", "boto3==1.44.5"];
 /// Identity providers.
 const IDENTITY: &[&str] = &["signxml==5.2.0", "PyJWT==2.15.1", "cryptography==50.0.2", "lxml==6.1.3", "boto3==1.44.5"];
+/// What encrypts before it sends.
+const ENCRYPTION: &[&str] = &[
+    "aws-encryption-sdk[MPL]==4.0.7",
+    "amazon-s3-encryption-client-python==4.0.0",
+    "cryptography==48.0.1",
+    "boto3==1.44.5",
+];
 const DYNALITE: &str = "dynalite@4.0.0";
 
 /// The Python environment: made on first use.
@@ -124,6 +131,11 @@ impl Python {
     /// The environment of identity providers.
     pub(crate) fn identity() -> Result<Self, Failed> {
         Self::with("venv-identity", IDENTITY)
+    }
+
+    /// The environment of what encrypts before it sends.
+    pub(crate) fn encryption() -> Result<Self, Failed> {
+        Self::with("venv-encryption", ENCRYPTION)
     }
 
     fn with(name: &str, packages: &[&str]) -> Result<Self, Failed> {

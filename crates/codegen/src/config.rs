@@ -62,7 +62,8 @@ pub struct Config {
     /// HTTP statuses of errors that the model does not tell.
     #[serde(default)]
     pub error_statuses: BTreeMap<String, u16>,
-    /// `Operation!Error` that the reference lists and the service never gives, and the reason.
+    /// `Operation!Error` that the reference lists and the service never gives, and the reason; an `Operation` alone is
+    /// always refused in AWS's words.
     #[serde(default)]
     pub never: BTreeMap<String, String>,
     /// Facts about the wire that the model does not tell.
@@ -171,9 +172,12 @@ impl Config {
             }
         }
         for key in self.never.keys() {
-            let found = key.split_once('!').is_some_and(|(operation, error)| {
-                model.operations.get(operation).is_some_and(|o| o.errors.iter().any(|e| e == error))
-            });
+            let found = match key.split_once('!') {
+                Some((operation, error)) => {
+                    model.operations.get(operation).is_some_and(|o| o.errors.iter().any(|e| e == error))
+                }
+                None => self.operations.contains(key),
+            };
             if !found {
                 return Err(Error::Unknown(format!("api.toml names the error `{key}`, which the API does not have")));
             }
@@ -238,6 +242,7 @@ mod tests {
             ("operations = []\nignored = {\"Get.B\" = \"why\"}", "the member `Get.B`"),
             ("operations = []\nexternal = {\"Out\" = \"path\"}", "the shape `Out`"),
             ("operations = []\nnever = {\"Get!Gone\" = \"why\"}", "the error `Get!Gone`"),
+            ("operations = []\nnever = {\"Get\" = \"why\"}", "the error `Get`"),
             ("operations = []\nwire = {protocols = [\"qery\"]}", "the protocol `qery`"),
             ("operations = []\nalso = {\"Get.B\" = \"In.C\"}", "`In.C`"),
             ("operations = []\nalso = {\"Get.A\" = \"In.A\"}", "`Get.A` by now"),

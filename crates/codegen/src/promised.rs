@@ -8,7 +8,7 @@ use crate::{Config, Error, Model};
 /// What a service promises.
 #[derive(Debug, Default)]
 pub struct Promised {
-    /// `service.Operation`
+    /// `service.Operation`, those left out that are always refused.
     pub operations: BTreeSet<String>,
     /// `service.Shape.Member` of inputs, those that are ignored or refused left out.
     pub members: BTreeSet<String>,
@@ -29,7 +29,9 @@ impl Promised {
         let reach = Reach::of(&model, &config);
         let mut promised = Self::default();
         for operation in config.operations.iter().filter_map(|name| model.operations.get(name)) {
-            promised.operations.insert(format!("{service}.{}", operation.name));
+            if !config.never.contains_key(&operation.name) {
+                promised.operations.insert(format!("{service}.{}", operation.name));
+            }
             let errors = operation.errors.iter().map(|error| format!("{}!{error}", operation.name));
             let given = errors.filter(|error| !config.never.contains_key(error));
             promised.errors.extend(given.map(|error| format!("{service}.{error}")));

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use undercast_policy::{
     Context, Decision, Inputs, MapContext, NamedPolicy, Policy, PolicyKind, PrincipalFacts, PrincipalKind, Request,
     ResourceRule, Values, decide, denied_message, explained,
@@ -115,6 +115,32 @@ pub trait Identities: Send + Sync {
         Ok(None)
     }
 
+    /// A JSON Web Token with these claims, in the name of the issuer of an account and signed as that one's published keys
+    /// verify. `None`: the account lets nobody have such tokens.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn sign_token(&self, cx: &Cx, algorithm: &str, claims: Map<String, Json>) -> Result<Option<String>> {
+        let _ = (cx, algorithm, claims);
+        Ok(None)
+    }
+
+    /// Whether an address, without `https://`, is that of an issuer of tokens here.
+    fn is_issuer(&self, place: &str) -> bool {
+        let _ = place;
+        false
+    }
+
+    /// Whether the accounts that administer IAM in the organization of this management account may act as the root users of
+    /// its members.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn root_sessions(&self, from: &Snapshot, management: &str) -> Result<bool> {
+        let _ = (from, management);
+        Ok(false)
+    }
+
     /// Whether somebody's MFA device shows a code now, and it was not used yet.
     ///
     /// # Errors
@@ -190,6 +216,12 @@ pub struct Membership {
     pub management: String,
     /// Where the account is in it: `o-…/r-…/ou-…/`.
     pub path: String,
+    /// The organization has all features, not consolidated billing alone.
+    pub all_features: bool,
+    /// Services that may act in all accounts: `iam.amazonaws.com`.
+    pub trusted: Vec<String>,
+    /// Those of them that the account administers.
+    pub administers: Vec<String>,
     /// Service control policies, a list a level from the root to the account. None for the management account.
     pub service_control: Vec<Vec<NamedPolicy>>,
     /// Resource control policies, likewise.
@@ -431,6 +463,23 @@ pub(crate) struct Verdict {
     pub(crate) allowed: bool,
     pub(crate) message: String,
     pub(crate) explanation: Json,
+    /// What an encoded message would say of it, where it was asked for and the decision is no.
+    pub(crate) encoded: Option<Json>,
+}
+
+impl Verdict {
+    fn yes() -> Self {
+        Self { allowed: true, message: String::new(), explanation: Json::Null, encoded: None }
+    }
+}
+
+/// What is to be told of a decision beside whether it is yes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tell {
+    /// Each step, of a yes as well.
+    pub(crate) explain: bool,
+    /// What an encoded message says of a no.
+    pub(crate) encode: bool,
 }
 
 /// Whether somebody acts in a session that the root user made for them.
@@ -452,8 +501,9 @@ pub(crate) fn weigh(
     identities: Option<&dyn Identities>,
     access: &Access,
     later: Later<'_>,
-    explain: bool,
+    tell: Tell,
 ) -> Result<Verdict> {
+    let explain = tell.explain;
     let owner = access.resource_account.as_deref().unwrap_or(cx.account());
     let own = |account: &str, policies: &[NamedPolicy]| account == cx.principal().account && policies.is_empty();
     let simple_root = matches!(cx.principal().kind, PrincipalKind::Root)
@@ -462,7 +512,7 @@ pub(crate) fn weigh(
     let organizations = Belonging::of(cx, owner)?;
     let simple_root = simple_root && cx.session.is_none() && !organizations.limits();
     if simple_root && access.rule == ResourceRule::EitherAllows && !explain {
-        return Ok(Verdict { allowed: true, message: String::new(), explanation: Json::Null });
+        return Ok(Verdict::yes());
     }
     let facts = match identities {
         _ if is_root_behind(cx) => everything()?,
@@ -470,14 +520,13 @@ pub(crate) fn weigh(
         None => Arc::default(),
     };
     let side = Side { resource: &access.resource, owner, policies: &access.policies };
-    let mut verdict = side.weigh(cx, (&facts, &organizations), (access, &later), explain);
+    let mut verdict = side.weigh(cx, (&facts, &organizations), (access, &later), tell);
     for behind in &access.behind {
         if !verdict.allowed {
             break;
         }
         let side = Side { resource: &behind.resource, owner: &behind.account, policies: &behind.policies };
-        let before =
-            std::mem::replace(&mut verdict, side.weigh(cx, (&facts, &organizations), (access, &later), explain));
+        let before = std::mem::replace(&mut verdict, side.weigh(cx, (&facts, &organizations), (access, &later), tell));
         if explain && let Some(steps) = verdict.explanation.as_object_mut() {
             steps.insert("before".to_owned(), before.explanation);
         }
@@ -499,7 +548,7 @@ impl Side<'_> {
         cx: &Cx,
         (facts, organizations): (&IdentityPolicies, &Belonging),
         (access, later): (&Access, &Later<'_>),
-        explain: bool,
+        tell: Tell,
     ) -> Verdict {
         let context =
             CallContext { cx, access: &access.context, later, owner: self.owner, tags: &facts.tags, organizations };
@@ -522,17 +571,19 @@ impl Side<'_> {
             resource_rule: access.rule,
             service_control: &service_control,
             resource_control: &resource_control,
-            explain,
+            explain: tell.explain,
             ..Inputs::new(&request)
         };
         let decision = decide(&inputs);
-        if decision.allowed && !explain {
-            return Verdict { allowed: true, message: String::new(), explanation: Json::Null };
+        if decision.allowed && !tell.explain {
+            return Verdict::yes();
         }
         let message = denied_message(&request, &decision.reason).unwrap_or_default();
         let mut explanation = explanation(&access.action, self.resource, &decision);
         explanation["sentence"] = explained(&request, &decision).into();
-        Verdict { allowed: decision.allowed, message, explanation }
+        let encode = tell.encode && !decision.allowed;
+        let encoded = encode.then(|| crate::encoded::message(&inputs, &decision, &access.context));
+        Verdict { allowed: decision.allowed, message, explanation, encoded }
     }
 }
 

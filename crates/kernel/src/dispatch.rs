@@ -394,10 +394,11 @@ impl Kernel {
             return Ok(());
         }
         let explain = cx.origin().why;
+        let tell = access::Tell { explain, encode: service.encodes_denials(operation) };
         for needed in service.access(cx, operation, &decoded.input)? {
             let work = || service.conditions(cx, operation, &decoded.input, &needed);
             let later = access::Later::new(Some(&work));
-            let verdict = access::weigh(cx, self.identities(), &needed, later, explain)?;
+            let verdict = access::weigh(cx, self.identities(), &needed, later, tell)?;
             match decision {
                 Some(Json::Array(all)) if explain => all.push(verdict.explanation),
                 _ if explain => *decision = Some(Json::Array(vec![verdict.explanation])),
@@ -406,7 +407,13 @@ impl Kernel {
             }
             if !verdict.allowed {
                 if mode == IamMode::Enforce {
-                    return Err(service.denied(&needed, verdict.message).into());
+                    let mut message = verdict.message;
+                    let sealed = verdict.encoded.map(|told| crate::encoded::seal(cx, &told)).transpose()?.flatten();
+                    if let Some(sealed) = sealed {
+                        message.push_str(" Encoded authorization failure message: ");
+                        message.push_str(&sealed);
+                    }
+                    return Err(service.denied(&needed, message).into());
                 }
                 tracing::warn!(request = cx.request_id(), message = verdict.message, "would have been denied");
             }

@@ -16,6 +16,7 @@ mod credentials;
 mod cx;
 mod deferred;
 mod dispatch;
+mod encoded;
 mod failure;
 mod faults;
 mod idempotency;
@@ -41,6 +42,7 @@ pub mod tags;
 mod tasks;
 mod trail;
 mod upkeep;
+pub mod waiting;
 
 pub use access::{
     Access, Behind, Coded, Identities, IdentityPolicies, Membership, MfaCode, Organizations, ProviderFacts, RoleFacts,

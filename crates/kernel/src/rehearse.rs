@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use undercast_policy::{MapContext, NamedPolicy, ResourceRule};
 use undercast_wire::Protocol;
 
-use crate::access::{Later, weigh};
+use crate::access::{Later, Tell, weigh};
 use crate::{Access, Cx, Failure, IamMode, Result, json};
 
 impl Cx {
@@ -25,7 +25,7 @@ impl Cx {
         if mode == IamMode::Off {
             return Ok(None);
         }
-        let verdict = weigh(self, self.kernel().identities(), access, Later::new(more), false)?;
+        let verdict = weigh(self, self.kernel().identities(), access, Later::new(more), Tell::default())?;
         if !verdict.allowed && mode == IamMode::Audit {
             tracing::warn!(request = self.request_id(), message = verdict.message, "would have been denied");
             self.exercised(access);

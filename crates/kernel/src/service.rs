@@ -83,6 +83,12 @@ pub trait Service: Send + Sync + 'static {
         AwsError::new(self.api().validation_error, 400, check::message(violations))
     }
 
+    /// Whether denials of an operation carry an encoded message that tells why, as those of EC2 do. It goes behind AWS's usual
+    /// sentence, before [`Service::denied`] gets it.
+    fn encodes_denials(&self, _operation: &'static Operation) -> bool {
+        false
+    }
+
     /// The answer to a caller who may not do it. `message` is AWS's usual sentence.
     fn denied(&self, _access: &Access, message: String) -> AwsError {
         use undercast_wire::Protocol;
@@ -100,6 +106,14 @@ pub trait Service: Send + Sync + 'static {
     /// When the store fails.
     fn measure(&self, _kernel: &Kernel) -> Result<()> {
         Ok(())
+    }
+
+    /// Writes what it remembers of calls and has in memory only ([`crate::waiting`]). It is asked to together with the metrics.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn keep<'a>(&'a self, _kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async { Ok(()) })
     }
 
     /// A call was refused, or broke: for services that count such calls. What cannot be read comes not so far.

@@ -77,6 +77,11 @@ impl MapContext {
         self.keys.insert(key.to_lowercase(), Values::Many(Cow::Owned(values)));
         self
     }
+
+    /// Its keys, in small letters, with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Values<'static>)> {
+        self.keys.iter().map(|(key, values)| (key.as_str(), values))
+    }
 }
 
 impl Context for MapContext {

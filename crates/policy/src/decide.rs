@@ -114,7 +114,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// All policies in the order of the flow, with the type each counts as.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (PolicyType, &'a NamedPolicy)> {
+    pub fn all(&self) -> impl Iterator<Item = (PolicyType, &'a NamedPolicy)> {
         let levels = |levels: &'a [&'a [NamedPolicy]]| levels.iter().copied().flatten();
         let typed = |kind: PolicyType| move |named: &'a NamedPolicy| (kind, named);
         levels(self.resource_control)

@@ -39,8 +39,8 @@ pub(crate) fn all(wanted: &[String], said: Said, environment: &Environment) -> V
     };
     let interpreters = runtimes::usual_places(environment.path.as_deref(), environment.home.as_deref());
     let all: Vec<Arc<dyn Service>> = vec![
-        Arc::new(acm),
         Arc::new(undercast_accessanalyzer::AccessAnalyzer::default()),
+        Arc::new(acm),
         Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudtrail::CloudTrail::default()),

@@ -8,7 +8,7 @@ use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
 use crate::entity::{Entity, Kind};
-use crate::{instance_profiles, linked, password_policy, policies, server_certificates};
+use crate::{instance_profiles, linked, password_policy, policies, properties, server_certificates};
 
 /// Members that are ARNs of what a call is about.
 const ARNS: [&str; 3] = ["PolicyArn", "SAMLProviderArn", "OpenIDConnectProviderArn"];
@@ -22,6 +22,7 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
         ("PolicyArn", "iam:PolicyARN"),
         ("PermissionsBoundary", "iam:PermissionsBoundary"),
         ("AWSServiceName", "iam:AWSServiceName"),
+        ("OrganizationsPolicyId", "iam:OrganizationsPolicyId"),
         ("ServiceName", "iam:ServiceSpecificCredentialServiceName"),
         ("CredentialAgeDays", "iam:ServiceSpecificCredentialAgeDays"),
     ] {
@@ -31,6 +32,16 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
             _ => continue,
         };
         access.context.set(key, &value);
+    }
+    match (operation.name, input.get("Properties")) {
+        ("GetAccountProperties", _) => {
+            access.context.set_many("iam:AccountPropertyNamespaces", vec![properties::NAMESPACE.to_owned()]);
+        }
+        ("PutAccountProperties", Some(Value::Map(given))) => {
+            let namespaces = properties::namespaces(given.keys().map(String::as_str));
+            access.context.set_many("iam:AccountPropertyNamespaces", namespaces);
+        }
+        _ => {}
     }
     undercast_kernel::tags::requested(&mut access.context, input.get("Tags"), input.get("TagKeys"));
     let access = allow_own_password(cx, operation, access)?;
@@ -123,13 +134,24 @@ fn resource(cx: &Cx, operation: &'static Operation, input: &Fields, access: &mut
             let place = input.text("Url").and_then(|url| url.strip_prefix("https://")).unwrap_or("*");
             return Ok(cx.global_arn("iam", &format!("oidc-provider/{}", place.trim_end_matches('/'))));
         }
+        _ if input.get("DelegationRequestId").is_some() => {
+            let id = input.text("DelegationRequestId").unwrap_or("*");
+            return Ok(cx.global_arn("iam", &format!("delegation-request/{id}")));
+        }
+        "GenerateOrganizationsAccessReport" => {
+            let path = input.text("EntityPath").unwrap_or("*");
+            return Ok(cx.global_arn("iam", &format!("access-report/{path}")));
+        }
+        "GetHumanReadableSummary" => return Ok(input.text("EntityArn").unwrap_or("*").to_owned()),
         "GenerateServiceLastAccessedDetails" | "ListPoliciesGrantingServiceAccess" => {
             return Ok(input.text("Arn").unwrap_or("*").to_owned());
         }
         _ => {}
     }
     Ok(match &cx.principal().kind {
-        PrincipalKind::User { .. } if is_about_oneself(operation.name) => cx.principal().arn.clone(),
+        PrincipalKind::User { .. } | PrincipalKind::Root if is_about_oneself(operation.name) => {
+            cx.principal().arn.clone()
+        }
         _ => "*".to_owned(),
     })
 }

@@ -10,11 +10,11 @@ use std::collections::btree_map::Entry;
 use hashbrown::HashTable;
 use minicbor::{Decode, Encode};
 use undercast_kernel::store::{Read, Table, Tx};
+use undercast_kernel::waiting::Waiting;
 use undercast_kernel::{Access, Cx, Kernel, Result};
 
 use crate::entity::Kind;
 use crate::usage::{behind, entity};
-use crate::waiting::Waiting;
 
 /// Account, id of a user or role, action → the resources.
 static EXERCISED: Table<Resources> = Table::new("iam.exercised");

@@ -100,7 +100,7 @@ impl Allowed {
 }
 
 impl Given {
-    fn read(name: &str, arn: Option<&str>, of: (Kind, String), document: &str) -> Result<Self> {
+    pub(crate) fn read(name: &str, arn: Option<&str>, of: (Kind, String), document: &str) -> Result<Self> {
         let policy = Policy::parse(PolicyKind::Managed, document).map_err(Failure::broken)?;
         let statements = policy.document().statements.iter().filter(|s| s.effect == Effect::Allow);
         let allowed =

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use undercast_kernel::policy::{NamedPolicy, PolicyKind, PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::{Remembered, Snapshot, Tx};
 use undercast_kernel::{
@@ -16,7 +16,7 @@ use undercast_wire::schema::Operation;
 use crate::entity::{Entity, Kind};
 use crate::exercised::{self, Exercised};
 use crate::usage::{self, Usage};
-use crate::{least, mfa, oidc, policies, saml};
+use crate::{least, mfa, oidc, outbound, policies, root_access, saml};
 
 /// Users and roles of this cloud.
 pub(crate) struct Known {
@@ -166,6 +166,18 @@ impl Identities for Known {
             Some(facts) => Ok(Some(facts)),
             None => oidc::facts(from, arn),
         }
+    }
+
+    fn sign_token(&self, cx: &Cx, algorithm: &str, claims: Map<String, Json>) -> Result<Option<String>> {
+        outbound::sign_token(cx, algorithm, claims)
+    }
+
+    fn is_issuer(&self, place: &str) -> bool {
+        outbound::is_issuer(place)
+    }
+
+    fn root_sessions(&self, from: &Snapshot, management: &str) -> Result<bool> {
+        root_access::are_sessions_on(from, management)
     }
 
     fn check_code(&self, from: &Snapshot, whose: &PrincipalFacts, code: MfaCode<'_>, now: Timestamp) -> Result<Coded> {

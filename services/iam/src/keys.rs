@@ -7,7 +7,7 @@ use undercast_kernel::{AwsError, CREDENTIALS, Credential, Cx, OwnerKind, Result,
 
 use crate::api::{self, errors, output};
 use crate::entity::Kind;
-use crate::{pages, usage};
+use crate::{pages, root_user, usage};
 
 /// Account, user, key id → key.
 static KEYS: Table<Key> = Table::new("iam.keys");
@@ -94,6 +94,10 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateAccessKeyInput) -> Result<
 }
 
 pub(crate) async fn list(cx: &Cx, input: api::ListAccessKeysInput) -> Result<api::ListAccessKeysOutput> {
+    if root_user::asks(cx, input.user_name.as_deref()) {
+        let (access_key_metadata, is_truncated) = (Vec::new(), Some(false));
+        return Ok(api::ListAccessKeysOutput { access_key_metadata, is_truncated, marker: None });
+    }
     let name = user_of(cx, input.user_name)?;
     let read = cx.read();
     let user = Kind::User.find(&read, cx.account(), &name)?;
@@ -113,11 +117,14 @@ pub(crate) async fn list(cx: &Cx, input: api::ListAccessKeysInput) -> Result<api
     Ok(api::ListAccessKeysOutput { access_key_metadata, is_truncated, marker })
 }
 
+fn not_found(id: &str) -> AwsError {
+    errors::no_such_entity_exception(format!("The Access Key with id {id} cannot be found."))
+}
+
 fn find(tx: &Tx<'_>, cx: &Cx, user: &str, id: &str) -> Result<Key> {
     Kind::User.find(tx, cx.account(), user)?;
     let found = KEYS.get(tx, &(cx.account(), user.to_lowercase(), id))?;
-    found
-        .ok_or_else(|| errors::no_such_entity_exception(format!("The Access Key with id {id} cannot be found.")).into())
+    found.ok_or_else(|| not_found(id).into())
 }
 
 pub(crate) async fn update(cx: &Cx, input: api::UpdateAccessKeyInput) -> Result<()> {
@@ -135,6 +142,9 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateAccessKeyInput) -> Result<
 }
 
 pub(crate) async fn delete(cx: &Cx, input: api::DeleteAccessKeyInput) -> Result<()> {
+    if root_user::asks(cx, input.user_name.as_deref()) {
+        return Err(not_found(&input.access_key_id).into());
+    }
     let name = user_of(cx, input.user_name)?;
     cx.write(|tx| {
         find(tx, cx, &name, &input.access_key_id)?;

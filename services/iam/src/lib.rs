@@ -6,7 +6,11 @@
 //! `iam.mfa_devices` (path with name), `iam.saml_providers`, `iam.oidc_providers`, `iam.aliases`, `iam.password_policies`;
 //! `iam.last_used` and `iam.key_last_used` ([`usage`]), `iam.exercised`, and reports. By alias: `iam.alias_names`. Access keys that sign are
 //! rows of the kernel's credentials. `identities.rs` is what the authoriser asks.
+//! `iam.token_issuers` (outbound federation), by their ids `iam.token_issuer_ids`; `iam.root_features` and
+//! `iam.organization_reports` (management account), `iam.root_passwords`.
 //! Limits are AWS's defaults, each where its subject is.
+//! What is not here: making delegation requests, which is for partners that AWS lets in one by one, so there are none; role
+//! templates (`AcquireRole`, `GetRoleTemplateVersion`), whose texts AWS keeps to itself.
 
 pub mod api {
     //! The API, generated from its model.
@@ -20,6 +24,7 @@ mod aliases;
 mod attached;
 mod certificates;
 mod cfn;
+mod delegations;
 mod entity;
 mod exercised;
 mod granted;
@@ -34,13 +39,18 @@ mod metadata;
 mod mfa;
 mod oidc;
 mod operations;
+mod organization_report;
+mod outbound;
 mod pages;
 mod password_policy;
 mod passwords;
 mod policies;
 mod preferences;
+mod properties;
 mod report;
 mod roles;
+mod root_access;
+mod root_user;
 mod saml;
 mod server_certificates;
 mod service_credentials;
@@ -49,13 +59,13 @@ mod simulate;
 mod ssh;
 mod usage;
 mod users;
-mod waiting;
 
+use futures_core::future::BoxFuture;
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::Shared;
 use undercast_kernel::{Access, Answer, Cx, Kernel, Result, Service};
 use undercast_wire::schema::Operation;
-use undercast_wire::{Fields, Value};
+use undercast_wire::{Fields, Request, Response, Value};
 
 /// The service.
 #[derive(Debug, Default)]
@@ -78,8 +88,22 @@ impl Service for Iam {
         kernel.set_identities(std::sync::Arc::new(identities::Known::new(kernel.memory(), kernel.memory())));
     }
 
+    fn paths(&self) -> &'static [&'static str] {
+        &[outbound::PATH]
+    }
+
+    fn serve<'a>(
+        &'a self,
+        cx: &'a Cx,
+        _site: &'a str,
+        _name: &'a str,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move { outbound::serve(cx, &request.path) })
+    }
+
     fn shared(&self) -> Vec<Shared> {
-        vec![Shared::by_row(&aliases::NAMES, |account| account)]
+        vec![Shared::by_row(&aliases::NAMES, |account| account), outbound::shared()]
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {

@@ -1,10 +1,11 @@
 //! The operations: each where its subject is.
 
 use crate::entity::Kind;
+use crate::root_access::{self, told};
 use crate::{
-    Iam, accessed, account, aliases, api, attached, groups, instance_profiles, keys, linked, mfa, oidc,
-    password_policy, passwords, policies, preferences, report, roles, saml, server_certificates, service_credentials,
-    signing, simulate, ssh, users,
+    Iam, accessed, account, aliases, api, attached, delegations, groups, instance_profiles, keys, linked, mfa, oidc,
+    organization_report, outbound, password_policy, passwords, policies, preferences, properties, report, roles, saml,
+    server_certificates, service_credentials, signing, simulate, ssh, users,
 };
 
 api::operations! {
@@ -13,9 +14,11 @@ api::operations! {
     GetContextKeysForPrincipalPolicy => simulate::keys_of_principal(cx, &input),
     SimulateCustomPolicy => simulate::custom(input),
     SimulatePrincipalPolicy => simulate::of_principal(cx, input),
+    AcceptDelegationRequest => delegations::none(&input.delegation_request_id),
     AddClientIDToOpenIDConnectProvider => oidc::add_client(cx, input).await,
     AddRoleToInstanceProfile => instance_profiles::add_role(cx, input).await,
     AddUserToGroup => groups::add_user(cx, input).await,
+    AssociateDelegationRequest => delegations::none(&input.delegation_request_id),
     AttachGroupPolicy => attached::attach(cx, Kind::Group, &input.group_name, &input.policy_arn).await,
     AttachRolePolicy => attached::attach(cx, Kind::Role, &input.role_name, &input.policy_arn).await,
     AttachUserPolicy => attached::attach(cx, Kind::User, &input.user_name, &input.policy_arn).await,
@@ -61,6 +64,28 @@ api::operations! {
     DetachGroupPolicy => attached::detach(cx, Kind::Group, &input.group_name, &input.policy_arn).await,
     DetachRolePolicy => attached::detach(cx, Kind::Role, &input.role_name, &input.policy_arn).await,
     DetachUserPolicy => attached::detach(cx, Kind::User, &input.user_name, &input.policy_arn).await,
+    DisableOrganizationsRootCredentialsManagement =>
+        told!(root_access::disable(cx, root_access::CREDENTIALS).await, DisableOrganizationsRootCredentialsManagementOutput),
+    DisableOrganizationsRootSessions =>
+        told!(root_access::disable(cx, root_access::SESSIONS).await, DisableOrganizationsRootSessionsOutput),
+    DisableOutboundWebIdentityFederation => outbound::disable(cx).await,
+    EnableOrganizationsRootCredentialsManagement =>
+        told!(root_access::enable(cx, root_access::CREDENTIALS).await, EnableOrganizationsRootCredentialsManagementOutput),
+    EnableOrganizationsRootSessions =>
+        told!(root_access::enable(cx, root_access::SESSIONS).await, EnableOrganizationsRootSessionsOutput),
+    EnableOutboundWebIdentityFederation => outbound::enable(cx).await,
+    GenerateOrganizationsAccessReport => organization_report::generate(cx, input).await,
+    GetAccountProperties => Ok(properties::get()),
+    GetDelegationRequest => delegations::none(&input.delegation_request_id),
+    GetHumanReadableSummary => delegations::summary(&input),
+    GetOrganizationsAccessReport => organization_report::get(cx, &input),
+    GetOutboundWebIdentityFederationInfo => outbound::info(cx),
+    ListDelegationRequests => delegations::list(input),
+    ListOrganizationsFeatures => root_access::list_features(cx),
+    PutAccountProperties => properties::put(&input),
+    RejectDelegationRequest => delegations::none(&input.delegation_request_id),
+    SendDelegationToken => delegations::none(&input.delegation_request_id),
+    UpdateDelegationRequest => delegations::none(&input.delegation_request_id),
     EnableMFADevice => mfa::enable(cx, input).await,
     GenerateCredentialReport => report::generate(cx).await,
     GenerateServiceLastAccessedDetails => accessed::generate(cx, input).await,

@@ -14,7 +14,7 @@ use undercast_kernel::{AwsError, Cx, Failure, Result, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::entity::Kind;
-use crate::{keys, password_policy};
+use crate::{keys, password_policy, root_user};
 
 /// Account, user in small letters → login profile.
 static LOGINS: Table<Login> = Table::new("iam.login_profiles");
@@ -59,7 +59,7 @@ fn same(kept: &ByteVec, hash: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(kept, hash).is_ok()
 }
 
-fn not_found(user: &str) -> AwsError {
+pub(crate) fn not_found(user: &str) -> AwsError {
     errors::no_such_entity_exception(format!("Login Profile for User {user} cannot be found."))
 }
 
@@ -104,6 +104,9 @@ impl Login {
 }
 
 pub(crate) async fn create(cx: &Cx, input: api::CreateLoginProfileInput) -> Result<api::CreateLoginProfileOutput> {
+    if root_user::asks(cx, input.user_name.as_deref()) && cx.temporary().is_some() {
+        return root_user::recover(cx, input.password.is_some()).await;
+    }
     let name = keys::user_of(cx, input.user_name)?;
     let Some(password) = input.password else {
         let message = "The parameter Password is required unless a root session creates the root user's profile.";
@@ -140,6 +143,10 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateLoginProfileInput) -> Resu
 }
 
 pub(crate) fn get(cx: &Cx, input: api::GetLoginProfileInput) -> Result<api::GetLoginProfileOutput> {
+    if root_user::asks(cx, input.user_name.as_deref()) {
+        let login_profile = root_user::login(cx, &cx.read())?;
+        return Ok(api::GetLoginProfileOutput { login_profile });
+    }
     let name = keys::user_of(cx, input.user_name)?;
     let from = cx.read();
     let user = Kind::User.find(&from, cx.account(), &name)?;
@@ -148,6 +155,9 @@ pub(crate) fn get(cx: &Cx, input: api::GetLoginProfileInput) -> Result<api::GetL
 }
 
 pub(crate) async fn delete(cx: &Cx, input: api::DeleteLoginProfileInput) -> Result<()> {
+    if root_user::asks(cx, input.user_name.as_deref()) {
+        return root_user::forget(cx).await;
+    }
     let name = keys::user_of(cx, input.user_name)?;
     cx.write(|tx| {
         find(tx, cx.account(), &name)?;

@@ -2,12 +2,12 @@
 
 use minicbor::{Decode, Encode};
 use undercast_kernel::store::{Read, Table, Tx};
-use undercast_kernel::{Cx, Result, Timestamp};
+use undercast_kernel::{AwsError, Cx, Result, Timestamp};
 
 use crate::api::{self, errors, output};
 use crate::certificates::Certificate;
 use crate::entity::Kind;
-use crate::{keys, pages};
+use crate::{keys, pages, root_user};
 
 /// Account, user in small letters, id → certificate.
 static CERTIFICATES: Table<Row> = Table::new("iam.signing_certificates");
@@ -61,12 +61,14 @@ pub(crate) fn user_renamed(tx: &mut Tx<'_>, account: &str, before: &str, after: 
     pages::move_rows(tx, &CERTIFICATES, account, before, after)
 }
 
+fn not_found(id: &str) -> AwsError {
+    errors::no_such_entity_exception(format!("The Certificate with id {id} cannot be found."))
+}
+
 fn find(from: &(impl Read + ?Sized), account: &str, user: &str, id: &str) -> Result<Row> {
     Kind::User.find(from, account, user)?;
     let found = CERTIFICATES.get(from, &(account, user.to_lowercase(), id))?;
-    found.ok_or_else(|| {
-        errors::no_such_entity_exception(format!("The Certificate with id {id} cannot be found.")).into()
-    })
+    found.ok_or_else(|| not_found(id).into())
 }
 
 pub(crate) async fn upload(
@@ -102,6 +104,10 @@ pub(crate) async fn upload(
 }
 
 pub(crate) fn list(cx: &Cx, input: api::ListSigningCertificatesInput) -> Result<api::ListSigningCertificatesOutput> {
+    if root_user::asks(cx, input.user_name.as_deref()) {
+        let (certificates, is_truncated) = (Vec::new(), Some(false));
+        return Ok(api::ListSigningCertificatesOutput { certificates, is_truncated, marker: None });
+    }
     let name = keys::user_of(cx, input.user_name)?;
     let from = cx.read();
     let user = Kind::User.find(&from, cx.account(), &name)?;
@@ -125,6 +131,9 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateSigningCertificateInput) -
 }
 
 pub(crate) async fn delete(cx: &Cx, input: api::DeleteSigningCertificateInput) -> Result<()> {
+    if root_user::asks(cx, input.user_name.as_deref()) {
+        return Err(not_found(&input.certificate_id).into());
+    }
     let name = keys::user_of(cx, input.user_name)?;
     cx.write(|tx| {
         find(tx, cx.account(), &name, &input.certificate_id)?;

@@ -10,12 +10,12 @@ use hashbrown::HashTable;
 use minicbor::{Decode, Encode};
 use undercast_kernel::policy::{PrincipalFacts, PrincipalKind};
 use undercast_kernel::store::{Read, Table, Tx};
+use undercast_kernel::waiting::Waiting;
 use undercast_kernel::{Cx, Kernel, Result, Timestamp};
 use undercast_wire::schema::Operation;
 
 use crate::api::output;
 use crate::entity::{Entity, Kind};
-use crate::waiting::Waiting;
 
 /// Account, id of a user or role, service, action → its last use.
 static USES: Table<Use> = Table::new("iam.last_used");
@@ -190,6 +190,17 @@ pub(crate) fn of(cx: &Cx, from: &(impl Read + ?Sized), id: &str) -> Result<Vec<(
     let named = rows.filter_map(|entry| {
         let (_, _, service, action) = entry.key::<(String, String, String, String)>()?;
         Some((service, action, entry.row))
+    });
+    Ok(named.collect())
+}
+
+/// The services that the users and roles of an account used, as far back as AWS looks.
+pub(crate) fn of_account(cx: &Cx, from: &(impl Read + ?Sized), account: &str) -> Result<Vec<(String, Use)>> {
+    let oldest = cx.now().as_second() - TRACKED_SECONDS;
+    let rows = USES.all(from, &(account,))?.into_iter().filter(|entry| entry.row.at >= oldest);
+    let named = rows.filter_map(|entry| {
+        let (_, _, service, _) = entry.key::<(String, String, String, String)>()?;
+        Some((service, entry.row))
     });
     Ok(named.collect())
 }

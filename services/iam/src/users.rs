@@ -6,7 +6,7 @@ use undercast_kernel::{CREDENTIALS, Credential, Cx, OwnerKind, Result};
 use crate::api::{self, errors};
 use crate::attached::{self, Wanted, refuse_of_services};
 use crate::entity::{Entity, Kind, add_tags, tags_input, url_encoded};
-use crate::{groups, keys, mfa, pages, passwords, policies, service_credentials, signing, ssh, usage};
+use crate::{groups, keys, mfa, pages, passwords, policies, root_user, service_credentials, signing, ssh, usage};
 
 pub(crate) async fn create(cx: &Cx, input: api::CreateUserInput) -> Result<api::CreateUserOutput> {
     let mut user = Entity::new(cx, Kind::User, input.user_name, input.path, tags_input(input.tags)?)?;
@@ -56,6 +56,9 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteUserInput) -> Result<()> {
 }
 
 pub(crate) fn get(cx: &Cx, input: api::GetUserInput) -> Result<api::GetUserOutput> {
+    if root_user::asks(cx, input.user_name.as_deref()) {
+        return Ok(api::GetUserOutput { user: root_user::shown(cx) });
+    }
     let name = keys::user_of(cx, input.user_name)?;
     Ok(api::GetUserOutput { user: Kind::User.find(&cx.read(), cx.account(), &name)?.user(cx, true) })
 }

@@ -7,7 +7,7 @@ use crate::envelope::{self, Context, Origin};
 use crate::reference::Reference;
 use crate::rows::{KEYS, Key};
 use crate::specs::{ENCRYPT, SYMMETRIC, Spec};
-use crate::{error, grants, keys, pairs};
+use crate::{error, grants, keys, pairs, usage};
 
 /// The key of a call that uses it, which may do so.
 pub(crate) fn to_use(cx: &Cx, given: &str, usage: &str, operation: &str, tokens: Option<Vec<String>>) -> Result<Key> {
@@ -26,9 +26,13 @@ pub(crate) fn check_algorithm(key: &Key, algorithm: &str, of_spec: fn(Spec) -> &
     Err(errors::invalid_key_usage_exception(message).into())
 }
 
-/// Ends a call that was only to be tried.
-pub(crate) fn unless_dry(dry_run: Option<bool>) -> Result<()> {
-    if dry_run == Some(true) { Err(error::dry_run().into()) } else { Ok(()) }
+/// Ends a call that was only to be tried. Of any other the key remembers that it was used for it.
+pub(crate) fn unless_dry(cx: &Cx, key: &Key, operation: &'static str, dry_run: Option<bool>) -> Result<()> {
+    if dry_run == Some(true) {
+        return Err(error::dry_run().into());
+    }
+    usage::note(cx, key, operation);
+    Ok(())
 }
 
 /// A side of an encryption: the key, the algorithm, the context.
@@ -136,7 +140,7 @@ pub(crate) fn encrypt(cx: &Cx, input: api::EncryptInput) -> Result<api::EncryptO
     let key = to_use(cx, &input.key_id, ENCRYPT, "Encrypt", input.grant_tokens)?;
     let side = Side::new(key, input.encryption_algorithm, input.encryption_context)?;
     let blob = side.encrypt(cx, &input.plaintext)?;
-    unless_dry(input.dry_run)?;
+    unless_dry(cx, &side.key, "Encrypt", input.dry_run)?;
     Ok(api::EncryptOutput {
         ciphertext_blob: Some(blob),
         key_id: Some(side.key.arn(cx)),
@@ -157,7 +161,7 @@ pub(crate) fn decrypt(cx: &Cx, input: api::DecryptInput) -> Result<api::DecryptO
     let side = incoming.side(cx, "Decrypt")?;
     let Some(blob) = incoming.blob.filter(|_| !incoming.ignore) else { return Err(error::dry_run().into()) };
     let plaintext = side.decrypt(cx, &blob)?;
-    unless_dry(input.dry_run)?;
+    unless_dry(cx, &side.key, "Decrypt", input.dry_run)?;
     Ok(api::DecryptOutput {
         key_id: Some(side.key.arn(cx)),
         plaintext: Some(plaintext),
@@ -181,7 +185,9 @@ pub(crate) fn re_encrypt(cx: &Cx, input: api::ReEncryptInput) -> Result<api::ReE
     let to = Side::new(to, input.destination_encryption_algorithm, input.destination_encryption_context)?;
     let Some(blob) = incoming.blob.filter(|_| !incoming.ignore) else { return Err(error::dry_run().into()) };
     let made = to.encrypt(cx, &from.decrypt(cx, &blob)?)?;
-    unless_dry(input.dry_run)?;
+    for side in [&from, &to] {
+        unless_dry(cx, &side.key, "ReEncrypt", input.dry_run)?;
+    }
     Ok(api::ReEncryptOutput {
         source_key_id: Some(from.key.arn(cx)),
         key_id: Some(to.key.arn(cx)),
@@ -217,10 +223,10 @@ pub(crate) fn sealing_key(cx: &Cx, wanted: &mut Wanted, operation: &str) -> Resu
 }
 
 /// Seals a secret with a key, unless the call is a trial.
-pub(crate) fn seal(cx: &Cx, key: &Key, wanted: Wanted, secret: Bytes) -> Result<Sealed> {
+pub(crate) fn seal(cx: &Cx, key: &Key, wanted: Wanted, secret: Bytes, operation: &'static str) -> Result<Sealed> {
     let context = wanted.context.unwrap_or_else(Context::new);
     let blob = envelope::encrypt(cx, key, &secret, &context)?;
-    unless_dry(wanted.dry_run)?;
+    unless_dry(cx, key, operation, wanted.dry_run)?;
     Ok(Sealed { key_arn: key.arn(cx), material: key.current().to_owned(), plaintext: secret, blob })
 }
 
@@ -240,7 +246,7 @@ pub(crate) fn data_key(
     mut wanted: Wanted,
     spec: Option<&str>,
     bytes: Option<i32>,
-    operation: &str,
+    operation: &'static str,
 ) -> Result<Sealed> {
     let length = match (spec, bytes) {
         (Some("AES_128"), None) => 16,
@@ -249,7 +255,7 @@ pub(crate) fn data_key(
         _ => return Err(error::validation("Please specify either number of bytes or key spec.").into()),
     };
     let key = sealing_key(cx, &mut wanted, operation)?;
-    seal(cx, &key, wanted, chance(cx, length))
+    seal(cx, &key, wanted, chance(cx, length), operation)
 }
 
 pub(crate) fn random(cx: &Cx, input: &api::GenerateRandomInput) -> Result<api::GenerateRandomOutput> {

@@ -230,6 +230,7 @@ fn check_operations(key: &Key, operations: &[String], constrained: bool) -> Resu
     let of_usage: &[&str] = match key.usage.as_str() {
         crate::specs::SIGN => &["Sign", "Verify", "GetPublicKey"],
         crate::specs::AGREE => &["DeriveSharedSecret", "GetPublicKey"],
+        crate::specs::ENCAPSULATE => &["Encapsulate", "Decapsulate", "GetPublicKey"],
         crate::specs::MAC => &["GenerateMac", "VerifyMac"],
         _ if key.spec == SYMMETRIC => SYMMETRIC_ONES,
         _ => &["Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo", "GetPublicKey"],

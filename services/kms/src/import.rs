@@ -58,7 +58,7 @@ pub(crate) async fn parameters(
             format!("{algorithm} with {} is not valid for the key spec {}.", input.wrapping_key_spec, key.spec);
         return Err(errors::unsupported_operation_exception(message).into());
     }
-    let pair = pairs::generate(&input.wrapping_key_spec).await?;
+    let pair = pairs::generate(cx, &input.wrapping_key_spec).await?;
     let token = cx.random().bytes::<32>();
     let expires = cx.now_millis() + DAY;
     let wrapping = Wrapping { sealed: cx.blobs().seal(&pair.private)?.into(), algorithm, expires };

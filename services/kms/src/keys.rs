@@ -166,7 +166,7 @@ pub(crate) fn describe(cx: &Cx, from: &(impl Read + ?Sized), key: &Key) -> Resul
         encryption_algorithms: of_usage(crate::specs::ENCRYPT, spec.encryption),
         signing_algorithms: of_usage(crate::specs::SIGN, spec.signing),
         key_agreement_algorithms: of_usage(crate::specs::AGREE, spec.agreement),
-        encapsulation_algorithms: None,
+        encapsulation_algorithms: of_usage(crate::specs::ENCAPSULATE, spec.encapsulation),
         multi_region: Some(key.family.is_some()),
         multi_region_configuration: family::describe(cx, key),
         pending_deletion_window_in_days: key.deletion_days.filter(|_| waits),
@@ -346,6 +346,7 @@ pub(crate) async fn delete(cx: &Cx, id: &str) -> Result<()> {
         crate::grants::GRANTS.clear(tx, &key.place())?;
         import::forget(cx, tx, &key)?;
         cx.tasks().cancel(tx, SERVICE, &task(&key, crate::rotation::ROTATE))?;
+        crate::usage::forget(tx, &key);
         KEYS.delete(tx, &key.place());
         family::left(cx, tx, &key)
     })

@@ -17,7 +17,7 @@ pub(crate) async fn make(cx: &Cx, key_id: &str, spec: Spec) -> Result<(String, M
         let bytes: [u8; 64] = cx.random().bytes();
         bytes[..spec.bits() / 8].to_vec()
     } else {
-        pairs::generate(spec.name).await?.private
+        pairs::generate(cx, spec.name).await?.private
     };
     let id = new_id(cx);
     Ok((id, sealed(cx, key_id, &secret)?))

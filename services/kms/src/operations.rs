@@ -6,23 +6,32 @@ use crate::api;
 use crate::data::Wanted;
 use crate::reference::Reference;
 use crate::rows::State;
-use crate::{Kms, aliases, data, family, grants, import, keys, policy, rotation, signing, tagging};
+use crate::{
+    Kms, aliases, data, encapsulation, family, grants, import, keys, policy, rotation, signing, stores, tagging, usage,
+};
 
 api::operations! {
     impl api::Operations for Kms; |self, cx, input|
     CancelKeyDeletion => keys::cancel_deletion(cx, input).await,
+    ConnectCustomKeyStore => stores::none(cx, &input.custom_key_store_id),
     CreateAlias => aliases::create(cx, input).await,
+    CreateCustomKeyStore => stores::create(&input),
     CreateGrant => grants::create(cx, input).await,
     CreateKey => keys::create(cx, input).await,
+    Decapsulate => encapsulation::decapsulate(cx, input),
     Decrypt => data::decrypt(cx, input),
     DeleteAlias => aliases::delete(cx, input).await,
+    DeleteCustomKeyStore => stores::none(cx, &input.custom_key_store_id),
     DeleteImportedKeyMaterial => import::delete(cx, input).await,
     DeriveSharedSecret => signing::derive(cx, input),
+    DescribeCustomKeyStores => stores::describe(input),
     DescribeKey => describe(cx, input),
     DisableKey => keys::switch(cx, &input.key_id, State::Disabled).await,
     DisableKeyRotation => rotation::disable(cx, input).await,
+    DisconnectCustomKeyStore => stores::none(cx, &input.custom_key_store_id),
     EnableKey => keys::switch(cx, &input.key_id, State::Enabled).await,
     EnableKeyRotation => rotation::enable(cx, input).await,
+    Encapsulate => encapsulation::encapsulate(cx, input),
     Encrypt => data::encrypt(cx, input),
     GenerateDataKey => data_key(cx, input),
     GenerateDataKeyPair => data_key_pair(cx, input).await,
@@ -30,6 +39,7 @@ api::operations! {
     GenerateDataKeyWithoutPlaintext => data_key_without_plaintext(cx, input),
     GenerateMac => signing::generate_mac(cx, input),
     GenerateRandom => data::random(cx, &input),
+    GetKeyLastUsage => usage::last(cx, input).await,
     GetKeyPolicy => policy::get(cx, &input),
     GetKeyRotationStatus => rotation::status(cx, &input),
     GetParametersForImport => import::parameters(cx, input).await,
@@ -53,6 +63,7 @@ api::operations! {
     TagResource => tagging::tag(cx, input).await,
     UntagResource => tagging::untag(cx, input).await,
     UpdateAlias => aliases::update(cx, input).await,
+    UpdateCustomKeyStore => stores::none(cx, &input.custom_key_store_id),
     UpdateKeyDescription => keys::set_description(cx, input).await,
     UpdatePrimaryRegion => family::update_primary(cx, input).await,
     Verify => signing::verify(cx, input),

@@ -1,4 +1,5 @@
-//! Pairs of keys: RSA and elliptic curves. They encrypt and sign by the same library that the rest of the program uses for it.
+//! Pairs of keys: RSA, elliptic curves, lattices. They encrypt and sign by the same library that the rest of the program uses
+//! for it, as far as it can: what it lacks of Ed25519 and of lattices is in `edwards.rs` and `lattices.rs`.
 
 use aws_lc_rs::agreement;
 use aws_lc_rs::digest::{self, Digest};
@@ -8,12 +9,13 @@ use aws_lc_rs::rsa::{
     OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
 };
 use aws_lc_rs::signature::{
-    self, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair, ParsedPublicKey, VerificationAlgorithm,
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, ParsedPublicKey, PqdsaKeyPair,
+    VerificationAlgorithm,
 };
 use undercast_kernel::{Bytes, Cx, Failure, Result};
 
 use crate::rows::Key;
-use crate::{error, material};
+use crate::{edwards, error, lattices, material};
 
 /// A pair of keys, as it is kept and told.
 pub(crate) struct Pair {
@@ -24,11 +26,11 @@ pub(crate) struct Pair {
 }
 
 /// What is used of the library cannot fail with keys that it made itself.
-fn broken(what: &'static str) -> impl Fn(aws_lc_rs::error::Unspecified) -> Failure {
+pub(crate) fn broken(what: &'static str) -> impl Fn(aws_lc_rs::error::Unspecified) -> Failure {
     move |_| Failure::broken(what)
 }
 
-fn rejected(reason: aws_lc_rs::error::KeyRejected) -> Failure {
+pub(crate) fn rejected(reason: aws_lc_rs::error::KeyRejected) -> Failure {
     Failure::broken(reason.to_string())
 }
 
@@ -51,8 +53,21 @@ fn rsa_size(spec: &str) -> Option<KeySize> {
     }
 }
 
-/// A new pair of keys of some spec. Chance is the library's own: it takes no other.
-pub(crate) async fn generate(spec: &str) -> Result<Pair> {
+/// A new pair of keys of some spec. Chance is the library's own where it takes no other.
+pub(crate) async fn generate(cx: &Cx, spec: &str) -> Result<Pair> {
+    if let Some(algorithm) = lattices::signing(spec) {
+        let pair = PqdsaKeyPair::generate(algorithm).map_err(broken("no pair of keys could be made"))?;
+        let private = pair.to_pkcs8v1().map_err(broken("a private key could not be written"))?;
+        return Ok(Pair { private: private.as_ref().to_vec(), public: public(pair.public_key())? });
+    }
+    if spec == edwards::SPEC {
+        let pair = Ed25519KeyPair::generate().map_err(broken("no pair of keys could be made"))?;
+        let private = pair.to_pkcs8v1().map_err(broken("a private key could not be written"))?;
+        return Ok(Pair { private: private.as_ref().to_vec(), public: public(pair.public_key())? });
+    }
+    if lattices::encapsulates(spec) {
+        return lattices::generate(cx, spec);
+    }
     if let Some(size) = rsa_size(spec) {
         // Two large primes take up to seconds.
         return tokio::task::spawn_blocking(move || generate_rsa(size)).await.map_err(Failure::broken)?;
@@ -76,6 +91,15 @@ fn public(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Result<Vec<u8>> {
 
 /// Whether this is a private key of some spec.
 pub(crate) fn is_of(spec: &str, private: &[u8]) -> bool {
+    if let Some(algorithm) = lattices::signing(spec) {
+        return PqdsaKeyPair::from_pkcs8(algorithm, private).is_ok() && lattices::is_seed(spec, private);
+    }
+    if spec == edwards::SPEC {
+        return edwards::read(private).is_ok();
+    }
+    if lattices::encapsulates(spec) {
+        return lattices::public(spec, private).is_ok();
+    }
     match (curve(spec), rsa_size(spec)) {
         (Some(curve), _) => EcdsaKeyPair::from_pkcs8(curve, private).is_ok(),
         (None, Some(size)) => RsaKeyPair::from_pkcs8(private).is_ok_and(|pair| pair.public_modulus_len() == size.len()),
@@ -99,6 +123,15 @@ pub(crate) fn agree(cx: &Cx, key: &Key, public: &[u8]) -> Result<Option<Bytes>> 
 /// The public key of a key that is a pair.
 pub(crate) fn public_key(cx: &Cx, key: &Key) -> Result<Vec<u8>> {
     let private = material::current(cx, key)?;
+    if let Some(algorithm) = lattices::signing(&key.spec) {
+        return public(PqdsaKeyPair::from_pkcs8(algorithm, &private).map_err(rejected)?.public_key());
+    }
+    if key.spec == edwards::SPEC {
+        return public(edwards::read(&private)?.public_key());
+    }
+    if lattices::encapsulates(&key.spec) {
+        return lattices::public(&key.spec, &private);
+    }
     match curve(&key.spec) {
         Some(curve) => public(EcdsaKeyPair::from_pkcs8(curve, &private).map_err(rejected)?.public_key()),
         None => public(RsaKeyPair::from_pkcs8(&private).map_err(rejected)?.public_key()),
@@ -142,10 +175,11 @@ pub(crate) fn decrypt_with(private: &[u8], algorithm: &str, blob: &[u8]) -> Resu
     opened.map(|bytes| Bytes::copy_from_slice(bytes)).map_err(|_| error::bad_ciphertext().into())
 }
 
-/// What a signature is made of: the message, or its digest.
+/// What a signature is made of: the message, its digest, or what ML-DSA makes of it with the public key.
 pub(crate) enum Message<'a> {
     Raw(&'a [u8]),
     Digest(Digest),
+    Representative(&'a [u8; 64]),
 }
 
 /// The digest of a signing algorithm.
@@ -174,6 +208,10 @@ fn verification(spec: &str, algorithm: &str) -> &'static dyn VerificationAlgorit
         ("ECC_NIST_P384", _) => &signature::ECDSA_P384_SHA384_ASN1,
         ("ECC_NIST_P521", _) => &signature::ECDSA_P521_SHA512_ASN1,
         ("ECC_SECG_P256K1", _) => &signature::ECDSA_P256K1_SHA256_ASN1,
+        (edwards::SPEC, _) => &signature::ED25519,
+        ("ML_DSA_44", _) => &signature::ML_DSA_44,
+        ("ML_DSA_65", _) => &signature::ML_DSA_65,
+        ("ML_DSA_87", _) => &signature::ML_DSA_87,
         (_, "RSASSA_PSS_SHA_256") => &signature::RSA_PSS_2048_8192_SHA256,
         (_, "RSASSA_PSS_SHA_384") => &signature::RSA_PSS_2048_8192_SHA384,
         (_, "RSASSA_PSS_SHA_512") => &signature::RSA_PSS_2048_8192_SHA512,
@@ -184,14 +222,21 @@ fn verification(spec: &str, algorithm: &str) -> &'static dyn VerificationAlgorit
 }
 
 pub(crate) fn sign(cx: &Cx, key: &Key, algorithm: &str, message: &Message<'_>) -> Result<Bytes> {
-    let failed = broken("a signature could not be made");
     let private = material::current(cx, key)?;
+    if let Some(scheme) = lattices::signing(&key.spec) {
+        return lattices::sign(cx, scheme, &key.spec, &private, message);
+    }
+    if key.spec == edwards::SPEC {
+        return edwards::sign(&private, message);
+    }
+    let failed = broken("a signature could not be made");
     let chance = aws_lc_rs::rand::SystemRandom::new();
     if let Some(curve) = curve(&key.spec) {
         let pair = EcdsaKeyPair::from_pkcs8(curve, &private).map_err(rejected)?;
         let made = match message {
             Message::Raw(bytes) => pair.sign(&chance, bytes),
             Message::Digest(digest) => pair.sign_digest(digest),
+            Message::Representative(_) => return Err(no_representative(cx)),
         };
         return Ok(Bytes::copy_from_slice(made.map_err(failed)?.as_ref()));
     }
@@ -200,17 +245,27 @@ pub(crate) fn sign(cx: &Cx, key: &Key, algorithm: &str, message: &Message<'_>) -
     let made = match message {
         Message::Raw(bytes) => pair.sign(rsa_signing(algorithm), &chance, bytes, &mut out),
         Message::Digest(digest) => pair.sign_digest(rsa_signing(algorithm), digest, &mut out),
+        Message::Representative(_) => return Err(no_representative(cx)),
     };
     made.map_err(failed)?;
     Ok(out.into())
 }
 
+/// Representatives are ML-DSA's alone, which is checked before.
+fn no_representative(cx: &Cx) -> Failure {
+    cx.broken("a representative of a message came to a key that has none")
+}
+
 /// Whether a signature is the key's.
 pub(crate) fn verifies(cx: &Cx, key: &Key, algorithm: &str, message: &Message<'_>, signature: &[u8]) -> Result<bool> {
-    let public = ParsedPublicKey::new(verification(&key.spec, algorithm), public_key(cx, key)?).map_err(rejected)?;
-    Ok(match message {
-        Message::Raw(bytes) => public.verify_sig(bytes, signature),
-        Message::Digest(digest) => public.verify_digest_sig(digest, signature),
+    let told = public_key(cx, key)?;
+    if let (edwards::SPEC, Message::Digest(digest)) = (key.spec.as_str(), message) {
+        return edwards::verifies(&told, digest, signature);
     }
-    .is_ok())
+    let public = ParsedPublicKey::new(verification(&key.spec, algorithm), told).map_err(rejected)?;
+    Ok(match message {
+        Message::Raw(bytes) => public.verify_sig(bytes, signature).is_ok(),
+        Message::Digest(digest) => public.verify_digest_sig(digest, signature).is_ok(),
+        Message::Representative(of) => lattices::verifies(&key.spec, &material::current(cx, key)?, of, signature)?,
+    })
 }

@@ -18,9 +18,11 @@ use crate::{error, grants, managed};
 /// The operations that a key can be used for from another account.
 const FROM_OTHERS: &[&str] = &[
     "CreateGrant",
+    "Decapsulate",
     "Decrypt",
     "DeriveSharedSecret",
     "DescribeKey",
+    "Encapsulate",
     "Encrypt",
     "GenerateDataKey",
     "GenerateDataKeyPair",
@@ -59,6 +61,7 @@ pub(crate) fn access(
     let call = Call { cx, operation: operation.name, input, draft };
     match operation.name {
         "GenerateRandom" | "ListAliases" | "ListKeys" | "ListRetirableGrants" => Ok(vec![call.on_nothing()]),
+        name if name.contains("CustomKeyStore") => Ok(vec![call.on_nothing()]),
         "CreateKey" => Ok(std::iter::once(call.on_nothing()).chain(call.tagging()).collect()),
         "CreateAlias" | "DeleteAlias" | "UpdateAlias" => call.on_alias(),
         "ReEncrypt" => call.re_encrypt(),

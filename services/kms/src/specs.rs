@@ -8,6 +8,7 @@ pub(crate) const ENCRYPT: &str = "ENCRYPT_DECRYPT";
 pub(crate) const SIGN: &str = "SIGN_VERIFY";
 pub(crate) const MAC: &str = "GENERATE_VERIFY_MAC";
 pub(crate) const AGREE: &str = "KEY_AGREEMENT";
+pub(crate) const ENCAPSULATE: &str = "ENCAPSULATE_DECAPSULATE";
 pub(crate) const SYMMETRIC: &str = "SYMMETRIC_DEFAULT";
 
 const OAEP: &[&str] = &["RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"];
@@ -28,6 +29,7 @@ pub(crate) struct Spec {
     pub(crate) signing: &'static [&'static str],
     pub(crate) mac: &'static [&'static str],
     pub(crate) agreement: &'static [&'static str],
+    pub(crate) encapsulation: &'static [&'static str],
 }
 
 const fn spec(
@@ -36,12 +38,17 @@ const fn spec(
     signing: &'static [&'static str],
     mac: &'static [&'static str],
 ) -> Spec {
-    Spec { name, encryption, signing, mac, agreement: &[] }
+    Spec { name, encryption, signing, mac, agreement: &[], encapsulation: &[] }
 }
 
 /// A curve of NIST, on which secrets are agreed on as well.
 const fn curve(name: &'static str, signing: &'static [&'static str]) -> Spec {
-    Spec { name, encryption: &[], signing, mac: &[], agreement: &["ECDH"] }
+    Spec { agreement: &["ECDH"], ..spec(name, &[], signing, &[]) }
+}
+
+/// Lattices over which secrets are encapsulated.
+const fn lattice(name: &'static str) -> Spec {
+    Spec { encapsulation: &["ML_KEM"], ..spec(name, &[], &[], &[]) }
 }
 
 /// The specs that are built.
@@ -54,15 +61,27 @@ static SPECS: &[Spec] = &[
     curve("ECC_NIST_P384", &["ECDSA_SHA_384"]),
     curve("ECC_NIST_P521", &["ECDSA_SHA_512"]),
     spec("ECC_SECG_P256K1", &[], &["ECDSA_SHA_256"], &[]),
+    spec("ECC_NIST_EDWARDS25519", &[], &["ED25519_SHA_512", "ED25519_PH_SHA_512"], &[]),
+    spec("ML_DSA_44", &[], &["ML_DSA_SHAKE_256"], &[]),
+    spec("ML_DSA_65", &[], &["ML_DSA_SHAKE_256"], &[]),
+    spec("ML_DSA_87", &[], &["ML_DSA_SHAKE_256"], &[]),
+    lattice("ML_KEM_512"),
+    lattice("ML_KEM_768"),
+    lattice("ML_KEM_1024"),
     spec("HMAC_224", &[], &[], &["HMAC_SHA_224"]),
     spec("HMAC_256", &[], &[], &["HMAC_SHA_256"]),
     spec("HMAC_384", &[], &[], &["HMAC_SHA_384"]),
     spec("HMAC_512", &[], &[], &["HMAC_SHA_512"]),
 ];
 
-/// Refuses SM2 where AWS does: it has it in China only.
+/// Refuses SM2 where AWS does, which has it in China only, and ML-KEM, which it has everywhere else.
 pub(crate) fn check_region(cx: &Cx, name: &str) -> Result<()> {
-    if name == "SM2" && cx.partition() != "aws-cn" { Err(error::unsupported().into()) } else { Ok(()) }
+    let china = cx.partition() == "aws-cn";
+    if name == "SM2" && !china || name.starts_with("ML_KEM") && china {
+        Err(error::unsupported().into())
+    } else {
+        Ok(())
+    }
 }
 
 impl Spec {
@@ -81,6 +100,7 @@ impl Spec {
             SIGN => !self.signing.is_empty(),
             MAC => !self.mac.is_empty(),
             AGREE => !self.agreement.is_empty(),
+            ENCAPSULATE => !self.encapsulation.is_empty(),
             _ => false,
         }
     }
@@ -96,7 +116,7 @@ impl Spec {
             }
             Some(wished) => wished,
         };
-        let all = [ENCRYPT, SIGN, MAC, AGREE];
+        let all = [ENCRYPT, SIGN, MAC, AGREE, ENCAPSULATE];
         match all.into_iter().find(|usage| *usage == wished) {
             Some(usage) if self.serves(usage) => Ok(usage),
             _ => {

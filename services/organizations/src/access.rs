@@ -13,7 +13,7 @@ use crate::home::Home;
 use crate::ids::{policy_arn, target_arn};
 use crate::policies::content;
 use crate::rows::HANDSHAKES;
-use crate::{handshakes, tags};
+use crate::{handshakes, tags, transfers};
 
 /// Members that name a root, unit, account or policy.
 const IDS: &[&str] = &[
@@ -21,6 +21,7 @@ const IDS: &[&str] = &[
     "ChildId",
     "DestinationParentId",
     "HandshakeId",
+    "Id",
     "OrganizationalUnitId",
     "ParentId",
     "PolicyId",
@@ -57,7 +58,9 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
 fn conditions(access: &mut Access, input: &Fields) {
     for name in ["PolicyType", "Type", "Filter"] {
         if let Some(kind) = input.text(name) {
-            access.context.set("organizations:PolicyType", kind);
+            let transfers = access.action.contains("ResponsibilityTransfer") || access.action.contains("ToTransfer");
+            let key = if transfers { "organizations:TransferType" } else { "organizations:PolicyType" };
+            access.context.set(key, kind);
         }
     }
     if let Some(principal) = input.text("ServicePrincipal") {
@@ -78,6 +81,9 @@ fn resource(cx: &Cx, home: Option<&Home>, id: &str) -> Result<String> {
             Some((management, row)) => handshakes::arn(&from, &management, id, &row),
             None => Ok("*".to_owned()),
         };
+    }
+    if id.starts_with("rt-") {
+        return Ok(transfers::arn(cx, &from, id)?.unwrap_or_else(|| "*".to_owned()));
     }
     let Some(home) = home else { return Ok("*".to_owned()) };
     let (management, organization) = (&home.management, &home.organization.id);

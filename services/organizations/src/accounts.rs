@@ -17,7 +17,12 @@ const ROLE: &str = "OrganizationAccountAccessRole";
 /// "You can reopen a closed account within 90 days": by AWS's support, after which it is gone for good.
 const CLOSED_DAYS: i64 = 90;
 
-fn shown(home: &Home, from: &(impl Read + ?Sized), account: &str, member: &Member) -> Result<output::Account> {
+pub(crate) fn shown(
+    home: &Home,
+    from: &(impl Read + ?Sized),
+    account: &str,
+    member: &Member,
+) -> Result<output::Account> {
     let word = if member.closed { "SUSPENDED" } else { "ACTIVE" };
     Ok(output::Account {
         id: Some(account.to_owned()),
@@ -70,6 +75,13 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateAccountInput) -> Result<ap
     })
     .await?;
     Ok(api::CreateAccountOutput { create_account_status: Some(status_shown(&id, &status)) })
+}
+
+/// Accounts come in pairs where there is GovCloud. The management account has none there, which is what AWS says of most.
+pub(crate) fn create_in_gov_cloud(cx: &Cx) -> Result<api::CreateGovCloudAccountOutput> {
+    Home::managed(cx, &cx.read())?;
+    let message = "To complete this operation, the management account must have an associated account in the AWS GovCloud (US-West) Region.";
+    Err(violation("MASTER_ACCOUNT_NOT_GOVCLOUD_ENABLED", message))
 }
 
 /// Makes the account that was asked for, and the role in it. What was done before a crash is not done again.

@@ -81,7 +81,7 @@ pub(crate) async fn enable(cx: &Cx, principal: &str) -> Result<()> {
         check_service(principal)?;
         check_features(&home)?;
         home.organization.services.entry(principal.to_owned()).or_insert(cx.now_millis());
-        home.put(tx);
+        home.touch(tx);
         Ok(())
     })
     .await
@@ -96,7 +96,7 @@ pub(crate) async fn disable(cx: &Cx, principal: &str) -> Result<()> {
             return Err(violation("DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE", message));
         }
         home.organization.services.remove(principal);
-        home.put(tx);
+        home.touch(tx);
         Ok(())
     })
     .await
@@ -141,7 +141,7 @@ pub(crate) async fn register(cx: &Cx, input: api::RegisterDelegatedAdministrator
             return Err(errors::account_already_registered_exception(message).into());
         }
         home.organization.delegated.insert((account.clone(), principal.clone()), cx.now_millis());
-        home.put(tx);
+        home.touch(tx);
         Ok(())
     })
     .await
@@ -160,7 +160,7 @@ pub(crate) async fn deregister(cx: &Cx, input: api::DeregisterDelegatedAdministr
         check_service(&principal)?;
         let there = home.organization.delegated.remove(&(account.clone(), principal.clone()));
         there.ok_or_else(not_registered)?;
-        home.put(tx);
+        home.touch(tx);
         Ok(())
     })
     .await

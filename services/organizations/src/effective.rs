@@ -1,19 +1,22 @@
-//! Tag policies as they come out for an account: what is inherited, and what each level makes of it.
+//! Policies as they come out for an account: what is inherited, and what each level makes of it. And what may stand in tag
+//! policies.
 //!
 //! Source: "Understanding policy inheritance" and "Inheritance operators" in the user guide of Organizations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
+use undercast_kernel::store::Read;
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::api::{self, errors, output};
 use crate::home::Home;
+use crate::organization::page;
 use crate::policies::{self, content};
-use crate::rows::moment;
-use crate::{error, rows::POLICIES};
+use crate::rows::{POLICIES, moment};
+use crate::{accounts, declarative, error};
 
-const ALLOWED: &str = "@@operators_allowed_for_child_policies";
+pub(crate) const ALLOWED: &str = "@@operators_allowed_for_child_policies";
 const OPERATORS: &[&str] = &["@@assign", "@@append", "@@remove", ALLOWED];
 
 /// Refuses what is no tag policy. `Err(None)`: it is malformed.
@@ -47,23 +50,28 @@ fn check_operators(value: &Json) -> std::result::Result<(), Option<Failure>> {
 
 /// What came out so far: values by their path, and what those below may still do to them.
 #[derive(Debug, Default)]
-struct Inherited {
+pub(crate) struct Inherited {
     values: BTreeMap<Vec<String>, Json>,
+    /// Path → the policies that said something of it.
+    said: BTreeMap<Vec<String>, BTreeSet<String>>,
     /// Path → the level at which it was said, and the operators that are left to lower levels.
     allowed: BTreeMap<Vec<String>, (usize, Vec<String>)>,
 }
 
 impl Inherited {
     /// Adds a policy that is attached at a level: 0 is the root.
-    fn add(&mut self, level: usize, policy: &Json) {
-        self.walk(level, policy, &mut Vec::new());
+    fn add(&mut self, level: usize, id: &str, policy: &Json) {
+        self.walk(level, id, policy, &mut Vec::new());
     }
 
-    fn walk(&mut self, level: usize, node: &Json, path: &mut Vec<String>) {
+    fn walk(&mut self, level: usize, id: &str, node: &Json, path: &mut Vec<String>) {
         let Json::Object(entries) = node else { return };
         for (name, value) in entries {
             match name.as_str() {
-                "@@assign" | "@@append" | "@@remove" if self.may(level, path, name) => self.apply(name, value, path),
+                "@@assign" | "@@append" | "@@remove" if self.may(level, path, name) => {
+                    self.said.entry(path.clone()).or_default().insert(id.to_owned());
+                    self.apply(name, value, path);
+                }
                 "@@assign" | "@@append" | "@@remove" => {}
                 ALLOWED => {
                     // Who is above says what may be done below, and nobody below changes that.
@@ -73,7 +81,7 @@ impl Inherited {
                 }
                 _ => {
                     path.push(name.clone());
-                    self.walk(level, value, path);
+                    self.walk(level, id, value, path);
                     path.pop();
                 }
             }
@@ -106,7 +114,16 @@ impl Inherited {
         self.values.insert(path.to_vec(), made);
     }
 
-    fn whole(&self) -> Json {
+    /// The policies that had a part in what stands below a path, or above it.
+    pub(crate) fn contributors(&self, path: &str) -> Vec<String> {
+        let steps: Vec<&str> = path.split('/').collect();
+        let touches = |of: &[String]| of.iter().zip(&steps).all(|(a, b)| a == b);
+        let all: BTreeSet<&String> = self.said.iter().filter(|(of, _)| touches(of)).flat_map(|(_, ids)| ids).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// What came out.
+    pub(crate) fn whole(&self) -> Json {
         let mut whole = Json::Object(Map::new());
         for (path, value) in &self.values {
             let mut at = &mut whole;
@@ -130,6 +147,26 @@ fn texts(value: &Json) -> Vec<String> {
     }
 }
 
+/// What comes out for a root, unit or account, and when a policy that had a part in it was changed last (ms). `None`: none of
+/// its type is attached anywhere above.
+fn of(home: &Home, from: &(impl Read + ?Sized), line: &[String], kind: &str) -> Result<Option<(Inherited, i64)>> {
+    let (mut inherited, mut updated, mut any) = (Inherited::default(), 0, false);
+    for (level, step) in line.iter().enumerate() {
+        for id in home.attached(from, step)? {
+            let Some((_, text)) = content(from, &home.management, &id)?.filter(|(of, _)| of == kind) else { continue };
+            any = true;
+            updated = POLICIES.get(from, &(&home.management, &id))?.map_or(updated, |p| updated.max(p.updated));
+            inherited.add(level, &id, &serde_json::from_str(&text).map_err(Failure::broken)?);
+        }
+    }
+    Ok(any.then_some((inherited, updated)))
+}
+
+fn none() -> Failure {
+    let message = "If you ran this action on the management account, this policy type is not enabled. If you ran the action on a member account, the account doesn't have an effective policy of this type.";
+    errors::effective_policy_not_found_exception(message).into()
+}
+
 pub(crate) fn describe(
     cx: &Cx,
     input: api::DescribeEffectivePolicyInput,
@@ -146,22 +183,7 @@ pub(crate) fn describe(
     if line.is_empty() {
         return Err(error::no_target());
     }
-    let (mut inherited, mut updated, mut any) = (Inherited::default(), 0, false);
-    for (level, step) in line.iter().enumerate() {
-        for id in home.attached(&from, step)? {
-            let Some((_, text)) = content(&from, &home.management, &id)?.filter(|(k, _)| *k == input.policy_type)
-            else {
-                continue;
-            };
-            any = true;
-            updated = POLICIES.get(&from, &(&home.management, &id))?.map_or(updated, |p| updated.max(p.updated));
-            inherited.add(level, &serde_json::from_str(&text).map_err(Failure::broken)?);
-        }
-    }
-    if !any {
-        let message = "If you ran this action on the management account, this policy type is not enabled. If you ran the action on a member account, the account doesn't have an effective policy of this type.";
-        return Err(errors::effective_policy_not_found_exception(message).into());
-    }
+    let (inherited, updated) = of(&home, &from, &line, &input.policy_type)?.ok_or_else(none)?;
     let effective = output::EffectivePolicy {
         policy_content: Some(inherited.whole().to_string()),
         last_updated_timestamp: Some(moment(updated)),
@@ -169,6 +191,64 @@ pub(crate) fn describe(
         policy_type: Some(input.policy_type),
     };
     Ok(api::DescribeEffectivePolicyOutput { effective_policy: Some(effective) })
+}
+
+/// The accounts for which something comes out that is not whole.
+pub(crate) fn invalid_accounts(
+    cx: &Cx,
+    input: api::ListAccountsWithInvalidEffectivePolicyInput,
+) -> Result<api::ListAccountsWithInvalidEffectivePolicyOutput> {
+    policies::check_kind(&input.policy_type)?;
+    let from = cx.read();
+    let home = Home::seen_by_policy(cx, &from, "organizations:ListAccountsWithInvalidEffectivePolicy")?;
+    if !home.organization.types.contains(&input.policy_type) {
+        return Err(none());
+    }
+    let mut found = Vec::new();
+    for (account, member) in home.members(&from)? {
+        let effective = of(&home, &from, &home.line(&from, &account)?, &input.policy_type)?;
+        if effective.is_some_and(|(inherited, _)| !declarative::faults(&input.policy_type, &inherited).is_empty()) {
+            found.push(accounts::shown(&home, &from, &account, &member)?);
+        }
+    }
+    let list = format!("ListAccountsWithInvalidEffectivePolicy {}", input.policy_type);
+    let (accounts, next_token) = page(&list, found, input.next_token.as_deref(), input.max_results)?;
+    Ok(api::ListAccountsWithInvalidEffectivePolicyOutput {
+        accounts: Some(accounts),
+        policy_type: Some(input.policy_type),
+        next_token,
+    })
+}
+
+/// What is wrong with what comes out for an account.
+pub(crate) fn validation_errors(
+    cx: &Cx,
+    input: api::ListEffectivePolicyValidationErrorsInput,
+) -> Result<api::ListEffectivePolicyValidationErrorsOutput> {
+    policies::check_kind(&input.policy_type)?;
+    let from = cx.read();
+    let home = Home::seen_by_policy(cx, &from, "organizations:ListEffectivePolicyValidationErrors")?;
+    home.member(&from, &input.account_id)?;
+    let line = home.line(&from, &input.account_id)?;
+    let (inherited, _) = of(&home, &from, &line, &input.policy_type)?.ok_or_else(none)?;
+    let shown = |fault: declarative::Fault| output::EffectivePolicyValidationError {
+        error_code: Some(fault.code.to_owned()),
+        error_message: Some(fault.message),
+        path_to_error: Some(fault.path),
+        contributing_policies: Some(fault.policies),
+    };
+    let all = declarative::faults(&input.policy_type, &inherited).into_iter().map(shown).collect();
+    let list = format!("ListEffectivePolicyValidationErrors {} {}", input.account_id, input.policy_type);
+    let (errors, next_token) = page(&list, all, input.next_token.as_deref(), input.max_results)?;
+    Ok(api::ListEffectivePolicyValidationErrorsOutput {
+        path: Some(home.path(&from, &input.account_id)?),
+        account_id: Some(input.account_id),
+        policy_type: Some(input.policy_type),
+        // It comes out anew whenever somebody asks.
+        evaluation_timestamp: Some(cx.now()),
+        effective_policy_validation_errors: Some(errors),
+        next_token,
+    })
 }
 
 #[cfg(test)]
@@ -179,7 +259,7 @@ mod tests {
 
     fn effective(levels: &[Json]) -> Json {
         let mut inherited = Inherited::default();
-        levels.iter().enumerate().for_each(|(level, policy)| inherited.add(level, policy));
+        levels.iter().enumerate().for_each(|(level, policy)| inherited.add(level, "p-test", policy));
         inherited.whole()
     }
 

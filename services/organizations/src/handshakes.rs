@@ -1,4 +1,4 @@
-//! Handshakes: accounts that are invited, and members who agree to all features.
+//! Handshakes: accounts that are invited, members who agree to all features, and those who are to pay for others.
 
 use undercast_kernel::store::{Read, Tx};
 use undercast_kernel::{Cx, Failure, Result};
@@ -9,11 +9,11 @@ use crate::home::Home;
 use crate::ids;
 use crate::organization::{email_of, page};
 use crate::rows::{HANDSHAKES, Handshake, MEMBERS, Member, moment};
-use crate::tags;
+use crate::{tags, transfers};
 
 const DAY: i64 = 86_400_000;
 /// "An invitation expires 15 days after you send it", and the wish for all features after 90.
-const INVITED: i64 = 15 * DAY;
+pub(crate) const INVITED: i64 = 15 * DAY;
 const ASKED: i64 = 90 * DAY;
 
 fn not_found() -> Failure {
@@ -21,7 +21,7 @@ fn not_found() -> Failure {
 }
 
 /// The state of a handshake: nobody has to end it.
-fn state(handshake: &Handshake, now: i64) -> &str {
+pub(crate) fn state(handshake: &Handshake, now: i64) -> &str {
     let open = matches!(handshake.state.as_str(), "OPEN" | "REQUESTED");
     if open && now >= handshake.expires { "EXPIRED" } else { &handshake.state }
 }
@@ -37,7 +37,7 @@ fn resource(kind: &str, value: &str) -> output::HandshakeResource {
     output::HandshakeResource { value: Some(value.to_owned()), type_: Some(kind.to_owned()), resources: None }
 }
 
-fn shown(
+pub(crate) fn shown(
     cx: &Cx,
     from: &(impl Read + ?Sized),
     management: &str,
@@ -63,6 +63,10 @@ fn shown(
     resources.extend(asked.map(|(kind, value)| resource(kind, value)));
     resources.extend(handshake.notes.as_ref().map(|notes| resource("NOTES", notes)));
     resources.extend(handshake.parent.as_ref().map(|parent| resource("PARENT_HANDSHAKE", parent)));
+    if let Some(transfer) = &handshake.transfer {
+        resources.push(resource("RESPONSIBILITY_TRANSFER", transfer));
+        resources.push(resource("TRANSFER_TYPE", "BILLING"));
+    }
     let parties = [Some(party(&organization.id, "ORGANIZATION")), asked.map(|(kind, value)| party(value, kind))];
     Ok(output::Handshake {
         id: Some(id.to_owned()),
@@ -91,7 +95,7 @@ fn find(cx: &Cx, from: &(impl Read + ?Sized), id: &str) -> Result<(String, Hands
 }
 
 /// The account that a party names: by its number, or by the address of its root user.
-fn account_of(from: &(impl Read + ?Sized), id: &str, kind: &str) -> Result<(String, Option<String>)> {
+pub(crate) fn account_of(from: &(impl Read + ?Sized), id: &str, kind: &str) -> Result<(String, Option<String>)> {
     if kind == "ACCOUNT" {
         let digits = id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
         if digits {
@@ -130,6 +134,7 @@ pub(crate) async fn invite(
         expires: cx.now_millis() + INVITED,
         tags: tags::of(input.tags)?,
         parent: None,
+        transfer: None,
     };
     let made = cx
         .write(|tx| {
@@ -228,6 +233,7 @@ pub(crate) async fn accept(cx: &Cx, id: &str) -> Result<api::AcceptHandshakeOutp
     let then = |tx: &mut Tx<'_>, management: &str, handshake: &Handshake| match handshake.action.as_str() {
         "INVITE" => join(cx, tx, management, handshake),
         "APPROVE_ALL_FEATURES" => approve(tx, management, id, handshake),
+        transfers::ACTION => transfers::accept(cx, tx, handshake),
         _ => {
             let mut home = Home::of_management(tx, management)?.ok_or_else(not_found)?;
             home.organization.all_features = true;
@@ -306,6 +312,7 @@ pub(crate) async fn enable_all_features(cx: &Cx) -> Result<api::EnableAllFeature
                 expires: cx.now_millis() + ASKED,
                 tags: Default::default(),
                 parent: None,
+                transfer: None,
             };
             for (number, account) in asked.into_iter().enumerate() {
                 let part = Handshake {

@@ -54,6 +54,12 @@ impl Home {
         }
     }
 
+    /// The services that an account administers in it.
+    pub(crate) fn administered_by(&self, account: &str) -> impl Iterator<Item = &str> {
+        let of = self.organization.delegated.keys().filter(move |(by, _)| by == account);
+        of.map(|(_, service)| service.as_str())
+    }
+
     pub(crate) fn put(&self, tx: &mut Tx<'_>) {
         ORGANIZATIONS.put(tx, &(&self.management,), &self.organization);
     }

@@ -62,6 +62,9 @@ impl Known {
             organization: home.organization.id.clone(),
             management: home.management.clone(),
             path,
+            all_features: home.organization.all_features,
+            trusted: home.organization.services.keys().cloned().collect(),
+            administers: home.administered_by(account).map(ToOwned::to_owned).collect(),
             ..Membership::default()
         };
         // "SCPs don't affect users or roles in the management account", nor RCPs its resources.

@@ -109,6 +109,7 @@ pub(crate) async fn delete(cx: &Cx) -> Result<()> {
         UNITS.clear(tx, &place)?;
         ATTACHMENTS.clear(tx, &place)?;
         STATUSES.clear(tx, &place)?;
+        crate::transfers::forget(tx, &home.management)?;
         HANDSHAKES.clear(tx, &place)?;
         MEMBERS.delete(tx, &place);
         ORGANIZATIONS.delete(tx, &place);

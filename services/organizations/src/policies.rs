@@ -1,4 +1,4 @@
-//! Policies: service control policies, resource control policies, tag policies.
+//! Policies: service control policies, resource control policies, tag policies, and those that tell services what to do.
 
 use undercast_kernel::policy::{Policy as Compiled, PolicyKind};
 use undercast_kernel::store::{Entry, Read};
@@ -9,7 +9,7 @@ use crate::error::{invalid, no_policy, violation};
 use crate::home::Home;
 use crate::organization::page;
 use crate::rows::{ATTACHMENTS, POLICIES, Policy};
-use crate::{effective, ids, tags};
+use crate::{declarative, effective, ids, tags};
 
 pub(crate) const SERVICE_CONTROL: &str = "SERVICE_CONTROL_POLICY";
 pub(crate) const RESOURCE_CONTROL: &str = "RESOURCE_CONTROL_POLICY";
@@ -34,15 +34,19 @@ const MANAGED_DESCRIPTION: &str = "Allows access to every operation";
 
 /// Characters of a document ("Quotas and service limits for AWS Organizations").
 fn limit(kind: &str) -> usize {
-    if kind == TAGS { 10_000 } else { 5_120 }
+    match kind {
+        SERVICE_CONTROL | RESOURCE_CONTROL => 5_120,
+        TAGS => 10_000,
+        _ => declarative::limit(kind),
+    }
 }
 
-/// Refuses the types of policies that nothing here would heed.
+/// Refuses the types of policies that cannot be told from what is none.
 pub(crate) fn check_kind(kind: &str) -> Result<()> {
-    if [SERVICE_CONTROL, RESOURCE_CONTROL, TAGS].contains(&kind) {
+    if [SERVICE_CONTROL, RESOURCE_CONTROL, TAGS].contains(&kind) || declarative::is_known(kind) {
         return Ok(());
     }
-    Err(Failure::not_built(format!("policies of the type {kind}: the services that would heed them are not here")))
+    Err(Failure::not_built(format!("policies of the type {kind}: what may stand in them is not known here")))
 }
 
 pub(crate) fn is_managed(id: &str) -> bool {
@@ -106,7 +110,9 @@ fn check(kind: &str, content: &str) -> Result<()> {
     match kind {
         SERVICE_CONTROL => Compiled::parse(PolicyKind::ServiceControl, content).map(drop).map_err(|_| malformed()),
         RESOURCE_CONTROL => Compiled::parse(PolicyKind::ResourceControl, content).map(drop).map_err(|_| malformed()),
-        _ => effective::check(content).map_err(|failure| failure.unwrap_or_else(malformed)),
+        TAGS => effective::check(content).map_err(|failure| failure.unwrap_or_else(malformed)),
+        kind if declarative::is_good(kind, content) => Ok(()),
+        _ => Err(malformed()),
     }
 }
 

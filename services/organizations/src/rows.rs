@@ -21,6 +21,9 @@ pub(crate) static STATUSES: Table<CreateStatus> = Table::new("organizations.stat
 /// Management account, handshake's id.
 pub(crate) static HANDSHAKES: Table<Handshake> = Table::new("organizations.handshakes");
 
+/// Management account that pays, transfer's id.
+pub(crate) static TRANSFERS: Table<Transfer> = Table::new("organizations.transfers");
+
 /// An organization.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Organization {
@@ -45,7 +48,8 @@ pub(crate) struct Organization {
     /// Who of the members may do what with the organization.
     #[n(7)]
     pub(crate) policy: Option<ResourcePolicy>,
-    /// Counts the changes that the authoriser must see: of accounts, units, policies and what they are attached to.
+    /// Counts the changes that the authoriser must see: of accounts, units, policies and what they are attached to, of services
+    /// and who administers them.
     #[n(8)]
     pub(crate) revision: u64,
 }
@@ -167,6 +171,33 @@ pub(crate) struct Handshake {
     /// The handshake of the organization that this is a part of.
     #[n(8)]
     pub(crate) parent: Option<String>,
+    /// The transfer of responsibility that it is about.
+    #[n(9)]
+    pub(crate) transfer: Option<String>,
+}
+
+/// One account pays the bills of another one's organization, or is to.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Transfer {
+    #[n(0)]
+    pub(crate) name: String,
+    /// `BILLING`
+    #[n(1)]
+    pub(crate) kind: String,
+    /// The management account whose bills they are.
+    #[n(2)]
+    pub(crate) source: String,
+    /// Milliseconds since 1970.
+    #[n(3)]
+    pub(crate) starts: i64,
+    /// When it ends, once it is withdrawn (ms).
+    #[n(4)]
+    pub(crate) ends: Option<i64>,
+    /// The handshake by which it is agreed on.
+    #[n(5)]
+    pub(crate) handshake: String,
+    #[n(6)]
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 /// A moment of so many milliseconds since 1970.

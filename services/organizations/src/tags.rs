@@ -1,4 +1,4 @@
-//! Tags of accounts, units, the root, policies and the resource policy.
+//! Tags of accounts, units, the root, policies, the resource policy, and transfers.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::error::{invalid, no_target, violation};
 use crate::home::Home;
 use crate::ids::Kind;
 use crate::organization::page;
-use crate::rows::{MEMBERS, POLICIES, UNITS};
+use crate::rows::{MEMBERS, POLICIES, TRANSFERS, UNITS};
 
 type Tags = BTreeMap<String, String>;
 
@@ -49,6 +49,12 @@ fn change(home: &mut Home, tx: &mut Tx<'_>, id: &str, change: impl FnOnce(&mut T
         change(&mut policy.tags)?;
         POLICIES.put(tx, &(&management, id), &policy);
         return Ok(policy.tags);
+    }
+    if id.starts_with("rt-") {
+        let mut transfer = TRANSFERS.get(tx, &(&management, id))?.ok_or_else(no_target)?;
+        change(&mut transfer.tags)?;
+        TRANSFERS.put(tx, &(&management, id), &transfer);
+        return Ok(transfer.tags);
     }
     if id.starts_with("rp-") {
         let policy = home.organization.policy.as_mut().filter(|policy| policy.id == id).ok_or_else(no_target)?;
@@ -111,6 +117,8 @@ pub(crate) fn there(cx: &Cx, home: &Home, id: &str) -> Result<Option<Tags>> {
     let from = cx.read();
     Ok(if id.starts_with("p-") {
         POLICIES.get(&from, &(&home.management, id))?.map(|policy| policy.tags)
+    } else if id.starts_with("rt-") {
+        TRANSFERS.get(&from, &(&home.management, id))?.map(|transfer| transfer.tags)
     } else if id.starts_with("rp-") {
         home.organization.policy.as_ref().filter(|policy| policy.id == id).map(|policy| policy.tags.clone())
     } else {

@@ -2,6 +2,8 @@
 //!
 //! Sessions are rows of the kernel's credentials. Roles are IAM's; they are known here by what the kernel's identities
 //! say of them. Limits: sessions of 15 minutes to 36 hours (12 for roles), two session policies' worth of text.
+//! What is not here: `GetDelegatedAccessToken`, since only partners whom AWS has let in have tokens to trade; and the global
+//! endpoint, on which AWS does not answer `AssumeRoot` and `GetWebIdentityToken`, is no other one than those of Regions.
 
 pub mod api {
     //! The API, generated from its model.
@@ -9,12 +11,15 @@ pub mod api {
 }
 
 mod assume_role;
+mod assume_root;
 mod federation;
 mod keys;
 mod limits;
+mod outbound;
 mod saml;
 mod session;
 mod token;
+pub mod vouched;
 mod web_identity;
 
 use undercast_kernel::{Access, Answer, Cx, Result, Service};
@@ -47,6 +52,9 @@ impl Service for Sts {
             "AssumeRoleWithSAML" | "AssumeRoleWithWebIdentity" => Vec::new(),
             "GetFederationToken" => federation::access(cx, input)?,
             "GetAccessKeyInfo" => vec![Access::new("sts:GetAccessKeyInfo", "*")],
+            "DecodeAuthorizationMessage" => vec![Access::new("sts:DecodeAuthorizationMessage", "*")],
+            "AssumeRoot" => assume_root::access(cx, input)?,
+            "GetWebIdentityToken" => outbound::access(input),
             _ => assume_role::access(cx, input)?,
         })
     }
@@ -71,6 +79,29 @@ impl api::Operations for Sts {
         input: api::AssumeRoleWithWebIdentityInput,
     ) -> Result<api::AssumeRoleWithWebIdentityOutput> {
         web_identity::assume(cx, input).await
+    }
+
+    async fn assume_root(&self, cx: &Cx, input: api::AssumeRootInput) -> Result<api::AssumeRootOutput> {
+        assume_root::assume(cx, input).await
+    }
+
+    async fn decode_authorization_message(
+        &self,
+        cx: &Cx,
+        input: api::DecodeAuthorizationMessageInput,
+    ) -> Result<api::DecodeAuthorizationMessageOutput> {
+        let message = "The input encoded message is invalid or could not be decoded.";
+        let decoded = cx.decode_authorization_message(&input.encoded_message)?;
+        let decoded = decoded.ok_or_else(|| api::errors::invalid_authorization_message_exception(message))?;
+        Ok(api::DecodeAuthorizationMessageOutput { decoded_message: Some(decoded) })
+    }
+
+    async fn get_web_identity_token(
+        &self,
+        cx: &Cx,
+        input: api::GetWebIdentityTokenInput,
+    ) -> Result<api::GetWebIdentityTokenOutput> {
+        outbound::token(cx, input)
     }
 
     async fn get_access_key_info(

@@ -75,6 +75,11 @@ impl Token {
         self.claims.get(name).map_or_else(Vec::new, texts)
     }
 
+    /// All that it says.
+    pub(crate) fn claims(&self) -> &Map<String, Json> {
+        &self.claims
+    }
+
     /// A claim of any form.
     pub(crate) fn structured(&self, name: &str) -> Option<&Json> {
         self.claims.get(name)
@@ -121,6 +126,11 @@ impl Token {
         }
         let keys = fetched(cx, about["jwks_uri"].as_str().ok_or_else(no_key)?, thumbprints).await?;
         let keys: JwkSet = serde_json::from_value(keys).map_err(|_| no_key())?;
+        self.check_signature(&keys)
+    }
+
+    /// Refuses a token that was not signed with one of these keys.
+    pub(crate) fn check_signature(&self, keys: &JwkSet) -> Result<(), AwsError> {
         let fitting: Vec<&Jwk> = match &self.header.kid {
             Some(id) => keys.find(id).into_iter().collect(),
             None => keys.keys.iter().collect(),

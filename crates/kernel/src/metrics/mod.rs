@@ -101,6 +101,9 @@ impl Kernel {
         if let Some(known) = self.identities() {
             known.keep(self).await?;
         }
+        for service in self.services() {
+            service.keep(self).await?;
+        }
         if let Some(trails) = self.trail().trails() {
             trails.keep().await;
         }

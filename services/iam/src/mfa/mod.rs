@@ -21,7 +21,7 @@ use undercast_wire::text::percent_encode;
 
 use crate::api::{self, errors, output};
 use crate::entity::{Kind, add_tags, tags_input, tags_output};
-use crate::{keys, pages};
+use crate::{keys, pages, root_user};
 
 /// Account, path with name → device.
 static DEVICES: Table<Device> = Table::new("iam.mfa_devices");
@@ -110,15 +110,7 @@ impl Who {
     fn shown(&self, cx: &Cx, from: &(impl Read + ?Sized)) -> Result<output::User> {
         match self {
             Self::User(name) => Ok(Kind::User.find(from, cx.account(), name)?.user(cx, false)),
-            // An account is there from the beginning, whenever that was.
-            Self::Root => Ok(output::User {
-                path: "/".to_owned(),
-                user_name: ROOT.to_owned(),
-                user_id: cx.account().to_owned(),
-                arn: cx.global_arn("iam", "root"),
-                create_date: Timestamp::UNIX_EPOCH,
-                ..output::User::default()
-            }),
+            Self::Root => Ok(root_user::shown(cx)),
         }
     }
 }

@@ -9,14 +9,14 @@ use aws_lc_rs::signature;
 
 const DAY: u64 = 24 * 60 * 60;
 
-async fn external(client: &Client, more: Json) -> (String, String) {
+pub(crate) async fn external(client: &Client, more: Json) -> (String, String) {
     let mut input = json!({"Origin": "EXTERNAL"});
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     key(client, input).await
 }
 
 /// A token, and material wrapped for it.
-async fn wrapped(client: &Client, id: &str, algorithm: &str, material: &[u8]) -> Json {
+pub(crate) async fn wrapped(client: &Client, id: &str, algorithm: &str, material: &[u8]) -> Json {
     let input = json!({"KeyId": id, "WrappingAlgorithm": algorithm, "WrappingKeySpec": "RSA_2048"});
     let told = call(client, "GetParametersForImport", input).await;
     let public = text::unbase64(told["PublicKey"].as_str().unwrap()).unwrap();

@@ -6,12 +6,14 @@ mod access;
 mod clock;
 mod grants;
 mod imports;
+mod lattices;
 mod managed;
 mod objects;
 mod pairs;
 mod properties;
 mod regions;
 mod templates;
+mod usage;
 
 use std::path::Path;
 use std::sync::Arc;

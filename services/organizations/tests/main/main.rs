@@ -5,10 +5,14 @@
 mod accounts;
 mod administration;
 mod control;
+mod declarative;
 mod everyone;
 mod handshakes;
 mod lists;
+mod reports;
+mod root_access;
 mod templates;
+mod transfers;
 mod tree;
 
 use std::sync::Arc;

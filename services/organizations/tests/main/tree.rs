@@ -130,7 +130,7 @@ async fn policies_are_made_attached_and_taken_away() {
         ("ListTargetsForPolicy", json!({"PolicyId": id}), "PolicyNotFoundException"),
         ("ListPoliciesForTarget", json!({"TargetId": nowhere, "Filter": scp}), "TargetNotFoundException"),
         ("UpdatePolicy", json!({"PolicyId": sixth, "Content": "{}"}), "MalformedPolicyDocumentException"),
-        ("ListPolicies", json!({"Filter": "BACKUP_POLICY"}), "NotImplemented"),
+        ("ListPolicies", json!({"Filter": "BEDROCK_POLICY"}), "NotImplemented"),
     ] {
         refused(&call(&client, operation, input).await, code);
     }
@@ -142,7 +142,7 @@ async fn policies_are_made_attached_and_taken_away() {
     assert_eq!(long.json["error"]["Reason"], "POLICY_CONTENT_LIMIT_EXCEEDED", "{}", long.json);
     let longer = json!({"PolicyId": sixth, "Content": format!("{}{}", allow, " ".repeat(5_121))});
     refused(&call(&client, "UpdatePolicy", longer).await, "ConstraintViolationException");
-    let own = json!({"Type": "BACKUP_POLICY", "Name": "b", "Description": "", "Content": "{}"});
+    let own = json!({"Type": "BEDROCK_POLICY", "Name": "b", "Description": "", "Content": "{}"});
     refused(&call(&client, "CreatePolicy", own).await, "NotImplemented");
 }
 

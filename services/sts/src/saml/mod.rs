@@ -1,6 +1,6 @@
 //! `AssumeRoleWithSAML`: a session with a role's rights for somebody whom a SAML 2.0 provider vouches for.
 
-mod response;
+pub(crate) mod response;
 mod signature;
 mod xml;
 

@@ -25,14 +25,14 @@ pub(super) fn invalid(message: impl Into<String>) -> AwsError {
 }
 
 /// A provider, by what it says of itself.
-pub(super) struct Provider {
+pub(crate) struct Provider {
     entity: String,
     keys: Vec<Key>,
 }
 
 impl Provider {
     /// Reads its metadata.
-    pub(super) fn read(metadata: &str) -> Result<Self, AwsError> {
+    pub(crate) fn read(metadata: &str) -> Result<Self, AwsError> {
         let unreadable = || invalid("Could not parse metadata.");
         let document = xml::read(metadata).ok_or_else(unreadable)?;
         let root = Element::outermost(&document, METADATA, "EntityDescriptor").ok_or_else(unreadable)?;
@@ -52,15 +52,15 @@ impl Provider {
 
 /// What the response says, once it was verified.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) issuer: String,
-    pub(super) subject: String,
-    pub(super) format: String,
+pub(crate) struct Said {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) format: String,
     /// Where the response was meant to be brought.
-    pub(super) recipient: String,
+    pub(crate) recipient: String,
     /// When the session shall end at the latest.
-    pub(super) ends: Option<Timestamp>,
-    attributes: Vec<(String, Vec<String>)>,
+    pub(crate) ends: Option<Timestamp>,
+    pub(crate) attributes: Vec<(String, Vec<String>)>,
 }
 
 impl Said {
@@ -68,7 +68,7 @@ impl Said {
     ///
     /// # Errors
     /// `InvalidIdentityToken`, `ExpiredToken` or `IDPRejectedClaim`, each for its reason.
-    pub(super) fn verified(response: &str, provider: &Provider, now: Timestamp) -> Result<Self, AwsError> {
+    pub(crate) fn verified(response: &str, provider: &Provider, now: Timestamp) -> Result<Self, AwsError> {
         let unreadable = || invalid("Could not parse the SAML response.");
         let document = xml::read(response).ok_or_else(unreadable)?;
         let root = Element::outermost(&document, PROTOCOL, "Response").ok_or_else(unreadable)?;

@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod chains;
+mod corpus;
+mod encoded;
 mod federation;
+mod fuzzed;
+mod outbound;
 mod provider;
 mod saml;
 mod web_identity;

@@ -5,15 +5,16 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
-use undercast_kernel::store::Tx;
-use undercast_kernel::{Kernel, Result};
+use undercast_store::Tx;
+
+use crate::{Kernel, Result};
 
 /// Calls on several threads remember in different parts.
 const PARTS: usize = 8;
 
 /// Things to be written.
 #[derive(Debug)]
-pub(crate) struct Waiting<T> {
+pub struct Waiting<T> {
     parts: [Mutex<HashTable<T>>; PARTS],
     hasher: DefaultHashBuilder,
     /// Held while it is written, so that whoever reads afterwards finds what another one is still writing.
@@ -35,22 +36,26 @@ fn held<T>(part: &Mutex<HashTable<T>>) -> MutexGuard<'_, HashTable<T>> {
 }
 
 impl<T> Waiting<T> {
-    pub(crate) fn hash(&self, key: impl Hash) -> u64 {
+    /// Where a thing of this key belongs.
+    pub fn hash(&self, key: impl Hash) -> u64 {
         self.hasher.hash_one(key)
     }
 
     /// The part in which a thing of this hash is.
-    pub(crate) fn part(&self, hash: u64) -> MutexGuard<'_, HashTable<T>> {
+    pub fn part(&self, hash: u64) -> MutexGuard<'_, HashTable<T>> {
         held(&self.parts[usize::try_from(hash % PARTS as u64).unwrap_or(0)])
     }
 
     /// Each part, one after the other.
-    pub(crate) fn each(&self) -> impl Iterator<Item = MutexGuard<'_, HashTable<T>>> {
+    pub fn each(&self) -> impl Iterator<Item = MutexGuard<'_, HashTable<T>>> {
         self.parts.iter().map(held)
     }
 
     /// Has `write` write all of it.
-    pub(crate) async fn flush(&self, kernel: &Kernel, write: impl Fn(&mut Tx<'_>, &[T]) -> Result<()>) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the store fails; what was to be written is lost then.
+    pub async fn flush(&self, kernel: &Kernel, write: impl Fn(&mut Tx<'_>, &[T]) -> Result<()>) -> Result<()> {
         let _writing = self.writing.lock().await;
         let fresh: Vec<T> = self.each().flat_map(|mut part| std::mem::take(&mut *part)).collect();
         if fresh.is_empty() {
