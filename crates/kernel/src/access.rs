@@ -599,12 +599,3 @@ fn explanation(action: &str, resource: &str, decision: &Decision) -> Json {
     json!({"action": action, "resource": resource, "allowed": decision.allowed,
            "reason": format!("{:?}", decision.reason), "steps": steps})
 }
-
-impl Cx {
-    /// Who knows users and roles is told that one of them exercised a permission.
-    pub(crate) fn exercised(&self, access: &Access) {
-        if let Some(known) = self.kernel().identities() {
-            known.exercised(self, access);
-        }
-    }
-}

@@ -22,6 +22,8 @@ pub struct Cx {
     /// What is known of temporary credentials; `None`: they are for good.
     pub(crate) temporary: Option<Temporary>,
     pub(crate) request_id: Arc<str>,
+    /// What CloudTrail's event of the call is called; `None`: as the request. Calls from inside may share a request.
+    pub(crate) event_id: Option<Arc<str>>,
     pub(crate) now: Timestamp,
     pub(crate) origin: Arc<Origin>,
 }
@@ -107,6 +109,11 @@ impl Cx {
     /// Id of the request.
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// Id of the event by which CloudTrail tells of the call.
+    pub fn event_id(&self) -> &str {
+        self.event_id.as_ref().unwrap_or(&self.request_id)
     }
 
     /// Where the call came from.
@@ -345,6 +352,7 @@ impl Cx {
             origin: Arc::new(origin),
             now: self.kernel.inner.clock.now(),
             request_id: self.kernel.inner.random.uuid().into(),
+            event_id: None,
             ..self.clone()
         }
     }

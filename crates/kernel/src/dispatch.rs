@@ -300,6 +300,7 @@ impl Kernel {
             session: caller.session,
             temporary: caller.temporary,
             request_id: request_id.into(),
+            event_id: None,
             now: self.inner.clock.now(),
             origin: Arc::new(origin),
             principal: caller.principal,
@@ -486,7 +487,7 @@ impl Kernel {
             microseconds: micros,
             parameters,
             answer: answered.map(|output| json::encode_for_trail(&**output)),
-            event_id: wanted.then(|| self.inner.random.uuid()),
+            event_id: wanted.then(|| cx.event_id().to_owned()),
             decision,
             ignored: ignored.iter().map(|(member, _)| *member).collect(),
         };
@@ -515,7 +516,8 @@ impl Kernel {
                 let message = format!("{service}.{operation} has no member `{name}`");
                 return Err(AwsError::new("ValidationException", 400, message).into());
             }
-            let outcome = self.dispatch(cx, found, index, decoded).await;
+            let cx = Cx { event_id: Some(self.inner.random.uuid().into()), ..cx.clone() };
+            let outcome = self.dispatch(&cx, found, index, decoded).await;
             Ok(json::encode_with_body(&*outcome.result?))
         })
     }
@@ -530,7 +532,8 @@ impl Cx {
             Some(error) => Err(error.into()),
         };
         let wanted = self.kernel().trail().is_wanted(&**service, event);
-        self.kernel().record(self, service, event, Instant::now(), &result, wanted, Some(told), None, &[]);
+        let own = Self { event_id: Some(self.random().uuid().into()), ..self.clone() };
+        self.kernel().record(&own, service, event, Instant::now(), &result, wanted, Some(told), None, &[]);
     }
 }
 

@@ -99,6 +99,7 @@ impl Cx {
         self.kernel().authorise(self, found, operation, &decoded, &mut None)?;
         let parameters = Some(json::encode_for_trail(&decoded.input));
         let Some(ready) = found.prepare(self, index, Value::Structure(decoded.input))? else { return Ok(None) };
-        Ok(Some(Joined { cx: self.clone(), service: found.clone(), operation, ready, parameters, started }))
+        let cx = Self { event_id: Some(self.random().uuid().into()), ..self.clone() };
+        Ok(Some(Joined { cx, service: found.clone(), operation, ready, parameters, started }))
     }
 }

@@ -74,4 +74,11 @@ impl Cx {
         access.policies.push(NamedPolicy { name: role.into(), policy: facts.trust });
         Ok(self.as_service(service, source).denied(&access)?.is_none())
     }
+
+    /// Who knows users and roles is told that one of them exercised a permission.
+    pub(crate) fn exercised(&self, access: &Access) {
+        if let Some(known) = self.kernel().identities() {
+            known.exercised(self, access);
+        }
+    }
 }

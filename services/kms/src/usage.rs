@@ -26,6 +26,8 @@ struct Use {
     at: i64,
     #[n(2)]
     request_id: String,
+    #[n(3)]
+    event_id: String,
 }
 
 /// A use that is not written yet.
@@ -44,7 +46,12 @@ struct Usage(Waiting<Fresh>);
 pub(crate) fn note(cx: &Cx, key: &Key, operation: &str) {
     let usage = cx.kernel().memory::<Usage>();
     let hash = usage.0.hash(key.place());
-    let used = Use { operation: operation.to_owned(), at: cx.now_millis(), request_id: cx.request_id().to_owned() };
+    let used = Use {
+        operation: operation.to_owned(),
+        at: cx.now_millis(),
+        request_id: cx.request_id().to_owned(),
+        event_id: cx.event_id().to_owned(),
+    };
     let mut part = usage.0.part(hash);
     match part.find_mut(hash, |fresh| (fresh.account.as_str(), fresh.region.as_str(), fresh.id.as_str()) == key.place())
     {
@@ -86,7 +93,7 @@ pub(crate) async fn last(cx: &Cx, input: api::GetKeyLastUsageInput) -> Result<ap
         Ok::<_, undercast_kernel::Failure>(output::KeyLastUsageData {
             operation: Some(used.operation),
             timestamp: Some(keys::moment(used.at)?),
-            cloud_trail_event_id: Some(used.request_id.clone()),
+            cloud_trail_event_id: Some(used.event_id),
             kms_request_id: Some(used.request_id),
         })
     });

@@ -39,7 +39,7 @@ async fn a_key_remembers_what_it_was_used_for_last() {
     let used = last(&client, &id).await["KeyLastUsage"].clone();
     assert_eq!(used["Operation"], json!("GenerateDataKey"));
     let record = cloud.kernel.trail().find(used["KmsRequestId"].as_str().unwrap()).unwrap();
-    assert_eq!((record.operation, &used["CloudTrailEventId"]), ("GenerateDataKey", &used["KmsRequestId"]));
+    assert_eq!((record.operation, &used["CloudTrailEventId"]), ("GenerateDataKey", &json!(record.event_id)));
     answer.ok();
     let user =
         user(&cloud, ACCOUNT, "user", Some(json!({"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": "*"})))
