@@ -20,6 +20,9 @@ PATIENCE = 90
 # What a mapping needs when it is made, and a function when it logs for the first time.
 BEFORE = {"sqs:GetQueueAttributes", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 
+# Types whose resources have no name in any call: how they are made.
+NAMELESS = {"AWS::SQS::QueuePolicy": "SetQueueAttributes", "AWS::IAM::Policy": "PutRolePolicy"}
+
 
 def query(store, condition):
     """What the audit has, by a condition."""
@@ -76,11 +79,12 @@ def takes_away(store, role, name, policy, action, work):
     try:
         work()
         end = time.monotonic() + PATIENCE
-        wanted = f"is not authorized to perform: {action} on resource: "
-        because = f"because no identity-based policy allows the {action} action"
+        # Services write names of actions in cases of their own.
+        wanted = f"is not authorized to perform: {action} on resource: ".lower()
+        because = f"because no identity-based policy allows the {action} action".lower()
         while True:
             new = [message for event, message in denied(store, role).items() if event not in before]
-            fits = [message for message in new if wanted in message and because in message]
+            fits = [message for message in new if wanted in message.lower() and because in message.lower()]
             if fits:
                 return fits[0]
             if time.monotonic() > end:
@@ -102,7 +106,8 @@ def recorded(stack, store):
     for resource in resources:
         # The last part of an ARN or of a URL is what calls name it by.
         name = resource["PhysicalResourceId"].rstrip("/").replace("|", "/").rsplit("/", 1)[-1].rsplit(":", 1)[-1]
-        if not any(name in event for event in made):
+        sought = NAMELESS.get(resource["ResourceType"], name)
+        if not any(sought in event for event in made):
             missing.append(f"{resource['ResourceType']} {resource['PhysicalResourceId']}")
     if missing:
         sys.exit(f"{len(missing)} of {len(resources)} resources are on no record: {missing[:5]}")

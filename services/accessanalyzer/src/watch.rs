@@ -15,32 +15,8 @@ use crate::zone::Zone;
 /// Services whose calls may change it.
 const WATCHED: &[&str] =
     &["dynamodb", "iam", "kms", "lambda", "organizations", "s3", "s3control", "secretsmanager", "sns", "sqs"];
-/// Calls of these that change data, and no access to it, are told by their beginnings.
-const DATA: &[&str] = &[
-    "AbortMultipart",
-    "BatchWriteItem",
-    "CompleteMultipart",
-    "CopyObject",
-    "CreateMultipart",
-    "CreateSession",
-    "Decrypt",
-    "DeleteItem",
-    "DeleteMessage",
-    "DeleteObject",
-    "Encrypt",
-    "ExecuteStatement",
-    "GenerateDataKey",
-    "Invoke",
-    "Publish",
-    "PutItem",
-    "PutObject",
-    "ReEncrypt",
-    "ReceiveMessage",
-    "SendMessage",
-    "TransactWrite",
-    "UpdateItem",
-    "UploadPart",
-];
+/// Calls that use keys change no access to them, and are told by their beginnings.
+const USES: &[&str] = &["Decrypt", "Encrypt", "GenerateDataKey", "ReEncrypt"];
 
 /// Whether somebody listens to the trail.
 #[derive(Debug, Default)]
@@ -58,9 +34,14 @@ struct Change {
 struct Listener(UnboundedSender<Change>);
 
 impl Keeper for Listener {
+    /// What changes data changes no access to it.
+    fn wants(&self, data: bool) -> bool {
+        !data
+    }
+
     fn keep(&self, record: &Record) {
-        let data = DATA.iter().any(|beginning| record.operation.starts_with(beginning));
-        if record.readonly || record.error.is_some() || data || !WATCHED.contains(&record.service) {
+        let uses = USES.iter().any(|beginning| record.operation.starts_with(beginning));
+        if record.readonly || record.error.is_some() || uses || !WATCHED.contains(&record.service) {
             return;
         }
         let everywhere = matches!(record.service, "iam" | "organizations" | "s3" | "s3control");

@@ -102,3 +102,35 @@ async fn a_job_can_be_cancelled_and_can_fail() {
     with["cloudTrailDetails"]["endTime"] = json!(now - 3600);
     assert_eq!(refused(&client, "StartPolicyGeneration", with).await.0, "NotImplemented");
 }
+
+#[tokio::test]
+async fn a_trail_is_read_by_the_role_that_may() {
+    let mut all = services();
+    all.push(Arc::new(undercast_cloudtrail::CloudTrail::default()));
+    let cloud = Cloud::start(all).await;
+    let client = cloud.client();
+    let principal = busy(&cloud, &client).await;
+    client.call("s3", "CreateBucket", json!({"Bucket": "trail-logs"})).await.ok();
+    let open = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Action": ["s3:GetBucketAcl", "s3:PutObject"], "Resource": ["arn:aws:s3:::trail-logs", "arn:aws:s3:::trail-logs/*"]}]});
+    client.call("s3", "PutBucketPolicy", json!({"Bucket": "trail-logs", "Policy": open.to_string()})).await.ok();
+    let made =
+        client.call("cloudtrail", "CreateTrail", json!({"Name": "all", "S3BucketName": "trail-logs"})).await.ok();
+    client.call("iam", "CreateRole", role("reader", &json!({"Service": "access-analyzer.amazonaws.com"}))).await.ok();
+    let run = async |trail: &Json| {
+        let now = cloud.kernel.clock().now().as_second();
+        let details = json!({"trails": [{"cloudTrailArn": trail, "allRegions": true}],
+            "accessRole": format!("arn:aws:iam::{OWN}:role/reader"), "startTime": now - 3600, "endTime": now + 3600});
+        let input = json!({"policyGenerationDetails": {"principalArn": principal}, "cloudTrailDetails": details});
+        let job = ok(&client, "StartPolicyGeneration", input).await["jobId"].clone();
+        done(&cloud, &client, &job).await["jobDetails"].clone()
+    };
+    let denied = run(&made["TrailARN"]).await;
+    assert_eq!(denied["jobError"]["code"], "AUTHORIZATION_ERROR", "{denied}");
+    let rights = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "cloudtrail:GetTrail", "Resource": "*"}]});
+    let input = json!({"RoleName": "reader", "PolicyName": "p", "PolicyDocument": rights.to_string()});
+    client.call("iam", "PutRolePolicy", input).await.ok();
+    assert_eq!(run(&made["TrailARN"]).await["status"], "SUCCEEDED");
+    let none = run(&json!(format!("arn:aws:cloudtrail:us-east-1:{OWN}:trail/none"))).await;
+    assert_eq!(none["jobError"]["code"], "RESOURCE_NOT_FOUND_ERROR", "{none}");
+}

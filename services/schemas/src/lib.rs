@@ -6,12 +6,13 @@
 //!
 //! Tables, all by account and region: `schemas.registries` (name), `schemas.schemas` (registry, name), `schemas.versions` (registry,
 //! name, number), `schemas.bindings` (registry, name, number, language), `schemas.discoverers` (id). The registry
-//! `discovered-schemas` is there without a row. `aws.events` has no rows at all: it has the events that services here tell of, and
+//! `discovered-schemas` is there without a row. `aws.events` has no rows at all: it has events that services here tell of, and
 //! no others, and is the same for everybody.
 //!
 //! A discoverer has a rule on its bus that the service alone may change, and whose target is the discoverer; EventBridge stores a
 //! task of this service with what acknowledges an event, so that none is left out.
-//! What is not here: schemas of events that no service here sends; the calls that CloudTrail records have no schemas in `aws.events`
+//! What is not here: schemas of events that no service here sends, and of those of Access Analyzer, CloudTrail's insights and Parameter
+//! Store; the calls that CloudTrail records have no schemas in `aws.events`
 //! (on AWS each service has one). Schemas that nobody used for two years are not deleted. What is discovered has room for 200 schemas of
 //! 100 versions each, and what comes beyond is not learnt. Events and schemas are 128 levels deep at most; AWS has 255.
 //!

@@ -81,5 +81,7 @@ async fn a_session_of_a_role_is_told_with_its_role() {
                         "userName": "r"});
     assert_eq!(who["sessionContext"]["sessionIssuer"], issuer);
     assert_eq!(who["principalId"], format!("{}:session", role["RoleId"].as_str().unwrap()));
-    assert!(!record.to_string().contains(&key), "no access key is kept");
+    // The key was issued here, so that it is told; its secret is not.
+    assert_eq!(who["accessKeyId"], key);
+    assert!(!record.to_string().contains(&secret));
 }
