@@ -155,8 +155,8 @@ async fn operations_and_services_that_are_not_there_are_told_apart() {
     refused(&client, request("lambda", "GET", "/2015-03-31/nothing", &JSON, b""), 404, "UnknownOperation").await;
     refused(&client, request("s3", "PATCH", "/bucket", &[], b""), 405, "MethodNotAllowed").await;
     // Of AWS, and not built here: the operation, the service.
-    let form = b"Action=EnableOrganizationsRootSessions&Version=2010-05-08";
-    refused(&client, form_call("iam", form), 501, "iam.EnableOrganizationsRootSessions").await;
+    let form = b"Action=AcquireRole&Version=2010-05-08";
+    refused(&client, form_call("iam", form), 501, "iam.AcquireRole").await;
     let call = json_call("comprehend", "Comprehend_20171127.DetectSentiment", b"{}");
     refused(&client, call, 501, "the service comprehend").await;
 }

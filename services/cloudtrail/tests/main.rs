@@ -9,6 +9,7 @@ mod insights;
 mod integrity;
 mod lake;
 mod organization;
+mod promised;
 mod rights;
 mod selection;
 mod settings;

@@ -5,7 +5,7 @@ use super::*;
 const PRINCIPAL: &str = "cloudtrail.amazonaws.com";
 
 /// An organization with one more account, whose id is told.
-async fn organization(client: &Client) -> (String, String) {
+pub(crate) async fn organization(client: &Client) -> (String, String) {
     let made = client.call("organizations", "CreateOrganization", json!({"FeatureSet": "ALL"})).await.ok();
     let id = made["Organization"]["Id"].as_str().unwrap().to_owned();
     let asked =
@@ -23,7 +23,7 @@ async fn organization(client: &Client) -> (String, String) {
 }
 
 /// Somebody who may do everything in an account of the organization.
-async fn member(cloud: &Cloud, client: &Client, account: &str) -> Client {
+pub(crate) async fn member(cloud: &Cloud, client: &Client, account: &str) -> Client {
     let admin = user(cloud, client, "admin", json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}])).await;
     let role = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
     let given =
