@@ -186,7 +186,7 @@ async fn a_store_that_is_going_does_nothing_any_more() {
 }
 
 #[tokio::test]
-async fn queries_run_beside_each_other_and_can_be_cancelled() {
+async fn queries_can_be_cancelled_and_are_listed() {
     let (_cloud, client) = cloud().await;
     let arn = ok(&client, "CreateEventDataStore", json!({"Name": "lake"})).await["EventDataStoreArn"]
         .as_str()
@@ -205,7 +205,7 @@ async fn queries_run_beside_each_other_and_can_be_cancelled() {
     assert_eq!(code, "EventDataStoreARNInvalidException");
     // One that is cancelled at once is not done yet, most times.
     let mut cancelled = None;
-    for _ in 0..100 {
+    for _ in 0..20 {
         let query = ok(&client, "StartQuery", input.clone()).await["QueryId"].clone();
         let answer = client.call(SERVICE, "CancelQuery", json!({"QueryId": query, "EventDataStore": arn})).await;
         if answer.status == 200 {
@@ -216,24 +216,10 @@ async fn queries_run_beside_each_other_and_can_be_cancelled() {
     }
     let shown = ok(&client, "DescribeQuery", json!({"QueryId": cancelled.unwrap()})).await;
     assert_eq!(shown["QueryStatus"], "CANCELLED");
-    // Of many at once some are too many.
-    let mut codes = Vec::new();
-    for _ in 0..5 {
-        let all: Vec<_> = (0..14)
-            .map(|_| {
-                let (client, input) = (client.clone(), input.clone());
-                tokio::spawn(async move { client.call(SERVICE, "StartQuery", input).await.code().to_owned() })
-            })
-            .collect();
-        for one in all {
-            codes.push(one.await.unwrap());
-        }
-        if codes.iter().any(|code| code == "MaxConcurrentQueriesException") {
-            break;
-        }
+    for _ in 0..3 {
+        let counted = json!({"QueryStatement": format!("select count(*) from {id}")});
+        ok(&client, "StartQuery", counted).await;
     }
-    assert!(codes.iter().all(|code| code.is_empty() || code == "MaxConcurrentQueriesException"), "{codes:?}");
-    assert!(codes.iter().any(|code| !code.is_empty()));
     let now = json!({"EventDataStore": arn, "StartTime": 0, "EndTime": 4_000_000_000_i64, "MaxResults": 2});
     let page = ok(&client, "ListQueries", now).await;
     let mut next = json!({"EventDataStore": arn, "StartTime": 0, "EndTime": 4_000_000_000_i64, "MaxResults": 2});
