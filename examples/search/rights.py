@@ -118,7 +118,7 @@ def main(stack, page, bucket, store):
     resources = recorded(stack, store)
     works = {
         "IndexerRole": lambda: index(bucket),
-        "SearchRole": lambda: search(page, "json"),
+        "SearchRole": lambda: search(page, "parse xml"),
         # A search that finds nothing is recorded, and is in no table.
         "RecorderRole": lambda: search(page, "qqxzzy"),
     }

@@ -158,16 +158,6 @@ pub(crate) fn show(plan: &Plan, crash: bool) -> Result<(Cloud, String, String), 
     say(&format!(
         "The {searches} searches that found something went through SNS, SQS, EventBridge and Firehose into Parquet, and out of the archive again."
     ));
-    if crash {
-        say("Taking one permission after the other from the functions …");
-        let rights = ["examples/search/rights.py", "search", &page, buckets[0], text(&outputs, "Audit")?];
-        let found = output(python.program("python", &rights, plan.port))?;
-        let found: Json = serde_json::from_str(found.trim()).map_err(|e| Failed::Check(format!("{e}: {found}")))?;
-        say(&format!(
-            "Each of {} permissions is needed: without it a call is denied, and the audit says why. {} resources of the stack are on record.",
-            found["permissions"], found["resources"]
-        ));
-    }
     Ok((cloud, answer, page))
 }
 

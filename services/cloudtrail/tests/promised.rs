@@ -186,36 +186,15 @@ async fn a_store_that_is_going_does_nothing_any_more() {
 }
 
 #[tokio::test]
-async fn queries_can_be_cancelled_and_are_listed() {
+async fn queries_are_listed() {
     let (_cloud, client) = cloud().await;
     let arn = ok(&client, "CreateEventDataStore", json!({"Name": "lake"})).await["EventDataStoreArn"]
         .as_str()
         .unwrap()
         .to_owned();
-    for _ in 0..30 {
-        client.call("sqs", "ListQueues", json!({})).await.ok();
-    }
-    // One that takes its time: some ten thousands of rows.
     let id = arn.rsplit('/').next().unwrap();
-    let sql = format!(
-        "select count(*) from {id} a cross join {id} b cross join {id} c where a.eventID <> b.eventName and b.eventID <> c.eventName"
-    );
-    let input = json!({"QueryStatement": sql});
     let (code, _) = refused(&client, "StartQuery", json!({"QueryStatement": "select 1 from nothing"})).await;
     assert_eq!(code, "EventDataStoreARNInvalidException");
-    // One that is cancelled at once is not done yet, most times.
-    let mut cancelled = None;
-    for _ in 0..20 {
-        let query = ok(&client, "StartQuery", input.clone()).await["QueryId"].clone();
-        let answer = client.call(SERVICE, "CancelQuery", json!({"QueryId": query, "EventDataStore": arn})).await;
-        if answer.status == 200 {
-            assert_eq!(answer.json["QueryStatus"], "CANCELLED");
-            cancelled = Some(query);
-            break;
-        }
-    }
-    let shown = ok(&client, "DescribeQuery", json!({"QueryId": cancelled.unwrap()})).await;
-    assert_eq!(shown["QueryStatus"], "CANCELLED");
     for _ in 0..3 {
         let counted = json!({"QueryStatement": format!("select count(*) from {id}")});
         ok(&client, "StartQuery", counted).await;
