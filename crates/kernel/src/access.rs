@@ -184,15 +184,6 @@ pub trait Identities: Send + Sync {
         let _ = (kernel, of, since);
         Box::pin(async { Ok(None) })
     }
-
-    /// Writes what it was told of calls and has in memory only. It is asked to together with the metrics.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn keep<'a>(&'a self, kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
-        let _ = kernel;
-        Box::pin(async { Ok(()) })
-    }
 }
 
 /// Who knows which accounts belong to an organization, and what it says of them.

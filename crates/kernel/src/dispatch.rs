@@ -494,6 +494,25 @@ impl Kernel {
         self.inner.trail.add(entry, data);
     }
 
+    /// The service and the operation that a call from inside means, and its input.
+    pub(crate) fn addressed(
+        &self,
+        service: &str,
+        operation: &str,
+        input: Json,
+    ) -> Result<(&Arc<dyn Service>, usize, Decoded)> {
+        let found = self.service(service).ok_or_else(|| Failure::not_built(format!("the service {service}")))?;
+        let position = found.api().operations.iter().position(|o| o.name == operation);
+        let index = position.ok_or_else(|| Failure::not_built(format!("{service}.{operation}")))?;
+        let schema = found.api().operations[index].input;
+        let decoded = json::decode(input, schema).map_err(|e| e.into_error(Protocol::Json))?;
+        if let Some(name) = decoded.unknown.first() {
+            let message = format!("{service}.{operation} has no member `{name}`");
+            return Err(AwsError::new("ValidationException", 400, message).into());
+        }
+        Ok((found, index, decoded))
+    }
+
     /// A call from inside, in JSON.
     pub(crate) fn call<'a>(
         &'a self,
@@ -504,17 +523,9 @@ impl Kernel {
         body: Option<Body>,
     ) -> BoxFuture<'a, Result<(Json, Option<Body>)>> {
         Box::pin(async move {
-            let found = self.service(service).ok_or_else(|| Failure::not_built(format!("the service {service}")))?;
-            let position = found.api().operations.iter().position(|o| o.name == operation);
-            let index = position.ok_or_else(|| Failure::not_built(format!("{service}.{operation}")))?;
-            let schema = found.api().operations[index].input;
-            let mut decoded = json::decode(input, schema).map_err(|e| e.into_error(Protocol::Json))?;
-            if let (Some(body), Some(payload)) = (body, schema.payload) {
+            let (found, index, mut decoded) = self.addressed(service, operation, input)?;
+            if let (Some(body), Some(payload)) = (body, found.api().operations[index].input.payload) {
                 decoded.input.set.push((payload, whole_unless_streamed(body, &**found, index).await?));
-            }
-            if let Some(name) = decoded.unknown.first() {
-                let message = format!("{service}.{operation} has no member `{name}`");
-                return Err(AwsError::new("ValidationException", 400, message).into());
             }
             let cx = Cx { event_id: Some(self.inner.random.uuid().into()), ..cx.clone() };
             let outcome = self.dispatch(&cx, found, index, decoded).await;

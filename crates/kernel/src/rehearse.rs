@@ -3,10 +3,9 @@
 
 use serde_json::Value as Json;
 use undercast_policy::{MapContext, NamedPolicy, ResourceRule};
-use undercast_wire::Protocol;
 
 use crate::access::{Later, Tell, weigh};
-use crate::{Access, Cx, Failure, IamMode, Result, json};
+use crate::{Access, Cx, IamMode, Result};
 
 impl Cx {
     /// Whether the caller may do one thing more than what the call itself needs, for answers that depend on it: S3 tells
@@ -42,12 +41,8 @@ impl Cx {
     /// # Errors
     /// Those of the operation that are known beforehand; [`Failure::NotBuilt`] when it is not there.
     pub fn would_be_denied(&self, service: &str, operation: &str, input: Json) -> Result<Option<String>> {
-        let found = self.kernel().service(service);
-        let of = found.and_then(|found| found.api().operations.iter().find(|o| o.name == operation));
-        let (Some(found), Some(of)) = (found, of) else {
-            return Err(Failure::not_built(format!("{service}.{operation}")));
-        };
-        let decoded = json::decode(input, of.input).map_err(|e| e.into_error(Protocol::Json))?;
+        let (found, index, decoded) = self.kernel().addressed(service, operation, input)?;
+        let of = found.api().operations[index];
         for needed in found.access(self, of, &decoded.input)? {
             let work = || found.conditions(self, of, &decoded.input, &needed);
             if let Some(sentence) = self.denied_but(&needed, Some(&work))? {

@@ -108,7 +108,8 @@ pub trait Service: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Writes what it remembers of calls and has in memory only ([`crate::waiting`]). It is asked to together with the metrics.
+    /// Writes what it remembers of calls and has in memory only ([`crate::waiting`]), and returns when it is written. It is asked to
+    /// together with the metrics, and before the cloud stops.
     ///
     /// # Errors
     /// When the store fails.

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use futures_core::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::sync::broadcast;
@@ -142,9 +141,6 @@ pub trait Trails: Send + Sync {
     /// # Errors
     /// When the store fails.
     fn log(&self, from: &Snapshot, service: &dyn Service, record: &Record) -> Result<bool>;
-
-    /// Ends when all calls that ended by now are written: what is waited for before the cloud stops.
-    fn keep<'a>(&'a self) -> BoxFuture<'a, ()>;
 }
 
 /// The records of late.

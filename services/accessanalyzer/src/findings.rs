@@ -44,27 +44,34 @@ fn unless_failed<T>(found: &Found, value: impl FnOnce() -> T) -> Option<T> {
     found.error.is_none().then(value)
 }
 
+/// A finding as it is shown: two shapes with the same members.
+macro_rules! shown {
+    ($of:ident, $whole:expr) => {{
+        let Whole { row, found } = $whole;
+        output::$of {
+            id: row.id,
+            principal: unless_failed(&found, || found.principal.clone()),
+            action: unless_failed(&found, || found.action.clone()),
+            is_public: unless_failed(&found, || found.public),
+            sources: sources(&found),
+            resource: Some(found.resource),
+            resource_type: found.resource_type,
+            condition: found.condition,
+            created_at: moment(row.created),
+            analyzed_at: moment(row.analyzed),
+            updated_at: moment(row.updated),
+            status: row.status,
+            resource_owner_account: found.owner,
+            error: found.error,
+            resource_control_policy_restriction: found.resource_control,
+        }
+    }};
+}
+
 pub(crate) fn get(cx: &Cx, input: &api::GetFindingInput) -> Result<api::GetFindingOutput> {
     let from = cx.read();
-    let Whole { row, found } = find(cx, &from, &external(cx, &from, &input.analyzer_arn)?, &input.id)?;
-    let finding = output::Finding {
-        id: row.id,
-        principal: unless_failed(&found, || found.principal.clone()),
-        action: unless_failed(&found, || found.action.clone()),
-        is_public: unless_failed(&found, || found.public),
-        sources: sources(&found),
-        resource: Some(found.resource),
-        resource_type: found.resource_type,
-        condition: found.condition,
-        created_at: moment(row.created),
-        analyzed_at: moment(row.analyzed),
-        updated_at: moment(row.updated),
-        status: row.status,
-        resource_owner_account: found.owner,
-        error: found.error,
-        resource_control_policy_restriction: found.resource_control,
-    };
-    Ok(api::GetFindingOutput { finding: Some(finding) })
+    let whole = find(cx, &from, &external(cx, &from, &input.analyzer_arn)?, &input.id)?;
+    Ok(api::GetFindingOutput { finding: Some(shown!(Finding, whole)) })
 }
 
 /// The findings of an analyzer that meet a filter, in order.
@@ -92,23 +99,7 @@ fn scope(operation: &str, analyzer: &Analyzer, filter: &impl std::fmt::Debug) ->
 pub(crate) fn list(cx: &Cx, input: &api::ListFindingsInput) -> Result<api::ListFindingsOutput> {
     let analyzer = external(cx, &cx.read(), &input.analyzer_arn)?;
     let all = chosen(cx, &analyzer, input.filter.as_ref(), input.sort.as_ref())?;
-    let shown = all.into_iter().map(|Whole { row, found }| output::FindingSummary {
-        id: row.id,
-        principal: unless_failed(&found, || found.principal.clone()),
-        action: unless_failed(&found, || found.action.clone()),
-        is_public: unless_failed(&found, || found.public),
-        sources: sources(&found),
-        resource: Some(found.resource),
-        resource_type: found.resource_type,
-        condition: found.condition,
-        created_at: moment(row.created),
-        analyzed_at: moment(row.analyzed),
-        updated_at: moment(row.updated),
-        status: row.status,
-        resource_owner_account: found.owner,
-        error: found.error,
-        resource_control_policy_restriction: found.resource_control,
-    });
+    let shown = all.into_iter().map(|whole| shown!(FindingSummary, whole));
     let scope = scope("ListFindings", &analyzer, &(&input.filter, &input.sort));
     let (findings, next_token) = page(&scope, shown.collect(), input.next_token.as_deref(), input.max_results)?;
     Ok(api::ListFindingsOutput { findings, next_token })

@@ -80,10 +80,8 @@ impl Look<'_> {
 
 /// All unused access of a zone.
 pub(crate) async fn look(cx: &Cx, analyzer: &Analyzer, zone: &Zone) -> Result<Vec<Found>> {
-    if let Some(known) = cx.kernel().identities() {
-        // What IAM was told of calls and has not written yet counts too.
-        known.keep(cx.kernel()).await?;
-    }
+    // What IAM was told of calls and has not written yet counts too.
+    cx.kernel().keep_remembered().await?;
     let configuration = analyzer.configuration()?.and_then(|all| all.unused_access);
     let configuration = configuration.unwrap_or_default();
     let age = i64::from(configuration.unused_access_age.unwrap_or(DEFAULT_AGE));

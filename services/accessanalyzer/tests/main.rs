@@ -5,6 +5,7 @@
 mod cfn;
 mod external;
 mod generation;
+mod issues;
 mod paging;
 mod previews;
 mod rights;

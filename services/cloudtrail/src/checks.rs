@@ -4,10 +4,11 @@ use serde_json::json;
 use undercast_kernel::arn::Arn;
 use undercast_kernel::{AwsError, Cx, Failure, Result};
 
+use crate::PRINCIPAL;
 use crate::api::errors;
+use crate::deliver::{self, Stream};
 use crate::name::TrailName;
 use crate::rows::Trail;
-use crate::{PRINCIPAL, deliver};
 
 /// Settings that are given, tried. Names in them become ARNs. `before`: what the trail had; what stays as it was is not tried
 /// again.
@@ -125,7 +126,8 @@ async fn log_group(cx: &Cx, name: &TrailName, trail: &Trail) -> Result<()> {
     if !cx.is_assumable(PRINCIPAL, role, Some(&name.arn()))? {
         return Err(bad_role("Access denied. Check the trust relationships for your role."));
     }
-    match deliver::make_stream(&name.home(cx), trail, group, role, &name.account, &name.region).await {
+    let Some(stream) = Stream::of(&name.home(cx), trail, &name.account, &name.region) else { return Ok(()) };
+    match stream.make().await {
         Ok(()) => Ok(()),
         Err(Failure::Aws(error)) if error.code == "ResourceNotFoundException" => {
             Err(bad_group("CloudTrail cannot validate the specified log group ARN."))

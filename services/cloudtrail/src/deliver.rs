@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::store::{Order, Tx};
@@ -240,70 +240,58 @@ pub(crate) fn group_name(arn: &str) -> Option<String> {
     (!name.is_empty() && !name.contains(':')).then(|| name.to_owned())
 }
 
-/// The stream into which an account's events of a region go, as the role that was given for it.
-fn stream(
-    cx: &Cx,
-    trail: &Trail,
-    group: &str,
-    role: &str,
-    account: &str,
-    region: &str,
-) -> Option<(Cx, Map<String, Json>)> {
-    let name = group_name(group)?;
-    let arn = Arn::parse(group)?;
-    let there = cx.elsewhere(&arn.account, &arn.region).as_role(PRINCIPAL, role, "CLOUDWATCH_LOGS_DELIVERY_SESSION");
-    let of = trail.organization_id.as_ref().map_or(String::new(), |id| format!("{id}_"));
-    let input = json!({"logGroupName": name, "logStreamName": format!("{of}{account}_CloudTrail_{region}")});
-    Some((there, input.as_object().cloned()?))
+/// The stream into which an account's events of a region go.
+pub(crate) struct Stream {
+    /// Where the group is, as the role that was given for it.
+    there: Cx,
+    group: String,
+    name: String,
 }
 
-/// Makes the stream, unless it is there.
-pub(crate) async fn make_stream(
-    cx: &Cx,
-    trail: &Trail,
-    group: &str,
-    role: &str,
-    account: &str,
-    region: &str,
-) -> Result<()> {
-    let Some((there, input)) = stream(cx, trail, group, role, account, region) else { return Ok(()) };
-    match there.call("logs", "CreateLogStream", Json::Object(input)).await {
-        Err(Failure::Aws(error)) if error.code == "ResourceAlreadyExistsException" => Ok(()),
-        made => made.map(drop),
+impl Stream {
+    /// `None`: the trail has no log group.
+    pub(crate) fn of(cx: &Cx, trail: &Trail, account: &str, region: &str) -> Option<Self> {
+        let (arn, role) = (trail.log_group.as_ref()?, trail.role.as_ref()?);
+        let (group, arn) = (group_name(arn)?, Arn::parse(arn)?);
+        let there = cx.elsewhere(&arn.account, &arn.region);
+        let there = there.as_role(PRINCIPAL, role, "CLOUDWATCH_LOGS_DELIVERY_SESSION");
+        let of = trail.organization_id.as_ref().map_or(String::new(), |id| format!("{id}_"));
+        Some(Self { there, group, name: format!("{of}{account}_CloudTrail_{region}") })
+    }
+
+    /// Makes it, unless it is there.
+    pub(crate) async fn make(&self) -> Result<()> {
+        let input = json!({"logGroupName": self.group, "logStreamName": self.name});
+        match self.there.call("logs", "CreateLogStream", input).await {
+            Err(Failure::Aws(error)) if error.code == "ResourceAlreadyExistsException" => Ok(()),
+            made => made.map(drop),
+        }
+    }
+
+    async fn put(&self, events: &[Event]) -> Result<()> {
+        self.make().await?;
+        let mut rest = events;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fit = rest.iter().take(MOST_LINES).take_while(|event| {
+                bytes += event.text.len();
+                bytes <= MOST_BYTES
+            });
+            let (now, later) = rest.split_at(fit.count().max(1));
+            let lines: Vec<Json> = now.iter().map(|e| json!({"timestamp": e.at, "message": e.text})).collect();
+            let input = json!({"logGroupName": self.group, "logStreamName": self.name, "logEvents": lines});
+            self.there.call("logs", "PutLogEvents", input).await?;
+            rest = later;
+        }
+        Ok(())
     }
 }
 
 /// Puts events into the log group of a trail.
 async fn log(cx: &Cx, trail: &Trail, events: &[Event]) -> Option<Result<()>> {
-    let (group, role, first) = (trail.log_group.as_ref()?, trail.role.as_ref()?, events.first()?);
-    let (there, input) = stream(cx, trail, group, role, &first.account, &first.region)?;
-    Some(put_lines(cx, trail, (group, role), first, (there, input), events).await)
-}
-
-async fn put_lines(
-    cx: &Cx,
-    trail: &Trail,
-    (group, role): (&str, &str),
-    first: &Event,
-    (there, input): (Cx, Map<String, Json>),
-    events: &[Event],
-) -> Result<()> {
-    make_stream(cx, trail, group, role, &first.account, &first.region).await?;
-    let mut rest = events;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fit = rest.iter().take(MOST_LINES).take_while(|event| {
-            bytes += event.text.len();
-            bytes <= MOST_BYTES
-        });
-        let (now, later) = rest.split_at(fit.count().max(1));
-        let lines: Vec<Json> = now.iter().map(|e| json!({"timestamp": e.at, "message": e.text})).collect();
-        let mut input = input.clone();
-        input.insert("logEvents".to_owned(), Json::Array(lines));
-        there.call("logs", "PutLogEvents", Json::Object(input)).await?;
-        rest = later;
-    }
-    Ok(())
+    let first = events.first()?;
+    let stream = Stream::of(cx, trail, &first.account, &first.region)?;
+    Some(stream.put(events).await)
 }
 
 /// Has what waits delivered now: a trail that stops logging has nothing to wait for.

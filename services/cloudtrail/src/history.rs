@@ -9,10 +9,11 @@ use serde_json::Value as Json;
 use undercast_kernel::policy::PrincipalKind;
 use undercast_kernel::{Cx, Record, Result, Timestamp, paging};
 
+use crate::CloudTrail;
 use crate::api::{self, errors, output};
+use crate::insights::INSIGHTS;
 use crate::recorder::{HISTORY_SPAN, newest};
-use crate::rows::{Seen, moment};
-use crate::{CloudTrail, insights};
+use crate::rows::{HISTORY, Seen, moment};
 
 /// A page has so many events.
 const PAGE: usize = 50;
@@ -151,9 +152,8 @@ pub(crate) async fn lookup(
     let wanted =
         |seen: &Seen| (start..=end).contains(&seen.at) && attribute.is_none_or(|(key, value)| fits(seen, key, value));
     let from = cx.read();
-    let next = |before: Option<(i64, &str)>| {
-        if insights { insights::newest(cx, &from, before, 512) } else { newest(cx, &from, before, 512) }
-    };
+    let next =
+        |before: Option<(i64, &str)>| newest(if insights { &INSIGHTS } else { &HISTORY }, cx, &from, before, 512);
     let (events, more) = search(size, start, position, next, wanted)?;
     Ok(api::LookupEventsOutput {
         events: Some(events.into_iter().map(shown).collect()),

@@ -20,6 +20,7 @@ use crate::api::kept::InsightSelector;
 use crate::api::{self, errors};
 use crate::history::{fits, shown};
 use crate::name::{find, find_own};
+use crate::recorder::newest;
 use crate::rows::{Seen, TRAILS, Trail, from_json, moment, to_json};
 use crate::series::{CALLS, Count, Counted, ERRORS, HOUR, HOURS, MINUTE, MINUTES, Series, between, count};
 use crate::{CloudTrail, SERVICE, deliver};
@@ -30,7 +31,7 @@ pub(crate) const KIND: &str = "insights";
 /// Account, region; source, name, code of an error: what is unusual now.
 static UNUSUAL: Table<Unusual> = Table::new("cloudtrail.unusual");
 /// Account, region, milliseconds, id: insights events, as the history has others.
-static INSIGHTS: Table<Seen> = Table::new("cloudtrail.insights");
+pub(crate) static INSIGHTS: Table<Seen> = Table::new("cloudtrail.insights");
 
 const DAY: i64 = 24 * HOUR;
 /// What is usual is learnt from so long before.
@@ -51,22 +52,23 @@ struct Unusual {
     id: String,
 }
 
-/// The kinds that an event counts for, by the trails that log it.
-pub(crate) fn kinds(trails: &[&Trail], category: &str) -> Result<Vec<&'static str>> {
+/// The kinds that an event of a category counts for, by these selectors.
+pub(crate) fn kinds<'a>(selectors: impl Iterator<Item = &'a InsightSelector>, category: &str) -> Vec<&'static str> {
     let mut all = Vec::new();
-    for trail in trails {
-        for selector in chosen(trail)? {
-            let categories = selector.event_categories.unwrap_or_else(|| vec!["Management".to_owned()]);
-            let kind = [CALLS, ERRORS].into_iter().find(|kind| selector.insight_type.as_deref() == Some(kind));
-            all.extend(kind.filter(|_| categories.iter().any(|c| c == category)));
-        }
+    for selector in selectors {
+        let kind = [CALLS, ERRORS].into_iter().find(|kind| selector.insight_type.as_deref() == Some(kind));
+        // Where nothing is said, management events are meant.
+        let wanted = selector.event_categories.as_ref();
+        let fits = wanted.map_or(category == "Management", |all| all.iter().any(|one| one == category));
+        all.extend(kind.filter(|_| fits));
     }
     all.sort_unstable();
     all.dedup();
-    Ok(all)
+    all
 }
 
-fn chosen(trail: &Trail) -> Result<Vec<InsightSelector>> {
+/// The insight selectors of a trail.
+pub(crate) fn chosen(trail: &Trail) -> Result<Vec<InsightSelector>> {
     trail.insights.as_deref().map_or_else(|| Ok(Vec::new()), from_json)
 }
 
@@ -297,18 +299,6 @@ async fn deliver_all(cx: &Cx, event: &Json, at: i64) -> Result<()> {
     outcome
 }
 
-/// The newest insights events of this account and region.
-pub(crate) fn newest(
-    cx: &Cx,
-    from: &(impl Read + ?Sized),
-    before: Option<(i64, &str)>,
-    limit: usize,
-) -> Result<Vec<Seen>> {
-    let after = before.map(|(at, id)| (cx.account(), cx.region(), at, id));
-    let page = INSIGHTS.page(from, &(cx.account(), cx.region()), after.as_ref(), Order::Descending, limit)?;
-    Ok(page.into_iter().map(|entry| entry.row).collect())
-}
-
 fn bad(message: &str) -> undercast_kernel::AwsError {
     errors::invalid_insight_selectors_exception(message)
 }
@@ -404,7 +394,7 @@ pub(crate) async fn list(
     let dimensions = input.dimensions.unwrap_or_else(BTreeMap::new);
     let wanted =
         |seen: &Seen| (start..=end).contains(&seen.at) && dimensions.iter().all(|(key, value)| fits(seen, key, value));
-    let all = newest(cx, &cx.read(), None, usize::MAX)?.into_iter().filter(wanted).map(shown);
+    let all = newest(&INSIGHTS, cx, &cx.read(), None, usize::MAX)?.into_iter().filter(wanted).map(shown);
     let size = input.max_results.and_then(|most| usize::try_from(most).ok()).unwrap_or(PAGE);
     let scope = format!("ListInsightsData/{}/{dimensions:?}/{start}/{end}/{}", name.arn(), input.data_type);
     let page = paging::page(&scope, all.collect(), input.next_token.as_deref(), size);

@@ -79,6 +79,13 @@ impl Service for CloudTrail {
         self.recorder.start(kernel);
     }
 
+    fn keep<'a>(&'a self, _kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async {
+            self.recorder.settle().await;
+            Ok(())
+        })
+    }
+
     fn run<'a>(&'a self, cx: &'a Cx, task: &'a Task) -> BoxFuture<'a, Result<Next>> {
         Box::pin(async move {
             match task.kind.as_str() {

@@ -11,7 +11,7 @@ use crate::api::errors;
 use crate::rows::{TRAILS, Trail};
 
 /// A trail by its account, its home region and its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TrailName {
     pub(crate) account: String,
     pub(crate) region: String,

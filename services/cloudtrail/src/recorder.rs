@@ -4,20 +4,22 @@
 //! A call is handed on when its answer is known and written a moment later, with others, so that nobody waits for it; a process that is
 //! killed in that moment (some milliseconds) loses it. Whoever asks for the history or stops the cloud waits until all is written.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use futures_core::future::BoxFuture;
 use serde_json::Value as Json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use undercast_kernel::store::{Order, Read, Snapshot, Table, Tx};
 use undercast_kernel::{Cx, Failure, Keeper, Kernel, Record, Result, Service, Trails};
 
+use crate::api::kept::InsightSelector;
 use crate::lake::ingest;
 use crate::lake::store::{STORES, State, Store};
 use crate::name::TrailName;
 use crate::rows::{HISTORY, PENDING, Seen, TRAILS, Trail};
+use crate::selectors::Selectors;
 use crate::series::{self, Counted};
 use crate::{PRINCIPAL, deliver, history, insights};
 
@@ -61,7 +63,7 @@ impl Keeper for Listener {
 }
 
 /// What the kernel asks.
-struct Known(UnboundedSender<Told>);
+struct Known;
 
 impl Trails for Known {
     fn log(&self, from: &Snapshot, service: &dyn Service, record: &Record) -> Result<bool> {
@@ -69,23 +71,11 @@ impl Trails for Known {
         // Members of an organization are logged by its trails as well, which is nothing to EventBridge here.
         let trails = TRAILS.all(from, &(record.account.as_str(),))?;
         for entry in trails {
-            if event.is_logged_by(&entry.row)? {
+            if event.is_logged_by(&Watching::new(entry.row)?) {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    fn keep<'a>(&'a self) -> BoxFuture<'a, ()> {
-        Box::pin(settled(&self.0))
-    }
-}
-
-async fn settled(to: &UnboundedSender<Told>) {
-    let (done, waits) = oneshot::channel();
-    if to.send(Told::Asked(done)).is_ok() {
-        // It ends with the cloud at the latest.
-        let _ = waits.await;
     }
 }
 
@@ -100,15 +90,18 @@ impl Recorder {
         if let Err(error) = flag_data(kernel) {
             tracing::error!(error = &error as &dyn std::error::Error, "trails could not be read");
         }
-        kernel.trail().tell(Arc::new(Listener { to: to.clone(), data_logged: kernel.trail().data_logged() }));
-        kernel.trail().set_trails(Arc::new(Known(to)));
+        kernel.trail().tell(Arc::new(Listener { to, data_logged: kernel.trail().data_logged() }));
+        kernel.trail().set_trails(Arc::new(Known));
         kernel.spawn(take(kernel.clone(), from));
     }
 
     /// Waits until all calls that ended by now are written.
     pub(crate) async fn settle(&self) {
-        if let Some(to) = self.0.get() {
-            settled(to).await;
+        let Some(to) = self.0.get() else { return };
+        let (done, waits) = oneshot::channel();
+        if to.send(Told::Asked(done)).is_ok() {
+            // It ends with the cloud at the latest.
+            let _ = waits.await;
         }
     }
 }
@@ -175,130 +168,157 @@ impl<'a> Event<'a> {
         self.json["awsRegion"].as_str().unwrap_or_default()
     }
 
-    /// How it is counted, for the trails that log it.
-    fn counted(&self, logging: &[&Trail]) -> Result<Vec<Counted>> {
-        let own: Vec<&Trail> = logging.iter().copied().filter(|trail| trail.account == self.record.account).collect();
-        let kinds = insights::kinds(&own, if self.data { "Data" } else { "Management" })?;
-        let at = self.record.time.as_millisecond();
-        Ok(series::of(&self.json, &self.record.account, self.region(), at, &kinds))
+    /// How it is counted, for the trails of its account that log it.
+    fn counted(&self, logging: &[&Watching]) -> Vec<Counted> {
+        let own = logging.iter().filter(|watching| watching.trail.account == self.record.account);
+        let category = if self.data { "Data" } else { "Management" };
+        let kinds = insights::kinds(own.flat_map(|watching| &watching.insights), category);
+        series::of(&self.json, &self.record.account, self.region(), self.at(), &kinds)
     }
 
-    fn waiting(&self, trail: &Trail, text: &str) -> Waiting {
-        Waiting {
-            trail: trail.named(),
-            account: self.record.account.clone(),
-            region: self.region().to_owned(),
-            at: self.record.time.as_millisecond(),
-            id: self.record.event_id.clone(),
-            text: text.to_owned(),
-        }
+    fn at(&self) -> i64 {
+        self.record.time.as_millisecond()
     }
 
-    fn is_kept_by(&self, store: &Store) -> Result<bool> {
-        let here = store.region == self.region() || store.multi_region;
-        Ok(here && store.selectors()?.select(&self.json))
+    fn is_kept_by(&self, store: &Store, selectors: &Selectors) -> bool {
+        (store.region == self.region() || store.multi_region) && selectors.select(&self.json)
     }
 
-    fn is_logged_by(&self, trail: &Trail) -> Result<bool> {
+    fn is_logged_by(&self, watching: &Watching) -> bool {
+        let trail = &watching.trail;
         let here = trail.region == self.region() || trail.multi_region;
         let delivery =
             self.record.source == PRINCIPAL && ["PutObject", "PutLogEvents"].contains(&self.record.operation);
         let wanted = trail.logging && here && (trail.global_events || !self.global) && (trail.recursive || !delivery);
-        Ok(wanted && trail.selectors()?.select(&self.json))
+        wanted && watching.selectors.select(&self.json)
     }
 }
 
-/// An event that is to be delivered to a trail.
-struct Waiting {
-    trail: TrailName,
-    account: String,
-    region: String,
-    at: i64,
-    id: String,
-    text: String,
+/// A trail with what it chooses, read out of its row.
+struct Watching {
+    trail: Trail,
+    selectors: Selectors,
+    insights: Vec<InsightSelector>,
 }
 
-/// The trails that may log calls of an account: its own, and those of the organization that it belongs to.
-fn trails_of(kernel: &Kernel, from: &Snapshot, account: &str) -> Result<Vec<Trail>> {
-    let rows = |account: &str| -> Result<Vec<Trail>> {
-        Ok(TRAILS.all(from, &(account,))?.into_iter().map(|entry| entry.row).collect())
-    };
-    let mut all = rows(account)?;
-    if let Some(known) = kernel.organizations().filter(|known| known.any())
-        && let Some(of) = known.membership(from, account)?
-    {
-        // Trails of an organization may be those of a delegated administrator as well.
-        let whole = TRAILS.all(from, &())?.into_iter().map(|entry| entry.row);
-        all.extend(whole.filter(|trail| {
-            trail.account != account && trail.organization_id.as_deref() == Some(of.organization.as_str())
-        }));
+impl Watching {
+    fn new(trail: Trail) -> Result<Self> {
+        Ok(Self { selectors: trail.selectors()?, insights: insights::chosen(&trail)?, trail })
     }
-    Ok(all)
+}
+
+/// Where the events of an account may go: its own trails and stores, and those of the organization that it belongs to.
+struct Destinations {
+    trails: Vec<Watching>,
+    stores: Vec<(Store, Selectors)>,
+}
+
+impl Destinations {
+    fn of(kernel: &Kernel, from: &Snapshot, account: &str) -> Result<Self> {
+        let known = kernel.organizations().filter(|known| known.any());
+        let of = known.map(|known| known.membership(from, account)).transpose()?.flatten();
+        let organization = of.as_ref().map(|of| of.organization.as_str());
+        // Those of an organization may be a delegated administrator's as well.
+        let (trails, stores) = match organization {
+            Some(_) => (TRAILS.all(from, &())?, STORES.all(from, &())?),
+            None => (TRAILS.all(from, &(account,))?, STORES.all(from, &(account,))?),
+        };
+        let is_for = |owner: &str, whole: Option<&str>| owner == account || (whole.is_some() && whole == organization);
+        let trails = trails.into_iter().map(|entry| entry.row);
+        let trails = trails.filter(|trail| is_for(&trail.account, trail.organization_id.as_deref()));
+        let stores = stores.into_iter().map(|entry| entry.row).filter(|store| store.state == State::Enabled);
+        let stores = stores.filter(|store| is_for(&store.account, store.organization.as_deref()));
+        Ok(Self {
+            trails: trails.map(Watching::new).collect::<Result<_>>()?,
+            stores: stores.map(|store| Ok((store.clone(), store.selectors()?))).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// What is written of some calls.
+#[derive(Default)]
+struct Batch {
+    /// What the history keeps, by account and region.
+    seen: BTreeMap<(String, String), Vec<Seen>>,
+    /// Account, region, time, id and text, by the trails to which they are delivered.
+    pending: BTreeMap<TrailName, Vec<(String, String, i64, String, String)>>,
+    counted: Vec<Counted>,
+    /// Time, id and text.
+    kept: Vec<(Store, i64, String, String)>,
+}
+
+impl Batch {
+    fn add(&mut self, event: &Event<'_>, destinations: &Destinations) -> Result<()> {
+        let (account, region, at, id) =
+            (&event.record.account, event.region().to_owned(), event.at(), &event.record.event_id);
+        let text = serde_json::to_string(&event.json).map_err(Failure::broken)?;
+        let logging: Vec<&Watching> = destinations.trails.iter().filter(|one| event.is_logged_by(one)).collect();
+        self.counted.extend(event.counted(&logging));
+        for watching in logging {
+            let waiting = (account.clone(), region.clone(), at, id.clone(), text.clone());
+            self.pending.entry(watching.trail.named()).or_default().push(waiting);
+        }
+        for (store, _) in destinations.stores.iter().filter(|(store, chosen)| event.is_kept_by(store, chosen)) {
+            self.kept.push((store.clone(), at, id.clone(), text.clone()));
+        }
+        if !event.data {
+            let place = self.seen.entry((account.clone(), region)).or_default();
+            place.push(history::of(event.record, &event.json, text));
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.seen.is_empty() && self.pending.is_empty() && self.kept.is_empty()
+    }
+
+    fn write(&self, kernel: &Kernel, tx: &mut Tx<'_>) -> Result<()> {
+        for ((account, region), events) in &self.seen {
+            remember(tx, account, region, events)?;
+        }
+        for (trail, waiting) in &self.pending {
+            for (account, region, at, id, text) in waiting {
+                PENDING.put(tx, &(trail.key(), account, region, *at, id), text);
+            }
+            deliver::schedule(&kernel.cx_for(&trail.account, &trail.region), tx, trail)?;
+        }
+        self.counted.iter().try_for_each(|one| insights::note(kernel, tx, one))?;
+        self.kept.iter().try_for_each(|(store, at, id, text)| ingest::put(tx, store, *at, id, text))
+    }
 }
 
 async fn write(kernel: &Kernel, records: &[Box<Record>]) -> Result<()> {
     let from = kernel.database().read();
-    let mut seen: Vec<(&Record, String, Seen)> = Vec::new();
-    let mut pending: Vec<Waiting> = Vec::new();
-    let mut counted = Vec::new();
-    let mut kept: Vec<(Store, i64, String, String)> = Vec::new();
-    let mut stores: Vec<(String, Vec<Store>)> = Vec::new();
-    let mut trails: Vec<(String, Vec<Trail>)> = Vec::new();
+    let mut batch = Batch::default();
+    let mut destinations: BTreeMap<&str, Destinations> = BTreeMap::new();
     for record in records {
         let Some(service) = kernel.service(record.service) else { continue };
-        let event = Event::new(&from, &**service, record);
-        let text = serde_json::to_string(&event.json).map_err(Failure::broken)?;
-        if !event.data {
-            seen.push((record, event.region().to_owned(), history::of(record, &event.json, text.clone())));
+        if !destinations.contains_key(record.account.as_str()) {
+            destinations.insert(&record.account, Destinations::of(kernel, &from, &record.account)?);
         }
-        if !trails.iter().any(|(account, _)| *account == record.account) {
-            trails.push((record.account.clone(), trails_of(kernel, &from, &record.account)?));
-        }
-        let of = trails.iter().find(|(account, _)| *account == record.account).map(|(_, of)| of);
-        let mut logging = Vec::new();
-        for trail in of.into_iter().flatten() {
-            if event.is_logged_by(trail)? {
-                pending.push(event.waiting(trail, &text));
-                logging.push(trail);
-            }
-        }
-        counted.extend(event.counted(&logging)?);
-        if !stores.iter().any(|(account, _)| *account == record.account) {
-            stores.push((record.account.clone(), ingest::stores_of(kernel, &from, &record.account)?));
-        }
-        for store in stores.iter().filter(|(account, _)| *account == record.account).flat_map(|(_, of)| of) {
-            if event.is_kept_by(store)? {
-                kept.push((store.clone(), record.time.as_millisecond(), record.event_id.clone(), text.clone()));
-            }
+        if let Some(of) = destinations.get(record.account.as_str()) {
+            batch.add(&Event::new(&from, &**service, record), of)?;
         }
     }
-    if seen.is_empty() && pending.is_empty() && kept.is_empty() {
-        return Ok(());
-    }
-    let cx = kernel.cx_for(&records[0].account, &records[0].region);
-    cx.write(|tx| {
-        for (record, region, row) in &seen {
-            remember(tx, &record.account, region, row)?;
-        }
-        for waiting in &pending {
-            let trail = &waiting.trail;
-            PENDING.put(tx, &(trail.key(), &waiting.account, &waiting.region, waiting.at, &waiting.id), &waiting.text);
-            deliver::schedule(&kernel.cx_for(&trail.account, &trail.region), tx, trail)?;
-        }
-        counted.iter().try_for_each(|one| insights::note(kernel, tx, one))?;
-        kept.iter().try_for_each(|(store, at, id, text)| ingest::put(tx, store, *at, id, text))?;
-        Ok(())
-    })
-    .await
+    let Some(first) = records.first().filter(|_| !batch.is_empty()) else { return Ok(()) };
+    kernel.cx_for(&first.account, &first.region).write(|tx| batch.write(kernel, tx)).await
 }
 
-/// Keeps an event in the history, and forgets what is too old for it or too many.
-fn remember(tx: &mut Tx<'_>, account: &str, region: &str, event: &Seen) -> Result<()> {
+/// Keeps events in the history, and forgets what is too old for it or too many.
+fn remember(tx: &mut Tx<'_>, account: &str, region: &str, events: &[Seen]) -> Result<()> {
     let place = (account, region);
-    HISTORY.put(tx, &(account, region, event.at, &event.id), event);
-    let mut count = COUNTS.get(tx, &place)?.unwrap_or_default() + 1;
-    for old in HISTORY.page(tx, &place, None::<&()>, Order::Ascending, 2)? {
-        if count > MOST || event.at - old.row.at >= HISTORY_SPAN {
+    let mut count = COUNTS.get(tx, &place)?.unwrap_or_default();
+    let mut newest = i64::MIN;
+    for event in events {
+        HISTORY.put(tx, &(account, region, event.at, &event.id), event);
+        (count, newest) = (count + 1, newest.max(event.at));
+    }
+    let is_over = |count: i64, old: &Seen| count > MOST || newest - old.at >= HISTORY_SPAN;
+    let oldest = HISTORY.page(tx, &place, None::<&()>, Order::Ascending, 1)?;
+    // Two go for each that comes, so that a long history grows short in time.
+    let leaving = oldest.first().filter(|old| is_over(count, &old.row)).map_or(0, |_| 2 * events.len());
+    for old in HISTORY.page(tx, &place, None::<&()>, Order::Ascending, leaving)? {
+        if is_over(count, &old.row) {
             HISTORY.delete(tx, &(account, region, old.row.at, &old.row.id));
             count -= 1;
         }
@@ -307,8 +327,9 @@ fn remember(tx: &mut Tx<'_>, account: &str, region: &str, event: &Seen) -> Resul
     Ok(())
 }
 
-/// The newest events of this account and region from `before` back, as far as `limit`.
+/// The newest events that a table has of this account and region from `before` back, as far as `limit`.
 pub(crate) fn newest(
+    table: &Table<Seen>,
     cx: &Cx,
     from: &(impl Read + ?Sized),
     before: Option<(i64, &str)>,
@@ -316,6 +337,6 @@ pub(crate) fn newest(
 ) -> Result<Vec<Seen>> {
     let place = (cx.account(), cx.region());
     let after = before.map(|(at, id)| (cx.account(), cx.region(), at, id));
-    let page = HISTORY.page(from, &place, after.as_ref(), Order::Descending, limit)?;
+    let page = table.page(from, &place, after.as_ref(), Order::Descending, limit)?;
     Ok(page.into_iter().map(|entry| entry.row).collect())
 }

@@ -12,13 +12,13 @@ const MOST: usize = 5;
 /// So many are on a page.
 const PAGE: usize = 100;
 
-/// How a trail is answered by CreateTrail and UpdateTrail: two shapes with the same members.
-macro_rules! answer {
-    ($of:ident, $trail:expr) => {{
+/// How a trail is shown: shapes with the same members, and some more.
+macro_rules! shown {
+    ($of:path, $trail:expr, {$($more:ident: $value:expr),*}) => {{
         let trail = $trail;
-        let named = trail.named();
-        api::$of {
-            trail_arn: Some(named.arn()),
+        $of {
+            trail_arn: Some(trail.named().arn()),
+            $($more: $value,)*
             name: Some(trail.name),
             s3_bucket_name: Some(trail.bucket),
             s3_key_prefix: trail.prefix,
@@ -36,28 +36,11 @@ macro_rules! answer {
     }};
 }
 
-fn shown(trail: Trail) -> Result<output::Trail> {
-    let custom = trail.selectors()?.is_custom();
-    let named = trail.named();
-    Ok(output::Trail {
-        trail_arn: Some(named.arn()),
-        name: Some(trail.name),
-        s3_bucket_name: Some(trail.bucket),
-        s3_key_prefix: trail.prefix,
-        sns_topic_name: trail.topic.clone(),
-        sns_topic_arn: trail.topic,
-        include_global_service_events: Some(trail.global_events),
-        is_multi_region_trail: Some(trail.multi_region),
-        home_region: Some(trail.region),
-        log_file_validation_enabled: Some(trail.validated),
-        cloud_watch_logs_log_group_arn: trail.log_group,
-        cloud_watch_logs_role_arn: trail.role,
-        kms_key_id: trail.kms,
-        has_custom_event_selectors: Some(custom),
-        has_insight_selectors: Some(trail.insights.is_some()),
-        is_organization_trail: Some(trail.organization),
-        recursive_logging: Some(trail.recursive),
-    })
+fn described(trail: Trail) -> Result<output::Trail> {
+    let (custom, home, insights) = (trail.selectors()?.is_custom(), trail.region.clone(), trail.insights.is_some());
+    Ok(shown!(output::Trail, trail, {
+        home_region: Some(home), has_custom_event_selectors: Some(custom), has_insight_selectors: Some(insights)
+    }))
 }
 
 /// Nothing is a text of no letters.
@@ -102,7 +85,7 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateTrailInput) -> Result<api:
         Ok(())
     })
     .await?;
-    Ok(answer!(CreateTrailOutput, trail))
+    Ok(shown!(api::CreateTrailOutput, trail, {}))
 }
 
 /// Refuses a trail under a name that is taken, or one too many.
@@ -165,7 +148,7 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateTrailInput) -> Result<api:
         })
         .await?;
     recorder::flag_data(cx.kernel())?;
-    Ok(answer!(UpdateTrailOutput, trail))
+    Ok(shown!(api::UpdateTrailOutput, trail, {}))
 }
 
 /// What was recorded before is not delivered any more; files that were delivered stay where they are.
@@ -185,7 +168,7 @@ pub(crate) async fn delete(cx: &Cx, input: api::DeleteTrailInput) -> Result<()> 
 
 pub(crate) fn get(cx: &Cx, input: &api::GetTrailInput) -> Result<api::GetTrailOutput> {
     let (_, trail) = find(cx, &cx.read(), &input.name)?;
-    Ok(api::GetTrailOutput { trail: Some(shown(trail)?) })
+    Ok(api::GetTrailOutput { trail: Some(described(trail)?) })
 }
 
 /// The trails of this region; with `includeShadowTrails`, which is on where nothing is said, those of all regions as well.
@@ -204,7 +187,7 @@ pub(crate) fn describe(cx: &Cx, input: &api::DescribeTrailsInput) -> Result<api:
         let wanted = names.is_empty() || names.iter().any(|given| *given == trail.name || *given == named.arn());
         // Shadows are left out of a list only, not where they are named.
         if wanted && (at_home || shadows || !names.is_empty()) {
-            found.push(shown(trail)?);
+            found.push(described(trail)?);
         }
     }
     Ok(api::DescribeTrailsOutput { trail_list: Some(found) })

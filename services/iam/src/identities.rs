@@ -14,8 +14,8 @@ use undercast_kernel::{
 use undercast_wire::schema::Operation;
 
 use crate::entity::{Entity, Kind};
-use crate::exercised::{self, Exercised};
-use crate::usage::{self, Usage};
+use crate::exercised::Exercised;
+use crate::usage::Usage;
 use crate::{least, mfa, oidc, outbound, policies, root_access, saml};
 
 /// Users and roles of this cloud.
@@ -114,13 +114,6 @@ fn is_former(principal: &PrincipalFacts, entity: &Entity) -> bool {
 impl Identities for Known {
     fn used(&self, cx: &Cx, service: &'static str, operation: &'static Operation) {
         self.usage.note(cx, service, operation);
-    }
-
-    fn keep<'a>(&'a self, kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async {
-            usage::flush(kernel).await?;
-            exercised::flush(kernel).await
-        })
     }
 
     fn exercised(&self, cx: &Cx, access: &Access) {

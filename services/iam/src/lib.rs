@@ -84,6 +84,13 @@ impl Service for Iam {
         access::access(cx, operation, input)
     }
 
+    fn keep<'a>(&'a self, kernel: &'a Kernel) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async {
+            usage::flush(kernel).await?;
+            exercised::flush(kernel).await
+        })
+    }
+
     fn start(&self, kernel: &Kernel) {
         kernel.set_identities(std::sync::Arc::new(identities::Known::new(kernel.memory(), kernel.memory())));
     }

@@ -87,6 +87,17 @@ impl Metrics {
 }
 
 impl Kernel {
+    /// Has services write what they remember of calls and have in memory only.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_remembered(&self) -> Result<()> {
+        for service in self.services() {
+            service.keep(self).await?;
+        }
+        Ok(())
+    }
+
     /// Writes what was observed and contributed until now. Whoever reads metrics or contributions calls it first.
     ///
     /// # Errors
@@ -98,15 +109,7 @@ impl Kernel {
         if self.inner.metrics.measured.swap(minute, Ordering::AcqRel) != minute {
             self.services().iter().try_for_each(|service| service.measure(self))?;
         }
-        if let Some(known) = self.identities() {
-            known.keep(self).await?;
-        }
-        for service in self.services() {
-            service.keep(self).await?;
-        }
-        if let Some(trails) = self.trail().trails() {
-            trails.keep().await;
-        }
+        self.keep_remembered().await?;
         self.inner.insights.keep(self.database()).await?;
         let fresh = self.inner.metrics.take();
         if fresh.is_empty() {

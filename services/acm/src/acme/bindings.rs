@@ -20,6 +20,23 @@ fn span(of: &input::Expiration) -> Result<i64> {
     of.value.checked_mul(unit).ok_or_else(|| error::validation("The expiration is too far away."))
 }
 
+/// How it is shown by itself and in lists: two shapes with the same members.
+macro_rules! shown {
+    ($of:ident, $cx:expr, $row:expr) => {{
+        let (cx, of) = ($cx, $row);
+        output::$of {
+            acme_external_account_binding_arn: Some(child_arn(cx, &of.endpoint, BINDING, &of.id)),
+            acme_endpoint_arn: Some(endpoint_arn(cx, &of.endpoint)),
+            role_arn: Some(of.role.clone()),
+            expires_at: of.expires.and_then(moment),
+            revoked_at: of.revoked.and_then(moment),
+            last_used_at: of.used.and_then(moment),
+            created_at: moment(of.created),
+            updated_at: moment(of.updated),
+        }
+    }};
+}
+
 /// `CreateAcmeExternalAccountBinding`
 pub(crate) async fn create(
     cx: &Cx,
@@ -61,20 +78,9 @@ pub(crate) async fn create(
             Ok(new)
         })
         .await?;
-    Ok(api::CreateAcmeExternalAccountBindingOutput { external_account_binding: Some(shown(cx, &made)) })
-}
-
-fn shown(cx: &Cx, of: &Binding) -> output::AcmeExternalAccountBinding {
-    output::AcmeExternalAccountBinding {
-        acme_external_account_binding_arn: Some(child_arn(cx, &of.endpoint, BINDING, &of.id)),
-        acme_endpoint_arn: Some(endpoint_arn(cx, &of.endpoint)),
-        role_arn: Some(of.role.clone()),
-        expires_at: of.expires.and_then(moment),
-        revoked_at: of.revoked.and_then(moment),
-        last_used_at: of.used.and_then(moment),
-        created_at: moment(of.created),
-        updated_at: moment(of.updated),
-    }
+    Ok(api::CreateAcmeExternalAccountBindingOutput {
+        external_account_binding: Some(shown!(AcmeExternalAccountBinding, cx, made)),
+    })
 }
 
 /// `DescribeAcmeExternalAccountBinding`
@@ -83,7 +89,9 @@ pub(crate) fn describe(
     input: &api::DescribeAcmeExternalAccountBindingInput,
 ) -> Result<api::DescribeAcmeExternalAccountBindingOutput> {
     let of = binding(cx, &cx.read(), &input.acme_external_account_binding_arn)?;
-    Ok(api::DescribeAcmeExternalAccountBindingOutput { external_account_binding: Some(shown(cx, &of)) })
+    Ok(api::DescribeAcmeExternalAccountBindingOutput {
+        external_account_binding: Some(shown!(AcmeExternalAccountBinding, cx, of)),
+    })
 }
 
 /// `GetAcmeExternalAccountBindingCredentials`: the key in the form in which clients take it.
@@ -115,16 +123,7 @@ pub(crate) fn list(
     let from = cx.read();
     let endpoint = endpoint(cx, &from, &input.acme_endpoint_arn)?;
     let all = BINDINGS.all(&from, &(cx.account(), cx.region(), &endpoint.id))?.into_iter().map(|entry| entry.row);
-    let shown = all.map(|of| output::AcmeExternalAccountBindingSummary {
-        acme_external_account_binding_arn: Some(child_arn(cx, &of.endpoint, BINDING, &of.id)),
-        acme_endpoint_arn: Some(endpoint_arn(cx, &of.endpoint)),
-        role_arn: Some(of.role.clone()),
-        expires_at: of.expires.and_then(moment),
-        revoked_at: of.revoked.and_then(moment),
-        last_used_at: of.used.and_then(moment),
-        created_at: moment(of.created),
-        updated_at: moment(of.updated),
-    });
+    let shown = all.map(|of| shown!(AcmeExternalAccountBindingSummary, cx, of));
     let scope = format!("ListAcmeExternalAccountBindings/{}", endpoint.id);
     let (list, next_token) = page(&scope, shown.collect(), input.next_token.as_deref(), input.max_results)?;
     Ok(api::ListAcmeExternalAccountBindingsOutput { external_account_bindings: Some(list), next_token })

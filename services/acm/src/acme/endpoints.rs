@@ -85,39 +85,35 @@ fn authority(of: &Endpoint) -> output::CertificateAuthority {
     }
 }
 
+/// How it is shown by itself and in lists: two shapes with the same members.
+macro_rules! shown {
+    ($of:ident, $cx:expr, $row:expr) => {{
+        let (cx, of) = ($cx, $row);
+        output::$of {
+            acme_endpoint_arn: Some(of.arn(cx)),
+            endpoint_url: Some(of.url(cx)),
+            status: Some("ACTIVE".to_owned()),
+            failure_reason: None,
+            authorization_behavior: Some("PRE_APPROVED".to_owned()),
+            contact: of.contact.clone(),
+            certificate_authority: Some(authority(&of)),
+            certificate_tags: Some(tagging::shown(&of.certificate_tags)),
+            created_at: moment(of.created),
+            updated_at: moment(of.updated),
+        }
+    }};
+}
+
 /// `DescribeAcmeEndpoint`
 pub(crate) fn describe(cx: &Cx, input: &api::DescribeAcmeEndpointInput) -> Result<api::DescribeAcmeEndpointOutput> {
     let of = endpoint(cx, &cx.read(), &input.acme_endpoint_arn)?;
-    let shown = output::AcmeEndpoint {
-        acme_endpoint_arn: Some(of.arn(cx)),
-        endpoint_url: Some(of.url(cx)),
-        status: Some("ACTIVE".to_owned()),
-        failure_reason: None,
-        authorization_behavior: Some("PRE_APPROVED".to_owned()),
-        contact: of.contact.clone(),
-        certificate_authority: Some(authority(&of)),
-        certificate_tags: Some(tagging::shown(&of.certificate_tags)),
-        created_at: moment(of.created),
-        updated_at: moment(of.updated),
-    };
-    Ok(api::DescribeAcmeEndpointOutput { acme_endpoint: Some(shown) })
+    Ok(api::DescribeAcmeEndpointOutput { acme_endpoint: Some(shown!(AcmeEndpoint, cx, of)) })
 }
 
 /// `ListAcmeEndpoints`
 pub(crate) fn list(cx: &Cx, input: &api::ListAcmeEndpointsInput) -> Result<api::ListAcmeEndpointsOutput> {
     let all = ENDPOINTS.all(&cx.read(), &(cx.account(), cx.region()))?.into_iter().map(|entry| entry.row);
-    let shown = all.map(|of| output::AcmeEndpointSummary {
-        acme_endpoint_arn: Some(of.arn(cx)),
-        endpoint_url: Some(of.url(cx)),
-        status: Some("ACTIVE".to_owned()),
-        failure_reason: None,
-        authorization_behavior: Some("PRE_APPROVED".to_owned()),
-        contact: of.contact.clone(),
-        certificate_authority: Some(authority(&of)),
-        certificate_tags: Some(tagging::shown(&of.certificate_tags)),
-        created_at: moment(of.created),
-        updated_at: moment(of.updated),
-    });
+    let shown = all.map(|of| shown!(AcmeEndpointSummary, cx, of));
     let (token, most) = (input.next_token.as_deref(), input.max_results);
     let (acme_endpoints, next_token) = page("ListAcmeEndpoints", shown.collect(), token, most)?;
     Ok(api::ListAcmeEndpointsOutput { acme_endpoints: Some(acme_endpoints), next_token })

@@ -217,24 +217,31 @@ fn failure(of: &Validation) -> Option<output::FailureDetails> {
     Some(output::FailureDetails { reason: Some(reason), message: Some(message.to_owned()) })
 }
 
+/// How it is shown by itself and in lists: two shapes with the same members.
+macro_rules! shown {
+    ($of:ident, $cx:expr, $row:expr) => {{
+        let (cx, of) = ($cx, $row);
+        output::$of {
+            acme_domain_validation_arn: Some(child_arn(cx, &of.endpoint, VALIDATION, &of.id)),
+            acme_endpoint_arn: Some(endpoint_arn(cx, &of.endpoint)),
+            domain_name: Some(of.domain.clone()),
+            prevalidation_type: Some("DNS_PREVALIDATION".to_owned()),
+            prevalidation_details: Some(details(cx, &of)),
+            status: Some(of.status.as_str().to_owned()),
+            failure_details: failure(&of),
+            created_at: moment(of.created),
+            updated_at: moment(of.updated),
+        }
+    }};
+}
+
 /// `DescribeAcmeDomainValidation`
 pub(crate) fn describe(
     cx: &Cx,
     input: &api::DescribeAcmeDomainValidationInput,
 ) -> Result<api::DescribeAcmeDomainValidationOutput> {
     let of = validation(cx, &cx.read(), &input.acme_domain_validation_arn)?;
-    let shown = output::AcmeDomainValidation {
-        acme_domain_validation_arn: Some(child_arn(cx, &of.endpoint, VALIDATION, &of.id)),
-        acme_endpoint_arn: Some(endpoint_arn(cx, &of.endpoint)),
-        domain_name: Some(of.domain.clone()),
-        prevalidation_type: Some("DNS_PREVALIDATION".to_owned()),
-        prevalidation_details: Some(details(cx, &of)),
-        status: Some(of.status.as_str().to_owned()),
-        failure_details: failure(&of),
-        created_at: moment(of.created),
-        updated_at: moment(of.updated),
-    };
-    Ok(api::DescribeAcmeDomainValidationOutput { acme_domain_validation: Some(shown) })
+    Ok(api::DescribeAcmeDomainValidationOutput { acme_domain_validation: Some(shown!(AcmeDomainValidation, cx, of)) })
 }
 
 /// `ListAcmeDomainValidations`
@@ -245,17 +252,7 @@ pub(crate) fn list(
     let from = cx.read();
     let endpoint = endpoint(cx, &from, &input.acme_endpoint_arn)?;
     let all = VALIDATIONS.all(&from, &(cx.account(), cx.region(), &endpoint.id))?.into_iter().map(|entry| entry.row);
-    let shown = all.map(|of| output::AcmeDomainValidationSummary {
-        acme_domain_validation_arn: Some(child_arn(cx, &of.endpoint, VALIDATION, &of.id)),
-        acme_endpoint_arn: Some(endpoint_arn(cx, &of.endpoint)),
-        domain_name: Some(of.domain.clone()),
-        prevalidation_type: Some("DNS_PREVALIDATION".to_owned()),
-        prevalidation_details: Some(details(cx, &of)),
-        status: Some(of.status.as_str().to_owned()),
-        failure_details: failure(&of),
-        created_at: moment(of.created),
-        updated_at: moment(of.updated),
-    });
+    let shown = all.map(|of| shown!(AcmeDomainValidationSummary, cx, of));
     let scope = format!("ListAcmeDomainValidations/{}", endpoint.id);
     let (list, next_token) = page(&scope, shown.collect(), input.next_token.as_deref(), input.max_results)?;
     Ok(api::ListAcmeDomainValidationsOutput { acme_domain_validations: Some(list), next_token })

@@ -1,9 +1,9 @@
 //! Events on their way into event data stores.
 
+use undercast_kernel::Result;
 use undercast_kernel::store::{Order, Read, Table, Tx};
-use undercast_kernel::{Kernel, Result};
 
-use super::store::{STORES, State, Store};
+use super::store::Store;
 
 /// Account, region, id of a store; milliseconds, id of the event: the event, in JSON.
 pub(crate) static EVENTS: Table<String> = Table::new("cloudtrail.lake");
@@ -11,23 +11,6 @@ pub(crate) static EVENTS: Table<String> = Table::new("cloudtrail.lake");
 const DAY: i64 = 24 * 60 * 60 * 1000;
 /// So many events that are too old go with each that comes.
 const OLD: usize = 8;
-
-/// The stores that may keep events of an account: its own, and those of its organization.
-pub(crate) fn stores_of(
-    kernel: &Kernel,
-    from: &undercast_kernel::store::Snapshot,
-    account: &str,
-) -> Result<Vec<Store>> {
-    let known = kernel.organizations().filter(|known| known.any());
-    let of = known.map(|known| known.membership(from, account)).transpose()?.flatten();
-    let fits = |store: &Store| {
-        let own = store.account == account;
-        let whole = store.organization.as_ref().zip(of.as_ref()).is_some_and(|(id, of)| *id == of.organization);
-        store.state == State::Enabled && (own || whole)
-    };
-    let all = if of.is_some() { STORES.all(from, &())? } else { STORES.all(from, &(account,))? };
-    Ok(all.into_iter().map(|entry| entry.row).filter(fits).collect())
-}
 
 /// Keeps an event, and forgets what was kept for long enough.
 pub(crate) fn put(tx: &mut Tx<'_>, store: &Store, at: i64, id: &str, text: &String) -> Result<()> {
