@@ -375,8 +375,8 @@ trails() {
         --is-multi-region-trail --enable-log-file-validation --query TrailARN --output text
     does "cloudtrail start-logging" aws cloudtrail start-logging --name cli-trail
     does "iam create-user" aws iam create-user --user-name cli-trailed
-    is "cloudtrail lookup-events" cli-trailed aws cloudtrail lookup-events --lookup-attributes \
-        AttributeKey=EventName,AttributeValue=CreateUser --max-items 1 --query 'Events[0].Resources[0].ResourceName' --output text
+    is "cloudtrail lookup-events" CreateUser aws cloudtrail lookup-events --lookup-attributes \
+        AttributeKey=ResourceName,AttributeValue=cli-trailed --query 'Events[0].EventName' --output text
     for hour in 1 2; do
         does "an hour passes" curl --silent --fail "$AWS_ENDPOINT_URL/_undercast/clock" \
             --data '{"action": "advance", "seconds": 3660}'
