@@ -39,6 +39,12 @@ async fn load(client: Client, key: String, mut next: u64, acknowledged: Acknowle
     }
 }
 
+/// How many records of each key were acknowledged.
+fn counts(acknowledged: &Acknowledged) -> [usize; 4] {
+    let all = acknowledged.lock().unwrap();
+    std::array::from_fn(|w| all.get(&format!("key-{w}")).map_or(0, Vec::len))
+}
+
 /// The texts of all records of a stream, shard by shard.
 async fn read(client: &Client, stream: &str) -> Vec<String> {
     let shards = client.call("kinesis", "ListShards", json!({"StreamName": stream})).await.ok()["Shards"].clone();
@@ -79,7 +85,12 @@ async fn acknowledged_records_survive_crashes_in_their_order() {
         let work: Vec<_> = (0..4)
             .map(|w| tokio::spawn(load(client.clone(), format!("key-{w}"), next[w], acknowledged.clone())))
             .collect();
+        let before = counts(&acknowledged);
         tokio::time::sleep(std::time::Duration::from_millis(150 + u64::from(crash * 37 % 100))).await;
+        // However slow the machine is: something of each is acknowledged before it crashes.
+        while counts(&acknowledged).iter().zip(before).any(|(now, before)| *now == before) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         drop(cloud);
         for (w, task) in work.into_iter().enumerate() {
             next[w] = task.await.unwrap();
