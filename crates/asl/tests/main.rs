@@ -1,0 +1,6 @@
+//! The language.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod machines;
+mod support;
