@@ -1,7 +1,7 @@
 //! Whole machines, and what their states make of data.
 
 use serde_json::json;
-use undercast_asl::{Failure, Kind, Transition};
+use undercast_asl::{Failure, Kind, State, Transition};
 
 use crate::support::{machine, within};
 
@@ -26,7 +26,7 @@ fn every_type_is_read() {
             "F": {"Type": "Fail", "Error": "E", "CausePath": "States.Format('{}', $.c)"}
         }
     }));
-    let names: Vec<&str> = machine.states.values().map(|state| state.kind_name()).collect();
+    let names: Vec<&str> = machine.states.values().map(State::kind_name).collect();
     assert_eq!(names, ["Task", "Pass", "Choice", "Wait", "Parallel", "Map", "Succeed", "Fail"]);
     assert_eq!(machine.first().unwrap().next, Transition::Next("P".to_owned()));
     let Kind::Map(map) = &machine.state("M").unwrap().kind else { panic!("no map") };

@@ -1,5 +1,7 @@
 //! Intrinsic functions: `States.Format('{}', $.a)`.
 
+mod evaluate;
+mod functions;
 mod parse;
 
 use crate::path::Path;
@@ -112,14 +114,5 @@ impl Call {
                 Argument::Value(_) => {}
             }
         }
-    }
-}
-
-impl Call {
-    pub(crate) fn evaluate(&self, _view: &crate::scope::View) -> Result<serde_json::Value, crate::Failure> {
-        Err(crate::Failure::new(
-            crate::name::INTRINSIC_FAILURE,
-            format!("The function '{}' is not evaluated here", self.text),
-        ))
     }
 }
