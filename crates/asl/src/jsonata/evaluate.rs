@@ -4,10 +4,10 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::value::JValue;
 use serde_json::Value;
 
-use super::values::NotJson;
-use super::{Bindings, Expression, functions};
+use super::values::{Exact, NotJson};
+use super::{BadExpression, Bindings, Expression, coded, functions};
 use crate::failure::Failure;
-use crate::scope::Outside;
+use crate::scope::{Outside, Variables};
 
 /// How long one expression may take.
 const LONGEST_MILLISECONDS: u64 = 5_000;
@@ -21,7 +21,7 @@ const MOST_VALUES: usize = 1_000_000;
 impl Expression {
     /// What it gives. That it gives nothing is an error.
     pub(crate) fn evaluate(&self, bindings: &Bindings, outside: &dyn Outside) -> Result<Value, Failure> {
-        let value = self.run(bindings, outside).map_err(|message| {
+        let value = self.run(bindings, &JValue::Undefined, outside).map_err(|message| {
             self.failure(&format!(
                 "specified for the field '{}' threw an error during evaluation. {message}",
                 self.field
@@ -42,11 +42,28 @@ impl Expression {
         }
     }
 
+    /// What it gives outside of a state machine, where an expression has a context item: nothing, if it gives nothing.
+    ///
+    /// # Errors
+    /// JSONata's own: a code and words.
+    pub fn apply(
+        &self,
+        data: Option<&Value>,
+        variables: &Variables,
+        outside: &dyn Outside,
+    ) -> Result<Option<Value>, BadExpression> {
+        let mut exact = Exact::default();
+        let named = variables.iter().map(|(name, value)| (name.clone(), exact.take(value))).collect();
+        let data = data.map_or(JValue::Undefined, |data| exact.take(data));
+        let value = self.run(&Bindings { named, exact: Exact::default() }, &data, outside).map_err(BadExpression)?;
+        exact.give(&value).map_err(|_| BadExpression("the value has no JSON".to_owned()))
+    }
+
     fn failure(&self, what: &str) -> Failure {
         Failure::query(format!("The JSONata expression '{}' {what}", self.text), &self.field)
     }
 
-    fn run(&self, bindings: &Bindings, outside: &dyn Outside) -> Result<JValue, String> {
+    fn run(&self, bindings: &Bindings, data: &JValue, outside: &dyn Outside) -> Result<JValue, String> {
         let mut context = Context::new();
         for (name, value) in &bindings.named {
             context.bind(name.clone(), value.clone());
@@ -58,7 +75,7 @@ impl Expression {
             ..EvaluatorOptions::default()
         };
         let mut evaluator = Evaluator::with_options(context, options);
-        functions::add(&mut evaluator, &self.text, outside).map_err(|e| e.message().to_owned())?;
-        evaluator.evaluate(&self.tree, &JValue::Undefined).map_err(|e| e.message().to_owned())
+        functions::add(&mut evaluator, &self.text, outside).map_err(|e| coded(e.message()))?;
+        evaluator.evaluate(&self.tree, data).map_err(|e| coded(e.message()))
     }
 }

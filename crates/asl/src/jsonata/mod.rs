@@ -48,7 +48,7 @@ impl Expression {
                 return Err(BadExpression("Expression is nested too deep".to_owned()));
             }
         }
-        let tree = jsonata_core::parser::parse(text).map_err(|e| BadExpression(e.to_string()))?;
+        let tree = jsonata_core::parser::parse(text).map_err(|e| BadExpression(coded(&e.to_string())))?;
         Ok(Self { text: text.to_owned(), field: field.to_owned(), tree: Arc::new(tree) })
     }
 
@@ -61,6 +61,20 @@ impl Expression {
     pub fn field(&self) -> &str {
         &self.field
     }
+}
+
+/// An error of the evaluator from its code on, where it has one.
+fn coded(message: &str) -> String {
+    if message == "Unclosed comment" {
+        return "S0106: Comment has no closing tag".to_owned();
+    }
+    let code = |at: usize| {
+        let rest = message.as_bytes().get(at..at + 6)?;
+        let coded = rest[0].is_ascii_uppercase() && rest[1..5].iter().all(u8::is_ascii_digit) && rest[5] == b':';
+        coded.then_some(at)
+    };
+    let begins = (0..message.len().min(60)).find_map(code).and_then(|at| message.get(at..));
+    begins.unwrap_or(message).to_owned()
 }
 
 impl PartialEq for Expression {
