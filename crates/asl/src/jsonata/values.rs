@@ -11,7 +11,7 @@ use serde_json::{Number, Value};
 
 use crate::scope::View;
 
-/// Whole numbers up to here are exact.
+/// Whole numbers below this one are exact.
 const EXACT: u64 = 1 << 53;
 
 /// What an expression sees.
@@ -54,7 +54,7 @@ impl Exact {
 
     fn number(&mut self, number: &Number) -> f64 {
         let float = number.as_f64().unwrap_or(f64::NAN);
-        let large = number.as_i64().map(i64::unsigned_abs).or(number.as_u64()).is_some_and(|n| n > EXACT);
+        let large = number.as_i64().map(i64::unsigned_abs).or(number.as_u64()).is_some_and(|n| n >= EXACT);
         if large {
             let known = self.0.entry(float.to_bits()).or_insert_with(|| Some(number.clone()));
             if known.as_ref() != Some(number) {
