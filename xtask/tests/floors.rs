@@ -8,7 +8,7 @@ fn floor(name: &str, path: &str) -> Option<u32> {
         return Some(5);
     }
     Some(match name {
-        "undercast-wire" | "undercast-codegen" | "undercast-pattern" | "undercast-policy" => 1,
+        "undercast-asl" | "undercast-wire" | "undercast-codegen" | "undercast-pattern" | "undercast-policy" => 1,
         "undercast-store" => 2,
         // The kernel stands on the store; both are the second floor.
         "undercast-kernel" => 3,

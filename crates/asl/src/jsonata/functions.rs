@@ -1,0 +1,154 @@
+//! The functions that Step Functions adds to JSONata, and those that it does not have: "JSONata functions provided by Step
+//! Functions" in the developer guide.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
+use jsonata_core::value::JValue;
+
+use super::values::Exact;
+use crate::chance::{self, Stream};
+use crate::scope::Outside;
+
+type Answer = Result<JValue, EvaluatorError>;
+
+/// The most items that `$range` and `$partition` make.
+const MOST_ITEMS: usize = 360_145;
+
+pub(super) fn add(evaluator: &mut Evaluator, text: &str, outside: &dyn Outside) -> Result<(), EvaluatorError> {
+    evaluator.register_fn("partition", partition)?;
+    evaluator.register_fn("range", range)?;
+    evaluator.register_fn("hash", hash)?;
+    evaluator.register_fn("parse", parse)?;
+    evaluator.register_fn_override("eval", |_: &[JValue]| Err(error("T1006: Attempted to invoke a non-function")))?;
+    let now = outside.now();
+    evaluator.register_fn_override("millis", move |_: &[JValue]| Ok(JValue::from(now.as_millisecond())))?;
+    evaluator.register_fn_override("now", move |arguments: &[JValue]| now_as(now.as_millisecond(), arguments))?;
+    chance_functions(evaluator, text, outside)
+}
+
+/// Chance is drawn only for an expression that could use it.
+fn chance_functions(evaluator: &mut Evaluator, text: &str, outside: &dyn Outside) -> Result<(), EvaluatorError> {
+    let mut seed = [0; 32];
+    if ["$random", "$uuid", "$shuffle"].iter().any(|name| text.contains(name)) {
+        outside.fill(&mut seed);
+    }
+    let stream = Rc::new(RefCell::new(Stream::new(seed)));
+    let drawn = Rc::clone(&stream);
+    evaluator.register_fn_override("random", move |arguments: &[JValue]| match arguments.first() {
+        None | Some(JValue::Undefined) => Ok(JValue::Number(drawn.borrow_mut().fraction())),
+        Some(JValue::Number(seed)) => Ok(JValue::Number(Stream::seeded(*seed).fraction())),
+        Some(_) => Err(argument("random", 1)),
+    })?;
+    let drawn = Rc::clone(&stream);
+    evaluator.register_fn("uuid", move |_: &[JValue]| Ok(JValue::string(drawn.borrow_mut().uuid())))?;
+    evaluator.register_fn_override("shuffle", move |arguments: &[JValue]| {
+        let Some(mut items) = arguments.first().and_then(array) else { return Ok(JValue::Undefined) };
+        for last in (1..items.len()).rev() {
+            let other = stream.borrow_mut().below(last as u64 + 1);
+            items.swap(last, usize::try_from(other).unwrap_or(last));
+        }
+        Ok(JValue::array(items))
+    })
+}
+
+/// `$now(picture, timezone)`, which the evaluator has as `$fromMillis`.
+fn now_as(now: i64, arguments: &[JValue]) -> Answer {
+    let mut context = Context::new();
+    context.bind("now".to_owned(), JValue::from(now));
+    let names = ["picture", "timezone"];
+    for (name, value) in names.iter().zip(arguments) {
+        context.bind((*name).to_owned(), value.clone());
+    }
+    let call = "$fromMillis($now, $picture, $timezone)";
+    let tree = jsonata_core::parser::parse(call).map_err(|e| error(&e.to_string()))?;
+    Evaluator::with_context(context).evaluate(&tree, &JValue::Undefined)
+}
+
+fn error(message: &str) -> EvaluatorError {
+    EvaluatorError::EvaluationError(message.to_owned())
+}
+
+fn argument(function: &str, at: usize) -> EvaluatorError {
+    error(&format!("T0410: Argument {at} of function \"{function}\" does not match function signature"))
+}
+
+/// The items of an array; one value is an array of it.
+fn array(value: &JValue) -> Option<Vec<JValue>> {
+    match value {
+        JValue::Undefined => None,
+        JValue::Array(items) => Some(items.to_vec()),
+        other => Some(vec![other.clone()]),
+    }
+}
+
+/// A number, of which the whole part counts.
+fn whole(value: &JValue) -> Option<f64> {
+    value.as_f64().filter(|number| number.is_finite()).map(f64::trunc)
+}
+
+fn partition(arguments: &[JValue]) -> Answer {
+    let Some(items) = arguments.first().and_then(array) else { return Ok(JValue::Undefined) };
+    let size = match arguments.get(1) {
+        None | Some(JValue::Undefined) => return Ok(JValue::Undefined),
+        Some(value) => whole(value).ok_or_else(|| argument("partition", 2))?,
+    };
+    if size < 1.0 || items.is_empty() {
+        return Ok(JValue::Undefined);
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole and positive; a cast stops at the end"
+    )]
+    let size = size as usize;
+    Ok(JValue::array(items.chunks(size).map(|chunk| JValue::array(chunk.to_vec())).collect()))
+}
+
+fn range(arguments: &[JValue]) -> Answer {
+    let mut numbers = [0.0; 3];
+    for (at, number) in numbers.iter_mut().enumerate() {
+        *number = match arguments.get(at) {
+            None | Some(JValue::Undefined) => return Ok(JValue::Undefined),
+            Some(value) => whole(value).ok_or_else(|| argument("range", at + 1))?,
+        };
+    }
+    let [start, end, step] = numbers;
+    if step == 0.0 || (end - start) * step < 0.0 {
+        return Ok(JValue::Undefined);
+    }
+    let count = ((end - start) / step).trunc() + 1.0;
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    if count > MOST_ITEMS as f64 {
+        return Err(error("Expression evaluation memory limit exceeded"));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and limited above")]
+    let count = count as u32;
+    let mut items: Vec<JValue> = (0..count).map(|i| JValue::Number(start + f64::from(i) * step)).collect();
+    // One item is itself, as with JSONata's own sequences.
+    Ok(if items.len() == 1 { items.swap_remove(0) } else { JValue::array(items) })
+}
+
+fn hash(arguments: &[JValue]) -> Answer {
+    let text = |at: usize| match arguments.get(at) {
+        None | Some(JValue::Undefined) => Ok(None),
+        Some(value) => value.as_str().map(Some).ok_or_else(|| argument("hash", at + 1)),
+    };
+    let (Some(value), Some(algorithm)) = (text(0)?, text(1)?) else { return Ok(JValue::Undefined) };
+    match chance::digest(value, algorithm) {
+        Some(digest) => Ok(JValue::string(digest)),
+        None => Err(error(&format!("Unsupported hash algorithm: {algorithm}"))),
+    }
+}
+
+fn parse(arguments: &[JValue]) -> Answer {
+    match arguments.first() {
+        None | Some(JValue::Undefined) => Ok(JValue::Undefined),
+        Some(value) => {
+            let text = value.as_str().ok_or_else(|| argument("parse", 1))?;
+            let json = serde_json::from_str(text).map_err(|e| error(&format!("$parse: invalid JSON: {e}")))?;
+            Ok(Exact::default().take(&json))
+        }
+    }
+}
