@@ -318,7 +318,10 @@ impl Emit<'_> {
         let members = self.read_members(shape);
         let derived = "Debug, Default, Clone, PartialEq, serde::Serialize, serde::Deserialize";
         self.fields(shape, &members, derived, true, out);
-        self.read(shape, &members, out);
+        // What only answers hold is made by the service itself.
+        if self.reach.inputs.contains(shape.name.as_str()) {
+            self.read(shape, &members, out);
+        }
         self.write(shape, &members, out);
     }
 

@@ -24,6 +24,9 @@ const NAMES: &[(&str, &str)] = &[
     ("sfn", "stepfunctions"),
 ];
 
+/// So many bytes of a streamed body are answered as text.
+const MOST_BODY: usize = 6 * 1024 * 1024;
+
 /// An operation that an SDK can call.
 #[derive(Debug, Clone, Copy)]
 pub struct Callable {
@@ -71,6 +74,48 @@ impl Callable {
     }
 }
 
+impl Callable {
+    /// The answer of a call from inside as SDKs have it: members with capitals, moments as texts, bytes as the text that they are.
+    pub fn answer(&self, answer: &Json) -> Json {
+        structure_told(answer, self.operation.output)
+    }
+}
+
+fn structure_told(answer: &Json, of: &'static Structure) -> Json {
+    let Some(entries) = answer.as_object() else { return Json::Object(Map::new()) };
+    let told = entries.iter().map(|(name, held)| {
+        let member = of.members.iter().find(|member| member.name == name);
+        let held = member.map_or_else(|| held.clone(), |member| value_told(held, &member.shape));
+        (capitalised(name), held)
+    });
+    Json::Object(told.collect())
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+fn value_told(held: &Json, shape: &Shape) -> Json {
+    match (held, shape) {
+        (Json::Null, _) => Json::Null,
+        (_, Shape::Structure(of)) => structure_told(held, of),
+        (Json::Array(items), Shape::List(of)) => items.iter().map(|item| value_told(item, &of.item)).collect(),
+        (Json::Object(entries), Shape::Map(of)) => {
+            Json::Object(entries.iter().map(|(name, held)| (name.clone(), value_told(held, &of.value))).collect())
+        }
+        (Json::Number(_), Shape::Timestamp(_)) => {
+            let moment = held.as_f64().and_then(text::from_epoch);
+            moment.map_or_else(|| held.clone(), |moment| Json::String(moment.to_string()))
+        }
+        (Json::String(encoded), Shape::Blob(_)) => {
+            let text = text::unbase64(encoded).and_then(|bytes| String::from_utf8(bytes).ok());
+            text.map_or_else(|| held.clone(), Json::String)
+        }
+        (plain, _) => plain.clone(),
+    }
+}
+
 fn structure(written: &Json, of: &'static Structure) -> std::result::Result<Json, String> {
     let Some(entries) = written.as_object() else { return Err(format!("{} is not a JSON object", of.name)) };
     let mut out = Map::new();
@@ -102,7 +147,8 @@ fn value(written: &Json, shape: &Shape) -> std::result::Result<Json, String> {
 }
 
 impl Cx {
-    /// Calls an operation with an input in the form of SDKs.
+    /// Calls an operation with an input in the form of SDKs, and answers in that form. A body that is streamed is a text in it, of
+    /// at most so many bytes as an answer to a workflow may have.
     ///
     /// # Errors
     /// Those of the operation; [`Failure::NotBuilt`] when it is not there.
@@ -111,8 +157,15 @@ impl Cx {
         let callable = self.kernel().callable(service, action).ok_or_else(missing)?;
         let wrong = |message: String| crate::AwsError::new("ValidationException", 400, message);
         let (input, body) = callable.input(written).map_err(wrong)?;
-        let answer = self.call_with_body(callable.service, callable.operation.name, input, body).await?;
-        Ok(answer.0)
+        let (answer, body) = self.call_with_body(callable.service, callable.operation.name, input, body).await?;
+        let mut told = callable.answer(&answer);
+        let streamed = callable.operation.output.payload().filter(|member| member.streaming);
+        if let (Some(member), Some(body)) = (streamed, body) {
+            let too_long = || crate::AwsError::new("ValidationException", 400, "The body of the answer is too long.");
+            let bytes = body.collect(MOST_BODY).await.map_err(Failure::broken)?.ok_or_else(too_long)?;
+            told[capitalised(member.name)] = Json::String(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        Ok(told)
     }
 }
 

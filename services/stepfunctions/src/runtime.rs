@@ -1,0 +1,378 @@
+//! Executions that go on: what happens to each is taken one after the other, written, and then carried out.
+//!
+//! What is held in memory of an execution is what the store has of it; where a write fails, it is forgotten and read anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_core::future::BoxFuture;
+use tokio::sync::Notify;
+use undercast_asl as asl;
+use undercast_kernel::{Cx, Failure, Kernel, Result};
+
+use crate::engine::frame::{Doing, Frame, Held};
+use crate::engine::{Around, Effects, Happening, Header, Order, Run, Way};
+use crate::resource::{Pattern, Resource};
+use crate::rows::{EXECUTIONS, Execution, FRAMES, REVISIONS, RUNNING, Revision, Status, execution_key, revision_key};
+use crate::tasks::{self, Outcome};
+use crate::write::{self, Made};
+use crate::express;
+
+/// So many definitions are remembered as they were read.
+const REMEMBERED: usize = 512;
+
+/// Account, region, machine and name of an execution.
+pub(crate) type Key = (String, String, String, String);
+
+/// All that goes on.
+#[derive(Default)]
+pub(crate) struct Runtime {
+    live: Mutex<HashMap<Key, Arc<Live>>>,
+    definitions: Mutex<HashMap<String, Arc<asl::Machine>>>,
+}
+
+/// An execution that goes on.
+pub(crate) struct Live {
+    pub(crate) execution: Execution,
+    pub(crate) revision: Revision,
+    run: tokio::sync::Mutex<State>,
+    /// How many tasks are being done for it now, and who wants to know when none is.
+    busy: AtomicUsize,
+    idle: Notify,
+    /// Held by whoever writes its logs.
+    pub(crate) logs: tokio::sync::Mutex<()>,
+    /// Something has happened to it.
+    pub(crate) changed: Notify,
+    /// What is only in memory, and how it ended.
+    pub(crate) express: Option<express::Express>,
+}
+
+struct State {
+    run: Run,
+    /// When it was to be looked at, as the store has it.
+    due: Option<i64>,
+}
+
+/// An order with all that it takes to carry it out.
+struct Job {
+    frame: u32,
+    nonce: String,
+    order: tasks::Order,
+    /// The execution that it waits for, and whether its output is to be JSON.
+    child: Option<(String, bool)>,
+}
+
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Live {
+    fn new(execution: Execution, revision: Revision, run: Run, express: Option<express::Express>) -> Arc<Self> {
+        let run = tokio::sync::Mutex::new(State { run, due: None });
+        Arc::new(Self { execution, revision, run, busy: AtomicUsize::new(0), idle: Notify::new(), logs: tokio::sync::Mutex::new(()), changed: Notify::new(), express })
+    }
+
+    /// When it has to be looked at next.
+    pub(crate) async fn due_next(&self) -> Option<i64> {
+        self.run.lock().await.run.due_next()
+    }
+
+    /// Returns when none of its tasks is being done.
+    async fn rest(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.busy.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+/// What stays the same of an execution.
+fn header(cx: &Cx, execution: &Execution, revision: &Revision, arn: String) -> Header {
+    let name = execution.machine.split('/').next().unwrap_or_default();
+    Header {
+        arn,
+        name: execution.name.clone(),
+        machine_arn: execution.machine_arn(cx),
+        machine_name: name.to_owned(),
+        version_arn: execution.version_arn(cx),
+        alias_arn: execution.alias_arn(cx),
+        role: revision.role.clone(),
+        region: cx.region().to_owned(),
+        input: Held::new(serde_json::from_str(&execution.input).unwrap_or_default()),
+        started: execution.started,
+        redrives: execution.redrives,
+        redriven: execution.redriven,
+        item: None,
+    }
+}
+
+impl Runtime {
+    /// A definition as it is read, which is done once.
+    pub(crate) fn definition(&self, id: &str, text: &str) -> Result<Arc<asl::Machine>> {
+        if let Some(known) = lock(&self.definitions).get(id) {
+            return Ok(Arc::clone(known));
+        }
+        let read = asl::Machine::parse(text).map_err(|_| Failure::broken("a stored definition cannot be read"))?;
+        let read = Arc::new(read);
+        let mut all = lock(&self.definitions);
+        if all.len() >= REMEMBERED {
+            all.clear();
+        }
+        all.insert(id.to_owned(), Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// Begins an execution: it is written with its first events, and goes on.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        cx: &Cx,
+        execution: Execution,
+        revision: Revision,
+        arn: String,
+        express: Option<express::Express>,
+    ) -> Result<Arc<Live>> {
+        let machine = self.definition(&revision.id, &revision.definition)?;
+        let run = Run::new(header(cx, &execution, &revision, arn), machine, BTreeMap::new(), 0, 0, None);
+        let key = key_of(cx, &execution);
+        let live = Live::new(execution, revision, run, express);
+        self.advance(cx, &key, &live, Happening::Started, Made::Now).await?;
+        Ok(live)
+    }
+
+    /// The execution with a key, if it goes on.
+    fn find(&self, cx: &Cx, key: &Key) -> Result<Option<Arc<Live>>> {
+        if let Some(live) = lock(&self.live).get(key) {
+            return Ok(Some(Arc::clone(live)));
+        }
+        let from = cx.read();
+        let found = EXECUTIONS.get(&from, key)?.filter(|execution| execution.status == Status::Running);
+        let Some(execution) = found else { return Ok(None) };
+        let live = self.load(cx, &from, execution)?;
+        // Somebody else may have been faster.
+        Ok(Some(Arc::clone(lock(&self.live).entry(key.clone()).or_insert(live))))
+    }
+
+    fn load(&self, cx: &Cx, from: &undercast_kernel::store::Snapshot, execution: Execution) -> Result<Arc<Live>> {
+        let revision = REVISIONS.get(from, &revision_key(cx, &execution.machine_id, &execution.revision))?;
+        let revision = revision.ok_or_else(|| cx.broken("an execution without its revision"))?;
+        let machine = self.definition(&revision.id, &revision.definition)?;
+        let mut frames: BTreeMap<u32, Frame> = BTreeMap::new();
+        for entry in FRAMES.all(from, &execution.key(cx))? {
+            let id = entry.key::<(String, String, String, String, u64)>().and_then(|key| u32::try_from(key.4).ok());
+            if let Some(id) = id {
+                frames.insert(id, entry.row);
+            }
+        }
+        let header = header(cx, &execution, &revision, execution.arn(cx));
+        let (events, next, deadline) = (execution.events, execution.frames, execution.deadline);
+        let run = Run::new(header, machine, frames, events, next, deadline);
+        Ok(Live::new(execution, revision, run, None))
+    }
+
+    /// Something happens to an execution. Says whether it was of any account to it.
+    ///
+    /// # Errors
+    /// When it cannot be written: then it has not happened.
+    pub(crate) fn happen<'a>(
+        self: &'a Arc<Self>,
+        cx: &'a Cx,
+        key: &'a Key,
+        happening: Happening,
+    ) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let Some(live) = self.find(cx, key)? else { return Ok(false) };
+            self.advance(cx, key, &live, happening, Made::Before).await
+        })
+    }
+
+    /// The same for one that is at hand.
+    pub(crate) async fn happen_to(self: &Arc<Self>, cx: &Cx, live: &Arc<Live>, happening: Happening) -> Result<bool> {
+        self.advance(cx, &key_of(cx, &live.execution), live, happening, Made::Before).await
+    }
+
+    /// The same for what was stopped, and goes on.
+    pub(crate) async fn redrive(self: &Arc<Self>, cx: &Cx, execution: Execution) -> Result<()> {
+        let key = key_of(cx, &execution);
+        let live = self.load(cx, &cx.read(), execution)?;
+        self.advance(cx, &key, &live, Happening::Redriven, Made::Again).await.map(drop)
+    }
+
+    async fn advance(
+        self: &Arc<Self>,
+        cx: &Cx,
+        key: &Key,
+        live: &Arc<Live>,
+        happening: Happening,
+        made: Made,
+    ) -> Result<bool> {
+        let cx = &cx.refreshed();
+        let mut state = live.run.lock().await;
+        let (due, was) = (happening == Happening::Due, state.due);
+        let effects = state.run.happen(&Around { now: cx.now(), random: cx.random() }, happening);
+        let applied = !effects.events.is_empty() || !effects.changed.is_empty();
+        let next = if effects.end.is_some() { None } else { state.run.due_next() };
+        if applied || due || next != was {
+            let written = write::write(cx, key, live, &state.run, &effects, next, was.is_some() || due, made).await;
+            if let Err(failure) = written {
+                lock(&self.live).remove(key);
+                return Err(failure);
+            }
+            state.due = next;
+        }
+        if effects.end.is_some() {
+            lock(&self.live).remove(key);
+        } else if made != Made::Before {
+            lock(&self.live).insert(key.clone(), Arc::clone(live));
+        }
+        let jobs = jobs(&state.run, &effects);
+        drop(state);
+        write::tell(cx, live, &effects);
+        live.changed.notify_waiters();
+        jobs.into_iter().for_each(|job| self.spawn(cx, key, live, job));
+        Ok(applied)
+    }
+
+    /// Has a task done beside what goes on, and takes what comes of it.
+    fn spawn(self: &Arc<Self>, cx: &Cx, key: &Key, live: &Arc<Live>, job: Job) {
+        let (runtime, key, live) = (Arc::clone(self), key.clone(), Arc::clone(live));
+        let cx = cx.kernel().cx_for(&key.0, &key.1);
+        // Whoever waits for a child is not busy: it may take a year.
+        let counts = job.child.is_none();
+        live.busy.fetch_add(usize::from(counts), Ordering::AcqRel);
+        cx.clone().spawn(async move {
+            let outcome = match &job.child {
+                Some((arn, parsed)) => tasks::wait_for_child(&cx, arn, *parsed).await,
+                None => tasks::perform(&cx, &job.order).await,
+            };
+            let way = if counts { Way::Submission } else { Way::Task };
+            let (frame, nonce) = (job.frame, job.nonce);
+            let happening = match outcome {
+                Outcome::Succeeded(result) => Happening::Succeeded { frame, nonce, result },
+                Outcome::Submitted(answer) => Happening::Submitted { frame, nonce, answer },
+                Outcome::Failed(error, cause) => Happening::Failed { frame, nonce, error, cause, way },
+            };
+            // What is only in memory is at hand; else somebody may have read it anew meanwhile.
+            let told = match &live.express {
+                Some(_) => runtime.happen_to(&cx, &live, happening).await,
+                None => runtime.happen(&cx, &key, happening).await,
+            };
+            if let Err(failure) = told {
+                tracing::error!(execution = ?key, error = &failure as &dyn std::error::Error, "a step could not be written");
+            }
+            if counts && live.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
+                live.idle.notify_waiters();
+            }
+        });
+    }
+
+    /// A moment has come for an execution. Returns when what that leads to is done, so that whoever moves the clock sees it.
+    pub(crate) async fn due(self: &Arc<Self>, cx: &Cx, key: &Key) -> Result<()> {
+        let Some(live) = self.find(cx, key)? else { return Ok(()) };
+        self.advance(cx, key, &live, Happening::Due, Made::Before).await?;
+        live.rest().await;
+        Ok(())
+    }
+
+    /// Goes on with what went on when the cloud ended: tasks whose end nobody has seen are done again.
+    pub(crate) fn resume(self: &Arc<Self>, kernel: &Kernel) {
+        let from = kernel.database().read();
+        let all = match RUNNING.all(&from, &()) {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the list of executions cannot be read");
+                return;
+            }
+        };
+        for key in all.iter().filter_map(|entry| entry.key::<Key>()) {
+            let cx = kernel.cx_for(&key.0, &key.1);
+            match self.find(&cx, &key) {
+                Ok(Some(live)) => {
+                    let runtime = Arc::clone(self);
+                    kernel.clone().spawn(async move {
+                        let state = live.run.lock().await;
+                        let orders = outstanding(&state.run);
+                        let jobs = jobs(&state.run, &Effects { orders, ..Effects::default() });
+                        drop(state);
+                        jobs.into_iter().for_each(|job| runtime.spawn(&cx, &key, &live, job));
+                    });
+                }
+                Ok(None) => {}
+                Err(failure) => {
+                    tracing::error!(execution = ?key, error = &failure as &dyn std::error::Error, "an execution cannot go on");
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn key_of(cx: &Cx, execution: &Execution) -> Key {
+    let (account, region, machine, name) = execution_key(cx, &execution.machine, &execution.name);
+    (account.to_owned(), region.to_owned(), machine.to_owned(), name.to_owned())
+}
+
+/// Tasks that were ordered, and of which no end is known. Those that others end by a token are theirs.
+fn outstanding(run: &Run) -> Vec<Order> {
+    let order = |(id, frame): (&u32, &Frame)| match &frame.doing {
+        Doing::Tasking(_) => Some(Order::Task { frame: *id }),
+        _ => None,
+    };
+    run.frames.iter().filter_map(order).collect()
+}
+
+/// What it takes to carry out orders for tasks.
+fn jobs(run: &Run, effects: &Effects) -> Vec<Job> {
+    let job = |order: &Order| {
+        let Order::Task { frame: id } = order else { return None };
+        let frame = run.frames.get(id)?;
+        let Doing::Tasking(task) = &frame.doing else { return None };
+        let resource = run.resource_text(*id)?;
+        let (pattern, is_activity) = match Resource::parse(&resource).ok()? {
+            Resource::Service(call) => (call.pattern, false),
+            Resource::Function(_) => (Pattern::RequestResponse, false),
+            Resource::Activity(_) => (Pattern::Callback, true),
+        };
+        let child = match (&task.submitted, pattern) {
+            (Some(answer), Pattern::Sync | Pattern::Sync2) => {
+                Some((answer["ExecutionArn"].as_str()?.to_owned(), pattern == Pattern::Sync2))
+            }
+            (Some(_), _) => return None,
+            (None, _) if is_activity => return None,
+            (None, _) => None,
+        };
+        Some(Job {
+            frame: *id,
+            nonce: task.nonce.clone(),
+            order: tasks::Order {
+                resource,
+                arguments: (*task.arguments).clone(),
+                role: task.role.clone().unwrap_or_else(|| run.header.role.clone()),
+                execution: run.header.arn.clone(),
+                machine: run.header.machine_arn.clone(),
+            },
+            child,
+        })
+    };
+    effects.orders.iter().filter_map(job).collect()
+}
+
+/// The key of an execution's ARN.
+pub(crate) fn key_of_arn(text: &str) -> Option<Key> {
+    let arn = undercast_kernel::arn::Arn::parse(text)?;
+    let mut parts = arn.resource.split(':');
+    let (kind, machine, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let name = match (kind, parts.next()) {
+        ("execution", None) => name.to_owned(),
+        ("express", Some(id)) => format!("{name}:{id}"),
+        _ => return None,
+    };
+    Some((arn.account, arn.region, machine.to_owned(), name))
+}
+
+/// What rings when an execution ends.
+pub(crate) fn bell(arn: &str) -> String {
+    format!("stepfunctions/{arn}")
+}
