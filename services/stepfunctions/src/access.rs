@@ -52,6 +52,11 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     }
     undercast_kernel::tags::requested(&mut access.context, None, input.get("tagKeys"));
     let mut needed = vec![access];
+    // To have logs delivered is a right of its own.
+    let logging = input.get("loggingConfiguration");
+    if logging.is_some_and(|logging| logging.text("level").is_some_and(|level| level != "OFF")) {
+        needed.push(Access::new("logs:CreateLogDelivery", "*"));
+    }
     if let Some(role) = input.text("roleArn") {
         needed.push(Access::passing(cx, role, PRINCIPAL));
     }

@@ -92,7 +92,7 @@ pub(crate) fn note(cx: &Cx, live: &Arc<Live>, effects: &Effects) {
     let hour = moment(live.execution.started).strftime("%Y-%m-%d-%H-00").to_string();
     let stream = format!("states/{}/{hour}/{}", live.execution.machine, short(&arn));
     let name = group.resource.trim_start_matches("log-group:").trim_end_matches(":*").to_owned();
-    let there = cx.elsewhere(&group.account, &group.region).as_service(DELIVERY, Some(&live.execution.machine_arn(cx)));
+    let there = cx.kernel().cx_for(&group.account, &group.region).through(DELIVERY);
     let live = Arc::clone(live);
     cx.spawn(async move {
         // Records go in the order of their steps.

@@ -73,7 +73,7 @@ async fn check_group(cx: &Cx, logging: &Logging) -> Result<()> {
     let Some(arn) = logging.group.as_deref().and_then(Arn::parse) else { return Ok(()) };
     let name = arn.resource.trim_start_matches("log-group:").trim_end_matches(":*");
     let input = serde_json::json!({"logGroupNamePrefix": name});
-    let there = cx.elsewhere(&arn.account, &arn.region).as_service(crate::DELIVERY, None);
+    let there = cx.kernel().cx_for(&arn.account, &arn.region).through(crate::DELIVERY);
     let found = there.call("logs", "DescribeLogGroups", input).await?;
     let groups = found["logGroups"].as_array().into_iter().flatten();
     if groups.into_iter().any(|group| group["logGroupName"] == name) {

@@ -45,7 +45,8 @@ async fn an_error_of_its_own() {
 #[tokio::test]
 async fn an_execution_has_twenty_five_thousand_events_at_most() {
     let (_cloud, client) = noon().await;
-    let definition = json!({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}});
+    let definition = json!({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"},
+        "B": {"Type": "Choice", "Choices": [{"Variable": "$", "IsNull": true, "Next": "C"}], "Default": "A"}, "C": {"Type": "Succeed"}}});
     let failed = run(&client, &definition, &json!({})).await;
     assert_eq!((&failed["status"], &failed["error"]), (&json!("FAILED"), &json!("States.Runtime")));
     assert_eq!(failed["cause"], "The execution reached the maximum number of history events (25000).");
@@ -56,7 +57,8 @@ async fn an_execution_has_twenty_five_thousand_events_at_most() {
 async fn what_is_too_large_is_an_error() {
     let (_cloud, client) = noon().await;
     let definition = json!({"StartAt": "Grow", "States": {
-        "Grow": {"Type": "Pass", "Parameters": {"text.$": "States.Format('{}{}', $.text, $.text)"}, "Next": "Grow"}}});
+        "Grow": {"Type": "Pass", "Parameters": {"text.$": "States.Format('{}{}', $.text, $.text)"}, "Next": "More"},
+        "More": {"Type": "Choice", "Choices": [{"Variable": "$.text", "StringEquals": "", "Next": "Done"}], "Default": "Grow"}, "Done": {"Type": "Succeed"}}});
     let failed = run(&client, &definition, &json!({"text": "x".repeat(1000)})).await;
     assert_eq!(failed["error"], "States.DataLimitExceeded", "{failed:#}");
 }

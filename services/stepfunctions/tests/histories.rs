@@ -23,7 +23,7 @@ async fn a_history_has_every_step() {
         json!({"timestamp": at, "id": id, "previousEventId": previous, "type": format!("{kind}StateExited"),
             "stateExitedEventDetails": {"name": name, "output": output, "outputDetails": whole}})
     };
-    let (first, second) = (r#"{"x":true}"#, r#"{"one":{"a":1},"x":true}"#);
+    let (first, second) = (r#"{"x":true}"#, r#"{"x":true,"one":{"a":1}}"#);
     let expected = json!([
         {"timestamp": at, "id": 1, "previousEventId": 0, "type": "ExecutionStarted",
             "executionStartedEventDetails": {"input": first, "inputDetails": whole, "roleArn": ROLE}},

@@ -3,7 +3,7 @@
 use super::*;
 
 async fn table(client: &Client) {
-    let input = json!({"TableName": "t", "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    let input = json!({"TableName": "table", "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}]});
     client.call("dynamodb", "CreateTable", input).await.ok();
 }
@@ -18,8 +18,8 @@ async fn known_calls_take_json_where_the_api_takes_text() {
         json!({"Type": "Task", "Resource": format!("arn:aws:states:::{resource}"), "Parameters": parameters, "ResultPath": format!("$.{next}"), "Next": next})
     };
     let definition = json!({"StartAt": "Put", "States": {
-        "Put": task("dynamodb:putItem", json!({"TableName": "t", "Item": {"id": {"S.$": "$.id"}}}), "Get"),
-        "Get": task("dynamodb:getItem", json!({"TableName": "t", "Key": {"id": {"S.$": "$.id"}}}), "Send"),
+        "Put": task("dynamodb:putItem", json!({"TableName": "table", "Item": {"id": {"S.$": "$.id"}}}), "Get"),
+        "Get": task("dynamodb:getItem", json!({"TableName": "table", "Key": {"id": {"S.$": "$.id"}}}), "Send"),
         "Send": task("sqs:sendMessage", json!({"QueueUrl": queue["QueueUrl"], "MessageBody": {"id.$": "$.id"},
             "MessageAttributes": {"kind": {"DataType": "String", "StringValue": "k"}}}), "Publish"),
         "Publish": task("sns:publish", json!({"TopicArn": topic["TopicArn"], "Message": {"id.$": "$.id"}}), "Tell"),
@@ -37,7 +37,7 @@ async fn known_calls_take_json_where_the_api_takes_text() {
     let arn = ended["executionArn"].as_str().unwrap();
     let scheduled = until(&client, arn, "TaskScheduled").await;
     let details = json!({"resourceType": "dynamodb", "resource": "putItem", "region": "us-east-1",
-        "parameters": "{\"TableName\":\"t\",\"Item\":{\"id\":{\"S\":\"7\"}}}"});
+        "parameters": "{\"TableName\":\"table\",\"Item\":{\"id\":{\"S\":\"7\"}}}"});
     let told = &scheduled["taskScheduledEventDetails"];
     let parsed = |value: &Json| serde_json::from_str::<Json>(value["parameters"].as_str().unwrap()).unwrap();
     assert_eq!(parsed(told), parsed(&details));
@@ -63,7 +63,7 @@ async fn errors_have_the_names_of_sdks() {
     table(&client).await;
     let put = |resource: &str| {
         json!({"Type": "Task", "Resource": format!("arn:aws:states:::{resource}"), "End": true,
-            "Parameters": {"TableName": "t", "Item": {"id": {"S": "1"}}, "ConditionExpression": "attribute_exists(id)"}})
+            "Parameters": {"TableName": "table", "Item": {"id": {"S": "1"}}, "ConditionExpression": "attribute_exists(id)"}})
     };
     machine(&client, &json!({"StartAt": "P", "States": {"P": put("dynamodb:putItem")}})).await;
     let arn = start(&client, &json!({})).await;

@@ -13,8 +13,11 @@ async fn asking(client: &Client, more: &Json) -> String {
     for (name, value) in more.as_object().unwrap() {
         ask[name] = value.clone();
     }
-    let caught = json!({"Type": "Pass", "End": true});
-    machine(client, &json!({"StartAt": "Ask", "States": {"Ask": ask, "Caught": caught}})).await;
+    let mut states = json!({"Ask": ask});
+    if more.get("Catch").is_some() {
+        states["Caught"] = json!({"Type": "Pass", "End": true});
+    }
+    machine(client, &json!({"StartAt": "Ask", "States": states})).await;
     url
 }
 
