@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod functions;
+mod references;
 mod values;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
+pub(crate) use references::Reference;
 pub(crate) use values::Bindings;
 
 /// An expression, and the field in which it stands.
@@ -52,6 +54,11 @@ impl Expression {
         Ok(Self { text: text.to_owned(), field: field.to_owned(), tree: Arc::new(tree) })
     }
 
+    /// What it reads that is not in itself.
+    pub(crate) fn references(&self) -> Vec<Reference> {
+        references::of(&self.tree)
+    }
+
     /// As it was written, without its braces.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -74,7 +81,63 @@ fn coded(message: &str) -> String {
         coded.then_some(at)
     };
     let begins = (0..message.len().min(60)).find_map(code).and_then(|at| message.get(at..));
-    begins.unwrap_or(message).to_owned()
+    let message = begins.unwrap_or(message);
+    match message.get(..5) {
+        Some("S0202" | "S0203" | "S0211") => symbols(message),
+        // The reference implementation has the operator in quotes.
+        Some("T2001" | "T2002") => match (message.find(" of the "), message.find(" operator ")) {
+            (Some(from), Some(to)) if from + 8 < to => {
+                format!("{} of the \"{}\"{}", &message[..from], &message[from + 8..to], &message[to..])
+            }
+            _ => message.to_owned(),
+        },
+        _ => message.to_owned(),
+    }
+}
+
+/// The evaluator calls symbols by their names, and the reference implementation shows them.
+fn symbols(message: &str) -> String {
+    let names = [
+        ("RightBracket", "]"),
+        ("LeftBracket", "["),
+        ("RightBrace", "}"),
+        ("LeftBrace", "{"),
+        ("RightParen", ")"),
+        ("LeftParen", "("),
+        ("Comma", ","),
+        ("Colon", ":"),
+        ("Semicolon", ";"),
+        ("Dot", "."),
+        ("Question", "?"),
+        ("Pipe", "|"),
+        ("Equal", "="),
+        ("NotEqual", "!="),
+        ("LessThanOrEqual", "<="),
+        ("GreaterThanOrEqual", ">="),
+        ("LessThan", "<"),
+        ("GreaterThan", ">"),
+        ("Plus", "+"),
+        ("Star", "*"),
+        ("Slash", "/"),
+        ("Percent", "%"),
+        ("Ampersand", "&"),
+        ("At", "@"),
+        ("Hash", "#"),
+        ("Caret", "^"),
+        ("ColonEqual", ":="),
+        ("And", "and"),
+        ("Or", "or"),
+        ("In", "in"),
+        ("Range", ".."),
+        ("Arrow", "~>"),
+        ("Minus", "-"),
+    ];
+    let word = |word: &str| {
+        let bare = word.trim_end_matches(',');
+        let symbol = names.iter().find(|(name, _)| *name == bare).map(|(_, symbol)| *symbol);
+        symbol.map_or_else(|| word.to_owned(), |symbol| format!("\"{symbol}\"{}", &word[bare.len()..]))
+    };
+    message.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 impl PartialEq for Expression {
