@@ -2,13 +2,18 @@
 
 mod evaluate;
 mod functions;
+mod guard;
+mod moments;
 mod references;
 mod values;
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jsonata_core::ast::AstNode;
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
+use jsonata_core::value::JValue;
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -22,6 +27,8 @@ pub struct Expression {
     text: String,
     field: String,
     tree: Arc<AstNode>,
+    /// The tree that is evaluated.
+    guarded: Arc<AstNode>,
 }
 
 /// Why a text is no expression: the error of JSONata.
@@ -51,7 +58,12 @@ impl Expression {
             }
         }
         let tree = jsonata_core::parser::parse(text).map_err(|e| BadExpression(coded(&e.to_string())))?;
-        Ok(Self { text: text.to_owned(), field: field.to_owned(), tree: Arc::new(tree) })
+        Ok(Self {
+            text: text.to_owned(),
+            field: field.to_owned(),
+            guarded: Arc::new(guard::rewrite(tree.clone())),
+            tree: Arc::new(tree),
+        })
     }
 
     /// What it reads that is not in itself.
@@ -150,6 +162,26 @@ impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{% {} %}}", self.text)
     }
+}
+
+/// Evaluates a call of the evaluator's own functions.
+///
+/// `shared`: what functions among the values may call.
+fn within(
+    call: &str,
+    named: &[(&str, Option<&JValue>)],
+    shared: Option<&Rc<functions::Shared>>,
+) -> Result<JValue, EvaluatorError> {
+    let mut context = Context::new();
+    for (name, value) in named {
+        context.bind((*name).to_owned(), (*value).cloned().unwrap_or(JValue::Undefined));
+    }
+    let tree = jsonata_core::parser::parse(call).map_err(|e| EvaluatorError::EvaluationError(e.to_string()))?;
+    let mut evaluator = Evaluator::with_options(context, evaluate::options());
+    if let Some(shared) = shared {
+        functions::add(&mut evaluator, shared, false)?;
+    }
+    evaluator.evaluate(&tree, &JValue::Undefined)
 }
 
 /// What stands between `{%` and `%}`, if a text is an expression.
