@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, name};
 use crate::jsonata::{self, Bindings, Expression};
 use crate::path::{Missing, Path, Roots};
 use crate::template::{Lookup, Node, Template};
@@ -65,15 +65,16 @@ impl<'a> View<'a> {
         Roots { input: self.root, context: self.scope.context, variables: self.scope.variables }
     }
 
-    /// What a path or a call gives in the field `name`.
-    pub(crate) fn lookup(&self, name: &str, lookup: &Lookup) -> Result<Value, Failure> {
+    /// What a path or a call gives in a field.
+    pub(crate) fn lookup(&self, field: &str, lookup: &Lookup) -> Result<Value, Failure> {
         match lookup {
             Lookup::Path(path) => match path.find(&self.roots()).into_value() {
                 Ok(value) => Ok(value),
                 // An item that an array does not have is null here, and an error everywhere else.
                 Err(Missing::Index) => Ok(Value::Null),
+                Err(missing @ Missing::TooMany) => Err(Failure::new(name::DATA_LIMIT_EXCEEDED, path.explain(missing))),
                 Err(_) => Err(Failure::runtime(format!(
-                    "The JSONPath '{path}' specified for the field '{name}' could not be found in the input '{}'",
+                    "The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{}'",
                     self.text_of(path)
                 ))),
             },

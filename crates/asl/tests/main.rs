@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod cases;
+mod hostile;
+mod items;
 mod machines;
+
+mod properties;
 mod suite;
 mod support;

@@ -172,6 +172,12 @@ fn all(nodes: Vec<AstNode>) -> Vec<AstNode> {
     nodes.into_iter().map(rewrite).collect()
 }
 
+/// The members of an array: one that is an array as it stands stays one.
+fn members(nodes: Vec<AstNode>) -> Vec<AstNode> {
+    let member = |node| if matches!(node, AstNode::Array(_)) { inside(node) } else { rewrite(node) };
+    nodes.into_iter().map(member).collect()
+}
+
 fn pairs(fields: Vec<(AstNode, AstNode)>) -> Vec<(AstNode, AstNode)> {
     fields.into_iter().map(|(name, value)| (rewrite(name), rewrite(value))).collect()
 }
@@ -192,14 +198,8 @@ fn inside(node: AstNode) -> AstNode {
             let body = if thunk { Box::new(inside(*body)) } else { boxed(*body) };
             AstNode::Lambda { params, body, signature, thunk }
         }
-        // An array as it stands within another one stays an array within it.
-        AstNode::Array(items) => AstNode::Array(
-            items
-                .into_iter()
-                .map(|item| if matches!(item, AstNode::Array(_)) { inside(item) } else { rewrite(item) })
-                .collect(),
-        ),
-        AstNode::ArrayGroup(items) => AstNode::ArrayGroup(all(items)),
+        AstNode::Array(items) => AstNode::Array(members(items)),
+        AstNode::ArrayGroup(items) => AstNode::ArrayGroup(members(items)),
         AstNode::Block(items) => AstNode::Block(all(items)),
         AstNode::Object(fields) => AstNode::Object(pairs(fields)),
         AstNode::ObjectTransform { input, pattern } => {

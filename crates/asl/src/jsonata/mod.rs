@@ -71,6 +71,11 @@ impl Expression {
         references::of(&self.tree)
     }
 
+    /// Whether a name is that of a function of JSONata, passed on without a call.
+    pub(crate) fn is_function(&self, name: &str) -> bool {
+        functions::is_known(name)
+    }
+
     /// As it was written, without its braces.
     pub fn as_str(&self) -> &str {
         &self.text
