@@ -28,7 +28,8 @@ fn deep_and_long_expressions_end() {
     texts.extend(chains.iter().flat_map(|part| [900, 50_000].map(|n| format!("{}1", part.repeat(n)))));
     texts.push(format!("\"{}\"", "x".repeat(1 << 20)));
     for text in texts {
-        quickly(&text[..text.len().min(40)].to_owned(), move || {
+        let what = text[..text.len().min(40)].to_owned();
+        quickly(&what, move || {
             if let Ok(expression) = Expression::parse(&text, "Output") {
                 _ = expression.apply(Some(&json!({"a": 1})), &serde_json::Map::new(), &Still::new());
             }

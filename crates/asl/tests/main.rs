@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod cases;
+mod corpus;
+mod fuzzed;
 mod hostile;
 mod items;
 mod machines;
