@@ -77,8 +77,7 @@ fn limits_of_batches_are_reckoned() {
     assert_eq!(both, Ok(BatcherLimits { items: Some(3), bytes: Some(100) }));
     let zero = "States.Runtime: MaxItemsPerBatch must be a positive integer, but was: 0";
     assert_eq!(limits(json!({"MaxItemsPerBatchPath": "$.z"})), Err(zero.to_owned()));
-    let text =
-        "States.Runtime: The MaxItemsPerBatchPath parameter '$.t' must be a non-negative integer, but was: \"x\"";
+    let text = "States.Runtime: The MaxItemsPerBatchPath parameter cannot be parsed as a long value: $.t == x";
     assert_eq!(limits(json!({"MaxItemsPerBatchPath": "$.t"})), Err(text.to_owned()));
 }
 

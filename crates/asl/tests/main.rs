@@ -5,6 +5,7 @@
 mod cases;
 mod corpus;
 mod fuzzed;
+mod given;
 mod hostile;
 mod items;
 mod machines;
