@@ -1,5 +1,5 @@
-//! The fuzz targets' bodies, which are those of the tests of `crates/wire`, `crates/select`, `crates/policy`, `crates/kernel`,
-//! `services/dynamodb` and `services/sts`.
+//! The fuzz targets' bodies, which are those of the tests of `crates/wire`, `crates/select`, `crates/policy`, `crates/asl`,
+//! `crates/kernel`, `services/dynamodb` and `services/sts`.
 
 #[path = "../../crates/wire/tests/corpus/targets/mod.rs"]
 mod targets;
@@ -16,6 +16,9 @@ mod policies;
 #[path = "../../crates/kernel/tests/arns/fuzzed.rs"]
 mod arns;
 
+#[path = "../../crates/asl/tests/fuzzed.rs"]
+mod machines;
+
 #[path = "../../services/sts/tests/main/fuzzed.rs"]
 mod vouched;
 
@@ -25,6 +28,9 @@ pub fn run(name: &str, bytes: &[u8]) {
         "select" => fuzzed::select(bytes),
         "import" => imported::import(bytes),
         "policy" => policies::policy(bytes),
+        "asl" => machines::asl(bytes),
+        "jsonpath" => machines::jsonpath(bytes),
+        "jsonata" => machines::jsonata(bytes),
         "arn" => _ = arns::arn(bytes),
         "token" => _ = vouched::token(bytes),
         "saml" => _ = vouched::saml(bytes),

@@ -22,7 +22,7 @@ impl Severity {
 }
 
 /// What kind of thing is wrong: "List of error codes" of `ValidateStateMachineDefinitionDiagnostic` in the API reference,
-/// and the two of JSONata, which the page leaves out and the service gives.
+/// and what the page leaves out and the service gives: the two of JSONata, and the one of variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// The text is no JSON.
@@ -41,6 +41,8 @@ pub enum Code {
     InvalidStateName,
     /// A state is named that is none, or none leads to it.
     MissingTransitionTarget,
+    /// A variable has the name of one further out.
+    DuplicateVariableName,
     /// A JSONata expression cannot be read.
     InvalidJsonataExpression,
     /// A JSONata expression uses what Step Functions does not have.
@@ -65,6 +67,7 @@ impl Code {
             Self::DuplicateStateName => "DUPLICATE_STATE_NAME",
             Self::InvalidStateName => "INVALID_STATE_NAME",
             Self::MissingTransitionTarget => "MISSING_TRANSITION_TARGET",
+            Self::DuplicateVariableName => "DUPLICATE_VARIABLE_NAME",
             Self::InvalidJsonataExpression => "INVALID_JSONATA_EXPRESSION",
             Self::UnsupportedJsonataExpression => "UNSUPPORTED_JSONATA_EXPRESSION",
             Self::NoDollar => "NO_DOLLAR",
@@ -89,7 +92,7 @@ pub struct Diagnostic {
     pub code: Code,
     /// What it is, in words.
     pub message: String,
-    /// Where: `/States/First/Catch[0]/Next`. Text that is no JSON has no places.
+    /// Where: `/States/First/Catch[0]/Next`. What is of the whole definition has none.
     pub location: Option<String>,
 }
 
@@ -103,11 +106,9 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     /// As it stands in an `InvalidDefinition`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.as_str(), self.message)?;
-        match &self.location {
-            Some(location) => write!(f, " at {location}"),
-            None => Ok(()),
-        }
+        // The service writes `null` where there is no location.
+        let location = self.location.as_deref().unwrap_or("null");
+        write!(f, "{}: {} at {location}", self.code.as_str(), self.message)
     }
 }
 

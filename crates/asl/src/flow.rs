@@ -16,6 +16,15 @@ pub struct Effective {
     pub value: Value,
 }
 
+/// A result on its way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selected {
+    /// What `ResultSelector` makes of it.
+    pub after_selector: Value,
+    /// The input, with that where `ResultPath` says.
+    pub after_path: Value,
+}
+
 /// What a state leaves behind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Done {
@@ -71,6 +80,19 @@ impl State {
         }
     }
 
+    /// What becomes of a result on its way, in a state whose language is JSONPath: after `ResultSelector`, and after `ResultPath`.
+    ///
+    /// # Errors
+    /// When a path finds nothing, a result cannot be put where it should, or a call fails.
+    pub fn select_result(&self, scope: &Scope, result: Value) -> Result<Selected, Failure> {
+        let after_selector = match &self.flow.result_selector {
+            Some(selector) => View::new(scope, &result).fill(selector)?,
+            None => result,
+        };
+        let after_path = place(&self.flow.result_path, scope.input, after_selector.clone())?;
+        Ok(Selected { after_selector, after_path })
+    }
+
     /// What the state leaves behind when it has a result: of a `Task`, `Parallel` or `Map`, or of a `Pass` what
     /// [`Pass::result`] gives. `ResultSelector`, `ResultPath`, `OutputPath` and `Assign`, or `Output` and `Assign`.
     ///
@@ -79,13 +101,9 @@ impl State {
     pub fn complete(&self, scope: &Scope, result: Value) -> Result<Done, Failure> {
         match self.query_language {
             QueryLanguage::JsonPath => {
-                let result = match &self.flow.result_selector {
-                    Some(selector) => View::new(scope, &result).fill(selector)?,
-                    None => result,
-                };
-                let assigned = View::new(scope, &result).assign(self.flow.assign.as_ref())?;
-                let placed = place(&self.flow.result_path, scope.input, result)?;
-                let output = View::new(scope, &placed).select(&self.flow.output_path)?;
+                let selected = self.select_result(scope, result)?;
+                let assigned = View::new(scope, &selected.after_selector).assign(self.flow.assign.as_ref())?;
+                let output = View::new(scope, &selected.after_path).select(&self.flow.output_path)?;
                 Ok(Done { output, assigned })
             }
             QueryLanguage::Jsonata => {

@@ -5,11 +5,11 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
-use crate::jsonata::{self, Bindings, Expression};
+use crate::failure::{Failure, name};
+use crate::jsonata::{Bindings, Expression};
 use crate::path::{Missing, Path, Roots};
 use crate::template::{Lookup, Node, Template};
-use crate::tree::{Given, Selection};
+use crate::tree::Selection;
 
 /// The variables of an execution.
 pub type Variables = Map<String, Value>;
@@ -65,15 +65,16 @@ impl<'a> View<'a> {
         Roots { input: self.root, context: self.scope.context, variables: self.scope.variables }
     }
 
-    /// What a path or a call gives in the field `name`.
-    pub(crate) fn lookup(&self, name: &str, lookup: &Lookup) -> Result<Value, Failure> {
+    /// What a path or a call gives in a field.
+    pub(crate) fn lookup(&self, field: &str, lookup: &Lookup) -> Result<Value, Failure> {
         match lookup {
             Lookup::Path(path) => match path.find(&self.roots()).into_value() {
                 Ok(value) => Ok(value),
                 // An item that an array does not have is null here, and an error everywhere else.
                 Err(Missing::Index) => Ok(Value::Null),
+                Err(missing @ Missing::TooMany) => Err(Failure::new(name::DATA_LIMIT_EXCEEDED, path.explain(missing))),
                 Err(_) => Err(Failure::runtime(format!(
-                    "The JSONPath '{path}' specified for the field '{name}' could not be found in the input '{}'",
+                    "The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{}'",
                     self.text_of(path)
                 ))),
             },
@@ -142,82 +143,5 @@ impl Scope<'_> {
     /// When a path finds nothing, or a call or an expression fails.
     pub fn fill(&self, template: &Template, root: &Value) -> Result<Value, Failure> {
         View::new(self, root).fill(template)
-    }
-
-    /// A whole number that a definition gives or says where it is; `field` is its name, without `Path`.
-    ///
-    /// # Errors
-    /// When there is none, or something else.
-    pub fn number(&self, given: &Given<u64>, field: &str, root: &Value) -> Result<u64, Failure> {
-        self.given(given, root, field, "a non-negative integer", "number", |value| {
-            value.as_u64().or_else(|| {
-                let whole = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..9e15).contains(n))?;
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in range")]
-                Some(whole as u64)
-            })
-        })
-    }
-
-    /// A number of any kind.
-    ///
-    /// # Errors
-    /// When there is none, or something else.
-    pub fn real(&self, given: &Given<f64>, field: &str, root: &Value) -> Result<f64, Failure> {
-        self.given(given, root, field, "a number", "number", Value::as_f64)
-    }
-
-    /// A text.
-    ///
-    /// # Errors
-    /// When there is none, or something else.
-    pub fn text(&self, given: &Given<String>, field: &str, root: &Value) -> Result<String, Failure> {
-        self.given(given, root, field, "a string", "string", |value| value.as_str().map(str::to_owned))
-    }
-
-    /// A moment.
-    ///
-    /// # Errors
-    /// When there is none, or something else.
-    pub fn moment(&self, given: &Given<Timestamp>, field: &str, root: &Value) -> Result<Timestamp, Failure> {
-        self.given(given, root, field, "a timestamp", "string", |value| crate::moment::read(value.as_str()?))
-    }
-
-    fn given<T: Clone>(
-        &self,
-        given: &Given<T>,
-        root: &Value,
-        field: &str,
-        wanted: &str,
-        kind: &str,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> Result<T, Failure> {
-        let view = View::new(self, root);
-        match given {
-            Given::Fixed(value) => Ok(value.clone()),
-            Given::Lookup(lookup) => {
-                let value = view.given(lookup, field)?;
-                read(&value).ok_or_else(|| {
-                    let path = lookup.as_str();
-                    Failure::runtime(format!("The {field}Path parameter '{path}' must be {wanted}, but was: {value}"))
-                })
-            }
-            Given::Expression(expression) => {
-                let value = view.evaluate(expression)?;
-                read(&value).ok_or_else(|| jsonata::unexpected(expression, kind, &value))
-            }
-        }
-    }
-}
-
-impl View<'_> {
-    /// What stands at the path of a field whose name ends with `Path`.
-    fn given(&self, lookup: &Lookup, field: &str) -> Result<Value, Failure> {
-        match lookup {
-            Lookup::Path(path) => path
-                .find(&self.roots())
-                .into_value()
-                .map_err(|missing| Failure::runtime(format!("Invalid path '{path}' : {}", path.explain(missing)))),
-            Lookup::Call(_) => self.lookup(&format!("{field}Path"), lookup),
-        }
     }
 }

@@ -67,3 +67,72 @@ fn expressions_take_and_give() {
         assert_eq!(caught.done.output, json!("Oops"));
     });
 }
+
+#[test]
+fn a_result_is_followed_on_its_way() {
+    let machine = machine(&json!({"StartAt": "T", "States": {"T": {
+        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true,
+        "ResultSelector": {"v.$": "$.x"}, "ResultPath": "$.r", "OutputPath": "$.r.v"}}}));
+    let state = machine.first().unwrap();
+    within(&json!({"a": 1}), &json!({}), |scope| {
+        let selected = state.select_result(scope, json!({"x": 5, "y": 6})).unwrap();
+        assert_eq!(selected.after_selector, json!({"v": 5}));
+        assert_eq!(selected.after_path, json!({"a": 1, "r": {"v": 5}}));
+        assert_eq!(state.complete(scope, json!({"x": 5})).unwrap().output, json!(5));
+    });
+}
+
+#[test]
+fn errors_are_tried_again_and_told_with_their_state() {
+    let machine = machine(&json!({"StartAt": "T", "States": {"T": {
+        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true, "Retry": [
+            {"ErrorEquals": ["A", "B"], "IntervalSeconds": 3, "BackoffRate": 1.5, "MaxAttempts": 2},
+            {"ErrorEquals": ["C"], "MaxDelaySeconds": 5, "JitterStrategy": "FULL"},
+            {"ErrorEquals": ["Never"], "MaxAttempts": 0},
+            {"ErrorEquals": ["States.ALL"]}]}}}));
+    let state = machine.first().unwrap();
+    let which = |error: &str| state.retrier(&Failure::new(error, "")).map(|(index, _)| index);
+    assert_eq!(["A", "B", "C", "Never", "D"].map(which), [Some(0), Some(0), Some(1), Some(2), Some(3)]);
+    assert_eq!(["States.Runtime", "States.DataLimitExceeded"].map(which), [None, None]);
+    let delays = |index: usize, fraction: f64| -> Vec<f64> {
+        (0..).map_while(|n| state.retry[index].delay(n, fraction)).map(|delay| delay.as_secs_f64()).collect()
+    };
+    assert_eq!(delays(0, 0.1), [3.0, 4.5]);
+    assert_eq!(delays(1, 1.0), [1.0, 2.0, 4.0]);
+    assert_eq!(delays(1, 0.25), [0.25, 0.5, 1.0]);
+    assert_eq!(state.retry[1].delay(2, 5.0).unwrap().as_secs_f64(), 4.0, "a fraction is one at most");
+    assert_eq!(delays(2, 0.0), [0.0; 0]);
+    let failure = Failure::new("A", "it broke").in_state("T", 2);
+    assert_eq!(failure.cause, "An error occurred while executing the state 'T' (entered at the event id #2). it broke");
+}
+
+#[test]
+fn variables_are_told_of() {
+    let machine = machine(&json!({"StartAt": "A", "States": {
+        "A": {"Type": "Pass", "Parameters": {"x.$": "$a.b", "y.$": "States.Format('{}{}', $b, $.c)", "z.$": "$.l[?(@.i == $c)]"},
+              "Assign": {"a.$": "$a"}, "Next": "B"},
+        "B": {"Type": "Pass", "QueryLanguage": "JSONata", "Next": "C",
+              "Output": "{% ( $own := 1; $map($states.input.l, function($x) { $x + $own + $d.e }) ~> $sum ) %}"},
+        "C": {"Type": "Choice", "Choices": [{"And": [{"Variable": "$e", "NumericEqualsPath": "$f"}], "Next": "P"}], "Default": "D"},
+        "P": {"Type": "Parallel", "Branches": [{"StartAt": "I", "States": {"I": {"Type": "Wait", "SecondsPath": "$g", "End": true}}}],
+              "Next": "D"},
+        "D": {"Type": "Succeed"}}}));
+    let found =
+        serde_json::to_value(machine.variable_references().into_iter().collect::<std::collections::BTreeMap<_, _>>());
+    assert_eq!(found.unwrap(), json!({"A": ["a", "b", "c"], "B": ["d"], "C": ["e", "f"], "I": ["g"]}));
+}
+
+#[test]
+fn a_refusal_has_all_errors_and_no_warning() {
+    let definition = json!({"StartAt": "A", "States": {
+        "A": {"Type": "Pass", "Parameters": {"v": "$.x"}, "Next": "B", "Foo": 1}, "C": {"Type": "Succeed"}}});
+    let found = undercast_asl::validate(&definition.to_string(), &undercast_asl::Limits::default());
+    let severities: Vec<_> = found.iter().map(|diagnostic| diagnostic.severity().as_str()).collect();
+    assert_eq!(severities, ["ERROR", "ERROR", "ERROR", "WARNING"]);
+    assert_eq!(
+        undercast_asl::refusal(&found),
+        "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Field 'Foo' is not supported at /States/A, \
+         MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /States/A/Next, \
+         MISSING_TRANSITION_TARGET: State \"C\" is not reachable. at /States/C'"
+    );
+}

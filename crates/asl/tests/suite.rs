@@ -18,7 +18,10 @@ const CASES: usize = 1_686;
 fn the_public_suite_passes() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata/jsonata");
     if !folder.is_dir() {
-        println!("not run: {} is absent", folder.display());
+        #[expect(clippy::print_stdout, reason = "a test that is not run says so")]
+        {
+            println!("not run: {} is absent", folder.display());
+        }
         return;
     }
     let left_out: toml::Table = include_str!("jsonata/left_out.toml").parse().unwrap();

@@ -65,6 +65,7 @@ pub(crate) fn all(wanted: &[String], said: Said, environment: &Environment) -> V
         Arc::new(undercast_sns::Sns),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_ssm::Ssm),
+        Arc::new(undercast_stepfunctions::StepFunctions::default()),
         Arc::new(undercast_sts::Sts),
     ];
     if wanted.is_empty() {

@@ -1,5 +1,6 @@
 //! State machines: made, updated, described, listed, deleted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use undercast_asl as asl;
@@ -293,8 +294,14 @@ pub(crate) fn describe(cx: &Cx, input: &api::DescribeStateMachineInput) -> Resul
         revision_id: found.revision.shown_id(),
         description,
         encryption_configuration: Some(owned_key()),
-        variable_references: None,
+        variable_references: references(&found.revision.definition).filter(|_| !metadata),
     })
+}
+
+/// The variables that each state of a definition refers to.
+fn references(definition: &str) -> Option<BTreeMap<String, Vec<String>>> {
+    let found = asl::Machine::parse(definition).ok()?.variable_references();
+    (!found.is_empty()).then(|| found.into_iter().collect())
 }
 
 pub(crate) fn owned_key() -> output::EncryptionConfiguration {
@@ -328,7 +335,7 @@ pub(crate) fn describe_for_execution(
         label: label.map(ToOwned::to_owned),
         revision_id: revision.shown_id(),
         encryption_configuration: Some(owned_key()),
-        variable_references: None,
+        variable_references: references(&revision.definition).filter(|_| !metadata),
     })
 }
 

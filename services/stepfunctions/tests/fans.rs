@@ -117,12 +117,3 @@ async fn variables_of_an_iteration_stay_in_it() {
     let ended = run(&client, &definition, &json!({})).await;
     assert_eq!(output(&ended), json!({"given": [10, 20], "factor": 10, "own": false}));
 }
-
-#[tokio::test]
-async fn members_of_an_object_are_items_with_keys() {
-    let (_cloud, client) = noon().await;
-    let definition = json!({"StartAt": "Each", "States": {"Each": {"Type": "Map", "ItemSelector": {"key.$": "$$.Map.Item.Key", "item.$": "$$.Map.Item.Value"}, "End": true,
-        "ItemProcessor": {"StartAt": "Say", "States": {"Say": {"Type": "Pass", "End": true}}}}}});
-    let ended = run(&client, &definition, &json!({"a": 1})).await;
-    assert_eq!(output(&ended), json!([{"key": "a", "item": {"Key": "a", "Value": 1}}]));
-}

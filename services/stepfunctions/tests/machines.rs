@@ -143,3 +143,22 @@ async fn a_history_is_read_page_by_page_from_both_ends_and_without_data() {
     let (_, _, text) = page(json!({"includeExecutionData": false})).await;
     assert!(!text.contains("secret") && text.contains("roleArn"), "{text}");
 }
+
+#[tokio::test]
+async fn who_asks_is_told_which_variables_states_refer_to() {
+    let (_cloud, client) = noon().await;
+    let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {
+        "A": {"Type": "Pass", "Assign": {"x": 1}, "Next": "B"}, "B": {"Type": "Pass", "Output": "{% $x %}", "End": true}}});
+    machine(&client, &definition).await;
+    let found = ok(&client, "DescribeStateMachine", json!({"stateMachineArn": MACHINE})).await;
+    assert_eq!(found["variableReferences"]["B"], json!(["x"]), "{found:#}");
+    let arn = start(&client, &json!({})).await;
+    let of = ok(&client, "DescribeStateMachineForExecution", json!({"executionArn": arn})).await;
+    assert_eq!(of["variableReferences"], found["variableReferences"]);
+    let bare = ok(&client, "DescribeStateMachine", json!({"stateMachineArn": MACHINE, "includedData": "METADATA_ONLY"})).await;
+    assert_eq!((bare.get("variableReferences"), &bare["definition"]), (None, &json!("")));
+    let bare = ok(&client, "DescribeStateMachineForExecution", json!({"executionArn": arn, "includedData": "METADATA_ONLY"})).await;
+    assert_eq!(bare["definition"], "");
+    let bare = ok(&client, "DescribeExecution", json!({"executionArn": arn, "includedData": "METADATA_ONLY"})).await;
+    assert_eq!((bare.get("input"), bare.get("output")), (None, None));
+}

@@ -1,11 +1,13 @@
 //! Evaluating an expression, within limits.
 
+use std::rc::Rc;
+
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::value::JValue;
 use serde_json::Value;
 
 use super::values::{Exact, NotJson};
-use super::{BadExpression, Bindings, Expression, coded, functions};
+use super::{BadExpression, Bindings, Expression, coded, functions, guard};
 use crate::failure::Failure;
 use crate::scope::{Outside, Variables};
 
@@ -17,6 +19,15 @@ const DEEPEST: usize = 500;
 
 /// How many values one of its sequences may have.
 const MOST_VALUES: usize = 1_000_000;
+
+pub(super) fn options() -> EvaluatorOptions {
+    EvaluatorOptions {
+        timeout_ms: Some(LONGEST_MILLISECONDS),
+        max_stack_depth: Some(DEEPEST),
+        max_sequence_length: Some(MOST_VALUES),
+        ..EvaluatorOptions::default()
+    }
+}
 
 impl Expression {
     /// What it gives. That it gives nothing is an error.
@@ -33,6 +44,11 @@ impl Expression {
             Err(NotJson::Function) => Err(self.failure(&format!(
                 "specified for the field '{}' returned an unexpected result type. Expected a JSON value, but was 'function'",
                 self.field
+            ))),
+            Err(NotJson::TooLarge) => Err(self.failure(&format!(
+                "specified for the field '{}' threw an error during evaluation. {}",
+                self.field,
+                guard::exceeded().message()
             ))),
             Err(NotJson::Inexact) => Err(self.failure(&format!(
                 "specified for the field '{}' returned one of several numbers that cannot be told apart: JSONata's numbers are \
@@ -68,14 +84,9 @@ impl Expression {
         for (name, value) in &bindings.named {
             context.bind(name.clone(), value.clone());
         }
-        let options = EvaluatorOptions {
-            timeout_ms: Some(LONGEST_MILLISECONDS),
-            max_stack_depth: Some(DEEPEST),
-            max_sequence_length: Some(MOST_VALUES),
-            ..EvaluatorOptions::default()
-        };
-        let mut evaluator = Evaluator::with_options(context, options);
-        functions::add(&mut evaluator, &self.text, outside).map_err(|e| coded(e.message()))?;
-        evaluator.evaluate(&self.tree, data).map_err(|e| coded(e.message()))
+        let mut evaluator = Evaluator::with_options(context, options());
+        let shared = Rc::new(functions::Shared::new(&self.text, outside));
+        functions::add(&mut evaluator, &shared, true).map_err(|e| coded(e.message()))?;
+        evaluator.evaluate(&self.guarded, data).map_err(|e| coded(e.message()))
     }
 }

@@ -4,9 +4,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
+use jsonata_core::evaluator::{Evaluator, EvaluatorError};
 use jsonata_core::value::JValue;
 
+use super::guard;
+use super::moments;
 use super::values::Exact;
 use crate::chance::{self, Stream};
 use crate::scope::Outside;
@@ -16,54 +18,127 @@ type Answer = Result<JValue, EvaluatorError>;
 /// The most items that `$range` and `$partition` make.
 const MOST_ITEMS: usize = 360_145;
 
-pub(super) fn add(evaluator: &mut Evaluator, text: &str, outside: &dyn Outside) -> Result<(), EvaluatorError> {
+/// What the functions of one evaluation have in common.
+pub(super) struct Shared {
+    /// The moment, in milliseconds.
+    now: i64,
+    stream: RefCell<Stream>,
+}
+
+impl Shared {
+    /// Chance is drawn only for an expression that could use it.
+    pub(super) fn new(text: &str, outside: &dyn Outside) -> Self {
+        let mut seed = [0; 32];
+        if ["$random", "$uuid", "$shuffle"].iter().any(|name| text.contains(name)) {
+            outside.fill(&mut seed);
+        }
+        Self { now: outside.now().as_millisecond(), stream: RefCell::new(Stream::new(seed)) }
+    }
+}
+
+pub(super) fn add(evaluator: &mut Evaluator, shared: &Rc<Shared>, replace: bool) -> Result<(), EvaluatorError> {
     evaluator.register_fn("partition", partition)?;
     evaluator.register_fn("range", range)?;
     evaluator.register_fn("hash", hash)?;
     evaluator.register_fn("parse", parse)?;
     evaluator.register_fn_override("eval", |_: &[JValue]| Err(error("T1006: Attempted to invoke a non-function")))?;
-    let now = outside.now();
-    evaluator.register_fn_override("millis", move |_: &[JValue]| Ok(JValue::from(now.as_millisecond())))?;
-    evaluator.register_fn_override("now", move |arguments: &[JValue]| now_as(now.as_millisecond(), arguments))?;
-    chance_functions(evaluator, text, outside)
-}
-
-/// Chance is drawn only for an expression that could use it.
-fn chance_functions(evaluator: &mut Evaluator, text: &str, outside: &dyn Outside) -> Result<(), EvaluatorError> {
-    let mut seed = [0; 32];
-    if ["$random", "$uuid", "$shuffle"].iter().any(|name| text.contains(name)) {
-        outside.fill(&mut seed);
-    }
-    let stream = Rc::new(RefCell::new(Stream::new(seed)));
-    let drawn = Rc::clone(&stream);
+    guard::add(evaluator, shared, replace)?;
+    moments::add(evaluator, shared.now)?;
+    let drawn = Rc::clone(shared);
     evaluator.register_fn_override("random", move |arguments: &[JValue]| match arguments.first() {
-        None | Some(JValue::Undefined) => Ok(JValue::Number(drawn.borrow_mut().fraction())),
+        None | Some(JValue::Undefined) => Ok(JValue::Number(drawn.stream.borrow_mut().fraction())),
         Some(JValue::Number(seed)) => Ok(JValue::Number(Stream::seeded(*seed).fraction())),
         Some(_) => Err(argument("random", 1)),
     })?;
-    let drawn = Rc::clone(&stream);
-    evaluator.register_fn("uuid", move |_: &[JValue]| Ok(JValue::string(drawn.borrow_mut().uuid())))?;
+    let drawn = Rc::clone(shared);
+    evaluator.register_fn("uuid", move |_: &[JValue]| Ok(JValue::string(drawn.stream.borrow_mut().uuid())))?;
+    let drawn = Rc::clone(shared);
     evaluator.register_fn_override("shuffle", move |arguments: &[JValue]| {
         let Some(mut items) = arguments.first().and_then(array) else { return Ok(JValue::Undefined) };
         for last in (1..items.len()).rev() {
-            let other = stream.borrow_mut().below(last as u64 + 1);
+            let other = drawn.stream.borrow_mut().below(last as u64 + 1);
             items.swap(last, usize::try_from(other).unwrap_or(last));
         }
         Ok(JValue::array(items))
     })
 }
 
-/// `$now(picture, timezone)`, which the evaluator has as `$fromMillis`.
-fn now_as(now: i64, arguments: &[JValue]) -> Answer {
-    let mut context = Context::new();
-    context.bind("now".to_owned(), JValue::from(now));
-    let names = ["picture", "timezone"];
-    for (name, value) in names.iter().zip(arguments) {
-        context.bind((*name).to_owned(), value.clone());
-    }
-    let call = "$fromMillis($now, $picture, $timezone)";
-    let tree = jsonata_core::parser::parse(call).map_err(|e| error(&e.to_string()))?;
-    Evaluator::with_context(context).evaluate(&tree, &JValue::Undefined)
+/// The functions of JSONata and of Step Functions, which may be passed on as values.
+const FUNCTIONS: &[&str] = &[
+    "abs",
+    "append",
+    "assert",
+    "average",
+    "base64decode",
+    "base64encode",
+    "boolean",
+    "ceil",
+    "contains",
+    "count",
+    "decodeUrl",
+    "decodeUrlComponent",
+    "distinct",
+    "each",
+    "encodeUrl",
+    "encodeUrlComponent",
+    "error",
+    "exists",
+    "filter",
+    "floor",
+    "formatBase",
+    "formatInteger",
+    "formatNumber",
+    "fromMillis",
+    "hash",
+    "join",
+    "keys",
+    "length",
+    "lookup",
+    "lowercase",
+    "map",
+    "match",
+    "max",
+    "merge",
+    "millis",
+    "min",
+    "not",
+    "now",
+    "number",
+    "pad",
+    "parse",
+    "parseInteger",
+    "parseNumber",
+    "partition",
+    "power",
+    "random",
+    "range",
+    "reduce",
+    "replace",
+    "reverse",
+    "round",
+    "shuffle",
+    "sift",
+    "single",
+    "sort",
+    "split",
+    "spread",
+    "sqrt",
+    "string",
+    "substring",
+    "substringAfter",
+    "substringBefore",
+    "sum",
+    "toMillis",
+    "trim",
+    "type",
+    "uppercase",
+    "uuid",
+    "zip",
+];
+
+/// Whether there is a function with this name.
+pub(super) fn is_known(name: &str) -> bool {
+    FUNCTIONS.contains(&name)
 }
 
 fn error(message: &str) -> EvaluatorError {
@@ -121,7 +196,7 @@ fn range(arguments: &[JValue]) -> Answer {
     let count = ((end - start) / step).trunc() + 1.0;
     #[expect(clippy::cast_precision_loss, reason = "a small number")]
     if count > MOST_ITEMS as f64 {
-        return Err(error("Expression evaluation memory limit exceeded"));
+        return Err(guard::exceeded());
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and limited above")]
     let count = count as u32;

@@ -2,16 +2,23 @@
 
 mod evaluate;
 mod functions;
+mod guard;
+mod moments;
+mod references;
 mod values;
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jsonata_core::ast::AstNode;
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
+use jsonata_core::value::JValue;
 use serde_json::Value;
 
 use crate::failure::Failure;
 
+pub(crate) use references::Reference;
 pub(crate) use values::Bindings;
 
 /// An expression, and the field in which it stands.
@@ -20,6 +27,8 @@ pub struct Expression {
     text: String,
     field: String,
     tree: Arc<AstNode>,
+    /// The tree that is evaluated.
+    guarded: Arc<AstNode>,
 }
 
 /// Why a text is no expression: the error of JSONata.
@@ -49,7 +58,22 @@ impl Expression {
             }
         }
         let tree = jsonata_core::parser::parse(text).map_err(|e| BadExpression(coded(&e.to_string())))?;
-        Ok(Self { text: text.to_owned(), field: field.to_owned(), tree: Arc::new(tree) })
+        Ok(Self {
+            text: text.to_owned(),
+            field: field.to_owned(),
+            guarded: Arc::new(guard::rewrite(tree.clone())),
+            tree: Arc::new(tree),
+        })
+    }
+
+    /// What it reads that is not in itself.
+    pub(crate) fn references(&self) -> Vec<Reference> {
+        references::of(&self.tree)
+    }
+
+    /// Whether a name is that of a function of JSONata, passed on without a call.
+    pub(crate) fn is_function(&self, name: &str) -> bool {
+        functions::is_known(name)
     }
 
     /// As it was written, without its braces.
@@ -74,7 +98,63 @@ fn coded(message: &str) -> String {
         coded.then_some(at)
     };
     let begins = (0..message.len().min(60)).find_map(code).and_then(|at| message.get(at..));
-    begins.unwrap_or(message).to_owned()
+    let message = begins.unwrap_or(message);
+    match message.get(..5) {
+        Some("S0202" | "S0203" | "S0211") => symbols(message),
+        // The reference implementation has the operator in quotes.
+        Some("T2001" | "T2002") => match (message.find(" of the "), message.find(" operator ")) {
+            (Some(from), Some(to)) if from + 8 < to => {
+                format!("{} of the \"{}\"{}", &message[..from], &message[from + 8..to], &message[to..])
+            }
+            _ => message.to_owned(),
+        },
+        _ => message.to_owned(),
+    }
+}
+
+/// The evaluator calls symbols by their names, and the reference implementation shows them.
+fn symbols(message: &str) -> String {
+    let names = [
+        ("RightBracket", "]"),
+        ("LeftBracket", "["),
+        ("RightBrace", "}"),
+        ("LeftBrace", "{"),
+        ("RightParen", ")"),
+        ("LeftParen", "("),
+        ("Comma", ","),
+        ("Colon", ":"),
+        ("Semicolon", ";"),
+        ("Dot", "."),
+        ("Question", "?"),
+        ("Pipe", "|"),
+        ("Equal", "="),
+        ("NotEqual", "!="),
+        ("LessThanOrEqual", "<="),
+        ("GreaterThanOrEqual", ">="),
+        ("LessThan", "<"),
+        ("GreaterThan", ">"),
+        ("Plus", "+"),
+        ("Star", "*"),
+        ("Slash", "/"),
+        ("Percent", "%"),
+        ("Ampersand", "&"),
+        ("At", "@"),
+        ("Hash", "#"),
+        ("Caret", "^"),
+        ("ColonEqual", ":="),
+        ("And", "and"),
+        ("Or", "or"),
+        ("In", "in"),
+        ("Range", ".."),
+        ("Arrow", "~>"),
+        ("Minus", "-"),
+    ];
+    let word = |word: &str| {
+        let bare = word.trim_end_matches(',');
+        let symbol = names.iter().find(|(name, _)| *name == bare).map(|(_, symbol)| *symbol);
+        symbol.map_or_else(|| word.to_owned(), |symbol| format!("\"{symbol}\"{}", &word[bare.len()..]))
+    };
+    message.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 impl PartialEq for Expression {
@@ -87,6 +167,26 @@ impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{% {} %}}", self.text)
     }
+}
+
+/// Evaluates a call of the evaluator's own functions.
+///
+/// `shared`: what functions among the values may call.
+fn within(
+    call: &str,
+    named: &[(&str, Option<&JValue>)],
+    shared: Option<&Rc<functions::Shared>>,
+) -> Result<JValue, EvaluatorError> {
+    let mut context = Context::new();
+    for (name, value) in named {
+        context.bind((*name).to_owned(), (*value).cloned().unwrap_or(JValue::Undefined));
+    }
+    let tree = jsonata_core::parser::parse(call).map_err(|e| EvaluatorError::EvaluationError(e.to_string()))?;
+    let mut evaluator = Evaluator::with_options(context, evaluate::options());
+    if let Some(shared) = shared {
+        functions::add(&mut evaluator, shared, false)?;
+    }
+    evaluator.evaluate(&tree, &JValue::Undefined)
 }
 
 /// What stands between `{%` and `%}`, if a text is an expression.

@@ -9,10 +9,14 @@ use indexmap::IndexMap;
 use jsonata_core::value::JValue;
 use serde_json::{Number, Value};
 
+use super::guard;
 use crate::scope::View;
 
 /// Whole numbers below this one are exact.
 const EXACT: u64 = 1 << 53;
+
+/// How deep a value may be: as deep as JSON that is read.
+const DEEPEST: usize = 127;
 
 /// What an expression sees.
 pub(crate) struct Bindings {
@@ -66,6 +70,15 @@ impl Exact {
 
     /// The JSON of a value; nothing of what is undefined. A function is none.
     pub(super) fn give(&self, value: &JValue) -> Result<Option<Value>, NotJson> {
+        self.give_within(value, &mut (guard::MOST_BYTES + 8), 0)
+    }
+
+    fn give_within(&self, value: &JValue, left: &mut usize, depth: usize) -> Result<Option<Value>, NotJson> {
+        let bytes = value.as_str().map_or(8, str::len);
+        if depth > DEEPEST || bytes > *left {
+            return Err(NotJson::TooLarge);
+        }
+        *left -= bytes;
         Ok(Some(match value {
             JValue::Undefined => return Ok(None),
             JValue::Null => Value::Null,
@@ -75,14 +88,14 @@ impl Exact {
             JValue::Array(items) => {
                 let mut array = Vec::with_capacity(items.len());
                 for item in items {
-                    array.extend(self.give(item)?);
+                    array.extend(self.give_within(item, left, depth + 1)?);
                 }
                 Value::Array(array)
             }
             JValue::Object(fields) => {
                 let mut object = serde_json::Map::new();
                 for (name, value) in fields.iter() {
-                    if let Some(value) = self.give(value)? {
+                    if let Some(value) = self.give_within(value, left, depth + 1)? {
                         object.insert(name.clone(), value);
                     }
                 }
@@ -115,6 +128,8 @@ impl Exact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotJson {
     Function,
+    /// Larger or deeper than a value may be.
+    TooLarge,
     /// One of several whole numbers that JavaScript cannot tell apart.
     Inexact,
 }

@@ -36,6 +36,8 @@ pub enum Missing {
     Property(usize),
     /// An array is not as long.
     Index,
+    /// There is more than can be given.
+    TooMany,
     /// What should be an object or an array is none, after so many steps.
     Kind(usize),
 }
@@ -51,8 +53,9 @@ impl Found<'_> {
     }
 }
 
-/// How many values one path may find: `$..*..*` of a document makes more than memory has.
-const MOST: usize = 1_000_000;
+/// How many values one path may find: `$..*..*` of a document makes more than memory has. A list of more is larger than what a state
+/// may give, however short they are.
+pub(crate) const MOST: usize = 131_072;
 
 impl Path {
     /// Finds what is there.
@@ -118,7 +121,9 @@ impl Path {
             let mut next = Vec::new();
             for value in found {
                 apply(step, value, roots, &mut next);
-                next.truncate(MOST);
+                if next.len() > MOST {
+                    return Found::Nothing(Missing::TooMany);
+                }
             }
             found = next;
         }
@@ -162,7 +167,7 @@ fn slice(items: &[Value], from: Option<i64>, to: Option<i64>, by: i64) -> impl I
 fn descend<'a>(value: &'a Value, into: &mut Vec<&'a Value>) {
     let mut left = vec![value];
     while let Some(value) = left.pop() {
-        if into.len() >= MOST {
+        if into.len() > MOST {
             return;
         }
         into.push(value);
@@ -194,6 +199,7 @@ impl Path {
     pub(crate) fn explain(&self, missing: Missing) -> String {
         match missing {
             Missing::Property(steps) => format!("Missing property in path {}", self.normal(steps)),
+            Missing::TooMany => format!("More than {MOST} results for path: {}", self.text),
             Missing::Leaf | Missing::Index | Missing::Variable | Missing::Kind(_) => {
                 format!("No results for path: {}", self.normal(self.steps.len()))
             }

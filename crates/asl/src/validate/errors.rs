@@ -32,7 +32,9 @@ const RESERVED: &[&str] = &[
 
 pub(super) fn read(fields: &Fields, language: QueryLanguage, reader: &mut Reader) -> (Vec<Retrier>, Vec<Catcher>) {
     let retry = each(fields, "Retry", reader, |item, reader, _| retrier(item, reader));
+    reader.sees_error = true;
     let catch = each(fields, "Catch", reader, |item, reader, i| catcher(item, language, i, reader));
+    reader.sees_error = false;
     (retry, catch)
 }
 

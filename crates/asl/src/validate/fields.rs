@@ -16,11 +16,22 @@ pub(super) struct Reader {
     pub(super) found: Vec<Diagnostic>,
     /// The names of states, which no branch may use again.
     pub(super) names: HashSet<String>,
+    /// Whether the field that is read sees `$states.result`.
+    pub(super) sees_result: bool,
+    /// Whether it sees `$states.errorOutput`.
+    pub(super) sees_error: bool,
 }
 
 impl Reader {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, language: QueryLanguage::JsonPath, found: Vec::new(), names: HashSet::new() }
+        Self {
+            limits,
+            language: QueryLanguage::JsonPath,
+            found: Vec::new(),
+            names: HashSet::new(),
+            sees_result: false,
+            sees_error: false,
+        }
     }
 
     pub(super) fn tell(&mut self, code: Code, message: impl Into<String>, location: Option<&str>) {
@@ -197,8 +208,9 @@ pub(super) fn integer(value: &Value, at: &str, least: u64, most: u64, reader: &m
     match (whole, value) {
         (Some(whole), _) if (least..=most).contains(&whole) => Some(whole),
         (_, Value::Number(number)) if number.as_f64().is_some_and(|n| n.fract() == 0.0) => {
-            let most = if most == u64::MAX { String::new() } else { format!(" and at most {most}") };
-            reader.schema(format!("Value must be at least {least}{most}"), at);
+            let small = number.as_f64().is_some_and(|n| n <= 0.0) || number.as_u64().is_some_and(|n| n < least);
+            let message = if small { format!("Minimum value is {least}") } else { format!("Maximum value is {most}") };
+            reader.schema(message, at);
             None
         }
         _ => {
@@ -211,9 +223,10 @@ pub(super) fn integer(value: &Value, at: &str, least: u64, most: u64, reader: &m
 pub(super) fn number(value: &Value, at: &str, least: f64, most: f64, reader: &mut Reader) -> Option<f64> {
     match value.as_f64() {
         Some(number) if (least..=most).contains(&number) => Some(number),
-        Some(_) => {
-            let most = if most.is_finite() { format!(" and at most {most}") } else { String::new() };
-            reader.schema(format!("Value must be at least {least}{most}"), at);
+        Some(number) => {
+            let small = number < least;
+            let message = if small { format!("Minimum value is {least}") } else { format!("Maximum value is {most}") };
+            reader.schema(message, at);
             None
         }
         None => {

@@ -4,14 +4,22 @@ use serde_json::{Map, Value};
 
 use super::fields::{Fields, Reader, integer, kind, number};
 use crate::diagnostic::Code;
-use crate::jsonata::{self, Expression};
+use crate::jsonata::{self, Expression, Reference};
 use crate::path::{Path, Root};
 use crate::template::{self, Lookup, Node, Template};
 use crate::tree::{Flow, Given, Placement, QueryLanguage, Selection};
 
 /// The fields that are of all states; which of them a state may have is checked elsewhere.
-pub(super) fn read(fields: &Fields, language: QueryLanguage, reader: &mut Reader) -> Option<Flow> {
-    let mut flow = Flow { assign: assign(fields, language, "", reader), ..Flow::default() };
+/// `results`: whether the state has a result.
+pub(super) fn read(fields: &Fields, language: QueryLanguage, results: bool, reader: &mut Reader) -> Option<Flow> {
+    reader.sees_result = results;
+    let assign = assign(fields, language, "", reader);
+    let output = match language {
+        QueryLanguage::JsonPath => None,
+        QueryLanguage::Jsonata => template(fields, "Output", language, "", reader),
+    };
+    reader.sees_result = false;
+    let mut flow = Flow { assign, output, ..Flow::default() };
     match language {
         QueryLanguage::JsonPath => {
             flow.input_path = selection(fields, "InputPath", reader)?;
@@ -22,7 +30,6 @@ pub(super) fn read(fields: &Fields, language: QueryLanguage, reader: &mut Reader
         }
         QueryLanguage::Jsonata => {
             flow.arguments = template(fields, "Arguments", language, "", reader);
-            flow.output = template(fields, "Output", language, "", reader);
         }
     }
     Some(flow)
@@ -197,11 +204,41 @@ pub(super) fn expression(text: &str, field: &str, at: &str, reader: &mut Reader)
         return None;
     };
     match Expression::parse(inner, field) {
-        Ok(expression) => Some(expression),
+        Ok(expression) => {
+            check_references(&expression, at, reader);
+            Some(expression)
+        }
         Err(error) => {
-            reader.tell(Code::InvalidJsonataExpression, error.to_string(), Some(at));
+            // The service leaves the code out.
+            let message =
+                error.0.split_once(": ").filter(|(code, _)| code.len() == 5).map_or(&*error.0, |(_, rest)| rest);
+            reader.tell(Code::InvalidJsonataExpression, message, Some(at));
             None
         }
+    }
+}
+
+/// Tells of what an expression reads and there is not.
+fn check_references(expression: &Expression, at: &str, reader: &mut Reader) {
+    for reference in expression.references() {
+        let message = match reference {
+            Reference::Top(name) => format!("Reference to '{name}' at the top level is not supported."),
+            Reference::Root => "Reference to '$$' is not supported.".to_owned(),
+            Reference::States(field) => {
+                let there = match field.as_str() {
+                    "input" | "context" => true,
+                    "result" => reader.sees_result,
+                    "errorOutput" => reader.sees_error,
+                    _ => false,
+                };
+                if there {
+                    continue;
+                }
+                format!("Field '$states.{field}' does not exist.")
+            }
+            Reference::Variable(_) => continue,
+        };
+        reader.tell(Code::UnsupportedJsonataExpression, message, Some(at));
     }
 }
 

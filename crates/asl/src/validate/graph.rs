@@ -1,6 +1,6 @@
 //! Where states lead: to states that are there, each to be reached, and one of them the end.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -8,42 +8,37 @@ use super::fields::{Fields, Reader};
 use crate::diagnostic::Code;
 
 /// Checks the transitions between the states of one machine or branch, also where something else is wrong with it.
-pub(super) fn check(fields: &Fields, states: &Map<String, Value>, reader: &mut Reader) {
-    let mut reached = HashSet::new();
-    let start = fields.get("StartAt").and_then(Value::as_str);
-    if let Some(start) = start {
-        follow(start, &fields.at("StartAt"), states, &mut reached, reader);
-    }
-    let mut ends = false;
+///
+/// That nothing ends is only told of the whole machine, and then it is not told which states are not reached.
+pub(super) fn check(fields: &Fields, states: &Map<String, Value>, whole_machine: bool, reader: &mut Reader) {
+    let Some(start) = fields.get("StartAt").and_then(Value::as_str) else { return };
+    let missing = |target: &str, at: &str, reader: &mut Reader| {
+        if !states.contains_key(target) {
+            reader.tell(Code::MissingTransitionTarget, format!("Missing 'Next' target: {target}"), Some(at));
+        }
+    };
+    missing(start, &fields.at("StartAt"), reader);
+    let mut leads: HashMap<&str, Vec<&str>> = HashMap::new();
     for (name, state) in states {
         let at = format!("{}/States/{name}", fields.at);
         for (target, place) in targets(state) {
-            follow(target, &format!("{at}{place}"), states, &mut reached, reader);
-        }
-        ends |= is_end(state);
-    }
-    if start.is_some() {
-        for name in states.keys().filter(|name| !reached.contains(name.as_str())) {
-            let at = format!("{}/States/{name}", fields.at);
-            reader.tell(Code::MissingTransitionTarget, format!("State \"{name}\" is not reachable."), Some(&at));
+            missing(target, &format!("{at}{place}"), reader);
+            leads.entry(name).or_default().push(target);
         }
     }
-    if !ends {
-        reader.tell(Code::MissingEndState, "Workflow has no terminal state", Some(&fields.at("States")));
+    if whole_machine && !states.values().any(is_end) {
+        reader.tell(Code::MissingEndState, "Workflow has no terminal state", None);
+        return;
     }
-}
-
-fn follow<'a>(
-    target: &'a str,
-    at: &str,
-    states: &Map<String, Value>,
-    reached: &mut HashSet<&'a str>,
-    reader: &mut Reader,
-) {
-    if states.contains_key(target) {
-        reached.insert(target);
-    } else {
-        reader.tell(Code::MissingTransitionTarget, format!("Missing 'Next' target: {target}"), Some(at));
+    let (mut reached, mut left) = (HashSet::new(), vec![start]);
+    while let Some(name) = left.pop() {
+        if reached.insert(name) {
+            left.extend(leads.get(name).into_iter().flatten());
+        }
+    }
+    for name in states.keys().filter(|name| !reached.contains(name.as_str())) {
+        let at = format!("{}/States/{name}", fields.at);
+        reader.tell(Code::MissingTransitionTarget, format!("State \"{name}\" is not reachable."), Some(&at));
     }
 }
 

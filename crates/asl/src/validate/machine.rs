@@ -1,10 +1,12 @@
 //! A machine, and the branches in it.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, Reader};
-use super::{graph, state};
+use super::{graph, state, variables};
 use crate::diagnostic::Code;
 use crate::tree::{ExecutionType, Machine, ProcessorConfig, ProcessorMode, QueryLanguage};
 
@@ -27,22 +29,23 @@ pub(super) fn whole(map: &Map<String, Value>, reader: &mut Reader) -> Option<Mac
     if version.as_deref().is_some_and(|version| version != "1.0") {
         reader.schema("Value should be one of the following: [1.0]", &fields.at("Version"));
     }
-    let machine = states(&fields, reader)?;
-    Some(Machine { timeout_seconds, version, ..machine })
+    let machine = states(&fields, true, reader);
+    variables::check(&fields, &HashSet::new(), reader);
+    Some(Machine { timeout_seconds, version, ..machine? })
 }
 
 /// A branch of a `Parallel`.
 pub(super) fn branch(value: &Value, at: &str, reader: &mut Reader) -> Option<Machine> {
     let fields = Fields::of(value, at, reader)?;
     fields.allow(&["Comment", "StartAt", "States"], reader);
-    states(&fields, reader)
+    states(&fields, false, reader)
 }
 
 /// What a `Map` does with each item.
 pub(super) fn processor(fields: &Fields, reader: &mut Reader) -> Option<Machine> {
     fields.allow(&["Comment", "StartAt", "States", "ProcessorConfig"], reader);
     let processor_config = fields.object("ProcessorConfig", reader).and_then(|fields| config(&fields, reader));
-    let machine = states(fields, reader)?;
+    let machine = states(fields, false, reader)?;
     Some(Machine { processor_config, ..machine })
 }
 
@@ -65,7 +68,7 @@ fn config(fields: &Fields, reader: &mut Reader) -> Option<ProcessorConfig> {
     Some(ProcessorConfig { mode, execution_type })
 }
 
-fn states(fields: &Fields, reader: &mut Reader) -> Option<Machine> {
+fn states(fields: &Fields, whole_machine: bool, reader: &mut Reader) -> Option<Machine> {
     fields.require(&["States", "StartAt"], reader);
     let comment = fields.text("Comment", reader);
     let start_at = fields.text("StartAt", reader);
@@ -84,7 +87,7 @@ fn states(fields: &Fields, reader: &mut Reader) -> Option<Machine> {
             None => whole = false,
         }
     }
-    graph::check(fields, object.map, reader);
+    graph::check(fields, object.map, whole_machine, reader);
     let start_at = start_at.filter(|_| whole)?;
     Some(Machine {
         comment,

@@ -12,6 +12,7 @@ mod machine;
 mod map;
 mod resource;
 mod state;
+mod variables;
 
 use serde_json::Value;
 

@@ -138,12 +138,13 @@ pub(super) fn read(name: &str, value: &Value, at: &str, reader: &mut Reader) -> 
     let types: Vec<(&str, &str)> = TYPES.iter().map(|(name, _)| (*name, *name)).collect();
     let kind = fields.word("Type", &types, reader)?;
     let own = TYPES.iter().find(|(name, _)| *name == kind).map(|(_, fields)| *fields)?;
-    let language = language(&fields, reader)?;
-    allow(&fields, own, language, reader);
+    let (language, mixed) = language(&fields, reader);
+    allow(&fields, own, language, mixed, reader);
     let comment = fields.text("Comment", reader);
     let next = transition(&fields, own, reader);
     let errors = errors::read(&fields, language, reader);
-    let flow = flow::read(&fields, language, reader);
+    let results = matches!(kind, "Task" | "Parallel" | "Map");
+    let flow = flow::read(&fields, language, results, reader);
     let kind = read_kind(kind, &fields, language, reader);
     let (mut flow, (retry, catch)) = (flow?, errors);
     if matches!(kind, Some(Kind::Map(_))) {
@@ -162,21 +163,22 @@ pub(super) fn read(name: &str, value: &Value, at: &str, reader: &mut Reader) -> 
     })
 }
 
-/// The language of a state: its own, or the machine's. No state goes back to JSONPath in a machine of JSONata.
-fn language(fields: &Fields, reader: &mut Reader) -> Option<QueryLanguage> {
+/// The language of a state: its own, or the machine's; and whether it is JSONPath in a machine of JSONata, to which no state goes
+/// back. What is neither word is taken for JSONata, so that the other fields are read.
+fn language(fields: &Fields, reader: &mut Reader) -> (QueryLanguage, bool) {
     if !fields.has("QueryLanguage") {
-        return Some(reader.language);
+        return (reader.language, false);
     }
-    let language = fields.word("QueryLanguage", LANGUAGES, reader)?;
-    if language == QueryLanguage::JsonPath && reader.language == QueryLanguage::Jsonata {
+    let language = fields.word("QueryLanguage", LANGUAGES, reader).unwrap_or(QueryLanguage::Jsonata);
+    let mixed = language == QueryLanguage::JsonPath && reader.language == QueryLanguage::Jsonata;
+    if mixed {
         let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
         reader.schema(message, &fields.at);
-        return None;
     }
-    Some(language)
+    (language, mixed)
 }
 
-fn allow(fields: &Fields, own: &[&str], language: QueryLanguage, reader: &mut Reader) {
+fn allow(fields: &Fields, own: &[&str], language: QueryLanguage, mixed: bool, reader: &mut Reader) {
     let (foreign, other) = match language {
         QueryLanguage::JsonPath => (JSONATA, QueryLanguage::Jsonata),
         QueryLanguage::Jsonata => (JSONPATH, QueryLanguage::JsonPath),
@@ -184,7 +186,7 @@ fn allow(fields: &Fields, own: &[&str], language: QueryLanguage, reader: &mut Re
     for name in fields.map.keys().map(String::as_str) {
         if !COMMON.contains(&name) && !own.contains(&name) {
             reader.schema(format!("Field '{name}' is not supported"), &fields.at);
-        } else if foreign.contains(&name) {
+        } else if foreign.contains(&name) && !mixed {
             let (language, other) = (language.as_str(), other.as_str());
             let message = format!(
                 "The QueryLanguage is set to '{language}', but field '{name}' is only supported for the '{other}' QueryLanguage"

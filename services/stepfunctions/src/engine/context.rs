@@ -35,9 +35,6 @@ impl Run {
         }
         if let Some(item) = &frame.item {
             context["Map"] = json!({"Item": {"Index": item.index, "Value": *item.value}});
-            if let Some(key) = &item.key {
-                context["Map"]["Item"]["Key"] = json!(key);
-            }
         }
         context
     }

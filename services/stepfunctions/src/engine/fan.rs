@@ -15,14 +15,13 @@ const AT_ONCE: u32 = 40;
 pub(super) struct Iteration {
     pub(super) input: Json,
     pub(super) item: Json,
-    pub(super) key: Option<String>,
 }
 
 impl Run {
     /// Begins the branches of a `Parallel`, each with the same input.
     pub(super) fn begin_branches(&mut self, id: u32, input: Json, branches: u32) {
         let started = self.note(id, plain("ParallelStateStarted"));
-        let fan = Fan { started, total: branches, at_once: branches, inputs: Held::new(input), items: None, keys: None };
+        let fan = Fan { started, total: branches, at_once: branches, inputs: Held::new(input), items: None };
         self.put(id, Doing::Fanning(fan.clone()));
         for index in 0..branches {
             self.begin_child(id, &fan, index);
@@ -37,10 +36,9 @@ impl Run {
         let started =
             self.note(id, HistoryEvent { map_state_started_event_details: Some(details), ..plain("MapStateStarted") });
         let at_once = at_once.filter(|n| *n > 0).and_then(|n| u32::try_from(n).ok()).unwrap_or(AT_ONCE).min(AT_ONCE);
-        let keys = all.iter().map(|one| one.key.clone()).collect::<Option<Vec<String>>>().filter(|keys| !keys.is_empty());
         let (inputs, items): (Vec<Json>, Vec<Json>) = all.into_iter().map(|one| (one.input, one.item)).unzip();
         let (inputs, items) = (Held::new(Json::Array(inputs)), Some(Held::new(Json::Array(items))));
-        let fan = Fan { started, total, at_once, inputs, items, keys };
+        let fan = Fan { started, total, at_once, inputs, items };
         self.put(id, Doing::Fanning(fan.clone()));
         if total == 0 {
             return self.end_fan(around, id);
@@ -68,8 +66,7 @@ impl Run {
             Some(items) => {
                 let started = self.write(fan.started, iteration("Started", &name, index));
                 let value = Held::new(items.get(at).cloned().unwrap_or_default());
-                let key = fan.keys.as_ref().and_then(|keys| keys.get(at).cloned());
-                let item = Item { index, value, key };
+                let item = Item { index, value };
                 (Held::new(fan.inputs.get(at).cloned().unwrap_or_default()), started, Some(item))
             }
         };

@@ -81,9 +81,6 @@ pub(crate) struct Item {
     pub(crate) index: u32,
     #[n(1)]
     pub(crate) value: Held,
-    /// Its key, where the items are the members of an object.
-    #[n(2)]
-    pub(crate) key: Option<String>,
 }
 
 /// What a frame is at.
@@ -162,9 +159,6 @@ pub(crate) struct Fan {
     /// The items themselves, of a `Map`.
     #[n(4)]
     pub(crate) items: Option<Held>,
-    /// Their keys, where they are the members of an object.
-    #[n(5)]
-    pub(crate) keys: Option<Vec<String>>,
 }
 
 impl Frame {

@@ -273,13 +273,10 @@ fn iterations(scope: &asl::Scope<'_>, state: &asl::State, map: &asl::Map) -> Res
     let at_once = map.max_concurrency.as_ref().map(|given| scope.number(given, "MaxConcurrency", &effective.selected));
     let at_once = at_once.transpose()?;
     let mut context = scope.context.clone();
-    let iteration = |(index, item): (usize, asl::Item)| {
-        context["Map"] = serde_json::json!({"Item": {"Index": index, "Value": item.value}});
-        if let Some(key) = &item.key {
-            context["Map"]["Item"]["Key"] = serde_json::json!(key);
-        }
+    let iteration = |(index, item): (usize, Json)| {
+        context["Map"] = serde_json::json!({"Item": {"Index": index, "Value": item}});
         let scope = asl::Scope { context: &context, ..*scope };
-        Ok(Iteration { input: map.select(&scope, &effective, &item.value)?, item: item.value, key: item.key })
+        Ok(Iteration { input: map.item_input(&scope, &effective, item.clone())?, item })
     };
     let all: Result<Vec<Iteration>, asl::Failure> = items.into_iter().enumerate().map(iteration).collect();
     Ok(Does::Iterations(all?, at_once))
