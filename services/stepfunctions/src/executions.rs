@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::store::{Order, Read};
+use undercast_kernel::store::{Entry, Order, Read};
 use undercast_kernel::{Cx, Failure, Result, paging};
 
 use crate::api::{self, errors, output};
@@ -12,7 +12,7 @@ use crate::engine::Happening;
 use crate::error::{bad_token, check_name, no_execution, no_machine, validation};
 use crate::machines::{Named, named, page_size};
 use crate::rows::{BY_START, EVENTS, EXECUTIONS, Execution, Machine, RUNNING, Status, execution_key, moment};
-use crate::runtime::{Runtime, bell, key_of};
+use crate::runtime::{Key, Runtime, bell, key_of};
 use crate::{SERVICE, arns, express, redrive};
 
 /// An execution that has ended is remembered for so long, in milliseconds.
@@ -173,7 +173,7 @@ pub(crate) async fn stop(
 /// Stops what runs of a machine that is deleted.
 pub(crate) async fn stop_all(runtime: &Arc<Runtime>, cx: &Cx, machine: &str) -> Result<()> {
     let running = RUNNING.all(&cx.read(), &(cx.account(), cx.region(), machine))?;
-    for key in running.iter().filter_map(|entry| entry.key::<crate::runtime::Key>()) {
+    for key in running.iter().filter_map(Entry::key::<Key>) {
         runtime.happen(cx, &key, Happening::Stopped { error: None, cause: None }).await?;
     }
     Ok(())

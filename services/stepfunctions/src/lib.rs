@@ -141,5 +141,5 @@ api::operations! {
     UntagResource => tags::untag(cx, &input).await,
     UpdateStateMachine => machines::update(cx, input).await,
     UpdateStateMachineAlias => versions::update_alias(cx, input).await,
-    ValidateStateMachineDefinition => validate::validate(input),
+    ValidateStateMachineDefinition => validate::validate(&input),
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_core::future::BoxFuture;
 use tokio::sync::Notify;
 use undercast_asl as asl;
+use undercast_kernel::store::Entry;
 use undercast_kernel::{Cx, Failure, Kernel, Result};
 
 use crate::engine::frame::{Doing, Frame, Held};
@@ -287,7 +288,7 @@ impl Runtime {
                 return;
             }
         };
-        for key in all.iter().filter_map(|entry| entry.key::<Key>()) {
+        for key in all.iter().filter_map(Entry::key::<Key>) {
             let cx = kernel.cx_for(&key.0, &key.1);
             match self.find(&cx, &key) {
                 Ok(Some(live)) => {

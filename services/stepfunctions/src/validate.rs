@@ -9,7 +9,7 @@ use crate::api::{self, output};
 const MOST: usize = 100;
 
 pub(crate) fn validate(
-    input: api::ValidateStateMachineDefinitionInput,
+    input: &api::ValidateStateMachineDefinitionInput,
 ) -> Result<api::ValidateStateMachineDefinitionOutput> {
     let limits = asl::Limits { express: input.type_.as_deref() == Some("EXPRESS") };
     let errors_only = input.severity.as_deref() != Some("WARNING");

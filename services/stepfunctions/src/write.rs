@@ -52,7 +52,6 @@ fn after(live: &Live, run: &Run, effects: &Effects, cx: &Cx) -> Execution {
 }
 
 /// Writes a step. `next`: when the execution has to be looked at, `had`: whether that was said before.
-#[expect(clippy::too_many_arguments, reason = "what a step is")]
 pub(crate) async fn write(
     cx: &Cx,
     key: &Key,
