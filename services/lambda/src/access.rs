@@ -5,7 +5,8 @@ use undercast_kernel::{Access, Cx, Failure, Result};
 use undercast_wire::Fields;
 use undercast_wire::schema::Operation;
 
-use crate::function::{FUNCTIONS, Function, FunctionName};
+use crate::function::FunctionName;
+use crate::holder::Holder;
 use crate::{mapping, policy};
 
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
@@ -53,21 +54,21 @@ fn on(cx: &Cx, action: String, operation: &'static Operation, input: &Fields) ->
 /// A permission on a function, with the function's policy and tags.
 fn of_function(cx: &Cx, action: String, name: &FunctionName) -> Result<Access> {
     let access = Access::new(action, name.qualified_arn(cx)).in_account(name.account.clone());
-    match FUNCTIONS.get(&cx.read(), &name.key())? {
-        Some(function) => known(cx, access, &function),
+    match Holder::look(cx, &cx.read(), name)? {
+        Some(holder) => known(cx, access, &holder),
         None => Ok(access),
     }
 }
 
-/// Adds what is known of the function.
-pub(crate) fn known(cx: &Cx, mut access: Access, function: &Function) -> Result<Access> {
-    for (key, value) in &function.tags {
+/// Adds what is known of the function: its tags, and the policy of what was named of it.
+pub(crate) fn known(cx: &Cx, mut access: Access, holder: &Holder) -> Result<Access> {
+    for (key, value) in &holder.function().tags {
         access.context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
     }
-    match policy::document(function) {
+    match policy::document(holder.permissions()) {
         Some(text) => {
             let policy = cx.policies().compile(PolicyKind::Resource, &text).map_err(Failure::broken)?;
-            Ok(access.with_policy(&function.arn(cx), policy))
+            Ok(access.with_policy(&holder.name().qualified_arn(cx), policy))
         }
         None => Ok(access),
     }

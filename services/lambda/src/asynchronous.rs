@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use undercast_kernel::{Cx, Failure, Next, Result, Task, Timestamp};
 
-use crate::function::{FUNCTIONS, Function};
+use crate::function::FunctionName;
 use crate::invoke;
 use crate::report::Call;
 use crate::state::State;
@@ -21,6 +21,9 @@ const OLDEST_MILLIS: i64 = 6 * 3_600_000;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Event {
     function: String,
+    /// Of the version or alias that was asked for.
+    #[serde(default)]
+    qualifier: Option<String>,
     arn: String,
     request_id: String,
     payload: String,
@@ -41,9 +44,10 @@ fn schedule(cx: &Cx, tx: &mut undercast_kernel::store::Tx<'_>, event: &Event, du
 }
 
 /// Puts an event into the queue.
-pub(crate) async fn enqueue(cx: &Cx, function: &Function, call: Call) -> Result<()> {
+pub(crate) async fn enqueue(cx: &Cx, function: &FunctionName, call: Call) -> Result<()> {
     let event = Event {
         function: function.name.clone(),
+        qualifier: function.qualifier.clone(),
         arn: call.arn,
         request_id: call.request_id,
         payload: String::from_utf8(call.payload.to_vec()).map_err(Failure::broken)?,
@@ -58,7 +62,16 @@ pub(crate) async fn enqueue(cx: &Cx, function: &Function, call: Call) -> Result<
 /// Takes an event out of the queue and runs its function.
 pub(crate) async fn run(state: &Arc<State>, cx: &Cx, task: &Task) -> Result<Next> {
     let mut event: Event = serde_json::from_str(&task.payload).map_err(Failure::broken)?;
-    let function = FUNCTIONS.get(&cx.read(), &cx.key(event.function.as_str()))?;
+    let name = FunctionName {
+        account: cx.account().to_owned(),
+        region: cx.region().to_owned(),
+        name: event.function.clone(),
+        qualifier: event.qualifier.clone(),
+    };
+    let function = match name.find_to_run(cx, &cx.read()) {
+        Err(failure) if failure.code() == Some("ResourceNotFoundException") => None,
+        found => Some(found?),
+    };
     // An event outlives neither its time nor its function.
     let Some(function) = function.filter(|_| cx.now_millis() - event.received < OLDEST_MILLIS) else {
         return Ok(Next::Done);

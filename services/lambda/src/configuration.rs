@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use undercast_kernel::store::Blobs;
 use undercast_kernel::wire::text;
-use undercast_kernel::{Cx, Failure, Result};
+use undercast_kernel::{Cx, Failure, Result, paging};
 
 use crate::api::{self, output};
 use crate::function::{FUNCTIONS, Function, FunctionName};
 use crate::package::{self, Source};
 use crate::state::State;
-use crate::{check, credentials, error, runtimes, site, url};
+use crate::{alias, check, credentials, error, runtimes, site, url, version};
 
 /// `2024-05-01T12:00:00.000+0000`
 pub(crate) fn moment(millis: i64) -> String {
@@ -19,13 +19,20 @@ pub(crate) fn moment(millis: i64) -> String {
     format!("{}+0000", format!("{at:.3}").trim_end_matches('Z'))
 }
 
-fn sha256(id: &str) -> String {
+pub(crate) fn sha256(id: &str) -> String {
     let bytes: Vec<u8> =
         (0..id.len() / 2).filter_map(|n| u8::from_str_radix(id.get(2 * n..2 * n + 2)?, 16).ok()).collect();
     text::base64(&bytes)
 }
 
-/// A function as answers show it.
+/// A function as answers show it that were asked for this qualifier.
+pub(crate) fn show_as(cx: &Cx, function: &Function, qualifier: Option<&str>) -> output::FunctionConfiguration {
+    let shown = show(cx, function);
+    let end = qualifier.map_or_else(String::new, |qualifier| format!(":{qualifier}"));
+    output::FunctionConfiguration { function_arn: Some(format!("{}{end}", function.arn(cx))), ..shown }
+}
+
+/// A function as answers show it, under its name alone.
 pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguration {
     let variables = (!function.variables.is_empty()).then(|| function.variables.clone());
     let pending = !function.active;
@@ -41,7 +48,7 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
         memory_size: Some(function.memory),
         last_modified: Some(moment(function.modified)),
         code_sha256: Some(sha256(&function.code.id)),
-        version: Some("$LATEST".to_owned()),
+        version: Some(function.version_name()),
         environment: variables.map(|v| output::EnvironmentResponse { variables: Some(v), error: None }),
         tracing_config: Some(output::TracingConfigResponse { mode: Some("PassThrough".to_owned()) }),
         revision_id: Some(function.revision.clone()),
@@ -123,6 +130,9 @@ pub(crate) async fn create(
         permissions: Vec::new(),
         active: false,
         url: None,
+        version: None,
+        published: 0,
+        origin: String::new(),
     };
     if FUNCTIONS.has(&cx.read(), &function.key())? {
         return Err(error::conflict(format!("Function already exist: {}", function.name)));
@@ -136,17 +146,19 @@ pub(crate) async fn create(
     };
     let (code, kept) = package::take(cx, source).await?;
     function.code = code;
-    cx.write(|tx| {
-        if FUNCTIONS.has(tx, &function.key())? {
-            return Err(error::conflict(format!("Function already exist: {}", function.name)));
-        }
-        Blobs::retain(tx, &function.account, &function.code.blob())?;
-        function.put(tx);
-        Ok(())
-    })
-    .await?;
+    let publish = input.publish == Some(true);
+    let made = cx
+        .write(|tx| {
+            if FUNCTIONS.has(tx, &function.key())? {
+                return Err(error::conflict(format!("Function already exist: {}", function.name)));
+            }
+            Blobs::retain(tx, &function.account, &function.code.blob())?;
+            function.put(tx);
+            if publish { version::publish(cx, tx, &function, None) } else { Ok(function.clone()) }
+        })
+        .await?;
     drop(kept);
-    let shown = show(cx, &function);
+    let shown = show(cx, &made);
     activate_beside(state, cx, function);
     Ok(shown)
 }
@@ -158,14 +170,14 @@ fn activate_beside(state: &Arc<State>, cx: &Cx, function: Function) {
 
 pub(crate) async fn get(state: &Arc<State>, cx: &Cx, input: api::GetFunctionInput) -> Result<api::GetFunctionOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
-    let function = name.find(cx, &cx.read())?;
+    let function = name.find_version(cx, &cx.read())?;
     let token = state.link(cx, &function.code.id);
     let host = cx.origin().host.clone();
     let host = host.strip_prefix("127.0.0.1").map_or(host.clone(), |port| format!("localhost{port}"));
     let location = format!("{}://code.{}.{}.{host}/{token}", cx.origin().scheme, site::PACKAGES, function.region);
     let concurrency = function.reserved.map(|n| output::Concurrency { reserved_concurrent_executions: Some(n) });
     Ok(api::GetFunctionOutput {
-        configuration: Some(show(cx, &function)),
+        configuration: Some(show_as(cx, &function, name.qualifier.as_deref())),
         code: Some(output::FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
             location: Some(location),
@@ -178,16 +190,26 @@ pub(crate) async fn get(state: &Arc<State>, cx: &Cx, input: api::GetFunctionInpu
 }
 
 pub(crate) fn list(cx: &Cx, input: api::ListFunctionsInput) -> Result<api::ListFunctionsOutput> {
-    let all = FUNCTIONS.all(&cx.read(), &(cx.account(), cx.region()))?;
+    let read = cx.read();
+    let all = FUNCTIONS.all(&read, &(cx.account(), cx.region()))?;
     let most = input.max_items.map_or(Ok(50), usize::try_from).map_err(Failure::broken)?.min(50);
-    let after = input.marker.map(|m| {
-        undercast_kernel::paging::position("ListFunctions", &m).ok_or_else(|| error::invalid("Invalid Marker"))
-    });
+    // With this, each version is one of the list.
+    let every = input.function_version.is_some();
+    let scope = if every { "ListFunctions/ALL" } else { "ListFunctions" };
+    let after = input.marker.map(|m| paging::position(scope, &m).ok_or_else(|| error::invalid("Invalid Marker")));
     let after = after.transpose()?;
-    let mut rest = all.into_iter().map(|e| e.row).filter(|f| after.as_ref().is_none_or(|a| f.name > *a));
+    let mut found = Vec::new();
+    for function in all.into_iter().map(|e| e.row) {
+        let published = if every { version::all(&read, &function)? } else { Vec::new() };
+        found.push(function);
+        found.extend(published);
+    }
+    let place = |f: &Function| format!("{}/{:020}", f.name, f.version.unwrap_or(0));
+    let mut rest = found.into_iter().filter(|f| after.as_ref().is_none_or(|a| place(f) > *a));
     let page: Vec<Function> = rest.by_ref().take(most).collect();
-    let next_marker = rest.next().and(page.last()).map(|f| undercast_kernel::paging::token("ListFunctions", &f.name));
-    Ok(api::ListFunctionsOutput { functions: Some(page.iter().map(|f| show(cx, f)).collect()), next_marker })
+    let next_marker = rest.next().and(page.last()).map(|f| paging::token(scope, &place(f)));
+    let shown = |f: &Function| if every { show_as(cx, f, Some(&f.version_name())) } else { show(cx, f) };
+    Ok(api::ListFunctionsOutput { functions: Some(page.iter().map(shown).collect()), next_marker })
 }
 
 /// Refuses a change to something that has changed since it was looked at.
@@ -212,8 +234,8 @@ pub(crate) async fn update_code(
     let source =
         Source { zip: input.zip_file, bucket: input.s3_bucket, key: input.s3_key, version: input.s3_object_version };
     let (code, kept) = package::take(cx, source).await?;
-    let dry = input.dry_run == Some(true);
-    let function = cx
+    let (dry, publish) = (input.dry_run == Some(true), input.publish == Some(true));
+    let (function, published) = cx
         .write(|tx| {
             let mut function = name.find(cx, tx)?;
             check_revision(input.revision_id.as_ref(), &function.revision)?;
@@ -225,11 +247,15 @@ pub(crate) async fn update_code(
                 Blobs::release(tx, &function.account, &before.blob())?;
                 function.put(tx);
             }
-            Ok(function)
+            let published = (publish && !dry).then(|| version::publish(cx, tx, &function, None)).transpose()?;
+            Ok((function, published))
         })
         .await?;
     drop(kept);
-    let shown = show(cx, &Function { active: true, ..function.clone() });
+    let shown = match published {
+        Some(version) => show_as(cx, &version, Some(&version.version_name())),
+        None => show(cx, &Function { active: true, ..function.clone() }),
+    };
     if !dry {
         activate_beside(state, cx, function);
     }
@@ -305,8 +331,14 @@ pub(crate) async fn delete(
     input: api::DeleteFunctionInput,
 ) -> Result<api::DeleteFunctionOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
+    if name.qualifier.is_some() {
+        version::delete(state, cx, &name).await?;
+        return Ok(api::DeleteFunctionOutput { status_code: Some(204) });
+    }
     cx.write(|tx| {
         let function = name.find(cx, tx)?;
+        version::forget(tx, &function)?;
+        alias::forget(tx, &name)?;
         Blobs::release(tx, &function.account, &function.code.blob())?;
         if let Some(there) = &function.url {
             url::URLS.delete(tx, &(there.id.as_str(),));
@@ -316,6 +348,6 @@ pub(crate) async fn delete(
     })
     .await?;
     // Mappings stay, and go on when a function of this name is made again, as on AWS.
-    state.forget_pool(&name);
+    state.forget_pools(&name);
     Ok(api::DeleteFunctionOutput { status_code: Some(204) })
 }

@@ -89,10 +89,10 @@ impl From<Failure> for NotMade {
 }
 
 /// The name of an environment's log stream.
-pub(crate) fn stream_name(cx: &Cx) -> String {
+pub(crate) fn stream_name(cx: &Cx, function: &Function) -> String {
     let day = cx.now().to_string();
     let day = day.get(..10).unwrap_or_default().replace('-', "/");
-    format!("{day}/[$LATEST]{}", cx.random().hex(32))
+    format!("{day}/[{}]{}", function.version_name(), cx.random().hex(32))
 }
 
 fn variables(
@@ -108,7 +108,7 @@ fn variables(
         ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{CLOUD_PORT}")),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", function.version_name()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.to_owned()),
@@ -157,7 +157,7 @@ impl Environment {
         let start = runtimes::find(&function.runtime, state.interpreters().await)?;
         let code = package::unpacked(state, cx, &function.code).await?;
         let session = credentials::session(cx, function).await?;
-        let stream = stream_name(cx);
+        let stream = stream_name(cx, function);
         let env = variables(cx, function, &start, &session, &stream);
         let sink = Sink::open(cx.kernel(), function, stream);
         let launched = launch(spec(cx, function, &start, code, env)).await;

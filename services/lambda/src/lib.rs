@@ -1,6 +1,7 @@
 //! AWS Lambda: functions that really run, each in a sandbox of its own.
 //!
-//! Tables: `lambda.functions` (account, region, name); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
+//! Tables: `lambda.functions` (account, region, name); `lambda.versions` (the same, and a number); `lambda.aliases` (the same,
+//! and a name); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
 //! `lambda.checkpoints` (account, region, mapping, shard). A
 //! package is a blob; unpacked it is a folder named by its hash, shared by all functions that have it.
 //!
@@ -17,9 +18,11 @@ pub mod api {
 }
 
 mod access;
+mod alias;
 mod asynchronous;
 mod cfn;
 mod cfn_parts;
+mod cfn_versions;
 mod check;
 mod configuration;
 mod credentials;
@@ -27,6 +30,7 @@ mod door;
 mod environment;
 mod error;
 mod function;
+mod holder;
 mod invoke;
 mod mapping;
 mod operations;
@@ -43,6 +47,7 @@ mod sources;
 mod state;
 mod tags;
 mod url;
+mod version;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -145,6 +150,8 @@ impl Service for Lambda {
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
         vec![
             Box::new(cfn::Function),
+            Box::new(cfn_versions::Version),
+            Box::new(cfn_versions::Alias),
             Box::new(cfn_parts::Permission),
             Box::new(cfn_parts::Url),
             Box::new(cfn_parts::EventSourceMapping),

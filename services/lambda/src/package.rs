@@ -13,6 +13,7 @@ use undercast_kernel::{Bytes, Cx, Failure, Result};
 use crate::error;
 use crate::function::{Code, Function, FunctionName};
 use crate::state::State;
+use crate::version;
 
 /// The most bytes of a package that comes in a request.
 const MOST_ZIPPED: usize = 52_428_800;
@@ -206,6 +207,10 @@ pub(crate) async fn activate(state: &Arc<State>, cx: &Cx, function: &Function) {
             {
                 now.active = true;
                 now.put(tx);
+                // What was published meanwhile has the same code.
+                for version in version::all(tx, &now)?.into_iter().filter(|v| v.code == function.code && !v.active) {
+                    Function { active: true, ..version }.put(tx);
+                }
             }
             Ok(())
         })

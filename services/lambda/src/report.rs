@@ -63,7 +63,7 @@ pub(crate) async fn perform(state: &Arc<State>, cx: &Cx, function: &Function, ca
     let Prepared { environment, init, limit, failed } = prepared;
     let id = call.request_id.clone();
     environment.sink.begin(init.is_some());
-    environment.sink.line(format!("START RequestId: {id} Version: $LATEST\n"));
+    environment.sink.line(format!("START RequestId: {id} Version: {}\n", function.version_name()));
     let begun = Instant::now();
     let (ended, again) = match failed {
         Some(ended) => (ended, false),
@@ -91,7 +91,7 @@ pub(crate) async fn perform(state: &Arc<State>, cx: &Cx, function: &Function, ca
     environment.sink.line(report(&id, function, duration, init, memory, &told.status));
     let done = Done { payload: told.payload.into(), failed: told.failed, log: environment.sink.tail() };
     if again {
-        state.pool(&function.place()).give_back(cx, &environment);
+        state.pool(&function.version_place()).give_back(cx, &environment);
     } else {
         environment.retire();
     }
@@ -105,7 +105,7 @@ fn now(cx: &Cx) -> String {
 /// An environment: one that waits, or a new one, started.
 async fn prepare(state: &Arc<State>, cx: &Cx, function: &Function) -> std::result::Result<Prepared, NotMade> {
     let limit = Duration::from_secs(u64::try_from(function.timeout).unwrap_or(0));
-    let waiting = state.pool(&function.place()).take(&function.generation, cx.kernel().clock().now());
+    let waiting = state.pool(&function.version_place()).take(&function.generation, cx.kernel().clock().now());
     if let Some(environment) = waiting {
         return Ok(Prepared { environment, init: None, limit, failed: None });
     }

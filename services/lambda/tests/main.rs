@@ -15,6 +15,7 @@ mod setup;
 mod streams;
 mod transforms;
 mod urls;
+mod versions;
 mod zones;
 
 use std::pin::Pin;
@@ -40,6 +41,7 @@ fn main() {
         streams::TESTS,
         transforms::TESTS,
         urls::TESTS,
+        versions::TESTS,
         zones::TESTS,
     ]
     .concat();

@@ -196,3 +196,23 @@ pub(crate) async fn request(
     };
     client.send(request).await
 }
+
+/// The message of an error.
+pub(crate) fn told(answer: &Answer) -> String {
+    let message = ["message", "Message"].iter().find_map(|name| answer.json[*name].as_str());
+    message.unwrap_or_default().to_owned()
+}
+
+/// Makes or changes the stack `s`, waits until it is as wanted, and gives all that is told of it.
+pub(crate) async fn stack(client: &Client, operation: &str, template: &Json, wanted: &str) -> String {
+    let input = json!({"StackName": "s", "TemplateBody": template.to_string()});
+    client.call("cloudformation", operation, input).await.ok();
+    eventually(wanted, || async {
+        let found = client.call("cloudformation", "DescribeStacks", json!({"StackName": "s"})).await.ok();
+        found["Stacks"][0]["StackStatus"] == wanted
+    })
+    .await;
+    let stack = client.call("cloudformation", "DescribeStacks", json!({"StackName": "s"})).await.ok();
+    let events = client.call("cloudformation", "DescribeStackEvents", json!({"StackName": "s"})).await.ok();
+    format!("{stack}{events}")
+}
