@@ -211,8 +211,8 @@ pub(crate) fn list(cx: &Cx, input: api::ListAliasesInput) -> Result<api::ListAli
     let mut found = all(&read, &function)?;
     found.retain(|alias| input.function_version.as_ref().is_none_or(|version| alias.version == *version));
     let scope = format!("ListAliases/{}/{:?}", function.name, input.function_version);
-    let (page, next_marker) = paging::page(&scope, found, input.marker.as_deref(), most)
-        .ok_or_else(|| error::invalid("Invalid Marker"))?;
+    let (page, next_marker) =
+        paging::page(&scope, found, input.marker.as_deref(), most).ok_or_else(|| error::invalid("Invalid Marker"))?;
     let aliases = Some(page.iter().map(|alias| alias.show(cx, &function)).collect());
     Ok(api::ListAliasesOutput { next_marker, aliases })
 }

@@ -19,6 +19,7 @@ const SETTINGS: &[&str] = &[
     "Environment",
     "EphemeralStorage",
     "Handler",
+    "Layers",
     "LoggingConfig",
     "MemorySize",
     "Role",
@@ -89,6 +90,7 @@ fn default(setting: &str) -> Json {
         "EphemeralStorage" => json!({"Size": 512}),
         "Environment" => json!({"Variables": {}}),
         "TracingConfig" => json!({"Mode": "PassThrough"}),
+        "Layers" => json!([]),
         "LoggingConfig" => json!({"LogFormat": "Text"}),
         _ => json!(""),
     }
@@ -133,6 +135,7 @@ impl ResourceType for Function {
             "EphemeralStorage",
             "FunctionName",
             "Handler",
+            "Layers",
             "LoggingConfig",
             "MemorySize",
             "PackageType",

@@ -8,10 +8,10 @@ use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Failure, Result, paging};
 
 use crate::api::{self, output};
-use crate::function::{FUNCTIONS, Function, FunctionName};
+use crate::function::{Attached, FUNCTIONS, Function, FunctionName};
 use crate::package::{self, Source};
 use crate::state::State;
-use crate::{alias, check, credentials, error, runtimes, site, url, version};
+use crate::{alias, check, credentials, error, layer, runtimes, site, url, version};
 
 /// `2024-05-01T12:00:00.000+0000`
 pub(crate) fn moment(millis: i64) -> String {
@@ -58,6 +58,7 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
         last_update_status: Some(if pending { "InProgress" } else { "Successful" }.to_owned()),
         package_type: Some("Zip".to_owned()),
         architectures: Some(vec!["x86_64".to_owned()]),
+        layers: (!function.layers.is_empty()).then(|| function.layers.iter().map(show_layer).collect()),
         ephemeral_storage: Some(output::EphemeralStorage { size: function.storage }),
         snap_start: Some(output::SnapStartResponse {
             apply_on: Some("None".to_owned()),
@@ -69,6 +70,14 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
             ..output::LoggingConfig::default()
         }),
         ..output::FunctionConfiguration::default()
+    }
+}
+
+fn show_layer(layer: &Attached) -> output::Layer {
+    output::Layer {
+        arn: Some(layer.arn.clone()),
+        code_size: i64::try_from(layer.code.size).ok(),
+        ..output::Layer::default()
     }
 }
 
@@ -121,7 +130,7 @@ pub(crate) async fn create(
         storage: input.ephemeral_storage.as_ref().map_or(Ok(512), check::storage)?,
         variables: check::variables(input.environment)?.unwrap_or_default(),
         tags,
-        code: crate::function::Code { id: String::new(), size: 0 },
+        code: crate::function::Code { id: String::new(), size: 0, unzipped: 0 },
         log_group: check::log_group(input.logging_config)?,
         modified: cx.now_millis(),
         revision: cx.random().uuid(),
@@ -133,6 +142,7 @@ pub(crate) async fn create(
         version: None,
         published: 0,
         origin: String::new(),
+        layers: layer::attached::find(cx, input.layers.as_deref().unwrap_or_default())?,
     };
     if FUNCTIONS.has(&cx.read(), &function.key())? {
         return Err(error::conflict(format!("Function already exist: {}", function.name)));
@@ -145,6 +155,7 @@ pub(crate) async fn create(
         version: input.code.s3_object_version,
     };
     let (code, kept) = package::take(cx, source).await?;
+    layer::attached::check_size(&code, &function.layers)?;
     function.code = code;
     let publish = input.publish == Some(true);
     let made = cx
@@ -152,7 +163,7 @@ pub(crate) async fn create(
             if FUNCTIONS.has(tx, &function.key())? {
                 return Err(error::conflict(format!("Function already exist: {}", function.name)));
             }
-            Blobs::retain(tx, &function.account, &function.code.blob())?;
+            function.retain(tx)?;
             function.put(tx);
             if publish { version::publish(cx, tx, &function, None) } else { Ok(function.clone()) }
         })
@@ -171,10 +182,7 @@ fn activate_beside(state: &Arc<State>, cx: &Cx, function: Function) {
 pub(crate) async fn get(state: &Arc<State>, cx: &Cx, input: api::GetFunctionInput) -> Result<api::GetFunctionOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
     let function = name.find_version(cx, &cx.read())?;
-    let token = state.link(cx, &function.code.id);
-    let host = cx.origin().host.clone();
-    let host = host.strip_prefix("127.0.0.1").map_or(host.clone(), |port| format!("localhost{port}"));
-    let location = format!("{}://code.{}.{}.{host}/{token}", cx.origin().scheme, site::PACKAGES, function.region);
+    let location = site::link(state, cx, &function.code.id, &function.region);
     let concurrency = function.reserved.map(|n| output::Concurrency { reserved_concurrent_executions: Some(n) });
     Ok(api::GetFunctionOutput {
         configuration: Some(show_as(cx, &function, name.qualifier.as_deref())),
@@ -239,6 +247,7 @@ pub(crate) async fn update_code(
         .write(|tx| {
             let mut function = name.find(cx, tx)?;
             check_revision(input.revision_id.as_ref(), &function.revision)?;
+            layer::attached::check_size(&code, &function.layers)?;
             let before = std::mem::replace(&mut function.code, code.clone());
             function.active = false;
             changed(cx, &mut function);
@@ -294,6 +303,7 @@ pub(crate) async fn update(
     let memory = input.memory_size.map(check::memory).transpose()?;
     let storage = input.ephemeral_storage.as_ref().map(check::storage).transpose()?;
     let variables = check::variables(input.environment)?;
+    let layers = input.layers.map(|arns| layer::attached::find(cx, &arns)).transpose()?;
     let logging = input.logging_config.is_some();
     let log_group = check::log_group(input.logging_config)?;
     let function = cx
@@ -308,6 +318,12 @@ pub(crate) async fn update(
             set(&mut function.memory, memory.as_ref());
             set(&mut function.storage, storage.as_ref());
             set(&mut function.variables, variables.as_ref());
+            if let Some(layers) = &layers {
+                layer::attached::check_size(&function.code, layers)?;
+                function.release(tx)?;
+                function.layers.clone_from(layers);
+                function.retain(tx)?;
+            }
             if logging {
                 function.log_group.clone_from(&log_group);
             }
@@ -339,7 +355,7 @@ pub(crate) async fn delete(
         let function = name.find(cx, tx)?;
         version::forget(tx, &function)?;
         alias::forget(tx, &name)?;
-        Blobs::release(tx, &function.account, &function.code.blob())?;
+        function.release(tx)?;
         if let Some(there) = &function.url {
             url::URLS.delete(tx, &(there.id.as_str(),));
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use undercast_engines::sandbox::{Exit, LaunchError, Running, SandboxSpec, Step, User, launch};
+use undercast_engines::sandbox::{Exit, LaunchError, Mount, Running, SandboxSpec, Step, User, launch};
 use undercast_kernel::{Cx, Failure, Kernel, Timestamp};
 
 use crate::credentials::{self, Session};
@@ -23,6 +23,8 @@ const RUNTIME_PORT: u16 = 9001;
 /// This cloud's port inside; its own one leads to it too, for URLs that were made outside.
 const CLOUD_PORT: u16 = 4566;
 const MEBIBYTE: u64 = 1 << 20;
+/// Where programs look for libraries; those of layers come last.
+const LIBRARIES: &str = "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
 /// After an answer a runtime has so long to ask for more, if its invocation's time is not over before.
 const RETURN: Duration = Duration::from_secs(2);
 
@@ -119,6 +121,7 @@ fn variables(
         ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
         ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
         ("LANG", "C.UTF-8".to_owned()),
+        ("LD_LIBRARY_PATH", LIBRARIES.to_owned()),
         ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
         ("TZ", ":UTC".to_owned()),
         ("_HANDLER", function.handler.clone()),
@@ -132,9 +135,16 @@ fn variables(
     all.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-fn spec(cx: &Cx, function: &Function, start: &Start, code: PathBuf, env: Vec<(OsString, OsString)>) -> SandboxSpec {
+fn spec(
+    cx: &Cx,
+    function: &Function,
+    start: &Start,
+    (code, layers): (PathBuf, Option<PathBuf>),
+    env: Vec<(OsString, OsString)>,
+) -> SandboxSpec {
     let size = |mebibytes: i32| u64::try_from(mebibytes).unwrap_or(0) * MEBIBYTE;
     let mut spec = SandboxSpec::new(start.command.clone()).code(code, "/var/task");
+    spec.mounts.extend(layers.map(|host| Mount { host, inside: PathBuf::from("/opt") }));
     spec.mounts.extend(start.mounts.clone());
     spec.files = start.files.clone();
     spec.env = env;
@@ -156,11 +166,13 @@ impl Environment {
         let zone = choose_zone(cx, &function.region)?;
         let start = runtimes::find(&function.runtime, state.interpreters().await)?;
         let code = package::unpacked(state, cx, &function.code).await?;
+        let layers = package::unpacked_layers(state, cx, &function.layers).await?;
+        let start = start.with(&code, layers.as_deref(), function);
         let session = credentials::session(cx, function).await?;
         let stream = stream_name(cx, function);
         let env = variables(cx, function, &start, &session, &stream);
         let sink = Sink::open(cx.kernel(), function, stream);
-        let launched = launch(spec(cx, function, &start, code, env)).await;
+        let launched = launch(spec(cx, function, &start, (code, layers), env)).await;
         let mut running = launched.map_err(|error| not_launched(&error))?;
         sink.line(format!("INIT_START Runtime Version: {}\n", start.version));
         let kernel = cx.kernel().clone();

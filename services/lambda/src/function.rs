@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 use undercast_kernel::arn::Arn;
-use undercast_kernel::store::{BlobId, Read, Table, Tx, is_account};
+use undercast_kernel::store::{BlobId, Blobs, Read, Table, Tx, is_account};
 use undercast_kernel::{Cx, Result};
 
 use crate::alias::{self, Alias};
@@ -81,6 +81,20 @@ pub(crate) struct Function {
     #[n(23)]
     #[cbor(default)]
     pub(crate) origin: String,
+    /// In their order: a later one hides what an earlier one has under the same name.
+    #[n(24)]
+    #[cbor(default)]
+    pub(crate) layers: Vec<Attached>,
+}
+
+/// A layer that a function has. It stays as it was, whatever becomes of the layer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Attached {
+    /// ARN of its version.
+    #[n(0)]
+    pub(crate) arn: String,
+    #[n(1)]
+    pub(crate) code: Code,
 }
 
 /// A package.
@@ -92,6 +106,10 @@ pub(crate) struct Code {
     /// Bytes of the zip file.
     #[n(1)]
     pub(crate) size: u64,
+    /// Bytes of what is in it.
+    #[n(2)]
+    #[cbor(default)]
+    pub(crate) unzipped: u64,
 }
 
 impl Code {
@@ -146,6 +164,26 @@ impl Function {
 
     pub(crate) fn log_group(&self) -> String {
         self.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{}", self.name))
+    }
+
+    /// Keeps its packages, as long as this row is there.
+    pub(crate) fn retain(&self, tx: &mut Tx<'_>) -> Result<()> {
+        for code in self.packages() {
+            Blobs::retain(tx, &self.account, &code.blob())?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of its packages.
+    pub(crate) fn release(&self, tx: &mut Tx<'_>) -> Result<()> {
+        for code in self.packages() {
+            Blobs::release(tx, &self.account, &code.blob())?;
+        }
+        Ok(())
+    }
+
+    fn packages(&self) -> impl Iterator<Item = &Code> {
+        std::iter::once(&self.code).chain(self.layers.iter().map(|layer| &layer.code))
     }
 
     pub(crate) fn put(&self, tx: &mut Tx<'_>) {
@@ -252,12 +290,7 @@ impl FunctionName {
         self.choose(cx, from, |alias| alias.route(cx.random().fraction()).to_owned())
     }
 
-    fn choose(
-        &self,
-        cx: &Cx,
-        from: &(impl Read + ?Sized),
-        of: impl FnOnce(&Alias) -> String,
-    ) -> Result<Function> {
+    fn choose(&self, cx: &Cx, from: &(impl Read + ?Sized), of: impl FnOnce(&Alias) -> String) -> Result<Function> {
         let missing = || error::no_function(&self.qualified_arn(cx));
         let latest = FUNCTIONS.get(from, &self.key())?.ok_or_else(missing)?;
         let chosen = match self.what() {

@@ -1,7 +1,8 @@
 //! AWS Lambda: functions that really run, each in a sandbox of its own.
 //!
 //! Tables: `lambda.functions` (account, region, name); `lambda.versions` (the same, and a number); `lambda.aliases` (the same,
-//! and a name); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
+//! and a name); `lambda.layers` (account, region,
+//! name); `lambda.layer-versions` (the same, and a number); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
 //! `lambda.checkpoints` (account, region, mapping, shard). A
 //! package is a blob; unpacked it is a folder named by its hash, shared by all functions that have it.
 //!
@@ -21,6 +22,7 @@ mod access;
 mod alias;
 mod asynchronous;
 mod cfn;
+mod cfn_layers;
 mod cfn_parts;
 mod cfn_versions;
 mod check;
@@ -32,6 +34,7 @@ mod error;
 mod function;
 mod holder;
 mod invoke;
+mod layer;
 mod mapping;
 mod operations;
 mod output_lines;
@@ -150,6 +153,8 @@ impl Service for Lambda {
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
         vec![
             Box::new(cfn::Function),
+            Box::new(cfn_layers::Layer),
+            Box::new(cfn_layers::Permission),
             Box::new(cfn_versions::Version),
             Box::new(cfn_versions::Alias),
             Box::new(cfn_parts::Permission),

@@ -4,10 +4,11 @@ use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, output};
 use crate::function::{FUNCTIONS, FunctionName};
-use crate::{Lambda, alias, configuration, error, invoke, mapping, policy, pool, tags, url, version};
+use crate::{Lambda, alias, configuration, error, invoke, layer, mapping, policy, pool, tags, url, version};
 
 api::operations! {
     impl api::Operations for Lambda; |self, cx, input|
+    AddLayerVersionPermission => layer::policy::add(cx, input).await,
     AddPermission => policy::add(cx, input).await,
     CreateAlias => alias::create(cx, input).await,
     CreateEventSourceMapping => mapping::create(&self.state, cx, input).await,
@@ -18,6 +19,7 @@ api::operations! {
     DeleteFunction => configuration::delete(&self.state, cx, input).await,
     DeleteFunctionConcurrency => set_reserved(cx, &input.function_name, None).await,
     DeleteFunctionUrlConfig => url::delete(cx, &input).await,
+    DeleteLayerVersion => layer::delete(cx, &input).await,
     GetAccountSettings => account_settings(cx),
     GetAlias => alias::get(cx, &input),
     GetEventSourceMapping => mapping::get(&self.state, cx, &input.uuid),
@@ -25,16 +27,23 @@ api::operations! {
     GetFunctionConcurrency => concurrency(cx, &input),
     GetFunctionConfiguration => shown_configuration(cx, &input),
     GetFunctionUrlConfig => url::get(cx, &input),
+    GetLayerVersion => layer::get(&self.state, cx, &input),
+    GetLayerVersionByArn => layer::get_by_arn(&self.state, cx, &input.arn),
+    GetLayerVersionPolicy => layer::policy::get(cx, &input),
     GetPolicy => policy::get(cx, &input),
     Invoke => invoke::invoke(&self.state, cx, input).await,
     ListAliases => alias::list(cx, input),
     ListEventSourceMappings => mapping::list(&self.state, cx, input),
     ListFunctionUrlConfigs => url::list(cx, input),
     ListFunctions => configuration::list(cx, input),
+    ListLayerVersions => layer::list_versions(cx, input),
+    ListLayers => layer::list(cx, input),
     ListTags => Ok(api::ListTagsOutput { tags: Some(tags::list(cx, &input.resource)?) }),
     ListVersionsByFunction => version::list(cx, input),
+    PublishLayerVersion => layer::publish(&self.state, cx, input).await,
     PublishVersion => version::publish_version(cx, input).await,
     PutFunctionConcurrency => put_concurrency(cx, &input).await,
+    RemoveLayerVersionPermission => layer::policy::remove(cx, input).await,
     RemovePermission => policy::remove(cx, input).await,
     TagResource => tags::tag(cx, &input.resource, input.tags).await,
     UntagResource => tags::untag(cx, &input.resource, &input.tag_keys).await,
@@ -51,6 +60,8 @@ fn account_settings(cx: &Cx) -> Result<api::GetAccountSettingsOutput> {
     for function in &all {
         size += version::all(&cx.read(), &function.row)?.iter().map(|v| v.code.size).sum::<u64>();
     }
+    let layers = layer::LAYER_VERSIONS.all(&cx.read(), &(cx.account(), cx.region()))?;
+    size += layers.iter().map(|layer| layer.row.code.size).sum::<u64>();
     let unreserved = pool::ACCOUNT_LIMIT - pool::reserved(cx, cx.account(), cx.region())?;
     Ok(api::GetAccountSettingsOutput {
         account_limit: Some(output::AccountLimit {

@@ -11,7 +11,7 @@ use crate::function::FunctionName;
 use crate::holder::Holder;
 
 /// A policy may be so long.
-const LONGEST: usize = 20_480;
+pub(crate) const LONGEST: usize = 20_480;
 
 /// The whole policy. `None`: there is none.
 pub(crate) fn document(of: &[(String, String)]) -> Option<String> {
@@ -22,7 +22,7 @@ pub(crate) fn document(of: &[(String, String)]) -> Option<String> {
     Some(format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, statements.join(",")))
 }
 
-fn principal(given: &str) -> Result<Json> {
+pub(crate) fn principal(given: &str) -> Result<Json> {
     let account = is_account(given);
     Ok(match given {
         "*" => json!("*"),
@@ -144,6 +144,7 @@ pub(crate) async fn remove(cx: &Cx, input: api::RemovePermissionInput) -> Result
 pub(crate) fn get(cx: &Cx, input: &api::GetPolicyInput) -> Result<api::GetPolicyOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
     let holder = Holder::find(cx, &cx.read(), &name)?;
-    let policy = document(holder.permissions()).ok_or_else(|| error::not_found("The resource you requested does not exist."))?;
+    let policy =
+        document(holder.permissions()).ok_or_else(|| error::not_found("The resource you requested does not exist."))?;
     Ok(api::GetPolicyOutput { policy: Some(policy), revision_id: Some(holder.revision().to_owned()) })
 }

@@ -32,6 +32,14 @@ pub(crate) async fn serve(state: &Arc<State>, cx: &Cx, site: &str, name: &str, r
     if site == PACKAGES { package(state, cx, &request).await } else { url(state, cx, name, request).await }
 }
 
+/// A link to a package, good for some minutes.
+pub(crate) fn link(state: &State, cx: &Cx, package: &str, region: &str) -> String {
+    let token = state.link(cx, package);
+    let host = cx.origin().host.clone();
+    let host = host.strip_prefix("127.0.0.1").map_or(host.clone(), |port| format!("localhost{port}"));
+    format!("{}://code.{PACKAGES}.{region}.{host}/{token}", cx.origin().scheme)
+}
+
 /// The package that a link leads to.
 async fn package(state: &State, cx: &Cx, request: &Request) -> Result<Response> {
     let denied = || AwsError::new("AccessDenied", 403, "Request has expired");
@@ -95,7 +103,8 @@ fn signed(cx: &Cx, request: &Request, body: &Bytes) -> Result<Cx> {
 /// Since October 2025 a URL's caller needs both permissions.
 fn allowed(cx: &Cx, holder: &Holder, auth: &str) -> Result<()> {
     let needed = |action: &'static str, key: &str, value: &str| {
-        let mut needed = Access::new(action, holder.name().qualified_arn(cx)).in_account(holder.function().account.clone());
+        let mut needed =
+            Access::new(action, holder.name().qualified_arn(cx)).in_account(holder.function().account.clone());
         needed.context.set(key, value);
         access::known(cx, needed, holder)
     };

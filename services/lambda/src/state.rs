@@ -149,7 +149,9 @@ fn forget_packages(kernel: &Kernel) {
     let read = kernel.database().read();
     let Ok(rows) = FUNCTIONS.page(&read, &(), None::<&()>, Order::Ascending, usize::MAX) else { return };
     let Ok(versions) = VERSIONS.page(&read, &(), None::<&()>, Order::Ascending, usize::MAX) else { return };
-    let known: HashSet<&str> = rows.iter().chain(&versions).map(|e| e.row.code.id.as_str()).collect();
+    let both = || rows.iter().chain(&versions).map(|e| &e.row);
+    let layers = both().filter_map(|function| package::layers_folder(&function.layers));
+    let known: HashSet<String> = both().map(|function| function.code.id.clone()).chain(layers).collect();
     let folder = Path::new(&kernel.settings().files).join("lambda");
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|e| e.file_name().to_str().is_some_and(|name| !known.contains(name))) {

@@ -150,7 +150,7 @@ pub(crate) fn list(cx: &Cx, input: api::ListFunctionUrlConfigsInput) -> Result<a
     let of_aliases = aliases.into_iter().map(|alias| Holder::Alias(function.clone(), alias));
     let holders = std::iter::once(Holder::Function(function.clone())).chain(of_aliases);
     let all = holders.filter_map(|holder| holder.url().map(|url| show(cx, &holder, url))).collect();
-    let (function_url_configs, next_marker) = paging::page(&scope, all, input.marker.as_deref(), most)
-        .ok_or_else(|| error::invalid("Invalid Marker"))?;
+    let (function_url_configs, next_marker) =
+        paging::page(&scope, all, input.marker.as_deref(), most).ok_or_else(|| error::invalid("Invalid Marker"))?;
     Ok(api::ListFunctionUrlConfigsOutput { function_url_configs, next_marker })
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use undercast_kernel::store::{Blobs, Read, Table, Tx};
+use undercast_kernel::store::{Read, Table, Tx};
 use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Failure, Result, paging};
 
+use crate::alias;
 use crate::api;
 use crate::configuration::{check_revision, sha256, show_as};
 use crate::error;
 use crate::function::{Function, FunctionName, Qualifier};
 use crate::state::State;
-use crate::alias;
 
 /// Account, region, name, number → the function as it was published.
 pub(crate) static VERSIONS: Table<Function> = Table::new("lambda.versions");
@@ -58,7 +58,7 @@ pub(crate) fn publish(cx: &Cx, tx: &mut Tx<'_>, function: &Function, description
         origin,
         ..function.clone()
     };
-    Blobs::retain(tx, &version.account, &version.code.blob())?;
+    version.retain(tx)?;
     version.put(tx);
     Ok(version)
 }
@@ -97,8 +97,8 @@ pub(crate) fn list(cx: &Cx, input: api::ListVersionsByFunctionInput) -> Result<a
     let published = all(&read, &function)?;
     let scope = format!("ListVersionsByFunction/{}", function.name);
     let every: Vec<Function> = std::iter::once(function).chain(published).collect();
-    let (page, next_marker) = paging::page(&scope, every, input.marker.as_deref(), most)
-        .ok_or_else(|| error::invalid("Invalid Marker"))?;
+    let (page, next_marker) =
+        paging::page(&scope, every, input.marker.as_deref(), most).ok_or_else(|| error::invalid("Invalid Marker"))?;
     let versions = Some(page.iter().map(|v| show_as(cx, v, Some(&v.version_name()))).collect());
     Ok(api::ListVersionsByFunctionOutput { next_marker, versions })
 }
@@ -118,11 +118,13 @@ pub(crate) async fn delete(state: &Arc<State>, cx: &Cx, name: &FunctionName) -> 
         let Some(version) = VERSIONS.get(tx, &key)? else { return Ok(()) };
         let leading: Vec<String> = alias::leading_to(tx, &function, number)?;
         if !leading.is_empty() {
-            let message =
-                format!("Unable to delete version because the following aliases reference it: [{}]", leading.join(", "));
+            let message = format!(
+                "Unable to delete version because the following aliases reference it: [{}]",
+                leading.join(", ")
+            );
             return Err(error::conflict(message));
         }
-        Blobs::release(tx, &version.account, &version.code.blob())?;
+        version.release(tx)?;
         VERSIONS.delete(tx, &key);
         Ok(())
     })
@@ -134,7 +136,7 @@ pub(crate) async fn delete(state: &Arc<State>, cx: &Cx, name: &FunctionName) -> 
 /// Removes all versions of a function that is deleted.
 pub(crate) fn forget(tx: &mut Tx<'_>, function: &Function) -> Result<()> {
     for version in all(tx, function)? {
-        Blobs::release(tx, &version.account, &version.code.blob())?;
+        version.release(tx)?;
     }
     VERSIONS.clear(tx, &function.key())?;
     Ok(())

@@ -11,6 +11,7 @@
 mod events;
 mod invocations;
 mod isolation;
+mod layers;
 mod setup;
 mod streams;
 mod transforms;
@@ -38,6 +39,7 @@ fn main() {
         invocations::TESTS,
         isolation::TESTS,
         events::TESTS,
+        layers::TESTS,
         streams::TESTS,
         transforms::TESTS,
         urls::TESTS,

@@ -90,7 +90,10 @@ async fn what_is_published_stays_as_it_was() {
     let said = invoke(&client, "f:2", json!({})).await;
     assert_eq!((&said[0], &said[1], &said[3]), (&json!("two"), &json!("2"), &json!("second")));
     let answer = invoke_with(&client, ARN, json!({"Qualifier": "$LATEST"}), &json!({})).await;
-    assert_eq!((answer.headers["x-amz-executed-version"].to_str().unwrap(), &parsed(&answer)[1]), ("$LATEST", &json!("$LATEST")));
+    assert_eq!(
+        (answer.headers["x-amz-executed-version"].to_str().unwrap(), &parsed(&answer)[1]),
+        ("$LATEST", &json!("$LATEST"))
+    );
     assert!(logs(&client, "f", "Version: 2").await.iter().any(|line| line.contains("Version: 1\n")));
     let shown = call(&client, "GetFunction", json!({"FunctionName": "f", "Qualifier": "1"})).await;
     let configuration = &shown["Configuration"];
@@ -98,7 +101,8 @@ async fn what_is_published_stays_as_it_was() {
     let (status, _, zip) = request(&client, "GET", shown["Code"]["Location"].as_str().unwrap(), &[], b"").await;
     assert_eq!((status, zip.as_ref()), (200, package(&[("index.py", &code("one"), 0o644)]).as_slice()));
     let listed = call(&client, "ListVersionsByFunction", json!({"FunctionName": "f", "MaxItems": 2})).await;
-    let arns = |page: &Json| page["Versions"].as_array().unwrap().iter().map(|v| v["FunctionArn"].clone()).collect::<Vec<_>>();
+    let arns =
+        |page: &Json| page["Versions"].as_array().unwrap().iter().map(|v| v["FunctionArn"].clone()).collect::<Vec<_>>();
     assert_eq!(arns(&listed), [json!(format!("{ARN}:$LATEST")), json!(format!("{ARN}:1"))]);
     let input = json!({"FunctionName": "f", "MaxItems": 2, "Marker": listed["NextMarker"]});
     assert_eq!(arns(&call(&client, "ListVersionsByFunction", input).await), [json!(format!("{ARN}:2"))]);
@@ -178,7 +182,8 @@ async fn aliases_are_made_changed_listed_and_removed() {
     wanted["RevisionId"] = made["RevisionId"].clone();
     assert_eq!(made, wanted);
     assert_eq!(call(&client, "GetAlias", json!({"FunctionName": "f", "Name": "live"})).await, made);
-    let shown = call(&client, "GetFunction", json!({"FunctionName": "f", "Qualifier": "live"})).await["Configuration"].clone();
+    let shown =
+        call(&client, "GetFunction", json!({"FunctionName": "f", "Qualifier": "live"})).await["Configuration"].clone();
     assert_eq!((&shown["FunctionArn"], &shown["Version"]), (&json!(format!("{ARN}:live")), &json!("1")));
     let refused = client.call("lambda", "DeleteFunction", json!({"FunctionName": "f", "Qualifier": "2"})).await;
     assert_eq!((refused.status, refused.code()), (409, "ResourceConflictException"));
@@ -221,10 +226,13 @@ async fn versions_and_aliases_have_policies_of_their_own() {
         }
         client.call("lambda", "AddPermission", input).await
     };
-    let statement: Json = serde_json::from_str(permit(Some("live"), "s").await.ok()["Statement"].as_str().unwrap()).unwrap();
+    let statement: Json =
+        serde_json::from_str(permit(Some("live"), "s").await.ok()["Statement"].as_str().unwrap()).unwrap();
     assert_eq!(statement["Resource"], format!("{ARN}:live"));
     permit(Some("2"), "s").await.ok();
-    let policy = async |qualifier: Json| client.call("lambda", "GetPolicy", json!({"FunctionName": "f", "Qualifier": qualifier})).await;
+    let policy = async |qualifier: Json| {
+        client.call("lambda", "GetPolicy", json!({"FunctionName": "f", "Qualifier": qualifier})).await
+    };
     let of_version = policy(json!("2")).await.ok();
     assert!(of_version["Policy"].as_str().unwrap().contains(&format!("{ARN}:2")), "{of_version}");
     let none = client.call("lambda", "GetPolicy", json!({"FunctionName": "f"})).await;
@@ -244,7 +252,10 @@ async fn versions_and_aliases_have_policies_of_their_own() {
     assert_eq!(remove(&revision).await.status, 204);
     assert_eq!(invoked(&format!("{ARN}:live")).await, 403);
     let latest = permit(Some("$LATEST"), "t").await;
-    assert_eq!((latest.status, told(&latest).as_str()), (400, "We currently do not support adding policies for $LATEST."));
+    assert_eq!(
+        (latest.status, told(&latest).as_str()),
+        (400, "We currently do not support adding policies for $LATEST.")
+    );
     let missing = permit(Some("none"), "t").await;
     assert_eq!((missing.status, told(&missing)), (404, format!("Cannot find alias arn: {ARN}:none")));
     let missing = permit(Some("42"), "t").await;
@@ -268,7 +279,8 @@ async fn a_url_can_be_an_aliass() {
         ("a", "lambda:InvokeFunctionUrl", json!({"FunctionUrlAuthType": "NONE"})),
         ("b", "lambda:InvokeFunction", json!({"InvokedViaFunctionUrl": true})),
     ] {
-        let mut input = json!({"FunctionName": "f", "Qualifier": "live", "StatementId": id, "Action": action, "Principal": "*"});
+        let mut input =
+            json!({"FunctionName": "f", "Qualifier": "live", "StatementId": id, "Action": action, "Principal": "*"});
         input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         call(&client, "AddPermission", input).await;
     }
@@ -322,7 +334,8 @@ async fn templates_have_versions_and_aliases() {
     create(&client, python("f", &code("one"))).await;
     active(&client, "f").await;
     let template = |description: &str, share: f64| {
-        let version = json!({"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": "f", "Description": description}});
+        let version =
+            json!({"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": "f", "Description": description}});
         let alias = json!({"Type": "AWS::Lambda::Alias", "Properties": {
             "FunctionName": "f", "Name": "live", "FunctionVersion": {"Fn::GetAtt": ["V", "Version"]}, "Description": "d",
             "RoutingConfig": {"AdditionalVersionWeights": [{"FunctionVersion": "1", "FunctionWeight": share}]}}});
@@ -333,7 +346,11 @@ async fn templates_have_versions_and_aliases() {
     };
     publish(&client, "f").await;
     let failed = stack(&client, "CreateStack", &template("same", 0.5), "ROLLBACK_COMPLETE").await;
-    assert!(failed.contains("A version for this Lambda function exists ( 1 ). Modify the function to create a new version."), "{failed}");
+    assert!(
+        failed
+            .contains("A version for this Lambda function exists ( 1 ). Modify the function to create a new version."),
+        "{failed}"
+    );
     client.call("cloudformation", "DeleteStack", json!({"StackName": "s"})).await.ok();
     change(&client, "f", "two", json!({})).await;
     eventually("the stack is gone", || async {
