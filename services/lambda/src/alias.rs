@@ -9,7 +9,7 @@ use undercast_kernel::{Cx, Failure, Result, paging};
 use crate::api::{self, input, output};
 use crate::configuration::check_revision;
 use crate::function::{Function, FunctionName, Url};
-use crate::{error, url};
+use crate::{error, event_config, url};
 
 /// Account, region, name of the function, name → alias.
 pub(crate) static ALIASES: Table<Alias> = Table::new("lambda.aliases");
@@ -190,6 +190,7 @@ pub(crate) async fn delete(cx: &Cx, function_name: &str, alias_name: &str) -> Re
             url::URLS.delete(tx, &(there.id.as_str(),));
         }
         ALIASES.delete(tx, &(&function.account, &function.region, &function.name, alias_name));
+        event_config::forget_one(tx, &FunctionName { qualifier: Some(alias_name.to_owned()), ..function.place() });
         Ok(())
     })
     .await

@@ -15,6 +15,7 @@ pub(crate) struct Function;
 
 /// Properties that the API's calls have under the same name.
 const SETTINGS: &[&str] = &[
+    "DeadLetterConfig",
     "Description",
     "Environment",
     "EphemeralStorage",
@@ -90,6 +91,7 @@ fn default(setting: &str) -> Json {
         "EphemeralStorage" => json!({"Size": 512}),
         "Environment" => json!({"Variables": {}}),
         "TracingConfig" => json!({"Mode": "PassThrough"}),
+        "DeadLetterConfig" => json!({}),
         "Layers" => json!([]),
         "LoggingConfig" => json!({"LogFormat": "Text"}),
         _ => json!(""),
@@ -130,6 +132,7 @@ impl ResourceType for Function {
         &[
             "Architectures",
             "Code",
+            "DeadLetterConfig",
             "Description",
             "Environment",
             "EphemeralStorage",

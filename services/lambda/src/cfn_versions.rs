@@ -1,4 +1,4 @@
-//! `AWS::Lambda::Version` and `AWS::Lambda::Alias`.
+//! `AWS::Lambda::Version`, `AWS::Lambda::Alias` and `AWS::Lambda::EventInvokeConfig`.
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
@@ -11,6 +11,8 @@ use crate::cfn::gone;
 pub(crate) struct Version;
 /// `AWS::Lambda::Alias`
 pub(crate) struct Alias;
+/// `AWS::Lambda::EventInvokeConfig`
+pub(crate) struct EventInvokeConfig;
 
 /// A function's name and qualifier in an ARN that has both.
 fn parts(arn: &str) -> (&str, &str) {
@@ -138,5 +140,54 @@ impl ResourceType for Alias {
             let (function, alias) = parts(id);
             gone(cx.call("lambda", "DeleteAlias", json!({"FunctionName": function, "Name": alias})).await)
         })
+    }
+}
+
+/// The name of what a configuration of events is of, out of its id.
+fn configured(id: &str) -> Json {
+    let (function, qualifier) = id.split_once('|').unwrap_or((id, "$LATEST"));
+    json!({"FunctionName": function, "Qualifier": qualifier})
+}
+
+impl EventInvokeConfig {
+    /// Puts all of it anew. A setting that is not there is put as its default, for one must be said.
+    async fn put(&self, cx: &Cx, properties: &Properties) -> Result<Resource> {
+        let mut input = pick(properties, self.properties());
+        input.entry("MaximumRetryAttempts").or_insert_with(|| json!(2));
+        cx.call("lambda", "PutFunctionEventInvokeConfig", Json::Object(input)).await?;
+        let part = |name: &str| properties.get(name).map(text).unwrap_or_default();
+        Ok(Resource::new(format!("{}|{}", part("FunctionName"), part("Qualifier")), []))
+    }
+}
+
+impl ResourceType for EventInvokeConfig {
+    fn name(&self) -> &'static str {
+        "AWS::Lambda::EventInvokeConfig"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["DestinationConfig", "FunctionName", "MaximumEventAgeInSeconds", "MaximumRetryAttempts", "Qualifier"]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &["FunctionName", "Qualifier"]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(self.put(cx, &request.properties))
+    }
+
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        _id: &'a str,
+        _before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move { Ok(Updated::InPlace(self.put(cx, &request.properties).await?)) })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { gone(cx.call("lambda", "DeleteFunctionEventInvokeConfig", configured(id)).await) })
     }
 }

@@ -11,7 +11,7 @@ use crate::api::{self, output};
 use crate::function::{Attached, FUNCTIONS, Function, FunctionName};
 use crate::package::{self, Source};
 use crate::state::State;
-use crate::{alias, check, credentials, error, layer, runtimes, site, url, version};
+use crate::{alias, check, credentials, destination, error, event_config, layer, runtimes, site, url, version};
 
 /// `2024-05-01T12:00:00.000+0000`
 pub(crate) fn moment(millis: i64) -> String {
@@ -59,6 +59,7 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
         package_type: Some("Zip".to_owned()),
         architectures: Some(vec!["x86_64".to_owned()]),
         layers: (!function.layers.is_empty()).then(|| function.layers.iter().map(show_layer).collect()),
+        dead_letter_config: function.dead_letters.clone().map(|to| output::DeadLetterConfig { target_arn: Some(to) }),
         ephemeral_storage: Some(output::EphemeralStorage { size: function.storage }),
         snap_start: Some(output::SnapStartResponse {
             apply_on: Some("None".to_owned()),
@@ -103,7 +104,6 @@ pub(crate) async fn create(
     }
     let wishes = check::Wishes {
         vpc: input.vpc_config,
-        dead_letters: input.dead_letter_config,
         key: input.kms_key_arn,
         tracing: input.tracing_config,
         snap_start: input.snap_start,
@@ -142,12 +142,15 @@ pub(crate) async fn create(
         version: None,
         published: 0,
         origin: String::new(),
+        dead_letters: None,
         layers: layer::attached::find(cx, input.layers.as_deref().unwrap_or_default())?,
     };
     if FUNCTIONS.has(&cx.read(), &function.key())? {
         return Err(error::conflict(format!("Function already exist: {}", function.name)));
     }
     credentials::assumable(cx, &function.role, &function.arn(cx))?;
+    let dead_letters = input.dead_letter_config.and_then(|config| config.target_arn);
+    function.dead_letters = destination::dead_letters(cx, dead_letters.as_deref(), &function.role, &function.name)?;
     let source = Source {
         zip: input.code.zip_file,
         bucket: input.code.s3_bucket,
@@ -285,7 +288,6 @@ pub(crate) async fn update(
 ) -> Result<api::UpdateFunctionConfigurationOutput> {
     let wishes = check::Wishes {
         vpc: input.vpc_config,
-        dead_letters: input.dead_letter_config,
         key: input.kms_key_arn,
         tracing: input.tracing_config,
         snap_start: input.snap_start,
@@ -299,6 +301,11 @@ pub(crate) async fn update(
     if let Some(runtime) = &input.runtime {
         runtimes::find(runtime, state.interpreters().await)?;
     }
+    let role = input.role.as_ref().unwrap_or(&before.role);
+    let dead_letters = input.dead_letter_config.map(|config| {
+        destination::dead_letters(cx, config.target_arn.as_deref(), role, &before.name)
+    });
+    let dead_letters = dead_letters.transpose()?;
     let timeout = input.timeout.map(check::timeout).transpose()?;
     let memory = input.memory_size.map(check::memory).transpose()?;
     let storage = input.ephemeral_storage.as_ref().map(check::storage).transpose()?;
@@ -317,6 +324,7 @@ pub(crate) async fn update(
             set(&mut function.timeout, timeout.as_ref());
             set(&mut function.memory, memory.as_ref());
             set(&mut function.storage, storage.as_ref());
+            set(&mut function.dead_letters, dead_letters.as_ref());
             set(&mut function.variables, variables.as_ref());
             if let Some(layers) = &layers {
                 layer::attached::check_size(&function.code, layers)?;
@@ -355,6 +363,7 @@ pub(crate) async fn delete(
         let function = name.find(cx, tx)?;
         version::forget(tx, &function)?;
         alias::forget(tx, &name)?;
+        event_config::forget(tx, &name)?;
         function.release(tx)?;
         if let Some(there) = &function.url {
             url::URLS.delete(tx, &(there.id.as_str(),));

@@ -85,6 +85,9 @@ pub(crate) struct Function {
     #[n(24)]
     #[cbor(default)]
     pub(crate) layers: Vec<Attached>,
+    /// ARN of the queue or topic that gets events that nothing came of.
+    #[n(25)]
+    pub(crate) dead_letters: Option<String>,
 }
 
 /// A layer that a function has. It stays as it was, whatever becomes of the layer.

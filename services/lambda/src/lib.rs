@@ -1,7 +1,7 @@
 //! AWS Lambda: functions that really run, each in a sandbox of its own.
 //!
 //! Tables: `lambda.functions` (account, region, name); `lambda.versions` (the same, and a number); `lambda.aliases` (the same,
-//! and a name); `lambda.layers` (account, region,
+//! and a name); `lambda.event-configs` (the same, and a qualifier); `lambda.layers` (account, region,
 //! name); `lambda.layer-versions` (the same, and a number); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
 //! `lambda.checkpoints` (account, region, mapping, shard). A
 //! package is a blob; unpacked it is a folder named by its hash, shared by all functions that have it.
@@ -28,9 +28,11 @@ mod cfn_versions;
 mod check;
 mod configuration;
 mod credentials;
+mod destination;
 mod door;
 mod environment;
 mod error;
+mod event_config;
 mod function;
 mod holder;
 mod invoke;
@@ -153,6 +155,7 @@ impl Service for Lambda {
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
         vec![
             Box::new(cfn::Function),
+            Box::new(cfn_versions::EventInvokeConfig),
             Box::new(cfn_layers::Layer),
             Box::new(cfn_layers::Permission),
             Box::new(cfn_versions::Version),

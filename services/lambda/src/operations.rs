@@ -4,7 +4,7 @@ use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, output};
 use crate::function::{FUNCTIONS, FunctionName};
-use crate::{Lambda, alias, configuration, error, invoke, layer, mapping, policy, pool, tags, url, version};
+use crate::{Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, tags, url, version};
 
 api::operations! {
     impl api::Operations for Lambda; |self, cx, input|
@@ -18,6 +18,7 @@ api::operations! {
     DeleteEventSourceMapping => mapping::delete(&self.state, cx, &input.uuid).await,
     DeleteFunction => configuration::delete(&self.state, cx, input).await,
     DeleteFunctionConcurrency => set_reserved(cx, &input.function_name, None).await,
+    DeleteFunctionEventInvokeConfig => event_config::delete(cx, &input).await,
     DeleteFunctionUrlConfig => url::delete(cx, &input).await,
     DeleteLayerVersion => layer::delete(cx, &input).await,
     GetAccountSettings => account_settings(cx),
@@ -26,6 +27,7 @@ api::operations! {
     GetFunction => configuration::get(&self.state, cx, input).await,
     GetFunctionConcurrency => concurrency(cx, &input),
     GetFunctionConfiguration => shown_configuration(cx, &input),
+    GetFunctionEventInvokeConfig => event_config::get(cx, &input),
     GetFunctionUrlConfig => url::get(cx, &input),
     GetLayerVersion => layer::get(&self.state, cx, &input),
     GetLayerVersionByArn => layer::get_by_arn(&self.state, cx, &input.arn),
@@ -34,6 +36,7 @@ api::operations! {
     Invoke => invoke::invoke(&self.state, cx, input).await,
     ListAliases => alias::list(cx, input),
     ListEventSourceMappings => mapping::list(&self.state, cx, input),
+    ListFunctionEventInvokeConfigs => event_config::list(cx, input),
     ListFunctionUrlConfigs => url::list(cx, input),
     ListFunctions => configuration::list(cx, input),
     ListLayerVersions => layer::list_versions(cx, input),
@@ -43,6 +46,7 @@ api::operations! {
     PublishLayerVersion => layer::publish(&self.state, cx, input).await,
     PublishVersion => version::publish_version(cx, input).await,
     PutFunctionConcurrency => put_concurrency(cx, &input).await,
+    PutFunctionEventInvokeConfig => event_config::put(cx, input).await,
     RemoveLayerVersionPermission => layer::policy::remove(cx, input).await,
     RemovePermission => policy::remove(cx, input).await,
     TagResource => tags::tag(cx, &input.resource, input.tags).await,
@@ -51,6 +55,7 @@ api::operations! {
     UpdateEventSourceMapping => mapping::update(&self.state, cx, input).await,
     UpdateFunctionCode => configuration::update_code(&self.state, cx, input).await,
     UpdateFunctionConfiguration => configuration::update(&self.state, cx, input).await,
+    UpdateFunctionEventInvokeConfig => event_config::update(cx, input).await,
     UpdateFunctionUrlConfig => url::update(cx, input).await,
 }
 

@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise, and says that it passed"
 )]
 
+mod destinations;
 mod events;
 mod invocations;
 mod isolation;
@@ -38,6 +39,7 @@ fn main() {
     let all = [
         invocations::TESTS,
         isolation::TESTS,
+        destinations::TESTS,
         events::TESTS,
         layers::TESTS,
         streams::TESTS,

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use undercast_cloudformation::CloudFormation;
 use undercast_dynamodb::{DynamoDb, DynamoDbStreams};
 use undercast_engines::runtimes::{Language, discover, usual_places};
+use undercast_events::Events;
 use undercast_firehose::Firehose;
 use undercast_iam::Iam;
 use undercast_kernel::Service;
@@ -54,6 +55,7 @@ pub(crate) fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(CloudFormation),
         Arc::new(DynamoDb::default()),
         Arc::new(DynamoDbStreams),
+        Arc::new(Events::default()),
         Arc::new(Firehose::default()),
         Arc::new(Iam),
         Arc::new(Kinesis::default()),
