@@ -151,6 +151,10 @@ async fn events_are_tried_as_often_as_their_configuration_says() {
     let (cloud, client) = ready().await;
     let (bad, arn) = queue(&client, "bad").await;
     create(&client, python("h", CODE)).await;
+    eventually("active", || async {
+        call(&client, "GetFunctionConfiguration", json!({"FunctionName": "h"})).await["State"] == "Active"
+    })
+    .await;
     call(&client, "PublishVersion", json!({"FunctionName": "h"})).await;
     configure(&client, json!({"MaximumRetryAttempts": 1, "DestinationConfig": {"OnFailure": {"Destination": arn}}})).await;
     let id = event(&client, "f", &json!({"fail": 1})).await;
