@@ -1,6 +1,7 @@
 //! Aliases: names that lead to one version of a function, or to two by their weights.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 use undercast_kernel::store::{Read, Table, Tx};
@@ -9,7 +10,8 @@ use undercast_kernel::{Cx, Failure, Result, paging};
 use crate::api::{self, input, output};
 use crate::configuration::check_revision;
 use crate::function::{Function, FunctionName, Url};
-use crate::{error, event_config, url};
+use crate::state::State;
+use crate::{error, event_config, provisioned, url};
 
 /// Account, region, name of the function, name → alias.
 pub(crate) static ALIASES: Table<Alias> = Table::new("lambda.aliases");
@@ -153,7 +155,11 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateAliasInput) -> Result<api:
 }
 
 /// `UpdateAlias`
-pub(crate) async fn update(cx: &Cx, input: api::UpdateAliasInput) -> Result<api::UpdateAliasOutput> {
+pub(crate) async fn update(
+    state: &Arc<State>,
+    cx: &Cx,
+    input: api::UpdateAliasInput,
+) -> Result<api::UpdateAliasOutput> {
     let name = FunctionName::parse(cx, &input.function_name, None)?;
     let (alias, function) = cx
         .write(|tx| {
@@ -177,11 +183,13 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateAliasInput) -> Result<api:
             Ok((alias, function))
         })
         .await?;
+    // What it leads to now has its environments.
+    provisioned::reconcile(state, cx, &name);
     Ok(alias.show(cx, &function))
 }
 
 /// `DeleteAlias`. One that is not there is fine.
-pub(crate) async fn delete(cx: &Cx, function_name: &str, alias_name: &str) -> Result<()> {
+pub(crate) async fn delete(state: &Arc<State>, cx: &Cx, function_name: &str, alias_name: &str) -> Result<()> {
     let name = FunctionName::parse(cx, function_name, None)?;
     cx.write(|tx| {
         let function = name.find(cx, tx)?;
@@ -190,10 +198,14 @@ pub(crate) async fn delete(cx: &Cx, function_name: &str, alias_name: &str) -> Re
             url::URLS.delete(tx, &(there.id.as_str(),));
         }
         ALIASES.delete(tx, &(&function.account, &function.region, &function.name, alias_name));
-        event_config::forget_one(tx, &FunctionName { qualifier: Some(alias_name.to_owned()), ..function.place() });
+        let gone = FunctionName { qualifier: Some(alias_name.to_owned()), ..function.place() };
+        event_config::forget_one(tx, &gone);
+        provisioned::forget_one(tx, &gone);
         Ok(())
     })
-    .await
+    .await?;
+    provisioned::reconcile(state, cx, &name);
+    Ok(())
 }
 
 /// `GetAlias`

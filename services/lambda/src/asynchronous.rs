@@ -15,6 +15,7 @@ use crate::destination::{self, Delivery, Outcome, Telling};
 use crate::event_config::{self, EventConfig};
 use crate::function::{Function, FunctionName};
 use crate::invoke;
+use crate::metrics;
 use crate::report::{Call, Done};
 use crate::state::State;
 
@@ -123,7 +124,9 @@ pub(crate) async fn enqueue(cx: &Cx, function: &FunctionName, call: Call) -> Res
         last: None,
     };
     let own = cx.elsewhere(&function.account, &function.region);
-    cx.write(|tx| schedule(&own, tx, &event, cx.now())).await
+    cx.write(|tx| schedule(&own, tx, &event, cx.now())).await?;
+    metrics::of_events(&own, function, "AsyncEventsReceived", "Count", 1.0);
+    Ok(())
 }
 
 /// Runs what the queue has due: an event, or the telling of what came of one.
@@ -138,6 +141,8 @@ pub(crate) async fn run(state: &Arc<State>, cx: &Cx, task: &Task) -> Result<Next
         found => found?,
     };
     let config = event_config::of(&cx.read(), &event.name(cx))?;
+    let age = i32::try_from(cx.now_millis() - event.received).unwrap_or(i32::MAX);
+    metrics::of_events(cx, &function.place(), "AsyncEventAge", "Milliseconds", f64::from(age));
     if cx.now_millis() - event.received >= config.oldest_millis() {
         return settle(cx, &event, &function, &config, Outcome::EventAgeExceeded).await;
     }
@@ -189,6 +194,9 @@ async fn settle(
     let record = config.destination(outcome).map(|to| (to, Telling::Record(event.record(cx, outcome))));
     let dead = function.dead_letters.as_ref().filter(|_| outcome != Outcome::Success);
     let tellings: Vec<(&String, Telling)> = record.into_iter().chain(dead.map(|to| (to, event.letter()))).collect();
+    if matches!(outcome, Outcome::EventAgeExceeded | Outcome::ZeroReservedConcurrency) {
+        metrics::of_events(cx, &function.place(), "AsyncEventsDropped", "Count", 1.0);
+    }
     cx.write(|tx| {
         for (number, (to, what)) in tellings.iter().enumerate() {
             let delivery = Delivery {
@@ -220,6 +228,9 @@ async fn deliver(cx: &Cx, delivery: &Delivery) -> Result<Next> {
     };
     match destination::tell(cx, &function, delivery).await {
         Err(failure) if destination::is_final(&failure) => {
+            let letter = matches!(delivery.what, Telling::DeadLetter { .. });
+            let metric = if letter { "DeadLetterErrors" } else { "DestinationDeliveryFailures" };
+            metrics::of_events(cx, &function.place(), metric, "Count", 1.0);
             tracing::warn!(
                 function = function.name,
                 to = delivery.to,

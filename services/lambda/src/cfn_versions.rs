@@ -25,7 +25,7 @@ impl ResourceType for Version {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["CodeSha256", "Description", "FunctionName"]
+        &["CodeSha256", "Description", "FunctionName", "ProvisionedConcurrencyConfig"]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
@@ -36,7 +36,7 @@ impl ResourceType for Version {
         Box::pin(async move {
             let function = json!({"FunctionName": request.properties.get("FunctionName")});
             let last = last(cx, &function).await?;
-            let input = pick(&request.properties, self.properties());
+            let input = pick(&request.properties, &["CodeSha256", "Description", "FunctionName"]);
             let version = cx.call("lambda", "PublishVersion", Json::Object(input)).await?;
             if last == version["Version"] {
                 let message = format!(
@@ -46,6 +46,7 @@ impl ResourceType for Version {
                 return Err(AwsError::new("AlreadyExistsException", 409, message).into());
             }
             let arn = version["FunctionArn"].clone();
+            provision(cx, &text(&arn), &request.properties).await?;
             Ok(Resource::new(text(&arn), [("FunctionArn", arn), ("Version", version["Version"].clone())]))
         })
     }
@@ -67,6 +68,29 @@ impl ResourceType for Version {
             gone(cx.call("lambda", "DeleteFunction", input).await)
         })
     }
+}
+
+/// Has a version or an alias have the environments that the template wants, and waits until they are there.
+async fn provision(cx: &Cx, arn: &str, properties: &Properties) -> Result<()> {
+    let Some(config) = properties.get("ProvisionedConcurrencyConfig") else { return Ok(()) };
+    let (function, qualifier) = parts(arn);
+    let wanted = text(&config["ProvisionedConcurrentExecutions"]).parse::<i32>().ok();
+    let mut input = json!({"FunctionName": function, "Qualifier": qualifier});
+    let asked = input.clone();
+    input["ProvisionedConcurrentExecutions"] = json!(wanted);
+    cx.call("lambda", "PutProvisionedConcurrencyConfig", input).await?;
+    for _ in 0..2_400 {
+        let standing = cx.call("lambda", "GetProvisionedConcurrencyConfig", asked.clone()).await?;
+        match standing["Status"].as_str() {
+            Some("READY") => return Ok(()),
+            Some("FAILED") => {
+                let message = format!("Provisioned concurrency of {arn} failed: {}", text(&standing["StatusReason"]));
+                return Err(AwsError::new("NotStabilized", 400, message).into());
+            }
+            _ => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    }
+    Err(cx.broken(format!("the provisioned concurrency of {arn} did not become ready")))
 }
 
 /// The version of a function that was published last.
@@ -107,7 +131,7 @@ impl ResourceType for Alias {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["Description", "FunctionName", "FunctionVersion", "Name", "RoutingConfig"]
+        &["Description", "FunctionName", "FunctionVersion", "Name", "ProvisionedConcurrencyConfig", "RoutingConfig"]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
@@ -117,21 +141,31 @@ impl ResourceType for Alias {
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
             let input = told(&request.properties);
-            Ok(described(&cx.call("lambda", "CreateAlias", Json::Object(input)).await?))
+            let alias = described(&cx.call("lambda", "CreateAlias", Json::Object(input)).await?);
+            provision(cx, &alias.id, &request.properties).await?;
+            Ok(alias)
         })
     }
 
     fn update<'a>(
         &'a self,
         cx: &'a Cx,
-        _id: &'a str,
-        _before: &'a Properties,
+        id: &'a str,
+        before: &'a Properties,
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
             let mut input = told(&request.properties);
             input.entry("Description").or_insert_with(|| json!(""));
-            Ok(Updated::InPlace(described(&cx.call("lambda", "UpdateAlias", Json::Object(input)).await?)))
+            let alias = described(&cx.call("lambda", "UpdateAlias", Json::Object(input)).await?);
+            let wanted = "ProvisionedConcurrencyConfig";
+            if before.contains_key(wanted) && !request.properties.contains_key(wanted) {
+                let (function, qualifier) = parts(id);
+                let input = json!({"FunctionName": function, "Qualifier": qualifier});
+                cx.call("lambda", "DeleteProvisionedConcurrencyConfig", input).await?;
+            }
+            provision(cx, &alias.id, &request.properties).await?;
+            Ok(Updated::InPlace(alias))
         })
     }
 

@@ -11,7 +11,7 @@ use crate::api::{self, output};
 use crate::function::{Attached, FUNCTIONS, Function, FunctionName};
 use crate::package::{self, Source};
 use crate::state::State;
-use crate::{alias, check, credentials, destination, error, event_config, layer, runtimes, site, url, version};
+use crate::{alias, check, credentials, destination, error, event_config, layer, provisioned, runtimes, site, url, version};
 
 /// `2024-05-01T12:00:00.000+0000`
 pub(crate) fn moment(millis: i64) -> String {
@@ -364,6 +364,7 @@ pub(crate) async fn delete(
         version::forget(tx, &function)?;
         alias::forget(tx, &name)?;
         event_config::forget(tx, &name)?;
+        provisioned::forget(tx, &name)?;
         function.release(tx)?;
         if let Some(there) = &function.url {
             url::URLS.delete(tx, &(there.id.as_str(),));

@@ -44,6 +44,9 @@ pub(crate) struct Environment {
     zone: String,
     /// An invocation is under way.
     in_use: AtomicBool,
+    /// It is there whether anybody asks or not.
+    pub(crate) provisioned: bool,
+    retired: AtomicBool,
     frozen: tokio::sync::Mutex<bool>,
     /// What serves it ends when this is dropped.
     _alive: watch::Sender<()>,
@@ -102,7 +105,7 @@ fn variables(
     function: &Function,
     start: &Start,
     session: &Session,
-    stream: &str,
+    (stream, kind): (&str, &str),
 ) -> Vec<(OsString, OsString)> {
     let own = [
         ("AWS_ACCESS_KEY_ID", session.key.clone()),
@@ -111,7 +114,7 @@ fn variables(
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", function.version_name()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", kind.to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{RUNTIME_PORT}")),
@@ -162,7 +165,12 @@ fn spec(
 
 impl Environment {
     /// Builds the sandbox and starts the runtime in it. It has not said yet whether it is ready.
-    pub(crate) async fn launch(state: &State, cx: &Cx, function: &Function) -> std::result::Result<Arc<Self>, NotMade> {
+    pub(crate) async fn launch(
+        state: &State,
+        cx: &Cx,
+        function: &Function,
+        provisioned: bool,
+    ) -> std::result::Result<Arc<Self>, NotMade> {
         let zone = choose_zone(cx, &function.region)?;
         let start = runtimes::find(&function.runtime, state.interpreters().await)?;
         let code = package::unpacked(state, cx, &function.code).await?;
@@ -170,7 +178,8 @@ impl Environment {
         let start = start.with(&code, layers.as_deref(), function);
         let session = credentials::session(cx, function).await?;
         let stream = stream_name(cx, function);
-        let env = variables(cx, function, &start, &session, &stream);
+        let kind = if provisioned { "provisioned-concurrency" } else { "on-demand" };
+        let env = variables(cx, function, &start, &session, (&stream, kind));
         let sink = Sink::open(cx.kernel(), function, stream);
         let launched = launch(spec(cx, function, &start, (code, layers), env)).await;
         let mut running = launched.map_err(|error| not_launched(&error))?;
@@ -205,6 +214,8 @@ impl Environment {
             region: function.region.clone(),
             zone,
             in_use: AtomicBool::new(true),
+            provisioned,
+            retired: AtomicBool::new(false),
             frozen: tokio::sync::Mutex::new(false),
             _alive: alive,
         }))
@@ -279,6 +290,11 @@ impl Environment {
         !dead && self.generation == generation && now.checked_add(margin).is_ok_and(|t| t < self.session.ends)
     }
 
+    /// It takes no invocations any more.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
     /// Marks it as taken, or as free.
     pub(crate) fn set_in_use(&self, in_use: bool) {
         self.in_use.store(in_use, Ordering::Release);
@@ -303,6 +319,7 @@ impl Environment {
 
     /// Ends it, and its session.
     pub(crate) fn retire(self: Arc<Self>) {
+        self.retired.store(true, Ordering::Release);
         let kernel = self.kernel.clone();
         kernel.spawn(async move {
             // One that has ended already is what was wanted.

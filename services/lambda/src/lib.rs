@@ -1,7 +1,7 @@
 //! AWS Lambda: functions that really run, each in a sandbox of its own.
 //!
 //! Tables: `lambda.functions` (account, region, name); `lambda.versions` (the same, and a number); `lambda.aliases` (the same,
-//! and a name); `lambda.event-configs` (the same, and a qualifier); `lambda.layers` (account, region,
+//! and a name); `lambda.event-configs` and `lambda.provisioned` (the same, and a qualifier); `lambda.layers` (account, region,
 //! name); `lambda.layer-versions` (the same, and a number); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
 //! `lambda.checkpoints` (account, region, mapping, shard). A
 //! package is a blob; unpacked it is a folder named by its hash, shared by all functions that have it.
@@ -38,11 +38,13 @@ mod holder;
 mod invoke;
 mod layer;
 mod mapping;
+mod metrics;
 mod operations;
 mod output_lines;
 mod package;
 mod policy;
 mod pool;
+mod provisioned;
 mod report;
 mod runtime_api;
 mod runtimes;

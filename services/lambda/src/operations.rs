@@ -4,7 +4,7 @@ use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, output};
 use crate::function::{FUNCTIONS, FunctionName};
-use crate::{Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, tags, url, version};
+use crate::{Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, provisioned, tags, url, version};
 
 api::operations! {
     impl api::Operations for Lambda; |self, cx, input|
@@ -14,13 +14,14 @@ api::operations! {
     CreateEventSourceMapping => mapping::create(&self.state, cx, input).await,
     CreateFunction => configuration::create(&self.state, cx, input).await,
     CreateFunctionUrlConfig => url::create(cx, input).await,
-    DeleteAlias => alias::delete(cx, &input.function_name, &input.name).await,
+    DeleteAlias => alias::delete(&self.state, cx, &input.function_name, &input.name).await,
     DeleteEventSourceMapping => mapping::delete(&self.state, cx, &input.uuid).await,
     DeleteFunction => configuration::delete(&self.state, cx, input).await,
     DeleteFunctionConcurrency => set_reserved(cx, &input.function_name, None).await,
     DeleteFunctionEventInvokeConfig => event_config::delete(cx, &input).await,
     DeleteFunctionUrlConfig => url::delete(cx, &input).await,
     DeleteLayerVersion => layer::delete(cx, &input).await,
+    DeleteProvisionedConcurrencyConfig => provisioned::delete(&self.state, cx, &input).await,
     GetAccountSettings => account_settings(cx),
     GetAlias => alias::get(cx, &input),
     GetEventSourceMapping => mapping::get(&self.state, cx, &input.uuid),
@@ -33,6 +34,7 @@ api::operations! {
     GetLayerVersionByArn => layer::get_by_arn(&self.state, cx, &input.arn),
     GetLayerVersionPolicy => layer::policy::get(cx, &input),
     GetPolicy => policy::get(cx, &input),
+    GetProvisionedConcurrencyConfig => provisioned::get(&self.state, cx, &input),
     Invoke => invoke::invoke(&self.state, cx, input).await,
     ListAliases => alias::list(cx, input),
     ListEventSourceMappings => mapping::list(&self.state, cx, input),
@@ -41,17 +43,19 @@ api::operations! {
     ListFunctions => configuration::list(cx, input),
     ListLayerVersions => layer::list_versions(cx, input),
     ListLayers => layer::list(cx, input),
+    ListProvisionedConcurrencyConfigs => provisioned::list(&self.state, cx, input),
     ListTags => Ok(api::ListTagsOutput { tags: Some(tags::list(cx, &input.resource)?) }),
     ListVersionsByFunction => version::list(cx, input),
     PublishLayerVersion => layer::publish(&self.state, cx, input).await,
     PublishVersion => version::publish_version(cx, input).await,
     PutFunctionConcurrency => put_concurrency(cx, &input).await,
     PutFunctionEventInvokeConfig => event_config::put(cx, input).await,
+    PutProvisionedConcurrencyConfig => provisioned::put(&self.state, cx, input).await,
     RemoveLayerVersionPermission => layer::policy::remove(cx, input).await,
     RemovePermission => policy::remove(cx, input).await,
     TagResource => tags::tag(cx, &input.resource, input.tags).await,
     UntagResource => tags::untag(cx, &input.resource, &input.tag_keys).await,
-    UpdateAlias => alias::update(cx, input).await,
+    UpdateAlias => alias::update(&self.state, cx, input).await,
     UpdateEventSourceMapping => mapping::update(&self.state, cx, input).await,
     UpdateFunctionCode => configuration::update_code(&self.state, cx, input).await,
     UpdateFunctionConfiguration => configuration::update(&self.state, cx, input).await,
@@ -117,6 +121,12 @@ async fn set_reserved(cx: &Cx, name: &str, reserved: Option<i32>) -> Result<()> 
     cx.write(|tx| {
         let mut function = name.find(cx, tx)?;
         let all = FUNCTIONS.all(tx, &(&function.account, &function.region))?;
+        let provisioned = provisioned::total(tx, &function)?;
+        if let Some(reserved) = reserved.filter(|reserved| *reserved < provisioned) {
+            return Err(error::invalid(format!(
+                " ReservedConcurrentExecutions  {reserved} should not be lower than function's total provisioned concurrency [{provisioned}]."
+            )));
+        }
         let others: i32 = all.iter().filter(|e| e.row.name != function.name).filter_map(|e| e.row.reserved).sum();
         if others.saturating_add(reserved.unwrap_or(0)) > pool::ACCOUNT_LIMIT - pool::UNRESERVED_LEAST {
             return Err(error::invalid(format!(

@@ -13,7 +13,7 @@ use undercast_kernel::{Cx, Kernel, Timestamp};
 use crate::function::{FUNCTIONS, FunctionName};
 use crate::pool::Pool;
 use crate::version::VERSIONS;
-use crate::{mapping, package, sources};
+use crate::{mapping, package, provisioned, sources};
 
 /// Environments that nobody needs are looked for so often.
 const REAP_EVERY: Duration = Duration::from_secs(15);
@@ -119,11 +119,18 @@ impl State {
             state.interpreters().await;
             state.resume(&work).await;
         });
-        let state = Arc::downgrade(self);
+        let (state, own) = (Arc::downgrade(self), kernel.clone());
         kernel.spawn(async move {
             while let Some(state) = state.upgrade() {
-                let pools: Vec<Arc<Pool>> = locked(&state.pools).values().cloned().collect();
-                pools.iter().for_each(|pool| pool.reap());
+                let pools: Vec<(FunctionName, Arc<Pool>)> =
+                    locked(&state.pools).iter().map(|(name, pool)| (name.clone(), Arc::clone(pool))).collect();
+                for (name, pool) in &pools {
+                    pool.reap();
+                    // Sessions end, and zones die: what shall be there is looked after.
+                    if pool.wanted() > 0 {
+                        provisioned::reconcile(&state, &own.cx_for(&name.account, &name.region), name);
+                    }
+                }
                 drop((pools, state));
                 tokio::time::sleep(REAP_EVERY).await;
             }
@@ -137,6 +144,9 @@ impl State {
         for function in waiting.unwrap_or_else(complain) {
             let cx = kernel.cx_for(&function.account, &function.region);
             package::activate(self, &cx, &function).await;
+        }
+        if let Err(failure) = provisioned::resume(self, kernel) {
+            tracing::error!(error = &failure as &dyn std::error::Error, "provisioned concurrency is not resumed");
         }
         for mapping in mapping::all(kernel).unwrap_or_else(complain) {
             sources::apply(self, kernel, &mapping);

@@ -11,7 +11,7 @@ use crate::alias;
 use crate::api;
 use crate::configuration::{check_revision, sha256, show_as};
 use crate::error;
-use crate::event_config;
+use crate::{event_config, provisioned};
 use crate::function::{Function, FunctionName, Qualifier};
 use crate::state::State;
 
@@ -128,6 +128,7 @@ pub(crate) async fn delete(state: &Arc<State>, cx: &Cx, name: &FunctionName) -> 
         version.release(tx)?;
         VERSIONS.delete(tx, &key);
         event_config::forget_one(tx, name);
+        provisioned::forget_one(tx, name);
         Ok(())
     })
     .await?;
