@@ -13,6 +13,7 @@ mod events;
 mod invocations;
 mod isolation;
 mod layers;
+mod provisioned;
 mod setup;
 mod streams;
 mod transforms;
@@ -42,6 +43,7 @@ fn main() {
         destinations::TESTS,
         events::TESTS,
         layers::TESTS,
+        provisioned::TESTS,
         streams::TESTS,
         transforms::TESTS,
         urls::TESTS,

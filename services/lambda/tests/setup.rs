@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use undercast_cloudformation::CloudFormation;
+use undercast_cloudwatch::CloudWatch;
 use undercast_dynamodb::{DynamoDb, DynamoDbStreams};
 use undercast_engines::runtimes::{Language, discover, usual_places};
 use undercast_events::Events;
@@ -53,6 +54,7 @@ pub(crate) fn services() -> Vec<Arc<dyn Service>> {
     let lambda = Arc::new(Lambda::new(places));
     vec![
         Arc::new(CloudFormation),
+        Arc::new(CloudWatch),
         Arc::new(DynamoDb::default()),
         Arc::new(DynamoDbStreams),
         Arc::new(Events::default()),
