@@ -217,7 +217,7 @@ pub(crate) fn get(cx: &Cx, input: &api::GetAliasInput) -> Result<api::GetAliasOu
 }
 
 /// `ListAliases`
-pub(crate) fn list(cx: &Cx, input: api::ListAliasesInput) -> Result<api::ListAliasesOutput> {
+pub(crate) fn list(cx: &Cx, input: &api::ListAliasesInput) -> Result<api::ListAliasesOutput> {
     let read = cx.read();
     let function = FunctionName::parse(cx, &input.function_name, None)?.find(cx, &read)?;
     let most = input.max_items.map_or(Ok(50), usize::try_from).map_err(Failure::broken)?;

@@ -247,7 +247,7 @@ pub(crate) async fn delete(cx: &Cx, input: &api::DeleteFunctionEventInvokeConfig
 /// `ListFunctionEventInvokeConfigs`
 pub(crate) fn list(
     cx: &Cx,
-    input: api::ListFunctionEventInvokeConfigsInput,
+    input: &api::ListFunctionEventInvokeConfigsInput,
 ) -> Result<api::ListFunctionEventInvokeConfigsOutput> {
     let name = FunctionName::parse(cx, &input.function_name, None)?.unqualified();
     let read = cx.read();

@@ -13,7 +13,7 @@ pub(crate) enum Holder {
     /// A function, or a version.
     Function(Function),
     /// An alias, with its function.
-    Alias(Function, Alias),
+    Alias(Function, Box<Alias>),
 }
 
 impl Holder {
@@ -31,7 +31,7 @@ impl Holder {
         let Qualifier::Alias(of) = name.what() else { return Ok(Self::Function(name.find_version(cx, from)?)) };
         let function = name.unqualified().find(cx, from)?;
         let alias = alias::find(from, &function, &of)?.ok_or_else(|| error::no_alias(&name.qualified_arn(cx)))?;
-        Ok(Self::Alias(function, alias))
+        Ok(Self::Alias(function, Box::new(alias)))
     }
 
     /// The one whose URL has this id.
@@ -41,7 +41,7 @@ impl Holder {
         }
         let mut aliases = alias::all(from, &function)?.into_iter();
         let found = aliases.find(|alias| alias.url.as_ref().is_some_and(|url| url.id == id));
-        Ok(found.map(|alias| Self::Alias(function, alias)))
+        Ok(found.map(|alias| Self::Alias(function, Box::new(alias))))
     }
 
     /// The function that it is, or is of.

@@ -326,7 +326,7 @@ pub(crate) async fn delete(
 pub(crate) fn list(
     state: &State,
     cx: &Cx,
-    input: api::ListProvisionedConcurrencyConfigsInput,
+    input: &api::ListProvisionedConcurrencyConfigsInput,
 ) -> Result<api::ListProvisionedConcurrencyConfigsOutput> {
     let read = cx.read();
     let function = FunctionName::parse(cx, &input.function_name, None)?.find(cx, &read)?;

@@ -141,13 +141,13 @@ pub(crate) async fn delete(cx: &Cx, input: &api::DeleteFunctionUrlConfigInput) -
     .await
 }
 
-pub(crate) fn list(cx: &Cx, input: api::ListFunctionUrlConfigsInput) -> Result<api::ListFunctionUrlConfigsOutput> {
+pub(crate) fn list(cx: &Cx, input: &api::ListFunctionUrlConfigsInput) -> Result<api::ListFunctionUrlConfigsOutput> {
     let most = input.max_items.map_or(Ok(50), usize::try_from).map_err(Failure::broken)?;
     let read = cx.read();
     let function = FunctionName::parse(cx, &input.function_name, None)?.find(cx, &read)?;
     let aliases = alias::all(&read, &function)?;
     let scope = format!("ListFunctionUrlConfigs/{}", function.name);
-    let of_aliases = aliases.into_iter().map(|alias| Holder::Alias(function.clone(), alias));
+    let of_aliases = aliases.into_iter().map(|alias| Holder::Alias(function.clone(), Box::new(alias)));
     let holders = std::iter::once(Holder::Function(function.clone())).chain(of_aliases);
     let all = holders.filter_map(|holder| holder.url().map(|url| show(cx, &holder, url))).collect();
     let (function_url_configs, next_marker) =

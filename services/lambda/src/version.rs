@@ -91,7 +91,7 @@ pub(crate) async fn publish_version(cx: &Cx, input: api::PublishVersionInput) ->
 }
 
 /// `ListVersionsByFunction`
-pub(crate) fn list(cx: &Cx, input: api::ListVersionsByFunctionInput) -> Result<api::ListVersionsByFunctionOutput> {
+pub(crate) fn list(cx: &Cx, input: &api::ListVersionsByFunctionInput) -> Result<api::ListVersionsByFunctionOutput> {
     let read = cx.read();
     let function = FunctionName::parse(cx, &input.function_name, None)?.find(cx, &read)?;
     let most = input.max_items.map_or(Ok(50), usize::try_from).map_err(Failure::broken)?.min(50);
