@@ -11,7 +11,12 @@ import os
 import sys
 import time
 
-sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+# Modules of layers come after the function's own.
+sys.path[0:0] = [
+    os.environ["LAMBDA_TASK_ROOT"],
+    f"/opt/python/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages",
+    "/opt/python",
+]
 # Lines that belong to one message end with this; whoever collects the output puts them together again.
 CONTINUED = "\x1e\n"
 

@@ -15,10 +15,12 @@ pub(crate) struct Function;
 
 /// Properties that the API's calls have under the same name.
 const SETTINGS: &[&str] = &[
+    "DeadLetterConfig",
     "Description",
     "Environment",
     "EphemeralStorage",
     "Handler",
+    "Layers",
     "LoggingConfig",
     "MemorySize",
     "Role",
@@ -89,6 +91,8 @@ fn default(setting: &str) -> Json {
         "EphemeralStorage" => json!({"Size": 512}),
         "Environment" => json!({"Variables": {}}),
         "TracingConfig" => json!({"Mode": "PassThrough"}),
+        "DeadLetterConfig" => json!({}),
+        "Layers" => json!([]),
         "LoggingConfig" => json!({"LogFormat": "Text"}),
         _ => json!(""),
     }
@@ -128,11 +132,13 @@ impl ResourceType for Function {
         &[
             "Architectures",
             "Code",
+            "DeadLetterConfig",
             "Description",
             "Environment",
             "EphemeralStorage",
             "FunctionName",
             "Handler",
+            "Layers",
             "LoggingConfig",
             "MemorySize",
             "PackageType",

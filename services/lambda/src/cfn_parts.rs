@@ -78,16 +78,16 @@ impl ResourceType for Url {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["AuthType", "InvokeMode", "TargetFunctionArn"]
+        &["AuthType", "InvokeMode", "Qualifier", "TargetFunctionArn"]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
-        &["TargetFunctionArn"]
+        &["Qualifier", "TargetFunctionArn"]
     }
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
-            let mut input = pick(&request.properties, &["AuthType", "InvokeMode"]);
+            let mut input = pick(&request.properties, &["AuthType", "InvokeMode", "Qualifier"]);
             input.insert("FunctionName".to_owned(), json!(text(&request.properties, "TargetFunctionArn")));
             Ok(described_url(&cx.call("lambda", "CreateFunctionUrlConfig", Json::Object(input)).await?))
         })

@@ -82,7 +82,6 @@ fn at_most(given: i32, most: i32, path: &str) -> Result<i32> {
 /// Settings that say in a long way that something is not wanted are fine; the others are not built.
 pub(crate) struct Wishes {
     pub(crate) vpc: Option<input::VpcConfig>,
-    pub(crate) dead_letters: Option<input::DeadLetterConfig>,
     pub(crate) key: Option<String>,
     pub(crate) tracing: Option<input::TracingConfig>,
     pub(crate) snap_start: Option<input::SnapStart>,
@@ -96,10 +95,6 @@ impl Wishes {
         });
         let refused = [
             (vpc, "lambda functions in a VPC (VpcConfig)"),
-            (
-                self.dead_letters.and_then(|d| d.target_arn).is_some_and(|t| !t.is_empty()),
-                "lambda dead letters (DeadLetterConfig)",
-            ),
             (self.key.is_some_and(|k| !k.is_empty()), "lambda variables encrypted with a key of your own (KMSKeyArn)"),
             (
                 self.tracing.and_then(|t| t.mode).is_some_and(|m| m == "Active"),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use undercast_kernel::store::Blobs;
 use undercast_kernel::wire::text;
-use undercast_kernel::{Cx, Failure, Result};
+use undercast_kernel::{Cx, Failure, Result, paging};
 
 use crate::api::{self, output};
-use crate::function::{FUNCTIONS, Function, FunctionName};
+use crate::function::{Attached, FUNCTIONS, Function, FunctionName};
 use crate::package::{self, Source};
 use crate::state::State;
-use crate::{check, credentials, error, runtimes, site, url};
+use crate::{alias, check, credentials, destination, error, event_config, layer, provisioned, runtimes, site, url, version};
 
 /// `2024-05-01T12:00:00.000+0000`
 pub(crate) fn moment(millis: i64) -> String {
@@ -19,13 +19,20 @@ pub(crate) fn moment(millis: i64) -> String {
     format!("{}+0000", format!("{at:.3}").trim_end_matches('Z'))
 }
 
-fn sha256(id: &str) -> String {
+pub(crate) fn sha256(id: &str) -> String {
     let bytes: Vec<u8> =
         (0..id.len() / 2).filter_map(|n| u8::from_str_radix(id.get(2 * n..2 * n + 2)?, 16).ok()).collect();
     text::base64(&bytes)
 }
 
-/// A function as answers show it.
+/// A function as answers show it that were asked for this qualifier.
+pub(crate) fn show_as(cx: &Cx, function: &Function, qualifier: Option<&str>) -> output::FunctionConfiguration {
+    let shown = show(cx, function);
+    let end = qualifier.map_or_else(String::new, |qualifier| format!(":{qualifier}"));
+    output::FunctionConfiguration { function_arn: Some(format!("{}{end}", function.arn(cx))), ..shown }
+}
+
+/// A function as answers show it, under its name alone.
 pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguration {
     let variables = (!function.variables.is_empty()).then(|| function.variables.clone());
     let pending = !function.active;
@@ -41,7 +48,7 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
         memory_size: Some(function.memory),
         last_modified: Some(moment(function.modified)),
         code_sha256: Some(sha256(&function.code.id)),
-        version: Some("$LATEST".to_owned()),
+        version: Some(function.version_name()),
         environment: variables.map(|v| output::EnvironmentResponse { variables: Some(v), error: None }),
         tracing_config: Some(output::TracingConfigResponse { mode: Some("PassThrough".to_owned()) }),
         revision_id: Some(function.revision.clone()),
@@ -51,6 +58,8 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
         last_update_status: Some(if pending { "InProgress" } else { "Successful" }.to_owned()),
         package_type: Some("Zip".to_owned()),
         architectures: Some(vec!["x86_64".to_owned()]),
+        layers: (!function.layers.is_empty()).then(|| function.layers.iter().map(show_layer).collect()),
+        dead_letter_config: function.dead_letters.clone().map(|to| output::DeadLetterConfig { target_arn: Some(to) }),
         ephemeral_storage: Some(output::EphemeralStorage { size: function.storage }),
         snap_start: Some(output::SnapStartResponse {
             apply_on: Some("None".to_owned()),
@@ -62,6 +71,14 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
             ..output::LoggingConfig::default()
         }),
         ..output::FunctionConfiguration::default()
+    }
+}
+
+fn show_layer(layer: &Attached) -> output::Layer {
+    output::Layer {
+        arn: Some(layer.arn.clone()),
+        code_size: i64::try_from(layer.code.size).ok(),
+        ..output::Layer::default()
     }
 }
 
@@ -87,7 +104,6 @@ pub(crate) async fn create(
     }
     let wishes = check::Wishes {
         vpc: input.vpc_config,
-        dead_letters: input.dead_letter_config,
         key: input.kms_key_arn,
         tracing: input.tracing_config,
         snap_start: input.snap_start,
@@ -114,7 +130,7 @@ pub(crate) async fn create(
         storage: input.ephemeral_storage.as_ref().map_or(Ok(512), check::storage)?,
         variables: check::variables(input.environment)?.unwrap_or_default(),
         tags,
-        code: crate::function::Code { id: String::new(), size: 0 },
+        code: crate::function::Code { id: String::new(), size: 0, unzipped: 0 },
         log_group: check::log_group(input.logging_config)?,
         modified: cx.now_millis(),
         revision: cx.random().uuid(),
@@ -123,11 +139,18 @@ pub(crate) async fn create(
         permissions: Vec::new(),
         active: false,
         url: None,
+        version: None,
+        published: 0,
+        origin: String::new(),
+        dead_letters: None,
+        layers: layer::attached::find(cx, input.layers.as_deref().unwrap_or_default())?,
     };
     if FUNCTIONS.has(&cx.read(), &function.key())? {
         return Err(error::conflict(format!("Function already exist: {}", function.name)));
     }
     credentials::assumable(cx, &function.role, &function.arn(cx))?;
+    let dead_letters = input.dead_letter_config.and_then(|config| config.target_arn);
+    function.dead_letters = destination::dead_letters(cx, dead_letters.as_deref(), &function.role, &function.name)?;
     let source = Source {
         zip: input.code.zip_file,
         bucket: input.code.s3_bucket,
@@ -135,18 +158,21 @@ pub(crate) async fn create(
         version: input.code.s3_object_version,
     };
     let (code, kept) = package::take(cx, source).await?;
+    layer::attached::check_size(&code, &function.layers)?;
     function.code = code;
-    cx.write(|tx| {
-        if FUNCTIONS.has(tx, &function.key())? {
-            return Err(error::conflict(format!("Function already exist: {}", function.name)));
-        }
-        Blobs::retain(tx, &function.account, &function.code.blob())?;
-        function.put(tx);
-        Ok(())
-    })
-    .await?;
+    let publish = input.publish == Some(true);
+    let made = cx
+        .write(|tx| {
+            if FUNCTIONS.has(tx, &function.key())? {
+                return Err(error::conflict(format!("Function already exist: {}", function.name)));
+            }
+            function.retain(tx)?;
+            function.put(tx);
+            if publish { version::publish(cx, tx, &function, None) } else { Ok(function.clone()) }
+        })
+        .await?;
     drop(kept);
-    let shown = show(cx, &function);
+    let shown = show(cx, &made);
     activate_beside(state, cx, function);
     Ok(shown)
 }
@@ -158,14 +184,11 @@ fn activate_beside(state: &Arc<State>, cx: &Cx, function: Function) {
 
 pub(crate) async fn get(state: &Arc<State>, cx: &Cx, input: api::GetFunctionInput) -> Result<api::GetFunctionOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
-    let function = name.find(cx, &cx.read())?;
-    let token = state.link(cx, &function.code.id);
-    let host = cx.origin().host.clone();
-    let host = host.strip_prefix("127.0.0.1").map_or(host.clone(), |port| format!("localhost{port}"));
-    let location = format!("{}://code.{}.{}.{host}/{token}", cx.origin().scheme, site::PACKAGES, function.region);
+    let function = name.find_version(cx, &cx.read())?;
+    let location = site::link(state, cx, &function.code.id, &function.region);
     let concurrency = function.reserved.map(|n| output::Concurrency { reserved_concurrent_executions: Some(n) });
     Ok(api::GetFunctionOutput {
-        configuration: Some(show(cx, &function)),
+        configuration: Some(show_as(cx, &function, name.qualifier.as_deref())),
         code: Some(output::FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
             location: Some(location),
@@ -178,16 +201,26 @@ pub(crate) async fn get(state: &Arc<State>, cx: &Cx, input: api::GetFunctionInpu
 }
 
 pub(crate) fn list(cx: &Cx, input: api::ListFunctionsInput) -> Result<api::ListFunctionsOutput> {
-    let all = FUNCTIONS.all(&cx.read(), &(cx.account(), cx.region()))?;
+    let read = cx.read();
+    let all = FUNCTIONS.all(&read, &(cx.account(), cx.region()))?;
     let most = input.max_items.map_or(Ok(50), usize::try_from).map_err(Failure::broken)?.min(50);
-    let after = input.marker.map(|m| {
-        undercast_kernel::paging::position("ListFunctions", &m).ok_or_else(|| error::invalid("Invalid Marker"))
-    });
+    // With this, each version is one of the list.
+    let every = input.function_version.is_some();
+    let scope = if every { "ListFunctions/ALL" } else { "ListFunctions" };
+    let after = input.marker.map(|m| paging::position(scope, &m).ok_or_else(|| error::invalid("Invalid Marker")));
     let after = after.transpose()?;
-    let mut rest = all.into_iter().map(|e| e.row).filter(|f| after.as_ref().is_none_or(|a| f.name > *a));
+    let mut found = Vec::new();
+    for function in all.into_iter().map(|e| e.row) {
+        let published = if every { version::all(&read, &function)? } else { Vec::new() };
+        found.push(function);
+        found.extend(published);
+    }
+    let place = |f: &Function| format!("{}/{:020}", f.name, f.version.unwrap_or(0));
+    let mut rest = found.into_iter().filter(|f| after.as_ref().is_none_or(|a| place(f) > *a));
     let page: Vec<Function> = rest.by_ref().take(most).collect();
-    let next_marker = rest.next().and(page.last()).map(|f| undercast_kernel::paging::token("ListFunctions", &f.name));
-    Ok(api::ListFunctionsOutput { functions: Some(page.iter().map(|f| show(cx, f)).collect()), next_marker })
+    let next_marker = rest.next().and(page.last()).map(|f| paging::token(scope, &place(f)));
+    let shown = |f: &Function| if every { show_as(cx, f, Some(&f.version_name())) } else { show(cx, f) };
+    Ok(api::ListFunctionsOutput { functions: Some(page.iter().map(shown).collect()), next_marker })
 }
 
 /// Refuses a change to something that has changed since it was looked at.
@@ -212,11 +245,12 @@ pub(crate) async fn update_code(
     let source =
         Source { zip: input.zip_file, bucket: input.s3_bucket, key: input.s3_key, version: input.s3_object_version };
     let (code, kept) = package::take(cx, source).await?;
-    let dry = input.dry_run == Some(true);
-    let function = cx
+    let (dry, publish) = (input.dry_run == Some(true), input.publish == Some(true));
+    let (function, published) = cx
         .write(|tx| {
             let mut function = name.find(cx, tx)?;
             check_revision(input.revision_id.as_ref(), &function.revision)?;
+            layer::attached::check_size(&code, &function.layers)?;
             let before = std::mem::replace(&mut function.code, code.clone());
             function.active = false;
             changed(cx, &mut function);
@@ -225,11 +259,15 @@ pub(crate) async fn update_code(
                 Blobs::release(tx, &function.account, &before.blob())?;
                 function.put(tx);
             }
-            Ok(function)
+            let published = (publish && !dry).then(|| version::publish(cx, tx, &function, None)).transpose()?;
+            Ok((function, published))
         })
         .await?;
     drop(kept);
-    let shown = show(cx, &Function { active: true, ..function.clone() });
+    let shown = match published {
+        Some(version) => show_as(cx, &version, Some(&version.version_name())),
+        None => show(cx, &Function { active: true, ..function.clone() }),
+    };
     if !dry {
         activate_beside(state, cx, function);
     }
@@ -250,7 +288,6 @@ pub(crate) async fn update(
 ) -> Result<api::UpdateFunctionConfigurationOutput> {
     let wishes = check::Wishes {
         vpc: input.vpc_config,
-        dead_letters: input.dead_letter_config,
         key: input.kms_key_arn,
         tracing: input.tracing_config,
         snap_start: input.snap_start,
@@ -264,10 +301,16 @@ pub(crate) async fn update(
     if let Some(runtime) = &input.runtime {
         runtimes::find(runtime, state.interpreters().await)?;
     }
+    let role = input.role.as_ref().unwrap_or(&before.role);
+    let dead_letters = input.dead_letter_config.map(|config| {
+        destination::dead_letters(cx, config.target_arn.as_deref(), role, &before.name)
+    });
+    let dead_letters = dead_letters.transpose()?;
     let timeout = input.timeout.map(check::timeout).transpose()?;
     let memory = input.memory_size.map(check::memory).transpose()?;
     let storage = input.ephemeral_storage.as_ref().map(check::storage).transpose()?;
     let variables = check::variables(input.environment)?;
+    let layers = input.layers.map(|arns| layer::attached::find(cx, &arns)).transpose()?;
     let logging = input.logging_config.is_some();
     let log_group = check::log_group(input.logging_config)?;
     let function = cx
@@ -281,7 +324,14 @@ pub(crate) async fn update(
             set(&mut function.timeout, timeout.as_ref());
             set(&mut function.memory, memory.as_ref());
             set(&mut function.storage, storage.as_ref());
+            set(&mut function.dead_letters, dead_letters.as_ref());
             set(&mut function.variables, variables.as_ref());
+            if let Some(layers) = &layers {
+                layer::attached::check_size(&function.code, layers)?;
+                function.release(tx)?;
+                function.layers.clone_from(layers);
+                function.retain(tx)?;
+            }
             if logging {
                 function.log_group.clone_from(&log_group);
             }
@@ -305,9 +355,17 @@ pub(crate) async fn delete(
     input: api::DeleteFunctionInput,
 ) -> Result<api::DeleteFunctionOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
+    if name.qualifier.is_some() {
+        version::delete(state, cx, &name).await?;
+        return Ok(api::DeleteFunctionOutput { status_code: Some(204) });
+    }
     cx.write(|tx| {
         let function = name.find(cx, tx)?;
-        Blobs::release(tx, &function.account, &function.code.blob())?;
+        version::forget(tx, &function)?;
+        alias::forget(tx, &name)?;
+        event_config::forget(tx, &name)?;
+        provisioned::forget(tx, &name)?;
+        function.release(tx)?;
         if let Some(there) = &function.url {
             url::URLS.delete(tx, &(there.id.as_str(),));
         }
@@ -316,6 +374,6 @@ pub(crate) async fn delete(
     })
     .await?;
     // Mappings stay, and go on when a function of this name is made again, as on AWS.
-    state.forget_pool(&name);
+    state.forget_pools(&name);
     Ok(api::DeleteFunctionOutput { status_code: Some(204) })
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use undercast_engines::sandbox::{Exit, LaunchError, Running, SandboxSpec, Step, User, launch};
+use undercast_engines::sandbox::{Exit, LaunchError, Mount, Running, SandboxSpec, Step, User, launch};
 use undercast_kernel::{Cx, Failure, Kernel, Timestamp};
 
 use crate::credentials::{self, Session};
@@ -23,6 +23,8 @@ const RUNTIME_PORT: u16 = 9001;
 /// This cloud's port inside; its own one leads to it too, for URLs that were made outside.
 const CLOUD_PORT: u16 = 4566;
 const MEBIBYTE: u64 = 1 << 20;
+/// Where programs look for libraries; those of layers come last.
+const LIBRARIES: &str = "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
 /// After an answer a runtime has so long to ask for more, if its invocation's time is not over before.
 const RETURN: Duration = Duration::from_secs(2);
 
@@ -42,6 +44,9 @@ pub(crate) struct Environment {
     zone: String,
     /// An invocation is under way.
     in_use: AtomicBool,
+    /// It is there whether anybody asks or not.
+    pub(crate) provisioned: bool,
+    retired: AtomicBool,
     frozen: tokio::sync::Mutex<bool>,
     /// What serves it ends when this is dropped.
     _alive: watch::Sender<()>,
@@ -89,10 +94,10 @@ impl From<Failure> for NotMade {
 }
 
 /// The name of an environment's log stream.
-pub(crate) fn stream_name(cx: &Cx) -> String {
+pub(crate) fn stream_name(cx: &Cx, function: &Function) -> String {
     let day = cx.now().to_string();
     let day = day.get(..10).unwrap_or_default().replace('-', "/");
-    format!("{day}/[$LATEST]{}", cx.random().hex(32))
+    format!("{day}/[{}]{}", function.version_name(), cx.random().hex(32))
 }
 
 fn variables(
@@ -100,7 +105,7 @@ fn variables(
     function: &Function,
     start: &Start,
     session: &Session,
-    stream: &str,
+    (stream, kind): (&str, &str),
 ) -> Vec<(OsString, OsString)> {
     let own = [
         ("AWS_ACCESS_KEY_ID", session.key.clone()),
@@ -108,8 +113,8 @@ fn variables(
         ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{CLOUD_PORT}")),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", function.version_name()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", kind.to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{RUNTIME_PORT}")),
@@ -119,6 +124,7 @@ fn variables(
         ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
         ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
         ("LANG", "C.UTF-8".to_owned()),
+        ("LD_LIBRARY_PATH", LIBRARIES.to_owned()),
         ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
         ("TZ", ":UTC".to_owned()),
         ("_HANDLER", function.handler.clone()),
@@ -132,9 +138,16 @@ fn variables(
     all.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-fn spec(cx: &Cx, function: &Function, start: &Start, code: PathBuf, env: Vec<(OsString, OsString)>) -> SandboxSpec {
+fn spec(
+    cx: &Cx,
+    function: &Function,
+    start: &Start,
+    (code, layers): (PathBuf, Option<PathBuf>),
+    env: Vec<(OsString, OsString)>,
+) -> SandboxSpec {
     let size = |mebibytes: i32| u64::try_from(mebibytes).unwrap_or(0) * MEBIBYTE;
     let mut spec = SandboxSpec::new(start.command.clone()).code(code, "/var/task");
+    spec.mounts.extend(layers.map(|host| Mount { host, inside: PathBuf::from("/opt") }));
     spec.mounts.extend(start.mounts.clone());
     spec.files = start.files.clone();
     spec.env = env;
@@ -152,15 +165,23 @@ fn spec(cx: &Cx, function: &Function, start: &Start, code: PathBuf, env: Vec<(Os
 
 impl Environment {
     /// Builds the sandbox and starts the runtime in it. It has not said yet whether it is ready.
-    pub(crate) async fn launch(state: &State, cx: &Cx, function: &Function) -> std::result::Result<Arc<Self>, NotMade> {
+    pub(crate) async fn launch(
+        state: &State,
+        cx: &Cx,
+        function: &Function,
+        provisioned: bool,
+    ) -> std::result::Result<Arc<Self>, NotMade> {
         let zone = choose_zone(cx, &function.region)?;
         let start = runtimes::find(&function.runtime, state.interpreters().await)?;
         let code = package::unpacked(state, cx, &function.code).await?;
+        let layers = package::unpacked_layers(state, cx, &function.layers).await?;
+        let start = start.with(&code, layers.as_deref(), function);
         let session = credentials::session(cx, function).await?;
-        let stream = stream_name(cx);
-        let env = variables(cx, function, &start, &session, &stream);
+        let stream = stream_name(cx, function);
+        let kind = if provisioned { "provisioned-concurrency" } else { "on-demand" };
+        let env = variables(cx, function, &start, &session, (&stream, kind));
         let sink = Sink::open(cx.kernel(), function, stream);
-        let launched = launch(spec(cx, function, &start, code, env)).await;
+        let launched = launch(spec(cx, function, &start, (code, layers), env)).await;
         let mut running = launched.map_err(|error| not_launched(&error))?;
         sink.line(format!("INIT_START Runtime Version: {}\n", start.version));
         let kernel = cx.kernel().clone();
@@ -193,6 +214,8 @@ impl Environment {
             region: function.region.clone(),
             zone,
             in_use: AtomicBool::new(true),
+            provisioned,
+            retired: AtomicBool::new(false),
             frozen: tokio::sync::Mutex::new(false),
             _alive: alive,
         }))
@@ -267,6 +290,11 @@ impl Environment {
         !dead && self.generation == generation && now.checked_add(margin).is_ok_and(|t| t < self.session.ends)
     }
 
+    /// It takes no invocations any more.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
     /// Marks it as taken, or as free.
     pub(crate) fn set_in_use(&self, in_use: bool) {
         self.in_use.store(in_use, Ordering::Release);
@@ -291,6 +319,7 @@ impl Environment {
 
     /// Ends it, and its session.
     pub(crate) fn retire(self: Arc<Self>) {
+        self.retired.store(true, Ordering::Release);
         let kernel = self.kernel.clone();
         kernel.spawn(async move {
             // One that has ended already is what was wanted.

@@ -10,6 +10,11 @@ pub(crate) fn no_function(arn: &str) -> Failure {
     kind(errors::resource_not_found_exception(format!("Function not found: {arn}"))).into()
 }
 
+/// `Cannot find alias arn: arn:aws:lambda:us-east-1:000000000000:function:name:alias`
+pub(crate) fn no_alias(arn: &str) -> Failure {
+    not_found(format!("Cannot find alias arn: {arn}"))
+}
+
 pub(crate) fn not_found(message: impl Into<String>) -> Failure {
     kind(errors::resource_not_found_exception(message)).into()
 }

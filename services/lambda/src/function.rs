@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 use undercast_kernel::arn::Arn;
-use undercast_kernel::store::{BlobId, Read, Table, Tx, is_account};
+use undercast_kernel::store::{BlobId, Blobs, Read, Table, Tx, is_account};
 use undercast_kernel::{Cx, Result};
 
+use crate::alias::{self, Alias};
 use crate::error;
+use crate::version::VERSIONS;
 
 /// Account, region, name → function.
 pub(crate) static FUNCTIONS: Table<Function> = Table::new("lambda.functions");
@@ -68,6 +70,34 @@ pub(crate) struct Function {
     pub(crate) active: bool,
     #[n(20)]
     pub(crate) url: Option<Url>,
+    /// The number of a published version; `None`: this is `$LATEST`.
+    #[n(21)]
+    pub(crate) version: Option<u64>,
+    /// The number of the version that was published last, of `$LATEST`.
+    #[n(22)]
+    #[cbor(default)]
+    pub(crate) published: u64,
+    /// What `$LATEST` was when this version was made of it.
+    #[n(23)]
+    #[cbor(default)]
+    pub(crate) origin: String,
+    /// In their order: a later one hides what an earlier one has under the same name.
+    #[n(24)]
+    #[cbor(default)]
+    pub(crate) layers: Vec<Attached>,
+    /// ARN of the queue or topic that gets events that nothing came of.
+    #[n(25)]
+    pub(crate) dead_letters: Option<String>,
+}
+
+/// A layer that a function has. It stays as it was, whatever becomes of the layer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Attached {
+    /// ARN of its version.
+    #[n(0)]
+    pub(crate) arn: String,
+    #[n(1)]
+    pub(crate) code: Code,
 }
 
 /// A package.
@@ -79,6 +109,10 @@ pub(crate) struct Code {
     /// Bytes of the zip file.
     #[n(1)]
     pub(crate) size: u64,
+    /// Bytes of what is in it.
+    #[n(2)]
+    #[cbor(default)]
+    pub(crate) unzipped: u64,
 }
 
 impl Code {
@@ -117,6 +151,16 @@ impl Function {
         }
     }
 
+    /// Where its environments are: each published version has its own.
+    pub(crate) fn version_place(&self) -> FunctionName {
+        FunctionName { qualifier: self.version.map(|number| number.to_string()), ..self.place() }
+    }
+
+    /// `$LATEST`, or the number of a published version.
+    pub(crate) fn version_name(&self) -> String {
+        self.version.map_or_else(|| "$LATEST".to_owned(), |number| number.to_string())
+    }
+
     pub(crate) fn arn(&self, cx: &Cx) -> String {
         self.place().arn(cx)
     }
@@ -125,9 +169,43 @@ impl Function {
         self.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{}", self.name))
     }
 
-    pub(crate) fn put(&self, tx: &mut Tx<'_>) {
-        FUNCTIONS.put(tx, &self.key(), self);
+    /// Keeps its packages, as long as this row is there.
+    pub(crate) fn retain(&self, tx: &mut Tx<'_>) -> Result<()> {
+        for code in self.packages() {
+            Blobs::retain(tx, &self.account, &code.blob())?;
+        }
+        Ok(())
     }
+
+    /// Lets go of its packages.
+    pub(crate) fn release(&self, tx: &mut Tx<'_>) -> Result<()> {
+        for code in self.packages() {
+            Blobs::release(tx, &self.account, &code.blob())?;
+        }
+        Ok(())
+    }
+
+    fn packages(&self) -> impl Iterator<Item = &Code> {
+        std::iter::once(&self.code).chain(self.layers.iter().map(|layer| &layer.code))
+    }
+
+    pub(crate) fn put(&self, tx: &mut Tx<'_>) {
+        match self.version {
+            Some(number) => VERSIONS.put(tx, &(&self.account, &self.region, &self.name, number), self),
+            None => FUNCTIONS.put(tx, &self.key(), self),
+        }
+    }
+}
+
+/// What a qualifier says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Qualifier {
+    /// What can be changed.
+    Latest,
+    /// What was published under this number.
+    Version(u64),
+    /// What the alias of this name leads to.
+    Alias(String),
 }
 
 /// How a function is named: by name, by part of an ARN, or by an ARN, with a qualifier or not.
@@ -160,7 +238,15 @@ impl FunctionName {
             parts.remove(0);
         }
         let name = parts.first().copied().unwrap_or_default().to_owned();
-        let qualifier = qualifier.or(parts.get(1).copied()).map(ToOwned::to_owned);
+        let own = parts.get(1).copied();
+        if let (Some(own), Some(given)) = (own, qualifier)
+            && own != given
+        {
+            return Err(error::invalid(
+                "The derived qualifier from the function name does not match the specified qualifier.",
+            ));
+        }
+        let qualifier = qualifier.or(own).map(ToOwned::to_owned);
         Ok(Self { account: account.to_owned(), region, name, qualifier })
     }
 
@@ -178,11 +264,49 @@ impl FunctionName {
         format!("arn:{}:lambda:{}:{}:function:{}", cx.partition(), self.region, self.account, self.name)
     }
 
-    /// The function, or AWS's error.
+    /// What its qualifier says.
+    pub(crate) fn what(&self) -> Qualifier {
+        match self.qualifier.as_deref() {
+            None | Some("$LATEST") => Qualifier::Latest,
+            Some(text) => text.parse().map_or_else(|_| Qualifier::Alias(text.to_owned()), Qualifier::Version),
+        }
+    }
+
+    /// The same function without a qualifier.
+    pub(crate) fn unqualified(&self) -> Self {
+        Self { qualifier: None, ..self.clone() }
+    }
+
+    /// The function itself, which is its `$LATEST`, or AWS's error.
     pub(crate) fn find(&self, cx: &Cx, from: &(impl Read + ?Sized)) -> Result<Function> {
         let found = FUNCTIONS.get(from, &self.key())?;
-        // Nothing is published, so that only `$LATEST` can be meant.
-        let known = self.qualifier.as_deref().is_none_or(|q| q == "$LATEST");
-        found.filter(|_| known).ok_or_else(|| error::no_function(&self.qualified_arn(cx)))
+        found.filter(|_| self.what() == Qualifier::Latest).ok_or_else(|| error::no_function(&self.qualified_arn(cx)))
+    }
+
+    /// The version that the qualifier says. An alias is the version that it leads to first.
+    pub(crate) fn find_version(&self, cx: &Cx, from: &(impl Read + ?Sized)) -> Result<Function> {
+        self.choose(cx, from, |alias| alias.version.clone())
+    }
+
+    /// The version that is to run now. An alias of two versions gives each its share, as chance will have it.
+    pub(crate) fn find_to_run(&self, cx: &Cx, from: &(impl Read + ?Sized)) -> Result<Function> {
+        self.choose(cx, from, |alias| alias.route(cx.random().fraction()).to_owned())
+    }
+
+    fn choose(&self, cx: &Cx, from: &(impl Read + ?Sized), of: impl FnOnce(&Alias) -> String) -> Result<Function> {
+        let missing = || error::no_function(&self.qualified_arn(cx));
+        let latest = FUNCTIONS.get(from, &self.key())?.ok_or_else(missing)?;
+        let chosen = match self.what() {
+            Qualifier::Alias(name) => {
+                let alias = alias::ALIASES.get(from, &(&self.account, &self.region, &self.name, &name))?;
+                of(&alias.ok_or_else(missing)?)
+            }
+            Qualifier::Latest => return Ok(latest),
+            Qualifier::Version(number) => number.to_string(),
+        };
+        let Ok(number) = chosen.parse::<u64>() else { return Ok(latest) };
+        let found = VERSIONS.get(from, &(&self.account, &self.region, &self.name, number))?;
+        // Tags and reserved concurrency are the function's, whatever version runs.
+        found.map(|v| Function { tags: latest.tags, reserved: latest.reserved, ..v }).ok_or_else(missing)
     }
 }

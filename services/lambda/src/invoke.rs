@@ -59,7 +59,7 @@ fn client_context(given: Option<String>) -> Result<Option<String>> {
 
 pub(crate) async fn invoke(state: &Arc<State>, cx: &Cx, input: api::InvokeInput) -> Result<api::InvokeOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
-    let function = name.find(cx, &cx.read())?;
+    let function = name.find_to_run(cx, &cx.read())?;
     let event = input.invocation_type.as_deref() == Some("Event");
     let payload = payload(input.payload, event)?;
     let client_context = client_context(input.client_context)?;
@@ -69,7 +69,7 @@ pub(crate) async fn invoke(state: &Arc<State>, cx: &Cx, input: api::InvokeInput)
         return Ok(answer(204));
     }
     if event {
-        asynchronous::enqueue(cx, &function, call).await?;
+        asynchronous::enqueue(cx, &name, call).await?;
         return Ok(answer(202));
     }
     let done = run(state, cx, &function, call).await?;
@@ -78,7 +78,7 @@ pub(crate) async fn invoke(state: &Arc<State>, cx: &Cx, input: api::InvokeInput)
         function_error: done.failed.then(|| "Unhandled".to_owned()),
         log_result: tail.then(|| text::base64(done.log.as_bytes())),
         payload: Some(done.payload),
-        executed_version: Some("$LATEST".to_owned()),
+        executed_version: Some(function.version_name()),
         ..answer(200)
     })
 }

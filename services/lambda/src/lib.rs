@@ -1,6 +1,8 @@
 //! AWS Lambda: functions that really run, each in a sandbox of its own.
 //!
-//! Tables: `lambda.functions` (account, region, name); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
+//! Tables: `lambda.functions` (account, region, name); `lambda.versions` (the same, and a number); `lambda.aliases` (the same,
+//! and a name); `lambda.event-configs` and `lambda.provisioned` (the same, and a qualifier); `lambda.layers` (account, region,
+//! name); `lambda.layer-versions` (the same, and a number); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
 //! `lambda.checkpoints` (account, region, mapping, shard). A
 //! package is a blob; unpacked it is a folder named by its hash, shared by all functions that have it.
 //!
@@ -17,23 +19,32 @@ pub mod api {
 }
 
 mod access;
+mod alias;
 mod asynchronous;
 mod cfn;
+mod cfn_layers;
 mod cfn_parts;
+mod cfn_versions;
 mod check;
 mod configuration;
 mod credentials;
+mod destination;
 mod door;
 mod environment;
 mod error;
+mod event_config;
 mod function;
+mod holder;
 mod invoke;
+mod layer;
 mod mapping;
+mod metrics;
 mod operations;
 mod output_lines;
 mod package;
 mod policy;
 mod pool;
+mod provisioned;
 mod report;
 mod runtime_api;
 mod runtimes;
@@ -43,6 +54,7 @@ mod sources;
 mod state;
 mod tags;
 mod url;
+mod version;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -145,6 +157,11 @@ impl Service for Lambda {
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
         vec![
             Box::new(cfn::Function),
+            Box::new(cfn_versions::EventInvokeConfig),
+            Box::new(cfn_layers::Layer),
+            Box::new(cfn_layers::Permission),
+            Box::new(cfn_versions::Version),
+            Box::new(cfn_versions::Alias),
             Box::new(cfn_parts::Permission),
             Box::new(cfn_parts::Url),
             Box::new(cfn_parts::EventSourceMapping),

@@ -4,45 +4,73 @@ use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, output};
 use crate::function::{FUNCTIONS, FunctionName};
-use crate::{Lambda, configuration, error, invoke, mapping, policy, pool, tags, url};
+use crate::{Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, provisioned, tags, url, version};
 
 api::operations! {
     impl api::Operations for Lambda; |self, cx, input|
+    AddLayerVersionPermission => layer::policy::add(cx, input).await,
     AddPermission => policy::add(cx, input).await,
+    CreateAlias => alias::create(cx, input).await,
     CreateEventSourceMapping => mapping::create(&self.state, cx, input).await,
     CreateFunction => configuration::create(&self.state, cx, input).await,
     CreateFunctionUrlConfig => url::create(cx, input).await,
+    DeleteAlias => alias::delete(&self.state, cx, &input.function_name, &input.name).await,
     DeleteEventSourceMapping => mapping::delete(&self.state, cx, &input.uuid).await,
     DeleteFunction => configuration::delete(&self.state, cx, input).await,
     DeleteFunctionConcurrency => set_reserved(cx, &input.function_name, None).await,
-    DeleteFunctionUrlConfig => url::delete(cx, &input.function_name).await,
+    DeleteFunctionEventInvokeConfig => event_config::delete(cx, &input).await,
+    DeleteFunctionUrlConfig => url::delete(cx, &input).await,
+    DeleteLayerVersion => layer::delete(cx, &input).await,
+    DeleteProvisionedConcurrencyConfig => provisioned::delete(&self.state, cx, &input).await,
     GetAccountSettings => account_settings(cx),
+    GetAlias => alias::get(cx, &input),
     GetEventSourceMapping => mapping::get(&self.state, cx, &input.uuid),
     GetFunction => configuration::get(&self.state, cx, input).await,
     GetFunctionConcurrency => concurrency(cx, &input),
     GetFunctionConfiguration => shown_configuration(cx, &input),
-    GetFunctionUrlConfig => url::get(cx, &input.function_name),
+    GetFunctionEventInvokeConfig => event_config::get(cx, &input),
+    GetFunctionUrlConfig => url::get(cx, &input),
+    GetLayerVersion => layer::get(&self.state, cx, &input),
+    GetLayerVersionByArn => layer::get_by_arn(&self.state, cx, &input.arn),
+    GetLayerVersionPolicy => layer::policy::get(cx, &input),
     GetPolicy => policy::get(cx, &input),
+    GetProvisionedConcurrencyConfig => provisioned::get(&self.state, cx, &input),
     Invoke => invoke::invoke(&self.state, cx, input).await,
+    ListAliases => alias::list(cx, &input),
     ListEventSourceMappings => mapping::list(&self.state, cx, input),
-    ListFunctionUrlConfigs => url::list(cx, input),
+    ListFunctionEventInvokeConfigs => event_config::list(cx, &input),
+    ListFunctionUrlConfigs => url::list(cx, &input),
     ListFunctions => configuration::list(cx, input),
+    ListLayerVersions => layer::list_versions(cx, input),
+    ListLayers => layer::list(cx, input),
+    ListProvisionedConcurrencyConfigs => provisioned::list(&self.state, cx, &input),
     ListTags => Ok(api::ListTagsOutput { tags: Some(tags::list(cx, &input.resource)?) }),
-    // Nothing is published, so that `$LATEST` is all there is.
-    ListVersionsByFunction => versions(cx, input),
+    ListVersionsByFunction => version::list(cx, &input),
+    PublishLayerVersion => layer::publish(&self.state, cx, input).await,
+    PublishVersion => version::publish_version(cx, input).await,
     PutFunctionConcurrency => put_concurrency(cx, &input).await,
+    PutFunctionEventInvokeConfig => event_config::put(cx, input).await,
+    PutProvisionedConcurrencyConfig => provisioned::put(&self.state, cx, input).await,
+    RemoveLayerVersionPermission => layer::policy::remove(cx, input).await,
     RemovePermission => policy::remove(cx, input).await,
     TagResource => tags::tag(cx, &input.resource, input.tags).await,
     UntagResource => tags::untag(cx, &input.resource, &input.tag_keys).await,
+    UpdateAlias => alias::update(&self.state, cx, input).await,
     UpdateEventSourceMapping => mapping::update(&self.state, cx, input).await,
     UpdateFunctionCode => configuration::update_code(&self.state, cx, input).await,
     UpdateFunctionConfiguration => configuration::update(&self.state, cx, input).await,
+    UpdateFunctionEventInvokeConfig => event_config::update(cx, input).await,
     UpdateFunctionUrlConfig => url::update(cx, input).await,
 }
 
 fn account_settings(cx: &Cx) -> Result<api::GetAccountSettingsOutput> {
     let all = FUNCTIONS.all(&cx.read(), &(cx.account(), cx.region()))?;
-    let size: u64 = all.iter().map(|e| e.row.code.size).sum();
+    let mut size: u64 = all.iter().map(|e| e.row.code.size).sum();
+    for function in &all {
+        size += version::all(&cx.read(), &function.row)?.iter().map(|v| v.code.size).sum::<u64>();
+    }
+    let layers = layer::LAYER_VERSIONS.all(&cx.read(), &(cx.account(), cx.region()))?;
+    size += layers.iter().map(|layer| layer.row.code.size).sum::<u64>();
     let unreserved = pool::ACCOUNT_LIMIT - pool::reserved(cx, cx.account(), cx.region())?;
     Ok(api::GetAccountSettingsOutput {
         account_limit: Some(output::AccountLimit {
@@ -69,19 +97,8 @@ fn shown_configuration(
     input: &api::GetFunctionConfigurationInput,
 ) -> Result<api::GetFunctionConfigurationOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
-    Ok(configuration::show(cx, &name.find(cx, &cx.read())?))
-}
-
-fn versions(cx: &Cx, input: api::ListVersionsByFunctionInput) -> Result<api::ListVersionsByFunctionOutput> {
-    if let Some(marker) = input.marker {
-        return Err(error::invalid(format!("Invalid Marker: {marker}")));
-    }
-    let most = usize::try_from(input.max_items.unwrap_or(50)).unwrap_or(50);
-    let function = FunctionName::parse(cx, &input.function_name, None)?.find(cx, &cx.read())?;
-    let mut latest = configuration::show(cx, &function);
-    latest.function_arn = Some(format!("{}:$LATEST", function.arn(cx)));
-    let versions = Some(std::iter::once(latest).take(most).collect());
-    Ok(api::ListVersionsByFunctionOutput { next_marker: None, versions })
+    let function = name.find_version(cx, &cx.read())?;
+    Ok(configuration::show_as(cx, &function, name.qualifier.as_deref()))
 }
 
 async fn put_concurrency(
@@ -96,9 +113,20 @@ async fn put_concurrency(
 /// Reserves a part of the account's limit for a function, or gives it back.
 async fn set_reserved(cx: &Cx, name: &str, reserved: Option<i32>) -> Result<()> {
     let name = FunctionName::parse(cx, name, None)?;
+    if name.qualifier.is_some() {
+        return Err(error::invalid(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.",
+        ));
+    }
     cx.write(|tx| {
         let mut function = name.find(cx, tx)?;
         let all = FUNCTIONS.all(tx, &(&function.account, &function.region))?;
+        let provisioned = provisioned::total(tx, &function)?;
+        if let Some(reserved) = reserved.filter(|reserved| *reserved < provisioned) {
+            return Err(error::invalid(format!(
+                " ReservedConcurrentExecutions  {reserved} should not be lower than function's total provisioned concurrency [{provisioned}]."
+            )));
+        }
         let others: i32 = all.iter().filter(|e| e.row.name != function.name).filter_map(|e| e.row.reserved).sum();
         if others.saturating_add(reserved.unwrap_or(0)) > pool::ACCOUNT_LIMIT - pool::UNRESERVED_LEAST {
             return Err(error::invalid(format!(

@@ -1,23 +1,28 @@
 //! Packages: where they come from, what they may be, and how they are unpacked.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, Cursor, Read};
+use std::ops::Bound;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use undercast_kernel::store::Written;
-use undercast_kernel::{Bytes, Cx, Failure, Result};
+use undercast_kernel::wire::text;
+use undercast_kernel::{AwsError, Bytes, Cx, Failure, Result};
 
 use crate::error;
-use crate::function::{Code, Function, FunctionName};
+use crate::function::{Attached, Code, Function, FunctionName};
 use crate::state::State;
+use crate::version;
 
 /// The most bytes of a package that comes in a request.
 const MOST_ZIPPED: usize = 52_428_800;
 /// The most bytes of what is in a package.
-const MOST_UNZIPPED: u64 = 262_144_000;
+pub(crate) const MOST_UNZIPPED: u64 = 262_144_000;
 
 /// Where the code of a call is.
 #[derive(Debug)]
@@ -57,13 +62,12 @@ pub(crate) async fn take(cx: &Cx, source: Source) -> Result<(Code, Written)> {
         return Err(error::invalid("Uploaded file must be a non-empty zip"));
     }
     if bytes.len() > MOST_ZIPPED {
-        return Err(error::too_large(
-            "Request must be smaller than 70167211 bytes for the CreateFunction operation".to_owned(),
-        ));
+        let message = format!("Zipped size must be smaller than {MOST_ZIPPED} bytes");
+        return Err(AwsError::new("RequestEntityTooLargeException", 413, message).into());
     }
-    check(&bytes)?;
+    let unzipped = check(&bytes)?;
     let written = cx.blobs().put(&bytes).await?;
-    Ok((Code { id: written.id.0.clone(), size: written.length }, written))
+    Ok((Code { id: written.id.0.clone(), size: written.length, unzipped }, written))
 }
 
 /// The package in a bucket, read as the caller.
@@ -90,8 +94,8 @@ async fn download(cx: &Cx, bucket: &str, key: &str, version: Option<&str>) -> Re
     })
 }
 
-/// Refuses what is no zip file, and what is too large when unpacked.
-fn check(bytes: &Bytes) -> Result<()> {
+/// Refuses what is no zip file, and what is too large when unpacked. Returns how much is in it.
+fn check(bytes: &Bytes) -> Result<u64> {
     let unreadable =
         |_| error::invalid("Could not unzip uploaded file. Please check your file, then try to upload again.");
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(unreadable)?;
@@ -111,12 +115,30 @@ fn check(bytes: &Bytes) -> Result<()> {
     if size > MOST_UNZIPPED {
         return Err(error::invalid(format!("Unzipped size must be smaller than {MOST_UNZIPPED} bytes")));
     }
-    Ok(())
+    Ok(size)
 }
 
 /// The folder with the content of a package, unpacked if it was not yet.
 pub(crate) async fn unpacked(state: &State, cx: &Cx, code: &Code) -> Result<PathBuf> {
-    let folder = State::folder(cx).join(&code.id);
+    together(state, cx, &code.id, std::slice::from_ref(&code)).await
+}
+
+/// The name of the folder with the content of some layers. `None`: there are none.
+pub(crate) fn layers_folder(layers: &[Attached]) -> Option<String> {
+    let ids: Vec<&str> = layers.iter().map(|layer| layer.code.id.as_str()).collect();
+    (!ids.is_empty()).then(|| format!("opt-{}", text::hex_encode(&Sha256::digest(ids.join("/")))))
+}
+
+/// The folder that is `/opt` inside: all layers in one, in their order. `None`: there are none.
+pub(crate) async fn unpacked_layers(state: &State, cx: &Cx, layers: &[Attached]) -> Result<Option<PathBuf>> {
+    let Some(name) = layers_folder(layers) else { return Ok(None) };
+    let packages: Vec<&Code> = layers.iter().map(|layer| &layer.code).collect();
+    together(state, cx, &name, &packages).await.map(Some)
+}
+
+/// The folder of this name with the content of some packages, unpacked if they were not yet.
+async fn together(state: &State, cx: &Cx, name: &str, packages: &[&Code]) -> Result<PathBuf> {
+    let folder = State::folder(cx).join(name);
     if tokio::fs::try_exists(&folder).await.map_err(Failure::broken)? {
         return Ok(folder);
     }
@@ -124,29 +146,68 @@ pub(crate) async fn unpacked(state: &State, cx: &Cx, code: &Code) -> Result<Path
     if tokio::fs::try_exists(&folder).await.map_err(Failure::broken)? {
         return Ok(folder);
     }
-    let (bytes, to) = (cx.blobs().read(&code.blob(), 0, usize::MAX).await?, folder.clone());
-    tokio::task::spawn_blocking(move || unpack(&bytes, &to))
+    let mut archives = Vec::new();
+    for code in packages {
+        archives.push(cx.blobs().read(&code.blob(), 0, usize::MAX).await?);
+    }
+    let to = folder.clone();
+    tokio::task::spawn_blocking(move || unpack(&archives, &to))
         .await
         .map_err(Failure::broken)?
         .map_err(Failure::broken)?;
     Ok(folder)
 }
 
+/// What of an archive becomes a file, a folder or a link: the archive, and the place in it.
+type Entries = BTreeMap<PathBuf, (usize, usize)>;
+
+/// Chooses what of some archives there will be. What a later one has takes the place of what is in its way.
+fn choose(archives: &mut [zip::ZipArchive<Cursor<&[u8]>>]) -> std::result::Result<Entries, Unpack> {
+    let mut chosen = Entries::new();
+    // Paths that are no folders, for what comes later to be under.
+    let mut leaves = HashSet::new();
+    for (number, archive) in archives.iter_mut().enumerate() {
+        for index in 0..archive.len() {
+            let file = archive.by_index_raw(index)?;
+            let inside = file.enclosed_name().ok_or_else(|| Unpack::Outside(file.name().to_owned()))?;
+            for above in inside.ancestors().skip(1) {
+                if leaves.remove(above) {
+                    chosen.remove(above);
+                }
+            }
+            if file.is_dir() {
+                leaves.remove(&inside);
+            } else {
+                let after = (Bound::Excluded(inside.as_path()), Bound::Unbounded);
+                let beneath = chosen.range::<Path, _>(after).map(|(path, _)| path.clone());
+                let beneath: Vec<PathBuf> = beneath.take_while(|path| path.starts_with(&inside)).collect();
+                for path in beneath {
+                    chosen.remove(&path);
+                }
+                leaves.insert(inside.clone());
+            }
+            chosen.insert(inside, (number, index));
+        }
+    }
+    Ok(chosen)
+}
+
 /// Unpacks beside, and moves into place: a folder that is there is whole.
-fn unpack(bytes: &[u8], to: &Path) -> std::result::Result<(), Unpack> {
+fn unpack(archives: &[Bytes], to: &Path) -> std::result::Result<(), Unpack> {
     let beside = to.with_extension("unpacking");
     if beside.exists() {
         fs::remove_dir_all(&beside).map_err(at(&beside))?;
     }
     fs::create_dir_all(&beside).map_err(at(&beside))?;
     readable(&beside, 0o755)?;
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
+    let opened = archives.iter().map(|bytes| zip::ZipArchive::new(Cursor::new(bytes.as_ref())));
+    let mut opened = opened.collect::<std::result::Result<Vec<_>, _>>()?;
     let mut left = MOST_UNZIPPED;
     // Links come last, so that no file is written through one.
     let mut links = Vec::new();
-    for index in 0..archive.len() {
+    for (inside, (number, index)) in choose(&mut opened)? {
+        let Some(archive) = opened.get_mut(number) else { continue };
         let mut file = archive.by_index(index)?;
-        let inside = file.enclosed_name().ok_or_else(|| Unpack::Outside(file.name().to_owned()))?;
         let path = beside.join(&inside);
         if file.is_dir() {
             folders(&beside, &path)?;
@@ -206,6 +267,10 @@ pub(crate) async fn activate(state: &Arc<State>, cx: &Cx, function: &Function) {
             {
                 now.active = true;
                 now.put(tx);
+                // What was published meanwhile has the same code.
+                for version in version::all(tx, &now)?.into_iter().filter(|v| v.code == function.code && !v.active) {
+                    Function { active: true, ..version }.put(tx);
+                }
             }
             Ok(())
         })

@@ -6,23 +6,23 @@ use undercast_kernel::store::is_account;
 use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, errors};
-use crate::configuration::check_revision;
 use crate::error;
-use crate::function::{Function, FunctionName};
+use crate::function::FunctionName;
+use crate::holder::Holder;
 
 /// A policy may be so long.
-const LONGEST: usize = 20_480;
+pub(crate) const LONGEST: usize = 20_480;
 
 /// The whole policy. `None`: there is none.
-pub(crate) fn document(function: &Function) -> Option<String> {
-    if function.permissions.is_empty() {
+pub(crate) fn document(of: &[(String, String)]) -> Option<String> {
+    if of.is_empty() {
         return None;
     }
-    let statements: Vec<&str> = function.permissions.iter().map(|(_, statement)| statement.as_str()).collect();
+    let statements: Vec<&str> = of.iter().map(|(_, statement)| statement.as_str()).collect();
     Some(format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, statements.join(",")))
 }
 
-fn principal(given: &str) -> Result<Json> {
+pub(crate) fn principal(given: &str) -> Result<Json> {
     let account = is_account(given);
     Ok(match given {
         "*" => json!("*"),
@@ -35,6 +35,26 @@ fn principal(given: &str) -> Result<Json> {
             ));
         }
     })
+}
+
+/// What a call names: a function, one of its versions, an alias. `$LATEST` is not one that has a policy of its own.
+fn named(cx: &Cx, function: &str, qualifier: Option<&str>) -> Result<FunctionName> {
+    let name = FunctionName::parse(cx, function, qualifier)?;
+    match name.qualifier.as_deref() {
+        Some("$LATEST") => Err(error::invalid("We currently do not support adding policies for $LATEST.")),
+        _ => Ok(name),
+    }
+}
+
+/// Refuses a change to a policy that has changed since it was looked at.
+fn check_revision(given: Option<&String>, holder: &Holder) -> Result<()> {
+    match given {
+        Some(given) if given != holder.revision() => {
+            let message = "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id";
+            Err(errors::precondition_failed_exception(message).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The statement that a call adds.
@@ -70,30 +90,30 @@ fn statement(cx: &Cx, name: &FunctionName, input: &api::AddPermissionInput) -> R
 }
 
 pub(crate) async fn add(cx: &Cx, input: api::AddPermissionInput) -> Result<api::AddPermissionOutput> {
-    let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
+    let name = named(cx, &input.function_name, input.qualifier.as_deref())?;
     let statement = statement(cx, &name, &input)?.to_string();
     let whole = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
     if let Err(bad) = Policy::parse(PolicyKind::Resource, &whole) {
         return Err(error::invalid(bad.fault.to_string()));
     }
     cx.write(|tx| {
-        let mut function = name.find(cx, tx)?;
-        check_revision(input.revision_id.as_ref(), &function.revision)?;
-        if function.permissions.iter().any(|(id, _)| *id == input.statement_id) {
+        let mut holder = Holder::find(cx, tx, &name)?;
+        check_revision(input.revision_id.as_ref(), &holder)?;
+        if holder.permissions().iter().any(|(id, _)| *id == input.statement_id) {
             let message = format!(
                 "The statement id ({}) provided already exists. Please provide a new statement id, or remove the existing statement.",
                 input.statement_id
             );
             return Err(error::conflict(message));
         }
-        function.permissions.push((input.statement_id.clone(), statement.clone()));
-        let length = document(&function).map_or(0, |d| d.len());
+        holder.permissions_mut().push((input.statement_id.clone(), statement.clone()));
+        let length = document(holder.permissions()).map_or(0, |d| d.len());
         if length > LONGEST {
             let message = format!("The final policy size ({length}) is bigger than the limit ({LONGEST}).");
             return Err(errors::policy_length_exceeded_exception(message).into());
         }
-        function.revision = cx.random().uuid();
-        function.put(tx);
+        holder.revise(cx);
+        holder.put(tx);
         Ok(())
     })
     .await?;
@@ -101,20 +121,21 @@ pub(crate) async fn add(cx: &Cx, input: api::AddPermissionInput) -> Result<api::
 }
 
 pub(crate) async fn remove(cx: &Cx, input: api::RemovePermissionInput) -> Result<()> {
-    let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
+    let name = named(cx, &input.function_name, input.qualifier.as_deref())?;
     cx.write(|tx| {
-        let mut function = name.find(cx, tx)?;
-        check_revision(input.revision_id.as_ref(), &function.revision)?;
-        let before = function.permissions.len();
+        let mut holder = Holder::find(cx, tx, &name)?;
+        check_revision(input.revision_id.as_ref(), &holder)?;
+        let permissions = holder.permissions_mut();
+        let before = permissions.len();
         if before == 0 {
             return Err(error::not_found("No policy is associated with the given resource."));
         }
-        function.permissions.retain(|(id, _)| *id != input.statement_id);
-        if function.permissions.len() == before {
+        permissions.retain(|(id, _)| *id != input.statement_id);
+        if permissions.len() == before {
             return Err(error::not_found(format!("Statement {} is not found in resource policy.", input.statement_id)));
         }
-        function.revision = cx.random().uuid();
-        function.put(tx);
+        holder.revise(cx);
+        holder.put(tx);
         Ok(())
     })
     .await
@@ -122,7 +143,8 @@ pub(crate) async fn remove(cx: &Cx, input: api::RemovePermissionInput) -> Result
 
 pub(crate) fn get(cx: &Cx, input: &api::GetPolicyInput) -> Result<api::GetPolicyOutput> {
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
-    let function = name.find(cx, &cx.read())?;
-    let policy = document(&function).ok_or_else(|| error::not_found("The resource you requested does not exist."))?;
-    Ok(api::GetPolicyOutput { policy: Some(policy), revision_id: Some(function.revision) })
+    let holder = Holder::find(cx, &cx.read(), &name)?;
+    let policy =
+        document(holder.permissions()).ok_or_else(|| error::not_found("The resource you requested does not exist."))?;
+    Ok(api::GetPolicyOutput { policy: Some(policy), revision_id: Some(holder.revision().to_owned()) })
 }

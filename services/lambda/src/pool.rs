@@ -1,7 +1,7 @@
 //! The environments of a function that wait for work, and how much work is under way.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use undercast_kernel::{Cx, Result, Timestamp};
@@ -30,13 +30,23 @@ struct Idle {
 pub(crate) struct Pool {
     idle: Mutex<Vec<Idle>>,
     busy: AtomicUsize,
+    /// The environments that are there whether anybody asks or not.
+    provisioned: Mutex<Vec<Weak<Environment>>>,
+    /// So many of them shall be there.
+    wanted: AtomicUsize,
+    /// The last one did not start.
+    failed: AtomicBool,
+    /// Held by who starts and ends them.
+    pub(crate) provisioning: tokio::sync::Mutex<()>,
 }
 
 impl Pool {
     /// An environment that waits and fits; others that do not fit any more end.
     pub(crate) fn take(&self, generation: &str, now: Timestamp) -> Option<Arc<Environment>> {
         let mut idle = locked(&self.idle);
-        while let Some(last) = idle.pop() {
+        // Those that are there anyhow come first.
+        while let Some(at) = idle.iter().rposition(|i| i.environment.provisioned).or(idle.len().checked_sub(1)) {
+            let last = idle.swap_remove(at);
             if last.environment.fits(generation, now) {
                 last.environment.set_in_use(true);
                 return Some(last.environment);
@@ -48,6 +58,10 @@ impl Pool {
 
     /// Gives an environment back for the next invocation.
     pub(crate) fn give_back(&self, cx: &Cx, environment: &Arc<Environment>) {
+        if environment.provisioned && self.provisioned() > self.wanted() {
+            Arc::clone(environment).retire();
+            return;
+        }
         environment.set_in_use(false);
         locked(&self.idle).push(Idle { environment: Arc::clone(environment), since: Instant::now() });
         let environment = Arc::clone(environment);
@@ -60,10 +74,53 @@ impl Pool {
     /// Ends what has waited for too long.
     pub(crate) fn reap(&self) {
         let mut idle = locked(&self.idle);
-        let (over, kept) = std::mem::take(&mut *idle).into_iter().partition(|i| i.since.elapsed() >= IDLE);
+        let (over, kept) = std::mem::take(&mut *idle).into_iter().partition(|i| !i.environment.provisioned && i.since.elapsed() >= IDLE);
         *idle = kept;
         let over: Vec<Idle> = over;
         over.into_iter().for_each(|i| i.environment.retire());
+    }
+
+    /// How many environments shall be there whether anybody asks or not.
+    pub(crate) fn wanted(&self) -> usize {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn want(&self, wanted: usize) {
+        self.wanted.store(wanted, Ordering::Release);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_failed(&self, failed: bool) {
+        self.failed.store(failed, Ordering::Release);
+    }
+
+    /// How many of the environments that shall be there are there.
+    pub(crate) fn provisioned(&self) -> usize {
+        let mut all = locked(&self.provisioned);
+        all.retain(|one| one.upgrade().is_some_and(|environment| !environment.is_retired()));
+        all.len()
+    }
+
+    /// Takes in one that shall be there.
+    pub(crate) fn add_provisioned(&self, cx: &Cx, environment: &Arc<Environment>) {
+        locked(&self.provisioned).push(Arc::downgrade(environment));
+        self.give_back(cx, environment);
+    }
+
+    /// Ends those that do not fit any more, and those that are too many, of those that wait.
+    pub(crate) fn refresh(&self, generation: &str, now: Timestamp) {
+        let mut excess = self.provisioned().saturating_sub(self.wanted());
+        locked(&self.idle).retain(|one| {
+            let stays = !one.environment.provisioned || (excess == 0 && one.environment.fits(generation, now));
+            if !stays {
+                excess = excess.saturating_sub(1);
+                Arc::clone(&one.environment).retire();
+            }
+            stays
+        });
     }
 
     /// Ends all that wait.
@@ -79,6 +136,13 @@ pub(crate) struct Permit {
     state: Arc<State>,
     /// Account and region, where the invocation counts against the account's limit.
     account: Option<(String, String)>,
+}
+
+impl Permit {
+    /// How many invocations of the function are under way.
+    pub(crate) fn running(&self) -> usize {
+        self.pool.busy.load(Ordering::Acquire)
+    }
 }
 
 impl Drop for Permit {

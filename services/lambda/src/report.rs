@@ -10,12 +10,13 @@ use undercast_kernel::{Cx, Result};
 
 use crate::environment::{Ended, Environment, NotMade, Started};
 use crate::function::Function;
-use crate::pool;
+use crate::metrics::Named;
+use crate::{pool, provisioned};
 use crate::runtime_api::{Answer, Invocation, MOST_RESPONSE};
 use crate::state::State;
 
 /// A runtime has so long to start; then it starts anew within its first invocation's time.
-const INIT: Duration = Duration::from_secs(10);
+pub(crate) const INIT: Duration = Duration::from_secs(10);
 
 /// What is asked of a function.
 #[derive(Debug, Clone)]
@@ -51,7 +52,10 @@ struct Prepared {
 /// # Errors
 /// When it could not be run at all. What goes wrong inside is an answer.
 pub(crate) async fn perform(state: &Arc<State>, cx: &Cx, function: &Function, call: Call) -> Result<Done> {
-    let _permit = pool::admit(state, cx, function)?;
+    let arn = call.arn.clone();
+    let named = Named { function, arn: &arn };
+    let permit = pool::admit(state, cx, function).inspect_err(|_| named.tell(cx, "Throttles", "Count", 1.0))?;
+    named.tell(cx, "ConcurrentExecutions", "Count", f64::from(u32::try_from(permit.running()).unwrap_or(u32::MAX)));
     let prepared = match prepare(state, cx, function).await {
         Ok(prepared) => prepared,
         Err(NotMade::NoEntrypoint) => {
@@ -61,9 +65,13 @@ pub(crate) async fn perform(state: &Arc<State>, cx: &Cx, function: &Function, ca
         Err(NotMade::Failure(failure)) => return Err(failure),
     };
     let Prepared { environment, init, limit, failed } = prepared;
+    if state.pool(&function.version_place()).wanted() > 0 {
+        let kind = if environment.provisioned { "Invocations" } else { "SpilloverInvocations" };
+        named.tell(cx, &format!("ProvisionedConcurrency{kind}"), "Count", 1.0);
+    }
     let id = call.request_id.clone();
     environment.sink.begin(init.is_some());
-    environment.sink.line(format!("START RequestId: {id} Version: $LATEST\n"));
+    environment.sink.line(format!("START RequestId: {id} Version: {}\n", function.version_name()));
     let begun = Instant::now();
     let (ended, again) = match failed {
         Some(ended) => (ended, false),
@@ -90,10 +98,15 @@ pub(crate) async fn perform(state: &Arc<State>, cx: &Cx, function: &Function, ca
     environment.sink.line(format!("END RequestId: {id}\n"));
     environment.sink.line(report(&id, function, duration, init, memory, &told.status));
     let done = Done { payload: told.payload.into(), failed: told.failed, log: environment.sink.tail() };
+    named.ended(cx, duration, done.failed);
     if again {
-        state.pool(&function.place()).give_back(cx, &environment);
+        state.pool(&function.version_place()).give_back(cx, &environment);
     } else {
+        let provisioned = environment.provisioned;
         environment.retire();
+        if provisioned {
+            provisioned::reconcile(state, cx, &function.place());
+        }
     }
     Ok(done)
 }
@@ -105,12 +118,12 @@ fn now(cx: &Cx) -> String {
 /// An environment: one that waits, or a new one, started.
 async fn prepare(state: &Arc<State>, cx: &Cx, function: &Function) -> std::result::Result<Prepared, NotMade> {
     let limit = Duration::from_secs(u64::try_from(function.timeout).unwrap_or(0));
-    let waiting = state.pool(&function.place()).take(&function.generation, cx.kernel().clock().now());
+    let waiting = state.pool(&function.version_place()).take(&function.generation, cx.kernel().clock().now());
     if let Some(environment) = waiting {
         return Ok(Prepared { environment, init: None, limit, failed: None });
     }
     let begun = Instant::now();
-    let environment = Environment::launch(state, cx, function).await?;
+    let environment = Environment::launch(state, cx, function, false).await?;
     match environment.started(INIT).await {
         Started::Ready => return Ok(Prepared { environment, init: Some(begun.elapsed()), limit, failed: None }),
         Started::Failed(answer) => {
@@ -126,7 +139,7 @@ async fn prepare(state: &Arc<State>, cx: &Cx, function: &Function) -> std::resul
     environment.sink.line(format!("INIT_REPORT Init Duration: {took:.2} ms\tPhase: init\tStatus: timeout\n"));
     environment.retire();
     let begun = Instant::now();
-    let environment = Environment::launch(state, cx, function).await?;
+    let environment = Environment::launch(state, cx, function, false).await?;
     let failed = match environment.started(limit).await {
         Started::Ready => None,
         Started::Failed(answer) => Some(Ended::Answered(answer)),

@@ -7,6 +7,8 @@ use undercast_engines::runtimes::{Language, Runtime};
 use undercast_engines::sandbox::Mount;
 use undercast_kernel::{Failure, Result};
 
+use crate::function::Function;
+
 /// Our runtime clients, which AWS's images have too, in its way.
 const PYTHON: &str = include_str!("../runtime/python.py");
 const NODE: &str = include_str!("../runtime/node.mjs");
@@ -23,6 +25,21 @@ pub(crate) struct Start {
     pub(crate) variables: Vec<(&'static str, String)>,
     /// What `INIT_START` says.
     pub(crate) version: String,
+}
+
+impl Start {
+    /// The same, as the content of a function and its layers has it: a program of one's own may stand in either, and a
+    /// script may be put before the interpreter.
+    pub(crate) fn with(mut self, code: &Path, layers: Option<&Path>, function: &Function) -> Self {
+        if self.mounts.is_empty() {
+            if !code.join("bootstrap").exists() && layers.is_some_and(|folder| folder.join("bootstrap").exists()) {
+                self.command = vec!["/opt/bootstrap".into()];
+            }
+        } else if let Some(wrapper) = function.variables.get("AWS_LAMBDA_EXEC_WRAPPER") {
+            self.command.insert(0, wrapper.into());
+        }
+        self
+    }
 }
 
 /// A runtime's name, taken apart.
@@ -125,6 +142,13 @@ fn python(runtime: &Runtime) -> Start {
     }
 }
 
+/// Where modules are looked for, first in layers.
+fn node_path(major: u32) -> String {
+    format!(
+        "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
+    )
+}
+
 fn node(runtime: &Runtime) -> Start {
     let file = PathBuf::from("/var/runtime/index.mjs");
     Start {
@@ -133,7 +157,7 @@ fn node(runtime: &Runtime) -> Start {
         files: vec![(file, NODE.into())],
         variables: vec![
             ("AWS_EXECUTION_ENV", format!("AWS_Lambda_nodejs{}.x", runtime.version.major)),
-            ("NODE_PATH", "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task".to_owned()),
+            ("NODE_PATH", node_path(runtime.version.major)),
         ],
         version: version("nodejs", runtime),
     }

@@ -14,7 +14,8 @@ use undercast_kernel::wire::text;
 use undercast_kernel::{Access, AwsError, Cx, Failure, Result};
 use undercast_wire::{Protocol, Request, Response};
 
-use crate::function::{FUNCTIONS, Function};
+use crate::function::FUNCTIONS;
+use crate::holder::Holder;
 use crate::report::{Call, Done};
 use crate::state::State;
 use crate::url::URLS;
@@ -29,6 +30,14 @@ const MOST_BYTES: usize = 6 * 1024 * 1024;
 
 pub(crate) async fn serve(state: &Arc<State>, cx: &Cx, site: &str, name: &str, request: Request) -> Result<Response> {
     if site == PACKAGES { package(state, cx, &request).await } else { url(state, cx, name, request).await }
+}
+
+/// A link to a package, good for some minutes.
+pub(crate) fn link(state: &State, cx: &Cx, package: &str, region: &str) -> String {
+    let token = state.link(cx, package);
+    let host = cx.origin().host.clone();
+    let host = host.strip_prefix("127.0.0.1").map_or(host.clone(), |port| format!("localhost{port}"));
+    format!("{}://code.{PACKAGES}.{region}.{host}/{token}", cx.origin().scheme)
 }
 
 /// The package that a link leads to.
@@ -55,19 +64,22 @@ async fn url(state: &Arc<State>, cx: &Cx, id: &str, request: Request) -> Result<
     };
     let function = FUNCTIONS.get(&read, &(account.as_str(), region.as_str(), name.as_str()))?;
     let Some(function) = function else { return Err(forbidden()) };
-    let Some(url) = function.url.clone() else { return Err(forbidden()) };
+    let Some(holder) = Holder::with_url(&read, function, id)? else { return Err(forbidden()) };
+    let Some(url) = holder.url() else { return Err(forbidden()) };
     let too_large =
         || AwsError::new("RequestEntityTooLargeException", 413, "Request must be smaller than 6291456 bytes");
     let body = request.body.take().collect(MOST_BYTES).await.map_err(Failure::broken)?.ok_or_else(too_large)?;
     let cx = if url.auth == "AWS_IAM" { signed(cx, &request, &body)? } else { cx.clone() };
     let cx = cx.elsewhere(&account, &region);
-    allowed(&cx, &function, &url.auth)?;
+    allowed(&cx, &holder, &url.auth)?;
+    let name = holder.name();
+    let function = name.find_to_run(&cx, &read)?;
     let event = event(&cx, id, &request, &body);
     let call = Call {
         request_id: cx.request_id().to_owned(),
         payload: event.to_string().into(),
         client_context: None,
-        arn: function.arn(&cx),
+        arn: name.qualified_arn(&cx),
     };
     let done = invoke::run(state, &cx, &function, call).await?;
     let mut response = answer(&done);
@@ -89,11 +101,12 @@ fn signed(cx: &Cx, request: &Request, body: &Bytes) -> Result<Cx> {
 }
 
 /// Since October 2025 a URL's caller needs both permissions.
-fn allowed(cx: &Cx, function: &Function, auth: &str) -> Result<()> {
+fn allowed(cx: &Cx, holder: &Holder, auth: &str) -> Result<()> {
     let needed = |action: &'static str, key: &str, value: &str| {
-        let mut needed = Access::new(action, function.arn(cx)).in_account(function.account.clone());
+        let mut needed =
+            Access::new(action, holder.name().qualified_arn(cx)).in_account(holder.function().account.clone());
         needed.context.set(key, value);
-        access::known(cx, needed, function)
+        access::known(cx, needed, holder)
     };
     let both = [
         needed("lambda:InvokeFunctionUrl", "lambda:FunctionUrlAuthType", auth)?,
@@ -102,7 +115,7 @@ fn allowed(cx: &Cx, function: &Function, auth: &str) -> Result<()> {
     for access in &both {
         if let Some(message) = cx.denied(access)? {
             tracing::warn!(
-                function = function.name,
+                function = holder.function().name,
                 action = access.action.as_ref(),
                 message,
                 "a request to a function URL was refused; both lambda:InvokeFunctionUrl and lambda:InvokeFunction must be allowed"

@@ -12,7 +12,8 @@ use undercast_kernel::{Cx, Kernel, Timestamp};
 
 use crate::function::{FUNCTIONS, FunctionName};
 use crate::pool::Pool;
-use crate::{mapping, package, sources};
+use crate::version::VERSIONS;
+use crate::{mapping, package, provisioned, sources};
 
 /// Environments that nobody needs are looked for so often.
 const REAP_EVERY: Duration = Duration::from_secs(15);
@@ -58,18 +59,24 @@ impl State {
         self.found.get_or_init(|| runtimes::discover(&self.places)).await
     }
 
-    /// The environments of a function.
+    /// The environments of a function's version, and, without a number, how many invocations of all versions are under way.
     pub(crate) fn pool(&self, name: &FunctionName) -> Arc<Pool> {
-        let key = FunctionName { qualifier: None, ..name.clone() };
-        locked(&self.pools).entry(key).or_default().clone()
+        locked(&self.pools).entry(name.clone()).or_default().clone()
     }
 
-    pub(crate) fn forget_pool(&self, name: &FunctionName) {
-        let key = FunctionName { qualifier: None, ..name.clone() };
-        let pool = locked(&self.pools).remove(&key);
+    /// Ends the environments of one version that is gone.
+    pub(crate) fn forget_pool(&self, version: &FunctionName) {
+        let pool = locked(&self.pools).remove(version);
         if let Some(pool) = pool {
             pool.clear();
         }
+    }
+
+    /// Ends the environments of a function that is gone, with all its versions.
+    pub(crate) fn forget_pools(&self, name: &FunctionName) {
+        let mut pools = locked(&self.pools);
+        let gone: Vec<FunctionName> = pools.keys().filter(|place| place.key() == name.key()).cloned().collect();
+        gone.iter().filter_map(|place| pools.remove(place)).for_each(|pool| pool.clear());
     }
 
     /// What came of the last batch that a mapping took from a stream.
@@ -112,11 +119,18 @@ impl State {
             state.interpreters().await;
             state.resume(&work).await;
         });
-        let state = Arc::downgrade(self);
+        let (state, own) = (Arc::downgrade(self), kernel.clone());
         kernel.spawn(async move {
             while let Some(state) = state.upgrade() {
-                let pools: Vec<Arc<Pool>> = locked(&state.pools).values().cloned().collect();
-                pools.iter().for_each(|pool| pool.reap());
+                let pools: Vec<(FunctionName, Arc<Pool>)> =
+                    locked(&state.pools).iter().map(|(name, pool)| (name.clone(), Arc::clone(pool))).collect();
+                for (name, pool) in &pools {
+                    pool.reap();
+                    // Sessions end, and zones die: what shall be there is looked after.
+                    if pool.wanted() > 0 {
+                        provisioned::reconcile(&state, &own.cx_for(&name.account, &name.region), name);
+                    }
+                }
                 drop((pools, state));
                 tokio::time::sleep(REAP_EVERY).await;
             }
@@ -131,6 +145,9 @@ impl State {
             let cx = kernel.cx_for(&function.account, &function.region);
             package::activate(self, &cx, &function).await;
         }
+        if let Err(failure) = provisioned::resume(self, kernel) {
+            tracing::error!(error = &failure as &dyn std::error::Error, "provisioned concurrency is not resumed");
+        }
         for mapping in mapping::all(kernel).unwrap_or_else(complain) {
             sources::apply(self, kernel, &mapping);
         }
@@ -141,7 +158,10 @@ impl State {
 fn forget_packages(kernel: &Kernel) {
     let read = kernel.database().read();
     let Ok(rows) = FUNCTIONS.page(&read, &(), None::<&()>, Order::Ascending, usize::MAX) else { return };
-    let known: HashSet<&str> = rows.iter().map(|e| e.row.code.id.as_str()).collect();
+    let Ok(versions) = VERSIONS.page(&read, &(), None::<&()>, Order::Ascending, usize::MAX) else { return };
+    let both = || rows.iter().chain(&versions).map(|e| &e.row);
+    let layers = both().filter_map(|function| package::layers_folder(&function.layers));
+    let known: HashSet<String> = both().map(|function| function.code.id.clone()).chain(layers).collect();
     let folder = Path::new(&kernel.settings().files).join("lambda");
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|e| e.file_name().to_str().is_some_and(|name| !known.contains(name))) {

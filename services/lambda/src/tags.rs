@@ -6,7 +6,7 @@ use undercast_kernel::store::Tx;
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::function::FunctionName;
-use crate::{check, mapping};
+use crate::{check, error, mapping};
 
 /// Changes the tags of what an ARN names.
 fn change(
@@ -29,7 +29,13 @@ fn change(
 
 fn function(cx: &Cx, arn: &str) -> Result<FunctionName> {
     if arn.contains(":function:") {
-        FunctionName::parse(cx, arn, None)
+        let name = FunctionName::parse(cx, arn, None)?;
+        match name.qualifier {
+            None => Ok(name),
+            Some(_) => Err(error::invalid(
+                "Tags on function aliases and versions are not supported. Please specify a function ARN.",
+            )),
+        }
     } else {
         Err(Failure::not_built(format!("tags of {arn}")))
     }

@@ -361,12 +361,6 @@ async fn wrong_requests_are_refused_in_awss_words() {
             "InvalidParameterValueException",
             "at 'runtime' failed to satisfy constraint",
         ),
-        (
-            json!({"Runtime": "python3.9", "Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]}),
-            501,
-            "NotImplemented",
-            "Layers",
-        ),
         (json!({"Runtime": "java21"}), 501, "NotImplemented", "java21"),
         (
             json!({"Environment": {"Variables": {"AWS_REGION": "x"}}}),

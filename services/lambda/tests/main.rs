@@ -8,13 +8,17 @@
     reason = "a test stops at the first surprise, and says that it passed"
 )]
 
+mod destinations;
 mod events;
 mod invocations;
 mod isolation;
+mod layers;
+mod provisioned;
 mod setup;
 mod streams;
 mod transforms;
 mod urls;
+mod versions;
 mod zones;
 
 use std::pin::Pin;
@@ -36,10 +40,14 @@ fn main() {
     let all = [
         invocations::TESTS,
         isolation::TESTS,
+        destinations::TESTS,
         events::TESTS,
+        layers::TESTS,
+        provisioned::TESTS,
         streams::TESTS,
         transforms::TESTS,
         urls::TESTS,
+        versions::TESTS,
         zones::TESTS,
     ]
     .concat();

@@ -8,8 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use undercast_cloudformation::CloudFormation;
+use undercast_cloudwatch::CloudWatch;
 use undercast_dynamodb::{DynamoDb, DynamoDbStreams};
 use undercast_engines::runtimes::{Language, discover, usual_places};
+use undercast_events::Events;
 use undercast_firehose::Firehose;
 use undercast_iam::Iam;
 use undercast_kernel::Service;
@@ -52,8 +54,10 @@ pub(crate) fn services() -> Vec<Arc<dyn Service>> {
     let lambda = Arc::new(Lambda::new(places));
     vec![
         Arc::new(CloudFormation),
+        Arc::new(CloudWatch),
         Arc::new(DynamoDb::default()),
         Arc::new(DynamoDbStreams),
+        Arc::new(Events::default()),
         Arc::new(Firehose::default()),
         Arc::new(Iam),
         Arc::new(Kinesis::default()),
@@ -195,4 +199,24 @@ pub(crate) async fn request(
         body: body.to_vec().into(),
     };
     client.send(request).await
+}
+
+/// The message of an error.
+pub(crate) fn told(answer: &Answer) -> String {
+    let message = ["message", "Message"].iter().find_map(|name| answer.json[*name].as_str());
+    message.unwrap_or_default().to_owned()
+}
+
+/// Makes or changes the stack `s`, waits until it is as wanted, and gives all that is told of it.
+pub(crate) async fn stack(client: &Client, operation: &str, template: &Json, wanted: &str) -> String {
+    let input = json!({"StackName": "s", "TemplateBody": template.to_string()});
+    client.call("cloudformation", operation, input).await.ok();
+    eventually(wanted, || async {
+        let found = client.call("cloudformation", "DescribeStacks", json!({"StackName": "s"})).await.ok();
+        found["Stacks"][0]["StackStatus"] == wanted
+    })
+    .await;
+    let stack = client.call("cloudformation", "DescribeStacks", json!({"StackName": "s"})).await.ok();
+    let events = client.call("cloudformation", "DescribeStackEvents", json!({"StackName": "s"})).await.ok();
+    format!("{stack}{events}")
 }

@@ -64,6 +64,9 @@ pub(crate) struct Mapping {
     #[n(13)]
     #[cbor(default)]
     pub(crate) filters: Vec<String>,
+    /// The version or alias of its function.
+    #[n(14)]
+    pub(crate) qualifier: Option<String>,
 }
 
 impl Mapping {
@@ -76,7 +79,7 @@ impl Mapping {
             account: self.account.clone(),
             region: self.region.clone(),
             name: self.function.clone(),
-            qualifier: None,
+            qualifier: self.qualifier.clone(),
         }
     }
 
@@ -125,7 +128,7 @@ fn show(state: &State, cx: &Cx, mapping: &Mapping, standing: &str) -> output::Ev
         batch_size: Some(mapping.batch),
         maximum_batching_window_in_seconds: Some(mapping.window),
         event_source_arn: Some(mapping.source.clone()),
-        function_arn: Some(mapping.function().arn(cx)),
+        function_arn: Some(mapping.function().qualified_arn(cx)),
         last_modified: Timestamp::from_millisecond(mapping.modified).ok(),
         state: Some(standing.to_owned()),
         state_transition_reason: Some("USER_INITIATED".to_owned()),
@@ -167,7 +170,7 @@ pub(crate) async fn create(
         Kind::Table | Kind::Kinesis => Some(Streaming::new(cx, kind, &input)?),
     };
     let name = FunctionName::parse(cx, &input.function_name, None)?;
-    let function = name.find(cx, &cx.read())?;
+    let function = name.find_version(cx, &cx.read())?;
     let mapping = Mapping {
         account: function.account.clone(),
         region: function.region.clone(),
@@ -183,13 +186,14 @@ pub(crate) async fn create(
         tags: input.tags.unwrap_or_else(BTreeMap::new),
         streaming,
         filters: settings::filters(input.filter_criteria.as_ref())?,
+        qualifier: name.qualifier.clone(),
     };
     rules::tags(&mapping.tags, 0)?;
     settings::check_batch(kind, &mapping.source, mapping.batch, mapping.window)?;
     check(kind, cx, &function, &mapping.source).await?;
     cx.write(|tx| {
         let there = MAPPINGS.all(tx, &(&mapping.account, &mapping.region))?;
-        if let Some(same) = there.iter().find(|e| e.row.source == mapping.source && e.row.function == mapping.function) {
+        if let Some(same) = there.iter().find(|e| e.row.source == mapping.source && e.row.function() == mapping.function()) {
             let message = format!(
                 "The event source arn (\" {} \") and function (\" {} \") provided mapping already exists. Please update or delete the existing mapping with UUID {}",
                 mapping.source, mapping.function, same.row.id
@@ -210,7 +214,11 @@ pub(crate) async fn update(
     input: api::UpdateEventSourceMappingInput,
 ) -> Result<api::UpdateEventSourceMappingOutput> {
     let function = match &input.function_name {
-        Some(name) => Some(FunctionName::parse(cx, name, None)?.find(cx, &cx.read())?),
+        Some(name) => {
+            let name = FunctionName::parse(cx, name, None)?;
+            name.find_version(cx, &cx.read())?;
+            Some(name)
+        }
         None => None,
     };
     let mapping = cx
@@ -218,6 +226,7 @@ pub(crate) async fn update(
             let mut mapping = find(cx, tx, &input.uuid)?;
             if let Some(function) = &function {
                 mapping.function.clone_from(&function.name);
+                mapping.qualifier.clone_from(&function.qualifier);
             }
             mapping.enabled = input.enabled.unwrap_or(mapping.enabled);
             mapping.batch = input.batch_size.unwrap_or(mapping.batch);
@@ -262,7 +271,11 @@ pub(crate) fn list(
     input: api::ListEventSourceMappingsInput,
 ) -> Result<api::ListEventSourceMappingsOutput> {
     let function = match &input.function_name {
-        Some(name) => Some(FunctionName::parse(cx, name, None)?.find(cx, &cx.read())?.name),
+        Some(name) => {
+            let name = FunctionName::parse(cx, name, None)?;
+            name.find_version(cx, &cx.read())?;
+            Some(name)
+        }
         None => None,
     };
     let scope = format!("ListEventSourceMappings/{function:?}/{:?}", input.event_source_arn);
@@ -272,7 +285,7 @@ pub(crate) fn list(
         .transpose()?;
     let most = input.max_items.map_or(Ok(100), usize::try_from).map_err(Failure::broken)?.min(100);
     let chosen = |m: &Mapping| {
-        function.as_ref().is_none_or(|f| m.function == *f)
+        function.as_ref().is_none_or(|f| m.function() == *f)
             && input.event_source_arn.as_ref().is_none_or(|a| m.source == *a)
             && after.as_ref().is_none_or(|a| m.id > *a)
     };

@@ -29,11 +29,11 @@ pub(super) async fn tell(taker: &Taker, given_up: GivenUp<'_>) -> Result<()> {
     let mut told = json!({
         "requestContext": {
             "requestId": cx.random().uuid(),
-            "functionArn": function.arn(&cx),
+            "functionArn": taker.mapping.function().qualified_arn(&cx),
             "condition": reason.name(),
             "approximateInvokeCount": attempts,
         },
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responseContext": {"statusCode": 200, "executedVersion": function.version_name(), "functionError": "Unhandled"},
         "version": "1.0",
         "timestamp": moment(cx.now_millis()),
     });

@@ -8,7 +8,7 @@ use undercast_kernel::store::Table;
 use undercast_kernel::{Cx, Kernel, Result, Timestamp};
 use undercast_sources::{Batch, Checkpoint, Consumer, Filter, GivenUp, Kind, Taken, Window, reported};
 
-use crate::function::{FUNCTIONS, Function};
+use crate::function::Function;
 use crate::invoke;
 use crate::mapping::Mapping;
 use crate::report::{Call, Done};
@@ -39,6 +39,14 @@ impl Taker {
         }
     }
 
+    /// The version of the function that is to run now. `None`: it is gone.
+    fn find(&self) -> Result<Option<Function>> {
+        match self.mapping.function().find_to_run(&self.cx(), &self.kernel.database().read()) {
+            Err(failure) if failure.code() == Some("ResourceNotFoundException") => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     pub(super) fn function(&self) -> Option<Function> {
         locked(&self.function).clone()
     }
@@ -54,7 +62,7 @@ impl Taker {
             request_id: cx.request_id().to_owned(),
             payload: event.to_string().into(),
             client_context: None,
-            arn: function.arn(&cx),
+            arn: self.mapping.function().qualified_arn(&cx),
         };
         match invoke::run(&self.state, &cx, function, call).await {
             Ok(done) => Ok(Some(done)),
@@ -74,11 +82,8 @@ impl Taker {
     }
 
     async fn run(&self, batch: Batch<'_>) -> Result<Taken> {
-        let name = self.mapping.function();
         // It may be made again under its name.
-        let Some(function) = FUNCTIONS.get(&self.kernel.database().read(), &name.key())? else {
-            return Ok(Taken::Throttled);
-        };
+        let Some(function) = self.find()? else { return Ok(Taken::Throttled) };
         let event = self.in_window(batch, json!({"Records": batch.events}));
         let Some(done) = self.invoke(&function, &event).await? else { return Ok(Taken::Throttled) };
         let last = batch.window.is_some_and(|window| window.last);
@@ -128,7 +133,7 @@ impl Consumer for Taker {
     }
 
     fn reader(&self) -> Result<Option<Cx>> {
-        let found = FUNCTIONS.get(&self.kernel.database().read(), &self.mapping.function().key())?;
+        let found = self.find()?;
         let reader = found.as_ref().map(|function| self.role(function));
         *locked(&self.function) = found;
         Ok(reader)
