@@ -10,12 +10,12 @@ use undercast_wire::{Fields, Value};
 use crate::channels::row::CHANNELS;
 use crate::dashboards::operations::aliased;
 use crate::dashboards::row::DASHBOARDS;
-use crate::{PRINCIPAL, channels};
 use crate::lake::queries;
 use crate::lake::store::{self, STORES};
 use crate::name::TrailName;
 use crate::policies;
 use crate::rows::TRAILS;
+use crate::{PRINCIPAL, channels};
 
 /// What is about no trail in particular.
 const OF_ALL: &[&str] = &[
@@ -40,7 +40,10 @@ pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> 
     let action = format!("cloudtrail:{}", operation.name);
     if OF_ALL.contains(&operation.name) {
         let mut needed = vec![Access::new(action, "*")];
-        let role = input.get("ImportSource").and_then(|source| source.get("S3")).and_then(|s3| s3.text("S3BucketAccessRoleArn"));
+        let role = input
+            .get("ImportSource")
+            .and_then(|source| source.get("S3"))
+            .and_then(|s3| s3.text("S3BucketAccessRoleArn"));
         needed.extend(role.map(|role| Access::passing(cx, role, PRINCIPAL)));
         return Ok(needed);
     }

@@ -38,7 +38,8 @@ impl Service for CloudTrailData {
 
     fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
         let Some(given) = parameters["channelArn"].as_str() else { return Vec::new() };
-        let arn = if given.starts_with("arn:") { given.to_owned() } else { arn(&record.account, &record.region, given) };
+        let arn =
+            if given.starts_with("arn:") { given.to_owned() } else { arn(&record.account, &record.region, given) };
         let account = Arn::parse(&arn).map_or_else(|| record.account.clone(), |arn| arn.account);
         vec![json!({"accountId": account, "type": "AWS::CloudTrail::Channel", "ARN": arn})]
     }

@@ -53,7 +53,8 @@ fn schedule(given: input::RefreshSchedule) -> Result<Schedule> {
         return Err(bad("A dashboard can be refreshed every 1, 6, 12 or 24 hours, or every day."));
     }
     let time = |text: &str| {
-        let parts = text.split_once(':').and_then(|(hours, minutes)| Some((hours.parse().ok()?, minutes.parse().ok()?)));
+        let parts =
+            text.split_once(':').and_then(|(hours, minutes)| Some((hours.parse().ok()?, minutes.parse().ok()?)));
         parts.is_some_and(|(hours, minutes): (u8, u8)| hours < 24 && minutes < 60)
     };
     if let Some(text) = given.time_of_day.as_deref().filter(|text| !time(text)) {

@@ -53,10 +53,7 @@ fn own(cx: &Cx, dashboard: &Dashboard) -> Cx {
 }
 
 /// Begins a refresh, whose queries are run a moment later.
-pub(crate) async fn start(
-    cx: &Cx,
-    input: api::StartDashboardRefreshInput,
-) -> Result<api::StartDashboardRefreshOutput> {
+pub(crate) async fn start(cx: &Cx, input: api::StartDashboardRefreshInput) -> Result<api::StartDashboardRefreshOutput> {
     let given = input.query_parameter_values.unwrap_or_else(BTreeMap::new);
     let dashboard = find(cx, &cx.read(), &input.dashboard_id)?;
     let values = Values::usual(cx.now_millis()).with(&given)?;
@@ -82,7 +79,8 @@ pub(crate) async fn run(cx: &Cx, task: &Task) -> Result<Next> {
     let values = Values::usual(task.due).with(&given)?;
     let mut failure = None;
     for widget in &dashboard.widgets {
-        let asked = json!({"QueryAlias": widget.alias, "QueryParameters": Some(values.of(widget)).filter(|v| !v.is_empty())});
+        let asked =
+            json!({"QueryAlias": widget.alias, "QueryParameters": Some(values.of(widget)).filter(|v| !v.is_empty())});
         match own(cx, &dashboard).call(SERVICE, "StartQuery", asked).await {
             Ok(started) => queries::belongs(cx, started["QueryId"].as_str().unwrap_or_default(), &id).await?,
             Err(Failure::Aws(error)) => failure = Some(error.message),

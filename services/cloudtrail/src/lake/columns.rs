@@ -36,10 +36,7 @@ fn identity() -> Column {
 /// What enriched events have besides.
 fn context() -> Column {
     let tagged = Kind::Structure(vec![text("arn"), Column::new("tags", Kind::Map)]);
-    let tags = vec![
-        Column::new("resourceTags", Kind::List(Box::new(tagged))),
-        Column::new("principalTags", Kind::Map),
-    ];
+    let tags = vec![Column::new("resourceTags", Kind::List(Box::new(tagged))), Column::new("principalTags", Kind::Map)];
     part("eventContext", vec![Column::new("requestContext", Kind::Map), part("tagContext", tags)])
 }
 

@@ -200,8 +200,7 @@ pub(crate) async fn start(cx: &Cx, input: api::StartQueryInput) -> Result<api::S
 pub(crate) async fn checked(cx: &Cx, sql: &str) -> Result<Vec<Store>> {
     let query = parse(sql, cx.now()).map_err(|error| bad(&error))?;
     let from = cx.read();
-    let stores: Vec<Store> =
-        query.tables().map(|table| store::find_active(cx, &from, table)).collect::<Result<_>>()?;
+    let stores: Vec<Store> = query.tables().map(|table| store::find_active(cx, &from, table)).collect::<Result<_>>()?;
     if stores.is_empty() {
         return Err(bad(&BadQuery::Statement("it names no event data store".to_owned())));
     }
@@ -368,7 +367,8 @@ async fn find(cx: &Cx, asked: &Asked) -> Result<(i64, Outcome)> {
         read.push((columns, rows));
     }
     let named = query.tables().zip(&mut read);
-    let tables = named.map(|(name, (columns, rows))| undercast_query::Table { name, columns, rows: std::mem::take(rows) });
+    let tables =
+        named.map(|(name, (columns, rows))| undercast_query::Table { name, columns, rows: std::mem::take(rows) });
     let tables = tables.collect();
     Ok((i64::try_from(bytes).unwrap_or(i64::MAX), query.run(tables).await))
 }
@@ -449,9 +449,7 @@ fn described(cx: &Cx, from: &(impl Read + ?Sized), input: &api::DescribeQueryInp
             let message = || format!("No query with the alias {alias} is found.");
             found.ok_or_else(|| errors::query_id_not_found_exception(message()).into())
         }
-        (None, None) => {
-            Err(errors::invalid_parameter_exception("QueryId or QueryAlias must be specified.").into())
-        }
+        (None, None) => Err(errors::invalid_parameter_exception("QueryId or QueryAlias must be specified.").into()),
     }
 }
 

@@ -12,10 +12,10 @@ use super::store::{self, STORES, State, Store, find, find_active};
 use super::{ingest, seal};
 use crate::api::kept::{AdvancedEventSelector, AdvancedFieldSelector};
 use crate::api::{self, errors, output};
-use crate::rows::{moment, to_json};
-use crate::selectors::check_advanced;
 use crate::channels::operations;
 use crate::imports::operations::check_none;
+use crate::rows::{moment, to_json};
+use crate::selectors::check_advanced;
 use crate::{CloudTrail, SERVICE, checks, organization, policies, recorder, tags};
 
 /// What the task is called that removes a store.
@@ -302,7 +302,8 @@ pub(crate) async fn ingest(service: &CloudTrail, cx: &Cx, given: &str, on: bool)
     cx.write(|tx| {
         let store = find(cx, tx, given)?;
         if store.kind()? != Kind::Calls {
-            let message = format!("The events of the event data store {} are not those of AWS's services.", store.arn());
+            let message =
+                format!("The events of the event data store {} are not those of AWS's services.", store.arn());
             return Err(errors::invalid_event_data_store_category_exception(message).into());
         }
         let (wanted, state) = if on { (State::Stopped, State::Enabled) } else { (State::Enabled, State::Stopped) };
