@@ -109,6 +109,14 @@ fn has_management(store: &Store) -> Result<bool> {
     }))
 }
 
+/// Refuses a store in which insights are to be found that does not have what they are found in.
+pub(crate) fn check_source(store: &Store) -> Result<()> {
+    if store.insights.is_none() || has_management(store)? {
+        return Ok(());
+    }
+    Err(bad("The event data store does not log management events.").into())
+}
+
 async fn of_store(
     cx: &Cx,
     given: &str,

@@ -118,7 +118,13 @@ impl Service for CloudTrail {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::EventDataStore), Box::new(cfn::Trail)]
+        vec![
+            Box::new(cfn::Channel),
+            Box::new(cfn::Dashboard),
+            Box::new(cfn::EventDataStore),
+            Box::new(cfn::ResourcePolicy),
+            Box::new(cfn::Trail),
+        ]
     }
 }
 

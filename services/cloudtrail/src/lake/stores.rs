@@ -16,7 +16,7 @@ use crate::channels::operations;
 use crate::imports::operations::check_none;
 use crate::rows::{moment, to_json};
 use crate::selectors::check_advanced;
-use crate::{CloudTrail, SERVICE, checks, organization, policies, recorder, tags};
+use crate::{CloudTrail, SERVICE, checks, insight_selectors, organization, policies, recorder, tags};
 
 /// What the task is called that removes a store.
 pub(crate) const KIND: &str = "remove store";
@@ -205,6 +205,7 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateEventDataStoreInput) -> Re
                 kms: kms.clone(),
                 ..now
             };
+            insight_selectors::check_source(&changed)?;
             STORES.put(tx, &changed.key(), &changed);
             Ok(changed)
         })
