@@ -14,7 +14,7 @@ SERVICE_SPEC = "0.1.216"
 SERVICES = """
 accessanalyzer acm acm-pca amplify apigateway apigatewaymanagementapi apigatewayv2 appconfig appconfigdata
 application-autoscaling apprunner appsync athena autoscaling autoscaling-plans backup batch bedrock bedrock-agent
-bedrock-agent-runtime bedrock-runtime budgets ce cloudcontrol cloudformation cloudfront cloudtrail cloudwatch codeartifact
+bedrock-agent-runtime bedrock-runtime budgets ce cloudcontrol cloudformation cloudfront cloudtrail cloudtrail-data cloudwatch codeartifact
 codebuild codecommit codeconnections codedeploy codepipeline cognito-identity cognito-idp config cur datasync dax
 docdb dynamodb dynamodbstreams ebs ec2 ec2-instance-connect ecr ecr-public ecs efs eks elasticache elasticbeanstalk elb elbv2 emr
 emr-containers emr-serverless es events firehose fis glue guardduty iam identitystore imagebuilder kafka kinesis kinesisanalyticsv2

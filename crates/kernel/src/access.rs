@@ -308,24 +308,24 @@ impl<'a> Later<'a> {
 }
 
 /// The condition keys that every call has.
-struct CallContext<'a> {
-    cx: &'a Cx,
-    access: &'a MapContext,
-    later: &'a Later<'a>,
-    owner: &'a str,
-    tags: &'a [(String, String)],
-    organizations: &'a Belonging,
+pub(crate) struct CallContext<'a> {
+    pub(crate) cx: &'a Cx,
+    pub(crate) access: &'a MapContext,
+    pub(crate) later: &'a Later<'a>,
+    pub(crate) owner: &'a str,
+    pub(crate) tags: &'a [(String, String)],
+    pub(crate) organizations: &'a Belonging,
 }
 
 /// The organizations of the two sides of a call, where they have one.
 #[derive(Default)]
-struct Belonging {
+pub(crate) struct Belonging {
     caller: Option<Arc<Membership>>,
     owner: Option<Arc<Membership>>,
 }
 
 impl Belonging {
-    fn of(cx: &Cx, owner: &str) -> Result<Self> {
+    pub(crate) fn of(cx: &Cx, owner: &str) -> Result<Self> {
         let Some(known) = cx.kernel().organizations().filter(|known| known.any()) else { return Ok(Self::default()) };
         let from = cx.read();
         let of = |account: &str| if account.is_empty() { Ok(None) } else { known.membership(&from, account) };

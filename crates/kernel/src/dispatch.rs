@@ -17,6 +17,7 @@ use undercast_wire::{AwsError, Body, Protocol, Value, Write};
 
 use crate::auth::{self, Caller};
 use crate::callers::Callers;
+use crate::enriched::Met;
 use crate::insights::Insights;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -342,14 +343,14 @@ impl Kernel {
         let wanted = self.inner.trail.is_wanted(&**service, operation);
         let parameters = (changes || wanted).then(|| json::encode_for_trail(&decoded.input));
         let unknown = decoded.unknown.clone();
-        let mut decision = None;
-        let result = self.guarded(cx, service, operation, index, decoded, &ignored, &mut decision).await;
+        let mut met = Met::default();
+        let result = self.guarded(cx, service, operation, index, decoded, &ignored, &mut met).await;
         if let Err(failure) = &result {
             service.refused(cx, failure);
         }
         self.used(cx, api, operation);
-        let why = if cx.origin().why { sentences(decision.as_ref()) } else { Vec::new() };
-        self.record(cx, service, operation, started, &result, wanted, parameters, decision, &ignored);
+        let why = if cx.origin().why { sentences(met.decision.as_ref()) } else { Vec::new() };
+        self.record(cx, service, operation, started, &result, wanted, parameters, met, &ignored);
         Outcome { result, ignored, unknown, why }
     }
 
@@ -361,7 +362,7 @@ impl Kernel {
         index: usize,
         decoded: Decoded,
         ignored: &[(&'static str, &'static str)],
-        decision: &mut Option<Json>,
+        met: &mut Met,
     ) -> Result<Box<dyn Write>> {
         let api = service.api();
         if self.inner.settings.strict
@@ -378,7 +379,7 @@ impl Kernel {
         }
         let throttled = || service.throttled(operation);
         self.inner.faults.strike(cx, api.name, operation.name, &throttled).await?;
-        self.authorise(cx, service, operation, &decoded, decision)?;
+        self.authorise(cx, service, operation, &decoded, met)?;
         service.call(cx, index, Value::Structure(decoded.input)).await
     }
 
@@ -388,7 +389,7 @@ impl Kernel {
         service: &Arc<dyn Service>,
         operation: &'static Operation,
         decoded: &Decoded,
-        decision: &mut Option<Json>,
+        met: &mut Met,
     ) -> Result<()> {
         let mode = self.inner.settings.iam;
         if mode == IamMode::Off {
@@ -400,11 +401,14 @@ impl Kernel {
             let work = || service.conditions(cx, operation, &decoded.input, &needed);
             let later = access::Later::new(Some(&work));
             let verdict = access::weigh(cx, self.identities(), &needed, later, tell)?;
-            match decision {
+            match &mut met.decision {
                 Some(Json::Array(all)) if explain => all.push(verdict.explanation),
-                _ if explain => *decision = Some(Json::Array(vec![verdict.explanation])),
-                _ if !verdict.allowed => *decision = Some(verdict.explanation),
+                decision if explain => *decision = Some(Json::Array(vec![verdict.explanation])),
+                decision if !verdict.allowed => *decision = Some(verdict.explanation),
                 _ => {}
+            }
+            if self.inner.trail.is_enriched() {
+                met.enrich(cx, &needed)?;
             }
             if !verdict.allowed {
                 if mode == IamMode::Enforce {
@@ -418,6 +422,7 @@ impl Kernel {
                 }
                 tracing::warn!(request = cx.request_id(), message = verdict.message, "would have been denied");
             }
+            met.let_touch(cx, &needed);
             cx.exercised(&needed);
         }
         Ok(())
@@ -440,7 +445,7 @@ impl Kernel {
         result: &Result<Box<dyn Write>>,
         wanted: bool,
         parameters: Option<Json>,
-        decision: Option<Json>,
+        met: Met,
         ignored: &[(&'static str, &'static str)],
     ) {
         let name = service.api().name;
@@ -488,7 +493,9 @@ impl Kernel {
             parameters,
             answer: answered.map(|output| json::encode_for_trail(&**output)),
             event_id: wanted.then(|| cx.event_id().to_owned()),
-            decision,
+            decision: met.decision,
+            owners: met.owners,
+            context: met.context,
             ignored: ignored.iter().map(|(member, _)| *member).collect(),
         };
         self.inner.trail.add(entry, data);
@@ -544,7 +551,7 @@ impl Cx {
         };
         let wanted = self.kernel().trail().is_wanted(&**service, event);
         let own = Self { event_id: Some(self.random().uuid().into()), ..self.clone() };
-        self.kernel().record(&own, service, event, Instant::now(), &result, wanted, Some(told), None, &[]);
+        self.kernel().record(&own, service, event, Instant::now(), &result, wanted, Some(told), Met::default(), &[]);
     }
 }
 

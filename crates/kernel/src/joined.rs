@@ -11,6 +11,7 @@ use undercast_store::Tx;
 use undercast_wire::schema::Operation;
 use undercast_wire::{AwsError, Protocol, Value, Write, Writer, check};
 
+use crate::enriched::Met;
 use crate::{Cx, Result, Service, json};
 
 /// A call that is checked, and waits for a transaction to be done in.
@@ -33,6 +34,7 @@ pub struct Joined {
     ready: Box<dyn Ready>,
     parameters: Option<Json>,
     started: Instant,
+    met: Met,
 }
 
 impl std::fmt::Debug for Joined {
@@ -65,7 +67,7 @@ impl Joined {
         kernel.used(&self.cx, self.service.api(), self.operation);
         let wanted = kernel.trail().is_wanted(&*self.service, self.operation);
         let (of, parameters) = (self.operation, self.parameters);
-        kernel.record(&self.cx, &self.service, of, self.started, &answer, wanted, parameters, None, &[]);
+        kernel.record(&self.cx, &self.service, of, self.started, &answer, wanted, parameters, self.met, &[]);
     }
 }
 
@@ -96,10 +98,11 @@ impl Cx {
         if check::refused(&decoded.input).is_some() {
             return Ok(None);
         }
-        self.kernel().authorise(self, found, operation, &decoded, &mut None)?;
+        let mut met = Met::default();
+        self.kernel().authorise(self, found, operation, &decoded, &mut met)?;
         let parameters = Some(json::encode_for_trail(&decoded.input));
         let Some(ready) = found.prepare(self, index, Value::Structure(decoded.input))? else { return Ok(None) };
         let cx = Self { event_id: Some(self.random().uuid().into()), ..self.clone() };
-        Ok(Some(Joined { cx, service: found.clone(), operation, ready, parameters, started }))
+        Ok(Some(Joined { cx, service: found.clone(), operation, ready, parameters, started, met }))
     }
 }

@@ -65,6 +65,12 @@ pub struct Record {
     pub tls: Option<&'static str>,
     /// How its authorisation was decided, where it was denied.
     pub decision: Option<Json>,
+    /// The accounts other than the one that it went to whose resources it was let touch.
+    #[serde(skip)]
+    pub owners: Vec<String>,
+    /// The condition keys that it had and the tags of its resources and of who made it, where somebody keeps them.
+    #[serde(skip)]
+    pub context: Option<Json>,
     /// Members that it set and that are not honoured.
     pub ignored: Vec<&'static str>,
 }
@@ -88,6 +94,8 @@ pub(crate) struct Entry {
     /// Its own id, where somebody keeps it.
     pub(crate) event_id: Option<String>,
     pub(crate) decision: Option<Json>,
+    pub(crate) owners: Vec<String>,
+    pub(crate) context: Option<Json>,
     pub(crate) ignored: Vec<&'static str>,
 }
 
@@ -117,6 +125,8 @@ impl Entry {
             access_key: self.origin.access_key.clone(),
             tls: self.origin.tls,
             decision: self.decision.clone(),
+            owners: self.owners.clone(),
+            context: self.context.clone(),
             ignored: self.ignored.clone(),
         }
     }
@@ -152,6 +162,8 @@ pub struct Trail {
     kept: AtomicBool,
     /// Data events are logged somewhere.
     data_logged: Arc<AtomicBool>,
+    /// Somebody keeps condition keys and tags with the records.
+    enriched: Arc<AtomicBool>,
     trails: OnceLock<Arc<dyn Trails>>,
 }
 
@@ -166,6 +178,7 @@ impl Default for Trail {
             keepers: RwLock::default(),
             kept: AtomicBool::new(false),
             data_logged: Arc::default(),
+            enriched: Arc::default(),
             trails: OnceLock::new(),
         }
     }
@@ -192,6 +205,16 @@ impl Trail {
     /// Whether data events are logged somewhere: those who would be told of them otherwise for nothing look at it.
     pub fn data_logged(&self) -> Arc<AtomicBool> {
         self.data_logged.clone()
+    }
+
+    /// Whether somebody keeps condition keys and tags with the records: whoever does says so here.
+    pub fn enriched(&self) -> Arc<AtomicBool> {
+        self.enriched.clone()
+    }
+
+    /// Whether condition keys and tags are to be told.
+    pub(crate) fn is_enriched(&self) -> bool {
+        self.enriched.load(Ordering::Acquire)
     }
 
     /// Whether somebody wants to be told of a call of this operation.

@@ -76,7 +76,7 @@ pub enum Grade {
 
 impl PrincipalFacts {
     /// The values of the condition keys that follow from the principal alone; `key` in lower case.
-    pub(crate) fn lookup(&self, key: &str) -> Option<Values<'_>> {
+    pub fn lookup(&self, key: &str) -> Option<Values<'_>> {
         match key {
             // Who is not known has no keys: the simulator asks for nobody in particular.
             "aws:principalarn" => self.principal_arn().filter(|arn| !arn.is_empty()).map(Values::one),

@@ -12,10 +12,13 @@ mod words;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement;
@@ -104,19 +107,28 @@ impl Query {
         Ok(())
     }
 
-    /// Runs it.
+    /// Runs it, on a thread of its own: it may take the processor for long, and nobody else is to wait for that. Whoever drops the
+    /// future ends it.
     ///
     /// # Errors
     /// [`BadQuery`] when it names what is not there, or goes wrong.
     pub async fn run(&self, tables: Vec<Table<'_>>) -> Result<Answer, BadQuery> {
         let scanned = tables.iter().map(|table| table.rows.len()).sum();
         let (context, plan) = self.plan(tables).await?;
-        let failed = |error: DataFusionError| BadQuery::Run(error.strip_backtrace());
-        let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
-        let physical = frame.create_physical_plan().await.map_err(failed)?;
-        let collected = datafusion::physical_plan::collect(physical.clone(), context.task_ctx()).await;
-        let batches = collected.map_err(failed)?;
-        answer::of(&batches, &physical, scanned).map_err(|error| BadQuery::Run(error.to_string()))
+        let (wanted, dropped) = tokio::sync::oneshot::channel::<()>();
+        let apart = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.map_err(|error| BadQuery::Run(error.to_string()))?.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = dropped => Err(BadQuery::Run("Nobody waits for it any more.".to_owned())),
+                    found = find(context, plan, scanned) => found,
+                }
+            })
+        });
+        let found = apart.await.map_err(|error| BadQuery::Run(error.to_string()))?;
+        drop(wanted);
+        found
     }
 
     async fn plan(&self, tables: Vec<Table<'_>>) -> Result<(SessionContext, LogicalPlan), BadQuery> {
@@ -137,4 +149,25 @@ impl Query {
         let plan = context.state().statement_to_plan(parsed).await.map_err(|error| statement(&error))?;
         Ok((context, plan))
     }
+}
+
+/// What a plan finds.
+async fn find(context: SessionContext, plan: LogicalPlan, scanned: usize) -> Result<Answer, BadQuery> {
+    let failed = |error: DataFusionError| BadQuery::Run(error.strip_backtrace());
+    let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
+    let physical = pausing(frame.create_physical_plan().await.map_err(failed)?).map_err(failed)?;
+    let collected = datafusion::physical_plan::collect(physical.clone(), context.task_ctx()).await;
+    let batches = collected.map_err(failed)?;
+    answer::of(&batches, &physical, scanned).map_err(|error| BadQuery::Run(error.to_string()))
+}
+
+/// A plan that pauses now and then, where it makes much of little by itself: so it can be ended.
+fn pausing(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+    let joined = plan.transform_up(|node| {
+        if ["CrossJoinExec", "NestedLoopJoinExec"].contains(&node.name()) {
+            return Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>));
+        }
+        Ok(Transformed::no(node))
+    });
+    joined.map(|done| done.data)
 }

@@ -44,6 +44,7 @@ pub(crate) fn all(wanted: &[String], said: Said, environment: &Environment) -> V
         Arc::new(undercast_application_autoscaling::ApplicationAutoScaling),
         Arc::new(undercast_cloudformation::CloudFormation),
         Arc::new(undercast_cloudtrail::CloudTrail::default()),
+        Arc::new(undercast_cloudtrail::CloudTrailData),
         Arc::new(undercast_cloudwatch::CloudWatch),
         Arc::new(dynamodb),
         Arc::new(undercast_dynamodb::DynamoDbStreams),
@@ -72,8 +73,8 @@ pub(crate) fn all(wanted: &[String], said: Said, environment: &Environment) -> V
         return all;
     }
     // STS is asked by every SDK that assumes a role, and costs nothing. The streams of tables are a part of them, and so
-    // is what S3 has by account.
-    let parts = [("dynamodb", "dynamodbstreams"), ("s3", "s3control")];
+    // are the way of other applications' events to CloudTrail and what S3 has by account.
+    let parts = [("cloudtrail", "cloudtrail-data"), ("dynamodb", "dynamodbstreams"), ("s3", "s3control")];
     let chosen = |name: &str| name == "sts" || wanted.iter().any(|w| w == name || parts.contains(&(w.as_str(), name)));
     all.into_iter().filter(|s| chosen(s.api().name)).collect()
 }

@@ -1,6 +1,6 @@
 //! Whether the settings of a trail can do what they are for: each is tried as CloudTrail itself, before the trail has it.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::{AwsError, Cx, Failure, Result};
 
@@ -51,15 +51,20 @@ fn check_bucket_name(name: &str) -> std::result::Result<(), AwsError> {
 
 /// CloudTrail reads the bucket's ACL, and may write where it is going to.
 async fn bucket(cx: &Cx, name: &TrailName, trail: &Trail) -> Result<()> {
-    check_bucket_name(&trail.bucket)?;
-    if trail.prefix.as_ref().is_some_and(|prefix| prefix.len() > 200 || prefix.contains("AWSLogs")) {
+    let own = name.home(cx).as_service(PRINCIPAL, Some(&name.arn()));
+    let files = deliver::folders(trail).into_iter().map(|folder| deliver::put(trail, &format!("{folder}/"), 0));
+    writable(&own, &trail.bucket, trail.prefix.as_deref(), files.collect()).await
+}
+
+/// The same of any bucket. `own`: CloudTrail as it will write; `files`: as S3 is asked to put them.
+pub(crate) async fn writable(own: &Cx, bucket: &str, prefix: Option<&str>, files: Vec<Json>) -> Result<()> {
+    check_bucket_name(bucket)?;
+    if prefix.is_some_and(|prefix| prefix.len() > 200 || prefix.contains("AWSLogs")) {
         return Err(errors::invalid_s3_prefix_exception(
             "S3 prefix is not valid: it is too long, or contains AWSLogs.",
         )
         .into());
     }
-    let own = name.home(cx).as_service(PRINCIPAL, Some(&name.arn()));
-    let bucket = &trail.bucket;
     let wrong = || {
         let message = format!("Incorrect S3 bucket policy is detected for bucket: {bucket}");
         Failure::from(errors::insufficient_s3_bucket_policy_exception(message))
@@ -73,9 +78,8 @@ async fn bucket(cx: &Cx, name: &TrailName, trail: &Trail) -> Result<()> {
         Err(Failure::Aws(_)) => return Err(wrong()),
         Err(failure) => return Err(failure),
     }
-    for folder in deliver::folders(trail) {
-        let input = deliver::put(trail, &format!("{folder}/"), 0);
-        match own.would_be_denied("s3", "PutObject", input) {
+    for file in files {
+        match own.would_be_denied("s3", "PutObject", file) {
             Ok(None) => {}
             Ok(Some(_)) | Err(Failure::Aws(_)) => return Err(wrong()),
             Err(failure) => return Err(failure),
@@ -137,16 +141,23 @@ async fn log_group(cx: &Cx, name: &TrailName, trail: &Trail) -> Result<()> {
     }
 }
 
-/// The key is there and can be used, and its policy lets CloudTrail encrypt for this trail. It is known by its ARN from now on.
+/// The key of a trail, known by its ARN from now on.
 async fn key(cx: &Cx, name: &TrailName, trail: &mut Trail) -> Result<()> {
-    let Some(given) = trail.kms.take() else { return Ok(()) };
-    let missing = |given: &str| {
+    if let Some(given) = trail.kms.take() {
+        trail.kms = Some(usable_key(cx, &name.home(cx), &name.arn(), &given).await?);
+    }
+    Ok(())
+}
+
+/// The ARN of the key that is given: it is there and can be used, and its policy lets CloudTrail encrypt for a resource.
+pub(crate) async fn usable_key(cx: &Cx, home: &Cx, resource: &str, given: &str) -> Result<String> {
+    let missing = || {
         let message = format!("KMS key not found or the KMS key and the S3 bucket are not in the same region: {given}");
         Failure::from(errors::kms_key_not_found_exception(message))
     };
     let described = match cx.through(PRINCIPAL).call("kms", "DescribeKey", json!({"KeyId": given})).await {
         Ok(described) => described["KeyMetadata"].clone(),
-        Err(Failure::Aws(error)) if error.code == "NotFoundException" => return Err(missing(&given)),
+        Err(Failure::Aws(error)) if error.code == "NotFoundException" => return Err(missing()),
         Err(Failure::Aws(error)) if error.code == "InvalidArnException" => {
             return Err(errors::invalid_kms_key_id_exception(error.message).into());
         }
@@ -160,13 +171,10 @@ async fn key(cx: &Cx, name: &TrailName, trail: &mut Trail) -> Result<()> {
         return Err(errors::invalid_kms_key_id_exception(format!("The KMS key is not symmetric: {given}")).into());
     }
     let arn = described["Arn"].as_str().unwrap_or_default().to_owned();
-    let own = name.home(cx).as_service(PRINCIPAL, Some(&name.arn()));
-    let asked = json!({"KeyId": arn, "KeySpec": "AES_256", "EncryptionContext": {"aws:cloudtrail:arn": name.arn()}});
+    let own = home.as_service(PRINCIPAL, Some(resource));
+    let asked = json!({"KeyId": arn, "KeySpec": "AES_256", "EncryptionContext": {"aws:cloudtrail:arn": resource}});
     match own.would_be_denied("kms", "GenerateDataKey", asked) {
-        Ok(None) => {
-            trail.kms = Some(arn);
-            Ok(())
-        }
+        Ok(None) => Ok(arn),
         Ok(Some(_)) | Err(Failure::Aws(_)) => {
             let message = "Insufficient permissions to access S3 bucket or KMS key.";
             Err(errors::insufficient_encryption_policy_exception(message).into())

@@ -48,7 +48,7 @@ const NAMING: &[(&str, &str, &str)] = &[
 ];
 
 /// A call as the history keeps it.
-pub(crate) fn of(record: &Record, event: &Json, text: String) -> Seen {
+pub(crate) fn of(record: &Record, event: &Json, text: String, username: Option<String>) -> Seen {
     let known = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     let (source, parameters) = (known("eventSource"), &event["requestParameters"]);
     let named = NAMING.iter().filter(|(of, ..)| *of == source).filter_map(|(_, name, of)| {
@@ -69,11 +69,11 @@ pub(crate) fn of(record: &Record, event: &Json, text: String) -> Seen {
     }
     resources.sort();
     Seen {
-        id: record.event_id.clone(),
+        id: known("eventID"),
         name: known("eventName"),
         source,
         read_only: record.readonly,
-        username: username(record),
+        username,
         access_key: event["userIdentity"]["accessKeyId"].as_str().map(ToOwned::to_owned),
         resources,
         event: text,
@@ -82,7 +82,7 @@ pub(crate) fn of(record: &Record, event: &Json, text: String) -> Seen {
 }
 
 /// What the console calls whoever made a call.
-fn username(record: &Record) -> Option<String> {
+pub(crate) fn username(record: &Record) -> Option<String> {
     match &record.who.kind {
         PrincipalKind::Root => Some("root".to_owned()),
         PrincipalKind::User { name } | PrincipalKind::FederatedUser { name, .. } => Some(name.clone()),

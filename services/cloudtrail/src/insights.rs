@@ -19,9 +19,11 @@ use undercast_kernel::{Announcement, Cx, Kernel, Next, Result, Timestamp, paging
 use crate::api::kept::InsightSelector;
 use crate::api::{self, errors};
 use crate::history::{fits, shown};
-use crate::name::{find, find_own};
+use crate::lake::ingest::{self, Kept};
+use crate::lake::store::{self, STORES, State, Store};
+use crate::name::find;
 use crate::recorder::newest;
-use crate::rows::{Seen, TRAILS, Trail, from_json, moment, to_json};
+use crate::rows::{Seen, TRAILS, Trail, from_json, moment};
 use crate::series::{CALLS, Count, Counted, ERRORS, HOUR, HOURS, MINUTE, MINUTES, Series, between, count};
 use crate::{CloudTrail, SERVICE, deliver};
 
@@ -159,6 +161,12 @@ fn usual(from: &(impl Read + ?Sized), key: (&str, &str, (&str, &str, &str)), bef
             first = first.min(trail.insights_since.unwrap_or(i64::MAX));
         }
     }
+    for entry in STORES.all(from, &(account,))? {
+        let store = entry.row;
+        if store.state == State::Enabled && store.insights.is_some() && (store.region == region || store.multi_region) {
+            first = first.min(store.insights_since.unwrap_or(i64::MAX));
+        }
+    }
     if first == i64::MAX || end - first < LEARNT {
         return Ok(None);
     }
@@ -174,8 +182,10 @@ async fn begin(cx: &Cx, series: &Series, usual: &Usual, recent: &Count, now: i64
     let open = Unusual { since: now - WINDOW, id: cx.random().uuid() };
     let (id, told) = tell(cx, series, "Start", &open, usual, recent, now);
     let files = deliver_all(cx, &told, now).await;
+    let kept = for_stores(cx, &told, now).await?;
     cx.write(|tx| {
         UNUSUAL.put(tx, &series.key(cx.account(), cx.region()), &open);
+        kept.iter().try_for_each(|(store, event)| ingest::put(tx, store, event, now))?;
         keep(cx, tx, series, &id, &told, now)
     })
     .await?;
@@ -187,8 +197,10 @@ async fn end(cx: &Cx, series: &Series, open: &Unusual, usual: &Usual, now: i64) 
     let during = total(&between(&cx.read(), &MINUTES, key, open.since, now)?);
     let (id, told) = tell(cx, series, "End", open, usual, &during, now);
     let files = deliver_all(cx, &told, now).await;
+    let kept = for_stores(cx, &told, now).await?;
     cx.write(|tx| {
         UNUSUAL.delete(tx, &key);
+        kept.iter().try_for_each(|(store, event)| ingest::put(tx, store, event, now))?;
         keep(cx, tx, series, &id, &told, now)
     })
     .await?;
@@ -299,73 +311,77 @@ async fn deliver_all(cx: &Cx, event: &Json, at: i64) -> Result<()> {
     outcome
 }
 
-fn bad(message: &str) -> undercast_kernel::AwsError {
-    errors::invalid_insight_selectors_exception(message)
+/// An insights event as a store keeps it, found in what another one has.
+///
+/// Source: "CloudTrail record contents for Insights events for event data stores" in the user guide.
+fn for_lake(event: &Json, source: &str, id: &str) -> Json {
+    let details = &event["insightDetails"];
+    let (context, empty) = (&details["insightContext"], Vec::new());
+    let statistics = &context["statistics"];
+    let mut attributions = Vec::new();
+    for one in context["attributions"].as_array().unwrap_or(&empty) {
+        let of = |name: &str| one[name].as_array().unwrap_or(&empty);
+        let (now, usual) = (of("insight"), of("baseline"));
+        for at in 0..now.len().max(usual.len()) {
+            let part = |all: &[Json], name: &str| all.get(at).map_or(Json::Null, |one| one[name].clone());
+            attributions.push(json!({
+                "attribute": one["attribute"],
+                "insightValue": part(now, "value"),
+                "insightAverage": part(now, "average"),
+                "baselineValue": part(usual, "value"),
+                "baselineAverage": part(usual, "average"),
+            }));
+        }
+    }
+    json!({
+        "eventVersion": event["eventVersion"],
+        "eventCategory": "Insight",
+        "eventType": event["eventType"],
+        "eventID": id,
+        "eventTime": event["eventTime"],
+        "awsRegion": event["awsRegion"],
+        "recipientAccountId": event["recipientAccountId"],
+        "sharedEventID": event["sharedEventID"],
+        "insightSource": source,
+        "insightState": details["state"],
+        "insightEventSource": details["eventSource"],
+        "insightEventName": details["eventName"],
+        "insightErrorCode": details["errorCode"],
+        "insightType": details["insightType"],
+        "insightContext": {
+            "baselineAverage": statistics["baseline"]["average"],
+            "insightAverage": statistics["insight"]["average"],
+            "baselineDuration": statistics["baselineDuration"],
+            "insightDuration": statistics["insightDuration"],
+            "attributions": attributions,
+        },
+    })
 }
 
-fn check(all: &[InsightSelector], trail: &Trail) -> Result<()> {
-    for (at, selector) in all.iter().enumerate() {
-        let Some(kind) = selector.insight_type.as_deref() else {
-            return Err(bad("An insight selector must have an insight type.").into());
+/// An insights event for the stores that are to have those of others that ask for its kind.
+async fn for_stores(cx: &Cx, event: &Json, at: i64) -> Result<Vec<(Store, Kept)>> {
+    let kind = event["insightDetails"]["insightType"].as_str().unwrap_or_default();
+    let mut all = Vec::new();
+    for entry in STORES.all(&cx.read(), &(cx.account(),))? {
+        let source = entry.row;
+        let here = source.region == cx.region() || source.multi_region;
+        let wanted = source.insight_selectors()?.iter().any(|one| one.insight_type.as_deref() == Some(kind));
+        let Some(to) = source.insights_to.as_ref().filter(|_| source.state == State::Enabled && here && wanted) else {
+            continue;
         };
-        if all.iter().take(at).any(|before| before.insight_type.as_deref() == Some(kind)) {
-            return Err(bad("The same insight type is specified twice.").into());
-        }
-        let data = selector.event_categories.iter().flatten().any(|category| category == "Data");
-        if data && !trail.selectors()?.has_data() {
-            return Err(bad("The trail does not log data events, in which insights could be found.").into());
+        // One that is going keeps nothing any more.
+        let Ok(store) = store::find_active(&source.home(cx), &cx.read(), to) else { continue };
+        let id = cx.random().uuid();
+        let text = for_lake(event, &source.arn(), &id).to_string();
+        match ingest::prepare(cx, &store, vec![ingest::Event { at, id, text }]).await {
+            Ok(kept) => all.extend(kept.into_iter().map(|one| (store.clone(), one))),
+            Err(error) => {
+                let (store, error) = (store.arn(), &error as &dyn std::error::Error);
+                tracing::warn!(store, error, "an insight is missing in an event data store");
+            }
         }
     }
-    Ok(())
-}
-
-pub(crate) async fn put_selectors(
-    cx: &Cx,
-    input: api::PutInsightSelectorsInput,
-) -> Result<api::PutInsightSelectorsOutput> {
-    let Some(given) = input.trail_name else {
-        return Err(errors::invalid_parameter_exception("TrailName must be specified.").into());
-    };
-    let all = input.insight_selectors;
-    let (name, _) = find_own(cx, &cx.read(), &given)?;
-    let text = if all.is_empty() { None } else { Some(to_json(&all)?) };
-    cx.write(|tx| {
-        let (_, trail) = find_own(cx, tx, &given)?;
-        check(&all, &trail)?;
-        // What is known already stays known.
-        let since = trail.insights_since.filter(|_| trail.insights.is_some()).unwrap_or(cx.now_millis());
-        let insights_since = text.is_some().then_some(since);
-        TRAILS.put(tx, &name.key(), &Trail { insights: text.clone(), insights_since, ..trail });
-        Ok(())
-    })
-    .await?;
-    Ok(api::PutInsightSelectorsOutput {
-        trail_arn: Some(name.arn()),
-        insight_selectors: Some(all),
-        event_data_store_arn: None,
-        insights_destination: None,
-    })
-}
-
-pub(crate) fn get_selectors(cx: &Cx, input: &api::GetInsightSelectorsInput) -> Result<api::GetInsightSelectorsOutput> {
-    let Some(given) = &input.trail_name else {
-        return Err(errors::invalid_parameter_exception("TrailName must be specified.").into());
-    };
-    let (name, trail) = find(cx, &cx.read(), given)?;
-    let all = chosen(&trail)?;
-    if all.is_empty() {
-        let message = format!(
-            "Trail {} does not have Insights enabled. Edit the trail settings to enable Insights, and then try the operation again.",
-            name.arn()
-        );
-        return Err(errors::insight_not_enabled_exception(message).into());
-    }
-    Ok(api::GetInsightSelectorsOutput {
-        trail_arn: Some(name.arn()),
-        insight_selectors: Some(all),
-        event_data_store_arn: None,
-        insights_destination: None,
-    })
+    Ok(all)
 }
 
 /// So many are on a page.

@@ -23,19 +23,29 @@ pub mod api {
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
 }
 
+pub mod data_api {
+    //! The API by which other applications hand their events over, generated from its model.
+    include!(concat!(env!("OUT_DIR"), "/-data.rs"));
+}
+
 mod access;
 mod cfn;
+mod channels;
 mod checks;
 mod choose;
+mod dashboards;
 mod deliver;
 mod digest;
 mod history;
+mod imports;
+mod insight_selectors;
 mod insights;
 mod keys;
 mod lake;
 mod logging;
 mod name;
 mod organization;
+mod policies;
 mod recorder;
 mod rows;
 mod selectors;
@@ -49,7 +59,11 @@ use undercast_kernel::{Access, Answer, Cx, Failure, Kernel, Next, Result, Servic
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Value};
 
-use crate::lake::{queries, stores};
+pub use crate::channels::data::CloudTrailData;
+use crate::channels::operations as channel;
+use crate::dashboards::{operations as dashboard, refresh};
+use crate::imports::operations as import;
+use crate::lake::{configuration, queries, stores};
 
 /// What the kernel calls this service.
 const SERVICE: &str = "cloudtrail";
@@ -91,6 +105,9 @@ impl Service for CloudTrail {
             match task.kind.as_str() {
                 deliver::KIND => deliver::run(cx, task).await,
                 digest::KIND => digest::run(cx, task).await,
+                refresh::KIND => refresh::run(cx, task).await,
+                refresh::CLOCK => refresh::tick(cx, task).await,
+                imports::run::KIND => imports::run::run(cx, task).await,
                 insights::KIND => insights::run(cx).await,
                 queries::KIND => queries::run(self, cx, task).await,
                 queries::FORGET => queries::forget(cx, task).await,
@@ -101,7 +118,13 @@ impl Service for CloudTrail {
     }
 
     fn resource_types(&self) -> Vec<Box<dyn ResourceType>> {
-        vec![Box::new(cfn::EventDataStore), Box::new(cfn::Trail)]
+        vec![
+            Box::new(cfn::Channel),
+            Box::new(cfn::Dashboard),
+            Box::new(cfn::EventDataStore),
+            Box::new(cfn::ResourcePolicy),
+            Box::new(cfn::Trail),
+        ]
     }
 }
 
@@ -109,20 +132,34 @@ api::operations! {
     impl api::Operations for CloudTrail; |self, cx, input|
     AddTags => tags::add(cx, input).await,
     CancelQuery => queries::cancel(cx, &input).await,
+    CreateChannel => channel::create(cx, input).await,
+    CreateDashboard => dashboard::create(cx, input).await,
     CreateEventDataStore => stores::create(cx, input).await,
     CreateTrail => trails::create(cx, input).await,
+    DeleteChannel => channel::delete(cx, &input).await,
+    DeleteDashboard => dashboard::delete(cx, &input).await,
     DeleteEventDataStore => stores::delete(self, cx, &input.event_data_store).await,
+    DeleteResourcePolicy => policies::delete(cx, &input).await,
     DeleteTrail => trails::delete(cx, input).await,
     DeregisterOrganizationDelegatedAdmin => organization::deregister(cx, &input).await,
     DescribeQuery => queries::describe(cx, &input),
     DescribeTrails => trails::describe(cx, &input),
+    GetChannel => channel::get(cx, &input),
+    GetDashboard => dashboard::get(cx, &input),
+    GetEventConfiguration => configuration::get(cx, &input),
     GetEventDataStore => stores::get(cx, &input),
     GetEventSelectors => choose::get(cx, &input),
-    GetInsightSelectors => insights::get_selectors(cx, &input),
-    GetQueryResults => queries::results(cx, &input),
+    GetImport => import::get(cx, &input),
+    GetInsightSelectors => insight_selectors::get(cx, &input),
+    GetQueryResults => queries::results(cx, &input).await,
+    GetResourcePolicy => policies::get(cx, &input),
     GetTrail => trails::get(cx, &input),
     GetTrailStatus => logging::status(self, cx, &input).await,
+    ListChannels => channel::list(cx, &input),
+    ListDashboards => dashboard::list(cx, &input),
     ListEventDataStores => stores::list(cx, &input),
+    ListImportFailures => import::failures(cx, &input),
+    ListImports => import::list(cx, &input),
     ListInsightsData => insights::list(self, cx, input).await,
     ListInsightsMetricData => series::list(self, cx, &input).await,
     ListPublicKeys => keys::list(cx, &input),
@@ -130,16 +167,23 @@ api::operations! {
     ListTags => tags::list(cx, &input),
     ListTrails => trails::list(cx, &input),
     LookupEvents => history::lookup(self, cx, input).await,
+    PutEventConfiguration => configuration::put(self, cx, input).await,
     PutEventSelectors => choose::put(self, cx, input).await,
-    PutInsightSelectors => insights::put_selectors(cx, input).await,
+    PutInsightSelectors => insight_selectors::put(cx, input).await,
+    PutResourcePolicy => policies::put(cx, &input).await,
     RegisterOrganizationDelegatedAdmin => organization::register(cx, &input).await,
     RemoveTags => tags::remove(cx, input).await,
     RestoreEventDataStore => stores::restore(cx, &input).await,
+    StartDashboardRefresh => refresh::start(cx, input).await,
     StartEventDataStoreIngestion => stores::ingest(self, cx, &input.event_data_store, true).await,
+    StartImport => import::start(cx, input).await,
     StartLogging => logging::start(self, cx, &input.name).await,
     StartQuery => queries::start(cx, input).await,
     StopEventDataStoreIngestion => stores::ingest(self, cx, &input.event_data_store, false).await,
+    StopImport => import::stop(cx, &input).await,
     StopLogging => logging::stop(self, cx, &input.name).await,
+    UpdateChannel => channel::update(cx, input).await,
+    UpdateDashboard => dashboard::update(cx, input).await,
     UpdateEventDataStore => stores::update(cx, input).await,
     UpdateTrail => trails::update(cx, input).await,
 }

@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+use undercast_kernel::policy::PrincipalKind;
 use undercast_kernel::store::{Order, Read, Snapshot, Table, Tx};
 use undercast_kernel::{Cx, Failure, Keeper, Kernel, Record, Result, Service, Trails};
 
 use crate::api::kept::InsightSelector;
-use crate::lake::ingest;
+use crate::lake::enrich::Form;
+use crate::lake::ingest::{self, Kept};
 use crate::lake::store::{STORES, State, Store};
 use crate::name::TrailName;
 use crate::rows::{HISTORY, PENDING, Seen, TRAILS, Trail};
@@ -106,15 +108,19 @@ impl Recorder {
     }
 }
 
-/// Sets the flag by which calls for data are recorded, if a trail or a store of any account selects some.
+/// Sets the flags by which calls for data are recorded, if a trail or a store of any account selects some, and by which condition
+/// keys and tags are, if a store has some with its events.
 pub(crate) fn flag_data(kernel: &Kernel) -> Result<()> {
-    let mut any = false;
+    let (mut any, mut enriched) = (false, false);
     for entry in TRAILS.all(&kernel.database().read(), &())? {
         any = any || (entry.row.logging && entry.row.selectors()?.has_data());
     }
     for entry in STORES.all(&kernel.database().read(), &())? {
-        any = any || (entry.row.state == State::Enabled && entry.row.selectors()?.has_data());
+        let enabled = entry.row.state == State::Enabled;
+        any = any || (enabled && entry.row.selectors()?.has_data());
+        enriched = enriched || (enabled && entry.row.context.is_some());
     }
+    kernel.trail().enriched().store(enriched, Ordering::Release);
     kernel.trail().data_logged().store(any, Ordering::Release);
     Ok(())
 }
@@ -145,9 +151,11 @@ async fn take(kernel: Kernel, mut from: UnboundedReceiver<Told>) {
     }
 }
 
-/// A call as an event, with what its trails are chosen by.
+/// A call as an event of an account, with what its trails are chosen by.
 struct Event<'a> {
     record: &'a Record,
+    /// Whose event it is: who made the call, or who owns what it touched.
+    account: &'a str,
     json: Json,
     /// Its service is the same in all regions.
     global: bool,
@@ -160,8 +168,43 @@ impl<'a> Event<'a> {
             json: record.cloudtrail(service, from),
             global: service.api().global,
             data: service.data_events().contains(&record.operation),
+            account: &record.account,
             record,
         }
+    }
+
+    /// The events of a call: that of its account, and those of the accounts whose resources it touched.
+    fn all(kernel: &Kernel, from: &Snapshot, service: &dyn Service, record: &'a Record) -> Vec<Self> {
+        let mut own = Self::new(from, service, record);
+        if record.owners.is_empty() || matches!(record.who.kind, PrincipalKind::Service { .. }) {
+            return vec![own];
+        }
+        own.json["sharedEventID"] = json!(kernel.random().uuid());
+        let shared = record.owners.iter().map(|owner| own.shared(owner, &kernel.random().uuid()));
+        let shared: Vec<Self> = shared.collect();
+        std::iter::once(own).chain(shared).collect()
+    }
+
+    /// The same call as the account sees it that owns what it touched: of who made it, the account is told alone.
+    ///
+    /// Source: "sharedEventID" in "CloudTrail record contents", and "Finding your service's CloudTrail event for AssumeRole" in the
+    /// user guide.
+    fn shared(&self, owner: &'a str, id: &str) -> Self {
+        let mut json = self.json.clone();
+        json["eventID"] = json!(id);
+        json["recipientAccountId"] = json!(owner);
+        let who = &self.record.who;
+        json["userIdentity"] = json!({"type": "AWSAccount", "principalId": who.user_id, "accountId": who.account});
+        Event { record: self.record, account: owner, json, ..*self }
+    }
+
+    fn id(&self) -> &str {
+        self.json["eventID"].as_str().unwrap_or_default()
+    }
+
+    /// What the history calls whoever made it.
+    fn username(&self) -> Option<String> {
+        if self.account == self.record.account { history::username(self.record) } else { None }
     }
 
     fn region(&self) -> &str {
@@ -169,19 +212,22 @@ impl<'a> Event<'a> {
     }
 
     /// How it is counted, for the trails of its account that log it.
-    fn counted(&self, logging: &[&Watching]) -> Vec<Counted> {
-        let own = logging.iter().filter(|watching| watching.trail.account == self.record.account);
+    fn counted(&self, logging: &[&Watching], keeping: &[&Keeping]) -> Vec<Counted> {
+        let own = logging.iter().filter(|watching| watching.trail.account == self.account);
+        let kept = keeping.iter().filter(|keeping| keeping.store.account == self.account);
+        let chosen = own.flat_map(|watching| &watching.insights).chain(kept.flat_map(|keeping| &keeping.insights));
         let category = if self.data { "Data" } else { "Management" };
-        let kinds = insights::kinds(own.flat_map(|watching| &watching.insights), category);
-        series::of(&self.json, &self.record.account, self.region(), self.at(), &kinds)
+        let kinds = insights::kinds(chosen, category);
+        series::of(&self.json, self.account, self.region(), self.at(), &kinds)
     }
 
     fn at(&self) -> i64 {
         self.record.time.as_millisecond()
     }
 
-    fn is_kept_by(&self, store: &Store, selectors: &Selectors) -> bool {
-        (store.region == self.region() || store.multi_region) && selectors.select(&self.json)
+    fn is_kept_by(&self, keeping: &Keeping) -> bool {
+        let store = &keeping.store;
+        (store.region == self.region() || store.multi_region) && keeping.selectors.select(&self.json)
     }
 
     fn is_logged_by(&self, watching: &Watching) -> bool {
@@ -207,10 +253,25 @@ impl Watching {
     }
 }
 
+/// A store with what it chooses, read out of its row.
+struct Keeping {
+    store: Store,
+    selectors: Selectors,
+    insights: Vec<InsightSelector>,
+    form: Form,
+}
+
+impl Keeping {
+    fn new(store: Store) -> Result<Self> {
+        let insights = store.insight_selectors()?;
+        Ok(Self { selectors: store.selectors()?, insights, form: Form::of(&store)?, store })
+    }
+}
+
 /// Where the events of an account may go: its own trails and stores, and those of the organization that it belongs to.
 struct Destinations {
     trails: Vec<Watching>,
-    stores: Vec<(Store, Selectors)>,
+    stores: Vec<Keeping>,
 }
 
 impl Destinations {
@@ -230,7 +291,7 @@ impl Destinations {
         let stores = stores.filter(|store| is_for(&store.account, store.organization.as_deref()));
         Ok(Self {
             trails: trails.map(Watching::new).collect::<Result<_>>()?,
-            stores: stores.map(|store| Ok((store.clone(), store.selectors()?))).collect::<Result<_>>()?,
+            stores: stores.map(Keeping::new).collect::<Result<_>>()?,
         })
     }
 }
@@ -243,27 +304,30 @@ struct Batch {
     /// Account, region, time, id and text, by the trails to which they are delivered.
     pending: BTreeMap<TrailName, Vec<(String, String, i64, String, String)>>,
     counted: Vec<Counted>,
-    /// Time, id and text.
-    kept: Vec<(Store, i64, String, String)>,
+    /// What stores keep, by their ARNs.
+    kept: BTreeMap<String, (Store, Vec<ingest::Event>)>,
 }
 
 impl Batch {
     fn add(&mut self, event: &Event<'_>, destinations: &Destinations) -> Result<()> {
         let (account, region, at, id) =
-            (&event.record.account, event.region().to_owned(), event.at(), &event.record.event_id);
+            (event.account.to_owned(), event.region().to_owned(), event.at(), event.id().to_owned());
         let text = serde_json::to_string(&event.json).map_err(Failure::broken)?;
         let logging: Vec<&Watching> = destinations.trails.iter().filter(|one| event.is_logged_by(one)).collect();
-        self.counted.extend(event.counted(&logging));
+        let keeping: Vec<&Keeping> = destinations.stores.iter().filter(|one| event.is_kept_by(one)).collect();
+        self.counted.extend(event.counted(&logging, &keeping));
         for watching in logging {
             let waiting = (account.clone(), region.clone(), at, id.clone(), text.clone());
             self.pending.entry(watching.trail.named()).or_default().push(waiting);
         }
-        for (store, _) in destinations.stores.iter().filter(|(store, chosen)| event.is_kept_by(store, chosen)) {
-            self.kept.push((store.clone(), at, id.clone(), text.clone()));
+        for Keeping { store, form, .. } in keeping {
+            let (_, events) = self.kept.entry(store.arn()).or_insert_with(|| (store.clone(), Vec::new()));
+            let text = form.text(&event.json, event.record.context.as_ref());
+            events.push(ingest::Event { at, id: id.clone(), text });
         }
         if !event.data {
-            let place = self.seen.entry((account.clone(), region)).or_default();
-            place.push(history::of(event.record, &event.json, text));
+            let place = self.seen.entry((account, region)).or_default();
+            place.push(history::of(event.record, &event.json, text, event.username()));
         }
         Ok(())
     }
@@ -272,7 +336,23 @@ impl Batch {
         self.seen.is_empty() && self.pending.is_empty() && self.kept.is_empty()
     }
 
-    fn write(&self, kernel: &Kernel, tx: &mut Tx<'_>) -> Result<()> {
+    /// What stores keep, sealed where they have keys. What cannot be sealed is kept nowhere.
+    async fn seal(&mut self, cx: &Cx) -> Vec<(Store, Vec<Kept>)> {
+        let mut all = Vec::new();
+        for (arn, (store, events)) in std::mem::take(&mut self.kept) {
+            let count = events.len();
+            match ingest::prepare(cx, &store, events).await {
+                Ok(kept) => all.push((store, kept)),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(store = arn, events = count, error, "events are missing in an event data store");
+                }
+            }
+        }
+        all
+    }
+
+    fn write(&self, kernel: &Kernel, tx: &mut Tx<'_>, kept: &[(Store, Vec<Kept>)], now: i64) -> Result<()> {
         for ((account, region), events) in &self.seen {
             remember(tx, account, region, events)?;
         }
@@ -283,7 +363,10 @@ impl Batch {
             deliver::schedule(&kernel.cx_for(&trail.account, &trail.region), tx, trail)?;
         }
         self.counted.iter().try_for_each(|one| insights::note(kernel, tx, one))?;
-        self.kept.iter().try_for_each(|(store, at, id, text)| ingest::put(tx, store, *at, id, text))
+        for (store, events) in kept {
+            events.iter().try_for_each(|event| ingest::put(tx, store, event, now))?;
+        }
+        Ok(())
     }
 }
 
@@ -293,15 +376,19 @@ async fn write(kernel: &Kernel, records: &[Box<Record>]) -> Result<()> {
     let mut destinations: BTreeMap<&str, Destinations> = BTreeMap::new();
     for record in records {
         let Some(service) = kernel.service(record.service) else { continue };
-        if !destinations.contains_key(record.account.as_str()) {
-            destinations.insert(&record.account, Destinations::of(kernel, &from, &record.account)?);
-        }
-        if let Some(of) = destinations.get(record.account.as_str()) {
-            batch.add(&Event::new(&from, &**service, record), of)?;
+        for event in Event::all(kernel, &from, &**service, record) {
+            if !destinations.contains_key(event.account) {
+                destinations.insert(event.account, Destinations::of(kernel, &from, event.account)?);
+            }
+            if let Some(of) = destinations.get(event.account) {
+                batch.add(&event, of)?;
+            }
         }
     }
     let Some(first) = records.first().filter(|_| !batch.is_empty()) else { return Ok(()) };
-    kernel.cx_for(&first.account, &first.region).write(|tx| batch.write(kernel, tx)).await
+    let cx = kernel.cx_for(&first.account, &first.region);
+    let kept = batch.seal(&cx).await;
+    cx.write(|tx| batch.write(kernel, tx, &kept, cx.now_millis())).await
 }
 
 /// Keeps events in the history, and forgets what is too old for it or too many.

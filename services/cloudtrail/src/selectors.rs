@@ -94,6 +94,8 @@ const CATEGORIES: [(&str, &[&str]); 3] = [
     ),
     ("NetworkActivity", &["errorCode", "eventCategory", "eventName", "eventSource", "vpcEndpointId"]),
 ];
+/// Categories that event data stores alone know; nothing else is selected in them.
+const OF_STORES_ALONE: [&str; 2] = ["ActivityAuditLog", "Insight"];
 /// More fields of management events, which event data stores know.
 const OF_STORES: [&str; 4] = ["eventName", "eventType", "sessionCredentialFromConsole", "userIdentity.arn"];
 /// Fields that can only be equal to something.
@@ -133,7 +135,9 @@ fn check_one(selector: &AdvancedEventSelector, store: bool) -> Result<(), AwsErr
     let Some(category) = one_value("eventCategory") else {
         return Err(bad("An advanced event selector must have the field eventCategory, equal to one value."));
     };
-    let Some((_, known)) = CATEGORIES.iter().find(|(name, _)| *name == category) else {
+    let alone = store && OF_STORES_ALONE.contains(&category);
+    let known = CATEGORIES.iter().find(|(name, _)| *name == category).map(|(_, known)| *known);
+    let Some(known) = known.or(alone.then_some(&["eventCategory"])) else {
         return Err(bad(format!("The event category {category} is not valid.")));
     };
     for (at, field) in selector.field_selectors.iter().enumerate() {

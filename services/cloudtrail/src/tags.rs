@@ -1,4 +1,4 @@
-//! Tags of trails and of event data stores: AddTags, RemoveTags, ListTags.
+//! Tags of trails, event data stores, channels and dashboards: AddTags, RemoveTags, ListTags.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,9 @@ use undercast_kernel::tags::{self, BadTag, Tags};
 use undercast_kernel::{AwsError, Cx, Result, paging};
 
 use crate::api::{self, errors, input, output};
+use crate::channels::row::{self, CHANNELS, Channel};
+use crate::dashboards;
+use crate::dashboards::row::{DASHBOARDS, Dashboard};
 use crate::lake::store::{self, STORES, Store};
 use crate::name::TrailName;
 use crate::rows::{TRAILS, Trail};
@@ -40,12 +43,21 @@ pub(crate) fn given(list: Vec<input::Tag>, count: usize) -> Result<Tags> {
     Ok(tags)
 }
 
+/// Tags as they are answered.
+pub(crate) fn shown(tags: Tags) -> Vec<output::Tag> {
+    tags.into_iter().map(|(key, value)| output::Tag { key, value: Some(value) }).collect()
+}
+
 /// What has tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Tagged {
     Trail(TrailName),
     /// An event data store, by its id.
     Store(String),
+    /// A channel, by its ARN.
+    Channel(String),
+    /// A dashboard, by its ARN.
+    Dashboard(String),
 }
 
 /// What is named by an ARN.
@@ -54,6 +66,13 @@ fn parse(cx: &Cx, id: &str) -> Result<Tagged> {
     let arn = Arn::parse(id).filter(|arn| arn.service == "cloudtrail").ok_or_else(invalid)?;
     if arn.resource.starts_with("eventdatastore/") {
         return Ok(Tagged::Store(store::id(cx, id)?));
+    }
+    if arn.resource.starts_with("channel/") {
+        row::id(cx, id)?;
+        return Ok(Tagged::Channel(id.to_owned()));
+    }
+    if arn.resource.starts_with("dashboard/") {
+        return Ok(Tagged::Dashboard(id.to_owned()));
     }
     if !arn.resource.starts_with("trail/") {
         let message = format!("The resource type of {id} is not supported for tagging.");
@@ -77,6 +96,8 @@ impl Tagged {
         match self {
             Self::Trail(name) => Ok(find_trail(from, name)?.tags),
             Self::Store(id) => Ok(store::find_active(cx, from, id)?.tags),
+            Self::Channel(id) => Ok(row::find(cx, from, id)?.tags),
+            Self::Dashboard(id) => Ok(dashboards::row::find(cx, from, id)?.tags),
         }
     }
 
@@ -89,6 +110,14 @@ impl Tagged {
             Self::Store(id) => {
                 let store = store::find_active(cx, tx, id)?;
                 STORES.put(tx, &cx.key(id.as_str()), &Store { tags, ..store });
+            }
+            Self::Dashboard(id) => {
+                let dashboard = dashboards::row::find(cx, tx, id)?;
+                DASHBOARDS.put(tx, &cx.key(dashboard.name.as_str()), &Dashboard { tags, ..dashboard.clone() });
+            }
+            Self::Channel(id) => {
+                let channel = row::find(cx, tx, id)?;
+                CHANNELS.put(tx, &channel.key(), &Channel { tags, ..channel.clone() });
             }
         }
         Ok(())
@@ -135,8 +164,7 @@ pub(crate) fn list(cx: &Cx, input: &api::ListTagsInput) -> Result<api::ListTagsO
     let mut all = Vec::new();
     for id in &input.resource_id_list {
         let tags = parse(cx, id)?.tags(cx, &from)?;
-        let tags = tags.into_iter().map(|(key, value)| output::Tag { key, value: Some(value) });
-        all.push(output::ResourceTag { resource_id: Some(id.clone()), tags_list: Some(tags.collect()) });
+        all.push(output::ResourceTag { resource_id: Some(id.clone()), tags_list: Some(shown(tags)) });
     }
     let page = paging::page("ListTags", all, input.next_token.as_deref(), MOST_RESOURCES);
     let (list, next_token) = page.ok_or_else(|| errors::invalid_token_exception("The next token is not valid."))?;

@@ -126,3 +126,107 @@ async fn a_stack_has_an_event_data_store() {
     }
     unreachable!("the store is still there")
 }
+
+/// What a stack has become that is made or changed.
+async fn driven(client: &Client, operation: &str, template: &Json) -> Json {
+    let input = json!({"StackName": "lake", "TemplateBody": template.to_string()});
+    client.call("cloudformation", operation, input).await.ok();
+    loop {
+        let asked = json!({"StackName": "lake"});
+        let shown = client.call("cloudformation", "DescribeStacks", asked).await.ok()["Stacks"][0].clone();
+        if !shown["StackStatus"].as_str().unwrap().ends_with("IN_PROGRESS") {
+            return shown;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Stores, a channel, a dashboard and a policy.
+fn everything(key: &str, size: &str, view: &str, with_insights: bool) -> Json {
+    let selector = |category: &str| json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": [category]}]}]);
+    let mut calls = json!({"Name": "calls", "TerminationProtectionEnabled": false, "KmsKeyId": key, "MaxEventSize": size,
+        "ContextKeySelectors": if size == "Large" { json!([{"Type": "TagContext", "Equals": ["team"]}]) } else { json!([]) }});
+    if with_insights {
+        calls["InsightSelectors"] = json!([{"InsightType": "ApiCallRateInsight"}]);
+        calls["InsightsDestination"] = json!({"Ref": "Insights"});
+    }
+    let id = json!({"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "Calls"}]}]});
+    let widget = json!({"QueryStatement": {"Fn::Join": ["", ["SELECT COUNT(*) AS n FROM ", id, " WHERE eventTime > '?'"]]},
+        "QueryParameters": ["$StartTime$"], "ViewProperties": {"View": view}});
+    json!({
+        "Resources": {
+            "Insights": {"Type": "AWS::CloudTrail::EventDataStore", "Properties": {"Name": "insights", "TerminationProtectionEnabled": false, "AdvancedEventSelectors": selector("Insight")}},
+            "Calls": {"Type": "AWS::CloudTrail::EventDataStore", "Properties": calls},
+            "Audit": {"Type": "AWS::CloudTrail::EventDataStore", "Properties": {"Name": "audit", "TerminationProtectionEnabled": false, "AdvancedEventSelectors": selector("ActivityAuditLog")}},
+            "Doors": {"Type": "AWS::CloudTrail::Channel", "Properties": {"Name": view.to_lowercase(), "Source": "Custom", "Destinations": [{"Type": "EVENT_DATA_STORE", "Location": {"Ref": "Audit"}}], "Tags": [{"Key": "team", "Value": view}]}},
+            "Policy": {"Type": "AWS::CloudTrail::ResourcePolicy", "Properties": {"ResourceArn": {"Ref": "Calls"}, "ResourcePolicy": {"Version": "2012-10-17",
+                "Statement": [{"Sid": view, "Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "cloudtrail:StartQuery", "Resource": {"Ref": "Calls"}}]}}},
+            "Shop": {"Type": "AWS::CloudTrail::Dashboard", "Properties": {"Name": "shop", "Widgets": [widget], "TerminationProtectionEnabled": false, "Tags": [{"Key": "team", "Value": view}],
+                "RefreshSchedule": {"Frequency": {"Unit": "HOURS", "Value": 6}, "Status": "ENABLED", "TimeOfDay": "01:00"}}},
+        },
+        "Outputs": {
+            "Calls": {"Value": {"Fn::GetAtt": ["Calls", "EventDataStoreArn"]}}, "Doors": {"Value": {"Ref": "Doors"}},
+            "DoorsArn": {"Value": {"Fn::GetAtt": ["Doors", "ChannelArn"]}}, "Policy": {"Value": {"Ref": "Policy"}}, "Shop": {"Value": {"Ref": "Shop"}},
+            "Status": {"Value": {"Fn::GetAtt": ["Shop", "Status"]}}, "Type": {"Value": {"Fn::GetAtt": ["Shop", "Type"]}},
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_stack_has_all_of_lake() {
+    let (_cloud, client) = cloud().await;
+    let key = sealing::key(&client).await;
+    let made = driven(&client, "CreateStack", &everything(&key, "Large", "Table", true)).await;
+    assert_eq!(made["StackStatus"], "CREATE_COMPLETE", "{made}");
+    let (calls, doors, shop) = (output(&made, "Calls"), output(&made, "Doors"), output(&made, "Shop"));
+    assert_eq!((output(&made, "DoorsArn"), output(&made, "Policy")), (doors.clone(), calls.clone()));
+    assert_eq!((output(&made, "Status"), output(&made, "Type")), (json!("CREATED"), json!("CUSTOM")));
+    assert_eq!(ok(&client, "GetEventDataStore", json!({"EventDataStore": calls})).await["KmsKeyId"], json!(key));
+    let configuration = ok(&client, "GetEventConfiguration", json!({"EventDataStore": calls})).await;
+    assert_eq!(
+        (&configuration["MaxEventSize"], &configuration["ContextKeySelectors"][0]["Equals"]),
+        (&json!("Large"), &json!(["team"]))
+    );
+    ok(&client, "GetInsightSelectors", json!({"EventDataStore": calls})).await;
+    assert_eq!(ok(&client, "GetChannel", json!({"Channel": doors})).await["Name"], "table");
+    let policy = ok(&client, "GetResourcePolicy", json!({"ResourceArn": calls})).await;
+    assert!(policy["ResourcePolicy"].as_str().unwrap().contains("\"Table\""), "{policy}");
+    assert_eq!(
+        ok(&client, "GetDashboard", json!({"DashboardId": shop})).await["RefreshSchedule"]["Frequency"],
+        json!({"Unit": "HOURS", "Value": 6})
+    );
+    let changed = driven(&client, "UpdateStack", &everything(&key, "Standard", "PieChart", false)).await;
+    assert_eq!(
+        (&changed["StackStatus"], output(&changed, "Shop")),
+        (&json!("UPDATE_COMPLETE"), shop.clone()),
+        "{changed}"
+    );
+    assert_eq!(output(&changed, "Doors"), doors);
+    let configuration = ok(&client, "GetEventConfiguration", json!({"EventDataStore": calls})).await;
+    assert_eq!(
+        (&configuration["MaxEventSize"], &configuration["ContextKeySelectors"]),
+        (&json!("Standard"), &json!([]))
+    );
+    assert_eq!(
+        refused(&client, "GetInsightSelectors", json!({"EventDataStore": calls})).await.0,
+        "InsightNotEnabledException"
+    );
+    assert_eq!(ok(&client, "GetChannel", json!({"Channel": doors})).await["Name"], "piechart");
+    let shown = ok(&client, "GetDashboard", json!({"DashboardId": shop})).await;
+    assert_eq!(
+        (&shown["Status"], &shown["Widgets"][0]["ViewProperties"]["View"]),
+        (&json!("UPDATED"), &json!("PieChart"))
+    );
+    let tags = ok(&client, "ListTags", json!({"ResourceIdList": [doors, shop]})).await.to_string();
+    assert_eq!(tags.matches("PieChart").count(), 2, "{tags}");
+    client.call("cloudformation", "DeleteStack", json!({"StackName": "lake"})).await.ok();
+    for _ in 0..500 {
+        let left = ok(&client, "GetEventDataStore", json!({"EventDataStore": calls})).await["Status"].clone();
+        if left == "PENDING_DELETION" && ok(&client, "ListChannels", json!({})).await["Channels"] == json!([]) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(refused(&client, "GetDashboard", json!({"DashboardId": "shop"})).await.0, "ResourceNotFoundException");
+    assert_eq!(ok(&client, "ListChannels", json!({})).await["Channels"], json!([]));
+}

@@ -159,3 +159,99 @@ async fn what_is_not_watched_is_said_so() {
     let input = json!({"InsightSource": TRAIL, "DataType": "InsightsEvents"});
     assert_eq!(refused(&client, "ListInsightsData", input).await.0, "InvalidParameterException");
 }
+
+#[tokio::test]
+async fn a_store_has_the_insights_of_another() {
+    let (cloud, client) = cloud().await;
+    let source = lake::store(&client, json!({})).await;
+    let insight = json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Insight"]}]}]);
+    let to = lake::store(&client, json!({"Name": "insights", "AdvancedEventSelectors": insight})).await;
+    let calls = json!([{"InsightType": "ApiCallRateInsight"}]);
+    let put = ok(
+        &client,
+        "PutInsightSelectors",
+        json!({"EventDataStore": source, "InsightsDestination": to, "InsightSelectors": calls}),
+    )
+    .await;
+    assert_eq!(
+        (&put["EventDataStoreArn"], &put["InsightsDestination"], &put["InsightSelectors"]),
+        (&json!(source), &json!(to), &calls)
+    );
+    assert_eq!(ok(&client, "GetInsightSelectors", json!({"EventDataStore": source})).await, put);
+    usual(&cloud, &client).await;
+    for _ in 0..6 {
+        create(&client, 20).await;
+        advance(&cloud, 1).await;
+    }
+    advance(&cloud, 20).await;
+    let sql = "SELECT insightSource, insightState, insightEventName, insightType, insightContext.insightAverage, element_at(insightContext.attributions, 1).insightValue AS who, sharedEventID FROM LAKE ORDER BY insightState";
+    let found = lake::rows(&client, &to, sql).await;
+    assert_eq!(found.as_array().unwrap().len(), 2, "{found}");
+    for (row, state) in found.as_array().unwrap().iter().zip(["End", "Start"]) {
+        assert_eq!((&row[0]["insightSource"], &row[1]["insightState"]), (&json!(source), &json!(state)));
+        assert_eq!(
+            (&row[2]["insightEventName"], &row[3]["insightType"]),
+            (&json!("CreateQueue"), &json!("ApiCallRateInsight"))
+        );
+        assert!(row[4]["insightAverage"].as_str().unwrap().parse::<f64>().unwrap() > 1.0, "{row}");
+        assert_eq!(row[5]["who"], "arn:aws:iam::000000000000:root");
+    }
+    assert_eq!(found[0][6], found[1][6]);
+    // A store whose insights are looked for keeps management events.
+    let data = json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": ["AWS::S3::Object"]}]}]);
+    let update = json!({"EventDataStore": source, "AdvancedEventSelectors": data});
+    assert_eq!(refused(&client, "UpdateEventDataStore", update).await.0, "InvalidInsightSelectorsException");
+    ok(&client, "PutInsightSelectors", json!({"EventDataStore": source, "InsightSelectors": []})).await;
+    assert_eq!(
+        refused(&client, "GetInsightSelectors", json!({"EventDataStore": source})).await.0,
+        "InsightNotEnabledException"
+    );
+}
+
+#[tokio::test]
+async fn what_are_no_insights_of_a_store() {
+    let (_cloud, client) = cloud().await;
+    let source = lake::store(&client, json!({})).await;
+    let insight = json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Insight"]}]}]);
+    let to = lake::store(&client, json!({"Name": "insights", "AdvancedEventSelectors": insight})).await;
+    let calls = json!([{"InsightType": "ApiCallRateInsight"}]);
+    let data = json!([{"InsightType": "ApiCallRateInsight", "EventCategories": ["Data"]}]);
+    for (input, wanted) in [
+        (json!({"InsightSelectors": calls}), "InvalidParameterException"),
+        (
+            json!({"TrailName": "all", "EventDataStore": source, "InsightSelectors": calls}),
+            "InvalidParameterCombinationException",
+        ),
+        (
+            json!({"TrailName": "all", "InsightsDestination": to, "InsightSelectors": calls}),
+            "InvalidParameterCombinationException",
+        ),
+        (json!({"EventDataStore": source, "InsightSelectors": calls}), "InvalidParameterException"),
+        (
+            json!({"EventDataStore": source, "InsightsDestination": source, "InsightSelectors": calls}),
+            "InvalidParameterException",
+        ),
+        (
+            json!({"EventDataStore": "none", "InsightsDestination": to, "InsightSelectors": calls}),
+            "InvalidParameterException",
+        ),
+        (
+            json!({"EventDataStore": to, "InsightsDestination": to, "InsightSelectors": calls}),
+            "InvalidInsightSelectorsException",
+        ),
+        (
+            json!({"EventDataStore": source, "InsightsDestination": to, "InsightSelectors": data}),
+            "InvalidInsightSelectorsException",
+        ),
+    ] {
+        assert_eq!(refused(&client, "PutInsightSelectors", input.clone()).await.0, wanted, "{input}");
+    }
+    for (input, wanted) in [
+        (json!({}), "InvalidParameterException"),
+        (json!({"TrailName": "all", "EventDataStore": source}), "InvalidParameterCombinationException"),
+        (json!({"EventDataStore": "none"}), "InvalidParameterException"),
+        (json!({"EventDataStore": source}), "InsightNotEnabledException"),
+    ] {
+        assert_eq!(refused(&client, "GetInsightSelectors", input.clone()).await.0, wanted, "{input}");
+    }
+}

@@ -100,3 +100,13 @@ async fn a_chain_begins_anew_with_logging() {
     assert_eq!(validated(&client).await.unwrap().0, 1);
     assert_eq!(keys(&client, "CloudTrail-Digest").await.len(), 3);
 }
+
+/// A text is signed with the key of this fingerprint.
+pub(crate) async fn check_signature(client: &Client, fingerprint: &Json, signature: &Json, signed: &str) {
+    let listed = ok(client, "ListPublicKeys", json!({})).await;
+    let all = listed["PublicKeyList"].as_array().unwrap();
+    let public = all.iter().find(|key| key["Fingerprint"] == *fingerprint).unwrap();
+    let public = text::unbase64(public["Value"].as_str().unwrap()).unwrap();
+    let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public);
+    key.verify(signed.as_bytes(), &from_hex(signature.as_str().unwrap())).unwrap();
+}

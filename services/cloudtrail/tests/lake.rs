@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn store(client: &Client, more: Json) -> String {
+pub(crate) async fn store(client: &Client, more: Json) -> String {
     let mut input = json!({"Name": "lake", "TerminationProtectionEnabled": false});
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let made = ok(client, "CreateEventDataStore", input).await;
@@ -10,11 +10,11 @@ async fn store(client: &Client, more: Json) -> String {
     made["EventDataStoreArn"].as_str().unwrap().to_owned()
 }
 
-fn id(arn: &str) -> &str {
+pub(crate) fn id(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap()
 }
 
-async fn finished(client: &Client, query: &Json) -> Json {
+pub(crate) async fn finished(client: &Client, query: &Json) -> Json {
     for _ in 0..500 {
         let shown = ok(client, "DescribeQuery", json!({"QueryId": query})).await;
         if !["QUEUED", "RUNNING"].contains(&shown["QueryStatus"].as_str().unwrap()) {
@@ -26,7 +26,7 @@ async fn finished(client: &Client, query: &Json) -> Json {
 }
 
 /// The rows of a query over the store, which is called `LAKE`.
-async fn rows(client: &Client, arn: &str, sql: &str) -> Json {
+pub(crate) async fn rows(client: &Client, arn: &str, sql: &str) -> Json {
     let sql = sql.replace("LAKE", id(arn));
     let query = ok(client, "StartQuery", json!({"QueryStatement": sql})).await["QueryId"].clone();
     let shown = finished(client, &query).await;

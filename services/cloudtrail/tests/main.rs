@@ -3,14 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod cfn;
+mod channels;
+mod dashboards;
 mod delivery;
+mod enriched;
 mod history;
+mod imports;
 mod insights;
 mod integrity;
 mod lake;
 mod organization;
+mod policies;
 mod promised;
+mod results;
 mod rights;
+mod sealing;
 mod selection;
 mod settings;
 
@@ -21,7 +28,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use undercast_cloudformation::CloudFormation;
-use undercast_cloudtrail::CloudTrail;
+use undercast_cloudtrail::{CloudTrail, CloudTrailData};
 use undercast_events::Events;
 use undercast_iam::Iam;
 use undercast_kernel::Service;
@@ -41,6 +48,7 @@ const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:000000000000:trail/all";
 fn services() -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(CloudTrail::default()),
+        Arc::new(CloudTrailData),
         Arc::new(CloudFormation),
         Arc::new(Events::default()),
         Arc::new(Iam),

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A trail and a store of an organization, and a member of it.
-async fn organized() -> (Cloud, Client, Client, String) {
+pub(crate) async fn organized() -> (Cloud, Client, Client, String) {
     let (cloud, client) = cloud().await;
     let (id, account) = organization::organization(&client).await;
     let there = organization::member(&cloud, &client, &account).await;

@@ -2,19 +2,21 @@
 //!
 //! Source: "CloudTrail Lake queries" in the user guide, and the API reference. A query and its results are there for seven days.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use minicbor::{Decode, Encode};
 use serde_json::{Value as Json, json};
-use undercast_kernel::store::{Order, Read, Table};
+use undercast_kernel::store::{Read, Table};
 use undercast_kernel::wire::schema::TimestampFormat;
 use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Next, Result, Task, Timestamp, paging};
-use undercast_query::{Answer, BadQuery, Query};
+use undercast_query::{Answer, BadQuery, Column, Query};
 
-use super::{columns, ingest, store};
+use super::store::{STORES, Store};
+use super::{columns, ingest, results, seal, store};
 use crate::api::{self, errors, output};
+use crate::dashboards::operations::aliased;
+use crate::dashboards::widget::filled;
 use crate::rows::moment;
 use crate::{CloudTrail, SERVICE, deliver};
 
@@ -24,9 +26,6 @@ pub(crate) const FORGET: &str = "forget query";
 
 /// Account, region, id.
 static QUERIES: Table<Asked> = Table::new("cloudtrail.queries");
-/// Account, region, id; number: name and value of each column.
-static RESULTS: Table<Vec<(String, String)>> = Table::new("cloudtrail.results");
-
 /// So many may run at a time.
 const AT_ONCE: usize = 10;
 /// Queries are listed, and results are there, so long.
@@ -38,17 +37,17 @@ const PAGE: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Asked {
     #[n(0)]
-    id: String,
+    pub(crate) id: String,
     /// The id of the first store that it names.
     #[n(1)]
-    store: String,
+    pub(crate) store: String,
     #[n(2)]
     sql: String,
     #[n(3)]
     status: Status,
     /// Milliseconds since 1970.
     #[n(4)]
-    created: i64,
+    pub(crate) created: i64,
     #[n(5)]
     took: i64,
     #[n(6)]
@@ -58,9 +57,66 @@ pub(crate) struct Asked {
     #[n(8)]
     bytes: i64,
     #[n(9)]
-    results: i64,
+    pub(crate) results: i64,
     #[n(10)]
     error: Option<String>,
+    /// The id of the store whose key its results are sealed with.
+    #[n(11)]
+    pub(crate) sealed_by: Option<String>,
+    /// Where its results go.
+    #[n(12)]
+    uri: Option<String>,
+    #[n(13)]
+    delivery: Option<Delivery>,
+    /// The names of the columns of what it found.
+    #[n(14)]
+    #[cbor(default)]
+    pub(crate) columns: Vec<String>,
+    #[n(15)]
+    pub(crate) ended: Option<i64>,
+    /// What the widget of a dashboard calls it.
+    #[n(16)]
+    pub(crate) alias: Option<String>,
+    /// The refresh of a dashboard that it is part of.
+    #[n(17)]
+    pub(crate) refresh: Option<String>,
+}
+
+/// What becomes of the delivery of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Delivery {
+    #[n(0)]
+    Pending,
+    #[n(1)]
+    Success,
+    #[n(2)]
+    Failed,
+    #[n(3)]
+    FailedSigningFile,
+    #[n(4)]
+    ResourceNotFound,
+    #[n(5)]
+    AccessDenied,
+    #[n(6)]
+    AccessDeniedSigningFile,
+    #[n(7)]
+    Cancelled,
+}
+
+impl Delivery {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Success => "SUCCESS",
+            Self::Failed => "FAILED",
+            Self::FailedSigningFile => "FAILED_SIGNING_FILE",
+            Self::ResourceNotFound => "RESOURCE_NOT_FOUND",
+            Self::AccessDenied => "ACCESS_DENIED",
+            Self::AccessDeniedSigningFile => "ACCESS_DENIED_SIGNING_FILE",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -108,23 +164,63 @@ pub(crate) fn stores_named(cx: &Cx, sql: &str) -> Vec<String> {
     query.map(|query| query.tables().map(ToOwned::to_owned).collect()).unwrap_or_default()
 }
 
+/// What is to be asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Order {
+    pub(crate) sql: String,
+    pub(crate) alias: Option<String>,
+    /// Where results go.
+    pub(crate) uri: Option<String>,
+}
+
 pub(crate) async fn start(cx: &Cx, input: api::StartQueryInput) -> Result<api::StartQueryOutput> {
-    let Some(sql) = input.query_statement else {
-        return Err(errors::invalid_parameter_exception("QueryStatement must be specified.").into());
+    let owner = input.event_data_store_owner_account_id;
+    let cx = &store::home(cx, None, owner.as_deref());
+    let wrong = |message: &str| Err(errors::invalid_parameter_exception(message).into());
+    let sql = match (input.query_statement, &input.query_alias) {
+        (Some(_), Some(_)) => return wrong("QueryAlias cannot be specified with QueryStatement."),
+        (Some(_), None) if input.query_parameters.is_some() => {
+            return wrong("QueryParameters can be specified with QueryAlias only.");
+        }
+        (Some(sql), None) => sql,
+        (None, Some(alias)) => {
+            let values = input.query_parameters.unwrap_or_else(Vec::new);
+            let Some(widget) = aliased(cx, &cx.read(), alias)? else {
+                return wrong("No widget of a dashboard has the query alias.");
+            };
+            filled(&widget.sql, &values)?
+        }
+        (None, None) => return wrong("QueryStatement or QueryAlias must be specified."),
     };
-    let query = parse(&sql, cx.now()).map_err(|error| bad(&error))?;
+    let query_id = begin(cx, Order { sql, alias: input.query_alias, uri: input.delivery_s3_uri }).await?;
+    Ok(api::StartQueryOutput { query_id: Some(query_id), event_data_store_owner_account_id: owner })
+}
+
+/// The stores of a statement that can be run.
+pub(crate) async fn checked(cx: &Cx, sql: &str) -> Result<Vec<Store>> {
+    let query = parse(sql, cx.now()).map_err(|error| bad(&error))?;
     let from = cx.read();
-    for table in query.tables() {
-        store::find_active(cx, &from, table)?;
-    }
-    let Some(first) = query.tables().next() else {
+    let stores: Vec<Store> = query.tables().map(|table| store::find_active(cx, &from, table)).collect::<Result<_>>()?;
+    if stores.is_empty() {
         return Err(bad(&BadQuery::Statement("it names no event data store".to_owned())));
-    };
-    query.check(&columns::all()).await.map_err(|error| bad(&error))?;
+    }
+    let kinds: Vec<Vec<Column>> = stores.iter().map(|store| Ok(store.kind()?.columns())).collect::<Result<_>>()?;
+    let of = query.tables().zip(&kinds);
+    let empty = of.map(|(name, columns)| undercast_query::Table { name, columns, rows: Vec::new() });
+    query.run(empty.collect()).await.map_err(|error| bad(&error))?;
+    Ok(stores)
+}
+
+/// Has something asked, where the stores are.
+pub(crate) async fn begin(cx: &Cx, order: Order) -> Result<String> {
+    let stores = checked(cx, &order.sql).await?;
+    for store in &stores {
+        seal::check(cx, store)?;
+    }
     let asked = Asked {
         id: cx.random().uuid(),
-        store: first.to_owned(),
-        sql,
+        store: stores.first().map_or(String::new(), |store| store.id.clone()),
+        sql: order.sql,
         status: Status::Queued,
         created: cx.now_millis(),
         took: 0,
@@ -133,10 +229,22 @@ pub(crate) async fn start(cx: &Cx, input: api::StartQueryInput) -> Result<api::S
         bytes: 0,
         results: 0,
         error: None,
+        sealed_by: stores.iter().find(|store| store.kms.is_some()).map(|store| store.id.clone()),
+        delivery: order.uri.as_ref().map(|_| Delivery::Pending),
+        uri: order.uri,
+        columns: Vec::new(),
+        ended: None,
+        alias: order.alias,
+        refresh: None,
     };
+    if let Some(uri) = &asked.uri {
+        results::check(cx, &asked, uri).await?;
+    }
     cx.write(|tx| {
         let all = QUERIES.all(tx, &(cx.account(), cx.region()))?;
-        if all.iter().filter(|entry| entry.row.status.is_active()).count() >= AT_ONCE {
+        // Those of dashboards are limited by how many widgets these have.
+        let counts = |asked: &Asked| asked.status.is_active() && asked.alias.is_none();
+        if asked.alias.is_none() && all.iter().filter(|entry| counts(&entry.row)).count() >= AT_ONCE {
             let message = format!("You are already running the maximum number of concurrent queries: {AT_ONCE}.");
             return Err(errors::max_concurrent_queries_exception(message).into());
         }
@@ -146,49 +254,93 @@ pub(crate) async fn start(cx: &Cx, input: api::StartQueryInput) -> Result<api::S
         cx.tasks().schedule(cx, tx, SERVICE, &gone, FORGET, asked.id.clone(), cx.now() + KEPT)
     })
     .await?;
-    Ok(api::StartQueryOutput { query_id: Some(asked.id), event_data_store_owner_account_id: None })
+    Ok(asked.id)
 }
 
-/// Runs a query.
+/// What is rung when a query is cancelled.
+fn bell(cx: &Cx, id: &str) -> String {
+    format!("cloudtrail query {}/{}/{id}", cx.account(), cx.region())
+}
+
+/// Runs a query, unless it is cancelled before or on the way, and delivers what it found.
 pub(crate) async fn run(service: &CloudTrail, cx: &Cx, task: &Task) -> Result<Next> {
     let key = cx.key(task.payload.as_str());
+    let bell = cx.signals().of(&bell(cx, &task.payload));
+    let cancelled = bell.notified();
     let asked = cx
         .write(|tx| {
-            let found = QUERIES.get(tx, &key)?.filter(|asked| asked.status.is_active());
-            let running = found.map(|asked| Asked { status: Status::Running, ..asked });
-            if let Some(asked) = &running {
-                QUERIES.put(tx, &key, asked);
-            }
-            Ok(running)
+            let found = QUERIES.get(tx, &key)?;
+            let Some(asked) = found.filter(|asked| asked.status.is_active()) else { return Ok(None) };
+            let running = Asked { status: Status::Running, ..asked };
+            QUERIES.put(tx, &key, &running);
+            Ok(Some(running))
         })
         .await?;
-    let Some(asked) = asked else { return Ok(Next::Done) };
-    // What was called before is in it.
-    service.recorder.settle().await;
+    if let Some(asked) = asked {
+        // What was called before is in it.
+        service.recorder.settle().await;
+        tokio::select! {
+            // Who cancelled it wants nothing of it.
+            () = cancelled => return Ok(Next::Done),
+            ended = answer(cx, &asked) => ended?,
+        }
+    }
+    let ended = QUERIES.get(&cx.read(), &key)?;
+    let waits = |asked: &Asked| asked.status == Status::Finished && asked.delivery == Some(Delivery::Pending);
+    if let Some(asked) = ended.filter(waits)
+        && let Some(uri) = &asked.uri
+    {
+        let delivery = Some(results::deliver(cx, &asked, uri).await?);
+        cx.write(|tx| {
+            if let Some(asked) = QUERIES.get(tx, &key)? {
+                QUERIES.put(tx, &key, &Asked { delivery, ..asked });
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(Next::Done)
+}
+
+/// Finds what is asked for, and keeps it.
+async fn answer(cx: &Cx, asked: &Asked) -> Result<()> {
+    let key = cx.key(asked.id.as_str());
     let begun = Instant::now();
-    let (bytes, outcome) = find(cx, &asked).await?;
+    let (bytes, outcome) = find(cx, asked).await?;
     let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let sealed_by = asked.sealed_by.as_deref().map(|id| STORES.get(&cx.read(), &cx.key(id))).transpose()?.flatten();
+    let kept = match &outcome {
+        Ok(answer) => match results::prepare(cx, &asked.id, sealed_by.as_ref(), answer).await {
+            Err(undercast_kernel::Failure::Aws(error)) => Err(BadQuery::Run(error.message)),
+            other => Ok((other?, answer)),
+        },
+        Err(error) => Err(BadQuery::Run(error.to_string())),
+    };
     cx.write(|tx| {
         // Who cancelled it meanwhile wants nothing of it.
         let Some(now) = QUERIES.get(tx, &key)?.filter(|asked| asked.status.is_active()) else { return Ok(()) };
-        let done = match &outcome {
-            Ok(answer) => {
-                for (number, row) in (0i64..).zip(&answer.rows) {
-                    let cells = answer.columns.iter().zip(row);
-                    let cells = cells.map(|(name, cell)| (name.clone(), cell.clone().unwrap_or_default()));
-                    RESULTS.put(tx, &(key, number), &cells.collect());
-                }
+        let done = match &kept {
+            Ok((rows, answer)) => {
+                results::put(tx, key, rows);
                 let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-                let (scanned, matched) = (count(answer.scanned), count(answer.matched));
-                Asked { status: Status::Finished, scanned, matched, results: count(answer.rows.len()), ..now }
+                Asked {
+                    status: Status::Finished,
+                    scanned: count(answer.scanned),
+                    matched: count(answer.matched),
+                    results: count(answer.rows.len()),
+                    columns: answer.columns.clone(),
+                    ..now
+                }
             }
-            Err(error) => Asked { status: Status::Failed, error: Some(error.to_string()), ..now },
+            Err(error) => {
+                let delivery = now.delivery.map(|_| Delivery::Failed);
+                Asked { status: Status::Failed, error: Some(error.to_string()), delivery, ..now }
+            }
         };
-        QUERIES.put(tx, &key, &Asked { took, bytes, ..done });
+        QUERIES.put(tx, &key, &Asked { took, bytes, ended: Some(cx.refreshed().now_millis()), ..done });
         Ok(())
     })
-    .await?;
-    Ok(Next::Done)
+    .await
 }
 
 type Outcome = std::result::Result<Answer, BadQuery>;
@@ -199,20 +351,25 @@ async fn find(cx: &Cx, asked: &Asked) -> Result<(i64, Outcome)> {
         Ok(query) => query,
         Err(error) => return Ok((0, Err(error))),
     };
-    let (columns, from) = (columns::all(), cx.read());
-    let (mut tables, mut bytes) = (Vec::new(), 0);
-    let names: Vec<&str> = query.tables().collect();
-    for name in names {
-        let store = match store::find_active(cx, &from, name) {
-            Ok(store) => store,
+    let (mut read, mut bytes) = (Vec::new(), 0);
+    for name in query.tables() {
+        let found = async {
+            let store = store::find_active(cx, &cx.read(), name)?;
+            Ok((store.kind()?.columns(), ingest::kept(cx, &store, cx.now_millis()).await?))
+        };
+        let (columns, texts) = match found.await {
+            Ok(found) => found,
             Err(undercast_kernel::Failure::Aws(error)) => return Ok((0, Err(BadQuery::Run(error.message)))),
             Err(failure) => return Err(failure),
         };
-        let texts = ingest::kept(&from, &store, cx.now_millis())?;
         bytes += texts.iter().map(String::len).sum::<usize>();
-        let rows = texts.into_iter().map(|text| row(&query, &text)).collect();
-        tables.push(undercast_query::Table { name, columns: &columns, rows });
+        let rows: Vec<Json> = texts.into_iter().map(|text| row(&query, &text)).collect();
+        read.push((columns, rows));
     }
+    let named = query.tables().zip(&mut read);
+    let tables =
+        named.map(|(name, (columns, rows))| undercast_query::Table { name, columns, rows: std::mem::take(rows) });
+    let tables = tables.collect();
     Ok((i64::try_from(bytes).unwrap_or(i64::MAX), query.run(tables).await))
 }
 
@@ -242,7 +399,7 @@ pub(crate) async fn forget(cx: &Cx, task: &Task) -> Result<Next> {
     let key = cx.key(task.payload.as_str());
     cx.write(|tx| {
         QUERIES.delete(tx, &key);
-        Ok(RESULTS.clear(tx, &(key,)).map(drop)?)
+        results::forget(tx, key)
     })
     .await?;
     Ok(Next::Done)
@@ -257,16 +414,59 @@ fn asked(cx: &Cx, from: &(impl Read + ?Sized), id: &str, of: Option<&str>) -> Re
     found.ok_or_else(|| errors::query_id_not_found_exception(message()).into())
 }
 
+/// A query is part of a refresh.
+pub(crate) async fn belongs(cx: &Cx, id: &str, refresh: &str) -> Result<()> {
+    cx.write(|tx| {
+        if let Some(asked) = QUERIES.get(tx, &cx.key(id))? {
+            QUERIES.put(tx, &cx.key(id), &Asked { refresh: Some(refresh.to_owned()), ..asked });
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The last query of a widget, or the one of a refresh.
+fn last(cx: &Cx, from: &(impl Read + ?Sized), alias: &str, refresh: Option<&str>) -> Result<Option<Asked>> {
+    let all = QUERIES.all(from, &(cx.account(), cx.region()))?.into_iter().map(|entry| entry.row);
+    let of = |asked: &Asked| {
+        asked.alias.as_deref() == Some(alias) && refresh.is_none_or(|id| asked.refresh.as_deref() == Some(id))
+    };
+    Ok(all.filter(of).max_by_key(|asked| asked.created))
+}
+
+/// The query that a call tells of: by its id, or as the last one of a widget.
+fn described(cx: &Cx, from: &(impl Read + ?Sized), input: &api::DescribeQueryInput) -> Result<Asked> {
+    match (&input.query_id, &input.query_alias) {
+        (Some(_), Some(_)) => {
+            Err(errors::invalid_parameter_exception("Specify either QueryId or QueryAlias, and not both.").into())
+        }
+        (Some(_), None) if input.refresh_id.is_some() => {
+            Err(errors::invalid_parameter_exception("RefreshId can be specified with QueryAlias only.").into())
+        }
+        (Some(id), None) => asked(cx, from, id, input.event_data_store.as_deref()),
+        (None, Some(alias)) => {
+            let found = last(cx, from, alias, input.refresh_id.as_deref())?;
+            let message = || format!("No query with the alias {alias} is found.");
+            found.ok_or_else(|| errors::query_id_not_found_exception(message()).into())
+        }
+        (None, None) => Err(errors::invalid_parameter_exception("QueryId or QueryAlias must be specified.").into()),
+    }
+}
+
+/// The store of the last query of a widget: what its permissions are about.
+pub(crate) fn store_of_alias(cx: &Cx, alias: &str) -> Result<Option<String>> {
+    Ok(last(cx, &cx.read(), alias, None)?.map(|asked| asked.store))
+}
+
 /// The store of a query: what its permissions are about.
 pub(crate) fn store_of(cx: &Cx, id: &str) -> Result<Option<String>> {
     Ok(QUERIES.get(&cx.read(), &cx.key(id))?.map(|asked| asked.store))
 }
 
 pub(crate) fn describe(cx: &Cx, input: &api::DescribeQueryInput) -> Result<api::DescribeQueryOutput> {
-    let Some(id) = &input.query_id else {
-        return Err(errors::invalid_parameter_exception("QueryId must be specified.").into());
-    };
-    let asked = asked(cx, &cx.read(), id, input.event_data_store.as_deref())?;
+    let owner = input.event_data_store_owner_account_id.as_deref();
+    let cx = &store::home(cx, input.event_data_store.as_deref(), owner);
+    let asked = described(cx, &cx.read(), input)?;
     let statistics = output::QueryStatisticsForDescribeQuery {
         events_matched: Some(asked.matched),
         events_scanned: Some(asked.scanned),
@@ -280,16 +480,17 @@ pub(crate) fn describe(cx: &Cx, input: &api::DescribeQueryInput) -> Result<api::
         query_status: Some(asked.status.name().to_owned()),
         query_statistics: Some(statistics),
         error_message: asked.error,
-        delivery_s3_uri: None,
-        delivery_status: None,
+        delivery_s3_uri: asked.uri,
+        delivery_status: asked.delivery.map(|delivery| delivery.name().to_owned()),
         prompt: None,
-        event_data_store_owner_account_id: None,
+        event_data_store_owner_account_id: owner.map(ToOwned::to_owned),
     })
 }
 
-pub(crate) fn results(cx: &Cx, input: &api::GetQueryResultsInput) -> Result<api::GetQueryResultsOutput> {
-    let from = cx.read();
-    let asked = asked(cx, &from, &input.query_id, input.event_data_store.as_deref())?;
+pub(crate) async fn results(cx: &Cx, input: &api::GetQueryResultsInput) -> Result<api::GetQueryResultsOutput> {
+    let owner = input.event_data_store_owner_account_id.as_deref();
+    let cx = &store::home(cx, input.event_data_store.as_deref(), owner);
+    let asked = asked(cx, &cx.read(), &input.query_id, input.event_data_store.as_deref())?;
     let scope = format!("GetQueryResults/{}", asked.id);
     let start = match &input.next_token {
         None => 0,
@@ -297,11 +498,7 @@ pub(crate) fn results(cx: &Cx, input: &api::GetQueryResultsInput) -> Result<api:
             .ok_or_else(|| errors::invalid_next_token_exception("The next token is not valid."))?,
     };
     let size = input.max_query_results.and_then(|most| usize::try_from(most).ok()).unwrap_or(PAGE);
-    let key = cx.key(asked.id.as_str());
-    let first = i64::try_from(start).unwrap_or(i64::MAX);
-    let page = RESULTS.range(&from, &(key, first), &(key, i64::MAX), Order::Ascending, size)?;
-    let rows: Vec<Vec<BTreeMap<String, String>>> =
-        page.into_iter().map(|entry| entry.row.into_iter().map(|cell| BTreeMap::from([cell])).collect()).collect();
+    let rows = results::page(cx, &asked, i64::try_from(start).unwrap_or(i64::MAX), size).await?;
     let shown = start + rows.len();
     let more = i64::try_from(shown).is_ok_and(|shown| shown < asked.results);
     Ok(api::GetQueryResultsOutput {
@@ -312,12 +509,14 @@ pub(crate) fn results(cx: &Cx, input: &api::GetQueryResultsInput) -> Result<api:
             bytes_scanned: Some(asked.bytes),
         }),
         next_token: more.then(|| paging::token(&scope, &shown.to_string())),
-        query_result_rows: Some(rows),
+        query_result_rows: Some(results::shown(rows)),
         error_message: asked.error,
     })
 }
 
 pub(crate) async fn cancel(cx: &Cx, input: &api::CancelQueryInput) -> Result<api::CancelQueryOutput> {
+    let owner = input.event_data_store_owner_account_id.as_deref();
+    let cx = &store::home(cx, input.event_data_store.as_deref(), owner);
     cx.write(|tx| {
         let asked = asked(cx, tx, &input.query_id, input.event_data_store.as_deref())?;
         if !asked.status.is_active() {
@@ -325,19 +524,22 @@ pub(crate) async fn cancel(cx: &Cx, input: &api::CancelQueryInput) -> Result<api
             return Err(errors::inactive_query_exception(message).into());
         }
         let key = cx.key(input.query_id.as_str());
-        QUERIES.put(tx, &key, &Asked { status: Status::Cancelled, ..asked });
+        let delivery = asked.delivery.map(|_| Delivery::Cancelled);
+        QUERIES.put(tx, &key, &Asked { status: Status::Cancelled, delivery, ..asked });
         cx.tasks().cancel(tx, SERVICE, &format!("{KIND} {}", input.query_id))
     })
     .await?;
+    cx.signals().ring(&bell(cx, &input.query_id));
     Ok(api::CancelQueryOutput {
         query_id: input.query_id.clone(),
         query_status: Status::Cancelled.name().to_owned(),
-        event_data_store_owner_account_id: None,
+        event_data_store_owner_account_id: owner.map(ToOwned::to_owned),
     })
 }
 
 /// The queries of a store, the newest first.
 pub(crate) fn list(cx: &Cx, input: &api::ListQueriesInput) -> Result<api::ListQueriesOutput> {
+    let cx = &store::home(cx, Some(&input.event_data_store), None);
     let from = cx.read();
     let store = store::find_active(cx, &from, &input.event_data_store)?;
     let start = input.start_time.map_or(i64::MIN, Timestamp::as_millisecond);

@@ -49,6 +49,25 @@ pub(crate) struct Store {
     pub(crate) extendable: bool,
     #[n(13)]
     pub(crate) tags: Tags,
+    /// ARN of the key of KMS that its events are sealed with.
+    #[n(14)]
+    pub(crate) kms: Option<String>,
+    /// Insight selectors, in JSON.
+    #[n(15)]
+    pub(crate) insights: Option<String>,
+    /// ARN of the store that keeps its insights.
+    #[n(16)]
+    pub(crate) insights_to: Option<String>,
+    /// Since when unusual activity is looked for.
+    #[n(17)]
+    pub(crate) insights_since: Option<i64>,
+    /// Its events may have up to 1 MB.
+    #[n(18)]
+    #[cbor(default)]
+    pub(crate) large: bool,
+    /// Context key selectors, in JSON.
+    #[n(19)]
+    pub(crate) context: Option<String>,
 }
 
 /// What becomes of a store.
@@ -76,6 +95,11 @@ impl State {
 impl Store {
     pub(crate) fn key(&self) -> (&str, &str, &str) {
         (&self.account, &self.region, &self.id)
+    }
+
+    /// Where it is.
+    pub(crate) fn home(&self, cx: &Cx) -> Cx {
+        cx.elsewhere(&self.account, &self.region)
     }
 
     pub(crate) fn arn(&self) -> String {
@@ -115,6 +139,17 @@ pub(crate) fn id(cx: &Cx, given: &str) -> Result<String> {
         return Err(missing(given));
     }
     Ok(id.to_owned())
+}
+
+/// Where the store is that is given: with the account that is named as its owner, or the one of its ARN; here where neither says
+/// anything. What is not this account's is there for those whom the store's policy lets in.
+pub(crate) fn home(cx: &Cx, given: Option<&str>, owner: Option<&str>) -> Cx {
+    let arn = given.and_then(Arn::parse).filter(|arn| arn.service == "cloudtrail" && arn.region == cx.region());
+    let account = owner.map(ToOwned::to_owned).or(arn.map(|arn| arn.account));
+    match account.filter(|account| account != cx.account()) {
+        Some(account) => cx.elsewhere(&account, cx.region()),
+        None => cx.clone(),
+    }
 }
 
 pub(crate) fn missing(given: &str) -> undercast_kernel::Failure {

@@ -7,13 +7,16 @@ use std::time::Duration;
 use undercast_kernel::store::Read;
 use undercast_kernel::{Cx, Failure, Next, Result, Task, paging};
 
-use super::ingest::EVENTS;
-use super::store::{STORES, State, Store, find, find_active};
+use super::kind::Kind;
+use super::store::{self, STORES, State, Store, find, find_active};
+use super::{ingest, seal};
 use crate::api::kept::{AdvancedEventSelector, AdvancedFieldSelector};
 use crate::api::{self, errors, output};
+use crate::channels::operations;
+use crate::imports::operations::check_none;
 use crate::rows::{moment, to_json};
 use crate::selectors::check_advanced;
-use crate::{CloudTrail, SERVICE, organization, recorder, tags};
+use crate::{CloudTrail, SERVICE, checks, insight_selectors, organization, policies, recorder, tags};
 
 /// What the task is called that removes a store.
 pub(crate) const KIND: &str = "remove store";
@@ -64,12 +67,7 @@ fn management() -> Vec<AdvancedEventSelector> {
 /// What a store is to keep, checked.
 fn selectors(given: Option<Vec<AdvancedEventSelector>>) -> Result<String> {
     let all = given.unwrap_or_else(management);
-    let categories = all.iter().flat_map(|one| &one.field_selectors).filter(|field| field.field == "eventCategory");
-    for category in categories.filter_map(|field| field.equals.as_ref()).flatten() {
-        if ["ActivityAuditLog", "ConfigurationItem", "Evidence", "Insight"].contains(&category.as_str()) {
-            return Err(Failure::not_built(format!("event data stores of the category {category}")));
-        }
-    }
+    Kind::of(&all)?;
     check_advanced(&all, true)?;
     to_json(&all)
 }
@@ -82,6 +80,30 @@ fn retention(given: Option<i32>, extendable: bool) -> Result<i32> {
         return Err(errors::invalid_parameter_exception(message).into());
     }
     Ok(days)
+}
+
+/// The key that is given for a store, by its ARN.
+async fn key(cx: &Cx, store: &str, given: Option<&str>) -> Result<Option<String>> {
+    let Some(given) = given else { return Ok(None) };
+    match checks::usable_key(cx, cx, store, given).await {
+        Ok(arn) => Ok(Some(arn)),
+        Err(Failure::Aws(error)) if error.code == "KmsKeyDisabledException" => {
+            Err(errors::kms_exception(error.message).into())
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The key that a store has after a change: one that it has stays.
+async fn new_key(cx: &Cx, store: &Store, given: Option<&str>) -> Result<Option<String>> {
+    let key = key(cx, &store.arn(), given).await?;
+    match (&store.kms, key) {
+        (Some(old), Some(new)) if *old != new => {
+            let message = "The KMS key of an event data store cannot be changed.";
+            Err(errors::invalid_parameter_exception(message).into())
+        }
+        (old, new) => Ok(new.or_else(|| old.clone())),
+    }
 }
 
 fn check_name(cx: &Cx, from: &(impl Read + ?Sized), name: &str, id: &str) -> Result<()> {
@@ -100,8 +122,10 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateEventDataStoreInput) -> Re
         Some(true) => Some(organization::of_trail(cx).await?),
         _ => None,
     };
+    let id = cx.random().uuid();
+    let arn = store::arn(cx.account(), cx.region(), &id);
     let store = Store {
-        id: cx.random().uuid(),
+        id,
         account: cx.account().to_owned(),
         region: cx.region().to_owned(),
         name: input.name,
@@ -115,6 +139,12 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateEventDataStoreInput) -> Re
         state: if input.start_ingestion == Some(false) { State::Stopped } else { State::Enabled },
         extendable,
         tags: tags::given(input.tags_list.unwrap_or_else(Vec::new), 0)?,
+        kms: key(cx, &arn, input.kms_key_id.as_deref()).await?,
+        insights: None,
+        insights_to: None,
+        insights_since: None,
+        large: false,
+        context: None,
     };
     cx.write(|tx| {
         check_name(cx, tx, &store.name, "")?;
@@ -127,16 +157,16 @@ pub(crate) async fn create(cx: &Cx, input: api::CreateEventDataStoreInput) -> Re
     })
     .await?;
     recorder::flag_data(cx.kernel())?;
-    let given = store.tags.iter().map(|(key, value)| output::Tag { key: key.clone(), value: Some(value.clone()) });
     Ok(shown!(api::CreateEventDataStoreOutput, &store, "CREATED", {
-        tags_list: Some(given.collect()), kms_key_id: None, billing_mode: billing(&store)
+        tags_list: Some(tags::shown(store.tags.clone())), kms_key_id: store.kms.clone(), billing_mode: billing(&store)
     }))
 }
 
 pub(crate) fn get(cx: &Cx, input: &api::GetEventDataStoreInput) -> Result<api::GetEventDataStoreOutput> {
+    let cx = &store::home(cx, Some(&input.event_data_store), None);
     let store = find(cx, &cx.read(), &input.event_data_store)?;
     Ok(shown!(api::GetEventDataStoreOutput, &store, store.state.name(), {
-        kms_key_id: None, billing_mode: billing(&store), federation_status: Some("DISABLED".to_owned()),
+        kms_key_id: store.kms.clone(), billing_mode: billing(&store), federation_status: Some("DISABLED".to_owned()),
         federation_role_arn: None, partition_keys: None
     }))
 }
@@ -155,10 +185,12 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateEventDataStoreInput) -> Re
         None => before.organization.clone(),
     };
     let chosen = input.advanced_event_selectors.map(|all| selectors(Some(all))).transpose()?;
+    let kms = new_key(cx, &before, input.kms_key_id.as_deref()).await?;
     let days = retention(Some(input.retention_period.unwrap_or(before.retention)), extendable)?;
     let store = cx
         .write(|tx| {
             let now = find_active(cx, tx, &input.event_data_store)?;
+            check_none(cx, tx, &now)?;
             let name = input.name.clone().unwrap_or_else(|| now.name.clone());
             check_name(cx, tx, &name, &now.id)?;
             let changed = Store {
@@ -170,15 +202,17 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateEventDataStoreInput) -> Re
                 protected: input.termination_protection_enabled.unwrap_or(now.protected),
                 updated: cx.now_millis(),
                 extendable,
+                kms: kms.clone(),
                 ..now
             };
+            insight_selectors::check_source(&changed)?;
             STORES.put(tx, &changed.key(), &changed);
             Ok(changed)
         })
         .await?;
     recorder::flag_data(cx.kernel())?;
     Ok(shown!(api::UpdateEventDataStoreOutput, &store, store.state.name(), {
-        kms_key_id: None, billing_mode: billing(&store), federation_status: Some("DISABLED".to_owned()),
+        kms_key_id: store.kms.clone(), billing_mode: billing(&store), federation_status: Some("DISABLED".to_owned()),
         federation_role_arn: None
     }))
 }
@@ -207,6 +241,8 @@ pub(crate) async fn delete(service: &CloudTrail, cx: &Cx, given: &str) -> Result
             let message = format!("Termination protection is enabled for the event data store {}.", store.arn());
             return Err(errors::event_data_store_termination_protected_exception(message).into());
         }
+        operations::check_unused(cx, tx, &store)?;
+        check_none(cx, tx, &store)?;
         let due = cx.now() + PENDING;
         cx.tasks().schedule(cx, tx, SERVICE, &task(&store), KIND, store.id.clone(), due)?;
         let store = Store { state: State::PendingDeletion, updated: cx.now_millis(), ..store };
@@ -221,7 +257,9 @@ pub(crate) async fn remove(cx: &Cx, task: &Task) -> Result<Next> {
     cx.write(|tx| {
         let Some(store) = STORES.get(tx, &cx.key(task.payload.as_str()))? else { return Ok(()) };
         if store.state == State::PendingDeletion {
-            EVENTS.clear(tx, &store.key())?;
+            ingest::forget(tx, &store)?;
+            seal::forget(tx, &store)?;
+            policies::forget(cx, tx, &format!("eventdatastore/{}", store.id));
             STORES.delete(tx, &store.key());
         }
         Ok(())
@@ -254,7 +292,7 @@ pub(crate) async fn restore(
         .await?;
     recorder::flag_data(cx.kernel())?;
     Ok(shown!(api::RestoreEventDataStoreOutput, &store, store.state.name(), {
-        kms_key_id: None, billing_mode: billing(&store)
+        kms_key_id: store.kms.clone(), billing_mode: billing(&store)
     }))
 }
 
@@ -264,6 +302,11 @@ pub(crate) async fn ingest(service: &CloudTrail, cx: &Cx, given: &str, on: bool)
     service.recorder.settle().await;
     cx.write(|tx| {
         let store = find(cx, tx, given)?;
+        if store.kind()? != Kind::Calls {
+            let message =
+                format!("The events of the event data store {} are not those of AWS's services.", store.arn());
+            return Err(errors::invalid_event_data_store_category_exception(message).into());
+        }
         let (wanted, state) = if on { (State::Stopped, State::Enabled) } else { (State::Enabled, State::Stopped) };
         if store.state != wanted {
             return Err(wrong_state(&store));

@@ -1,4 +1,7 @@
-//! `AWS::CloudTrail::EventDataStore` and `AWS::CloudTrail::Trail`.
+//! The resource types of CloudFormation: this file has `AWS::CloudTrail::Trail`, and what it shares with the others.
+
+mod dashboard;
+mod lake;
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
@@ -7,6 +10,8 @@ use undercast_kernel::resources::{
 };
 use undercast_kernel::{Cx, Result};
 
+pub(crate) use self::dashboard::Dashboard;
+pub(crate) use self::lake::{Channel, EventDataStore, ResourcePolicy};
 use crate::SERVICE;
 
 const GONE: &[&str] = &["TrailNotFoundException"];
@@ -154,91 +159,4 @@ async fn retag(cx: &Cx, arn: &str, request: &ResourceRequest) -> Result<()> {
         call(cx, "AddTags", json!({"ResourceId": arn, "TagsList": tags.list()})).await?;
     }
     Ok(())
-}
-
-/// `AWS::CloudTrail::EventDataStore`
-pub(crate) struct EventDataStore;
-
-/// Properties that CreateEventDataStore and UpdateEventDataStore call the same.
-const OF_STORE: &[&str] = &[
-    "AdvancedEventSelectors",
-    "BillingMode",
-    "MultiRegionEnabled",
-    "Name",
-    "OrganizationEnabled",
-    "RetentionPeriod",
-    "TerminationProtectionEnabled",
-];
-
-/// Whether a template has a store keep events; it does where nothing is said.
-fn ingests(properties: &Properties) -> bool {
-    properties.get("IngestionEnabled").is_none_or(|flag| text(flag) == "true")
-}
-
-fn store(answer: &Json) -> Resource {
-    let names = ["EventDataStoreArn", "CreatedTimestamp", "UpdatedTimestamp", "Status"];
-    Resource::new(text(&answer["EventDataStoreArn"]), names.map(|name| (name, answer[name].clone())))
-}
-
-impl ResourceType for EventDataStore {
-    fn name(&self) -> &'static str {
-        "AWS::CloudTrail::EventDataStore"
-    }
-
-    fn properties(&self) -> &'static [&'static str] {
-        &[
-            "AdvancedEventSelectors",
-            "BillingMode",
-            "IngestionEnabled",
-            "MultiRegionEnabled",
-            "Name",
-            "OrganizationEnabled",
-            "RetentionPeriod",
-            "Tags",
-            "TerminationProtectionEnabled",
-        ]
-    }
-
-    fn create_only(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
-        Box::pin(async move {
-            let mut input = pick(&request.properties, OF_STORE);
-            let name = request.text("Name").unwrap_or_else(|| request.generated_name(cx, 128));
-            input.insert("Name".to_owned(), json!(name));
-            input.insert("StartIngestion".to_owned(), json!(ingests(&request.properties)));
-            input.insert("TagsList".to_owned(), request.all_tags()?.list());
-            Ok(store(&call(cx, "CreateEventDataStore", Json::Object(input)).await?))
-        })
-    }
-
-    fn update<'a>(
-        &'a self,
-        cx: &'a Cx,
-        id: &'a str,
-        before: &'a Properties,
-        request: &'a ResourceRequest,
-    ) -> BoxFuture<'a, Result<Updated>> {
-        Box::pin(async move {
-            let mut input = pick(&request.properties, OF_STORE);
-            input.insert("EventDataStore".to_owned(), json!(id));
-            let updated = store(&call(cx, "UpdateEventDataStore", Json::Object(input)).await?);
-            let (was, is) = (ingests(before), ingests(&request.properties));
-            if was != is {
-                let operation = if is { "StartEventDataStoreIngestion" } else { "StopEventDataStoreIngestion" };
-                call(cx, operation, json!({"EventDataStore": id})).await?;
-            }
-            retag(cx, id, request).await?;
-            Ok(Updated::InPlace(updated))
-        })
-    }
-
-    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            let gone = &["EventDataStoreNotFoundException", "InactiveEventDataStoreException"];
-            unless_gone(call(cx, "DeleteEventDataStore", json!({"EventDataStore": id})).await, gone)
-        })
-    }
 }
