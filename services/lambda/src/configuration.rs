@@ -11,7 +11,9 @@ use crate::api::{self, output};
 use crate::function::{Attached, FUNCTIONS, Function, FunctionName};
 use crate::package::{self, Source};
 use crate::state::State;
-use crate::{alias, check, credentials, destination, error, event_config, layer, provisioned, runtimes, site, url, version};
+use crate::{
+    alias, check, credentials, destination, error, event_config, layer, provisioned, runtimes, site, url, version,
+};
 
 /// `2024-05-01T12:00:00.000+0000`
 pub(crate) fn moment(millis: i64) -> String {
@@ -302,9 +304,9 @@ pub(crate) async fn update(
         runtimes::find(runtime, state.interpreters().await)?;
     }
     let role = input.role.as_ref().unwrap_or(&before.role);
-    let dead_letters = input.dead_letter_config.map(|config| {
-        destination::dead_letters(cx, config.target_arn.as_deref(), role, &before.name)
-    });
+    let dead_letters = input
+        .dead_letter_config
+        .map(|config| destination::dead_letters(cx, config.target_arn.as_deref(), role, &before.name));
     let dead_letters = dead_letters.transpose()?;
     let timeout = input.timeout.map(check::timeout).transpose()?;
     let memory = input.memory_size.map(check::memory).transpose()?;

@@ -4,7 +4,10 @@ use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, output};
 use crate::function::{FUNCTIONS, FunctionName};
-use crate::{Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, provisioned, tags, url, version};
+use crate::{
+    Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, provisioned, tags, url,
+    version,
+};
 
 api::operations! {
     impl api::Operations for Lambda; |self, cx, input|

@@ -2,7 +2,9 @@
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
-use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceTags, ResourceType, Updated, unless_gone};
+use undercast_kernel::resources::{
+    Properties, Resource, ResourceRequest, ResourceTags, ResourceType, Updated, unless_gone,
+};
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::SERVICE;
@@ -19,7 +21,8 @@ fn as_api(value: &Json) -> Json {
         Json::Object(members) => {
             let small = |(name, value): (&String, &Json)| {
                 let mut letters = name.chars();
-                let name = letters.next().map_or_else(String::new, |c| c.to_ascii_lowercase().to_string() + letters.as_str());
+                let name =
+                    letters.next().map_or_else(String::new, |c| c.to_ascii_lowercase().to_string() + letters.as_str());
                 (name, as_api(value))
             };
             Json::Object(members.iter().map(small).collect())
@@ -227,7 +230,8 @@ fn routes(properties: &Properties) -> Result<Json> {
     match (properties.get("RoutingConfiguration"), properties.get("DeploymentPreference")) {
         (Some(routes), None) => {
             let route = |route: &Json| {
-                let weight = route["Weight"].as_i64().or_else(|| route["Weight"].as_str().and_then(|text| text.parse().ok()));
+                let weight =
+                    route["Weight"].as_i64().or_else(|| route["Weight"].as_str().and_then(|text| text.parse().ok()));
                 json!({"stateMachineVersionArn": route["StateMachineVersionArn"], "weight": weight})
             };
             Ok(routes.as_array().into_iter().flatten().map(route).collect())

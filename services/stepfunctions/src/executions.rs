@@ -37,11 +37,16 @@ pub(crate) fn check_input(input: &str) -> Result<()> {
     }
     let first = input.trim_start();
     let word: String = first.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    if !word.is_empty() && !first.starts_with(|c: char| c.is_ascii_digit()) && !["true", "false", "null"].contains(&word.as_str()) {
+    if !word.is_empty()
+        && !first.starts_with(|c: char| c.is_ascii_digit())
+        && !["true", "false", "null"].contains(&word.as_str())
+    {
         let expected = "was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
         return Err(wrong_input(&format!("Unrecognized token '{word}': {expected}")));
     }
-    if let Some(c) = first.strip_prefix('{').and_then(|rest| rest.trim_start().chars().next()).filter(|c| !"\"}".contains(*c)) {
+    if let Some(c) =
+        first.strip_prefix('{').and_then(|rest| rest.trim_start().chars().next()).filter(|c| !"\"}".contains(*c))
+    {
         let expected = "was expecting double-quote to start field name";
         return Err(wrong_input(&format!("Unexpected character ('{c}' (code {})): {expected}", u32::from(c))));
     }
@@ -91,7 +96,8 @@ pub(crate) async fn start(
         return Ok(api::StartExecutionOutput { execution_arn: arn, start_date });
     }
     let execution_arn = of_execution(cx, &found.machine.name, &name);
-    let answer = |started: i64| api::StartExecutionOutput { execution_arn: execution_arn.clone(), start_date: moment(started) };
+    let answer =
+        |started: i64| api::StartExecutionOutput { execution_arn: execution_arn.clone(), start_date: moment(started) };
     // A name may be used again for the same, as long as that goes on.
     let there = EXECUTIONS.get(&cx.read(), &execution_key(cx, &found.machine.name, &name))?;
     if let Some(there) = there.filter(|there| there.status == Status::Running && there.input == given) {
@@ -280,7 +286,8 @@ pub(crate) fn history(cx: &Cx, input: &api::GetExecutionHistoryInput) -> Result<
     let execution = find(cx, &from, &input.execution_arn)?;
     let reverse = input.reverse_order == Some(true);
     let scope = format!("GetExecutionHistory/{}/{reverse}", input.execution_arn);
-    let after = input.next_token.as_deref().map(|token| paging::number(&scope, token).ok_or_else(bad_token)).transpose()?;
+    let after =
+        input.next_token.as_deref().map(|token| paging::number(&scope, token).ok_or_else(bad_token)).transpose()?;
     let after = after.and_then(|id| i64::try_from(id).ok());
     let place = (cx.account(), cx.region(), execution.machine.as_str(), execution.name.as_str());
     let behind = after.map(|id| (place.0, place.1, place.2, place.3, id));

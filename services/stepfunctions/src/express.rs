@@ -151,5 +151,8 @@ pub(crate) async fn start_sync(
 /// Source: the pricing page of Step Functions.
 fn billed(millis: i64) -> output::BillingDetails {
     let duration = (millis + 99) / 100 * 100;
-    output::BillingDetails { billed_memory_used_in_mb: Some(64), billed_duration_in_milliseconds: Some(duration.max(100)) }
+    output::BillingDetails {
+        billed_memory_used_in_mb: Some(64),
+        billed_duration_in_milliseconds: Some(duration.max(100)),
+    }
 }

@@ -39,7 +39,9 @@ pub(crate) fn strip(event: &mut HistoryEvent) {
     let told = serde_json::to_value(&*event).unwrap_or_default();
     let Json::Object(mut members) = told else { return };
     for details in members.values_mut().filter_map(Json::as_object_mut) {
-        for name in ["input", "inputDetails", "output", "outputDetails", "assignedVariables", "assignedVariablesDetails"] {
+        for name in
+            ["input", "inputDetails", "output", "outputDetails", "assignedVariables", "assignedVariablesDetails"]
+        {
             details.remove(name);
         }
         // A member that is there in any case is empty.
@@ -108,7 +110,11 @@ pub(crate) fn note(cx: &Cx, live: &Arc<Live>, effects: &Effects) {
         }
         let put = json!({"logGroupName": name, "logStreamName": stream, "logEvents": records});
         if let Err(failure) = there.call("logs", "PutLogEvents", put).await {
-            tracing::warn!(group = name, error = &failure as &dyn std::error::Error, "events of an execution were not logged");
+            tracing::warn!(
+                group = name,
+                error = &failure as &dyn std::error::Error,
+                "events of an execution were not logged"
+            );
         }
     });
 }

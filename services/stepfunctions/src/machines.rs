@@ -12,8 +12,10 @@ use crate::api::{self, errors, input, output};
 use crate::arns::{self, MachineArn, Qualifier};
 use crate::error::{bad_token, check_name, invalid_arn, no_machine, validation};
 use crate::resource::Resource;
+use crate::rows::{
+    ALIASES, Level, Logging, MACHINES, Machine, REVISIONS, Revision, VERSIONS, Version, moment, revision_key,
+};
 use crate::runtime::Runtime;
-use crate::rows::{ALIASES, Level, Logging, MACHINES, Machine, REVISIONS, Revision, VERSIONS, Version, moment, revision_key};
 use crate::{tags, versions};
 
 /// A page has so many.
@@ -125,7 +127,12 @@ fn check_role(cx: &Cx, role: &str) -> Result<()> {
     let arn = Arn::parse(role).filter(|arn| arn.service == "iam" && arn.resource.starts_with("role/"));
     let arn = arn.ok_or_else(|| invalid_arn(format!("Invalid Role Arn: {role}")))?;
     if arn.account != cx.account() {
-        return Err(undercast_kernel::AwsError::new("AccessDeniedException", 400, "Cross-account pass role is not allowed.").into());
+        return Err(undercast_kernel::AwsError::new(
+            "AccessDeniedException",
+            400,
+            "Cross-account pass role is not allowed.",
+        )
+        .into());
     }
     Ok(())
 }
@@ -198,7 +205,8 @@ pub(crate) async fn update(cx: &Cx, input: api::UpdateStateMachineInput) -> Resu
     let name = arn.name.as_str();
     check_settings(input.encryption_configuration.as_ref(), input.tracing_configuration.as_ref())?;
     let said = [input.definition.is_some(), input.role_arn.is_some(), input.logging_configuration.is_some()];
-    let more = [input.tracing_configuration.is_some(), input.encryption_configuration.is_some(), input.publish == Some(true)];
+    let more =
+        [input.tracing_configuration.is_some(), input.encryption_configuration.is_some(), input.publish == Some(true)];
     if !said.iter().chain(&more).any(|is| *is) {
         return Err(errors::missing_required_parameter("Either the definition, the role ARN, the LoggingConfiguration, the TracingConfiguration or the EncryptionConfiguration must be specified").into());
     }
@@ -322,7 +330,8 @@ pub(crate) fn describe_for_execution(
     let revision = REVISIONS.get(&from, &revision_key(cx, &execution.machine_id, &execution.revision))?;
     let revision = revision.ok_or_else(|| cx.broken("an execution without its revision"))?;
     let metadata = input.included_data.as_deref() == Some("METADATA_ONLY");
-    let (name, label) = execution.machine.split_once('/').map_or((execution.machine.as_str(), None), |(n, l)| (n, Some(l)));
+    let (name, label) =
+        execution.machine.split_once('/').map_or((execution.machine.as_str(), None), |(n, l)| (n, Some(l)));
     Ok(api::DescribeStateMachineForExecutionOutput {
         state_machine_arn: execution.machine_arn(cx),
         name: name.to_owned(),

@@ -65,7 +65,9 @@ impl Resource {
     /// Refuses what nobody here does.
     pub(crate) fn check(&self, cx: &Cx) -> Result<()> {
         match self {
-            Self::Function(_) if cx.kernel().service("lambda").is_none() => Err(Failure::not_built("the service lambda")),
+            Self::Function(_) if cx.kernel().service("lambda").is_none() => {
+                Err(Failure::not_built("the service lambda"))
+            }
             Self::Function(_) | Self::Activity(_) => Ok(()),
             Self::Service(call) => call.check(cx),
         }

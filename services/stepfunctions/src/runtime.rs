@@ -14,11 +14,11 @@ use undercast_kernel::{Cx, Failure, Kernel, Result};
 
 use crate::engine::frame::{Doing, Frame, Held};
 use crate::engine::{Around, Effects, Happening, Header, Order, Run, Way};
+use crate::express;
 use crate::resource::{Pattern, Resource};
 use crate::rows::{EXECUTIONS, Execution, FRAMES, REVISIONS, RUNNING, Revision, Status, execution_key, revision_key};
 use crate::tasks::{self, Outcome};
 use crate::write::{self, Made};
-use crate::express;
 
 /// So many definitions are remembered as they were read.
 const REMEMBERED: usize = 512;
@@ -71,7 +71,16 @@ fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Live {
     fn new(execution: Execution, revision: Revision, run: Run, express: Option<express::Express>) -> Arc<Self> {
         let run = tokio::sync::Mutex::new(State { run, due: None });
-        Arc::new(Self { execution, revision, run, busy: AtomicUsize::new(0), idle: Notify::new(), logs: tokio::sync::Mutex::new(()), changed: Notify::new(), express })
+        Arc::new(Self {
+            execution,
+            revision,
+            run,
+            busy: AtomicUsize::new(0),
+            idle: Notify::new(),
+            logs: tokio::sync::Mutex::new(()),
+            changed: Notify::new(),
+            express,
+        })
     }
 
     /// When it has to be looked at next.

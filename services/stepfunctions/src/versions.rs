@@ -28,12 +28,7 @@ fn alias_key<'a>(cx: &'a Cx, machine: &'a str, name: &'a str) -> (&'a str, &'a s
 }
 
 /// Makes a version of a machine's newest revision, unless the last one is of it. The machine is written by whoever calls.
-pub(crate) fn publish(
-    cx: &Cx,
-    tx: &mut Tx<'_>,
-    machine: &mut Machine,
-    description: Option<String>,
-) -> Result<Version> {
+pub(crate) fn publish(cx: &Cx, tx: &mut Tx<'_>, machine: &mut Machine, description: Option<String>) -> Result<Version> {
     let place = (cx.account(), cx.region(), machine.name.clone());
     let place = (place.0, place.1, place.2.as_str());
     let last = VERSIONS.page(tx, &place, None::<&()>, Order::Descending, 1)?.pop().map(|entry| entry.row);
@@ -154,7 +149,9 @@ fn routes(
     for item in said {
         let (name, number) = version_of(cx, &item.state_machine_version_arn)?;
         if machine.as_ref().is_some_and(|machine| *machine != name) {
-            return Err(validation("Routing configuration must contain state machine versions of the same state machine"));
+            return Err(validation(
+                "Routing configuration must contain state machine versions of the same state machine",
+            ));
         }
         if routes.iter().any(|route| route.version == number) {
             return Err(validation("Routing configuration must contain distinct state machine version ARNs"));
@@ -299,10 +296,11 @@ pub(crate) fn list_aliases(
         Qualifier::Alias(_) => return Err(invalid_arn(format!("Not a state machine or version ARN: {text}"))),
         _ => {}
     }
-    let shown = aliases(cx, &from, &arn.name)?.into_iter().filter(leads).map(|alias| output::StateMachineAliasListItem {
-        state_machine_alias_arn: of_qualified(cx, &arn.name, &alias.name),
-        creation_date: moment(alias.created),
-    });
+    let shown =
+        aliases(cx, &from, &arn.name)?.into_iter().filter(leads).map(|alias| output::StateMachineAliasListItem {
+            state_machine_alias_arn: of_qualified(cx, &arn.name, &alias.name),
+            creation_date: moment(alias.created),
+        });
     let (scope, size) = (format!("ListStateMachineAliases/{text}"), page_size(input.max_results));
     let page = paging::page(&scope, shown.collect(), input.next_token.as_deref(), size).ok_or_else(bad_token)?;
     Ok(api::ListStateMachineAliasesOutput { state_machine_aliases: page.0, next_token: page.1 })

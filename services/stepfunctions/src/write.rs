@@ -83,7 +83,11 @@ pub(crate) async fn write(
         }
         EXECUTIONS.put(tx, key, &execution);
         for (id, event) in &events {
-            EVENTS.put(tx, &(cx.account(), cx.region(), execution.machine.as_str(), execution.name.as_str(), *id), event);
+            EVENTS.put(
+                tx,
+                &(cx.account(), cx.region(), execution.machine.as_str(), execution.name.as_str(), *id),
+                event,
+            );
         }
         let frame =
             |id: u32| (cx.account(), cx.region(), execution.machine.as_str(), execution.name.as_str(), u64::from(id));

@@ -44,11 +44,20 @@ async fn a_template_makes_machines_versions_and_aliases() {
         "TracingConfiguration": {"Enabled": false}, "EncryptionConfiguration": {"Type": "AWS_OWNED_KEY"}, "Tags": [{"Key": "team", "Value": "x"}]});
     let made = machines.create(&cx, &request(&before)).await.unwrap();
     assert!(made.id.contains(":stateMachine:shop-Flow-"), "{}", made.id);
-    assert_eq!((&made.attributes["Arn"], &made.attributes["StateMachineRevisionId"]), (&json!(made.id), &json!("INITIAL")));
+    assert_eq!(
+        (&made.attributes["Arn"], &made.attributes["StateMachineRevisionId"]),
+        (&json!(made.id), &json!("INITIAL"))
+    );
     let found = ok(&client, "DescribeStateMachine", json!({"stateMachineArn": made.id})).await;
     assert!(found["definition"].as_str().unwrap().contains("\"one\""), "{found:#}");
     assert_eq!((&found["loggingConfiguration"]["level"], &found["name"]), (&json!("ALL"), &made.attributes["Name"]));
-    let first = versions.create(&cx, &request(&json!({"StateMachineArn": made.id, "Description": "d", "StateMachineRevisionId": "INITIAL"}))).await.unwrap();
+    let first = versions
+        .create(
+            &cx,
+            &request(&json!({"StateMachineArn": made.id, "Description": "d", "StateMachineRevisionId": "INITIAL"})),
+        )
+        .await
+        .unwrap();
     assert_eq!((&first.id, &first.attributes["Arn"]), (&format!("{}:1", made.id), &json!(first.id)));
     // The definition of an update is an object of S3.
     client.call("s3", "CreateBucket", json!({"Bucket": "defs"})).await.ok();
@@ -67,7 +76,8 @@ async fn a_template_makes_machines_versions_and_aliases() {
     let alias = aliases.create(&cx, &request(&route)).await.unwrap();
     assert_eq!(alias.id, format!("{}:prod", made.id));
     let second = versions.create(&cx, &request(&json!({"StateMachineArn": made.id}))).await.unwrap();
-    let preference = json!({"Name": "prod", "DeploymentPreference": {"StateMachineVersionArn": second.id, "Type": "ALL_AT_ONCE"}});
+    let preference =
+        json!({"Name": "prod", "DeploymentPreference": {"StateMachineVersionArn": second.id, "Type": "ALL_AT_ONCE"}});
     aliases.update(&cx, &alias.id, &properties(&route), &request(&preference)).await.unwrap();
     let described = ok(&client, "DescribeStateMachineAlias", json!({"stateMachineAliasArn": alias.id})).await;
     assert_eq!(described["routingConfiguration"], json!([{"stateMachineVersionArn": second.id, "weight": 100}]));
@@ -78,7 +88,10 @@ async fn a_template_makes_machines_versions_and_aliases() {
     }
     let both = json!({"Definition": passing("x"), "DefinitionString": "x", "RoleArn": ROLE});
     assert!(machines.create(&cx, &request(&both)).await.is_err());
-    let object = machines.create(&cx, &request(&json!({"Definition": passing("x"), "RoleArn": ROLE, "StateMachineName": "named"}))).await.unwrap();
+    let object = machines
+        .create(&cx, &request(&json!({"Definition": passing("x"), "RoleArn": ROLE, "StateMachineName": "named"})))
+        .await
+        .unwrap();
     assert_eq!(object.attributes["Name"], "named");
 }
 
@@ -89,7 +102,10 @@ async fn a_template_makes_activities() {
     let activities = kind("Activity");
     let before = json!({"Name": "a", "Tags": [{"Key": "team", "Value": "x"}], "EncryptionConfiguration": {"Type": "AWS_OWNED_KEY"}});
     let made = activities.create(&cx, &request(&before)).await.unwrap();
-    assert_eq!((made.id.as_str(), &made.attributes["Name"]), ("arn:aws:states:us-east-1:000000000000:activity:a", &json!("a")));
+    assert_eq!(
+        (made.id.as_str(), &made.attributes["Name"]),
+        ("arn:aws:states:us-east-1:000000000000:activity:a", &json!("a"))
+    );
     activities.update(&cx, &made.id, &properties(&before), &request(&json!({"Name": "a"}))).await.unwrap();
     let tags = ok(&client, "ListTagsForResource", json!({"resourceArn": made.id})).await;
     assert_eq!(tags["tags"], json!([{"key": "stack", "value": "shop"}]));

@@ -14,7 +14,10 @@ async fn a_wait_is_over_when_its_moment_comes() {
     pass(&cloud, 59).await;
     assert_eq!(types(&client, &arn).await.last().unwrap(), "WaitStateEntered");
     pass(&cloud, 1).await;
-    assert_eq!(types(&client, &arn).await, ["ExecutionStarted", "WaitStateEntered", "WaitStateExited", "WaitStateEntered"]);
+    assert_eq!(
+        types(&client, &arn).await,
+        ["ExecutionStarted", "WaitStateEntered", "WaitStateExited", "WaitStateEntered"]
+    );
     assert_eq!(describe(&client, &arn).await["status"], "RUNNING");
     pass(&cloud, 3600).await;
     let ended = describe(&client, &arn).await;
@@ -24,7 +27,8 @@ async fn a_wait_is_over_when_its_moment_comes() {
 #[tokio::test]
 async fn a_year_is_no_longer_than_it_takes_to_say_it() {
     let (cloud, client) = noon().await;
-    machine(&client, &json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 31_536_000, "End": true}}})).await;
+    machine(&client, &json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 31_536_000, "End": true}}}))
+        .await;
     let arn = start(&client, &json!({})).await;
     pass(&cloud, 31_536_000).await;
     assert_eq!(describe(&client, &arn).await["status"], "SUCCEEDED");
@@ -33,7 +37,8 @@ async fn a_year_is_no_longer_than_it_takes_to_say_it() {
 #[tokio::test]
 async fn an_execution_has_as_long_as_its_machine_says() {
     let (cloud, client) = noon().await;
-    let definition = json!({"StartAt": "W", "TimeoutSeconds": 30, "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
+    let definition =
+        json!({"StartAt": "W", "TimeoutSeconds": 30, "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
     machine(&client, &definition).await;
     let arn = start(&client, &json!({})).await;
     pass(&cloud, 29).await;

@@ -9,8 +9,14 @@ async fn what_cannot_be_reckoned_is_told_with_its_state() {
     let failed = run(&client, &definition, &json!({"a": 1})).await;
     assert_eq!((&failed["status"], &failed["error"]), (&json!("FAILED"), &json!("States.Runtime")));
     let cause = failed["cause"].as_str().unwrap();
-    assert!(cause.starts_with("An error occurred while executing the state 'P' (entered at the event id #2). "), "{cause}");
-    assert_eq!(types(&client, failed["executionArn"].as_str().unwrap()).await, ["ExecutionStarted", "PassStateEntered", "ExecutionFailed"]);
+    assert!(
+        cause.starts_with("An error occurred while executing the state 'P' (entered at the event id #2). "),
+        "{cause}"
+    );
+    assert_eq!(
+        types(&client, failed["executionArn"].as_str().unwrap()).await,
+        ["ExecutionStarted", "PassStateEntered", "ExecutionFailed"]
+    );
 }
 
 #[tokio::test]
@@ -22,7 +28,10 @@ async fn an_expression_that_fails_is_an_event_of_its_own() {
     let arn = failed["executionArn"].as_str().unwrap();
     let event = until(&client, arn, "EvaluationFailed").await;
     let details = &event["evaluationFailedEventDetails"];
-    assert_eq!((&details["state"], &details["location"], &details["error"]), (&json!("P"), &json!("Output/x"), &json!("States.QueryEvaluationError")));
+    assert_eq!(
+        (&details["state"], &details["location"], &details["error"]),
+        (&json!("P"), &json!("Output/x"), &json!("States.QueryEvaluationError"))
+    );
 }
 
 #[tokio::test]
@@ -31,7 +40,10 @@ async fn nothing_matches() {
     let definition = json!({"StartAt": "C", "States": {"C": {"Type": "Choice", "Choices": [{"Variable": "$.a", "NumericEquals": 2, "Next": "S"}]}, "S": {"Type": "Succeed"}}});
     let failed = run(&client, &definition, &json!({"a": 1})).await;
     let cause = failed["cause"].as_str().unwrap();
-    assert!(cause.contains("Failed to transition out of the state. The state does not point to a next state."), "{cause}");
+    assert!(
+        cause.contains("Failed to transition out of the state. The state does not point to a next state."),
+        "{cause}"
+    );
 }
 
 #[tokio::test]
@@ -50,7 +62,10 @@ async fn an_execution_has_twenty_five_thousand_events_at_most() {
     let failed = run(&client, &definition, &json!({})).await;
     assert_eq!((&failed["status"], &failed["error"]), (&json!("FAILED"), &json!("States.Runtime")));
     assert_eq!(failed["cause"], "The execution reached the maximum number of history events (25000).");
-    assert_eq!((&failed["redriveStatus"], &failed["redriveStatusReason"]), (&json!("NOT_REDRIVABLE"), &json!("Execution history size limit exceeded")));
+    assert_eq!(
+        (&failed["redriveStatus"], &failed["redriveStatusReason"]),
+        (&json!("NOT_REDRIVABLE"), &json!("Execution history size limit exceeded"))
+    );
 }
 
 #[tokio::test]
@@ -70,7 +85,10 @@ async fn who_stops_an_execution_says_why() {
     let arn = start(&client, &json!({})).await;
     let stopped = ok(&client, "StopExecution", json!({"executionArn": arn, "error": "Mine", "cause": "enough"})).await;
     let found = describe(&client, &arn).await;
-    assert_eq!((&found["status"], &found["error"], &found["cause"]), (&json!("ABORTED"), &json!("Mine"), &json!("enough")));
+    assert_eq!(
+        (&found["status"], &found["error"], &found["cause"]),
+        (&json!("ABORTED"), &json!("Mine"), &json!("enough"))
+    );
     assert_eq!(found["stopDate"], stopped["stopDate"]);
     assert_eq!(ok(&client, "StopExecution", json!({"executionArn": arn})).await["stopDate"], stopped["stopDate"]);
     pass(&cloud, 200).await;
@@ -90,7 +108,10 @@ async fn a_redrive_goes_on_from_what_failed() {
     machine(&client, &definition).await;
     let arn = start(&client, &json!({})).await;
     let failed = ended(&client, &arn).await;
-    assert_eq!((&failed["status"], &failed["redriveStatus"], &failed["redriveCount"]), (&json!("FAILED"), &json!("REDRIVABLE"), &json!(0)));
+    assert_eq!(
+        (&failed["status"], &failed["redriveStatus"], &failed["redriveCount"]),
+        (&json!("FAILED"), &json!("REDRIVABLE"), &json!(0))
+    );
     client.call("sqs", "CreateQueue", json!({"QueueName": "later"})).await.ok();
     let redriven = ok(&client, "RedriveExecution", json!({"executionArn": arn, "clientToken": "t"})).await;
     let done = ended(&client, &arn).await;
@@ -98,7 +119,11 @@ async fn a_redrive_goes_on_from_what_failed() {
     assert_eq!((&done["redriveCount"], &done["redriveDate"]), (&json!(1), &redriven["redriveDate"]));
     let types = types(&client, &arn).await;
     let count = |kind: &str| types.iter().filter(|found| *found == kind).count();
-    assert_eq!((count("PassStateEntered"), count("ExecutionRedriven"), count("ParallelStateStarted")), (2, 1, 1), "{types:?}");
+    assert_eq!(
+        (count("PassStateEntered"), count("ExecutionRedriven"), count("ParallelStateStarted")),
+        (2, 1, 1),
+        "{types:?}"
+    );
     let again = ok(&client, "RedriveExecution", json!({"executionArn": arn, "clientToken": "t"})).await;
     assert_eq!(again, redriven);
     let listed = ok(&client, "ListExecutions", json!({"stateMachineArn": MACHINE, "redriveFilter": "REDRIVEN"})).await;
@@ -110,15 +135,34 @@ async fn buses_and_metrics_hear_of_executions() {
     let (cloud, client) = noon().await;
     let queue = client.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok();
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}]});
-    client.call("sqs", "SetQueueAttributes", json!({"QueueUrl": queue["QueueUrl"], "Attributes": {"Policy": policy.to_string()}})).await.ok();
+    client
+        .call(
+            "sqs",
+            "SetQueueAttributes",
+            json!({"QueueUrl": queue["QueueUrl"], "Attributes": {"Policy": policy.to_string()}}),
+        )
+        .await
+        .ok();
     let pattern = json!({"source": ["aws.states"], "detail-type": ["Step Functions Execution Status Change"], "detail": {"status": ["FAILED"]}});
     client.call("events", "PutRule", json!({"Name": "r", "EventPattern": pattern.to_string()})).await.ok();
-    client.call("events", "PutTargets", json!({"Rule": "r", "Targets": [{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:000000000000:q"}]})).await.ok();
-    let failed = run(&client, &json!({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}}), &json!({})).await;
-    let got = client.call("sqs", "ReceiveMessage", json!({"QueueUrl": queue["QueueUrl"], "WaitTimeSeconds": 10})).await.ok();
+    client
+        .call(
+            "events",
+            "PutTargets",
+            json!({"Rule": "r", "Targets": [{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:000000000000:q"}]}),
+        )
+        .await
+        .ok();
+    let failed =
+        run(&client, &json!({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}}), &json!({})).await;
+    let got =
+        client.call("sqs", "ReceiveMessage", json!({"QueueUrl": queue["QueueUrl"], "WaitTimeSeconds": 10})).await.ok();
     let event: Json = serde_json::from_str(got["Messages"][0]["Body"].as_str().unwrap()).unwrap();
     let detail = &event["detail"];
-    assert_eq!((&detail["executionArn"], &detail["error"], &detail["status"]), (&failed["executionArn"], &json!("E"), &json!("FAILED")));
+    assert_eq!(
+        (&detail["executionArn"], &detail["error"], &detail["status"]),
+        (&failed["executionArn"], &json!("E"), &json!("FAILED"))
+    );
     cloud.kernel.keep_metrics().await.unwrap();
     let now = cloud.kernel.clock().now().as_second();
     let sum = async |name: &str| {

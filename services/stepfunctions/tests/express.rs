@@ -21,26 +21,50 @@ async fn who_waits_is_answered_with_what_came_of_it() {
     let good = ok(&client, "StartSyncExecution", input).await;
     let arn = good["executionArn"].as_str().unwrap();
     assert!(arn.starts_with("arn:aws:states:us-east-1:000000000000:express:m:e:"), "{arn}");
-    assert_eq!((&good["status"], &good["output"], &good["input"], &good["name"]), (&json!("SUCCEEDED"), &json!("\"good\""), &json!("{\"n\":1}"), &json!("e")));
-    assert_eq!((&good["outputDetails"], &good["inputDetails"]), (&json!({"included": true}), &json!({"included": true})));
-    assert_eq!((&good["stateMachineArn"], &good["traceHeader"]), (&json!(MACHINE), &json!("Root=1-5759e988-bd862e3fe1be46a994272793")));
+    assert_eq!(
+        (&good["status"], &good["output"], &good["input"], &good["name"]),
+        (&json!("SUCCEEDED"), &json!("\"good\""), &json!("{\"n\":1}"), &json!("e"))
+    );
+    assert_eq!(
+        (&good["outputDetails"], &good["inputDetails"]),
+        (&json!({"included": true}), &json!({"included": true}))
+    );
+    assert_eq!(
+        (&good["stateMachineArn"], &good["traceHeader"]),
+        (&json!(MACHINE), &json!("Root=1-5759e988-bd862e3fe1be46a994272793"))
+    );
     assert_eq!(good["billingDetails"]["billedMemoryUsedInMB"], 64);
     assert!(good["startDate"].is_number() && good["stopDate"].is_number(), "{good:#}");
     // A name is used as often as one likes.
-    let again = ok(&client, "StartSyncExecution", json!({"stateMachineArn": MACHINE, "name": "e", "input": "{\"n\":2}", "includedData": "METADATA_ONLY"})).await;
+    let again = ok(
+        &client,
+        "StartSyncExecution",
+        json!({"stateMachineArn": MACHINE, "name": "e", "input": "{\"n\":2}", "includedData": "METADATA_ONLY"}),
+    )
+    .await;
     assert_eq!((&again["status"], &again["error"], &again["cause"]), (&json!("FAILED"), &json!("Bad"), &json!("is")));
     assert_eq!((again.get("input"), &again["inputDetails"]), (None, &json!({"included": false})));
     // Nobody can ask for it later.
     let described = refused(&client, "DescribeExecution", json!({"executionArn": arn})).await;
-    assert_eq!(described, ("InvalidArn".to_owned(), "Invalid Arn: 'Resource type not valid in this context: express'".to_owned()));
+    assert_eq!(
+        described,
+        ("InvalidArn".to_owned(), "Invalid Arn: 'Resource type not valid in this context: express'".to_owned())
+    );
     let listed = refused(&client, "ListExecutions", json!({"stateMachineArn": MACHINE})).await;
-    assert_eq!(listed, ("StateMachineTypeNotSupported".to_owned(), "This operation is not supported by this type of state machine".to_owned()));
+    assert_eq!(
+        listed,
+        (
+            "StateMachineTypeNotSupported".to_owned(),
+            "This operation is not supported by this type of state machine".to_owned()
+        )
+    );
 }
 
 #[tokio::test]
 async fn it_takes_five_minutes_at_most() {
     let (cloud, client) = noon().await;
-    let wait = |seconds: i64| json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": seconds, "End": true}}});
+    let wait =
+        |seconds: i64| json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": seconds, "End": true}}});
     express(&client, &wait(1000), json!({})).await;
     let waiting = {
         let client = client.clone();
@@ -76,7 +100,10 @@ async fn its_events_are_in_its_log() {
     let types: Vec<&str> = messages.iter().map(|m| m["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"]);
     assert_eq!((&messages[1]["id"], &messages[1]["previous_event_id"]), (&json!("2"), &json!("0")));
-    assert_eq!(messages[1]["details"], json!({"name": "P", "input": "{\"a\":1}", "inputDetails": {"truncated": false}}));
+    assert_eq!(
+        messages[1]["details"],
+        json!({"name": "P", "input": "{\"a\":1}", "inputDetails": {"truncated": false}})
+    );
     assert_eq!(messages[1]["execution_arn"], started["executionArn"]);
 }
 
@@ -94,7 +121,10 @@ async fn a_level_leaves_out_what_is_no_failure_and_data_where_nobody_wants_it() 
         let events = found["events"].as_array().unwrap().clone();
         if events.len() == 2 {
             let text = found.to_string();
-            assert!(text.contains("FailStateEntered") && text.contains("ExecutionFailed") && !text.contains("secret"), "{text}");
+            assert!(
+                text.contains("FailStateEntered") && text.contains("ExecutionFailed") && !text.contains("secret"),
+                "{text}"
+            );
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -5,9 +5,7 @@ use super::*;
 #[tokio::test]
 async fn branches_run_beside_each_other_and_give_a_list() {
     let (_cloud, client) = noon().await;
-    let branch = |name: &str, result: Json| {
-        json!({"StartAt": name, "States": {name: {"Type": "Pass", "Result": result, "End": true}}})
-    };
+    let branch = |name: &str, result: Json| json!({"StartAt": name, "States": {name: {"Type": "Pass", "Result": result, "End": true}}});
     let definition = json!({"StartAt": "Both", "States": {"Both": {"Type": "Parallel", "ResultPath": "$.both", "End": true,
         "Branches": [branch("Left", json!(1)), branch("Right", json!("two"))]}}});
     machine(&client, &definition).await;
@@ -43,7 +41,9 @@ async fn an_iteration_sees_its_item_and_its_index() {
     let expected = json!([{"said": "0a!", "again": "a"}, {"said": "1b!", "again": "b"}, {"said": "2c!", "again": "c"}]);
     assert_eq!(output(&ended(&client, &arn).await), expected);
     let events = history(&client, &arn).await;
-    let of = |kind: &str| events.as_array().unwrap().iter().filter(|event| event["type"] == kind).cloned().collect::<Vec<_>>();
+    let of = |kind: &str| {
+        events.as_array().unwrap().iter().filter(|event| event["type"] == kind).cloned().collect::<Vec<_>>()
+    };
     assert_eq!(of("MapStateStarted")[0]["mapStateStartedEventDetails"], json!({"length": 3}));
     let indexes: Vec<Json> =
         of("MapIterationSucceeded").iter().map(|event| event["mapIterationSucceededEventDetails"].clone()).collect();
@@ -73,7 +73,10 @@ async fn a_branch_that_fails_stops_the_others_and_is_caught() {
     let arn = start(&client, &json!({"x": 1})).await;
     assert_eq!(output(&ended(&client, &arn).await), json!({"x": 1, "why": {"Error": "Odd", "Cause": "it is"}}));
     let types = types(&client, &arn).await;
-    assert!(types.contains(&"WaitStateAborted".to_owned()) && types.contains(&"ParallelStateFailed".to_owned()), "{types:?}");
+    assert!(
+        types.contains(&"WaitStateAborted".to_owned()) && types.contains(&"ParallelStateFailed".to_owned()),
+        "{types:?}"
+    );
 }
 
 #[tokio::test]
@@ -85,7 +88,10 @@ async fn an_iteration_that_fails_fails_its_map() {
             "Bad": {"Type": "Fail", "Error": "TooMuch", "CausePath": "States.Format('{} is', $)"},
             "Good": {"Type": "Succeed"}}}}}});
     let ended = run(&client, &definition, &json!([1, 2, 3])).await;
-    assert_eq!((&ended["status"], &ended["error"], &ended["cause"]), (&json!("FAILED"), &json!("TooMuch"), &json!("2 is")));
+    assert_eq!(
+        (&ended["status"], &ended["error"], &ended["cause"]),
+        (&json!("FAILED"), &json!("TooMuch"), &json!("2 is"))
+    );
     let types = types(&client, ended["executionArn"].as_str().unwrap()).await;
     let last: Vec<&str> = types.iter().rev().take(3).map(String::as_str).collect();
     assert_eq!(last, ["ExecutionFailed", "MapStateFailed", "MapIterationFailed"]);

@@ -20,15 +20,27 @@ async fn versions_stay_and_aliases_lead_to_them() {
     let second = format!("{MACHINE}:2");
     assert_eq!(updated["stateMachineVersionArn"], second.as_str());
     // The same revision makes no other version.
-    let again = ok(&client, "PublishStateMachineVersion", json!({"stateMachineArn": MACHINE, "revisionId": updated["revisionId"]})).await;
+    let again = ok(
+        &client,
+        "PublishStateMachineVersion",
+        json!({"stateMachineArn": MACHINE, "revisionId": updated["revisionId"]}),
+    )
+    .await;
     assert_eq!(again["stateMachineVersionArn"], second.as_str());
-    let old = refused(&client, "PublishStateMachineVersion", json!({"stateMachineArn": MACHINE, "revisionId": "old"})).await;
+    let old =
+        refused(&client, "PublishStateMachineVersion", json!({"stateMachineArn": MACHINE, "revisionId": "old"})).await;
     assert_eq!(old.0, "ConflictException");
     let listed = ok(&client, "ListStateMachineVersions", json!({"stateMachineArn": MACHINE})).await;
-    let arns: Vec<&Json> = listed["stateMachineVersions"].as_array().unwrap().iter().map(|v| &v["stateMachineVersionArn"]).collect();
+    let arns: Vec<&Json> =
+        listed["stateMachineVersions"].as_array().unwrap().iter().map(|v| &v["stateMachineVersionArn"]).collect();
     assert_eq!(arns, [&json!(second), &json!(first)]);
     let route = |one: i64, other: i64| json!([{"stateMachineVersionArn": first, "weight": one}, {"stateMachineVersionArn": second, "weight": other}]);
-    let alias = ok(&client, "CreateStateMachineAlias", json!({"name": "prod", "description": "d", "routingConfiguration": route(50, 50)})).await;
+    let alias = ok(
+        &client,
+        "CreateStateMachineAlias",
+        json!({"name": "prod", "description": "d", "routingConfiguration": route(50, 50)}),
+    )
+    .await;
     let alias = alias["stateMachineAliasArn"].clone();
     assert_eq!(alias, format!("{MACHINE}:prod"));
     let mut outputs = Vec::new();
@@ -50,9 +62,15 @@ async fn versions_stay_and_aliases_lead_to_them() {
     let update = json!({"stateMachineAliasArn": alias, "routingConfiguration": [{"stateMachineVersionArn": second, "weight": 100}], "description": "e"});
     ok(&client, "UpdateStateMachineAlias", update).await;
     let described = ok(&client, "DescribeStateMachineAlias", json!({"stateMachineAliasArn": alias})).await;
-    assert_eq!((&described["description"], &described["routingConfiguration"]), (&json!("e"), &json!([{"stateMachineVersionArn": second, "weight": 100}])));
+    assert_eq!(
+        (&described["description"], &described["routingConfiguration"]),
+        (&json!("e"), &json!([{"stateMachineVersionArn": second, "weight": 100}]))
+    );
     ok(&client, "DeleteStateMachineVersion", json!({"stateMachineVersionArn": first})).await;
-    assert_eq!(refused(&client, "StartExecution", json!({"stateMachineArn": first})).await.0, "StateMachineDoesNotExist");
+    assert_eq!(
+        refused(&client, "StartExecution", json!({"stateMachineArn": first})).await.0,
+        "StateMachineDoesNotExist"
+    );
     let aliases = async |of: &str| {
         let found = ok(&client, "ListStateMachineAliases", json!({"stateMachineArn": of})).await;
         found["stateMachineAliases"].as_array().unwrap().len()
@@ -60,20 +78,25 @@ async fn versions_stay_and_aliases_lead_to_them() {
     assert_eq!((aliases(MACHINE).await, aliases(&second).await), (1, 1));
     ok(&client, "DeleteStateMachineAlias", json!({"stateMachineAliasArn": alias})).await;
     assert_eq!(aliases(MACHINE).await, 0);
-    assert_eq!(refused(&client, "DescribeStateMachineAlias", json!({"stateMachineAliasArn": alias})).await.0, "ResourceNotFound");
+    assert_eq!(
+        refused(&client, "DescribeStateMachineAlias", json!({"stateMachineAliasArn": alias})).await.0,
+        "ResourceNotFound"
+    );
 }
 
 #[tokio::test]
 async fn an_execution_keeps_the_definition_with_which_it_began() {
     let (cloud, client) = noon().await;
-    let definition = |result: i64| {
-        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 10, "Next": "P"}, "P": {"Type": "Pass", "Result": result, "End": true}}})
-    };
+    let definition = |result: i64| json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 10, "Next": "P"}, "P": {"Type": "Pass", "Result": result, "End": true}}});
     machine(&client, &definition(1)).await;
     let arn = start(&client, &json!({})).await;
-    ok(&client, "UpdateStateMachine", json!({"stateMachineArn": MACHINE, "definition": definition(2).to_string()})).await;
+    ok(&client, "UpdateStateMachine", json!({"stateMachineArn": MACHINE, "definition": definition(2).to_string()}))
+        .await;
     let of = ok(&client, "DescribeStateMachineForExecution", json!({"executionArn": arn})).await;
-    assert_eq!((&of["definition"], &of["name"], &of["roleArn"]), (&json!(definition(1).to_string()), &json!("m"), &json!(ROLE)));
+    assert_eq!(
+        (&of["definition"], &of["name"], &of["roleArn"]),
+        (&json!(definition(1).to_string()), &json!("m"), &json!(ROLE))
+    );
     pass(&cloud, 10).await;
     assert_eq!(output(&describe(&client, &arn).await), json!(1));
 }
@@ -85,7 +108,10 @@ async fn a_machine_that_is_deleted_stops_what_runs_of_it() {
     let arn = start(&client, &json!({})).await;
     ok(&client, "DeleteStateMachine", json!({"stateMachineArn": MACHINE})).await;
     assert_eq!(describe(&client, &arn).await["status"], "ABORTED");
-    assert_eq!(refused(&client, "DescribeStateMachine", json!({"stateMachineArn": MACHINE})).await.0, "StateMachineDoesNotExist");
+    assert_eq!(
+        refused(&client, "DescribeStateMachine", json!({"stateMachineArn": MACHINE})).await.0,
+        "StateMachineDoesNotExist"
+    );
     ok(&client, "DeleteStateMachine", json!({"stateMachineArn": MACHINE})).await;
 }
 
@@ -104,7 +130,9 @@ async fn executions_are_listed_newest_first_page_by_page() {
     let mut input = json!({"stateMachineArn": MACHINE, "maxResults": 2});
     loop {
         let page = ok(&client, "ListExecutions", input.clone()).await;
-        found.extend(page["executions"].as_array().unwrap().iter().map(|e| e["executionArn"].as_str().unwrap().to_owned()));
+        found.extend(
+            page["executions"].as_array().unwrap().iter().map(|e| e["executionArn"].as_str().unwrap().to_owned()),
+        );
         match page.get("nextToken") {
             Some(token) => input["nextToken"] = token.clone(),
             None => break,
@@ -113,12 +141,16 @@ async fn executions_are_listed_newest_first_page_by_page() {
     assert_eq!(found, arns);
     let failed = ok(&client, "ListExecutions", json!({"stateMachineArn": MACHINE, "statusFilter": "FAILED"})).await;
     assert_eq!(failed["executions"].as_array().unwrap().len(), 1);
-    let redriven = ok(&client, "ListExecutions", json!({"stateMachineArn": MACHINE, "redriveFilter": "REDRIVEN"})).await;
+    let redriven =
+        ok(&client, "ListExecutions", json!({"stateMachineArn": MACHINE, "redriveFilter": "REDRIVEN"})).await;
     assert_eq!(redriven["executions"], json!([]));
     // Ninety days after its end an execution is forgotten.
     pass(&cloud, 90 * 86_400).await;
     assert_eq!(ok(&client, "ListExecutions", json!({"stateMachineArn": MACHINE})).await["executions"], json!([]));
-    assert_eq!(refused(&client, "DescribeExecution", json!({"executionArn": arns[0]})).await.0, "ExecutionDoesNotExist");
+    assert_eq!(
+        refused(&client, "DescribeExecution", json!({"executionArn": arns[0]})).await.0,
+        "ExecutionDoesNotExist"
+    );
 }
 
 #[tokio::test]
@@ -130,7 +162,8 @@ async fn a_history_is_read_page_by_page_from_both_ends_and_without_data() {
         let mut input = json!({"executionArn": arn, "maxResults": 3});
         input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let found = ok(&client, "GetExecutionHistory", input).await;
-        let ids: Vec<i64> = found["events"].as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()).collect();
+        let ids: Vec<i64> =
+            found["events"].as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()).collect();
         (ids, found.get("nextToken").cloned(), found.to_string())
     };
     let (ids, token, _) = page(json!({})).await;
@@ -155,9 +188,12 @@ async fn who_asks_is_told_which_variables_states_refer_to() {
     let arn = start(&client, &json!({})).await;
     let of = ok(&client, "DescribeStateMachineForExecution", json!({"executionArn": arn})).await;
     assert_eq!(of["variableReferences"], found["variableReferences"]);
-    let bare = ok(&client, "DescribeStateMachine", json!({"stateMachineArn": MACHINE, "includedData": "METADATA_ONLY"})).await;
+    let bare =
+        ok(&client, "DescribeStateMachine", json!({"stateMachineArn": MACHINE, "includedData": "METADATA_ONLY"})).await;
     assert_eq!((bare.get("variableReferences"), &bare["definition"]), (None, &json!("")));
-    let bare = ok(&client, "DescribeStateMachineForExecution", json!({"executionArn": arn, "includedData": "METADATA_ONLY"})).await;
+    let bare =
+        ok(&client, "DescribeStateMachineForExecution", json!({"executionArn": arn, "includedData": "METADATA_ONLY"}))
+            .await;
     assert_eq!(bare["definition"], "");
     let bare = ok(&client, "DescribeExecution", json!({"executionArn": arn, "includedData": "METADATA_ONLY"})).await;
     assert_eq!((bare.get("input"), bare.get("output")), (None, None));

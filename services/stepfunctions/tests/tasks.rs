@@ -14,9 +14,7 @@ async fn known_calls_take_json_where_the_api_takes_text() {
     table(&client).await;
     let queue = client.call("sqs", "CreateQueue", json!({"QueueName": "q"})).await.ok();
     let topic = client.call("sns", "CreateTopic", json!({"Name": "topic"})).await.ok();
-    let task = |resource: &str, parameters: Json, next: &str| {
-        json!({"Type": "Task", "Resource": format!("arn:aws:states:::{resource}"), "Parameters": parameters, "ResultPath": format!("$.{next}"), "Next": next})
-    };
+    let task = |resource: &str, parameters: Json, next: &str| json!({"Type": "Task", "Resource": format!("arn:aws:states:::{resource}"), "Parameters": parameters, "ResultPath": format!("$.{next}"), "Next": next});
     let definition = json!({"StartAt": "Put", "States": {
         "Put": task("dynamodb:putItem", json!({"TableName": "table", "Item": {"id": {"S.$": "$.id"}}}), "Get"),
         "Get": task("dynamodb:getItem", json!({"TableName": "table", "Key": {"id": {"S.$": "$.id"}}}), "Send"),
@@ -31,7 +29,10 @@ async fn known_calls_take_json_where_the_api_takes_text() {
     assert!(out["Publish"]["MessageId"].is_string() && out["Tell"]["MessageId"].is_string(), "{out:#}");
     assert_eq!(out["End"]["FailedEntryCount"], 0);
     assert_eq!(out["Get"]["SdkHttpMetadata"]["HttpStatusCode"], 200);
-    let got = client.call("sqs", "ReceiveMessage", json!({"QueueUrl": queue["QueueUrl"], "MessageAttributeNames": ["All"]})).await.ok();
+    let got = client
+        .call("sqs", "ReceiveMessage", json!({"QueueUrl": queue["QueueUrl"], "MessageAttributeNames": ["All"]}))
+        .await
+        .ok();
     assert_eq!(got["Messages"][0]["Body"], "{\"id\":\"7\"}");
     assert_eq!(got["Messages"][0]["MessageAttributes"]["kind"]["StringValue"], "k");
     let arn = ended["executionArn"].as_str().unwrap();
@@ -68,7 +69,10 @@ async fn errors_have_the_names_of_sdks() {
     machine(&client, &json!({"StartAt": "P", "States": {"P": put("dynamodb:putItem")}})).await;
     let arn = start(&client, &json!({})).await;
     let known = ended(&client, &arn).await;
-    assert_eq!((&known["status"], &known["error"]), (&json!("FAILED"), &json!("DynamoDB.ConditionalCheckFailedException")));
+    assert_eq!(
+        (&known["status"], &known["error"]),
+        (&json!("FAILED"), &json!("DynamoDB.ConditionalCheckFailedException"))
+    );
     let cause = known["cause"].as_str().unwrap();
     let begins = "The conditional request failed (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ConditionalCheckFailedException; Request ID: ";
     assert!(cause.starts_with(begins), "{cause}");

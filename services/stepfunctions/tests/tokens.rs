@@ -43,7 +43,16 @@ async fn whoever_has_the_token_ends_the_task() {
     assert!(["InvalidToken", "TaskTimedOut", "TaskDoesNotExist"].contains(&wrong.0.as_str()), "{wrong:?}");
     ok(&client, "SendTaskSuccess", json!({"taskToken": token, "output": "{\"done\": true}"})).await;
     assert_eq!(output(&ended(&client, &arn).await), json!({"done": true}));
-    let expected = ["ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"];
+    let expected = [
+        "ExecutionStarted",
+        "TaskStateEntered",
+        "TaskScheduled",
+        "TaskStarted",
+        "TaskSubmitted",
+        "TaskSucceeded",
+        "TaskStateExited",
+        "ExecutionSucceeded",
+    ];
     assert_eq!(types(&client, &arn).await, expected);
     // It is nobody's any more.
     let late = refused(&client, "SendTaskSuccess", json!({"taskToken": token, "output": "1"})).await;
@@ -62,7 +71,8 @@ async fn a_task_can_be_failed() {
     ok(&client, "SendTaskFailure", json!({"taskToken": token, "error": "Mine", "cause": "because"})).await;
     assert_eq!(output(&ended(&client, &arn).await), json!({"Error": "Mine", "Cause": "because"}));
     let failed = until(&client, &arn, "TaskFailed").await;
-    let details = json!({"resourceType": "sqs", "resource": "sendMessage.waitForTaskToken", "error": "Mine", "cause": "because"});
+    let details =
+        json!({"resourceType": "sqs", "resource": "sendMessage.waitForTaskToken", "error": "Mine", "cause": "because"});
     assert_eq!(failed["taskFailedEventDetails"], details);
 }
 
@@ -102,7 +112,15 @@ async fn a_worker_takes_what_an_activity_offers() {
     pass(&cloud, 15).await;
     ok(&client, "SendTaskSuccess", json!({"taskToken": task["taskToken"], "output": "2"})).await;
     assert_eq!(output(&ended(&client, &arn).await), json!(2));
-    let expected = ["ExecutionStarted", "TaskStateEntered", "ActivityScheduled", "ActivityStarted", "ActivitySucceeded", "TaskStateExited", "ExecutionSucceeded"];
+    let expected = [
+        "ExecutionStarted",
+        "TaskStateEntered",
+        "ActivityScheduled",
+        "ActivityStarted",
+        "ActivitySucceeded",
+        "TaskStateExited",
+        "ExecutionSucceeded",
+    ];
     assert_eq!(types(&client, &arn).await, expected);
 }
 

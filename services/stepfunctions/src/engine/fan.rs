@@ -124,7 +124,9 @@ impl Run {
         let Some((parent, index)) = self.frame(id).and_then(|frame| frame.parent) else {
             return self.end_failed(&failure.error, &failure.cause);
         };
-        let Some((name, kind)) = self.state_of(parent).map(|state| (state.name.clone(), state.kind_name())) else { return };
+        let Some((name, kind)) = self.state_of(parent).map(|state| (state.name.clone(), state.kind_name())) else {
+            return;
+        };
         self.break_off(id);
         if kind == "Map" {
             self.note(id, iteration("Failed", &name, index));

@@ -60,7 +60,8 @@ pub(crate) fn exited(
             name: name.to_owned(),
             output: Some(output.to_string()),
             output_details: whole(),
-            assigned_variables: variables.map(|all| all.iter().map(|(name, v)| (name.clone(), v.to_string())).collect()),
+            assigned_variables: variables
+                .map(|all| all.iter().map(|(name, v)| (name.clone(), v.to_string())).collect()),
             assigned_variables_details: variables.map(|_| AssignedVariablesDetails { truncated: Some(false) }),
         }),
         ..HistoryEvent::default()

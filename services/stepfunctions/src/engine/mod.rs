@@ -76,12 +76,36 @@ pub(crate) enum Happening {
     /// A moment has come.
     Due,
     /// A worker took the task.
-    Taken { frame: u32, nonce: String, worker: Option<String> },
-    Submitted { frame: u32, nonce: String, answer: Json },
-    Succeeded { frame: u32, nonce: String, result: Json },
-    Failed { frame: u32, nonce: String, error: String, cause: String, way: Way },
-    Heartbeat { frame: u32, nonce: String },
-    Stopped { error: Option<String>, cause: Option<String> },
+    Taken {
+        frame: u32,
+        nonce: String,
+        worker: Option<String>,
+    },
+    Submitted {
+        frame: u32,
+        nonce: String,
+        answer: Json,
+    },
+    Succeeded {
+        frame: u32,
+        nonce: String,
+        result: Json,
+    },
+    Failed {
+        frame: u32,
+        nonce: String,
+        error: String,
+        cause: String,
+        way: Way,
+    },
+    Heartbeat {
+        frame: u32,
+        nonce: String,
+    },
+    Stopped {
+        error: Option<String>,
+        cause: Option<String>,
+    },
     /// It has taken as long as one of its kind may.
     Late,
     Redriven,
@@ -99,9 +123,14 @@ pub(crate) struct End {
 /// What others are to do.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Order {
-    Task { frame: u32 },
+    Task {
+        frame: u32,
+    },
     /// A worker of this activity may have the task.
-    Offer { frame: u32, activity: String },
+    Offer {
+        frame: u32,
+        activity: String,
+    },
 }
 
 /// What is to be written, and then done.
@@ -177,7 +206,8 @@ impl Run {
             state_machine_alias_arn: header.alias_arn.clone(),
             state_machine_version_arn: header.version_arn.clone(),
         };
-        let event = HistoryEvent { execution_started_event_details: Some(details), ..history::plain("ExecutionStarted") };
+        let event =
+            HistoryEvent { execution_started_event_details: Some(details), ..history::plain("ExecutionStarted") };
         let input = header.input.clone();
         self.write(0, event);
         self.deadline = self.machine.timeout_seconds.map(|seconds| self.after(seconds));
@@ -263,7 +293,8 @@ impl Run {
     }
 
     fn succeed(&mut self, output: &Json) {
-        let details = ExecutionSucceededEventDetails { output: Some(output.to_string()), output_details: history::whole() };
+        let details =
+            ExecutionSucceededEventDetails { output: Some(output.to_string()), output_details: history::whole() };
         let event =
             HistoryEvent { execution_succeeded_event_details: Some(details), ..history::plain("ExecutionSucceeded") };
         self.note(ROOT, event);
@@ -281,7 +312,8 @@ impl Run {
 
     fn stop(&mut self, name: Option<String>, why: Option<String>) {
         let details = ExecutionAbortedEventDetails { error: name.clone(), cause: why.clone() };
-        let event = HistoryEvent { execution_aborted_event_details: Some(details), ..history::plain("ExecutionAborted") };
+        let event =
+            HistoryEvent { execution_aborted_event_details: Some(details), ..history::plain("ExecutionAborted") };
         self.break_all();
         self.note(ROOT, event);
         self.effects.end = Some(End { status: Status::Aborted, output: None, error: name, cause: why });
@@ -290,7 +322,8 @@ impl Run {
     /// It has taken longer than its machine lets it.
     fn time_out(&mut self) {
         let details = ExecutionTimedOutEventDetails { error: None, cause: None };
-        let event = HistoryEvent { execution_timed_out_event_details: Some(details), ..history::plain("ExecutionTimedOut") };
+        let event =
+            HistoryEvent { execution_timed_out_event_details: Some(details), ..history::plain("ExecutionTimedOut") };
         self.break_all();
         self.note(ROOT, event);
         self.effects.end = Some(End { status: Status::TimedOut, output: None, error: None, cause: None });
@@ -311,7 +344,8 @@ impl Run {
         self.header.redriven = Some(self.now);
         let count = i32::try_from(self.header.redrives).ok();
         let details = ExecutionRedrivenEventDetails { redrive_count: count };
-        let event = HistoryEvent { execution_redriven_event_details: Some(details), ..history::plain("ExecutionRedriven") };
+        let event =
+            HistoryEvent { execution_redriven_event_details: Some(details), ..history::plain("ExecutionRedriven") };
         let number = self.write(self.last, event);
         self.deadline = self.machine.timeout_seconds.map(|seconds| self.after(seconds));
         let broken: Vec<u32> =

@@ -114,7 +114,9 @@ impl Run {
     }
 
     pub(super) fn submitted(&mut self, id: u32, nonce: &str, answer: Json) {
-        let (Some(task), Some(Resource::Service(call))) = (self.attempt(id, nonce), self.resource_of(id)) else { return };
+        let (Some(task), Some(Resource::Service(call))) = (self.attempt(id, nonce), self.resource_of(id)) else {
+            return;
+        };
         let details = TaskSubmittedEventDetails {
             resource_type: call.kind.clone(),
             resource: call.resource(),
@@ -148,7 +150,10 @@ impl Run {
                 ..plain("LambdaFunctionSucceeded")
             },
             Resource::Activity(_) => HistoryEvent {
-                activity_succeeded_event_details: Some(ActivitySucceededEventDetails { output, output_details: whole() }),
+                activity_succeeded_event_details: Some(ActivitySucceededEventDetails {
+                    output,
+                    output_details: whole(),
+                }),
                 ..plain("ActivitySucceeded")
             },
             Resource::Service(call) => HistoryEvent {
@@ -192,7 +197,10 @@ impl Run {
                 ..plain("LambdaFunctionTimedOut")
             },
             Resource::Activity(_) => HistoryEvent {
-                activity_timed_out_event_details: Some(ActivityTimedOutEventDetails { error: error(name), cause: None }),
+                activity_timed_out_event_details: Some(ActivityTimedOutEventDetails {
+                    error: error(name),
+                    cause: None,
+                }),
                 ..plain("ActivityTimedOut")
             },
             Resource::Service(call) => HistoryEvent {

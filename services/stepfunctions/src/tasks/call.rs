@@ -1,8 +1,8 @@
 //! Calls of services: those that Step Functions knows by itself, and any other in the form of AWS's SDKs.
 
 use serde_json::{Value as Json, json};
-use undercast_kernel::wire::text;
 use undercast_kernel::Cx;
+use undercast_kernel::wire::text;
 
 use super::{Order, Outcome, child, names};
 use crate::resource::Call;

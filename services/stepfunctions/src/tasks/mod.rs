@@ -8,8 +8,8 @@ mod names;
 use serde_json::Value as Json;
 use undercast_kernel::{Cx, Failure};
 
-use crate::resource::{Pattern, Resource};
 use crate::PRINCIPAL;
+use crate::resource::{Pattern, Resource};
 
 pub(crate) use child::wait as wait_for_child;
 

@@ -62,8 +62,12 @@ pub(crate) fn sdk(sdk: &str, role: &Cx, failure: &Failure) -> Outcome {
     let Failure::Aws(error) = failure else { return unusual(failure) };
     let service = service(sdk);
     let name = if is_common(error) { format!("{service}Exception") } else { class(&error.name) };
-    let cause =
-        format!("{} (Service: {service}, Status Code: {}, Request ID: {})", error.message, error.status, role.request_id());
+    let cause = format!(
+        "{} (Service: {service}, Status Code: {}, Request ID: {})",
+        error.message,
+        error.status,
+        role.request_id()
+    );
     Outcome::Failed(format!("{service}.{name}"), cause)
 }
 
