@@ -5,7 +5,7 @@ use undercast_asl as asl;
 
 use super::frame::{Doing, Fan, Frame, Held, Item};
 use super::history::plain;
-use super::{Around, ROOT, Run, frame_at};
+use super::{Around, Order, ROOT, Run, frame_at};
 use crate::api::kept::{HistoryEvent, MapIterationEventDetails, MapStateStartedEventDetails};
 
 /// So many iterations of an inline `Map` run at a time, if it says nothing.
@@ -163,6 +163,9 @@ impl Run {
 
     /// A frame stops where it is. One whose branches or iterations run stays what it is: a redrive goes on with those.
     pub(super) fn break_off(&mut self, id: u32) {
+        if let Some(Doing::Mapping(arn)) = self.frame(id).map(|frame| &frame.doing) {
+            self.effects.orders.push(Order::StopRun { arn: arn.clone() });
+        }
         if !self.frame(id).is_some_and(|frame| matches!(frame.doing, Doing::Fanning(_) | Doing::Done(_))) {
             self.put(id, Doing::Broken);
         }

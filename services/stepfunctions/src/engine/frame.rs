@@ -104,6 +104,9 @@ pub(crate) enum Doing {
     /// Its branches or iterations run.
     #[n(5)]
     Fanning(#[n(0)] Fan),
+    /// A map run has its items.
+    #[n(6)]
+    Mapping(#[n(0)] String),
     /// It has ended, with this.
     #[n(7)]
     Done(#[n(0)] Held),

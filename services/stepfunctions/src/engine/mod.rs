@@ -8,7 +8,7 @@ mod fail;
 mod fan;
 pub(crate) mod frame;
 pub(crate) mod history;
-mod mapping;
+pub(crate) mod mapping;
 mod step;
 mod task;
 
@@ -102,6 +102,12 @@ pub(crate) enum Happening {
         frame: u32,
         nonce: String,
     },
+    /// A map run has ended.
+    Mapped {
+        frame: u32,
+        arn: String,
+        result: Result<Json, asl::Failure>,
+    },
     Stopped {
         error: Option<String>,
         cause: Option<String>,
@@ -130,6 +136,15 @@ pub(crate) enum Order {
     Offer {
         frame: u32,
         activity: String,
+    },
+    /// The items of a distributed map.
+    MapRun {
+        frame: u32,
+        arn: String,
+    },
+    /// Nobody waits for a map run any more.
+    StopRun {
+        arn: String,
     },
 }
 
@@ -179,6 +194,7 @@ impl Run {
                 self.task_failed(around, frame, &nonce, error, cause, way);
             }
             Happening::Heartbeat { frame, nonce } => self.heartbeat(frame, &nonce),
+            Happening::Mapped { frame, arn, result } => self.mapped(around, frame, &arn, result),
             Happening::Stopped { error: name, cause: why } => self.stop(name, why),
             Happening::Late => self.time_out(),
             Happening::Redriven => self.redrive(),

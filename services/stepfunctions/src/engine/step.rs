@@ -5,6 +5,7 @@ use undercast_asl as asl;
 use undercast_kernel::{Random, Timestamp};
 
 use super::fan::Iteration;
+use super::mapping::Plan;
 use super::frame::{Doing, Held};
 use super::task::{Attempt, token};
 use super::{Around, Run, history};
@@ -44,7 +45,7 @@ enum Does {
     Task(Box<Resource>, Attempt),
     Branches(Json, u32),
     Iterations(Vec<Iteration>, Option<u64>),
-    MapRun,
+    MapRun(Box<Plan>),
 }
 
 impl Run {
@@ -104,7 +105,9 @@ impl Run {
         let nothing = || Err(asl::Failure::runtime("The frame of the state is gone."));
         let found = match &state.kind {
             asl::Kind::Task(task) => return self.reckon_task(around, id, state, task),
-            asl::Kind::Map(map) if map.is_distributed() => return Ok(Does::MapRun),
+            asl::Kind::Map(map) if map.is_distributed() => {
+                return Ok(Does::MapRun(Box::new(self.map_plan(around, id)?)));
+            }
             asl::Kind::Map(map) => self.scoped(around, id, |scope| iterations(scope, state, map)),
             asl::Kind::Pass(pass) => self.scoped(around, id, |scope| {
                 let effective = state.effective_input(scope)?;
@@ -172,7 +175,7 @@ impl Run {
             Does::Task(resource, attempt) => self.schedule(id, &resource, attempt),
             Does::Branches(input, branches) => self.begin_branches(id, input, branches),
             Does::Iterations(all, at_once) => self.begin_iterations(around, id, all, at_once),
-            Does::MapRun => self.begin_map_run(around, id),
+            Does::MapRun(plan) => self.begin_map_run(around, id, &plan),
         }
     }
 
