@@ -36,8 +36,8 @@ pub struct Expression {
 #[error("{0}")]
 pub struct BadExpression(pub String);
 
-/// How deep parentheses, brackets and braces may stand in each other. Evaluation stops earlier.
-const DEEPEST_TEXT: usize = 200;
+/// What the parser needs in a build without optimisation.
+const PARSER_STACK: usize = 64 << 20;
 
 impl Expression {
     /// Reads what stands between `{%` and `%}` in a field (`Arguments/Input/x`).
@@ -46,17 +46,11 @@ impl Expression {
     /// When it is no expression.
     pub fn parse(text: &str, field: &str) -> Result<Self, BadExpression> {
         let text = text.trim();
-        let mut depth = 0_usize;
-        for c in text.chars() {
-            match c {
-                '(' | '[' | '{' => depth += 1,
-                ')' | ']' | '}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            if depth > DEEPEST_TEXT {
-                return Err(BadExpression("Expression is nested too deep".to_owned()));
-            }
-        }
+        // The parser stops at a thousand levels, for which a thread's own stack may be too small.
+        stacker::maybe_grow(PARSER_STACK, PARSER_STACK, || Self::read(text, field))
+    }
+
+    fn read(text: &str, field: &str) -> Result<Self, BadExpression> {
         let tree = jsonata_core::parser::parse(text).map_err(|e| BadExpression(coded(&e.to_string())))?;
         Ok(Self {
             text: text.to_owned(),
