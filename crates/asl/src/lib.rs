@@ -52,7 +52,7 @@ pub use intrinsic::{BadCall, Call};
 pub use items::{Manifest, ManifestFile, batches, items_of, manifest, read_items};
 pub use json::{BadJson, parse_json};
 pub use jsonata::{BadExpression, Expression};
-pub use path::{BadPath, Found, Missing, Path, Root};
+pub use path::{BadPath, Path, Root};
 pub use scope::{Outside, Scope, Variables};
 pub use template::{Lookup, Template};
 pub use tree::*;
