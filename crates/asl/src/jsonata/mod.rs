@@ -94,6 +94,7 @@ fn coded(message: &str) -> String {
     let begins = (0..message.len().min(60)).find_map(code).and_then(|at| message.get(at..));
     let message = begins.unwrap_or(message);
     match message.get(..5) {
+        Some("T1006") => "T1006: Attempted to invoke a non-function".to_owned(),
         Some("S0202" | "S0203" | "S0211") => symbols(message),
         // The reference implementation has the operator in quotes.
         Some("T2001" | "T2002") => match (message.find(" of the "), message.find(" operator ")) {
