@@ -29,6 +29,8 @@ pub struct Expression {
     tree: Arc<AstNode>,
     /// The tree that is evaluated.
     guarded: Arc<AstNode>,
+    /// Whether the two differ.
+    measured: bool,
 }
 
 /// Why a text is no expression: the error of JSONata.
@@ -52,12 +54,10 @@ impl Expression {
 
     fn read(text: &str, field: &str) -> Result<Self, BadExpression> {
         let tree = jsonata_core::parser::parse(text).map_err(|e| BadExpression(coded(&e.to_string())))?;
-        Ok(Self {
-            text: text.to_owned(),
-            field: field.to_owned(),
-            guarded: Arc::new(guard::rewrite(tree.clone())),
-            tree: Arc::new(tree),
-        })
+        let guarded = guard::rewrite(tree.clone());
+        let measured = guarded != tree;
+        let (tree, guarded) = (Arc::new(tree), Arc::new(guarded));
+        Ok(Self { text: text.to_owned(), field: field.to_owned(), tree, guarded, measured })
     }
 
     /// What it reads that is not in itself.
@@ -94,6 +94,10 @@ fn coded(message: &str) -> String {
     let begins = (0..message.len().min(60)).find_map(code).and_then(|at| message.get(at..));
     let message = begins.unwrap_or(message);
     match message.get(..5) {
+        Some("D1011") => "Stack overflow error: Check for non-terminating recursive function.  Consider rewriting as \
+             tail-recursive. Depth=101 max=100"
+            .to_owned(),
+        Some("D1012") => "Expression evaluation timeout: Check for infinite loop".to_owned(),
         Some("T1006") => "T1006: Attempted to invoke a non-function".to_owned(),
         Some("S0202" | "S0203" | "S0211") => symbols(message),
         // The reference implementation has the operator in quotes.
@@ -177,7 +181,7 @@ fn within(
         context.bind((*name).to_owned(), (*value).cloned().unwrap_or(JValue::Undefined));
     }
     let tree = jsonata_core::parser::parse(call).map_err(|e| EvaluatorError::EvaluationError(e.to_string()))?;
-    let mut evaluator = Evaluator::with_options(context, evaluate::options());
+    let mut evaluator = Evaluator::with_options(context, evaluate::options(true));
     if let Some(shared) = shared {
         functions::add(&mut evaluator, shared, false)?;
     }
