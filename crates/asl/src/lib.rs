@@ -22,7 +22,8 @@
 //! - The states in a `Map` or a `Parallel` have the language of the whole machine, not that of the state they are in.
 //! - JSONata's numbers are exact up to 2^53. A larger whole number that an expression passes on comes out as it went in; if two that
 //!   went in are the same number to JSONata, the expression fails.
-//! - An expression has five seconds, five hundred levels, and values of some seven million bytes.
+//! - An expression has five seconds, a hundred levels (two hundred where what it builds is measured), and values of some seven
+//!   million bytes. The service is seen to have a hundred, and as many bytes.
 //! - The seeds of `States.MathRandom` and `$random` give the same number again, and not the number that the service would.
 
 mod chance;
@@ -33,6 +34,7 @@ mod flow;
 mod given;
 mod intrinsic;
 mod items;
+mod json;
 mod jsonata;
 mod map;
 mod moment;
@@ -49,8 +51,9 @@ pub use failure::{Failure, name};
 pub use flow::{Caught, Chosen, Done, Effective, Selected};
 pub use intrinsic::{BadCall, Call};
 pub use items::{Manifest, ManifestFile, batches, items_of, manifest, read_items};
+pub use json::{BadJson, parse_json};
 pub use jsonata::{BadExpression, Expression};
-pub use path::{BadPath, Found, Missing, Path, Root};
+pub use path::{BadPath, Path, Root};
 pub use scope::{Outside, Scope, Variables};
 pub use template::{Lookup, Template};
 pub use tree::*;

@@ -136,3 +136,19 @@ fn a_refusal_has_all_errors_and_no_warning() {
          MISSING_TRANSITION_TARGET: State \"C\" is not reachable. at /States/C'"
     );
 }
+
+#[test]
+fn input_that_is_no_json_is_told_of() {
+    assert_eq!(undercast_asl::parse_json("{\"a\": [1.5]}"), Ok(json!({"a": [1.5]})));
+    let told = |text: &str| undercast_asl::parse_json(text).unwrap_err().to_string();
+    assert_eq!(
+        told("{'a': 1}"),
+        "Unexpected character (''' (code 39)): was expecting double-quote to start field name"
+    );
+    assert_eq!(
+        told("not json"),
+        "Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+    );
+    let bad = undercast_asl::parse_json("{\n  \"é\": }").unwrap_err();
+    assert_eq!((bad.line, bad.column), (2, 10));
+}

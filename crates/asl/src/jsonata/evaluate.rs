@@ -14,16 +14,17 @@ use crate::scope::{Outside, Variables};
 /// How long one expression may take.
 const LONGEST_MILLISECONDS: u64 = 5_000;
 
-/// How deep it may nest while it runs.
-const DEEPEST: usize = 500;
+/// How deep it may nest while it runs: a hundred terms of a sum, ninety-nine parentheses, as with the service.
+const DEEPEST: usize = 99;
 
 /// How many values one of its sequences may have.
 const MOST_VALUES: usize = 1_000_000;
 
-pub(super) fn options() -> EvaluatorOptions {
+/// `measured`: whether what is built is measured, for which each level may take two.
+pub(super) fn options(measured: bool) -> EvaluatorOptions {
     EvaluatorOptions {
         timeout_ms: Some(LONGEST_MILLISECONDS),
-        max_stack_depth: Some(DEEPEST),
+        max_stack_depth: Some(if measured { 2 * DEEPEST } else { DEEPEST }),
         max_sequence_length: Some(MOST_VALUES),
         ..EvaluatorOptions::default()
     }
@@ -84,7 +85,7 @@ impl Expression {
         for (name, value) in &bindings.named {
             context.bind(name.clone(), value.clone());
         }
-        let mut evaluator = Evaluator::with_options(context, options());
+        let mut evaluator = Evaluator::with_options(context, options(self.measured));
         let shared = Rc::new(functions::Shared::new(&self.text, outside));
         functions::add(&mut evaluator, &shared, true).map_err(|e| coded(e.message()))?;
         evaluator.evaluate(&self.guarded, data).map_err(|e| coded(e.message()))

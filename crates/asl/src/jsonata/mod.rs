@@ -29,6 +29,8 @@ pub struct Expression {
     tree: Arc<AstNode>,
     /// The tree that is evaluated.
     guarded: Arc<AstNode>,
+    /// Whether the two differ.
+    measured: bool,
 }
 
 /// Why a text is no expression: the error of JSONata.
@@ -36,8 +38,8 @@ pub struct Expression {
 #[error("{0}")]
 pub struct BadExpression(pub String);
 
-/// How deep parentheses, brackets and braces may stand in each other. Evaluation stops earlier.
-const DEEPEST_TEXT: usize = 200;
+/// What the parser needs in a build without optimisation.
+const PARSER_STACK: usize = 64 << 20;
 
 impl Expression {
     /// Reads what stands between `{%` and `%}` in a field (`Arguments/Input/x`).
@@ -46,24 +48,16 @@ impl Expression {
     /// When it is no expression.
     pub fn parse(text: &str, field: &str) -> Result<Self, BadExpression> {
         let text = text.trim();
-        let mut depth = 0_usize;
-        for c in text.chars() {
-            match c {
-                '(' | '[' | '{' => depth += 1,
-                ')' | ']' | '}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            if depth > DEEPEST_TEXT {
-                return Err(BadExpression("Expression is nested too deep".to_owned()));
-            }
-        }
+        // The parser stops at a thousand levels, for which a thread's own stack may be too small.
+        stacker::maybe_grow(PARSER_STACK, PARSER_STACK, || Self::read(text, field))
+    }
+
+    fn read(text: &str, field: &str) -> Result<Self, BadExpression> {
         let tree = jsonata_core::parser::parse(text).map_err(|e| BadExpression(coded(&e.to_string())))?;
-        Ok(Self {
-            text: text.to_owned(),
-            field: field.to_owned(),
-            guarded: Arc::new(guard::rewrite(tree.clone())),
-            tree: Arc::new(tree),
-        })
+        let guarded = guard::rewrite(tree.clone());
+        let measured = guarded != tree;
+        let (tree, guarded) = (Arc::new(tree), Arc::new(guarded));
+        Ok(Self { text: text.to_owned(), field: field.to_owned(), tree, guarded, measured })
     }
 
     /// What it reads that is not in itself.
@@ -100,6 +94,11 @@ fn coded(message: &str) -> String {
     let begins = (0..message.len().min(60)).find_map(code).and_then(|at| message.get(at..));
     let message = begins.unwrap_or(message);
     match message.get(..5) {
+        Some("D1011") => "Stack overflow error: Check for non-terminating recursive function.  Consider rewriting as \
+             tail-recursive. Depth=101 max=100"
+            .to_owned(),
+        Some("D1012") => "Expression evaluation timeout: Check for infinite loop".to_owned(),
+        Some("T1006") => "T1006: Attempted to invoke a non-function".to_owned(),
         Some("S0202" | "S0203" | "S0211") => symbols(message),
         // The reference implementation has the operator in quotes.
         Some("T2001" | "T2002") => match (message.find(" of the "), message.find(" operator ")) {
@@ -182,7 +181,7 @@ fn within(
         context.bind((*name).to_owned(), (*value).cloned().unwrap_or(JValue::Undefined));
     }
     let tree = jsonata_core::parser::parse(call).map_err(|e| EvaluatorError::EvaluationError(e.to_string()))?;
-    let mut evaluator = Evaluator::with_options(context, evaluate::options());
+    let mut evaluator = Evaluator::with_options(context, evaluate::options(true));
     if let Some(shared) = shared {
         functions::add(&mut evaluator, shared, false)?;
     }

@@ -16,7 +16,7 @@ pub(crate) struct Roots<'a> {
 
 /// What a path finds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Found<'a> {
+pub(crate) enum Found<'a> {
     /// A value.
     One(Cow<'a, Value>),
     /// Values, which may be none: of a path that is not one value by its form.
@@ -27,7 +27,7 @@ pub enum Found<'a> {
 
 /// Why there is nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
+pub(crate) enum Missing {
     /// There is no such variable.
     Variable,
     /// The last name of the path is not there.
@@ -44,7 +44,7 @@ pub enum Missing {
 
 impl Found<'_> {
     /// The value: of many a list.
-    pub fn into_value(self) -> Result<Value, Missing> {
+    pub(crate) fn into_value(self) -> Result<Value, Missing> {
         match self {
             Self::One(value) => Ok(value.into_owned()),
             Self::Many(values) => Ok(Value::Array(values.into_iter().cloned().collect())),

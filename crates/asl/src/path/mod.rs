@@ -15,8 +15,7 @@ use std::fmt;
 use filter::Filter;
 use function::Function;
 
-pub(crate) use find::Roots;
-pub use find::{Found, Missing};
+pub(crate) use find::{Missing, Roots};
 
 /// A path: where it begins, and its steps.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,27 +9,6 @@ use crate::tree::{Catcher, Jitter, QueryLanguage, Retrier};
 /// The longest delay that a retrier may have ("Retrying after an error": less than a year).
 const LONGEST_DELAY: u64 = 31_622_400;
 
-/// The names that begin with `States.` are reserved for these.
-const RESERVED: &[&str] = &[
-    name::ALL,
-    name::BRANCH_FAILED,
-    name::DATA_LIMIT_EXCEEDED,
-    name::EXCEED_TOLERATED_FAILURE_THRESHOLD,
-    name::HEARTBEAT_TIMEOUT,
-    name::HTTP_SOCKET,
-    name::INTRINSIC_FAILURE,
-    name::ITEM_READER_FAILED,
-    name::NO_CHOICE_MATCHED,
-    name::PARAMETER_PATH_FAILURE,
-    name::PERMISSIONS,
-    name::QUERY_EVALUATION_ERROR,
-    name::RESULT_PATH_MATCH_FAILURE,
-    name::RESULT_WRITER_FAILED,
-    name::RUNTIME,
-    name::TASK_FAILED,
-    name::TIMEOUT,
-];
-
 pub(super) fn read(fields: &Fields, language: QueryLanguage, reader: &mut Reader) -> (Vec<Retrier>, Vec<Catcher>) {
     let retry = each(fields, "Retry", reader, |item, reader, _| retrier(item, reader));
     reader.sees_error = true;
@@ -67,12 +46,8 @@ fn check_names(item: &Fields, last: bool, reader: &mut Reader) {
     let Some(names) = item.array("ErrorEquals", reader) else { return };
     for (i, value) in names.iter().enumerate() {
         let at = format!("{at}[{i}]");
-        match value.as_str() {
-            None => reader.schema("Expected value of type [STRING]", &at),
-            Some(name) if name.starts_with("States.") && !RESERVED.contains(&name) => {
-                reader.schema(format!("'{name}' is not a reserved error name"), &at);
-            }
-            Some(_) => {}
+        if !value.is_string() {
+            reader.schema("Expected value of type [STRING]", &at);
         }
     }
     if names.iter().any(|name| name == name::ALL) {

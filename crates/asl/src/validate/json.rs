@@ -33,20 +33,21 @@ pub(super) fn parse(text: &str) -> Result<Document, Diagnostic> {
     }
 }
 
-/// The service's parser tells the place beside the words, and so does this one; the words are its own but where nothing of JSON
-/// begins.
+/// How much of a text its place shows.
+const SHOWN: usize = 500;
+
+/// What is wrong with the text, and its place, which shows the text itself.
 fn syntax(text: &str, error: &serde_json::Error) -> Diagnostic {
-    let word: String = text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let literal = ["true", "false", "null"].contains(&word.as_str()) || word.starts_with(|c: char| c.is_ascii_digit());
-    let (message, column) = if !word.is_empty() && !literal {
-        let column = text.len() - text.trim_start().len() + word.chars().count() + 1;
-        let expected = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
-        (format!("Unrecognized token '{word}': was expecting {expected}"), column)
-    } else {
-        (error.to_string(), error.column())
-    };
-    let place = format!("[Source: (String)\"{text}\"; line: {}, column: {column}]", error.line());
-    Diagnostic { code: Code::InvalidJsonDescription, message: format!("{message}\n at {place}"), location: Some(place) }
+    let bad = crate::json::explain(text, error);
+    let shown: String = text.chars().take(SHOWN).collect();
+    let more = text.chars().count().saturating_sub(SHOWN);
+    let truncated = if more > 0 { format!("[truncated {more} chars]") } else { String::new() };
+    let place = format!("[Source: (String)\"{shown}\"{truncated}; line: {}, column: {}]", bad.line, bad.column);
+    Diagnostic {
+        code: Code::InvalidJsonDescription,
+        message: format!("{}\n at {place}", bad.message),
+        location: Some(place),
+    }
 }
 
 struct Seen {

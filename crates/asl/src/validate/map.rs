@@ -68,7 +68,9 @@ fn processor(fields: &Fields, reader: &mut Reader) -> Option<Machine> {
 
 fn items(fields: &Fields, language: QueryLanguage, reader: &mut Reader) -> Option<Items> {
     match language {
-        QueryLanguage::JsonPath if fields.has("ItemsPath") => flow::path(fields, "ItemsPath", reader).map(Items::Path),
+        QueryLanguage::JsonPath if fields.has("ItemsPath") => {
+            flow::reference(fields, "ItemsPath", reader).map(Items::Path)
+        }
         QueryLanguage::JsonPath => Path::parse("$").ok().map(Items::Path),
         QueryLanguage::Jsonata => {
             let Some(value) = fields.get("Items") else { return Some(Items::Input) };
