@@ -76,6 +76,7 @@ pub(crate) fn new(cx: &Cx, found: &Named, name: String, input: String, trace: Op
         frames: 0,
         map_run: None,
         deadline: None,
+        within: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! AWS Step Functions: state machines, and what runs of them.
 //!
-//! Reading order: `arns`, `rows`, `machines` and `versions` (what is defined), `executions`, `redrive`, `express` and `activities`
-//! (the operations on what runs), `engine` (an execution as a machine of its own), `runtime` (which takes what happens and has it
+//! Reading order: `arns`, `rows`, `machines` and `versions` (what is defined), `executions`, `redrive`, `express`, `activities` and
+//! `mapruns` (the operations on what runs), `engine` (an execution as a machine of its own), `runtime` (which takes what happens and has it
 //! carried out), `write` (what is stored of each step), `tasks` (how what a state orders is done). The language itself is the crate
 //! `undercast-asl`.
 //!
@@ -28,6 +28,7 @@ mod executions;
 mod express;
 mod logbook;
 mod machines;
+mod mapruns;
 mod metrics;
 mod redrive;
 mod resource;
@@ -118,6 +119,7 @@ api::operations! {
     DeleteStateMachineVersion => versions::delete_version(cx, &input).await,
     DescribeActivity => activities::describe(cx, &input),
     DescribeExecution => executions::describe(cx, &input),
+    DescribeMapRun => mapruns::describe(cx, &input),
     DescribeStateMachine => machines::describe(cx, &input),
     DescribeStateMachineAlias => versions::describe_alias(cx, &input),
     DescribeStateMachineForExecution => machines::describe_for_execution(cx, &input),
@@ -125,6 +127,7 @@ api::operations! {
     GetExecutionHistory => executions::history(cx, &input),
     ListActivities => activities::list(cx, &input),
     ListExecutions => executions::list(cx, &input),
+    ListMapRuns => mapruns::list(cx, &input),
     ListStateMachineAliases => versions::list_aliases(cx, &input),
     ListStateMachineVersions => versions::list_versions(cx, &input),
     ListStateMachines => machines::list(cx, &input),
@@ -139,6 +142,7 @@ api::operations! {
     StopExecution => executions::stop(&self.runtime, cx, input).await,
     TagResource => tags::tag(cx, input).await,
     UntagResource => tags::untag(cx, &input).await,
+    UpdateMapRun => mapruns::update(&self.runtime, cx, &input).await,
     UpdateStateMachine => machines::update(cx, input).await,
     UpdateStateMachineAlias => versions::update_alias(cx, input).await,
     ValidateStateMachineDefinition => validate::validate(&input),

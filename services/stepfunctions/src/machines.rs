@@ -40,12 +40,30 @@ fn check_states(cx: &Cx, machine: &asl::Machine) -> Result<()> {
         match &state.kind {
             asl::Kind::Task(task) => Resource::parse(&task.resource).and_then(|resource| resource.check(cx))?,
             asl::Kind::Parallel(branches) => branches.iter().try_for_each(|branch| check_states(cx, branch))?,
-            asl::Kind::Map(map) if map.is_distributed() => return Err(Failure::not_built("distributed maps")),
-            asl::Kind::Map(map) => check_states(cx, &map.processor)?,
+            asl::Kind::Map(map) => {
+                check_map(map)?;
+                check_states(cx, &map.processor)?;
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Refuses what nobody here does for the items of a map.
+fn check_map(map: &asl::Map) -> Result<()> {
+    let express = map.processor.processor_config.as_ref().and_then(|config| config.execution_type);
+    if express == Some(asl::ExecutionType::Express) {
+        return Err(Failure::not_built("express executions of distributed maps"));
+    }
+    let Some(reader) = &map.item_reader else { return Ok(()) };
+    if reader.config.input_type == Some(asl::InputType::Parquet) {
+        return Err(Failure::not_built("items of maps in Parquet"));
+    }
+    match reader.resource.split_once(":::").map(|(_, call)| call) {
+        Some("s3:getObject" | "s3:listObjectsV2") => Ok(()),
+        _ => Err(Failure::not_built(format!("items of maps from {}", reader.resource))),
+    }
 }
 
 fn logging_of(said: Option<&input::LoggingConfiguration>) -> Result<Logging> {

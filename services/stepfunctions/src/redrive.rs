@@ -9,6 +9,7 @@ use undercast_kernel::{Cx, Repeated, Result, fingerprint};
 use crate::api::{self, errors};
 use crate::engine::history;
 use crate::executions::find;
+use crate::mapruns;
 use crate::rows::{Execution, Status, moment};
 use crate::runtime::Runtime;
 
@@ -32,6 +33,9 @@ pub(crate) fn status(cx: &Cx, execution: &Execution) -> (&'static str, Option<St
             }
             if execution.stopped.is_some_and(|stopped| stopped + WINDOW < cx.now_millis()) {
                 return not("Execution is not redrivable because the redrivable period has passed".to_owned());
+            }
+            if mapruns::has_failed_runs(cx, &cx.read(), execution).unwrap_or(true) {
+                return not("Undercast does not redrive executions whose map runs did not succeed".to_owned());
             }
             if execution.redrives >= MOST {
                 return not("Execution has exceeded the maximum number of redrives".to_owned());

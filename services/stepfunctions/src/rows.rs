@@ -227,9 +227,12 @@ pub(crate) struct Execution {
     /// ARN of the map run whose child it is, and how many items it was given.
     #[n(18)]
     pub(crate) map_run: Option<(String, u32)>,
-    /// The region that it calls, as its caller reached the cloud: hosts of queues' URLs.
+    /// When it has taken too long.
     #[n(19)]
     pub(crate) deadline: Option<i64>,
+    /// The state of the machine whose items it is one of, of a child of a distributed map.
+    #[n(20)]
+    pub(crate) within: Option<String>,
 }
 
 impl Status {

@@ -7,18 +7,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_core::future::BoxFuture;
+use serde_json::Value as Json;
 use tokio::sync::Notify;
 use undercast_asl as asl;
 use undercast_kernel::store::Entry;
 use undercast_kernel::{Cx, Failure, Kernel, Result};
 
 use crate::engine::frame::{Doing, Frame, Held};
+use crate::engine::mapping::Plan;
 use crate::engine::{Around, Effects, Happening, Header, Order, Run, Way};
-use crate::express;
 use crate::resource::{Pattern, Resource};
 use crate::rows::{EXECUTIONS, Execution, FRAMES, REVISIONS, RUNNING, Revision, Status, execution_key, revision_key};
 use crate::tasks::{self, Outcome};
 use crate::write::{self, Made};
+use crate::{express, mapruns};
 
 /// So many definitions are remembered as they were read.
 const REMEMBERED: usize = 512;
@@ -54,6 +56,9 @@ struct State {
     /// When it was to be looked at, as the store has it.
     due: Option<i64>,
 }
+
+/// What a distributed map does, and in which context its calls are made, if its role can be assumed.
+pub(crate) type Planned = (std::result::Result<Plan, asl::Failure>, Option<Cx>);
 
 /// An order with all that it takes to carry it out.
 struct Job {
@@ -136,6 +141,20 @@ impl Runtime {
         Ok(read)
     }
 
+    /// What an execution runs: the machine, or of a child of a distributed map what is done with its items.
+    fn machine(&self, execution: &Execution, revision: &Revision) -> Result<Arc<asl::Machine>> {
+        let whole = self.definition(&revision.id, &revision.definition)?;
+        let Some(state) = &execution.within else { return Ok(whole) };
+        let id = format!("{}/{state}", revision.id);
+        if let Some(known) = lock(&self.definitions).get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let found = processor(&whole, state).cloned();
+        let found = Arc::new(found.ok_or_else(|| Failure::broken(format!("there is no map `{state}`")))?);
+        lock(&self.definitions).insert(id, Arc::clone(&found));
+        Ok(found)
+    }
+
     /// Begins an execution: it is written with its first events, and goes on.
     pub(crate) async fn begin(
         self: &Arc<Self>,
@@ -145,7 +164,7 @@ impl Runtime {
         arn: String,
         express: Option<express::Express>,
     ) -> Result<Arc<Live>> {
-        let machine = self.definition(&revision.id, &revision.definition)?;
+        let machine = self.machine(&execution, &revision)?;
         let run = Run::new(header(cx, &execution, &revision, arn), machine, BTreeMap::new(), 0, 0, None);
         let key = key_of(cx, &execution);
         let live = Live::new(execution, revision, run, express);
@@ -169,7 +188,7 @@ impl Runtime {
     fn load(&self, cx: &Cx, from: &undercast_kernel::store::Snapshot, execution: Execution) -> Result<Arc<Live>> {
         let revision = REVISIONS.get(from, &revision_key(cx, &execution.machine_id, &execution.revision))?;
         let revision = revision.ok_or_else(|| cx.broken("an execution without its revision"))?;
-        let machine = self.definition(&revision.id, &revision.definition)?;
+        let machine = self.machine(&execution, &revision)?;
         let mut frames: BTreeMap<u32, Frame> = BTreeMap::new();
         for entry in FRAMES.all(from, &execution.key(cx))? {
             let id = entry.key::<(String, String, String, String, u64)>().and_then(|key| u32::try_from(key.4).ok());
@@ -241,6 +260,7 @@ impl Runtime {
         let jobs = jobs(&state.run, &effects);
         drop(state);
         write::tell(cx, live, &effects);
+        self.follow_runs(cx, key, live, &effects);
         live.changed.notify_waiters();
         jobs.into_iter().for_each(|job| self.spawn(cx, key, live, job));
         Ok(applied)
@@ -279,6 +299,79 @@ impl Runtime {
         });
     }
 
+    /// Map runs that a step began or left are begun or stopped, and the run whose child has ended goes on.
+    fn follow_runs(self: &Arc<Self>, cx: &Cx, key: &Key, live: &Arc<Live>, effects: &Effects) {
+        let mut work: Vec<(Option<u32>, String, bool)> = Vec::new();
+        for order in &effects.orders {
+            match order {
+                Order::MapRun { frame, arn } => work.push((Some(*frame), arn.clone(), false)),
+                Order::StopRun { arn } => work.push((None, arn.clone(), true)),
+                Order::Task { .. } | Order::Offer { .. } => {}
+            }
+        }
+        if let (Some(_), Some((arn, _))) = (&effects.end, &live.execution.map_run) {
+            work.push((None, arn.clone(), false));
+        }
+        for (frame, arn, stops) in work {
+            let (runtime, key, live) = (Arc::clone(self), key.clone(), Arc::clone(live));
+            let cx = cx.kernel().cx_for(&key.0, &key.1);
+            live.busy.fetch_add(1, Ordering::AcqRel);
+            cx.clone().spawn(async move {
+                let done = match (frame, stops) {
+                    (Some(frame), _) => mapruns::begin(&runtime, &cx, &key, frame, &arn).await,
+                    (None, true) => mapruns::stop(&runtime, &cx, &arn).await,
+                    (None, false) => mapruns::pump(&runtime, &cx, &arn).await,
+                };
+                if let Err(failure) = done {
+                    tracing::error!(run = arn, error = &failure as &dyn std::error::Error, "a map run cannot go on");
+                }
+                if live.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    live.idle.notify_waiters();
+                }
+            });
+        }
+    }
+
+    /// Begins a child of a map run, unless it was begun before.
+    pub(crate) async fn begin_child(self: &Arc<Self>, cx: &Cx, execution: Execution) -> Result<()> {
+        let revision = REVISIONS.get(&cx.read(), &revision_key(cx, &execution.machine_id, &execution.revision))?;
+        let Some(revision) = revision else { return Ok(()) };
+        let arn = execution.arn(cx);
+        match self.begin(cx, execution, revision, arn, None).await {
+            Err(failure) if failure.code() == Some("ExecutionAlreadyExists") => Ok(()),
+            begun => begun.map(drop),
+        }
+    }
+
+    /// In which context the calls of an execution are made. `None`: it is gone, or its role cannot be assumed.
+    pub(crate) async fn role_of(&self, cx: &Cx, key: &Key) -> Result<Option<Cx>> {
+        let Some(live) = self.find(cx, key)? else { return Ok(None) };
+        let state = live.run.lock().await;
+        tasks::as_role(cx, &state.run.header.role, &state.run.header.machine_arn)
+    }
+
+    /// What the distributed map of a frame does, and as whom. `None`: its execution has ended.
+    pub(crate) async fn map_plan(&self, cx: &Cx, key: &Key, frame: u32) -> Result<Option<Planned>> {
+        let Some(live) = self.find(cx, key)? else { return Ok(None) };
+        let state = live.run.lock().await;
+        let plan = state.run.map_plan(&Around { now: cx.now(), random: cx.random() }, frame);
+        let role = tasks::as_role(cx, &state.run.header.role, &state.run.header.machine_arn)?;
+        Ok(Some((plan, role)))
+    }
+
+    /// What its items are made. `None`: its execution has ended.
+    pub(crate) async fn map_inputs(
+        &self,
+        cx: &Cx,
+        key: &Key,
+        frame: u32,
+        items: Vec<Json>,
+    ) -> Result<Option<std::result::Result<Vec<Json>, asl::Failure>>> {
+        let Some(live) = self.find(cx, key)? else { return Ok(None) };
+        let state = live.run.lock().await;
+        Ok(Some(state.run.map_inputs(&Around { now: cx.now(), random: cx.random() }, frame, items)))
+    }
+
     /// A moment has come for an execution. Returns when what that leads to is done, so that whoever moves the clock sees it.
     pub(crate) async fn due(self: &Arc<Self>, cx: &Cx, key: &Key) -> Result<()> {
         let Some(live) = self.find(cx, key)? else { return Ok(()) };
@@ -304,9 +397,10 @@ impl Runtime {
                     let runtime = Arc::clone(self);
                     kernel.clone().spawn(async move {
                         let state = live.run.lock().await;
-                        let orders = outstanding(&state.run);
-                        let jobs = jobs(&state.run, &Effects { orders, ..Effects::default() });
+                        let effects = Effects { orders: outstanding(&state.run), ..Effects::default() };
+                        let jobs = jobs(&state.run, &effects);
                         drop(state);
+                        runtime.follow_runs(&cx, &key, &live, &effects);
                         jobs.into_iter().for_each(|job| runtime.spawn(&cx, &key, &live, job));
                     });
                 }
@@ -319,6 +413,16 @@ impl Runtime {
     }
 }
 
+/// What the map with a name does with each item, wherever in a machine it stands.
+fn processor<'a>(machine: &'a asl::Machine, name: &str) -> Option<&'a asl::Machine> {
+    machine.states.values().find_map(|state| match &state.kind {
+        asl::Kind::Map(map) if state.name == name => Some(&map.processor),
+        asl::Kind::Map(map) => processor(&map.processor, name),
+        asl::Kind::Parallel(branches) => branches.iter().find_map(|branch| processor(branch, name)),
+        _ => None,
+    })
+}
+
 pub(crate) fn key_of(cx: &Cx, execution: &Execution) -> Key {
     let (account, region, machine, name) = execution_key(cx, &execution.machine, &execution.name);
     (account.to_owned(), region.to_owned(), machine.to_owned(), name.to_owned())
@@ -328,6 +432,7 @@ pub(crate) fn key_of(cx: &Cx, execution: &Execution) -> Key {
 fn outstanding(run: &Run) -> Vec<Order> {
     let order = |(id, frame): (&u32, &Frame)| match &frame.doing {
         Doing::Tasking(_) => Some(Order::Task { frame: *id }),
+        Doing::Mapping(arn) => Some(Order::MapRun { frame: *id, arn: arn.clone() }),
         _ => None,
     };
     run.frames.iter().filter_map(order).collect()

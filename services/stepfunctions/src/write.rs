@@ -10,7 +10,7 @@ use crate::engine::history::Event;
 use crate::engine::{Effects, Order, Run, token};
 use crate::rows::{BY_END, BY_START, EVENTS, EXECUTIONS, Execution, FRAMES, OFFERS, Offer, RUNNING, Status, moment};
 use crate::runtime::{Key, Live, bell};
-use crate::{SERVICE, arns, logbook, metrics};
+use crate::{SERVICE, arns, logbook, mapruns, metrics};
 
 /// The kind of the tasks that look at an execution when something of it is due.
 pub(crate) const DUE: &str = "due";
@@ -101,6 +101,7 @@ pub(crate) async fn write(
         plan(cx, tx, &execution, next, had)?;
         if let Some(stopped) = execution.stopped {
             RUNNING.delete(tx, key);
+            mapruns::count_end(cx, tx, &execution)?;
             BY_END.put(tx, &by_end(cx, &execution, stopped), &0);
         }
         if execution.stopped.is_some() || made != Made::Before {

@@ -9,6 +9,7 @@ mod express;
 mod fans;
 mod histories;
 mod machines;
+mod maps;
 mod restarts;
 mod rights;
 mod tasks;

@@ -6,7 +6,9 @@ use undercast_asl as asl;
 use super::frame::Doing;
 use super::history::{cause, error, plain};
 use super::{Around, Order, Run};
-use crate::api::kept::{HistoryEvent, MapRunFailedEventDetails, MapRunStartedEventDetails, MapStateStartedEventDetails};
+use crate::api::kept::{
+    HistoryEvent, MapRunFailedEventDetails, MapRunStartedEventDetails, MapStateStartedEventDetails,
+};
 
 /// A distributed map, reckoned but for its items.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +71,8 @@ impl Run {
             Ok(Plan {
                 state: state.name.clone(),
                 source,
-                at_once: number(&map.max_concurrency, "MaxConcurrency")?.map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+                at_once: number(&map.max_concurrency, "MaxConcurrency")?
+                    .map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
                 tolerated_count: number(&map.tolerated_failure_count, "ToleratedFailureCount")?,
                 tolerated_percentage: percentage
                     .map(|given| scope.real(given, "ToleratedFailurePercentage", root))

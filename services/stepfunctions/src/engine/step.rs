@@ -5,8 +5,8 @@ use undercast_asl as asl;
 use undercast_kernel::{Random, Timestamp};
 
 use super::fan::Iteration;
-use super::mapping::Plan;
 use super::frame::{Doing, Held};
+use super::mapping::Plan;
 use super::task::{Attempt, token};
 use super::{Around, Run, history};
 use crate::resource::{Pattern, Resource};

@@ -10,8 +10,9 @@ use undercast_kernel::{Cx, Result};
 
 use super::{CHILDREN, Child, Counts, MapRun, OF_EXECUTION, RUNS, Transformation, Writer, items, key, place, results};
 use crate::engine::Happening;
+use crate::engine::frame::Doing;
 use crate::engine::mapping::Plan;
-use crate::rows::{EXECUTIONS, Execution, Status, execution_key};
+use crate::rows::{EXECUTIONS, Execution, FRAMES, Status, execution_key};
 use crate::runtime::{Key, Runtime};
 
 /// So many children are written, or started, at a time.
@@ -30,10 +31,13 @@ fn children(plan: &Plan, inputs: Vec<Json>) -> std::result::Result<Vec<Child>, a
         return Ok(inputs.into_iter().map(|input| child(input, 1)).collect());
     };
     let batches = asl::batches(inputs, *limits, common.as_ref())?;
-    Ok(batches.into_iter().map(|batch| {
-        let count = batch["Items"].as_array().map_or(0, Vec::len);
-        child(batch, count)
-    }).collect())
+    Ok(batches
+        .into_iter()
+        .map(|batch| {
+            let count = batch["Items"].as_array().map_or(0, Vec::len);
+            child(batch, count)
+        })
+        .collect())
 }
 
 fn writer(given: &(Json, asl::WriterConfig)) -> Writer {
@@ -53,31 +57,62 @@ fn writer(given: &(Json, asl::WriterConfig)) -> Writer {
 
 /// Begins a run: reads its items, writes them down, and starts the first ones. One that was begun before goes on.
 pub(crate) async fn begin(runtime: &Arc<Runtime>, cx: &Cx, parent: &Key, frame: u32, arn: &str) -> Result<()> {
-    if MapRun::find(cx, &cx.read(), arn)?.is_some_and(|run| run.started > 0) {
+    if MapRun::find(cx, &cx.read(), arn)?.is_some_and(|run| run.ready) {
         return goes_on(runtime, cx, arn).await;
     }
-    match prepare(runtime, cx, parent, frame, arn).await? {
-        Ok(()) => pump(runtime, cx, arn).await,
-        Err(failure) => {
-            let happening = Happening::Mapped { frame, arn: arn.to_owned(), result: Err(failure) };
-            runtime.happen(cx, parent, happening).await.map(drop)
+    let Some((plan, role)) = runtime.map_plan(cx, parent, frame).await? else { return Ok(()) };
+    let prepared = match plan {
+        Ok(plan) => {
+            let run = new(cx, parent, frame, arn, &plan);
+            cx.write(|tx| {
+                RUNS.put(tx, &key(cx, arn), &run);
+                let of = (cx.account(), cx.region(), parent.2.as_str(), parent.3.as_str(), run.started, arn);
+                OF_EXECUTION.put(tx, &of, &0);
+                Ok(())
+            })
+            .await?;
+            prepare(runtime, cx, parent, run, &plan, role).await?
         }
+        Err(failure) => Err(failure),
+    };
+    let Err(failure) = prepared else { return pump(runtime, cx, arn).await };
+    end(cx, arn, Status::Failed).await?;
+    let happening = Happening::Mapped { frame, arn: arn.to_owned(), result: Err(failure) };
+    runtime.happen(cx, parent, happening).await.map(drop)
+}
+
+/// A run whose items are not read yet.
+fn new(cx: &Cx, parent: &Key, frame: u32, arn: &str, plan: &Plan) -> MapRun {
+    MapRun {
+        arn: arn.to_owned(),
+        parent: (parent.2.clone(), parent.3.clone()),
+        frame,
+        state: plan.state.clone(),
+        started: cx.kernel().clock().now().as_millisecond(),
+        stopped: None,
+        status: Status::Running,
+        at_once: plan.at_once,
+        tolerated_count: plan.tolerated_count,
+        tolerated_percentage: plan.tolerated_percentage,
+        total: 0,
+        next: 0,
+        executions: Counts::default(),
+        items: Counts::default(),
+        writer: plan.writer.as_ref().map(writer),
+        written: 0,
+        ready: false,
     }
 }
 
-/// Writes a run with all its children.
+/// Reads the items of a run, and writes it with all its children.
 async fn prepare(
     runtime: &Arc<Runtime>,
     cx: &Cx,
     parent: &Key,
-    frame: u32,
-    arn: &str,
+    run: MapRun,
+    plan: &Plan,
+    role: Option<Cx>,
 ) -> Result<std::result::Result<(), asl::Failure>> {
-    let Some((plan, role)) = runtime.map_plan(cx, parent, frame).await? else { return Ok(Ok(())) };
-    let plan = match plan {
-        Ok(plan) => plan,
-        Err(failure) => return Ok(Err(failure)),
-    };
     let Some(role) = role else {
         return Ok(Err(asl::Failure::new(asl::name::PERMISSIONS, "The role of the machine cannot be assumed.")));
     };
@@ -85,11 +120,12 @@ async fn prepare(
         Ok(found) => found,
         Err(failure) => return Ok(Err(failure)),
     };
-    let Some(inputs) = runtime.map_inputs(cx, parent, frame, found).await? else { return Ok(Ok(())) };
-    let all = match inputs.and_then(|inputs| children(&plan, inputs)) {
+    let Some(inputs) = runtime.map_inputs(cx, parent, run.frame, found).await? else { return Ok(Ok(())) };
+    let all = match inputs.and_then(|inputs| children(plan, inputs)) {
         Ok(all) => all,
         Err(failure) => return Ok(Err(failure)),
     };
+    let arn = run.arn.as_str();
     // What a crash left of an earlier try is written over, for it is the same.
     for (number, some) in all.chunks(AT_ONCE).enumerate() {
         let first = u64::try_from(number * AT_ONCE).unwrap_or(u64::MAX);
@@ -102,31 +138,30 @@ async fn prepare(
         .await?;
     }
     let items = all.iter().map(|child| u64::from(child.items)).sum();
-    let run = MapRun {
-        arn: arn.to_owned(),
-        parent: (parent.2.clone(), parent.3.clone()),
-        frame,
-        state: plan.state.clone(),
-        started: cx.kernel().clock().now().as_millisecond(),
-        stopped: None,
-        status: Status::Running,
-        at_once: plan.at_once,
-        tolerated_count: plan.tolerated_count,
-        tolerated_percentage: plan.tolerated_percentage,
-        total: u32::try_from(all.len()).unwrap_or(u32::MAX),
-        next: 0,
-        executions: Counts { total: u64::try_from(all.len()).unwrap_or(u64::MAX), ..Counts::default() },
-        items: Counts { total: items, ..Counts::default() },
-        writer: plan.writer.as_ref().map(writer),
-        written: 0,
-    };
     cx.write(|tx| {
+        let Some(mut run) = MapRun::find(cx, tx, arn)? else { return Ok(()) };
+        run.total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        run.executions.total = u64::from(run.total);
+        run.items.total = items;
+        run.ready = true;
         RUNS.put(tx, &key(cx, arn), &run);
-        OF_EXECUTION.put(tx, &(cx.account(), cx.region(), parent.2.as_str(), parent.3.as_str(), run.started, arn), &0);
         Ok(())
     })
     .await?;
     Ok(Ok(()))
+}
+
+/// Ends a run that goes on. Says whether it did.
+async fn end(cx: &Cx, arn: &str, status: Status) -> Result<bool> {
+    cx.write(|tx| {
+        let Some(mut run) = MapRun::find(cx, tx, arn)?.filter(|run| run.status == Status::Running) else {
+            return Ok(false);
+        };
+        (run.status, run.stopped) = (status, Some(cx.kernel().clock().now().as_millisecond()));
+        RUNS.put(tx, &key(cx, arn), &run);
+        Ok(true)
+    })
+    .await
 }
 
 /// Account, region, machine with label, id, number.
@@ -138,7 +173,7 @@ fn child_key<'a>(cx: &'a Cx, arn: &'a str, index: u64) -> ChildKey<'a> {
 }
 
 /// The same run after the cloud was stopped: children that were to be started and were not are started.
-pub(crate) async fn goes_on(runtime: &Arc<Runtime>, cx: &Cx, arn: &str) -> Result<()> {
+async fn goes_on(runtime: &Arc<Runtime>, cx: &Cx, arn: &str) -> Result<()> {
     let from = cx.read();
     let Some(run) = MapRun::find(cx, &from, arn)? else { return Ok(()) };
     for entry in CHILDREN.page(&from, &key(cx, arn), None::<&()>, Direction::Ascending, usize::MAX)? {
@@ -219,32 +254,34 @@ async fn start(runtime: &Arc<Runtime>, cx: &Cx, run: &MapRun, child: &Child, nam
     runtime.begin_child(cx, execution).await
 }
 
+/// Whether the state of a run waits for its end still.
+fn is_awaited(cx: &Cx, run: &MapRun) -> Result<bool> {
+    let frame = (cx.account(), cx.region(), run.parent.0.as_str(), run.parent.1.as_str(), u64::from(run.frame));
+    let found = FRAMES.get(&cx.read(), &frame)?;
+    Ok(found.is_some_and(|frame| frame.doing == Doing::Mapping(run.arn.clone())))
+}
+
 /// Ends a run in which nothing runs any more, or of which too much has failed.
 async fn finish(runtime: &Arc<Runtime>, cx: &Cx, run: &MapRun) -> Result<()> {
     let arn = run.arn.as_str();
-    let exceeded = run.is_exceeded();
     if run.status == Status::Running {
-        if !exceeded && (run.next < run.total || run.executions.running > 0) {
+        let exceeded = run.is_exceeded();
+        if !run.ready || !exceeded && (run.next < run.total || run.executions.running > 0) {
             return Ok(());
         }
-        let status = if exceeded { Status::Failed } else { Status::Succeeded };
-        let ended = cx
-            .write(|tx| {
-                let Some(mut now) = MapRun::find(cx, tx, arn)?.filter(|now| now.status == Status::Running) else {
-                    return Ok(false);
-                };
-                (now.status, now.stopped) = (status, Some(cx.kernel().clock().now().as_millisecond()));
-                RUNS.put(tx, &key(cx, arn), &now);
-                Ok(true)
-            })
-            .await?;
-        if ended && exceeded {
+        // Whoever ends it tells of it.
+        if !end(cx, arn, if exceeded { Status::Failed } else { Status::Succeeded }).await? {
+            return Ok(());
+        }
+        if exceeded {
             stop_children(runtime, cx, arn).await?;
         }
     }
-    let parent: Key =
-        (cx.account().to_owned(), cx.region().to_owned(), run.parent.0.clone(), run.parent.1.clone());
     let Some(run) = MapRun::find(cx, &cx.read(), arn)? else { return Ok(()) };
+    if !is_awaited(cx, &run)? {
+        return Ok(());
+    }
+    let parent: Key = (cx.account().to_owned(), cx.region().to_owned(), run.parent.0.clone(), run.parent.1.clone());
     let result = match run.status {
         Status::Succeeded => results::gather(runtime, cx, &parent, &run).await?,
         Status::Failed => {
@@ -271,15 +308,5 @@ async fn stop_children(runtime: &Arc<Runtime>, cx: &Cx, arn: &str) -> Result<()>
 
 /// Nobody waits for a run any more: it is stopped with all that runs of it.
 pub(crate) async fn stop(runtime: &Arc<Runtime>, cx: &Cx, arn: &str) -> Result<()> {
-    let stopped = cx
-        .write(|tx| {
-            let Some(mut run) = MapRun::find(cx, tx, arn)?.filter(|run| run.status == Status::Running) else {
-                return Ok(false);
-            };
-            (run.status, run.stopped) = (Status::Aborted, Some(cx.kernel().clock().now().as_millisecond()));
-            RUNS.put(tx, &key(cx, arn), &run);
-            Ok(true)
-        })
-        .await?;
-    if stopped { stop_children(runtime, cx, arn).await } else { Ok(()) }
+    if end(cx, arn, Status::Aborted).await? { stop_children(runtime, cx, arn).await } else { Ok(()) }
 }

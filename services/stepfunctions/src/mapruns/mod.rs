@@ -17,7 +17,7 @@ use undercast_kernel::{Cx, Result};
 
 use crate::rows::{Execution, Status};
 
-pub(crate) use drive::{begin, goes_on, pump, stop};
+pub(crate) use drive::{begin, pump, stop};
 pub(crate) use operations::{describe, list, update};
 
 /// Account, region, machine with label, id.
@@ -66,6 +66,9 @@ pub(crate) struct MapRun {
     pub(crate) writer: Option<Writer>,
     #[n(15)]
     pub(crate) written: u64,
+    /// Its items are read and written down.
+    #[n(16)]
+    pub(crate) ready: bool,
 }
 
 /// Where and how results are written.
@@ -179,9 +182,7 @@ impl MapRun {
         let percentage = failed as f64 * 100.0 / self.items.total.max(1) as f64;
         match (self.tolerated_count, self.tolerated_percentage) {
             (None, None) => failed > 0,
-            (count, most) => {
-                count.is_some_and(|count| failed > count) || most.is_some_and(|most| percentage > most)
-            }
+            (count, most) => count.is_some_and(|count| failed > count) || most.is_some_and(|most| percentage > most),
         }
     }
 }

@@ -122,10 +122,8 @@ async fn write(
     let (mut files, mut count) = (json!({"FAILED": [], "PENDING": [], "SUCCEEDED": []}), 0u64);
     let ending = if writer.lines { "jsonl" } else { "json" };
     for (kind, good) in kinds {
-        let some: Vec<&Execution> = all
-            .iter()
-            .filter(|e| e.status != Status::Running && (e.status == Status::Succeeded) == good)
-            .collect();
+        let some: Vec<&Execution> =
+            all.iter().filter(|e| e.status != Status::Running && (e.status == Status::Succeeded) == good).collect();
         if some.is_empty() {
             continue;
         }

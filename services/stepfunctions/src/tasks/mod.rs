@@ -37,16 +37,19 @@ pub(crate) struct Order {
     pub(crate) machine: String,
 }
 
-/// The context in which a task's calls are made. `None`: the role cannot be assumed.
-fn caller(cx: &Cx, order: &Order) -> undercast_kernel::Result<Option<Cx>> {
+/// The context in which calls are made for a machine, with a role. `None`: the role cannot be assumed.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn as_role(cx: &Cx, role: &str, machine: &str) -> undercast_kernel::Result<Option<Cx>> {
     if cx.kernel().identities().is_none() {
         // Where no IAM is, nobody has roles, and the account itself is all that may do anything.
         return Ok(Some(cx.kernel().cx_for(cx.account(), cx.region()).through(PRINCIPAL)));
     }
-    if !cx.is_assumable(PRINCIPAL, &order.role, Some(&order.machine))? {
+    if !cx.is_assumable(PRINCIPAL, role, Some(machine))? {
         return Ok(None);
     }
-    Ok(Some(cx.as_role(PRINCIPAL, &order.role, &cx.random().text(32, "abcdefghijklmnopqrstuvwxyzABCDEF"))))
+    Ok(Some(cx.as_role(PRINCIPAL, role, &cx.random().text(32, "abcdefghijklmnopqrstuvwxyzABCDEF"))))
 }
 
 /// Does a task, or begins it.
@@ -55,7 +58,7 @@ pub(crate) async fn perform(cx: &Cx, order: &Order) -> Outcome {
         Ok(resource) => resource,
         Err(failure) => return broken(&failure),
     };
-    let role = match caller(cx, order) {
+    let role = match as_role(cx, &order.role, &order.machine) {
         Ok(Some(role)) => role,
         Ok(None) => {
             let cause = format!("The role {} cannot be assumed by {PRINCIPAL}.", order.role);
