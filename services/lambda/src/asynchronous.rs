@@ -184,13 +184,7 @@ async fn attempt(
 }
 
 /// Has those told who shall know what came of an event.
-async fn settle(
-    cx: &Cx,
-    event: &Event,
-    function: &Function,
-    config: &EventConfig,
-    outcome: Outcome,
-) -> Result<Next> {
+async fn settle(cx: &Cx, event: &Event, function: &Function, config: &EventConfig, outcome: Outcome) -> Result<Next> {
     let record = config.destination(outcome).map(|to| (to, Telling::Record(event.record(cx, outcome))));
     let dead = function.dead_letters.as_ref().filter(|_| outcome != Outcome::Success);
     let tellings: Vec<(&String, Telling)> = record.into_iter().chain(dead.map(|to| (to, event.letter()))).collect();

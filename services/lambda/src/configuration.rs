@@ -11,7 +11,10 @@ use crate::api::{self, output};
 use crate::function::{Attached, FUNCTIONS, Function, FunctionName};
 use crate::package::{self, Source};
 use crate::state::State;
-use crate::{alias, check, credentials, destination, error, event_config, layer, provisioned, runtimes, site, url, version};
+use crate::{
+    alias, check, credentials, destination, error, event_config, layer, provisioned, runtimes, signing, site, url,
+    version,
+};
 
 /// `2024-05-01T12:00:00.000+0000`
 pub(crate) fn moment(millis: i64) -> String {
@@ -143,6 +146,7 @@ pub(crate) async fn create(
         published: 0,
         origin: String::new(),
         dead_letters: None,
+        signing: input.code_signing_config_arn,
         layers: layer::attached::find(cx, input.layers.as_deref().unwrap_or_default())?,
     };
     if FUNCTIONS.has(&cx.read(), &function.key())? {
@@ -160,6 +164,7 @@ pub(crate) async fn create(
     let (code, kept) = package::take(cx, source).await?;
     layer::attached::check_size(&code, &function.layers)?;
     function.code = code;
+    signing::inspect(cx, &name, function.signing.as_deref(), function.packages()).await?;
     let publish = input.publish == Some(true);
     let made = cx
         .write(|tx| {
@@ -241,10 +246,11 @@ pub(crate) async fn update_code(
 ) -> Result<api::UpdateFunctionCodeOutput> {
     check::architectures(input.architectures.as_ref())?;
     let name = FunctionName::parse(cx, &input.function_name, None)?;
-    name.find(cx, &cx.read())?;
+    let signing = name.find(cx, &cx.read())?.signing;
     let source =
         Source { zip: input.zip_file, bucket: input.s3_bucket, key: input.s3_key, version: input.s3_object_version };
     let (code, kept) = package::take(cx, source).await?;
+    signing::inspect(cx, &name, signing.as_deref(), std::iter::once(&code)).await?;
     let (dry, publish) = (input.dry_run == Some(true), input.publish == Some(true));
     let (function, published) = cx
         .write(|tx| {
@@ -302,15 +308,19 @@ pub(crate) async fn update(
         runtimes::find(runtime, state.interpreters().await)?;
     }
     let role = input.role.as_ref().unwrap_or(&before.role);
-    let dead_letters = input.dead_letter_config.map(|config| {
-        destination::dead_letters(cx, config.target_arn.as_deref(), role, &before.name)
-    });
+    let dead_letters = input
+        .dead_letter_config
+        .map(|config| destination::dead_letters(cx, config.target_arn.as_deref(), role, &before.name));
     let dead_letters = dead_letters.transpose()?;
     let timeout = input.timeout.map(check::timeout).transpose()?;
     let memory = input.memory_size.map(check::memory).transpose()?;
     let storage = input.ephemeral_storage.as_ref().map(check::storage).transpose()?;
     let variables = check::variables(input.environment)?;
     let layers = input.layers.map(|arns| layer::attached::find(cx, &arns)).transpose()?;
+    if let Some(layers) = layers.as_ref().filter(|layers| !layers.is_empty()) {
+        let packages = layers.iter().map(|layer| &layer.code);
+        signing::inspect(cx, &name, before.signing.as_deref(), packages).await?;
+    }
     let logging = input.logging_config.is_some();
     let log_group = check::log_group(input.logging_config)?;
     let function = cx

@@ -83,9 +83,7 @@ pub(crate) fn call(
     function: &Function,
 ) -> (&'static str, &'static str, Json) {
     match arn.service.as_str() {
-        "sqs" => {
-            ("sqs", "SendMessage", json!({"QueueUrl": queue_url(cx, arn), "MessageBody": record.to_string()}))
-        }
+        "sqs" => ("sqs", "SendMessage", json!({"QueueUrl": queue_url(cx, arn), "MessageBody": record.to_string()})),
         "sns" => ("sns", "Publish", json!({"TopicArn": to, "Message": record.to_string()})),
         "lambda" => {
             let payload = undercast_kernel::wire::text::base64(record.to_string().as_bytes());
@@ -161,7 +159,9 @@ pub(crate) fn dead_letters(cx: &Cx, given: Option<&str>, role: &str, function: &
     let arn = Arn::parse(to).filter(|arn| matches!(arn.service.as_str(), "sqs" | "sns"));
     let arn = arn.filter(|arn| !arn.resource.ends_with(".fifo"));
     let arn = arn.ok_or_else(|| {
-        error::invalid(format!("The provided dead letter target {to} is no standard queue of SQS and no standard topic of SNS."))
+        error::invalid(format!(
+            "The provided dead letter target {to} is no standard queue of SQS and no standard topic of SNS."
+        ))
     })?;
     let caller = cx.as_role("lambda.amazonaws.com", role, function);
     let (service, operation, input) = dead_letter_call(cx, &arn, to, "{}");
@@ -176,5 +176,6 @@ pub(crate) fn dead_letters(cx: &Cx, given: Option<&str>, role: &str, function: &
 
 /// Whether a destination that answered so will never take what it was told.
 pub(crate) fn is_final(failure: &Failure) -> bool {
-    matches!(failure, Failure::Aws(answer) if answer.status < 500 && answer.status != 429) || !matches!(failure, Failure::Aws(_))
+    matches!(failure, Failure::Aws(answer) if answer.status < 500 && answer.status != 429)
+        || !matches!(failure, Failure::Aws(_))
 }

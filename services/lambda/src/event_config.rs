@@ -255,8 +255,8 @@ pub(crate) fn list(
     let all: Vec<EventConfig> = CONFIGS.all(&read, &name.key())?.into_iter().map(|entry| entry.row).collect();
     let most = input.max_items.map_or(Ok(50), usize::try_from).map_err(Failure::broken)?;
     let scope = format!("ListFunctionEventInvokeConfigs/{}", name.name);
-    let (page, next_marker) = paging::page(&scope, all, input.marker.as_deref(), most)
-        .ok_or_else(|| error::invalid("Invalid Marker"))?;
+    let (page, next_marker) =
+        paging::page(&scope, all, input.marker.as_deref(), most).ok_or_else(|| error::invalid("Invalid Marker"))?;
     let function_event_invoke_configs = Some(page.iter().map(|config| config.show(cx, &name)).collect());
     Ok(api::ListFunctionEventInvokeConfigsOutput { function_event_invoke_configs, next_marker })
 }

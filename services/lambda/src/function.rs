@@ -88,6 +88,9 @@ pub(crate) struct Function {
     /// ARN of the queue or topic that gets events that nothing came of.
     #[n(25)]
     pub(crate) dead_letters: Option<String>,
+    /// ARN of its code signing configuration.
+    #[n(26)]
+    pub(crate) signing: Option<String>,
 }
 
 /// A layer that a function has. It stays as it was, whatever becomes of the layer.
@@ -185,7 +188,7 @@ impl Function {
         Ok(())
     }
 
-    fn packages(&self) -> impl Iterator<Item = &Code> {
+    pub(crate) fn packages(&self) -> impl Iterator<Item = &Code> {
         std::iter::once(&self.code).chain(self.layers.iter().map(|layer| &layer.code))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Tables: `lambda.functions` (account, region, name); `lambda.versions` (the same, and a number); `lambda.aliases` (the same,
 //! and a name); `lambda.event-configs` and `lambda.provisioned` (the same, and a qualifier); `lambda.layers` (account, region,
-//! name); `lambda.layer-versions` (the same, and a number); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
+//! name); `lambda.layer-versions` (the same, and a number); `lambda.urls` (url id); `lambda.mappings` and `lambda.signing-configs` (account, region, id);
 //! `lambda.checkpoints` (account, region, mapping, shard). A
 //! package is a blob; unpacked it is a folder named by its hash, shared by all functions that have it.
 //!
@@ -49,6 +49,7 @@ mod report;
 mod runtime_api;
 mod runtimes;
 mod shipping;
+mod signing;
 mod site;
 mod sources;
 mod state;
@@ -160,6 +161,7 @@ impl Service for Lambda {
             Box::new(cfn_versions::EventInvokeConfig),
             Box::new(cfn_layers::Layer),
             Box::new(cfn_layers::Permission),
+            Box::new(cfn_versions::CodeSigningConfig),
             Box::new(cfn_versions::Version),
             Box::new(cfn_versions::Alias),
             Box::new(cfn_parts::Permission),

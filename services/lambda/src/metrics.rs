@@ -28,7 +28,8 @@ impl Named<'_> {
 
     /// Tells something of an invocation.
     pub(crate) fn tell(&self, cx: &Cx, name: &str, unit: &str, value: f64) {
-        let (function, resource, version) = (self.function.name.as_str(), self.resource(), self.function.version_name());
+        let (function, resource, version) =
+            (self.function.name.as_str(), self.resource(), self.function.version_name());
         observe(cx, &[], name, unit, value);
         observe(cx, &[("FunctionName", function)], name, unit, value);
         let both = [("FunctionName", function), ("Resource", resource.as_str())];
@@ -49,7 +50,7 @@ impl Named<'_> {
     }
 }
 
-/// Tells something of what became of a function's events.
+/// Tells something of a function, whatever it was called by.
 pub(crate) fn of_events(cx: &Cx, function: &FunctionName, name: &str, unit: &str, value: f64) {
     observe(cx, &[], name, unit, value);
     observe(cx, &[("FunctionName", &function.name)], name, unit, value);

@@ -4,19 +4,25 @@ use undercast_kernel::{Cx, Result};
 
 use crate::api::{self, output};
 use crate::function::{FUNCTIONS, FunctionName};
-use crate::{Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, provisioned, tags, url, version};
+use crate::{
+    Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, provisioned, signing,
+    tags, url, version,
+};
 
 api::operations! {
     impl api::Operations for Lambda; |self, cx, input|
     AddLayerVersionPermission => layer::policy::add(cx, input).await,
     AddPermission => policy::add(cx, input).await,
     CreateAlias => alias::create(cx, input).await,
+    CreateCodeSigningConfig => signing::create(cx, input).await,
     CreateEventSourceMapping => mapping::create(&self.state, cx, input).await,
     CreateFunction => configuration::create(&self.state, cx, input).await,
     CreateFunctionUrlConfig => url::create(cx, input).await,
     DeleteAlias => alias::delete(&self.state, cx, &input.function_name, &input.name).await,
+    DeleteCodeSigningConfig => signing::delete(cx, &input.code_signing_config_arn).await,
     DeleteEventSourceMapping => mapping::delete(&self.state, cx, &input.uuid).await,
     DeleteFunction => configuration::delete(&self.state, cx, input).await,
+    DeleteFunctionCodeSigningConfig => signing::take_away(cx, &input.function_name).await,
     DeleteFunctionConcurrency => set_reserved(cx, &input.function_name, None).await,
     DeleteFunctionEventInvokeConfig => event_config::delete(cx, &input).await,
     DeleteFunctionUrlConfig => url::delete(cx, &input).await,
@@ -24,8 +30,10 @@ api::operations! {
     DeleteProvisionedConcurrencyConfig => provisioned::delete(&self.state, cx, &input).await,
     GetAccountSettings => account_settings(cx),
     GetAlias => alias::get(cx, &input),
+    GetCodeSigningConfig => signing::get(cx, &input.code_signing_config_arn),
     GetEventSourceMapping => mapping::get(&self.state, cx, &input.uuid),
     GetFunction => configuration::get(&self.state, cx, input).await,
+    GetFunctionCodeSigningConfig => signing::of(cx, &input.function_name),
     GetFunctionConcurrency => concurrency(cx, &input),
     GetFunctionConfiguration => shown_configuration(cx, &input),
     GetFunctionEventInvokeConfig => event_config::get(cx, &input),
@@ -36,11 +44,14 @@ api::operations! {
     GetPolicy => policy::get(cx, &input),
     GetProvisionedConcurrencyConfig => provisioned::get(&self.state, cx, &input),
     Invoke => invoke::invoke(&self.state, cx, input).await,
+    InvokeAsync => invoke::invoke_async(cx, input).await,
     ListAliases => alias::list(cx, &input),
+    ListCodeSigningConfigs => signing::list(cx, &input),
     ListEventSourceMappings => mapping::list(&self.state, cx, input),
     ListFunctionEventInvokeConfigs => event_config::list(cx, &input),
     ListFunctionUrlConfigs => url::list(cx, &input),
     ListFunctions => configuration::list(cx, input),
+    ListFunctionsByCodeSigningConfig => signing::list_functions(cx, &input),
     ListLayerVersions => layer::list_versions(cx, input),
     ListLayers => layer::list(cx, input),
     ListProvisionedConcurrencyConfigs => provisioned::list(&self.state, cx, &input),
@@ -48,6 +59,7 @@ api::operations! {
     ListVersionsByFunction => version::list(cx, &input),
     PublishLayerVersion => layer::publish(&self.state, cx, input).await,
     PublishVersion => version::publish_version(cx, input).await,
+    PutFunctionCodeSigningConfig => signing::put(cx, &input).await,
     PutFunctionConcurrency => put_concurrency(cx, &input).await,
     PutFunctionEventInvokeConfig => event_config::put(cx, input).await,
     PutProvisionedConcurrencyConfig => provisioned::put(&self.state, cx, input).await,
@@ -56,6 +68,7 @@ api::operations! {
     TagResource => tags::tag(cx, &input.resource, input.tags).await,
     UntagResource => tags::untag(cx, &input.resource, &input.tag_keys).await,
     UpdateAlias => alias::update(&self.state, cx, input).await,
+    UpdateCodeSigningConfig => signing::update(cx, input).await,
     UpdateEventSourceMapping => mapping::update(&self.state, cx, input).await,
     UpdateFunctionCode => configuration::update_code(&self.state, cx, input).await,
     UpdateFunctionConfiguration => configuration::update(&self.state, cx, input).await,

@@ -74,7 +74,9 @@ impl Pool {
     /// Ends what has waited for too long.
     pub(crate) fn reap(&self) {
         let mut idle = locked(&self.idle);
-        let (over, kept) = std::mem::take(&mut *idle).into_iter().partition(|i| !i.environment.provisioned && i.since.elapsed() >= IDLE);
+        let (over, kept) = std::mem::take(&mut *idle)
+            .into_iter()
+            .partition(|i| !i.environment.provisioned && i.since.elapsed() >= IDLE);
         *idle = kept;
         let over: Vec<Idle> = over;
         over.into_iter().for_each(|i| i.environment.retire());

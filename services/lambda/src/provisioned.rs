@@ -256,8 +256,7 @@ pub(crate) async fn put(
     let latest = "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
     let name = named(cx, &input.function_name, &input.qualifier, latest)?;
     let qualifier = name.qualifier.clone().unwrap_or_else(String::new);
-    let config =
-        Provisioned { qualifier, wanted: input.provisioned_concurrent_executions, modified: cx.now_millis() };
+    let config = Provisioned { qualifier, wanted: input.provisioned_concurrent_executions, modified: cx.now_millis() };
     cx.write(|tx| {
         let holder = Holder::find(cx, tx, &name)?;
         let function = holder.function();

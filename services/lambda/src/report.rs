@@ -11,9 +11,9 @@ use undercast_kernel::{Cx, Result};
 use crate::environment::{Ended, Environment, NotMade, Started};
 use crate::function::Function;
 use crate::metrics::Named;
-use crate::{pool, provisioned};
 use crate::runtime_api::{Answer, Invocation, MOST_RESPONSE};
 use crate::state::State;
+use crate::{pool, provisioned};
 
 /// A runtime has so long to start; then it starts anew within its first invocation's time.
 pub(crate) const INIT: Duration = Duration::from_secs(10);

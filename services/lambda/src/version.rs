@@ -11,9 +11,9 @@ use crate::alias;
 use crate::api;
 use crate::configuration::{check_revision, sha256, show_as};
 use crate::error;
-use crate::{event_config, provisioned};
 use crate::function::{Function, FunctionName, Qualifier};
 use crate::state::State;
+use crate::{event_config, provisioned};
 
 /// Account, region, name, number → the function as it was published.
 pub(crate) static VERSIONS: Table<Function> = Table::new("lambda.versions");
@@ -36,6 +36,7 @@ fn origin(function: &Function) -> Result<String> {
         active: true,
         url: None,
         published: 0,
+        signing: None,
         ..function.clone()
     };
     Ok(text::hex_encode(&Sha256::digest(minicbor::to_vec(settings).map_err(Failure::broken)?)))

@@ -100,10 +100,16 @@ async fn every_kind_of_destination_is_told() {
         (&record["requestContext"]["condition"], &record["requestContext"]["approximateInvokeCount"]),
         (&json!("RetriesExhausted"), &json!(1))
     );
-    assert_eq!((&record["responseContext"]["functionError"], &record["responsePayload"]["errorMessage"]), (&json!("Unhandled"), &json!("boom")));
+    assert_eq!(
+        (&record["responseContext"]["functionError"], &record["responsePayload"]["errorMessage"]),
+        (&json!("Unhandled"), &json!("boom"))
+    );
     // A topic and a bus, each with a queue behind it.
-    let topic = client.call("sns", "CreateTopic", json!({"Name": "t"})).await.ok()["TopicArn"].as_str().unwrap().to_owned();
-    let open = |arn: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}]}).to_string();
+    let topic =
+        client.call("sns", "CreateTopic", json!({"Name": "t"})).await.ok()["TopicArn"].as_str().unwrap().to_owned();
+    let open = |arn: &str| {
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}]}).to_string()
+    };
     for (url, arn) in [(&good, &good_arn), (&bad, &bad_arn)] {
         let input = json!({"QueueUrl": url, "Attributes": {"Policy": open(arn)}});
         client.call("sqs", "SetQueueAttributes", input).await.ok();
@@ -130,7 +136,9 @@ async fn every_kind_of_destination_is_told() {
     event(&client, "f", &json!({"k": 3})).await;
     assert!(logs(&client, "g", "heard").await.contains(&"heard {\"k\": 3}\n".to_owned()));
     event(&client, "f", &json!({"fail": 3})).await;
-    let list = async || client.call("s3", "ListObjectsV2", json!({"Bucket": "failures"})).await.ok()["Contents"][0]["Key"].clone();
+    let list = async || {
+        client.call("s3", "ListObjectsV2", json!({"Bucket": "failures"})).await.ok()["Contents"][0]["Key"].clone()
+    };
     eventually("an object", || async { list().await.is_string() }).await;
     let key = list().await;
     assert!(key.as_str().unwrap().starts_with("aws/lambda/async/f/2"), "{key}");
@@ -156,12 +164,16 @@ async fn events_are_tried_as_often_as_their_configuration_says() {
     })
     .await;
     call(&client, "PublishVersion", json!({"FunctionName": "h"})).await;
-    configure(&client, json!({"MaximumRetryAttempts": 1, "DestinationConfig": {"OnFailure": {"Destination": arn}}})).await;
+    configure(&client, json!({"MaximumRetryAttempts": 1, "DestinationConfig": {"OnFailure": {"Destination": arn}}}))
+        .await;
     let id = event(&client, "f", &json!({"fail": 1})).await;
     tried(&client, 1).await;
     cloud.kernel.advance(Duration::from_secs(61)).await.unwrap();
     let record = body(&client, &bad).await;
-    assert_eq!((&record["requestContext"]["requestId"], &record["requestContext"]["approximateInvokeCount"]), (&json!(id), &json!(2)));
+    assert_eq!(
+        (&record["requestContext"]["requestId"], &record["requestContext"]["approximateInvokeCount"]),
+        (&json!(id), &json!(2))
+    );
     tried(&client, 2).await;
     // A version, and an alias, have configurations of their own.
     let alias = json!({"FunctionName": "h", "Name": "live", "FunctionVersion": "1"});
@@ -179,7 +191,11 @@ async fn events_are_tried_as_often_as_their_configuration_says() {
 async fn events_grow_no_older_than_their_configuration_says() {
     let (cloud, client) = ready().await;
     let (bad, arn) = queue(&client, "bad").await;
-    configure(&client, json!({"MaximumEventAgeInSeconds": 100, "DestinationConfig": {"OnFailure": {"Destination": arn}}})).await;
+    configure(
+        &client,
+        json!({"MaximumEventAgeInSeconds": 100, "DestinationConfig": {"OnFailure": {"Destination": arn}}}),
+    )
+    .await;
     event(&client, "f", &json!({"fail": 1})).await;
     tried(&client, 1).await;
     cloud.kernel.advance(Duration::from_secs(61)).await.unwrap();
@@ -207,9 +223,15 @@ async fn a_function_that_never_runs_fails_at_once() {
     event(&client, "f", &json!({"k": 1})).await;
     let record = body(&client, &bad).await;
     assert_eq!(record["requestContext"]["condition"], "ZeroReservedConcurrency");
-    assert_eq!((record["requestContext"]["approximateInvokeCount"].as_i64(), record.get("responsePayload")), (Some(0), None));
+    assert_eq!(
+        (record["requestContext"]["approximateInvokeCount"].as_i64(), record.get("responsePayload")),
+        (Some(0), None)
+    );
     let letter = message(&client, &dead).await;
-    assert_eq!((letter["Body"].as_str(), letter["MessageAttributes"]["ErrorCode"]["StringValue"].as_str()), (Some("{\"k\":1}"), Some("429")));
+    assert_eq!(
+        (letter["Body"].as_str(), letter["MessageAttributes"]["ErrorCode"]["StringValue"].as_str()),
+        (Some("{\"k\":1}"), Some("429"))
+    );
 }
 
 async fn dead_letters_carry_what_went_wrong() {
@@ -231,15 +253,26 @@ async fn dead_letters_carry_what_went_wrong() {
     // A topic does as well, and an empty name is none.
     let topic = client.call("sns", "CreateTopic", json!({"Name": "t"})).await.ok()["TopicArn"].clone();
     let open = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}]});
-    client.call("sqs", "SetQueueAttributes", json!({"QueueUrl": dead, "Attributes": {"Policy": open.to_string()}})).await.ok();
+    client
+        .call("sqs", "SetQueueAttributes", json!({"QueueUrl": dead, "Attributes": {"Policy": open.to_string()}}))
+        .await
+        .ok();
     client.call("sns", "Subscribe", json!({"TopicArn": topic, "Protocol": "sqs", "Endpoint": arn})).await.ok();
     let set = async |to: Json| {
-        call(&client, "UpdateFunctionConfiguration", json!({"FunctionName": "f", "DeadLetterConfig": {"TargetArn": to}})).await
+        call(
+            &client,
+            "UpdateFunctionConfiguration",
+            json!({"FunctionName": "f", "DeadLetterConfig": {"TargetArn": to}}),
+        )
+        .await
     };
     set(topic).await;
     event(&client, "f", &json!({"fail": 2})).await;
     let told = body(&client, &dead).await;
-    assert_eq!((&told["Message"], &told["MessageAttributes"]["ErrorMessage"]["Value"]), (&json!("{\"fail\":2}"), &json!("boom")));
+    assert_eq!(
+        (&told["Message"], &told["MessageAttributes"]["ErrorMessage"]["Value"]),
+        (&json!("{\"fail\":2}"), &json!("boom"))
+    );
     assert_eq!(set(json!("")).await["DeadLetterConfig"], Json::Null);
     event(&client, "f", &json!({"fail": 3})).await;
     tried(&client, 3).await;
@@ -260,13 +293,22 @@ async fn configurations_are_put_changed_listed_and_removed() {
     let (_, arn) = queue(&client, "q").await;
     let made = configure(&client, json!({"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 60})).await;
     assert_eq!(
-        (&made["FunctionArn"], &made["MaximumRetryAttempts"], &made["MaximumEventAgeInSeconds"], &made["DestinationConfig"]),
+        (
+            &made["FunctionArn"],
+            &made["MaximumRetryAttempts"],
+            &made["MaximumEventAgeInSeconds"],
+            &made["DestinationConfig"]
+        ),
         (&json!(format!("{ARN}:$LATEST")), &json!(1), &json!(60), &json!({"OnSuccess": {}, "OnFailure": {}}))
     );
     let input = json!({"FunctionName": "f", "MaximumRetryAttempts": 0, "DestinationConfig": {"OnSuccess": {"Destination": arn}}});
     let changed = call(&client, "UpdateFunctionEventInvokeConfig", input).await;
     assert_eq!(
-        (&changed["MaximumRetryAttempts"], &changed["MaximumEventAgeInSeconds"], &changed["DestinationConfig"]["OnSuccess"]["Destination"]),
+        (
+            &changed["MaximumRetryAttempts"],
+            &changed["MaximumEventAgeInSeconds"],
+            &changed["DestinationConfig"]["OnSuccess"]["Destination"]
+        ),
         (&json!(0), &json!(60), &json!(arn)),
         "what is not said stays"
     );
@@ -275,7 +317,9 @@ async fn configurations_are_put_changed_listed_and_removed() {
     let again = configure(&client, json!({"MaximumEventAgeInSeconds": 90})).await;
     assert_eq!(again["MaximumRetryAttempts"], Json::Null, "all is put anew");
     let get = async |qualifier: &str| {
-        client.call("lambda", "GetFunctionEventInvokeConfig", json!({"FunctionName": "f", "Qualifier": qualifier})).await
+        client
+            .call("lambda", "GetFunctionEventInvokeConfig", json!({"FunctionName": "f", "Qualifier": qualifier}))
+            .await
     };
     assert_eq!(get("$LATEST").await.ok()["MaximumEventAgeInSeconds"], 90);
     call(&client, "PublishVersion", json!({"FunctionName": "f"})).await;
@@ -289,7 +333,10 @@ async fn configurations_are_put_changed_listed_and_removed() {
     assert_eq!(client.call("lambda", "DeleteFunctionEventInvokeConfig", input.clone()).await.status, 204);
     for operation in ["DeleteFunctionEventInvokeConfig", "GetFunctionEventInvokeConfig"] {
         let gone = client.call("lambda", operation, input.clone()).await;
-        assert_eq!((gone.status, told(&gone)), (404, format!("The function {ARN}:1 doesn't have an EventInvokeConfig")));
+        assert_eq!(
+            (gone.status, told(&gone)),
+            (404, format!("The function {ARN}:1 doesn't have an EventInvokeConfig"))
+        );
     }
     call(&client, "DeleteFunction", json!({"FunctionName": "f"})).await;
     create(&client, python("f", CODE)).await;
@@ -317,7 +364,10 @@ async fn templates_have_configurations_of_events() {
     assert_eq!(configuration["DeadLetterConfig"]["TargetArn"], arn);
     stack(&client, "UpdateStack", &template(json!({"MaximumEventAgeInSeconds": 120})), "UPDATE_COMPLETE").await;
     let shown = call(&client, "GetFunctionEventInvokeConfig", json!({"FunctionName": "f"})).await;
-    assert_eq!((&shown["MaximumEventAgeInSeconds"], &shown["DestinationConfig"]["OnSuccess"]), (&json!(120), &json!({})));
+    assert_eq!(
+        (&shown["MaximumEventAgeInSeconds"], &shown["DestinationConfig"]["OnSuccess"]),
+        (&json!(120), &json!({}))
+    );
     let mut less = template(json!({}));
     less["Resources"].as_object_mut().unwrap().remove("C");
     less["Resources"]["F"]["Properties"].as_object_mut().unwrap().remove("DeadLetterConfig");
@@ -336,22 +386,68 @@ async fn wrong_configurations_of_events_are_refused() {
     let to = |success: &str| json!({"FunctionName": "f", "DestinationConfig": {"OnSuccess": {"Destination": success}}});
     let both = "UpdateFunctionEventInvokeConfig";
     let put = "PutFunctionEventInvokeConfig";
-    let invalid = |arn: &str| format!("The provided destination config DestinationConfig(onSuccess=OnSuccess(destination={arn}), onFailure=null) is invalid.");
+    let invalid = |arn: &str| {
+        format!(
+            "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination={arn}), onFailure=null) is invalid."
+        )
+    };
     let none = "You must specify at least one of error handling or destination setting.".to_owned();
     let missing = "The function doesn't exist.".to_owned();
     for (operation, input, status, code, words) in [
         (put, json!({"FunctionName": "f"}), 400, bad, none.clone()),
         (both, json!({"FunctionName": "f"}), 400, bad, none),
-        (put, json!({"FunctionName": "none", "MaximumRetryAttempts": 1}), 404, "ResourceNotFoundException", missing.clone()),
-        (put, json!({"FunctionName": "f", "Qualifier": "7", "MaximumRetryAttempts": 1}), 404, "ResourceNotFoundException", missing.clone()),
+        (
+            put,
+            json!({"FunctionName": "none", "MaximumRetryAttempts": 1}),
+            404,
+            "ResourceNotFoundException",
+            missing.clone(),
+        ),
+        (
+            put,
+            json!({"FunctionName": "f", "Qualifier": "7", "MaximumRetryAttempts": 1}),
+            404,
+            "ResourceNotFoundException",
+            missing.clone(),
+        ),
         ("ListFunctionEventInvokeConfigs", json!({"FunctionName": "none"}), 404, "ResourceNotFoundException", missing),
-        ("ListFunctionEventInvokeConfigs", json!({"FunctionName": "f", "Marker": "x"}), 400, bad, "Invalid Marker".to_owned()),
-        (both, json!({"FunctionName": "f", "MaximumRetryAttempts": 1}), 404, "ResourceNotFoundException", format!("The function {ARN}:$LATEST doesn't have an EventInvokeConfig")),
-        (put, json!({"FunctionName": "f", "MaximumRetryAttempts": 3}), 400, "ValidationException", "less than or equal to 2".to_owned()),
-        (put, json!({"FunctionName": "f", "MaximumEventAgeInSeconds": 59}), 400, "ValidationException", "greater than or equal to 60".to_owned()),
+        (
+            "ListFunctionEventInvokeConfigs",
+            json!({"FunctionName": "f", "Marker": "x"}),
+            400,
+            bad,
+            "Invalid Marker".to_owned(),
+        ),
+        (
+            both,
+            json!({"FunctionName": "f", "MaximumRetryAttempts": 1}),
+            404,
+            "ResourceNotFoundException",
+            format!("The function {ARN}:$LATEST doesn't have an EventInvokeConfig"),
+        ),
+        (
+            put,
+            json!({"FunctionName": "f", "MaximumRetryAttempts": 3}),
+            400,
+            "ValidationException",
+            "less than or equal to 2".to_owned(),
+        ),
+        (
+            put,
+            json!({"FunctionName": "f", "MaximumEventAgeInSeconds": 59}),
+            400,
+            "ValidationException",
+            "greater than or equal to 60".to_owned(),
+        ),
         (put, to("arn:aws:iam::000000000000:role/x"), 400, bad, invalid("arn:aws:iam::000000000000:role/x")),
         (put, to("arn:aws:s3:::b"), 400, bad, invalid("arn:aws:s3:::b")),
-        (put, to("arn:aws:sqs:us-east-1:000000000000:q.fifo"), 400, bad, invalid("arn:aws:sqs:us-east-1:000000000000:q.fifo")),
+        (
+            put,
+            to("arn:aws:sqs:us-east-1:000000000000:q.fifo"),
+            400,
+            bad,
+            invalid("arn:aws:sqs:us-east-1:000000000000:q.fifo"),
+        ),
         (put, to(ARN), 400, bad, "You can't specify the function as a destination for itself.".to_owned()),
     ] {
         let answer = client.call("lambda", operation, input.clone()).await;
@@ -369,5 +465,8 @@ async fn wrong_configurations_of_events_are_refused() {
     create(&client, input).await;
     let input = json!({"FunctionName": "p", "DestinationConfig": {"OnSuccess": {"Destination": arn}}});
     let refused = client.call("lambda", put, input).await;
-    assert_eq!(told(&refused), format!("The function's execution role does not have permissions to call SendMessage on {arn}"));
+    assert_eq!(
+        told(&refused),
+        format!("The function's execution role does not have permissions to call SendMessage on {arn}")
+    );
 }

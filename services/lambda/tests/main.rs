@@ -15,6 +15,7 @@ mod isolation;
 mod layers;
 mod provisioned;
 mod setup;
+mod signing;
 mod streams;
 mod transforms;
 mod urls;
@@ -44,6 +45,7 @@ fn main() {
         events::TESTS,
         layers::TESTS,
         provisioned::TESTS,
+        signing::TESTS,
         streams::TESTS,
         transforms::TESTS,
         urls::TESTS,

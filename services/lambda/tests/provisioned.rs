@@ -63,7 +63,11 @@ async fn provisioned_environments_are_warm() {
     publish(&client).await;
     let put = put(&client, "1", 2).await;
     assert_eq!(
-        (&put["Status"], &put["RequestedProvisionedConcurrentExecutions"], &put["AllocatedProvisionedConcurrentExecutions"]),
+        (
+            &put["Status"],
+            &put["RequestedProvisionedConcurrentExecutions"],
+            &put["AllocatedProvisionedConcurrentExecutions"]
+        ),
         (&json!("IN_PROGRESS"), &json!(2), &json!(0))
     );
     let ready = until(&client, "1", "READY").await;
@@ -112,13 +116,17 @@ async fn an_alias_moves_its_environments_along() {
     until(&client, "live", "READY").await;
     let said = invoke(&client, "f:live", json!({})).await;
     assert_eq!((&said[0], &said[2]), (&json!("provisioned-concurrency"), &json!("2")));
-    eventually("the first one's are gone", || async { invoke(&client, "f:1", json!({})).await[0] == "on-demand" }).await;
+    eventually("the first one's are gone", || async { invoke(&client, "f:1", json!({})).await[0] == "on-demand" })
+        .await;
     // Half of the calls, half of the environments.
     let input = json!({"FunctionName": "f", "Name": "live", "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.5}}});
     call(&client, "UpdateAlias", input).await;
     until(&client, "live", "READY").await;
     for version in ["f:1", "f:2"] {
-        eventually("each has one", || async { invoke(&client, version, json!({})).await[0] == "provisioned-concurrency" }).await;
+        eventually("each has one", || async {
+            invoke(&client, version, json!({})).await[0] == "provisioned-concurrency"
+        })
+        .await;
     }
     call(&client, "DeleteAlias", json!({"FunctionName": "f", "Name": "live"})).await;
     eventually("none is left", || async { invoke(&client, "f:2", json!({})).await[0] == "on-demand" }).await;
@@ -134,7 +142,10 @@ async fn provisioned_concurrency_is_shown_listed_and_removed() {
     put(&client, "2", 1).await;
     let listed = call(&client, "ListProvisionedConcurrencyConfigs", json!({"FunctionName": "f", "MaxItems": 1})).await;
     let first = &listed["ProvisionedConcurrencyConfigs"][0];
-    assert_eq!((&first["FunctionArn"], &first["RequestedProvisionedConcurrentExecutions"]), (&json!(format!("{ARN}:1")), &json!(1)));
+    assert_eq!(
+        (&first["FunctionArn"], &first["RequestedProvisionedConcurrentExecutions"]),
+        (&json!(format!("{ARN}:1")), &json!(1))
+    );
     let input = json!({"FunctionName": "f", "MaxItems": 1, "Marker": listed["NextMarker"]});
     let rest = call(&client, "ListProvisionedConcurrencyConfigs", input).await;
     assert_eq!(rest["ProvisionedConcurrencyConfigs"][0]["FunctionArn"], format!("{ARN}:2"));
@@ -168,7 +179,8 @@ async fn a_function_that_does_not_start_is_not_provisioned() {
     let input = json!({"FunctionName": "g", "Qualifier": "1", "ProvisionedConcurrentExecutions": 1});
     call(&client, "PutProvisionedConcurrencyConfig", input).await;
     eventually("it has failed", || async {
-        call(&client, "GetProvisionedConcurrencyConfig", json!({"FunctionName": "g", "Qualifier": "1"})).await["Status"] == "FAILED"
+        call(&client, "GetProvisionedConcurrencyConfig", json!({"FunctionName": "g", "Qualifier": "1"})).await["Status"]
+            == "FAILED"
     })
     .await;
     let failed = call(&client, "GetProvisionedConcurrencyConfig", json!({"FunctionName": "g", "Qualifier": "1"})).await;
@@ -197,7 +209,8 @@ async fn templates_provision_versions_and_aliases() {
     template["Resources"].as_object_mut().unwrap().remove("A");
     stack(&client, "UpdateStack", &template, "UPDATE_COMPLETE").await;
     template["Resources"]["F"]["Properties"]["Timeout"] = json!(9);
-    template["Resources"]["V"]["Properties"] = json!({"FunctionName": {"Ref": "F"}, "ProvisionedConcurrencyConfig": wanted});
+    template["Resources"]["V"]["Properties"] =
+        json!({"FunctionName": {"Ref": "F"}, "ProvisionedConcurrencyConfig": wanted});
     stack(&client, "UpdateStack", &template, "UPDATE_COMPLETE").await;
     assert_eq!(call(&client, "GetProvisionedConcurrencyConfig", of("2")).await["Status"], "READY");
 }
@@ -218,21 +231,40 @@ async fn more_than_there_is_cannot_be_provisioned() {
     let unpublished = "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
     assert_eq!(refused("$LATEST", 1).await, bad(unpublished));
     assert_eq!(refused("last", 1).await, bad(unpublished));
-    assert_eq!(refused("1", 1_001).await, bad("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [1000]."));
-    assert_eq!(refused("1", 901).await, bad("Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100]."));
+    assert_eq!(
+        refused("1", 1_001).await,
+        bad("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [1000].")
+    );
+    assert_eq!(
+        refused("1", 901).await,
+        bad(
+            "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100]."
+        )
+    );
     assert_eq!(refused("1", 0).await.1, "ValidationException");
     let missing = |message: String| (404, "ResourceNotFoundException".to_owned(), message);
     assert_eq!(refused("7", 1).await, missing(format!("Function not found: {ARN}:7")));
     assert_eq!(refused("none", 1).await, missing(format!("Cannot find alias arn: {ARN}:none")));
     call(&client, "PutFunctionConcurrency", json!({"FunctionName": "f", "ReservedConcurrentExecutions": 2})).await;
-    assert_eq!(refused("1", 3).await, bad("Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function"));
+    assert_eq!(
+        refused("1", 3).await,
+        bad(
+            "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function"
+        )
+    );
     put(&client, "1", 2).await;
     let conflict = |message: &str| (409, "ResourceConflictException".to_owned(), message.to_owned());
     call(&client, "PutFunctionConcurrency", json!({"FunctionName": "f", "ReservedConcurrentExecutions": 4})).await;
-    assert_eq!(refused("live", 1).await, conflict("Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"));
+    assert_eq!(
+        refused("live", 1).await,
+        conflict("Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version")
+    );
     let less = json!({"FunctionName": "f", "ReservedConcurrentExecutions": 1});
     let answer = client.call("lambda", "PutFunctionConcurrency", less).await;
-    assert_eq!(told(&answer), " ReservedConcurrentExecutions  1 should not be lower than function's total provisioned concurrency [2].");
+    assert_eq!(
+        told(&answer),
+        " ReservedConcurrentExecutions  1 should not be lower than function's total provisioned concurrency [2]."
+    );
     call(&client, "DeleteProvisionedConcurrencyConfig", of("1")).await;
     put(&client, "live", 1).await;
     assert_eq!(refused("1", 1).await, conflict("Version is pointed by a Provisioned Concurrency alias"));
@@ -243,7 +275,8 @@ async fn more_than_there_is_cannot_be_provisioned() {
         let answer = client.call("lambda", operation, of("none")).await;
         assert_eq!((answer.status, told(&answer)), (404, format!("Cannot find alias arn: {ARN}:none")));
     }
-    let answer = client.call("lambda", "ListProvisionedConcurrencyConfigs", json!({"FunctionName": "f", "Marker": "x"})).await;
+    let answer =
+        client.call("lambda", "ListProvisionedConcurrencyConfigs", json!({"FunctionName": "f", "Marker": "x"})).await;
     assert_eq!(told(&answer), "Invalid Marker");
     let answer = client.call("lambda", "ListProvisionedConcurrencyConfigs", json!({"FunctionName": "none"})).await;
     assert_eq!(answer.code(), "ResourceNotFoundException");
@@ -260,7 +293,7 @@ async fn cloudwatch_is_told_of_invocations() {
     invoke_with(&client, "f", json!({}), &json!({"fail": 1})).await;
     call(&client, "PutFunctionConcurrency", json!({"FunctionName": "f", "ReservedConcurrentExecutions": 0})).await;
     assert_eq!(invoke_with(&client, "f", json!({}), &json!({})).await.status, 429);
-    let now = undercast_kernel::Timestamp::now();
+    let now = cloud.kernel.clock().now();
     let sum = async |name: &str, dimensions: Json| {
         let input = json!({
             "Namespace": "AWS/Lambda", "MetricName": name, "Dimensions": dimensions, "Period": 3600, "Statistics": ["Sum"],
@@ -279,5 +312,4 @@ async fn cloudwatch_is_told_of_invocations() {
     assert_eq!(sum("Invocations", resource.clone()).await, 1.0);
     resource.as_array_mut().unwrap().push(json!({"Name": "ExecutedVersion", "Value": "1"}));
     assert_eq!(sum("Invocations", resource).await, 1.0);
-    drop(cloud);
 }
