@@ -138,6 +138,9 @@ pub(crate) struct Url {
     pub(crate) created: i64,
     #[n(3)]
     pub(crate) modified: i64,
+    /// What pages of other origins may do, as JSON.
+    #[n(4)]
+    pub(crate) cors: Option<String>,
 }
 
 impl Function {

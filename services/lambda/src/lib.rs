@@ -27,6 +27,7 @@ mod cfn_parts;
 mod cfn_versions;
 mod check;
 mod configuration;
+mod cors;
 mod credentials;
 mod destination;
 mod door;
@@ -64,7 +65,7 @@ use futures_core::future::BoxFuture;
 use serde_json::{Value as Json, json};
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::{Shared, Snapshot};
-use undercast_kernel::{Access, Answer, AwsError, Cx, Kernel, Next, Record, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Kernel, Next, Record, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Request, Response, Value};
@@ -131,6 +132,10 @@ impl Service for Lambda {
     /// A package of 50 MB in base64, and the rest of the request.
     fn body_limit(&self) -> usize {
         70_167_211
+    }
+
+    fn cross_origin(&self, from: &Snapshot, request: &Request) -> Option<CrossOrigin> {
+        cors::decide(from, request)
     }
 
     fn sites(&self) -> &'static [&'static str] {
