@@ -91,6 +91,20 @@ pub(crate) struct Function {
     /// ARN of its code signing configuration.
     #[n(26)]
     pub(crate) signing: Option<String>,
+    /// Its log is JSON, from these levels on; `None`: it is text.
+    #[n(27)]
+    pub(crate) json_logs: Option<Levels>,
+}
+
+/// From which levels on what is said is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Levels {
+    /// Of what the function says.
+    #[n(0)]
+    pub(crate) application: String,
+    /// Of what Lambda says.
+    #[n(1)]
+    pub(crate) system: String,
 }
 
 /// A layer that a function has. It stays as it was, whatever becomes of the layer.

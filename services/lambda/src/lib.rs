@@ -43,6 +43,7 @@ mod metrics;
 mod operations;
 mod output_lines;
 mod package;
+mod platform;
 mod policy;
 mod pool;
 mod provisioned;

@@ -13,6 +13,7 @@ mod events;
 mod invocations;
 mod isolation;
 mod layers;
+mod logging;
 mod provisioned;
 mod setup;
 mod signing;
@@ -44,6 +45,7 @@ fn main() {
         destinations::TESTS,
         events::TESTS,
         layers::TESTS,
+        logging::TESTS,
         provisioned::TESTS,
         signing::TESTS,
         streams::TESTS,
