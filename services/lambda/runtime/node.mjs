@@ -19,10 +19,35 @@ function write(text) {
   }
 }
 
+const JSON_LOGS = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+const LOWEST = Math.max(0, LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL ?? 'INFO'));
+
+// A message as JSON. What is one object is told as it is, and of errors what they are.
+function writeJson(level, items) {
+  if (LEVELS.indexOf(level) < LOWEST) return;
+  const told = { timestamp: new Date().toISOString(), level, requestId };
+  const plain = items.length === 1 && items[0] && typeof items[0] === 'object' && !(items[0] instanceof Error);
+  told.message = plain ? items[0] : format(...items);
+  const error = items.find((item) => item instanceof Error);
+  if (error) {
+    told.errorType = error.name;
+    told.errorMessage = error.message;
+    told.stackTrace = String(error.stack ?? '').split('\n');
+  }
+  let text;
+  try {
+    text = JSON.stringify(told);
+  } catch {
+    text = JSON.stringify({ ...told, message: format(...items) });
+  }
+  write(text);
+}
+
 function patchConsole() {
   const levels = { trace: 'TRACE', debug: 'DEBUG', log: 'INFO', info: 'INFO', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
   for (const [name, level] of Object.entries(levels)) {
-    console[name] = (...items) => write(`${new Date().toISOString()}\t${requestId}\t${level}\t${format(...items)}`);
+    console[name] = (...items) => (JSON_LOGS ? writeJson(level, items) : write(`${new Date().toISOString()}\t${requestId}\t${level}\t${format(...items)}`));
   }
 }
 
@@ -91,6 +116,11 @@ function logged(title, error) {
   const told = marshal(error);
   const more = error && typeof error === 'object' && error.code ? { code: error.code } : {};
   const shown = { errorType: told.errorType, errorMessage: told.errorMessage, ...more, stack: told.trace };
+  if (JSON_LOGS) {
+    const lines = { timestamp: new Date().toISOString(), level: 'ERROR', requestId, message: { ...shown } };
+    write(JSON.stringify(lines));
+    return told;
+  }
   write(`${new Date().toISOString()}\t${requestId}\tERROR\t${title}\t${JSON.stringify(shown)}`);
   return told;
 }

@@ -19,6 +19,7 @@ sys.path[0:0] = [
 ]
 # Lines that belong to one message end with this; whoever collects the output puts them together again.
 CONTINUED = "\x1e\n"
+JSON_LOGS = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
 
 def write(text):
@@ -67,8 +68,35 @@ def set_up(logging):
             record.aws_request_id = Current.request_id or ""
             return True
 
+    class Json(logging.Formatter):
+        own = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id"}
+
+        def format(self, record):
+            told = {
+                "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
+                "level": record.levelname,
+                "message": record.getMessage(),
+                "logger": record.name,
+            }
+            if record.exc_info:
+                kind, error, trace = record.exc_info
+                told["stackTrace"] = self.formatException(record.exc_info).split("\n")
+                told["errorType"] = kind.__name__
+                told["errorMessage"] = str(error)
+                told["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+            if record.aws_request_id:
+                told["requestId"] = record.aws_request_id
+            told.update((name, value) for name, value in vars(record).items() if name not in self.own)
+            return json.dumps(told, default=str, ensure_ascii=False)
+
     handler = Handler()
-    form = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S")
+    if JSON_LOGS:
+        form = Json()
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        named = {"TRACE": logging.NOTSET, "FATAL": logging.CRITICAL}
+        logging.getLogger().setLevel(named.get(level) if level in named else level)
+    else:
+        form = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S")
     form.converter = time.gmtime
     handler.setFormatter(form)
     handler.addFilter(RequestId())
@@ -206,8 +234,13 @@ def marshal(error, request_id):
     frames = [f for f in frames[own:] if not f.filename.startswith("<frozen importlib")]
     message, kind = str(error), type(error).__name__
     trace = traceback.format_list(frames)
-    write(f"[ERROR] {kind}: {message}\nTraceback (most recent call last):\n{''.join(trace)}")
-    return {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
+    told = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
+    if JSON_LOGS:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        write(json.dumps({"timestamp": moment, "log_level": "ERROR", **told}, ensure_ascii=False))
+    else:
+        write(f"[ERROR] {kind}: {message}\nTraceback (most recent call last):\n{''.join(trace)}")
+    return told
 
 
 def plain(value):

@@ -12,7 +12,7 @@ use crate::{mapping, policy};
 
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
     let action = match operation.name {
-        "Invoke" => "lambda:InvokeFunction".to_owned(),
+        "Invoke" | "InvokeAsync" => "lambda:InvokeFunction".to_owned(),
         other => format!("lambda:{other}"),
     };
     let mut needed = vec![on(cx, action, operation, input)?];
@@ -50,6 +50,9 @@ fn on(cx: &Cx, action: String, operation: &'static Operation, input: &Fields) ->
             _ => Ok(Access::new(action, arn)),
         };
     }
+    if let (Some(arn), None) = (input.text("CodeSigningConfigArn"), input.text("FunctionName")) {
+        return Ok(Access::new(action, arn));
+    }
     let Some(name) = input.text("FunctionName") else { return Ok(Access::new(action, "*")) };
     let name = FunctionName::parse(cx, name, input.text("Qualifier"))?;
     if operation.name.ends_with("EventSourceMapping") || operation.name.ends_with("EventSourceMappings") {
@@ -60,6 +63,9 @@ fn on(cx: &Cx, action: String, operation: &'static Operation, input: &Fields) ->
     let mut access = of_function(cx, action, &name)?;
     if let Some(auth) = input.text("AuthType").or(input.text("FunctionUrlAuthType")) {
         access.context.set("lambda:FunctionUrlAuthType", auth);
+    }
+    if let Some(config) = input.text("CodeSigningConfigArn") {
+        access.context.set("lambda:CodeSigningConfigArn", config);
     }
     if let Some(principal) = input.text("Principal") {
         access.context.set("lambda:Principal", principal);

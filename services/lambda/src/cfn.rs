@@ -111,7 +111,20 @@ async fn reconfigure(cx: &Cx, id: &str, before: &Properties, after: &Properties)
     Ok(())
 }
 
-async fn retag(cx: &Cx, arn: &str, wanted: &ResourceTags) -> Result<()> {
+/// Gives the function the code signing configuration of its template.
+async fn sign(cx: &Cx, id: &str, before: &Properties, after: &Properties) -> Result<()> {
+    let name = "CodeSigningConfigArn";
+    match after.get(name) {
+        config if config == before.get(name) => Ok(()),
+        Some(config) => {
+            let input = json!({"FunctionName": id, "CodeSigningConfigArn": config});
+            cx.call("lambda", "PutFunctionCodeSigningConfig", input).await.map(drop)
+        }
+        None => cx.call("lambda", "DeleteFunctionCodeSigningConfig", json!({"FunctionName": id})).await.map(drop),
+    }
+}
+
+pub(crate) async fn retag(cx: &Cx, arn: &str, wanted: &ResourceTags) -> Result<()> {
     let there = cx.call("lambda", "ListTags", json!({"Resource": arn})).await?;
     let gone = wanted.unwanted(&there["Tags"]);
     if !gone.is_empty() {
@@ -132,6 +145,7 @@ impl ResourceType for Function {
         &[
             "Architectures",
             "Code",
+            "CodeSigningConfigArn",
             "DeadLetterConfig",
             "Description",
             "Environment",
@@ -159,7 +173,7 @@ impl ResourceType for Function {
         Box::pin(async move {
             let name = request.text("FunctionName").unwrap_or_else(|| request.generated_name(cx, 64));
             let mut input = pick(&request.properties, SETTINGS);
-            input.extend(pick(&request.properties, &["Architectures", "PackageType"]));
+            input.extend(pick(&request.properties, &["Architectures", "CodeSigningConfigArn", "PackageType"]));
             input.insert("FunctionName".to_owned(), json!(name));
             input.insert("Code".to_owned(), Json::Object(code(&request.properties)?));
             input.insert("Tags".to_owned(), request.all_tags()?.map());
@@ -187,6 +201,7 @@ impl ResourceType for Function {
                 }
                 cx.call("lambda", "UpdateFunctionCode", Json::Object(input)).await?;
             }
+            sign(cx, id, before, after).await?;
             reconfigure(cx, id, before, after).await?;
             let count = "ReservedConcurrentExecutions";
             reserve(cx, id, before.get(count), after.get(count)).await?;

@@ -78,7 +78,7 @@ impl ResourceType for Url {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["AuthType", "InvokeMode", "Qualifier", "TargetFunctionArn"]
+        &["AuthType", "Cors", "InvokeMode", "Qualifier", "TargetFunctionArn"]
     }
 
     fn create_only(&self) -> &'static [&'static str] {
@@ -87,7 +87,7 @@ impl ResourceType for Url {
 
     fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
         Box::pin(async move {
-            let mut input = pick(&request.properties, &["AuthType", "InvokeMode", "Qualifier"]);
+            let mut input = pick(&request.properties, &["AuthType", "Cors", "InvokeMode", "Qualifier"]);
             input.insert("FunctionName".to_owned(), json!(text(&request.properties, "TargetFunctionArn")));
             Ok(described_url(&cx.call("lambda", "CreateFunctionUrlConfig", Json::Object(input)).await?))
         })
@@ -101,7 +101,8 @@ impl ResourceType for Url {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Updated>> {
         Box::pin(async move {
-            let mut input = pick(&request.properties, &["AuthType", "InvokeMode"]);
+            let mut input = pick(&request.properties, &["AuthType", "Cors", "InvokeMode"]);
+            input.entry("Cors").or_insert_with(|| json!({}));
             input.insert("FunctionName".to_owned(), json!(id));
             Ok(Updated::InPlace(described_url(
                 &cx.call("lambda", "UpdateFunctionUrlConfig", Json::Object(input)).await?,

@@ -1,11 +1,12 @@
-//! `AWS::Lambda::Version`, `AWS::Lambda::Alias` and `AWS::Lambda::EventInvokeConfig`.
+//! `AWS::Lambda::Version`, `AWS::Lambda::Alias`, `AWS::Lambda::EventInvokeConfig` and
+//! `AWS::Lambda::CodeSigningConfig`.
 
 use futures_core::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 use undercast_kernel::resources::{Properties, Resource, ResourceRequest, ResourceType, Updated, pick, text};
 use undercast_kernel::{AwsError, Cx, Result};
 
-use crate::cfn::gone;
+use crate::cfn::{gone, retag};
 
 /// `AWS::Lambda::Version`
 pub(crate) struct Version;
@@ -13,6 +14,8 @@ pub(crate) struct Version;
 pub(crate) struct Alias;
 /// `AWS::Lambda::EventInvokeConfig`
 pub(crate) struct EventInvokeConfig;
+/// `AWS::Lambda::CodeSigningConfig`
+pub(crate) struct CodeSigningConfig;
 
 /// A function's name and qualifier in an ARN that has both.
 fn parts(arn: &str) -> (&str, &str) {
@@ -223,5 +226,57 @@ impl ResourceType for EventInvokeConfig {
 
     fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { gone(cx.call("lambda", "DeleteFunctionEventInvokeConfig", configured(id)).await) })
+    }
+}
+
+fn described_signing(answer: &Json) -> Resource {
+    let config = &answer["CodeSigningConfig"];
+    let (arn, id) = (config["CodeSigningConfigArn"].clone(), config["CodeSigningConfigId"].clone());
+    Resource::new(text(&arn), [("CodeSigningConfigArn", arn), ("CodeSigningConfigId", id)])
+}
+
+impl ResourceType for CodeSigningConfig {
+    fn name(&self) -> &'static str {
+        "AWS::Lambda::CodeSigningConfig"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["AllowedPublishers", "CodeSigningPolicies", "Description", "Tags"]
+    }
+
+    fn create_only(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn create<'a>(&'a self, cx: &'a Cx, request: &'a ResourceRequest) -> BoxFuture<'a, Result<Resource>> {
+        Box::pin(async move {
+            let mut input = pick(&request.properties, &["AllowedPublishers", "CodeSigningPolicies", "Description"]);
+            input.insert("Tags".to_owned(), request.all_tags()?.map());
+            Ok(described_signing(&cx.call("lambda", "CreateCodeSigningConfig", Json::Object(input)).await?))
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx,
+        id: &'a str,
+        _before: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(async move {
+            let mut input = pick(&request.properties, &["AllowedPublishers", "CodeSigningPolicies", "Description"]);
+            input.entry("CodeSigningPolicies").or_insert_with(|| json!({"UntrustedArtifactOnDeployment": "Warn"}));
+            input.entry("Description").or_insert_with(|| json!(""));
+            input.insert("CodeSigningConfigArn".to_owned(), json!(id));
+            let answer = cx.call("lambda", "UpdateCodeSigningConfig", Json::Object(input)).await?;
+            retag(cx, id, &request.all_tags()?).await?;
+            Ok(Updated::InPlace(described_signing(&answer)))
+        })
+    }
+
+    fn delete<'a>(&'a self, cx: &'a Cx, id: &'a str, _properties: &'a Properties) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            gone(cx.call("lambda", "DeleteCodeSigningConfig", json!({"CodeSigningConfigArn": id})).await)
+        })
     }
 }

@@ -7,6 +7,7 @@ use undercast_kernel::{Failure, Result};
 
 use crate::api::input;
 use crate::error;
+use crate::function::Levels;
 
 /// Variables that only Lambda sets.
 const RESERVED: &[&str] = &[
@@ -109,14 +110,26 @@ impl Wishes {
     }
 }
 
-/// The log group of a function, where it is not the usual one.
-pub(crate) fn log_group(given: Option<input::LoggingConfig>) -> Result<Option<String>> {
-    let Some(given) = given else { return Ok(None) };
-    if given.log_format.is_some_and(|f| f != "Text") || given.application_log_level.or(given.system_log_level).is_some()
-    {
-        return Err(Failure::not_built("lambda logs in JSON (LoggingConfig)"));
+/// The log group of a function, where it is not the usual one, and the levels of a log in JSON. What is not said of the
+/// format is as before.
+pub(crate) fn logging(
+    given: input::LoggingConfig,
+    before: Option<&Levels>,
+) -> Result<(Option<String>, Option<Levels>)> {
+    let json = given.log_format.map_or(before.is_some(), |format| format == "JSON");
+    if !json {
+        if given.application_log_level.or(given.system_log_level).is_some() {
+            return Err(error::invalid("Log levels can be set for functions with LogFormat JSON only."));
+        }
+        return Ok((given.log_group, None));
     }
-    Ok(given.log_group)
+    let usual = || Levels { application: "INFO".to_owned(), system: "INFO".to_owned() };
+    let before = before.cloned().unwrap_or_else(usual);
+    let levels = Levels {
+        application: given.application_log_level.unwrap_or(before.application),
+        system: given.system_log_level.unwrap_or(before.system),
+    };
+    Ok((given.log_group, Some(levels)))
 }
 
 pub(crate) fn architectures(given: Option<&Vec<String>>) -> Result<()> {

@@ -12,7 +12,8 @@ use crate::function::{Attached, FUNCTIONS, Function, FunctionName};
 use crate::package::{self, Source};
 use crate::state::State;
 use crate::{
-    alias, check, credentials, destination, error, event_config, layer, provisioned, runtimes, site, url, version,
+    alias, check, credentials, destination, error, event_config, layer, provisioned, runtimes, signing, site, url,
+    version,
 };
 
 /// `2024-05-01T12:00:00.000+0000`
@@ -68,9 +69,10 @@ pub(crate) fn show(cx: &Cx, function: &Function) -> output::FunctionConfiguratio
             optimization_status: Some("Off".to_owned()),
         }),
         logging_config: Some(output::LoggingConfig {
-            log_format: Some("Text".to_owned()),
+            log_format: Some(if function.json_logs.is_some() { "JSON" } else { "Text" }.to_owned()),
             log_group: Some(function.log_group()),
-            ..output::LoggingConfig::default()
+            application_log_level: function.json_logs.as_ref().map(|levels| levels.application.clone()),
+            system_log_level: function.json_logs.as_ref().map(|levels| levels.system.clone()),
         }),
         ..output::FunctionConfiguration::default()
     }
@@ -119,6 +121,8 @@ pub(crate) async fn create(
     let (runtime, handler) = runtime(state, input.runtime, input.handler).await?;
     let tags = input.tags.unwrap_or_else(BTreeMap::new);
     check::tags(&tags, 0)?;
+    let logging = input.logging_config.map(|given| check::logging(given, None)).transpose()?;
+    let (log_group, json_logs) = logging.unwrap_or((None, None));
     let mut function = Function {
         account: cx.account().to_owned(),
         region: cx.region().to_owned(),
@@ -133,7 +137,7 @@ pub(crate) async fn create(
         variables: check::variables(input.environment)?.unwrap_or_default(),
         tags,
         code: crate::function::Code { id: String::new(), size: 0, unzipped: 0 },
-        log_group: check::log_group(input.logging_config)?,
+        log_group,
         modified: cx.now_millis(),
         revision: cx.random().uuid(),
         generation: cx.random().uuid(),
@@ -145,6 +149,8 @@ pub(crate) async fn create(
         published: 0,
         origin: String::new(),
         dead_letters: None,
+        json_logs,
+        signing: input.code_signing_config_arn,
         layers: layer::attached::find(cx, input.layers.as_deref().unwrap_or_default())?,
     };
     if FUNCTIONS.has(&cx.read(), &function.key())? {
@@ -162,6 +168,7 @@ pub(crate) async fn create(
     let (code, kept) = package::take(cx, source).await?;
     layer::attached::check_size(&code, &function.layers)?;
     function.code = code;
+    signing::inspect(cx, &name, function.signing.as_deref(), function.packages()).await?;
     let publish = input.publish == Some(true);
     let made = cx
         .write(|tx| {
@@ -243,10 +250,11 @@ pub(crate) async fn update_code(
 ) -> Result<api::UpdateFunctionCodeOutput> {
     check::architectures(input.architectures.as_ref())?;
     let name = FunctionName::parse(cx, &input.function_name, None)?;
-    name.find(cx, &cx.read())?;
+    let signing = name.find(cx, &cx.read())?.signing;
     let source =
         Source { zip: input.zip_file, bucket: input.s3_bucket, key: input.s3_key, version: input.s3_object_version };
     let (code, kept) = package::take(cx, source).await?;
+    signing::inspect(cx, &name, signing.as_deref(), std::iter::once(&code)).await?;
     let (dry, publish) = (input.dry_run == Some(true), input.publish == Some(true));
     let (function, published) = cx
         .write(|tx| {
@@ -313,8 +321,11 @@ pub(crate) async fn update(
     let storage = input.ephemeral_storage.as_ref().map(check::storage).transpose()?;
     let variables = check::variables(input.environment)?;
     let layers = input.layers.map(|arns| layer::attached::find(cx, &arns)).transpose()?;
-    let logging = input.logging_config.is_some();
-    let log_group = check::log_group(input.logging_config)?;
+    if let Some(layers) = layers.as_ref().filter(|layers| !layers.is_empty()) {
+        let packages = layers.iter().map(|layer| &layer.code);
+        signing::inspect(cx, &name, before.signing.as_deref(), packages).await?;
+    }
+    let logging = input.logging_config.map(|given| check::logging(given, before.json_logs.as_ref())).transpose()?;
     let function = cx
         .write(|tx| {
             let mut function = name.find(cx, tx)?;
@@ -334,8 +345,9 @@ pub(crate) async fn update(
                 function.layers.clone_from(layers);
                 function.retain(tx)?;
             }
-            if logging {
-                function.log_group.clone_from(&log_group);
+            if let Some((log_group, json_logs)) = &logging {
+                function.log_group.clone_from(log_group);
+                function.json_logs.clone_from(json_logs);
             }
             changed(cx, &mut function);
             function.put(tx);

@@ -13,6 +13,7 @@ use undercast_kernel::{Cx, Failure, Kernel, Timestamp};
 use crate::credentials::{self, Session};
 use crate::function::Function;
 use crate::output_lines::Output;
+use crate::platform::Platform;
 use crate::runtime_api::{self, Answer, Invocation, RuntimeApi};
 use crate::runtimes::{self, Start};
 use crate::shipping::Sink;
@@ -115,6 +116,7 @@ fn variables(
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", function.version_name()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", kind.to_owned()),
+        ("AWS_LAMBDA_LOG_FORMAT", if function.json_logs.is_some() { "JSON" } else { "Text" }.to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{RUNTIME_PORT}")),
@@ -131,6 +133,9 @@ fn variables(
     ];
     let fixed = own.into_iter().chain(start.variables.iter().map(|(name, value)| (*name, value.clone())));
     let mut all: Vec<(String, String)> = fixed.map(|(name, value)| (name.to_owned(), value)).collect();
+    if let Some(levels) = &function.json_logs {
+        all.push(("AWS_LAMBDA_LOG_LEVEL".to_owned(), levels.application.clone()));
+    }
     // A function may set some of these itself, such as its search path or its endpoint; the reserved ones were refused.
     all.retain(|(name, _)| !function.variables.contains_key(name));
     all.extend(function.variables.clone());
@@ -183,7 +188,7 @@ impl Environment {
         let sink = Sink::open(cx.kernel(), function, stream);
         let launched = launch(spec(cx, function, &start, (code, layers), env)).await;
         let mut running = launched.map_err(|error| not_launched(&error))?;
-        sink.line(format!("INIT_START Runtime Version: {}\n", start.version));
+        Platform { cx, function, sink: &sink }.init_start(&start.version, kind);
         let kernel = cx.kernel().clone();
         let api = RuntimeApi::new();
         let alive = watch::Sender::new(());

@@ -88,6 +88,23 @@ pub(crate) struct Function {
     /// ARN of the queue or topic that gets events that nothing came of.
     #[n(25)]
     pub(crate) dead_letters: Option<String>,
+    /// ARN of its code signing configuration.
+    #[n(26)]
+    pub(crate) signing: Option<String>,
+    /// Its log is JSON, from these levels on; `None`: it is text.
+    #[n(27)]
+    pub(crate) json_logs: Option<Levels>,
+}
+
+/// From which levels on what is said is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Levels {
+    /// Of what the function says.
+    #[n(0)]
+    pub(crate) application: String,
+    /// Of what Lambda says.
+    #[n(1)]
+    pub(crate) system: String,
 }
 
 /// A layer that a function has. It stays as it was, whatever becomes of the layer.
@@ -135,6 +152,9 @@ pub(crate) struct Url {
     pub(crate) created: i64,
     #[n(3)]
     pub(crate) modified: i64,
+    /// What pages of other origins may do, as JSON.
+    #[n(4)]
+    pub(crate) cors: Option<String>,
 }
 
 impl Function {
@@ -185,7 +205,7 @@ impl Function {
         Ok(())
     }
 
-    fn packages(&self) -> impl Iterator<Item = &Code> {
+    pub(crate) fn packages(&self) -> impl Iterator<Item = &Code> {
         std::iter::once(&self.code).chain(self.layers.iter().map(|layer| &layer.code))
     }
 

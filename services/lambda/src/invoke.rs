@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use undercast_kernel::wire::text;
-use undercast_kernel::{Cx, Result};
+use undercast_kernel::{Cx, Failure, Result};
 
 use crate::api;
 use crate::asynchronous;
@@ -81,6 +81,19 @@ pub(crate) async fn invoke(state: &Arc<State>, cx: &Cx, input: api::InvokeInput)
         executed_version: Some(function.version_name()),
         ..answer(200)
     })
+}
+
+/// `InvokeAsync`, which was there before `InvocationType` was.
+pub(crate) async fn invoke_async(cx: &Cx, input: api::InvokeAsyncInput) -> Result<api::InvokeAsyncOutput> {
+    let name = FunctionName::parse(cx, &input.function_name, None)?;
+    name.find_version(cx, &cx.read())?;
+    let given = input.invoke_args.collect(MOST_SYNCHRONOUS).await.map_err(Failure::broken)?;
+    let large = || error::too_large(format!("Request must be smaller than {MOST_SYNCHRONOUS} bytes"));
+    let payload = payload(Some(given.ok_or_else(large)?), true)?;
+    let call =
+        Call { request_id: cx.request_id().to_owned(), payload, client_context: None, arn: name.qualified_arn(cx) };
+    asynchronous::enqueue(cx, &name, call).await?;
+    Ok(api::InvokeAsyncOutput { status: Some(202) })
 }
 
 /// Runs a function. An invocation goes on when its caller goes away, as on AWS.

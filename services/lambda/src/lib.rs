@@ -2,7 +2,7 @@
 //!
 //! Tables: `lambda.functions` (account, region, name); `lambda.versions` (the same, and a number); `lambda.aliases` (the same,
 //! and a name); `lambda.event-configs` and `lambda.provisioned` (the same, and a qualifier); `lambda.layers` (account, region,
-//! name); `lambda.layer-versions` (the same, and a number); `lambda.urls` (url id); `lambda.mappings` (account, region, id);
+//! name); `lambda.layer-versions` (the same, and a number); `lambda.urls` (url id); `lambda.mappings` and `lambda.signing-configs` (account, region, id);
 //! `lambda.checkpoints` (account, region, mapping, shard). A
 //! package is a blob; unpacked it is a folder named by its hash, shared by all functions that have it.
 //!
@@ -27,6 +27,7 @@ mod cfn_parts;
 mod cfn_versions;
 mod check;
 mod configuration;
+mod cors;
 mod credentials;
 mod destination;
 mod door;
@@ -42,6 +43,7 @@ mod metrics;
 mod operations;
 mod output_lines;
 mod package;
+mod platform;
 mod policy;
 mod pool;
 mod provisioned;
@@ -49,6 +51,7 @@ mod report;
 mod runtime_api;
 mod runtimes;
 mod shipping;
+mod signing;
 mod site;
 mod sources;
 mod state;
@@ -63,7 +66,7 @@ use futures_core::future::BoxFuture;
 use serde_json::{Value as Json, json};
 use undercast_kernel::resources::ResourceType;
 use undercast_kernel::store::{Shared, Snapshot};
-use undercast_kernel::{Access, Answer, AwsError, Cx, Kernel, Next, Record, Result, Service, Task};
+use undercast_kernel::{Access, Answer, AwsError, CrossOrigin, Cx, Kernel, Next, Record, Result, Service, Task};
 use undercast_wire::check::{Constraint, Violation};
 use undercast_wire::schema::Operation;
 use undercast_wire::{Fields, Request, Response, Value};
@@ -132,6 +135,10 @@ impl Service for Lambda {
         70_167_211
     }
 
+    fn cross_origin(&self, from: &Snapshot, request: &Request) -> Option<CrossOrigin> {
+        cors::decide(from, request)
+    }
+
     fn sites(&self) -> &'static [&'static str] {
         &[site::URLS_SITE, site::PACKAGES]
     }
@@ -160,6 +167,7 @@ impl Service for Lambda {
             Box::new(cfn_versions::EventInvokeConfig),
             Box::new(cfn_layers::Layer),
             Box::new(cfn_layers::Permission),
+            Box::new(cfn_versions::CodeSigningConfig),
             Box::new(cfn_versions::Version),
             Box::new(cfn_versions::Alias),
             Box::new(cfn_parts::Permission),

@@ -50,7 +50,7 @@ impl Named<'_> {
     }
 }
 
-/// Tells something of what became of a function's events.
+/// Tells something of a function, whatever it was called by.
 pub(crate) fn of_events(cx: &Cx, function: &FunctionName, name: &str, unit: &str, value: f64) {
     observe(cx, &[], name, unit, value);
     observe(cx, &[("FunctionName", &function.name)], name, unit, value);

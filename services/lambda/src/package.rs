@@ -118,6 +118,13 @@ fn check(bytes: &Bytes) -> Result<u64> {
     Ok(size)
 }
 
+/// Whether AWS Signer has left its signature in a package.
+pub(crate) async fn is_signed(cx: &Cx, code: &Code) -> Result<bool> {
+    let bytes = cx.blobs().read(&code.blob(), 0, usize::MAX).await?;
+    let archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(Failure::broken)?;
+    Ok(archive.file_names().any(|name| name.starts_with("META-INF/aws_signer_signature")))
+}
+
 /// The folder with the content of a package, unpacked if it was not yet.
 pub(crate) async fn unpacked(state: &State, cx: &Cx, code: &Code) -> Result<PathBuf> {
     together(state, cx, &code.id, std::slice::from_ref(&code)).await

@@ -11,6 +11,7 @@ use undercast_kernel::{Cx, Result};
 use crate::environment::{Ended, Environment, NotMade, Started};
 use crate::function::Function;
 use crate::metrics::Named;
+use crate::platform::{Platform, Run, Status};
 use crate::runtime_api::{Answer, Invocation, MOST_RESPONSE};
 use crate::state::State;
 use crate::{pool, provisioned};
@@ -71,7 +72,8 @@ pub(crate) async fn perform(state: &Arc<State>, cx: &Cx, function: &Function, ca
     }
     let id = call.request_id.clone();
     environment.sink.begin(init.is_some());
-    environment.sink.line(format!("START RequestId: {id} Version: {}\n", function.version_name()));
+    let platform = Platform { cx, function, sink: &environment.sink };
+    platform.start(&id);
     let begun = Instant::now();
     let (ended, again) = match failed {
         Some(ended) => (ended, false),
@@ -92,11 +94,9 @@ pub(crate) async fn perform(state: &Arc<State>, cx: &Cx, function: &Function, ca
     let duration = if ended == Ended::TimedOut { full } else { used };
     let memory = memory(&environment, &ended, function).await;
     let told = explain(&ended, &id, function);
-    if let Some(line) = &told.line {
-        environment.sink.line(line.replace("{now}", &now(cx)));
-    }
-    environment.sink.line(format!("END RequestId: {id}\n"));
-    environment.sink.line(report(&id, function, duration, init, memory, &told.status));
+    let run =
+        Run { id: &id, duration, init, memory, produced: told.payload.len(), status: told.status, kind: told.kind };
+    platform.end(&run, told.line.map(|line| line.replace("{now}", &now(cx))));
     let done = Done { payload: told.payload.into(), failed: told.failed, log: environment.sink.tail() };
     named.ended(cx, duration, done.failed);
     if again {
@@ -135,8 +135,7 @@ async fn prepare(state: &Arc<State>, cx: &Cx, function: &Function) -> std::resul
         }
         Started::TimedOut => {}
     }
-    let took = begun.elapsed().as_secs_f64() * 1000.0;
-    environment.sink.line(format!("INIT_REPORT Init Duration: {took:.2} ms\tPhase: init\tStatus: timeout\n"));
+    Platform { cx, function, sink: &environment.sink }.init_timeout(begun.elapsed());
     environment.retire();
     let begun = Instant::now();
     let environment = Environment::launch(state, cx, function, false).await?;
@@ -174,51 +173,55 @@ struct Told {
     failed: bool,
     /// A line of the log; `{now}` stands for the moment.
     line: Option<String>,
-    /// What the report adds.
-    status: String,
+    status: Status,
+    /// What kind of error it was, where Lambda says it.
+    kind: Option<&'static str>,
 }
 
 fn explain(ended: &Ended, id: &str, function: &Function) -> Told {
-    let fault = |kind: &str, message: &str, line: Option<String>, status: &str| Told {
+    let fault = |kind: &'static str, message: &str, line: Option<String>, status: Status| Told {
         payload: json!({"errorType": kind, "errorMessage": message}).to_string(),
         failed: true,
         line,
-        status: status.to_owned(),
+        status,
+        kind: Some(kind),
     };
     match ended {
         Ended::Answered(Answer::Success(bytes)) => Told {
             payload: String::from_utf8_lossy(bytes).into_owned(),
             failed: false,
             line: None,
-            status: String::new(),
+            status: Status::Success,
+            kind: None,
         },
         Ended::Answered(Answer::Error(bytes)) => Told {
             payload: String::from_utf8_lossy(bytes).into_owned(),
             failed: true,
             line: None,
-            status: String::new(),
+            status: Status::Failed,
+            kind: None,
         },
         Ended::Answered(Answer::TooLarge) => {
             let message =
                 format!("Response payload size exceeded maximum allowed payload size ({MOST_RESPONSE} bytes).");
-            fault("Function.ResponseSizeTooLarge", &message, Some(format!("[ERROR] {message}\n")), "")
+            fault("Function.ResponseSizeTooLarge", &message, Some(format!("[ERROR] {message}\n")), Status::Failed)
         }
         Ended::TimedOut => {
             let after = format!("Task timed out after {}.00 seconds", function.timeout);
             let line = Some(format!("{{now}} {id} {after}\n\n"));
-            fault("Sandbox.Timedout", &format!("RequestId: {id} Error: {after}"), line, "Status: timeout")
+            fault("Sandbox.Timedout", &format!("RequestId: {id} Error: {after}"), line, Status::Timeout)
         }
         Ended::Exited(exit) => {
             let (kind, why) = reason(*exit);
             let message = format!("RequestId: {id} Error: {why}");
             let line = Some(format!("{message}\n{kind}\n"));
-            fault(kind, &message, line, &format!("Status: error\tError Type: {kind}"))
+            fault(kind, &message, line, Status::Error)
         }
         Ended::NoEntrypoint => {
             let message = format!(
                 "RequestId: {id} Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
             );
-            fault("Runtime.InvalidEntrypoint", &message, None, "")
+            fault("Runtime.InvalidEntrypoint", &message, None, Status::Error)
         }
     }
 }
@@ -243,28 +246,4 @@ fn reason(exit: Exit) -> (&'static str, String) {
             ("Runtime.ExitError", format!("Runtime exited with error: signal: {name}"))
         }
     }
-}
-
-fn report(
-    id: &str,
-    function: &Function,
-    duration: Duration,
-    init: Option<Duration>,
-    memory: u64,
-    status: &str,
-) -> String {
-    let millis = |d: Duration| d.as_secs_f64() * 1000.0;
-    // Since August 2025 the start is billed too.
-    let billed = (millis(duration) + init.map_or(0.0, millis)).ceil();
-    let mut line = format!(
-        "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {billed:.0} ms\tMemory Size: {} MB\tMax Memory Used: {memory} MB\t",
-        millis(duration),
-        function.memory
-    );
-    if let Some(init) = init {
-        line.push_str(&format!("Init Duration: {:.2} ms\t", millis(init)));
-    }
-    line.push_str(status);
-    line.push('\n');
-    line
 }

@@ -1,4 +1,4 @@
-//! Tags of functions and of event source mappings.
+//! Tags of functions, of event source mappings and of code signing configurations.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use undercast_kernel::store::Tx;
 use undercast_kernel::{Cx, Failure, Result};
 
 use crate::function::FunctionName;
-use crate::{check, error, mapping};
+use crate::{check, error, mapping, signing};
 
 /// Changes the tags of what an ARN names.
 fn change(
@@ -19,6 +19,12 @@ fn change(
         let mut mapping = mapping::find(cx, tx, id)?;
         edit(&mut mapping.tags)?;
         mapping.put(tx);
+        return Ok(());
+    }
+    if arn.contains(":code-signing-config:") {
+        let mut config = signing::find(cx, tx, arn)?;
+        edit(&mut config.tags)?;
+        config.put(cx, tx);
         return Ok(());
     }
     let mut function = function(cx, arn)?.find(cx, tx)?;
@@ -65,6 +71,7 @@ pub(crate) async fn untag(cx: &Cx, arn: &str, keys: &[String]) -> Result<()> {
 pub(crate) fn list(cx: &Cx, arn: &str) -> Result<BTreeMap<String, String>> {
     match arn.split_once(":event-source-mapping:") {
         Some((_, id)) => Ok(mapping::find(cx, &cx.read(), id)?.tags),
+        None if arn.contains(":code-signing-config:") => Ok(signing::find(cx, &cx.read(), arn)?.tags),
         None => Ok(function(cx, arn)?.find(cx, &cx.read())?.tags),
     }
 }

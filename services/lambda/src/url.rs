@@ -7,7 +7,7 @@ use crate::api::{self, output};
 use crate::configuration::moment;
 use crate::function::{FunctionName, Url};
 use crate::holder::Holder;
-use crate::{alias, error, site};
+use crate::{alias, cors, error, site};
 
 /// Id → account, region and name of its function.
 pub(crate) static URLS: Table<(String, String, String)> = Table::new("lambda.urls");
@@ -23,7 +23,7 @@ fn show(cx: &Cx, holder: &Holder, url: &Url) -> output::FunctionUrlConfig {
         function_arn: holder.name().qualified_arn(cx),
         creation_time: moment(url.created),
         last_modified_time: moment(url.modified),
-        cors: None,
+        cors: cors::of(url),
         auth_type: url.auth.clone(),
         invoke_mode: Some("BUFFERED".to_owned()),
     }
@@ -56,6 +56,7 @@ pub(crate) async fn create(
         auth: input.auth_type,
         created: cx.now_millis(),
         modified: cx.now_millis(),
+        cors: input.cors.as_ref().map(cors::stored).transpose()?.flatten(),
     };
     let holder = cx
         .write(|tx| {
@@ -110,6 +111,9 @@ pub(crate) async fn update(
             let mut url = holder.url().cloned().ok_or_else(none)?;
             if let Some(auth) = &input.auth_type {
                 url.auth.clone_from(auth);
+            }
+            if let Some(given) = &input.cors {
+                url.cors = cors::stored(given)?;
             }
             url.modified = cx.now_millis();
             *holder.url_mut() = Some(url.clone());

@@ -36,6 +36,7 @@ fn origin(function: &Function) -> Result<String> {
         active: true,
         url: None,
         published: 0,
+        signing: None,
         ..function.clone()
     };
     Ok(text::hex_encode(&Sha256::digest(minicbor::to_vec(settings).map_err(Failure::broken)?)))

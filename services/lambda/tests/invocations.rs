@@ -308,6 +308,16 @@ async fn events_are_tried_three_times() {
     cloud.kernel.advance(Duration::from_secs(3_600)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     attempts(3).await;
+    // There was an operation of its own for events once.
+    let input = json!({"FunctionName": "f", "InvokeArgs": text::base64(b"[\"old\"]")});
+    let old = client.call("lambda", "InvokeAsync", input).await;
+    assert_eq!(old.status, 202);
+    let id = old.headers["x-amzn-requestid"].to_str().unwrap().to_owned();
+    assert!(logs(&client, "f", &id).await.contains(&format!("attempt {id}\n")));
+    let input = json!({"FunctionName": "f", "InvokeArgs": text::base64(b"{no json")});
+    assert_eq!(client.call("lambda", "InvokeAsync", input).await.code(), "InvalidRequestContentException");
+    let input = json!({"FunctionName": "none", "InvokeArgs": text::base64(b"1")});
+    assert_eq!(client.call("lambda", "InvokeAsync", input).await.code(), "ResourceNotFoundException");
     let dry = invoke_with(&client, "f", json!({"InvocationType": "DryRun"}), &json!({})).await;
     assert_eq!(dry.status, 204);
 }

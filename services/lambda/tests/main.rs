@@ -13,8 +13,10 @@ mod events;
 mod invocations;
 mod isolation;
 mod layers;
+mod logging;
 mod provisioned;
 mod setup;
+mod signing;
 mod streams;
 mod transforms;
 mod urls;
@@ -43,7 +45,9 @@ fn main() {
         destinations::TESTS,
         events::TESTS,
         layers::TESTS,
+        logging::TESTS,
         provisioned::TESTS,
+        signing::TESTS,
         streams::TESTS,
         transforms::TESTS,
         urls::TESTS,

@@ -293,7 +293,7 @@ async fn cloudwatch_is_told_of_invocations() {
     invoke_with(&client, "f", json!({}), &json!({"fail": 1})).await;
     call(&client, "PutFunctionConcurrency", json!({"FunctionName": "f", "ReservedConcurrentExecutions": 0})).await;
     assert_eq!(invoke_with(&client, "f", json!({}), &json!({})).await.status, 429);
-    let now = undercast_kernel::Timestamp::now();
+    let now = cloud.kernel.clock().now();
     let sum = async |name: &str, dimensions: Json| {
         let input = json!({
             "Namespace": "AWS/Lambda", "MetricName": name, "Dimensions": dimensions, "Period": 3600, "Statistics": ["Sum"],
@@ -312,5 +312,4 @@ async fn cloudwatch_is_told_of_invocations() {
     assert_eq!(sum("Invocations", resource.clone()).await, 1.0);
     resource.as_array_mut().unwrap().push(json!({"Name": "ExecutedVersion", "Value": "1"}));
     assert_eq!(sum("Invocations", resource).await, 1.0);
-    drop(cloud);
 }

@@ -6,7 +6,7 @@ use undercast_testkit::Client;
 
 use crate::setup::{cloud, create, python, request};
 
-crate::tests!(a_url_answers_whom_the_policy_lets_in);
+crate::tests!(a_url_answers_whom_the_policy_lets_in, pages_of_other_origins_use_a_url_as_its_rules_say);
 
 async fn permit(client: &Client, id: &str, action: &str, more: Json) {
     let mut input = json!({"FunctionName": "f", "StatementId": id, "Action": action, "Principal": "*"});
@@ -70,4 +70,55 @@ def handler(event, context):
     assert_eq!(get("").await.0, 403);
     let gone = client.call("lambda", "GetFunctionUrlConfig", json!({"FunctionName": "f"})).await;
     assert_eq!((gone.status, gone.code()), (404, "ResourceNotFoundException"));
+}
+
+async fn pages_of_other_origins_use_a_url_as_its_rules_say() {
+    let (_cloud, client) = cloud().await;
+    let code = "def handler(event, context):\n    return {'statusCode': 200, 'headers': {'Access-Control-Allow-Origin': 'https://of-the-function'}, 'body': event['requestContext']['http']['method']}\n";
+    create(&client, python("f", code)).await;
+    let rules = json!({
+        "AllowOrigins": ["https://page.example"], "AllowMethods": ["GET", "PUT"], "AllowHeaders": ["x-own"],
+        "ExposeHeaders": ["x-shown", "x-too"], "MaxAge": 77, "AllowCredentials": true,
+    });
+    let input = json!({"FunctionName": "f", "AuthType": "NONE", "Cors": rules});
+    let made = client.call("lambda", "CreateFunctionUrlConfig", input).await.ok();
+    assert_eq!(made["Cors"], rules);
+    permit(&client, "url", "lambda:InvokeFunctionUrl", json!({"FunctionUrlAuthType": "NONE"})).await;
+    permit(&client, "function", "lambda:InvokeFunction", json!({"InvokedViaFunctionUrl": true})).await;
+    let url = made["FunctionUrl"].as_str().unwrap().to_owned();
+    let ask = async |method: &str, origin: &str, more: &[(&str, &str)]| {
+        let headers: Vec<(&str, &str)> = [("origin", origin)].iter().chain(more).copied().collect();
+        let (status, headers, body) = request(&client, method, &url, &headers, b"").await;
+        let text = move |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        (status, text, String::from_utf8(body.to_vec()).unwrap())
+    };
+    let before =
+        |method, headers| [("access-control-request-method", method), ("access-control-request-headers", headers)];
+    let (status, header, body) = ask("OPTIONS", "https://page.example", &before("PUT", "x-own")).await;
+    assert_eq!((status, body.as_str()), (200, ""), "the function is not asked");
+    assert_eq!(header("access-control-allow-origin").as_deref(), Some("https://page.example"));
+    assert_eq!(header("access-control-allow-methods").as_deref(), Some("PUT"));
+    assert_eq!(header("access-control-allow-headers").as_deref(), Some("x-own"));
+    assert_eq!(header("access-control-max-age").as_deref(), Some("77"));
+    let (status, header, body) = ask("GET", "https://page.example", &[]).await;
+    assert_eq!((status, body.as_str()), (200, "GET"));
+    assert_eq!(header("access-control-allow-origin").as_deref(), Some("https://page.example"), "the rules go before");
+    assert_eq!(header("access-control-allow-credentials").as_deref(), Some("true"));
+    assert_eq!(header("access-control-expose-headers").as_deref(), Some("x-shown,x-too"));
+    for (method, origin, asked) in [
+        ("GET", "https://other.example", before("GET", "x-own")),
+        ("OPTIONS", "https://page.example", before("POST", "x-own")),
+        ("OPTIONS", "https://page.example", before("GET", "x-other")),
+    ] {
+        let (status, header, _) = ask(method, origin, &asked).await;
+        assert_eq!((status, header("access-control-allow-origin")), (403, None), "{method} {origin}");
+    }
+    // Everybody, without credentials.
+    let open = json!({"FunctionName": "f", "Cors": {"AllowOrigins": ["*"], "AllowMethods": ["*"]}});
+    client.call("lambda", "UpdateFunctionUrlConfig", open).await.ok();
+    let (status, header, _) = ask("POST", "https://any.example", &[]).await;
+    assert_eq!((status, header("access-control-allow-origin").as_deref()), (200, Some("*")));
+    let none = json!({"FunctionName": "f", "Cors": {}});
+    assert_eq!(client.call("lambda", "UpdateFunctionUrlConfig", none).await.ok()["Cors"], Json::Null);
+    assert_eq!(ask("POST", "https://any.example", &[]).await.0, 403);
 }
