@@ -104,7 +104,7 @@ async fn two_stores_take_the_events_of_one_channel() {
         (&changed["Name"], &changed["Destinations"], &changed["Source"]),
         (&json!("gates"), &both, &json!("Custom"))
     );
-    put(&client, lake::id(&arn), json!([{"id": "one", "eventData": event(json!({}))}]), json!({})).await.ok();
+    put(&client, &arn, json!([{"id": "one", "eventData": event(json!({}))}]), json!({})).await.ok();
     for store in [&lake, &sealed] {
         let found = rows(&client, store, "SELECT eventData.UID FROM LAKE").await;
         assert_eq!(found, json!([[{"UID": "u-1"}]]), "{store}");
@@ -174,7 +174,7 @@ async fn what_is_no_channel() {
         (input("gates", "GitHub", of_store, &calls), "InvalidEventDataStoreCategoryException"),
         (input("gates", "GitHub", of_store, &none), "EventDataStoreNotFoundException"),
         (input("gates", "GitHub", of_store, "somewhere"), "EventDataStoreARNInvalidException"),
-        (input("gates", "GitHub", "AWS_SERVICE", "s3"), "InvalidParameterException"),
+        (input("gates", "GitHub", "AWS_SERVICE", "config.amazonaws.com"), "InvalidParameterException"),
     ] {
         assert_eq!(refused(&client, "CreateChannel", input.clone()).await.0, wanted, "{input}");
         if !["InvalidSourceException", "ChannelAlreadyExistsException", "ChannelMaxLimitExceededException"]
