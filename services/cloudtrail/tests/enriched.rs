@@ -9,7 +9,7 @@ fn chosen() -> Json {
     json!([{"Type": "TagContext", "Equals": ["Team"]}, {"Type": "RequestContext", "Equals": ["aws:PrincipalArn", "aws:ViaAWSService", "aws:CalledVia"]}])
 }
 
-fn configuration(store: &str, more: Json) -> Json {
+fn configuration(store: &str, more: &Json) -> Json {
     let mut input = json!({"EventDataStore": store, "MaxEventSize": "Large", "ContextKeySelectors": chosen()});
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     input
@@ -19,7 +19,7 @@ fn configuration(store: &str, more: Json) -> Json {
 async fn events_have_the_context_that_is_chosen() {
     let (cloud, client) = cloud().await;
     let arn = store(&client, json!({})).await;
-    let put = ok(&client, "PutEventConfiguration", configuration(&arn, json!({}))).await;
+    let put = ok(&client, "PutEventConfiguration", configuration(&arn, &json!({}))).await;
     assert_eq!(
         (&put["EventDataStoreArn"], &put["MaxEventSize"], &put["ContextKeySelectors"]),
         (&json!(arn), &json!("Large"), &chosen())
@@ -73,11 +73,7 @@ async fn what_is_no_configuration() {
         (json!({"EventDataStore": stopped}), "InvalidEventDataStoreStatusException"),
         (json!({"EventDataStore": gone}), "InactiveEventDataStoreException"),
     ] {
-        assert_eq!(
-            refused(&client, "PutEventConfiguration", configuration(&arn, more.clone())).await.0,
-            wanted,
-            "{more}"
-        );
+        assert_eq!(refused(&client, "PutEventConfiguration", configuration(&arn, &more)).await.0, wanted, "{more}");
     }
     assert_eq!(ok(&client, "GetEventConfiguration", json!({"EventDataStore": arn})).await["MaxEventSize"], "Standard");
     let of_trail = |name: &str| json!({"TrailName": name});
