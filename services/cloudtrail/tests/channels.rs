@@ -204,12 +204,16 @@ async fn what_is_no_channel() {
         assert_eq!(refused(&client, operation, gone.clone()).await.0, "InvalidEventDataStoreCategoryException");
     }
     ok(&client, "DeleteChannel", json!({"Channel": lake::id(&github)})).await;
+    let selector = json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["ActivityAuditLog"]}]}]);
+    let going = store(&client, json!({"Name": "going", "AdvancedEventSelectors": selector})).await;
+    ok(&client, "DeleteEventDataStore", json!({"EventDataStore": going})).await;
+    let to = json!([{"Type": of_store, "Location": going}]);
+    let update = json!({"Channel": arn, "Destinations": to});
+    assert_eq!(refused(&client, "UpdateChannel", update).await.0, "InactiveEventDataStoreException");
+    let (code, _) = refused(&client, "CreateChannel", input("gates", "GitHub", of_store, &going)).await;
+    assert_eq!(code, "InactiveEventDataStoreException");
     ok(&client, "DeleteChannel", json!({"Channel": arn})).await;
     ok(&client, "DeleteEventDataStore", gone).await;
-    assert_eq!(
-        refused(&client, "CreateChannel", input("gates", "GitHub", of_store, &lake)).await.0,
-        "InactiveEventDataStoreException"
-    );
 }
 
 #[tokio::test]
