@@ -408,7 +408,7 @@ impl Kernel {
                 _ => {}
             }
             if self.inner.trail.is_enriched() {
-                met.enrich(cx, &needed)?;
+                met.enrich(cx, &needed, &work()?)?;
             }
             if !verdict.allowed {
                 if mode == IamMode::Enforce {

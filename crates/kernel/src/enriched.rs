@@ -4,7 +4,7 @@
 //! Source: "Enrich CloudTrail events by adding resource tag keys and IAM global condition keys" in the CloudTrail user guide.
 
 use serde_json::{Map, Value as Json, json};
-use undercast_policy::{Context as _, Values};
+use undercast_policy::{Context as _, MapContext, Values};
 
 use crate::access::{Belonging, CallContext, Later};
 use crate::{Access, Cx, Result};
@@ -71,11 +71,11 @@ impl Met {
         }
     }
 
-    /// Adds the keys and tags of a permission that is asked for.
+    /// Adds the keys and tags of a permission that is asked for. `more`: those that are worked out when a policy asks for one.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn enrich(&mut self, cx: &Cx, access: &Access) -> Result<()> {
+    pub(crate) fn enrich(&mut self, cx: &Cx, access: &Access, more: &MapContext) -> Result<()> {
         let facts = match cx.kernel().identities() {
             Some(known) => known.policies(&cx.read(), cx.principal())?,
             None => std::sync::Arc::default(),
@@ -94,7 +94,8 @@ impl Met {
         let all = self.context.get_or_insert_with(|| json!({"keys": {}, "principalTags": {}, "resourceTags": []}));
         for key in CONTEXT_KEYS {
             let small = key.to_lowercase();
-            if let Some(values) = context.lookup(&small).or_else(|| cx.principal().lookup(&small)) {
+            let found = context.lookup(&small).or_else(|| more.lookup(&small));
+            if let Some(values) = found.or_else(|| cx.principal().lookup(&small)) {
                 all["keys"][*key] = told(&values);
             }
         }
@@ -102,7 +103,7 @@ impl Met {
         for (name, value) in facts.tags.iter().chain(of_session) {
             all["principalTags"][name.as_str()] = json!(value);
         }
-        let tags = access.context.iter().filter_map(|(key, values)| {
+        let tags = access.context.iter().chain(more.iter()).filter_map(|(key, values)| {
             let name = key.strip_prefix("aws:resourcetag/")?;
             Some((name.to_owned(), json!(values.iter().next()?)))
         });

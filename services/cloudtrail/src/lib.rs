@@ -13,8 +13,15 @@
 //! those that a trail of the account logs.
 //! Lake: `cloudtrail.stores`, `cloudtrail.queries` by account and region, `cloudtrail.lake` by store and time, `cloudtrail.results` by query
 //! (`lake`); `undercast-query` runs the SQL.
-//! What is not here: of Lake its channels, dashboards, imports, federation and shared stores. Events of a call to another
-//! account's resource are in the history of the account that made it only; on AWS they are in both.
+//! Beside them: `policies` (who else may do what to a store, a channel, a dashboard), `channels` (events of other applications),
+//! `imports` (files of trails, read into stores), `dashboards`.
+//! Tables: `cloudtrail.policies`; `cloudtrail.lake.sealed`, `cloudtrail.lake.keys` and `cloudtrail.results.sealed` of stores with a key of KMS;
+//! `cloudtrail.channels`, `cloudtrail.imports`, `cloudtrail.imports.failures`, `cloudtrail.dashboards` by account and region.
+//!
+//! A call that touches another account's resource, and is let, is an event of both accounts. Enriched events have the tags of those
+//! resources alone whose services tell the authoriser of tags.
+//! What is not here: of Lake its federation, which needs Lake Formation and Athena; queries out of a language; the Highlights dashboard.
+//! Trails do not aggregate data events.
 //!
 //! Source: the API reference and the user guide of AWS CloudTrail.
 

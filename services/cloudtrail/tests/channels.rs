@@ -24,7 +24,7 @@ async fn channel(client: &Client, name: &str, source: &str, store: &str) -> Stri
 }
 
 /// An event of an application, with what is said otherwise.
-fn event(more: Json) -> String {
+fn event(more: &Json) -> String {
     let mut data = json!({
         "version": "1.0", "userIdentity": {"type": "Employee", "principalId": "ann", "details": {"floor": "3"}},
         "eventSource": "door.example.com", "eventName": "Opened", "eventTime": "2026-11-27T19:30:00Z", "UID": "u-1",
@@ -45,14 +45,14 @@ async fn events_of_an_application_are_kept_and_asked_for() {
     let (_cloud, client) = cloud().await;
     let lake = audit_store(&client).await;
     let arn = channel(&client, "doors", "Custom", &lake).await;
-    let good = event(json!({}));
+    let good = event(&json!({}));
     let sum = undercast_kernel::wire::text::base64(&Sha256::digest(good.as_bytes()));
     let given = json!([
         {"id": "one", "eventData": good, "eventDataChecksum": sum},
-        {"id": "two", "eventData": event(json!({"UID": "u-2", "eventName": "Closed"}))},
-        {"id": "three", "eventData": event(json!({"recipientAccountId": "111111111111"}))},
+        {"id": "two", "eventData": event(&json!({"UID": "u-2", "eventName": "Closed"}))},
+        {"id": "three", "eventData": event(&json!({"recipientAccountId": "111111111111"}))},
         {"id": "four", "eventData": good, "eventDataChecksum": "bm9uZQ=="},
-        {"id": "five", "eventData": event(json!({"eventSource": "s3.amazonaws.com"}))},
+        {"id": "five", "eventData": event(&json!({"eventSource": "s3.amazonaws.com"}))},
     ]);
     let answer = put(&client, &arn, given, json!({})).await.ok();
     let ids =
@@ -104,7 +104,7 @@ async fn two_stores_take_the_events_of_one_channel() {
         (&changed["Name"], &changed["Destinations"], &changed["Source"]),
         (&json!("gates"), &both, &json!("Custom"))
     );
-    put(&client, lake::id(&arn), json!([{"id": "one", "eventData": event(json!({}))}]), json!({})).await.ok();
+    put(&client, &arn, json!([{"id": "one", "eventData": event(&json!({}))}]), json!({})).await.ok();
     for store in [&lake, &sealed] {
         let found = rows(&client, store, "SELECT eventData.UID FROM LAKE").await;
         assert_eq!(found, json!([[{"UID": "u-1"}]]), "{store}");
@@ -125,7 +125,7 @@ async fn who_may_put_events() {
     let lake = audit_store(&client).await;
     let arn = channel(&client, "doors", "Custom", &lake).await;
     let other = cloud.client_of(Credentials::new(OTHER, "secret"));
-    let one = || json!([{"id": "one", "eventData": event(json!({}))}]);
+    let one = || json!([{"id": "one", "eventData": event(&json!({}))}]);
     assert_eq!(put(&other, &arn, one(), json!({})).await.code(), "AccessDeniedException");
     let statement = json!({"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "cloudtrail-data:PutAuditEvents", "Resource": arn,
         "Condition": {"StringEquals": {"cloudtrail:ExternalId": "ours"}}});
@@ -134,7 +134,7 @@ async fn who_may_put_events() {
     assert_eq!(put(&other, &arn, one(), json!({})).await.code(), "AccessDeniedException");
     let answer = put(&other, &arn, one(), json!({"externalId": "ours"})).await.ok();
     assert_eq!(answer["successful"].as_array().unwrap().len(), 1);
-    let wrong = policies::policy(json!({"AWS": OTHER}), &["cloudtrail:GetChannel"], &arn);
+    let wrong = policies::policy(&json!({"AWS": OTHER}), &["cloudtrail:GetChannel"], &arn);
     let (code, _) = refused(&client, "PutResourcePolicy", json!({"ResourceArn": arn, "ResourcePolicy": wrong})).await;
     assert_eq!(code, "ResourcePolicyNotValidException");
     ok(&client, "DeleteChannel", json!({"Channel": arn})).await;
@@ -147,7 +147,7 @@ async fn what_is_no_request() {
     let (_cloud, client) = cloud().await;
     let lake = audit_store(&client).await;
     let arn = channel(&client, "doors", "Custom", &lake).await;
-    let one = json!({"id": "one", "eventData": event(json!({}))});
+    let one = json!({"id": "one", "eventData": event(&json!({}))});
     assert_eq!(put(&client, &arn, json!([one, one]), json!({})).await.code(), "DuplicatedAuditEventId");
     let none = format!("{}0a1b2c3d-0000-4000-8000-00000000000e", arn.split_at(arn.len() - 36).0);
     assert_eq!(put(&client, &none, json!([one]), json!({})).await.code(), "ChannelNotFound");
@@ -174,7 +174,7 @@ async fn what_is_no_channel() {
         (input("gates", "GitHub", of_store, &calls), "InvalidEventDataStoreCategoryException"),
         (input("gates", "GitHub", of_store, &none), "EventDataStoreNotFoundException"),
         (input("gates", "GitHub", of_store, "somewhere"), "EventDataStoreARNInvalidException"),
-        (input("gates", "GitHub", "AWS_SERVICE", "s3"), "InvalidParameterException"),
+        (input("gates", "GitHub", "AWS_SERVICE", "config.amazonaws.com"), "InvalidParameterException"),
     ] {
         assert_eq!(refused(&client, "CreateChannel", input.clone()).await.0, wanted, "{input}");
         if !["InvalidSourceException", "ChannelAlreadyExistsException", "ChannelMaxLimitExceededException"]
@@ -204,12 +204,16 @@ async fn what_is_no_channel() {
         assert_eq!(refused(&client, operation, gone.clone()).await.0, "InvalidEventDataStoreCategoryException");
     }
     ok(&client, "DeleteChannel", json!({"Channel": lake::id(&github)})).await;
+    let selector = json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["ActivityAuditLog"]}]}]);
+    let going = store(&client, json!({"Name": "going", "AdvancedEventSelectors": selector})).await;
+    ok(&client, "DeleteEventDataStore", json!({"EventDataStore": going})).await;
+    let to = json!([{"Type": of_store, "Location": going}]);
+    let update = json!({"Channel": arn, "Destinations": to});
+    assert_eq!(refused(&client, "UpdateChannel", update).await.0, "InactiveEventDataStoreException");
+    let (code, _) = refused(&client, "CreateChannel", input("gates", "GitHub", of_store, &going)).await;
+    assert_eq!(code, "InactiveEventDataStoreException");
     ok(&client, "DeleteChannel", json!({"Channel": arn})).await;
     ok(&client, "DeleteEventDataStore", gone).await;
-    assert_eq!(
-        refused(&client, "CreateChannel", input("gates", "GitHub", of_store, &lake)).await.0,
-        "InactiveEventDataStoreException"
-    );
 }
 
 #[tokio::test]

@@ -52,7 +52,8 @@ async fn found(client: &Client, alias: &Json, refresh: Option<&Json>) -> Json {
     }
     for _ in 0..500 {
         let answer = client.call(SERVICE, "DescribeQuery", input.clone()).await;
-        if answer.code() == "QueryIdNotFoundException" {
+        if answer.status != 200 {
+            assert_eq!(answer.code(), "QueryIdNotFoundException");
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         }
@@ -70,6 +71,7 @@ async fn a_refresh_runs_the_queries_of_widgets() {
     let arn = store(&client, json!({})).await;
     open(&client, &arn).await;
     client.call("sqs", "CreateQueue", json!({"QueueName": "one"})).await.ok();
+    advance(&cloud, 1).await;
     let made = dashboard(&client, &arn, json!({"TagsList": [{"Key": "team", "Value": "a"}]})).await;
     assert_eq!((&made["Name"], &made["Type"]), (&json!("shop"), &json!("CUSTOM")));
     assert_eq!(made["TagsList"], json!([{"Key": "team", "Value": "a"}]));

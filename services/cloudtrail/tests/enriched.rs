@@ -9,7 +9,7 @@ fn chosen() -> Json {
     json!([{"Type": "TagContext", "Equals": ["Team"]}, {"Type": "RequestContext", "Equals": ["aws:PrincipalArn", "aws:ViaAWSService", "aws:CalledVia"]}])
 }
 
-fn configuration(store: &str, more: Json) -> Json {
+fn configuration(store: &str, more: &Json) -> Json {
     let mut input = json!({"EventDataStore": store, "MaxEventSize": "Large", "ContextKeySelectors": chosen()});
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     input
@@ -19,47 +19,32 @@ fn configuration(store: &str, more: Json) -> Json {
 async fn events_have_the_context_that_is_chosen() {
     let (cloud, client) = cloud().await;
     let arn = store(&client, json!({})).await;
-    let put = ok(&client, "PutEventConfiguration", configuration(&arn, json!({}))).await;
+    let put = ok(&client, "PutEventConfiguration", configuration(&arn, &json!({}))).await;
     assert_eq!(
         (&put["EventDataStoreArn"], &put["MaxEventSize"], &put["ContextKeySelectors"]),
         (&json!(arn), &json!("Large"), &chosen())
     );
     assert_eq!(ok(&client, "GetEventConfiguration", json!({"EventDataStore": arn})).await, put);
-    let one = user(&cloud, &client, "one", json!([{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}])).await;
-    client.call("iam", "TagUser", json!({"UserName": "one", "Tags": [{"Key": "team", "Value": "red"}]})).await.ok();
-    let url = one
-        .call("sqs", "CreateQueue", json!({"QueueName": "q", "tags": {"team": "blue", "cost": "1"}}))
-        .await
-        .ok()["QueueUrl"]
-        .clone();
-    one.call("sqs", "SetQueueAttributes", json!({"QueueUrl": url, "Attributes": {"VisibilityTimeout": "9"}}))
-        .await
-        .ok();
-    let found = rows(&client, &arn, "SELECT element_at(eventContext.requestContext, 'aws:PrincipalArn') AS who, element_at(eventContext.requestContext, 'aws:ViaAWSService') AS via, \
+    let one = user(&cloud, &client, "one", json!([{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}])).await;
+    let tags = json!([{"Key": "team", "Value": "red"}]);
+    client.call("iam", "TagUser", json!({"UserName": "one", "Tags": tags})).await.ok();
+    let tags = json!([{"TagKey": "team", "TagValue": "blue"}, {"TagKey": "cost", "TagValue": "1"}]);
+    let key = client.call("kms", "CreateKey", json!({"Tags": tags})).await.ok()["KeyMetadata"]["Arn"].clone();
+    one.call("kms", "DisableKey", json!({"KeyId": key})).await.ok();
+    let sql = "SELECT element_at(eventContext.requestContext, 'aws:PrincipalArn') AS who, element_at(eventContext.requestContext, 'aws:ViaAWSService') AS via, \
         element_at(eventContext.tagContext.principalTags, 'Team') AS mine, element_at(eventContext.tagContext.resourceTags, 1).arn AS a, \
-        json_extract(eventJson, '$.eventContext.tagContext.resourceTags[0].tags') AS t FROM LAKE WHERE eventName = 'SetQueueAttributes'").await;
+        json_extract(eventJson, '$.eventContext.tagContext.resourceTags[0].tags') AS t FROM LAKE WHERE eventName = 'DisableKey'";
+    let found = rows(&client, &arn, sql).await;
     assert_eq!(
         found,
-        json!([[{"who": "arn:aws:iam::000000000000:user/one"}, {"via": "false"}, {"mine": "red"},
-        {"a": "arn:aws:sqs:us-east-1:000000000000:q"}, {"t": "{\"Team\":\"blue\"}"}]])
+        json!([[{"who": "arn:aws:iam::000000000000:user/one"}, {"via": "false"}, {"mine": "red"}, {"a": key}, {"t": "{\"Team\":\"blue\"}"}]])
     );
     // What nobody asks for any more is not there.
-    ok(
-        &client,
-        "PutEventConfiguration",
-        json!({"EventDataStore": arn, "MaxEventSize": "Standard", "ContextKeySelectors": []}),
-    )
-    .await;
-    one.call("sqs", "SetQueueAttributes", json!({"QueueUrl": url, "Attributes": {"VisibilityTimeout": "8"}}))
-        .await
-        .ok();
-    let found = rows(
-        &client,
-        &arn,
-        "SELECT COUNT(*) AS n FROM LAKE WHERE eventName = 'SetQueueAttributes' AND eventContext IS NULL",
-    )
-    .await;
-    assert_eq!(found, json!([[{"n": "1"}]]));
+    let none = json!({"EventDataStore": arn, "MaxEventSize": "Standard", "ContextKeySelectors": []});
+    ok(&client, "PutEventConfiguration", none).await;
+    one.call("kms", "EnableKey", json!({"KeyId": key})).await.ok();
+    let sql = "SELECT COUNT(*) AS n FROM LAKE WHERE eventName = 'EnableKey' AND eventContext IS NULL";
+    assert_eq!(rows(&client, &arn, sql).await, json!([[{"n": "1"}]]));
 }
 
 #[tokio::test]
@@ -88,11 +73,7 @@ async fn what_is_no_configuration() {
         (json!({"EventDataStore": stopped}), "InvalidEventDataStoreStatusException"),
         (json!({"EventDataStore": gone}), "InactiveEventDataStoreException"),
     ] {
-        assert_eq!(
-            refused(&client, "PutEventConfiguration", configuration(&arn, more.clone())).await.0,
-            wanted,
-            "{more}"
-        );
+        assert_eq!(refused(&client, "PutEventConfiguration", configuration(&arn, &more)).await.0, wanted, "{more}");
     }
     assert_eq!(ok(&client, "GetEventConfiguration", json!({"EventDataStore": arn})).await["MaxEventSize"], "Standard");
     let of_trail = |name: &str| json!({"TrailName": name});
@@ -137,7 +118,14 @@ async fn history(client: &Client, name: &str) -> Vec<Json> {
 #[tokio::test]
 async fn two_accounts_have_the_event_of_a_call_between_them() {
     let (cloud, client) = cloud().await;
-    let other = cloud.client_of(Credentials::new(OTHER, "secret"));
+    let root = cloud.client_of(Credentials::new(OTHER, "secret"));
+    let other = user(
+        &cloud,
+        &root,
+        "guest",
+        json!([{"Effect": "Allow", "Action": ["sts:*", "cloudtrail:*"], "Resource": "*"}]),
+    )
+    .await;
     let lake = store(&client, json!({})).await;
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "sts:AssumeRole"}]});
     let role = client
@@ -154,8 +142,11 @@ async fn two_accounts_have_the_event_of_a_call_between_them() {
     assert_eq!((&theirs["requestID"], &theirs["requestParameters"]), (&mine["requestID"], &mine["requestParameters"]));
     assert_eq!((&theirs["recipientAccountId"], &mine["recipientAccountId"]), (&json!(OTHER), &json!("000000000000")));
     // Whose the resource is is told of the account alone.
-    assert_eq!(theirs["userIdentity"]["arn"], json!(format!("arn:aws:iam::{OTHER}:root")));
-    assert_eq!(mine["userIdentity"], json!({"type": "AWSAccount", "principalId": OTHER, "accountId": OTHER}));
+    assert_eq!(theirs["userIdentity"]["arn"], json!(format!("arn:aws:iam::{OTHER}:user/guest")));
+    assert_eq!(
+        mine["userIdentity"],
+        json!({"type": "AWSAccount", "principalId": theirs["userIdentity"]["principalId"], "accountId": OTHER})
+    );
     let kept =
         rows(&client, &lake, "SELECT sharedEventID, userIdentity.type FROM LAKE WHERE eventName = 'AssumeRole'").await;
     assert_eq!(kept, json!([[{"sharedEventID": mine["sharedEventID"]}, {"type": "AWSAccount"}]]));

@@ -21,7 +21,7 @@ fn source(uri: &str) -> Json {
     json!({"S3": {"S3LocationUri": uri, "S3BucketRegion": "us-east-1", "S3BucketAccessRoleArn": ROLE}})
 }
 
-fn order(store: &str, more: Json) -> Json {
+fn order(store: &str, more: &Json) -> Json {
     let mut input = json!({"Destinations": [store], "ImportSource": source(&format!("s3://{BUCKET}"))});
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     input
@@ -62,7 +62,7 @@ async fn put(client: &Client, key: &str, body: Vec<u8>) {
 #[tokio::test]
 async fn files_of_a_trail_are_read() {
     let (_cloud, client, arn) = delivered().await;
-    let started = ok(&client, "StartImport", order(&arn, json!({}))).await;
+    let started = ok(&client, "StartImport", order(&arn, &json!({}))).await;
     assert_eq!((&started["ImportStatus"], &started["Destinations"]), (&json!("INITIALIZING"), &json!([arn])));
     assert_eq!(started["ImportSource"], source(&format!("s3://{BUCKET}")));
     let shown = ended(&client, &started["ImportId"]).await;
@@ -74,7 +74,7 @@ async fn files_of_a_trail_are_read() {
     assert_eq!(number("FailedEntries"), 0);
     assert_eq!(rows(&client, &arn, COUNT).await, json!([[{"n": "6"}]]));
     // Digests and other services' files are no events of a trail; what was read twice is there once.
-    let again = ok(&client, "StartImport", order(&arn, json!({}))).await["ImportId"].clone();
+    let again = ok(&client, "StartImport", order(&arn, &json!({}))).await["ImportId"].clone();
     assert_eq!(ended(&client, &again).await["ImportStatus"], "COMPLETED");
     assert_eq!(rows(&client, &arn, COUNT).await, json!([[{"n": "6"}]]));
     let listed =
@@ -98,11 +98,10 @@ async fn a_time_range_is_kept_to() {
     .await;
     let second = found["Events"][0]["EventTime"].as_f64().unwrap();
     let range = json!({"StartEventTime": second, "EndEventTime": second + 3600.0});
-    let started = ok(&client, "StartImport", order(&arn, range.clone())).await;
-    assert_eq!(
-        (&started["StartEventTime"], &started["EndEventTime"]),
-        (&range["StartEventTime"], &range["EndEventTime"])
-    );
+    let started = ok(&client, "StartImport", order(&arn, &range)).await;
+    for name in ["StartEventTime", "EndEventTime"] {
+        assert_eq!(started[name].as_f64(), range[name].as_f64(), "{name}");
+    }
     assert_eq!(ended(&client, &started["ImportId"]).await["ImportStatus"], "COMPLETED");
     assert_eq!(rows(&client, &arn, COUNT).await, json!([[{"n": "3"}]]));
 }
@@ -114,7 +113,7 @@ async fn files_that_cannot_be_read_are_told_and_read_again() {
     for name in ["bad1.json.gz", "bad2.json.gz"] {
         put(&client, &format!("{folder}/{name}"), b"no log file".to_vec()).await;
     }
-    let id = ok(&client, "StartImport", order(&arn, json!({}))).await["ImportId"].clone();
+    let id = ok(&client, "StartImport", order(&arn, &json!({}))).await["ImportId"].clone();
     let shown = ended(&client, &id).await;
     assert_eq!((&shown["ImportStatus"], &shown["ImportStatistics"]["FailedEntries"]), (&json!("FAILED"), &json!(2)));
     assert_eq!(rows(&client, &arn, COUNT).await, json!([[{"n": "6"}]]));
@@ -152,7 +151,7 @@ async fn an_import_is_stopped_and_goes_on() {
     // Reading an object takes long, by a fault rule.
     let slow = json!({"service": "s3", "operation": "GetObject", "effect": {"latency": {"milliseconds": 400}}});
     cloud.kernel.faults().add(serde_json::from_value(slow).unwrap()).unwrap();
-    let id = ok(&client, "StartImport", order(&arn, json!({}))).await["ImportId"].clone();
+    let id = ok(&client, "StartImport", order(&arn, &json!({}))).await["ImportId"].clone();
     for (operation, input) in [
         ("UpdateEventDataStore", json!({"EventDataStore": arn})),
         ("DeleteEventDataStore", json!({"EventDataStore": arn})),
@@ -163,7 +162,7 @@ async fn an_import_is_stopped_and_goes_on() {
             "{operation}"
         );
     }
-    assert_eq!(refused(&client, "StartImport", order(&arn, json!({}))).await.0, "AccountHasOngoingImportException");
+    assert_eq!(refused(&client, "StartImport", order(&arn, &json!({}))).await.0, "AccountHasOngoingImportException");
     let stopped = ok(&client, "StopImport", json!({"ImportId": id})).await;
     assert_eq!((&stopped["ImportStatus"], &stopped["Destinations"]), (&json!("STOPPED"), &json!([arn])));
     assert!(stopped["ImportStatistics"].is_object(), "{stopped}");
@@ -192,19 +191,19 @@ async fn what_cannot_be_imported() {
     let from = |more: Json| {
         let mut of = source(&format!("s3://{BUCKET}"));
         of["S3"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        order(&arn, json!({"ImportSource": of}))
+        order(&arn, &json!({"ImportSource": of}))
     };
     for (input, wanted) in [
         (json!({}), "InvalidParameterException"),
         (json!({"Destinations": [arn]}), "InvalidParameterException"),
-        (order(&arn, json!({"StartEventTime": 2, "EndEventTime": 1})), "InvalidParameterException"),
-        (order(&arn, json!({"ImportId": "0a1b2c3d-0000-4000-8000-00000000000e"})), "InvalidParameterException"),
+        (order(&arn, &json!({"StartEventTime": 2, "EndEventTime": 1})), "InvalidParameterException"),
+        (order(&arn, &json!({"ImportId": "0a1b2c3d-0000-4000-8000-00000000000e"})), "InvalidParameterException"),
         (json!({"ImportId": "0a1b2c3d-0000-4000-8000-00000000000e"}), "ImportNotFoundException"),
-        (order("nothing", json!({})), "EventDataStoreARNInvalidException"),
-        (order(&none, json!({})), "EventDataStoreNotFoundException"),
-        (order(&gone, json!({})), "InactiveEventDataStoreException"),
-        (order(&other, json!({})), "InvalidEventDataStoreCategoryException"),
-        (order(&sealed, json!({})), "InsufficientEncryptionPolicyException"),
+        (order("nothing", &json!({})), "EventDataStoreARNInvalidException"),
+        (order(&none, &json!({})), "EventDataStoreNotFoundException"),
+        (order(&gone, &json!({})), "InactiveEventDataStoreException"),
+        (order(&other, &json!({})), "InvalidEventDataStoreCategoryException"),
+        (order(&sealed, &json!({})), "InsufficientEncryptionPolicyException"),
         (from(json!({"S3LocationUri": "https://bucket"})), "InvalidImportSourceException"),
         (from(json!({"S3LocationUri": "s3://none-there"})), "InvalidImportSourceException"),
         (from(json!({"S3BucketAccessRoleArn": "arn:aws:iam::000000000000:role/none"})), "InvalidImportSourceException"),
@@ -231,6 +230,6 @@ async fn a_role_is_handed_over_by_those_who_may() {
     let (cloud, client, arn) = delivered().await;
     let maker =
         user(&cloud, &client, "maker", json!([{"Effect": "Allow", "Action": "cloudtrail:*", "Resource": "*"}])).await;
-    let (code, message) = refused(&maker, "StartImport", order(&arn, json!({}))).await;
+    let (code, message) = refused(&maker, "StartImport", order(&arn, &json!({}))).await;
     assert!(code == "AccessDeniedException" && message.contains("iam:PassRole"), "{message}");
 }

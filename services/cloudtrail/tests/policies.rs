@@ -19,7 +19,7 @@ fn other(cloud: &Cloud) -> Client {
 }
 
 /// A policy that lets another account in.
-pub(crate) fn policy(principal: Json, actions: &[&str], arn: &str) -> String {
+pub(crate) fn policy(principal: &Json, actions: &[&str], arn: &str) -> String {
     let statement = json!({"Effect": "Allow", "Principal": principal, "Action": actions, "Resource": arn});
     json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
@@ -37,7 +37,7 @@ async fn another_account_queries_what_it_is_let_in_to() {
     let sql = format!("SELECT COUNT(*) AS n FROM {} WHERE eventName = 'CreateQueue'", id(&arn));
     let ask = json!({"QueryStatement": sql, "EventDataStoreOwnerAccountId": "000000000000"});
     assert_eq!(refused(&other, "StartQuery", ask.clone()).await.0, "AccessDeniedException");
-    let text = policy(account(), QUERYING, &arn);
+    let text = policy(&account(), QUERYING, &arn);
     let put = ok(&client, "PutResourcePolicy", json!({"ResourceArn": arn, "ResourcePolicy": text})).await;
     assert_eq!((&put["ResourceArn"], &put["ResourcePolicy"]), (&json!(arn), &json!(text)));
     assert_eq!(ok(&client, "GetResourcePolicy", json!({"ResourceArn": arn})).await, put);
