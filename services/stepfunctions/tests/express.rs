@@ -66,13 +66,12 @@ async fn it_takes_five_minutes_at_most() {
     let wait =
         |seconds: i64| json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": seconds, "End": true}}});
     express(&client, &wait(1000), json!({})).await;
-    let waiting = {
-        let client = client.clone();
-        tokio::spawn(async move { ok(&client, "StartSyncExecution", json!({"stateMachineArn": MACHINE})).await })
+    let answer = async { ok(&client, "StartSyncExecution", json!({"stateMachineArn": MACHINE})).await };
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        pass(&cloud, 301).await;
     };
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    pass(&cloud, 301).await;
-    let answer = waiting.await.unwrap();
+    let (answer, ()) = tokio::join!(answer, later);
     assert_eq!(answer["status"], "TIMED_OUT", "{answer:#}");
 }
 
