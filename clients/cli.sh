@@ -393,8 +393,51 @@ trails() {
     does "cloudtrail delete-trail" aws cloudtrail delete-trail --name cli-trail
 }
 
+# Runs an execution to its end, and says how it ended.
+ended() {
+    local tries
+    for tries in $(seq 100); do
+        out=$(aws stepfunctions describe-execution --execution-arn "$1" --query status --output text) || return 1
+        [ "$out" = RUNNING ] || break
+        sleep 0.1
+    done
+    echo "$out"
+}
+
+machines() {
+    local machine=arn:aws:states:us-east-1:000000000000:stateMachine:cli-machine execution
+    does "iam create-role for a machine" aws iam create-role --role-name cli-machine --assume-role-policy-document \
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"states.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
+    does "its policy for queues" aws iam put-role-policy --role-name cli-machine --policy-name queues --policy-document \
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:*","Resource":"*"}]}'
+    does "sqs create-queue for a machine" aws sqs create-queue --queue-name cli-machine --query QueueUrl --output text
+    local queue=$out
+    cat >"$work/machine.json" <<END
+{"StartAt": "Each", "States": {"Each": {"Type": "Map", "ItemProcessor": {"StartAt": "Send", "States": {
+    "Send": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": true, "ResultSelector": {"id.\$": "\$.MessageId"},
+        "Parameters": {"QueueUrl": "$queue", "MessageBody": {"n.\$": "\$"}}, "Retry": [{"ErrorEquals": ["States.ALL"]}]}}},
+    "End": true}}}
+END
+    is "stepfunctions validate-state-machine-definition" OK aws stepfunctions validate-state-machine-definition \
+        --definition "file://$work/machine.json" --query result --output text
+    is "stepfunctions create-state-machine" $machine aws stepfunctions create-state-machine --name cli-machine \
+        --definition "file://$work/machine.json" --role-arn arn:aws:iam::000000000000:role/cli-machine --query stateMachineArn --output text
+    does "stepfunctions start-execution" aws stepfunctions start-execution --state-machine-arn $machine --name one \
+        --input '[1, 2, 3]' --query executionArn --output text
+    execution=$out
+    is "it succeeds" SUCCEEDED ended "$execution"
+    is "sqs get-queue-attributes counts what it sent" 3 aws sqs get-queue-attributes --queue-url "$queue" \
+        --attribute-names ApproximateNumberOfMessages --query Attributes.ApproximateNumberOfMessages --output text
+    is "stepfunctions get-execution-history" "ExecutionStarted ExecutionSucceeded 3" bash -c 'set -o pipefail
+        aws --endpoint-url "$AWS_ENDPOINT_URL" stepfunctions get-execution-history --execution-arn "$0" \
+            --query "[events[0].type,events[-1].type,length(events[?type==\`TaskSucceeded\`])]" --output text | tr "\t" " "' "$execution"
+    refused "stepfunctions start-execution with a name that was used" 255 ExecutionAlreadyExists aws stepfunctions start-execution \
+        --state-machine-arn $machine --name one --input '[]'
+    does "stepfunctions delete-state-machine" aws stepfunctions delete-state-machine --state-machine-arn $machine
+}
+
 # All parts, or those that are named.
-[ $# -gt 0 ] || set -- identity buckets queues topics tables roles functions stacks registries trails
+[ $# -gt 0 ] || set -- identity buckets queues topics tables roles functions machines stacks registries trails
 for part in "$@"; do
     $part
 done
