@@ -68,6 +68,7 @@ pub(crate) fn services() -> Vec<Arc<dyn Service>> {
         Arc::new(undercast_schemas::Schemas),
         Arc::new(undercast_secretsmanager::SecretsManager),
         Arc::new(undercast_sns::Sns),
+        Arc::new(undercast_stepfunctions::StepFunctions::default()),
         Arc::new(undercast_sqs::Sqs),
         Arc::new(undercast_ssm::Ssm),
         Arc::new(undercast_sts::Sts),

@@ -12,6 +12,7 @@ mod delivered;
 mod discoveries;
 mod escalations;
 mod events;
+mod executions;
 mod faults;
 mod hooks;
 mod keys;
