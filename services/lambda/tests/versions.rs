@@ -11,6 +11,7 @@ use crate::setup::{
 crate::tests!(
     what_is_published_stays_as_it_was,
     unchanged_code_is_no_new_version,
+    nothing_is_published_while_code_is_on_its_way,
     an_alias_shares_calls_among_two_versions,
     aliases_are_made_changed_listed_and_removed,
     versions_and_aliases_have_policies_of_their_own,
@@ -140,6 +141,25 @@ async fn unchanged_code_is_no_new_version() {
     let dry = change(&client, "f", "two", json!({"Publish": true, "DryRun": true})).await;
     assert_eq!(dry["Version"], "$LATEST");
     assert_eq!(publish(&client, "f").await["Version"], "2", "a rehearsal publishes nothing");
+}
+
+async fn nothing_is_published_while_code_is_on_its_way() {
+    let (_cloud, client) = cloud().await;
+    // So many files take a while to unpack.
+    let names: Vec<String> = (0..6_000).map(|n| format!("part/{n}.txt")).collect();
+    let more = names.iter().map(|name| (name.as_str(), "x", 0o644));
+    let code = code("one");
+    let files: Vec<(&str, &str, u32)> = [("index.py", code.as_str(), 0o644)].into_iter().chain(more).collect();
+    let mut input = python("f", "");
+    input["Code"] = json!({"ZipFile": text::base64(&package(&files))});
+    create(&client, input).await;
+    let early = client.call("lambda", "PublishVersion", json!({"FunctionName": "f"})).await;
+    assert_eq!((early.status, early.code()), (409, "ResourceConflictException"));
+    assert_eq!(
+        told(&early),
+        format!("The operation cannot be performed at this time. An update is in progress for resource: {ARN}")
+    );
+    assert_eq!(publish(&client, "f").await["Version"], "1");
 }
 
 async fn an_alias_shares_calls_among_two_versions() {
@@ -408,6 +428,9 @@ async fn wrong_words_about_versions_are_refused() {
         ("CreateAlias", alias(json!({"FunctionVersion": "$LATEST", "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.1}}})), 400, bad, "$LATEST is not supported for an alias pointing to more than 1 version".to_owned()),
         ("UpdateAlias", json!({"FunctionName": "f", "Name": "none"}), 404, missing, format!("Alias not found: {ARN}:none")),
         ("UpdateAlias", json!({"FunctionName": "f", "Name": "live", "FunctionVersion": "9"}), 404, missing, format!("Function not found: {ARN}:9")),
+        ("UpdateAlias", json!({"FunctionName": "f", "Name": "live", "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.1}}}), 400, bad, "is already included in routing configuration.".to_owned()),
+        ("DeleteAlias", json!({"FunctionName": "none", "Name": "live"}), 404, missing, "Function not found: ".to_owned()),
+        ("ListAliases", json!({"FunctionName": "none"}), 404, missing, "Function not found: ".to_owned()),
         ("DeleteFunction", json!({"FunctionName": "f", "Qualifier": "$LATEST"}), 400, bad, "$LATEST version cannot be deleted without deleting the function.".to_owned()),
         ("DeleteFunction", json!({"FunctionName": "f", "Qualifier": "live"}), 400, bad, "Deletion of aliases is not currently supported.".to_owned()),
         ("GetFunction", json!({"FunctionName": "f", "Qualifier": "none"}), 404, missing, format!("Function not found: {ARN}:none")),
