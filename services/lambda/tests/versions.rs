@@ -18,6 +18,8 @@ crate::tests!(
     a_url_can_be_an_aliass,
     a_queue_feeds_an_alias,
     templates_have_versions_and_aliases,
+    runtimes_are_of_the_patch_that_there_is,
+    packages_are_copied,
     wrong_words_about_versions_are_refused,
 );
 
@@ -246,6 +248,13 @@ async fn versions_and_aliases_have_policies_of_their_own() {
         }
         client.call("lambda", "AddPermission", input).await
     };
+    // Nobody here shows a token, so that who must show one is not let in.
+    for (id, principal) in [("skill", "alexa-appkit.amazon.com"), ("token", "111111111111")] {
+        let input = json!({"FunctionName": "f", "Qualifier": "1", "StatementId": id, "Action": "lambda:InvokeFunction", "Principal": principal, "EventSourceToken": "skill"});
+        let statement = call(&client, "AddPermission", input).await["Statement"].as_str().unwrap().to_owned();
+        let statement: Json = serde_json::from_str(&statement).unwrap();
+        assert_eq!(statement["Condition"], json!({"StringEquals": {"lambda:EventSourceToken": "skill"}}));
+    }
     let statement: Json =
         serde_json::from_str(permit(Some("live"), "s").await.ok()["Statement"].as_str().unwrap()).unwrap();
     assert_eq!(statement["Resource"], format!("{ARN}:live"));
@@ -393,6 +402,57 @@ async fn templates_have_versions_and_aliases() {
         versions["Versions"].as_array().unwrap().len() == 2 && aliases["Aliases"] == json!([])
     })
     .await;
+}
+
+async fn runtimes_are_of_the_patch_that_there_is() {
+    let (_cloud, client) = cloud().await;
+    create(&client, python("f", &code("one"))).await;
+    publish(&client, "f").await;
+    let auto = json!({"UpdateRuntimeOn": "Auto", "FunctionArn": format!("{ARN}:1")});
+    let of = json!({"FunctionName": "f", "Qualifier": "1"});
+    assert_eq!(call(&client, "GetRuntimeManagementConfig", of.clone()).await, auto);
+    let put = async |mode: &str, function: &str| {
+        let input = json!({"FunctionName": function, "Qualifier": "1", "UpdateRuntimeOn": mode});
+        client.call("lambda", "PutRuntimeManagementConfig", input).await
+    };
+    assert_eq!(put("Auto", "f").await.ok(), auto);
+    for mode in ["Manual", "FunctionUpdate"] {
+        assert_eq!(put(mode, "f").await.status, 501, "{mode}");
+    }
+    let none = json!({"FunctionName": "none"});
+    let missing = "ResourceNotFoundException";
+    assert_eq!(client.call("lambda", "GetRuntimeManagementConfig", none).await.code(), missing);
+    assert_eq!(put("Auto", "none").await.code(), missing);
+    let two = json!({"FunctionName": "f:2", "Qualifier": "1"});
+    assert_eq!(client.call("lambda", "GetRuntimeManagementConfig", two).await.code(), "InvalidParameterValueException");
+    assert_eq!(put("Auto", "f:2").await.code(), "InvalidParameterValueException");
+}
+
+async fn packages_are_copied() {
+    let (_cloud, client) = cloud().await;
+    client.call("s3", "CreateBucket", json!({"Bucket": "packages"})).await.ok();
+    let body = undercast_kernel::Bytes::from(package(&[("index.py", &code("copied"), 0o644)]));
+    client.call_with_body("s3", "PutObject", json!({"Bucket": "packages", "Key": "k"}), Some(body)).await.ok();
+    let from = |mode: &str| json!({"S3Bucket": "packages", "S3Key": "k", "S3ObjectStorageMode": mode});
+    let mut input = python("f", "");
+    input["Code"] = from("COPY");
+    create(&client, input.clone()).await;
+    let mut update = from("COPY");
+    update["FunctionName"] = json!("f");
+    call(&client, "UpdateFunctionCode", update.clone()).await;
+    call(&client, "PublishLayerVersion", json!({"LayerName": "l", "Content": from("COPY")})).await;
+    client.call("s3", "DeleteObject", json!({"Bucket": "packages", "Key": "k"})).await.ok();
+    assert_eq!(invoke(&client, "f", json!({})).await[0], "copied");
+    input["Code"] = from("REFERENCE");
+    input["FunctionName"] = json!("g");
+    update["S3ObjectStorageMode"] = json!("REFERENCE");
+    for (operation, input) in [
+        ("CreateFunction", input),
+        ("UpdateFunctionCode", update),
+        ("PublishLayerVersion", json!({"LayerName": "l", "Content": from("REFERENCE")})),
+    ] {
+        assert_eq!(client.call("lambda", operation, input).await.status, 501, "{operation}");
+    }
 }
 
 async fn wrong_words_about_versions_are_refused() {
