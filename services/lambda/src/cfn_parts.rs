@@ -26,6 +26,7 @@ impl ResourceType for Permission {
     fn properties(&self) -> &'static [&'static str] {
         &[
             "Action",
+            "EventSourceToken",
             "FunctionName",
             "FunctionUrlAuthType",
             "InvokedViaFunctionUrl",

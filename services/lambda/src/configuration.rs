@@ -164,6 +164,7 @@ pub(crate) async fn create(
         bucket: input.code.s3_bucket,
         key: input.code.s3_key,
         version: input.code.s3_object_version,
+        mode: input.code.s3_object_storage_mode,
     };
     let (code, kept) = package::take(cx, source).await?;
     layer::attached::check_size(&code, &function.layers)?;
@@ -251,8 +252,13 @@ pub(crate) async fn update_code(
     check::architectures(input.architectures.as_ref())?;
     let name = FunctionName::parse(cx, &input.function_name, None)?;
     let signing = name.find(cx, &cx.read())?.signing;
-    let source =
-        Source { zip: input.zip_file, bucket: input.s3_bucket, key: input.s3_key, version: input.s3_object_version };
+    let source = Source {
+        zip: input.zip_file,
+        bucket: input.s3_bucket,
+        key: input.s3_key,
+        version: input.s3_object_version,
+        mode: input.s3_object_storage_mode,
+    };
     let (code, kept) = package::take(cx, source).await?;
     signing::inspect(cx, &name, signing.as_deref(), std::iter::once(&code)).await?;
     let (dry, publish) = (input.dry_run == Some(true), input.publish == Some(true));

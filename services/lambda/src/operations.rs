@@ -5,8 +5,8 @@ use undercast_kernel::{Cx, Result};
 use crate::api::{self, output};
 use crate::function::{FUNCTIONS, FunctionName};
 use crate::{
-    Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, provisioned, signing,
-    tags, url, version,
+    Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, provisioned, runtimes,
+    signing, tags, url, version,
 };
 
 api::operations! {
@@ -43,6 +43,7 @@ api::operations! {
     GetLayerVersionPolicy => layer::policy::get(cx, &input),
     GetPolicy => policy::get(cx, &input),
     GetProvisionedConcurrencyConfig => provisioned::get(&self.state, cx, &input),
+    GetRuntimeManagementConfig => runtimes::management(cx, &input.function_name, input.qualifier.as_deref()),
     Invoke => invoke::invoke(&self.state, cx, input).await,
     InvokeAsync => invoke::invoke_async(cx, input).await,
     ListAliases => alias::list(cx, &input),
@@ -63,6 +64,7 @@ api::operations! {
     PutFunctionConcurrency => put_concurrency(cx, &input).await,
     PutFunctionEventInvokeConfig => event_config::put(cx, input).await,
     PutProvisionedConcurrencyConfig => provisioned::put(&self.state, cx, input).await,
+    PutRuntimeManagementConfig => runtimes::manage(cx, &input),
     RemoveLayerVersionPermission => layer::policy::remove(cx, input).await,
     RemovePermission => policy::remove(cx, input).await,
     TagResource => tags::tag(cx, &input.resource, input.tags).await,

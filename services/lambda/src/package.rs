@@ -31,6 +31,8 @@ pub(crate) struct Source {
     pub(crate) bucket: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) version: Option<String>,
+    /// `COPY`, or `REFERENCE` for packages that stay in their bucket.
+    pub(crate) mode: Option<String>,
 }
 
 /// Why a package cannot be unpacked.
@@ -53,6 +55,9 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> Unpack {
 
 /// Takes a package in: it is checked, and kept as a blob. Keep the second part until a row refers to the blob.
 pub(crate) async fn take(cx: &Cx, source: Source) -> Result<(Code, Written)> {
+    if source.mode.is_some_and(|mode| mode != "COPY") {
+        return Err(Failure::not_built("lambda packages that stay in their bucket (S3ObjectStorageMode REFERENCE)"));
+    }
     let bytes = match (source.zip, source.bucket, source.key) {
         (Some(zip), None, None) => zip,
         (None, Some(bucket), Some(key)) => download(cx, &bucket, &key, source.version.as_deref()).await?,

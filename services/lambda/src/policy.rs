@@ -28,7 +28,9 @@ pub(crate) fn principal(given: &str) -> Result<Json> {
         "*" => json!("*"),
         id if account => json!({"AWS": format!("arn:aws:iam::{id}:root")}),
         arn if arn.starts_with("arn:") => json!({"AWS": arn}),
-        service if service.contains(".amazonaws.com") => json!({"Service": service}),
+        service if service.contains(".amazonaws.com") || service.ends_with(".amazon.com") => {
+            json!({"Service": service})
+        }
         _ => {
             return Err(error::invalid(
                 "The provided principal was invalid. Please check the principal and try again.",
@@ -69,6 +71,9 @@ fn statement(cx: &Cx, name: &FunctionName, input: &api::AddPermissionInput) -> R
             return Err(error::invalid("FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action"));
         }
         equals.insert("lambda:FunctionUrlAuthType".to_owned(), json!(auth));
+    }
+    if let Some(token) = &input.event_source_token {
+        equals.insert("lambda:EventSourceToken".to_owned(), json!(token));
     }
     if !equals.is_empty() {
         conditions.insert("StringEquals".to_owned(), Json::Object(equals));

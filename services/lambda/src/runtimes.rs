@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use undercast_engines::runtimes::{Language, Runtime};
 use undercast_engines::sandbox::Mount;
-use undercast_kernel::{Failure, Result};
+use undercast_kernel::{Cx, Failure, Result};
 
-use crate::function::Function;
+use crate::api;
+use crate::function::{Function, FunctionName};
 
 /// Our runtime clients, which AWS's images have too, in its way.
 const PYTHON: &str = include_str!("../runtime/python.py");
@@ -86,6 +87,40 @@ pub(crate) fn find(runtime: &str, interpreters: &[Runtime]) -> Result<Start> {
         }
         None => Err(Failure::not_built(format!("Runtime {runtime}; this machine runs {}", list(interpreters)))),
     }
+}
+
+/// `GetRuntimeManagementConfig`: an interpreter is of the patch that the machine has.
+pub(crate) fn management(
+    cx: &Cx,
+    function: &str,
+    qualifier: Option<&str>,
+) -> Result<api::GetRuntimeManagementConfigOutput> {
+    let name = FunctionName::parse(cx, function, qualifier)?;
+    name.find_version(cx, &cx.read())?;
+    Ok(api::GetRuntimeManagementConfigOutput {
+        update_runtime_on: Some("Auto".to_owned()),
+        function_arn: Some(name.qualified_arn(cx)),
+        runtime_version_arn: None,
+    })
+}
+
+/// `PutRuntimeManagementConfig`: what the machine does anyhow can be asked for.
+pub(crate) fn manage(
+    cx: &Cx,
+    input: &api::PutRuntimeManagementConfigInput,
+) -> Result<api::PutRuntimeManagementConfigOutput> {
+    let shown = management(cx, &input.function_name, input.qualifier.as_deref())?;
+    if input.update_runtime_on != "Auto" {
+        let mode = &input.update_runtime_on;
+        return Err(Failure::not_built(format!(
+            "lambda runtimes with UpdateRuntimeOn {mode}: the machine's is the only one"
+        )));
+    }
+    Ok(api::PutRuntimeManagementConfigOutput {
+        update_runtime_on: input.update_runtime_on.clone(),
+        function_arn: shown.function_arn.unwrap_or_else(String::new),
+        runtime_version_arn: None,
+    })
 }
 
 fn missing(runtime: &str, what: &str, interpreters: &[Runtime]) -> Failure {

@@ -324,6 +324,9 @@ async fn configurations_are_put_changed_listed_and_removed() {
     assert_eq!(get("$LATEST").await.ok()["MaximumEventAgeInSeconds"], 90);
     call(&client, "PublishVersion", json!({"FunctionName": "f"})).await;
     configure(&client, json!({"Qualifier": "1", "MaximumRetryAttempts": 2})).await;
+    let input = json!({"FunctionName": "f", "Qualifier": "1", "MaximumEventAgeInSeconds": 80});
+    let changed = call(&client, "UpdateFunctionEventInvokeConfig", input).await;
+    assert_eq!((&changed["MaximumRetryAttempts"], &changed["MaximumEventAgeInSeconds"]), (&json!(2), &json!(80)));
     let first = call(&client, "ListFunctionEventInvokeConfigs", json!({"FunctionName": "f", "MaxItems": 1})).await;
     assert_eq!(first["FunctionEventInvokeConfigs"][0]["FunctionArn"], format!("{ARN}:$LATEST"));
     let input = json!({"FunctionName": "f", "MaxItems": 1, "Marker": first["NextMarker"]});
@@ -453,6 +456,10 @@ async fn wrong_configurations_of_events_are_refused() {
         let answer = client.call("lambda", operation, input.clone()).await;
         assert_eq!((answer.status, answer.code()), (status, code), "{operation} {input}: {}", answer.json);
         assert!(told(&answer).contains(&words), "{operation} {input}: {}", answer.json);
+    }
+    for operation in ["GetFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"] {
+        let answer = client.call("lambda", operation, json!({"FunctionName": "f:1", "Qualifier": "2"})).await;
+        assert_eq!(answer.code(), bad, "{operation}");
     }
     let mut input = python("p", CODE);
     input["Role"] = json!("arn:aws:iam::000000000000:role/poor");

@@ -313,7 +313,7 @@ async fn events_are_tried_three_times() {
     let old = client.call("lambda", "InvokeAsync", input).await;
     assert_eq!(old.status, 202);
     let id = old.headers["x-amzn-requestid"].to_str().unwrap().to_owned();
-    assert!(logs(&client, "f", &id).await.contains(&format!("attempt {id}\n")));
+    assert!(logs(&client, "f", &format!("attempt {id}")).await.contains(&format!("attempt {id}\n")));
     let input = json!({"FunctionName": "f", "InvokeArgs": text::base64(b"{no json")});
     assert_eq!(client.call("lambda", "InvokeAsync", input).await.code(), "InvalidRequestContentException");
     let input = json!({"FunctionName": "none", "InvokeArgs": text::base64(b"1")});

@@ -131,10 +131,20 @@ async fn layers_are_published_shown_listed_and_removed() {
     assert_eq!((&shown["Description"], &shown["LicenseInfo"]), (&json!("d"), &json!("MIT")));
     role(&client, "reads", &["s3:*"]).await;
     client.call("s3", "CreateBucket", json!({"Bucket": "packages"})).await.ok();
-    let body = undercast_kernel::Bytes::from(package(&[("a", "2", 0o644)]));
-    client.call_with_body("s3", "PutObject", json!({"Bucket": "packages", "Key": "k"}), Some(body)).await.ok();
-    let input = json!({"LayerName": format!("{LAYER}l"), "Content": {"S3Bucket": "packages", "S3Key": "k"}});
-    assert_eq!(call(&client, "PublishLayerVersion", input).await["Version"], 2);
+    let status = json!({"Bucket": "packages", "VersioningConfiguration": {"Status": "Enabled"}});
+    client.call("s3", "PutBucketVersioning", status).await.ok();
+    let mut versions = Vec::new();
+    for content in ["2", "later"] {
+        let body = undercast_kernel::Bytes::from(package(&[("a", content, 0o644)]));
+        let put = json!({"Bucket": "packages", "Key": "k"});
+        versions.push(client.call_with_body("s3", "PutObject", put, Some(body)).await.ok()["VersionId"].clone());
+    }
+    let content = json!({"S3Bucket": "packages", "S3Key": "k", "S3ObjectVersion": versions[0]});
+    let made =
+        call(&client, "PublishLayerVersion", json!({"LayerName": format!("{LAYER}l"), "Content": content})).await;
+    assert_eq!(made["Version"], 2);
+    let (_, _, bytes) = request(&client, "GET", made["Content"]["Location"].as_str().unwrap(), &[], b"").await;
+    assert_eq!(bytes.as_ref(), package(&[("a", "2", 0o644)]).as_slice(), "the version that was asked for");
     publish(&client, "m", &[("a", "1", 0o644)]).await;
     let list = async |more: Json| {
         let mut input = json!({"LayerName": "l"});

@@ -11,12 +11,15 @@ use crate::setup::{
 crate::tests!(
     what_is_published_stays_as_it_was,
     unchanged_code_is_no_new_version,
+    nothing_is_published_while_code_is_on_its_way,
     an_alias_shares_calls_among_two_versions,
     aliases_are_made_changed_listed_and_removed,
     versions_and_aliases_have_policies_of_their_own,
     a_url_can_be_an_aliass,
     a_queue_feeds_an_alias,
     templates_have_versions_and_aliases,
+    runtimes_are_of_the_patch_that_there_is,
+    packages_are_copied,
     wrong_words_about_versions_are_refused,
 );
 
@@ -142,6 +145,25 @@ async fn unchanged_code_is_no_new_version() {
     assert_eq!(publish(&client, "f").await["Version"], "2", "a rehearsal publishes nothing");
 }
 
+async fn nothing_is_published_while_code_is_on_its_way() {
+    let (_cloud, client) = cloud().await;
+    // So many files take a while to unpack.
+    let names: Vec<String> = (0..6_000).map(|n| format!("part/{n}.txt")).collect();
+    let more = names.iter().map(|name| (name.as_str(), "x", 0o644));
+    let code = code("one");
+    let files: Vec<(&str, &str, u32)> = [("index.py", code.as_str(), 0o644)].into_iter().chain(more).collect();
+    let mut input = python("f", "");
+    input["Code"] = json!({"ZipFile": text::base64(&package(&files))});
+    create(&client, input).await;
+    let early = client.call("lambda", "PublishVersion", json!({"FunctionName": "f"})).await;
+    assert_eq!((early.status, early.code()), (409, "ResourceConflictException"));
+    assert_eq!(
+        told(&early),
+        format!("The operation cannot be performed at this time. An update is in progress for resource: {ARN}")
+    );
+    assert_eq!(publish(&client, "f").await["Version"], "1");
+}
+
 async fn an_alias_shares_calls_among_two_versions() {
     let (_cloud, client) = cloud().await;
     two_versions(&client).await;
@@ -226,6 +248,13 @@ async fn versions_and_aliases_have_policies_of_their_own() {
         }
         client.call("lambda", "AddPermission", input).await
     };
+    // Nobody here shows a token, so that who must show one is not let in.
+    for (id, principal) in [("skill", "alexa-appkit.amazon.com"), ("token", "111111111111")] {
+        let input = json!({"FunctionName": "f", "Qualifier": "1", "StatementId": id, "Action": "lambda:InvokeFunction", "Principal": principal, "EventSourceToken": "skill"});
+        let statement = call(&client, "AddPermission", input).await["Statement"].as_str().unwrap().to_owned();
+        let statement: Json = serde_json::from_str(&statement).unwrap();
+        assert_eq!(statement["Condition"], json!({"StringEquals": {"lambda:EventSourceToken": "skill"}}));
+    }
     let statement: Json =
         serde_json::from_str(permit(Some("live"), "s").await.ok()["Statement"].as_str().unwrap()).unwrap();
     assert_eq!(statement["Resource"], format!("{ARN}:live"));
@@ -375,6 +404,57 @@ async fn templates_have_versions_and_aliases() {
     .await;
 }
 
+async fn runtimes_are_of_the_patch_that_there_is() {
+    let (_cloud, client) = cloud().await;
+    create(&client, python("f", &code("one"))).await;
+    publish(&client, "f").await;
+    let auto = json!({"UpdateRuntimeOn": "Auto", "FunctionArn": format!("{ARN}:1")});
+    let of = json!({"FunctionName": "f", "Qualifier": "1"});
+    assert_eq!(call(&client, "GetRuntimeManagementConfig", of.clone()).await, auto);
+    let put = async |mode: &str, function: &str| {
+        let input = json!({"FunctionName": function, "Qualifier": "1", "UpdateRuntimeOn": mode});
+        client.call("lambda", "PutRuntimeManagementConfig", input).await
+    };
+    assert_eq!(put("Auto", "f").await.ok(), auto);
+    for mode in ["Manual", "FunctionUpdate"] {
+        assert_eq!(put(mode, "f").await.status, 501, "{mode}");
+    }
+    let none = json!({"FunctionName": "none"});
+    let missing = "ResourceNotFoundException";
+    assert_eq!(client.call("lambda", "GetRuntimeManagementConfig", none).await.code(), missing);
+    assert_eq!(put("Auto", "none").await.code(), missing);
+    let two = json!({"FunctionName": "f:2", "Qualifier": "1"});
+    assert_eq!(client.call("lambda", "GetRuntimeManagementConfig", two).await.code(), "InvalidParameterValueException");
+    assert_eq!(put("Auto", "f:2").await.code(), "InvalidParameterValueException");
+}
+
+async fn packages_are_copied() {
+    let (_cloud, client) = cloud().await;
+    client.call("s3", "CreateBucket", json!({"Bucket": "packages"})).await.ok();
+    let body = undercast_kernel::Bytes::from(package(&[("index.py", &code("copied"), 0o644)]));
+    client.call_with_body("s3", "PutObject", json!({"Bucket": "packages", "Key": "k"}), Some(body)).await.ok();
+    let from = |mode: &str| json!({"S3Bucket": "packages", "S3Key": "k", "S3ObjectStorageMode": mode});
+    let mut input = python("f", "");
+    input["Code"] = from("COPY");
+    create(&client, input.clone()).await;
+    let mut update = from("COPY");
+    update["FunctionName"] = json!("f");
+    call(&client, "UpdateFunctionCode", update.clone()).await;
+    call(&client, "PublishLayerVersion", json!({"LayerName": "l", "Content": from("COPY")})).await;
+    client.call("s3", "DeleteObject", json!({"Bucket": "packages", "Key": "k"})).await.ok();
+    assert_eq!(invoke(&client, "f", json!({})).await[0], "copied");
+    input["Code"] = from("REFERENCE");
+    input["FunctionName"] = json!("g");
+    update["S3ObjectStorageMode"] = json!("REFERENCE");
+    for (operation, input) in [
+        ("CreateFunction", input),
+        ("UpdateFunctionCode", update),
+        ("PublishLayerVersion", json!({"LayerName": "l", "Content": from("REFERENCE")})),
+    ] {
+        assert_eq!(client.call("lambda", operation, input).await.status, 501, "{operation}");
+    }
+}
+
 async fn wrong_words_about_versions_are_refused() {
     let (_cloud, client) = cloud().await;
     two_versions(&client).await;
@@ -408,6 +488,9 @@ async fn wrong_words_about_versions_are_refused() {
         ("CreateAlias", alias(json!({"FunctionVersion": "$LATEST", "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.1}}})), 400, bad, "$LATEST is not supported for an alias pointing to more than 1 version".to_owned()),
         ("UpdateAlias", json!({"FunctionName": "f", "Name": "none"}), 404, missing, format!("Alias not found: {ARN}:none")),
         ("UpdateAlias", json!({"FunctionName": "f", "Name": "live", "FunctionVersion": "9"}), 404, missing, format!("Function not found: {ARN}:9")),
+        ("UpdateAlias", json!({"FunctionName": "f", "Name": "live", "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.1}}}), 400, bad, "is already included in routing configuration.".to_owned()),
+        ("DeleteAlias", json!({"FunctionName": "none", "Name": "live"}), 404, missing, "Function not found: ".to_owned()),
+        ("ListAliases", json!({"FunctionName": "none"}), 404, missing, "Function not found: ".to_owned()),
         ("DeleteFunction", json!({"FunctionName": "f", "Qualifier": "$LATEST"}), 400, bad, "$LATEST version cannot be deleted without deleting the function.".to_owned()),
         ("DeleteFunction", json!({"FunctionName": "f", "Qualifier": "live"}), 400, bad, "Deletion of aliases is not currently supported.".to_owned()),
         ("GetFunction", json!({"FunctionName": "f", "Qualifier": "none"}), 404, missing, format!("Function not found: {ARN}:none")),

@@ -176,6 +176,7 @@ pub(crate) async fn publish(
         bucket: input.content.s3_bucket,
         key: input.content.s3_key,
         version: input.content.s3_object_version,
+        mode: input.content.s3_object_storage_mode,
     };
     let (code, kept) = package::take(cx, source).await?;
     let mut version = LayerVersion {
