@@ -30,12 +30,14 @@ mod logbook;
 mod machines;
 mod mapruns;
 mod metrics;
+mod mock;
 mod redrive;
 mod resource;
 mod rows;
 mod runtime;
 mod tags;
 mod tasks;
+mod test_state;
 mod validate;
 mod versions;
 mod write;
@@ -141,6 +143,7 @@ api::operations! {
     StartSyncExecution => express::start_sync(&self.runtime, cx, input).await,
     StopExecution => executions::stop(&self.runtime, cx, input).await,
     TagResource => tags::tag(cx, input).await,
+    TestState => test_state::test(cx, input).await,
     UntagResource => tags::untag(cx, &input).await,
     UpdateMapRun => mapruns::update(&self.runtime, cx, &input).await,
     UpdateStateMachine => machines::update(cx, input).await,

@@ -141,7 +141,7 @@ pub(crate) fn check_encryption(said: &input::EncryptionConfiguration) -> Result<
     Ok(())
 }
 
-fn check_role(cx: &Cx, role: &str) -> Result<()> {
+pub(crate) fn check_role(cx: &Cx, role: &str) -> Result<()> {
     let arn = Arn::parse(role).filter(|arn| arn.service == "iam" && arn.resource.starts_with("role/"));
     let arn = arn.ok_or_else(|| invalid_arn(format!("Invalid Role Arn: {role}")))?;
     if arn.account != cx.account() {

@@ -13,6 +13,7 @@ mod maps;
 mod restarts;
 mod rights;
 mod tasks;
+mod test_state;
 mod tokens;
 
 use std::path::Path;

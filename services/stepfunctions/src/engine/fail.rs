@@ -1,16 +1,19 @@
 //! What becomes of a state that fails: it is tried again, caught, or its machine fails with it.
 
+use std::sync::Arc;
+
 use undercast_asl as asl;
 
 use super::frame::Doing;
 use super::history::{cause, error, plain};
-use super::{Around, Run};
+use super::{Around, Run, state_in};
 use crate::api::kept::{EvaluationFailedEventDetails, HistoryEvent};
 
 impl Run {
     /// A state has failed.
     pub(super) fn fail(&mut self, around: &Around<'_>, id: u32, failure: asl::Failure) {
-        let Some(state) = self.state_of(id).cloned() else { return };
+        let machine = Arc::clone(&self.machine);
+        let Some(state) = state_in(&machine, &self.frames, id) else { return };
         if failure.error == asl::name::QUERY_EVALUATION_ERROR {
             let details = EvaluationFailedEventDetails {
                 error: error(&failure.error),
@@ -21,7 +24,7 @@ impl Run {
             let event = plain("EvaluationFailed");
             self.note(id, HistoryEvent { evaluation_failed_event_details: Some(details), ..event });
         }
-        if let Some(delay) = self.try_again(around, id, &state, &failure) {
+        if let Some(delay) = self.try_again(around, id, state, &failure) {
             self.forget_children(id);
             let until = self.now.saturating_add(delay);
             return self.put(id, Doing::Delayed(until));

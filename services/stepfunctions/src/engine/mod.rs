@@ -285,19 +285,9 @@ impl Run {
         number
     }
 
-    /// The machine in which a frame is: the whole, a branch of it, or what is done with an item.
-    fn machine_of(&self, id: u32) -> Option<&asl::Machine> {
-        let Some((parent, index)) = self.frame(id)?.parent else { return Some(&self.machine) };
-        match &self.state_of(parent)?.kind {
-            asl::Kind::Parallel(branches) => branches.get(usize::try_from(index).ok()?),
-            asl::Kind::Map(map) => Some(&map.processor),
-            _ => None,
-        }
-    }
-
     /// The state in which a frame is.
     fn state_of(&self, id: u32) -> Option<&asl::State> {
-        self.machine_of(id)?.state(&self.frame(id)?.state)
+        state_in(&self.machine, &self.frames, id)
     }
 
     /// What the task of a frame names, as it is written.
@@ -375,6 +365,18 @@ impl Run {
             self.ready.push_back(id);
         }
     }
+}
+
+/// The state in which a frame is: of the whole machine, of a branch of it, or of what is done with an item.
+fn state_in<'m>(machine: &'m asl::Machine, frames: &BTreeMap<u32, Frame>, id: u32) -> Option<&'m asl::State> {
+    let frame = frames.get(&id)?;
+    let Some((parent, index)) = frame.parent else { return machine.state(&frame.state) };
+    let inner = match &state_in(machine, frames, parent)?.kind {
+        asl::Kind::Parallel(branches) => branches.get(usize::try_from(index).ok()?)?,
+        asl::Kind::Map(map) => &map.processor,
+        _ => return None,
+    };
+    inner.state(&frame.state)
 }
 
 /// A frame that is to enter a state.

@@ -1,5 +1,7 @@
 //! States: entered, done, left.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json};
 use undercast_asl as asl;
 use undercast_kernel::{Random, Timestamp};
@@ -8,7 +10,7 @@ use super::fan::Iteration;
 use super::frame::{Doing, Held};
 use super::mapping::Plan;
 use super::task::{Attempt, token};
-use super::{Around, Run, history};
+use super::{Around, Run, history, state_in};
 use crate::resource::{Pattern, Resource};
 
 /// A result or an output has so many bytes at most.
@@ -70,7 +72,8 @@ impl Run {
     /// A frame goes on: it enters its state, or does it again.
     pub(super) fn step(&mut self, around: &Around<'_>, id: u32) {
         let Some(frame) = self.frame(id) else { return };
-        let Some(state) = self.state_of(id).cloned() else {
+        let machine = Arc::clone(&self.machine);
+        let Some(state) = state_in(&machine, &self.frames, id) else {
             let why = format!("There is no state '{}'.", frame.state);
             return self.fail_frame(around, id, asl::Failure::runtime(why));
         };
@@ -87,7 +90,7 @@ impl Run {
                 frame.retries.clear();
             });
         }
-        match self.reckon(around, id, &state) {
+        match self.reckon(around, id, state) {
             Ok(does) => self.act(around, id, does),
             Err(failure) => self.fail_reckoning(around, id, failure),
         }
@@ -181,7 +184,8 @@ impl Run {
 
     /// A task, the branches or the iterations of a state have given a result.
     pub(super) fn conclude(&mut self, around: &Around<'_>, id: u32, result: Json) {
-        let Some(state) = self.state_of(id).cloned() else { return };
+        let machine = Arc::clone(&self.machine);
+        let Some(state) = state_in(&machine, &self.frames, id) else { return };
         if result.to_string().len() > MOST_BYTES {
             let why = format!(
                 "The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
@@ -198,7 +202,8 @@ impl Run {
 
     /// A state is left. `next`: the state that comes then, where it is not the state's own.
     pub(super) fn leave(&mut self, around: &Around<'_>, id: u32, done: asl::Done, next: Option<String>) {
-        let Some(state) = self.state_of(id).cloned() else { return };
+        let machine = Arc::clone(&self.machine);
+        let Some(state) = state_in(&machine, &self.frames, id) else { return };
         if done.output.to_string().len() > MOST_BYTES {
             let why = format!(
                 "The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
@@ -248,7 +253,8 @@ impl Run {
     }
 
     fn waited(&mut self, around: &Around<'_>, id: u32) {
-        let Some(state) = self.state_of(id).cloned() else { return };
+        let machine = Arc::clone(&self.machine);
+        let Some(state) = state_in(&machine, &self.frames, id) else { return };
         match self.scoped(around, id, |scope| state.leave(scope)) {
             Some(Ok(done)) => self.leave(around, id, done, None),
             Some(Err(failure)) => self.fail_reckoning(around, id, failure),
