@@ -1,6 +1,9 @@
 //! Function URLs.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use undercast_kernel::wire::text;
 use undercast_testkit::Client;
 
@@ -9,7 +12,8 @@ use crate::setup::{cloud, create, node, python, request};
 crate::tests!(
     a_url_answers_whom_the_policy_lets_in,
     pages_of_other_origins_use_a_url_as_its_rules_say,
-    a_url_streams_what_its_function_writes
+    a_url_streams_what_its_function_writes,
+    pieces_come_before_the_function_ends,
 );
 
 async fn permit(client: &Client, id: &str, action: &str, more: Json) {
@@ -152,4 +156,33 @@ async fn a_url_streams_what_its_function_writes() {
     let input = json!({"FunctionName": "f", "InvokeMode": "BUFFERED"});
     assert_eq!(client.call("lambda", "UpdateFunctionUrlConfig", input).await.ok()["InvokeMode"], "BUFFERED");
     assert_eq!(get("plain").await.2.as_ref(), b"ab");
+}
+
+async fn pieces_come_before_the_function_ends() {
+    let (cloud, client) = cloud().await;
+    let code = "exports.handler = awslambda.streamifyResponse(async (event, stream) => {\n  stream.write('first');\n  await new Promise((done) => setTimeout(done, 1500));\n  stream.end('last');\n});\n";
+    create(&client, node("f", "index.js", code)).await;
+    let input = json!({"FunctionName": "f", "AuthType": "NONE", "InvokeMode": "RESPONSE_STREAM"});
+    let made = client.call("lambda", "CreateFunctionUrlConfig", input).await.ok();
+    permit(&client, "url", "lambda:InvokeFunctionUrl", json!({"FunctionUrlAuthType": "NONE"})).await;
+    permit(&client, "function", "lambda:InvokeFunction", json!({"InvokedViaFunctionUrl": true})).await;
+    let host = made["FunctionUrl"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let mut connection = tokio::net::TcpStream::connect(cloud.address).await.unwrap();
+    let asked = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    connection.write_all(asked.as_bytes()).await.unwrap();
+    let (mut all, mut first) = (Vec::new(), None);
+    let mut bytes = [0; 4096];
+    loop {
+        let count = connection.read(&mut bytes).await.unwrap();
+        if count == 0 {
+            break;
+        }
+        all.extend_from_slice(&bytes[..count]);
+        if first.is_none() && String::from_utf8_lossy(&all).contains("first") {
+            first = Some(Instant::now());
+        }
+    }
+    assert!(String::from_utf8_lossy(&all).contains("last"), "{all:?}");
+    let between = first.unwrap().elapsed();
+    assert!(between > Duration::from_millis(1_000), "{between:?} between the first piece and the end");
 }
