@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 
@@ -84,6 +85,48 @@ class Api {
     waiting({ headers, body });
   }
 
+  // An answer in pieces: what is written goes out at once.
+  stream(where) {
+    let begun = false;
+    let contentType = 'application/octet-stream';
+    const { socket } = this;
+    const begin = () => {
+      if (begun) return;
+      begun = true;
+      socket.ref();
+      socket.write(
+        `POST /2018-06-01/runtime/${where}/response HTTP/1.1\r\nHost: runtime\r\nTransfer-Encoding: chunked\r\n` +
+          `Content-Type: ${contentType}\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n` +
+          'Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n',
+      );
+    };
+    const stream = new Writable({
+      write(piece, encoding, done) {
+        begin();
+        const bytes = Buffer.from(piece, encoding === 'buffer' ? undefined : encoding);
+        if (bytes.length === 0) return done();
+        const head = `${bytes.length.toString(16)}\r\n`;
+        return socket.write(Buffer.concat([Buffer.from(head), bytes, Buffer.from('\r\n')]), done);
+      },
+    });
+    stream.setContentType = (type) => {
+      contentType = type;
+    };
+    stream.begun = () => begun;
+    stream.finished = (error) => {
+      begin();
+      const body = error && Buffer.from(JSON.stringify(error)).toString('base64');
+      const trailers = error
+        ? `Lambda-Runtime-Function-Error-Type: ${error.errorType}\r\nLambda-Runtime-Function-Error-Body: ${body}\r\n`
+        : '';
+      return new Promise((resolve) => {
+        this.waiting = resolve;
+        socket.write(`0\r\n${trailers}\r\n`);
+      });
+    };
+    return stream;
+  }
+
   call(method, where, body = '', headers = '') {
     const bytes = Buffer.from(body);
     const head = `${method} /2018-06-01/runtime/${where} HTTP/1.1\r\nHost: runtime\r\nContent-Length: ${bytes.length}\r\n${headers}\r\n`;
@@ -94,6 +137,20 @@ class Api {
     });
   }
 }
+
+// Handlers that answer piece by piece, and what they write before the body for HTTP.
+const STREAMING = Symbol('streaming');
+globalThis.awslambda = {
+  streamifyResponse: (handler) => Object.assign(handler, { [STREAMING]: true }),
+  HttpResponseStream: {
+    from(stream, metadata) {
+      stream.setContentType('application/vnd.awslambda.http-integration-response');
+      stream.write(JSON.stringify(metadata));
+      stream.write(Buffer.alloc(8));
+      return stream;
+    },
+  },
+};
 
 class Fault extends Error {
   constructor(kind, message, trace) {
@@ -208,6 +265,7 @@ async function invoke(api, handler, { headers, body }) {
   requestId = context.awsRequestId;
   if (headers['lambda-runtime-trace-id']) process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'];
   const where = `invocation/${requestId}`;
+  if (handler[STREAMING]) return invokeStreaming(api, handler, JSON.parse(body), context);
   let answer;
   try {
     const value = await run(handler, JSON.parse(body), context);
@@ -220,6 +278,25 @@ async function invoke(api, handler, { headers, body }) {
     process.removeAllListeners('beforeExit');
   }
   await api.call('POST', `${where}/response`, answer);
+}
+
+async function invokeStreaming(api, handler, event, context) {
+  const where = `invocation/${requestId}`;
+  const stream = api.stream(where);
+  const ended = new Promise((resolve, reject) => {
+    stream.once('finish', resolve);
+    stream.once('error', reject);
+  });
+  // Who writes it may fail before anybody waits for its end.
+  ended.catch(() => {});
+  try {
+    await handler(event, stream, context);
+    await ended;
+    await stream.finished();
+  } catch (error) {
+    const told = logged('Invoke Error', error);
+    await (stream.begun() ? stream.finished(told) : api.call('POST', `${where}/error`, JSON.stringify(told)));
+  }
 }
 
 async function main() {

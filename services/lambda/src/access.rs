@@ -12,7 +12,7 @@ use crate::{mapping, policy};
 
 pub(crate) fn access(cx: &Cx, operation: &'static Operation, input: &Fields) -> Result<Vec<Access>> {
     let action = match operation.name {
-        "Invoke" | "InvokeAsync" => "lambda:InvokeFunction".to_owned(),
+        "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => "lambda:InvokeFunction".to_owned(),
         other => format!("lambda:{other}"),
     };
     let mut needed = vec![on(cx, action, operation, input)?];

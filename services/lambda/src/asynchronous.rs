@@ -165,6 +165,7 @@ async fn attempt(
         payload: Bytes::from(event.payload.clone()),
         client_context: event.client_context.clone(),
         arn: event.arn.clone(),
+        pieces: None,
     };
     // Throttles and failures of ours come again by the queue's own rules, and count as no failure of the function.
     let done: Done = invoke::run(state, cx, function, call).await?;

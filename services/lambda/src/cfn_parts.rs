@@ -104,6 +104,7 @@ impl ResourceType for Url {
         Box::pin(async move {
             let mut input = pick(&request.properties, &["AuthType", "Cors", "InvokeMode"]);
             input.entry("Cors").or_insert_with(|| json!({}));
+            input.entry("InvokeMode").or_insert_with(|| json!("BUFFERED"));
             input.insert("FunctionName".to_owned(), json!(id));
             Ok(Updated::InPlace(described_url(
                 &cx.call("lambda", "UpdateFunctionUrlConfig", Json::Object(input)).await?,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use undercast_engines::sandbox::{Exit, LaunchError, Mount, Running, SandboxSpec, Step, User, launch};
 use undercast_kernel::{Cx, Failure, Kernel, Timestamp};
 
@@ -14,7 +14,7 @@ use crate::credentials::{self, Session};
 use crate::function::Function;
 use crate::output_lines::Output;
 use crate::platform::Platform;
-use crate::runtime_api::{self, Answer, Invocation, RuntimeApi};
+use crate::runtime_api::{self, Answer, Invocation, Piece, RuntimeApi};
 use crate::runtimes::{self, Start};
 use crate::shipping::Sink;
 use crate::state::State;
@@ -245,13 +245,18 @@ impl Environment {
     }
 
     /// Lets the runtime handle an invocation, within a time. Also says whether the environment can take another one.
-    pub(crate) async fn invoke(&self, mut invocation: Invocation, limit: Duration) -> (Ended, bool) {
+    pub(crate) async fn invoke(
+        &self,
+        mut invocation: Invocation,
+        pieces: Option<mpsc::UnboundedSender<Piece>>,
+        limit: Duration,
+    ) -> (Ended, bool) {
         let begun = Instant::now();
         if !self.thaw().await {
             return (Ended::Exited(self.exit().await), false);
         }
         invocation.deadline = machine_millis(&self.kernel) + i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
-        self.api.offer(invocation);
+        self.api.offer(invocation, pieces);
         let ended = tokio::select! {
             answer = self.api.answer() => Ended::Answered(answer),
             exit = self.exit() => Ended::Exited(exit),
@@ -273,6 +278,8 @@ impl Environment {
             }
             _ => false,
         };
+        // Nothing more comes of this invocation.
+        self.api.forget_pieces();
         self.outputs.iter().for_each(|o| o.finish());
         (ended, again)
     }

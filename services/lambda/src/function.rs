@@ -155,6 +155,10 @@ pub(crate) struct Url {
     /// What pages of other origins may do, as JSON.
     #[n(4)]
     pub(crate) cors: Option<String>,
+    /// What the function answers is handed on piece by piece.
+    #[n(5)]
+    #[cbor(default)]
+    pub(crate) streams: bool,
 }
 
 impl Function {

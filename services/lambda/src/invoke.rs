@@ -21,7 +21,7 @@ const MOST_EVENT: usize = 1_048_576;
 const MOST_CONTEXT: usize = 3_583;
 
 /// The payload as the function gets it. None is an empty object.
-fn payload(given: Option<Bytes>, event: bool) -> Result<Bytes> {
+pub(crate) fn payload(given: Option<Bytes>, event: bool) -> Result<Bytes> {
     let payload = given.filter(|p| !p.is_empty()).unwrap_or_else(|| Bytes::from_static(b"{}"));
     if event && payload.len() > MOST_EVENT {
         let message = format!(
@@ -41,7 +41,7 @@ fn payload(given: Option<Bytes>, event: bool) -> Result<Bytes> {
 }
 
 /// The JSON in a client context.
-fn client_context(given: Option<String>) -> Result<Option<String>> {
+pub(crate) fn client_context(given: Option<String>) -> Result<Option<String>> {
     let Some(given) = given else { return Ok(None) };
     if given.len() > MOST_CONTEXT {
         return Err(error::invalid(format!(
@@ -64,7 +64,13 @@ pub(crate) async fn invoke(state: &Arc<State>, cx: &Cx, input: api::InvokeInput)
     let payload = payload(input.payload, event)?;
     let client_context = client_context(input.client_context)?;
     let answer = |status: i32| api::InvokeOutput { status_code: Some(status), ..api::InvokeOutput::default() };
-    let call = Call { request_id: cx.request_id().to_owned(), payload, client_context, arn: name.qualified_arn(cx) };
+    let call = Call {
+        request_id: cx.request_id().to_owned(),
+        payload,
+        client_context,
+        arn: name.qualified_arn(cx),
+        pieces: None,
+    };
     if input.invocation_type.as_deref() == Some("DryRun") {
         return Ok(answer(204));
     }
@@ -90,8 +96,13 @@ pub(crate) async fn invoke_async(cx: &Cx, input: api::InvokeAsyncInput) -> Resul
     let given = input.invoke_args.collect(MOST_SYNCHRONOUS).await.map_err(Failure::broken)?;
     let large = || error::too_large(format!("Request must be smaller than {MOST_SYNCHRONOUS} bytes"));
     let payload = payload(Some(given.ok_or_else(large)?), true)?;
-    let call =
-        Call { request_id: cx.request_id().to_owned(), payload, client_context: None, arn: name.qualified_arn(cx) };
+    let call = Call {
+        request_id: cx.request_id().to_owned(),
+        payload,
+        client_context: None,
+        arn: name.qualified_arn(cx),
+        pieces: None,
+    };
     asynchronous::enqueue(cx, &name, call).await?;
     Ok(api::InvokeAsyncOutput { status: Some(202) })
 }

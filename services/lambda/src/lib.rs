@@ -53,8 +53,10 @@ mod runtimes;
 mod shipping;
 mod signing;
 mod site;
+mod site_streamed;
 mod sources;
 mod state;
+mod streamed;
 mod tags;
 mod url;
 mod version;
@@ -99,12 +101,12 @@ impl Service for Lambda {
     }
 
     fn data_events(&self) -> &'static [&'static str] {
-        &["Invoke"]
+        &["Invoke", "InvokeWithResponseStream"]
     }
 
     /// The function that is invoked.
     fn event_resources(&self, _from: &Snapshot, record: &Record, parameters: &Json) -> Vec<Json> {
-        let given = parameters["FunctionName"].as_str().filter(|_| record.operation == "Invoke");
+        let given = parameters["FunctionName"].as_str().filter(|_| self.data_events().contains(&record.operation));
         let told = given.map(|given| {
             // By its name, by a part of its ARN that begins with the account, or by all of it; with a version or without.
             let name = given.rsplit_once("function:").map_or(given, |(_, rest)| rest);

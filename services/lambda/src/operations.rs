@@ -6,7 +6,7 @@ use crate::api::{self, output};
 use crate::function::{FUNCTIONS, FunctionName};
 use crate::{
     Lambda, alias, configuration, error, event_config, invoke, layer, mapping, policy, pool, provisioned, runtimes,
-    signing, tags, url, version,
+    signing, streamed, tags, url, version,
 };
 
 api::operations! {
@@ -45,6 +45,7 @@ api::operations! {
     GetProvisionedConcurrencyConfig => provisioned::get(&self.state, cx, &input),
     GetRuntimeManagementConfig => runtimes::management(cx, &input.function_name, input.qualifier.as_deref()),
     Invoke => invoke::invoke(&self.state, cx, input).await,
+    InvokeWithResponseStream => streamed::invoke(&self.state, cx, input).await,
     InvokeAsync => invoke::invoke_async(cx, input).await,
     ListAliases => alias::list(cx, &input),
     ListCodeSigningConfigs => signing::list(cx, &input),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
+use tokio::sync::mpsc;
 use undercast_engines::sandbox::Exit;
 use undercast_kernel::{Cx, Result};
 
@@ -12,7 +13,7 @@ use crate::environment::{Ended, Environment, NotMade, Started};
 use crate::function::Function;
 use crate::metrics::Named;
 use crate::platform::{Platform, Run, Status};
-use crate::runtime_api::{Answer, Invocation, MOST_RESPONSE};
+use crate::runtime_api::{Answer, Invocation, MOST_RESPONSE, Piece};
 use crate::state::State;
 use crate::{pool, provisioned};
 
@@ -26,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) payload: Bytes,
     pub(crate) client_context: Option<String>,
     pub(crate) arn: String,
+    /// Who gets what the function answers piece by piece, if it does.
+    pub(crate) pieces: Option<mpsc::UnboundedSender<Piece>>,
 }
 
 /// What came of it.
@@ -86,7 +89,7 @@ pub(crate) async fn perform(state: &Arc<State>, cx: &Cx, function: &Function, ca
                 trace: trace(cx),
                 client_context: call.client_context,
             };
-            environment.invoke(invocation, limit).await
+            environment.invoke(invocation, call.pieces, limit).await
         }
     };
     let used = begun.elapsed();

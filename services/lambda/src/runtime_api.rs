@@ -13,11 +13,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use undercast_kernel::Kernel;
+
+use crate::streamed;
 
 /// The most bytes of a response.
 pub(crate) const MOST_RESPONSE: usize = 6_291_556;
+/// The most bytes of an answer in pieces.
+const MOST_STREAMED: usize = 209_715_200;
+/// What a runtime that stops in the middle of its answer has said.
+const CUT: &[u8] = br#"{"errorType":"Runtime.TruncatedResponse","errorMessage":"The response ended early."}"#;
 const PREFIX: &str = "/2018-06-01/runtime/";
 
 /// An invocation, as the runtime gets it.
@@ -44,6 +50,14 @@ pub(crate) enum Answer {
     TooLarge,
 }
 
+/// A part of an answer that comes piece by piece.
+#[derive(Debug, Clone)]
+pub(crate) enum Piece {
+    /// What the runtime says that it is, before anything of it.
+    Type(String),
+    Bytes(Bytes),
+}
+
 /// Where a runtime is.
 #[derive(Debug, Default)]
 struct Standing {
@@ -53,6 +67,8 @@ struct Standing {
     current: Option<String>,
     answer: Option<Answer>,
     failed_start: Option<Answer>,
+    /// Who gets an answer piece by piece.
+    pieces: Option<mpsc::UnboundedSender<Piece>>,
 }
 
 /// The host's side of a runtime's conversation.
@@ -76,11 +92,17 @@ impl RuntimeApi {
     }
 
     /// Hands an invocation to the runtime.
-    pub(crate) fn offer(&self, invocation: Invocation) {
+    pub(crate) fn offer(&self, invocation: Invocation, pieces: Option<mpsc::UnboundedSender<Piece>>) {
         self.standing.send_modify(|s| {
+            s.pieces = pieces;
             s.answer = None;
             s.next = Some(invocation);
         });
+    }
+
+    /// Nobody waits for pieces any more.
+    pub(crate) fn forget_pieces(&self) {
+        self.standing.send_modify(|s| s.pieces = None);
     }
 
     /// Returns what the runtime says of the invocation.
@@ -124,6 +146,38 @@ impl RuntimeApi {
         })
     }
 
+    /// Whether somebody waits for the pieces of the answer to this invocation.
+    fn has_pieces(&self, request_id: &str) -> bool {
+        let standing = self.standing.borrow();
+        standing.current.as_deref() == Some(request_id) && standing.answer.is_none() && standing.pieces.is_some()
+    }
+
+    /// Hands an answer on piece by piece, and says how it ended.
+    async fn stream(&self, kind: &str, mut body: Incoming) -> Answer {
+        let Some(pieces) = self.standing.borrow().pieces.clone() else { return Answer::Success(Bytes::new()) };
+        drop(pieces.send(Piece::Type(kind.to_owned())));
+        let mut left = MOST_STREAMED;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return Answer::Error(Bytes::from_static(CUT)) };
+            match frame.into_data() {
+                Ok(bytes) => {
+                    let Some(rest) = left.checked_sub(bytes.len()) else { return Answer::TooLarge };
+                    left = rest;
+                    // A caller that has gone does not hear.
+                    drop(pieces.send(Piece::Bytes(bytes)));
+                }
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    if trailers.contains_key("lambda-runtime-function-error-type") {
+                        let told = trailers.get("lambda-runtime-function-error-body").and_then(|b| b.to_str().ok());
+                        return Answer::Error(streamed::late_error(told.unwrap_or("{}")));
+                    }
+                }
+            }
+        }
+        Answer::Success(Bytes::new())
+    }
+
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
@@ -133,6 +187,11 @@ impl RuntimeApi {
                 Some(invocation) => handed(invocation),
                 None => told(StatusCode::INTERNAL_SERVER_ERROR, "{}"),
             },
+            (&Method::POST, ["invocation", id, "response"]) if is_streaming(&parts.headers) && self.has_pieces(id) => {
+                let kind = parts.headers.get("content-type").and_then(|kind| kind.to_str().ok());
+                let answer = self.stream(kind.unwrap_or_default(), body).await;
+                accepted(self.settle(id, answer))
+            }
             (&Method::POST, ["invocation", id, "response"]) => {
                 let answer = Limited::new(body, MOST_RESPONSE).collect().await;
                 let answer = answer.map_or(Answer::TooLarge, |whole| Answer::Success(whole.to_bytes()));
@@ -157,6 +216,11 @@ impl RuntimeApi {
             ),
         }
     }
+}
+
+/// Whether a runtime answers piece by piece.
+fn is_streaming(headers: &http::HeaderMap) -> bool {
+    headers.get("lambda-runtime-function-response-mode").is_some_and(|mode| mode.as_bytes() == b"streaming")
 }
 
 async fn whole(body: Incoming) -> Bytes {
@@ -239,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_counts_for_its_own_invocation_only() {
         let api = RuntimeApi::new();
-        api.offer(Invocation { request_id: "a".to_owned(), ..Invocation::default() });
+        api.offer(Invocation { request_id: "a".to_owned(), ..Invocation::default() }, None);
         assert_eq!(api.next().await.map(|i| i.request_id).as_deref(), Some("a"));
         assert!(!api.settle("b", Answer::TooLarge));
         assert!(api.settle("a", Answer::Success(Bytes::from_static(b"1"))));

@@ -19,7 +19,7 @@ use crate::holder::Holder;
 use crate::report::{Call, Done};
 use crate::state::State;
 use crate::url::URLS;
-use crate::{access, api, invoke};
+use crate::{access, api, invoke, site_streamed};
 
 /// `<id>.lambda-url.<region>.localhost`
 pub(crate) const URLS_SITE: &str = "lambda-url";
@@ -80,9 +80,13 @@ async fn url(state: &Arc<State>, cx: &Cx, id: &str, request: Request) -> Result<
         payload: event.to_string().into(),
         client_context: None,
         arn: name.qualified_arn(&cx),
+        pieces: None,
     };
-    let done = invoke::run(state, &cx, &function, call).await?;
-    let mut response = answer(&done);
+    let mut response = if url.streams {
+        site_streamed::answer(state, &cx, &function, call).await?
+    } else {
+        answer(&invoke::run(state, &cx, &function, call).await?)
+    };
     response.set("x-amzn-requestid", cx.request_id());
     Ok(response)
 }
@@ -183,18 +187,22 @@ fn event(cx: &Cx, id: &str, request: &Request, body: &Bytes) -> Json {
     event
 }
 
+/// What a function that fails answers.
+pub(crate) fn broken() -> Response {
+    let mut response = Response::new(502, json!({"Message": "Internal Server Error"}).to_string().into_bytes());
+    response.set("content-type", "application/json");
+    response
+}
+
 /// What a function's answer is in HTTP.
 fn answer(done: &Done) -> Response {
-    let broken = || {
-        let mut response = Response::new(502, json!({"Message": "Internal Server Error"}).to_string().into_bytes());
-        response.set("content-type", "application/json");
-        response
-    };
     if done.failed {
         return broken();
     }
     match serde_json::from_slice::<Json>(&done.payload) {
-        Ok(Json::Object(parts)) if parts.contains_key("statusCode") => composed(&parts).unwrap_or_else(broken),
+        Ok(Json::Object(parts)) if parts.contains_key("statusCode") => {
+            composed(&parts, "application/json").unwrap_or_else(broken)
+        }
         // An answer without a status is the body itself.
         _ => {
             let mut response = Response::new(200, done.payload.clone());
@@ -205,7 +213,7 @@ fn answer(done: &Done) -> Response {
 }
 
 /// An answer that says how it is to be sent. `None`: it makes no sense.
-fn composed(parts: &Map<String, Json>) -> Option<Response> {
+pub(crate) fn composed(parts: &Map<String, Json>, usual: &str) -> Option<Response> {
     let status = match parts.get("statusCode")? {
         Json::Number(n) => n.as_u64()?,
         Json::String(s) => s.parse().ok()?,
@@ -219,7 +227,7 @@ fn composed(parts: &Map<String, Json>) -> Option<Response> {
         Some(_) => return None,
     };
     let mut response = Response::new(status, body);
-    response.set("content-type", "application/json");
+    response.set("content-type", usual);
     for (name, value) in parts.get("headers").and_then(Json::as_object).into_iter().flatten() {
         let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
         response.set(&name.to_ascii_lowercase(), &value);

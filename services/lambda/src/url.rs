@@ -12,6 +12,9 @@ use crate::{alias, cors, error, site};
 /// Id → account, region and name of its function.
 pub(crate) static URLS: Table<(String, String, String)> = Table::new("lambda.urls");
 
+/// The mode of URLs that hand on what comes as it comes.
+const STREAMS: &str = "RESPONSE_STREAM";
+
 fn address(cx: &Cx, holder: &Holder, url: &Url) -> String {
     let host = cx.site_host(&format!("{}.{}.{}", url.id, site::URLS_SITE, holder.function().region));
     format!("{}://{host}/", cx.origin().scheme)
@@ -25,14 +28,7 @@ fn show(cx: &Cx, holder: &Holder, url: &Url) -> output::FunctionUrlConfig {
         last_modified_time: moment(url.modified),
         cors: cors::of(url),
         auth_type: url.auth.clone(),
-        invoke_mode: Some("BUFFERED".to_owned()),
-    }
-}
-
-fn buffered(mode: Option<&String>) -> Result<()> {
-    match mode.filter(|m| *m != "BUFFERED") {
-        Some(mode) => Err(Failure::not_built(format!("lambda function URLs with InvokeMode {mode}"))),
-        None => Ok(()),
+        invoke_mode: Some(if url.streams { STREAMS } else { "BUFFERED" }.to_owned()),
     }
 }
 
@@ -49,7 +45,6 @@ pub(crate) async fn create(
     cx: &Cx,
     input: api::CreateFunctionUrlConfigInput,
 ) -> Result<api::CreateFunctionUrlConfigOutput> {
-    buffered(input.invoke_mode.as_ref())?;
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
     let url = Url {
         id: cx.random().text(32, "abcdefghijklmnopqrstuvwxyz234567"),
@@ -57,6 +52,7 @@ pub(crate) async fn create(
         created: cx.now_millis(),
         modified: cx.now_millis(),
         cors: input.cors.as_ref().map(cors::stored).transpose()?.flatten(),
+        streams: input.invoke_mode.as_deref() == Some(STREAMS),
     };
     let holder = cx
         .write(|tx| {
@@ -103,7 +99,6 @@ pub(crate) async fn update(
     cx: &Cx,
     input: api::UpdateFunctionUrlConfigInput,
 ) -> Result<api::UpdateFunctionUrlConfigOutput> {
-    buffered(input.invoke_mode.as_ref())?;
     let name = FunctionName::parse(cx, &input.function_name, input.qualifier.as_deref())?;
     let (holder, url) = cx
         .write(|tx| {
@@ -111,6 +106,9 @@ pub(crate) async fn update(
             let mut url = holder.url().cloned().ok_or_else(none)?;
             if let Some(auth) = &input.auth_type {
                 url.auth.clone_from(auth);
+            }
+            if let Some(mode) = &input.invoke_mode {
+                url.streams = mode == STREAMS;
             }
             if let Some(given) = &input.cors {
                 url.cors = cors::stored(given)?;

@@ -17,6 +17,7 @@ mod logging;
 mod provisioned;
 mod setup;
 mod signing;
+mod streamed;
 mod streams;
 mod transforms;
 mod urls;
@@ -48,6 +49,7 @@ fn main() {
         logging::TESTS,
         provisioned::TESTS,
         signing::TESTS,
+        streamed::TESTS,
         streams::TESTS,
         transforms::TESTS,
         urls::TESTS,

@@ -1,12 +1,20 @@
 //! Function URLs.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use undercast_kernel::wire::text;
 use undercast_testkit::Client;
 
-use crate::setup::{cloud, create, python, request};
+use crate::setup::{cloud, create, node, python, request};
 
-crate::tests!(a_url_answers_whom_the_policy_lets_in, pages_of_other_origins_use_a_url_as_its_rules_say);
+crate::tests!(
+    a_url_answers_whom_the_policy_lets_in,
+    pages_of_other_origins_use_a_url_as_its_rules_say,
+    a_url_streams_what_its_function_writes,
+    pieces_come_before_the_function_ends,
+);
 
 async fn permit(client: &Client, id: &str, action: &str, more: Json) {
     let mut input = json!({"FunctionName": "f", "StatementId": id, "Action": action, "Principal": "*"});
@@ -121,4 +129,60 @@ async fn pages_of_other_origins_use_a_url_as_its_rules_say() {
     let none = json!({"FunctionName": "f", "Cors": {}});
     assert_eq!(client.call("lambda", "UpdateFunctionUrlConfig", none).await.ok()["Cors"], Json::Null);
     assert_eq!(ask("POST", "https://any.example", &[]).await.0, 403);
+}
+
+async fn a_url_streams_what_its_function_writes() {
+    let (_cloud, client) = cloud().await;
+    let code = "exports.handler = awslambda.streamifyResponse(async (event, stream) => {\n  if (event.rawPath === '/fail') throw new Error('early');\n  if (event.rawPath === '/plain') { stream.setContentType('text/x'); stream.write('a'); stream.end('b'); return; }\n  const http = awslambda.HttpResponseStream.from(stream, { statusCode: 418, headers: { 'X-Own': 'yes' }, cookies: ['c=1'] });\n  http.write('one ');\n  http.end('two');\n});\n";
+    create(&client, node("f", "index.js", code)).await;
+    let input = json!({"FunctionName": "f", "AuthType": "NONE", "InvokeMode": "RESPONSE_STREAM"});
+    let made = client.call("lambda", "CreateFunctionUrlConfig", input).await.ok();
+    assert_eq!(made["InvokeMode"], "RESPONSE_STREAM");
+    permit(&client, "url", "lambda:InvokeFunctionUrl", json!({"FunctionUrlAuthType": "NONE"})).await;
+    permit(&client, "function", "lambda:InvokeFunction", json!({"InvokedViaFunctionUrl": true})).await;
+    let url = made["FunctionUrl"].as_str().unwrap().to_owned();
+    let get = async |path: &str| request(&client, "GET", &format!("{url}{path}"), &[], b"").await;
+    let (status, headers, body) = get("").await;
+    assert_eq!((status, body.as_ref()), (418, b"one two".as_slice()));
+    assert_eq!((headers["x-own"].as_bytes(), headers["set-cookie"].as_bytes()), (b"yes".as_slice(), b"c=1".as_slice()));
+    assert_eq!(headers["content-type"], "application/octet-stream");
+    let (status, headers, body) = get("plain").await;
+    assert_eq!(
+        (status, headers["content-type"].as_bytes(), body.as_ref()),
+        (200, b"text/x".as_slice(), b"ab".as_slice())
+    );
+    assert_eq!(get("fail").await.0, 502);
+    // Whoever waits for all of it gets it in one piece.
+    let input = json!({"FunctionName": "f", "InvokeMode": "BUFFERED"});
+    assert_eq!(client.call("lambda", "UpdateFunctionUrlConfig", input).await.ok()["InvokeMode"], "BUFFERED");
+    assert_eq!(get("plain").await.2.as_ref(), b"ab");
+}
+
+async fn pieces_come_before_the_function_ends() {
+    let (cloud, client) = cloud().await;
+    let code = "exports.handler = awslambda.streamifyResponse(async (event, stream) => {\n  stream.write('first');\n  await new Promise((done) => setTimeout(done, 1500));\n  stream.end('last');\n});\n";
+    create(&client, node("f", "index.js", code)).await;
+    let input = json!({"FunctionName": "f", "AuthType": "NONE", "InvokeMode": "RESPONSE_STREAM"});
+    let made = client.call("lambda", "CreateFunctionUrlConfig", input).await.ok();
+    permit(&client, "url", "lambda:InvokeFunctionUrl", json!({"FunctionUrlAuthType": "NONE"})).await;
+    permit(&client, "function", "lambda:InvokeFunction", json!({"InvokedViaFunctionUrl": true})).await;
+    let host = made["FunctionUrl"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let mut connection = tokio::net::TcpStream::connect(cloud.address).await.unwrap();
+    let asked = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    connection.write_all(asked.as_bytes()).await.unwrap();
+    let (mut all, mut first) = (Vec::new(), None);
+    let mut bytes = [0; 4096];
+    loop {
+        let count = connection.read(&mut bytes).await.unwrap();
+        if count == 0 {
+            break;
+        }
+        all.extend_from_slice(&bytes[..count]);
+        if first.is_none() && String::from_utf8_lossy(&all).contains("first") {
+            first = Some(Instant::now());
+        }
+    }
+    assert!(String::from_utf8_lossy(&all).contains("last"), "{all:?}");
+    let between = first.unwrap().elapsed();
+    assert!(between > Duration::from_millis(1_000), "{between:?} between the first piece and the end");
 }

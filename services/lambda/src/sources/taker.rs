@@ -63,6 +63,7 @@ impl Taker {
             payload: event.to_string().into(),
             client_context: None,
             arn: self.mapping.function().qualified_arn(&cx),
+            pieces: None,
         };
         match invoke::run(&self.state, &cx, function, call).await {
             Ok(done) => Ok(Some(done)),
