@@ -194,7 +194,10 @@ impl<'a> Event<'a> {
         json["eventID"] = json!(id);
         json["recipientAccountId"] = json!(owner);
         let who = &self.record.who;
-        json["userIdentity"] = json!({"type": "AWSAccount", "principalId": who.user_id, "accountId": who.account});
+        // Who has no account is told of as they are.
+        if !who.account.is_empty() {
+            json["userIdentity"] = json!({"type": "AWSAccount", "principalId": who.user_id, "accountId": who.account});
+        }
         Event { record: self.record, account: owner, json, ..*self }
     }
 

@@ -252,3 +252,19 @@ async fn channels_have_tags_that_decide() {
     .await;
     assert_eq!(code, "ChannelARNInvalidException");
 }
+
+#[tokio::test]
+async fn putting_events_is_a_data_event_of_the_channel() {
+    let (_cloud, client) = cloud().await;
+    let data = json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": ["AWS::CloudTrail::Channel"]}]}]);
+    let calls = store(&client, json!({"Name": "calls", "AdvancedEventSelectors": data})).await;
+    let lake = audit_store(&client).await;
+    let arn = channel(&client, "doors", "Custom", &lake).await;
+    put(&client, &arn, json!([{"id": "one", "eventData": event(&json!({}))}]), json!({})).await.ok();
+    let sql = "SELECT eventSource, eventName, element_at(resources, 1).arn AS a FROM LAKE";
+    let found = rows(&client, &calls, sql).await;
+    assert_eq!(
+        found,
+        json!([[{"eventSource": "cloudtrail-data.amazonaws.com"}, {"eventName": "PutAuditEvents"}, {"a": arn}]])
+    );
+}

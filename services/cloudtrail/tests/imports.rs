@@ -42,16 +42,56 @@ async fn ended(client: &Client, id: &Json) -> Json {
 /// A cloud with files of a trail of two days, three queues each, and a store that keeps nothing by itself.
 async fn delivered() -> (Cloud, Client, String) {
     let (cloud, client) = cloud().await;
-    trail(&client, json!({})).await;
+    let arn = fill(&cloud, &client).await;
+    (cloud, client, arn)
+}
+
+async fn fill(cloud: &Cloud, client: &Client) -> String {
+    trail(client, json!({})).await;
     for day in 0..2 {
         for at in 0..3 {
             client.call("sqs", "CreateQueue", json!({"QueueName": format!("q{day}{at}")})).await.ok();
         }
-        advance(&cloud, 24 * 60).await;
+        advance(cloud, 24 * 60).await;
     }
-    role(&client).await;
-    let arn = store(&client, json!({"StartIngestion": false})).await;
-    (cloud, client, arn)
+    role(client).await;
+    store(client, json!({"StartIngestion": false})).await
+}
+
+#[test]
+fn an_import_outlives_the_program() {
+    let folder = undercast_testkit::Folder::new();
+    let alone = |work: std::pin::Pin<Box<dyn Future<Output = Json> + '_>>| {
+        tokio::runtime::Runtime::new().unwrap().block_on(work)
+    };
+    let id = alone(Box::pin(async {
+        let cloud = Cloud::in_folder(services(), &folder).await;
+        let client = cloud.client();
+        prepare(&client, &["AWSLogs/000000000000"]).await;
+        let arn = fill(&cloud, &client).await;
+        cloud.kernel.keep_clock().await.unwrap();
+        // The first file takes longer than the program lives.
+        let slow = json!({"service": "s3", "operation": "GetObject", "effect": {"latency": {"milliseconds": 600_000}}});
+        cloud.kernel.faults().add(serde_json::from_value(slow).unwrap()).unwrap();
+        let id = ok(&client, "StartImport", order(&arn, &json!({}))).await["ImportId"].clone();
+        loop {
+            let shown = ok(&client, "GetImport", json!({"ImportId": id})).await;
+            if shown["ImportStatus"] == "IN_PROGRESS" {
+                assert_eq!(shown["ImportStatistics"]["FilesCompleted"], 0);
+                return id;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }));
+    alone(Box::pin(async {
+        let cloud = Cloud::in_folder(services(), &folder).await;
+        let client = cloud.client();
+        let shown = ended(&client, &id).await;
+        assert_eq!(shown["ImportStatus"], "COMPLETED", "{shown}");
+        let arn = shown["Destinations"][0].as_str().unwrap().to_owned();
+        assert_eq!(rows(&client, &arn, COUNT).await, json!([[{"n": "6"}]]));
+        Json::Null
+    }));
 }
 
 async fn put(client: &Client, key: &str, body: Vec<u8>) {
