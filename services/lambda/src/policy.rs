@@ -72,6 +72,9 @@ fn statement(cx: &Cx, name: &FunctionName, input: &api::AddPermissionInput) -> R
         }
         equals.insert("lambda:FunctionUrlAuthType".to_owned(), json!(auth));
     }
+    if let Some(organization) = &input.principal_org_id {
+        equals.insert("aws:PrincipalOrgID".to_owned(), json!(organization));
+    }
     if let Some(token) = &input.event_source_token {
         equals.insert("lambda:EventSourceToken".to_owned(), json!(token));
     }

@@ -14,6 +14,7 @@ mod invocations;
 mod isolation;
 mod layers;
 mod logging;
+mod organizations;
 mod provisioned;
 mod setup;
 mod signing;
@@ -47,6 +48,7 @@ fn main() {
         events::TESTS,
         layers::TESTS,
         logging::TESTS,
+        organizations::TESTS,
         provisioned::TESTS,
         signing::TESTS,
         streamed::TESTS,

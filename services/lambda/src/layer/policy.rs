@@ -29,11 +29,14 @@ pub(crate) async fn add(
     input: api::AddLayerVersionPermissionInput,
 ) -> Result<api::AddLayerVersionPermissionOutput> {
     let (place, number) = (LayerName::parse(cx, &input.layer_name), number(input.version_number)?);
-    let statement = json!({
+    let mut statement = json!({
         "Sid": input.statement_id, "Effect": "Allow", "Principal": principal(&input.principal)?,
         "Action": input.action, "Resource": place.version_arn(cx, number),
-    })
-    .to_string();
+    });
+    if let Some(organization) = &input.organization_id {
+        statement["Condition"] = json!({"StringEquals": {"aws:PrincipalOrgID": organization}});
+    }
+    let statement = statement.to_string();
     let revision = cx
         .write(|tx| {
             let mut version = place.version(tx, number)?.ok_or_else(|| none(cx, &place, number))?;
