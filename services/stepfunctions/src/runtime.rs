@@ -2,6 +2,7 @@
 //!
 //! What is held in memory of an execution is what the store has of it; where a write fails, it is forgotten and read anew.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +11,10 @@ use futures_core::future::BoxFuture;
 use serde_json::Value as Json;
 use tokio::sync::Notify;
 use undercast_asl as asl;
-use undercast_kernel::store::Entry;
+use undercast_kernel::store::Entry as Row;
 use undercast_kernel::{Cx, Failure, Kernel, Result};
 
+use crate::api::errors;
 use crate::engine::frame::{Doing, Frame, Held};
 use crate::engine::mapping::Plan;
 use crate::engine::{Around, Effects, Happening, Header, Order, Run, Way};
@@ -55,6 +57,8 @@ struct State {
     run: Run,
     /// When it was to be looked at, as the store has it.
     due: Option<i64>,
+    /// A step of it could not be written: the store knows better what it is.
+    lost: bool,
 }
 
 /// What a distributed map does, and in which context its calls are made, if its role can be assumed.
@@ -75,7 +79,7 @@ fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Live {
     fn new(execution: Execution, revision: Revision, run: Run, express: Option<express::Express>) -> Arc<Self> {
-        let run = tokio::sync::Mutex::new(State { run, due: None });
+        let run = tokio::sync::Mutex::new(State { run, due: None, lost: false });
         Arc::new(Self {
             execution,
             revision,
@@ -230,6 +234,7 @@ impl Runtime {
         self.advance(cx, &key, &live, Happening::Redriven, Made::Again).await.map(drop)
     }
 
+    /// Takes a step to its end, whether or not whoever asked for it stays for that.
     async fn advance(
         self: &Arc<Self>,
         cx: &Cx,
@@ -238,8 +243,51 @@ impl Runtime {
         happening: Happening,
         made: Made,
     ) -> Result<bool> {
-        let cx = &cx.refreshed();
+        let (told, hear) = tokio::sync::oneshot::channel();
+        let (runtime, own, key, live) = (Arc::clone(self), cx.clone(), key.clone(), Arc::clone(live));
+        cx.spawn(async move {
+            let done = runtime.step(&own, &key, &live, happening, made).await;
+            // Who has gone does not hear.
+            drop(told.send(done));
+        });
+        hear.await.map_err(|_| cx.broken("a step ended without a result"))?
+    }
+
+    /// An execution that begins, or goes on again, is there for others from now on: they wait until it has begun.
+    fn enter(&self, cx: &Cx, key: &Key, live: &Arc<Live>, made: Made) -> Result<()> {
+        match lock(&self.live).entry(key.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(Arc::clone(live));
+                Ok(())
+            }
+            Entry::Occupied(_) if made == Made::Again => {
+                let why = "Execution is RUNNING and cannot be redriven";
+                Err(errors::execution_not_redrivable(why).into())
+            }
+            Entry::Occupied(_) => {
+                let arn = live.execution.arn(cx);
+                Err(errors::execution_already_exists(format!("Execution Already Exists: '{arn}'")).into())
+            }
+        }
+    }
+
+    async fn step(
+        self: &Arc<Self>,
+        cx: &Cx,
+        key: &Key,
+        live: &Arc<Live>,
+        happening: Happening,
+        made: Made,
+    ) -> Result<bool> {
         let mut state = live.run.lock().await;
+        if made != Made::Before {
+            self.enter(cx, key, live, made)?;
+        }
+        if state.lost {
+            drop(state);
+            return self.happen(cx, key, happening).await;
+        }
+        let cx = &cx.refreshed();
         let (due, was) = (happening == Happening::Due, state.due);
         let effects = state.run.happen(&Around { now: cx.now(), random: cx.random() }, happening);
         let applied = !effects.events.is_empty() || !effects.changed.is_empty();
@@ -248,14 +296,13 @@ impl Runtime {
             let written = write::write(cx, key, live, &state.run, &effects, next, was.is_some() || due, made).await;
             if let Err(failure) = written {
                 lock(&self.live).remove(key);
+                state.lost = true;
                 return Err(failure);
             }
             state.due = next;
         }
         if effects.end.is_some() {
             lock(&self.live).remove(key);
-        } else if made != Made::Before {
-            lock(&self.live).insert(key.clone(), Arc::clone(live));
         }
         let jobs = jobs(&state.run, &effects);
         drop(state);
@@ -390,7 +437,7 @@ impl Runtime {
                 return;
             }
         };
-        for key in all.iter().filter_map(Entry::key::<Key>) {
+        for key in all.iter().filter_map(Row::key::<Key>) {
             let cx = kernel.cx_for(&key.0, &key.1);
             match self.find(&cx, &key) {
                 Ok(Some(live)) => {

@@ -172,3 +172,21 @@ async fn buses_and_metrics_hear_of_executions() {
     };
     assert_eq!((sum("ExecutionsStarted").await, sum("ExecutionsFailed").await), (json!(1.0), json!(1.0)));
 }
+
+#[tokio::test]
+async fn what_is_stopped_while_it_begins_is_stopped_for_good() {
+    let (_cloud, client) = noon().await;
+    machine(&client, &json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 100, "End": true}}})).await;
+    for n in 0..40 {
+        let name = format!("e{n}");
+        let arn = format!("arn:aws:states:us-east-1:000000000000:execution:m:{name}");
+        let starting = ok(&client, "StartExecution", json!({"stateMachineArn": MACHINE, "name": name}));
+        let stopping =
+            async { while client.call(SERVICE, "StopExecution", json!({"executionArn": arn})).await.status != 200 {} };
+        tokio::join!(starting, stopping);
+        assert_eq!(describe(&client, &arn).await["status"], "ABORTED");
+        assert_eq!(types(&client, &arn).await, ["ExecutionStarted", "WaitStateEntered", "ExecutionAborted"]);
+        let again = refused(&client, "StartExecution", json!({"stateMachineArn": MACHINE, "name": name})).await;
+        assert_eq!(again.0, "ExecutionAlreadyExists");
+    }
+}
