@@ -311,7 +311,7 @@ async fn wrong_layers_are_refused() {
         (version("GetLayerVersionPolicy", 0, json!({})), 400, less),
         (version("GetLayerVersionPolicy", 9, json!({})), 404, missing.as_str()),
         (version("AddLayerVersionPermission", 0, permission.clone()), 400, less),
-        (version("AddLayerVersionPermission", 9, permission.clone()), 404, missing.as_str()),
+        (version("AddLayerVersionPermission", 9, permission), 404, missing.as_str()),
         (
             version("AddLayerVersionPermission", 1, json!({"StatementId": "s", "Action": "*", "Principal": "*"})),
             400,
@@ -333,8 +333,4 @@ async fn wrong_layers_are_refused() {
         assert_eq!(answer.status, status, "{operation} {input}: {}", answer.json);
         assert!(told(&answer).contains(words), "{operation} {input}: {}", answer.json);
     }
-    let mut organization = permission;
-    organization["OrganizationId"] = json!("o-abcdefghij");
-    let (operation, input) = version("AddLayerVersionPermission", 1, organization);
-    assert_eq!(client.call("lambda", operation, input).await.status, 501);
 }
