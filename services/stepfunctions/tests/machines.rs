@@ -198,3 +198,35 @@ async fn who_asks_is_told_which_variables_states_refer_to() {
     let bare = ok(&client, "DescribeExecution", json!({"executionArn": arn, "includedData": "METADATA_ONLY"})).await;
     assert_eq!((bare.get("input"), bare.get("output")), (None, None));
 }
+
+#[tokio::test]
+async fn a_machine_has_a_thousand_versions_and_a_hundred_aliases() {
+    let (_cloud, client) = noon().await;
+    ok(
+        &client,
+        "CreateStateMachine",
+        json!({"name": "m", "definition": pass_with(0), "roleArn": ROLE, "publish": true}),
+    )
+    .await;
+    for n in 1..1000 {
+        ok(
+            &client,
+            "UpdateStateMachine",
+            json!({"stateMachineArn": MACHINE, "definition": pass_with(n), "publish": true}),
+        )
+        .await;
+    }
+    let more = json!({"stateMachineArn": MACHINE, "definition": pass_with(1000), "publish": true});
+    assert_eq!(refused(&client, "UpdateStateMachine", more.clone()).await.0, "ServiceQuotaExceededException");
+    let found = ok(&client, "DescribeStateMachine", json!({"stateMachineArn": MACHINE})).await;
+    assert_eq!(found["definition"], pass_with(999), "what is refused changes nothing");
+    ok(&client, "UpdateStateMachine", json!({"stateMachineArn": MACHINE, "definition": pass_with(1000)})).await;
+    let published = refused(&client, "PublishStateMachineVersion", json!({"stateMachineArn": MACHINE})).await;
+    assert_eq!(published.0, "ServiceQuotaExceededException");
+    let routes = json!([{"stateMachineVersionArn": format!("{MACHINE}:1"), "weight": 100}]);
+    for n in 0..100 {
+        ok(&client, "CreateStateMachineAlias", json!({"name": format!("a{n}"), "routingConfiguration": routes})).await;
+    }
+    let more = json!({"name": "more", "routingConfiguration": routes});
+    assert_eq!(refused(&client, "CreateStateMachineAlias", more).await.0, "ServiceQuotaExceededException");
+}
