@@ -391,6 +391,9 @@ trails() {
     refused "cloudtrail validate-logs of a forged file" 1 "INVALID: hash value doesn't match" \
         aws cloudtrail validate-logs --trail-arn $trail --start-time "$start" --end-time "$now"
     does "cloudtrail delete-trail" aws cloudtrail delete-trail --name cli-trail
+    # Those who come after it sign by the machine's clock.
+    does "the clock goes back" curl --silent --fail "$AWS_ENDPOINT_URL/_undercast/clock" \
+        --data '{"action": "set", "to": "'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'"}'
 }
 
 # Runs an execution to its end, and says how it ended.
