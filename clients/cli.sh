@@ -393,7 +393,7 @@ trails() {
     does "cloudtrail delete-trail" aws cloudtrail delete-trail --name cli-trail
     # Those who come after it sign by the machine's clock.
     does "the clock goes back" curl --silent --fail "$AWS_ENDPOINT_URL/_undercast/clock" \
-        --data '{"action": "set", "to": "'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'"}'
+        --data '{"action": "set", "to": "'"$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)"'"}'
 }
 
 # Runs an execution to its end, and says how it ended.
