@@ -940,7 +940,7 @@ def functions_run():
     with refused("a payload that is no JSON", "InvalidRequestContentException", 400):
         functions.invoke(FunctionName="boto-function", Payload=b"{")
     with refused("an operation that is not built", "NotImplemented", 501):
-        functions.list_code_signing_configs()
+        functions.get_function_recursion_config(FunctionName="boto-function")
     functions.delete_function(FunctionName="boto-function")
     with refused("the function is gone", "ResourceNotFoundException", 404):
         functions.get_function(FunctionName="boto-function")
