@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::choice;
 use crate::failure::{Failure, name};
 use crate::scope::{Scope, Variables, View};
-use crate::tree::{Kind, Pass, Placement, QueryLanguage, Retrier, State, Transition};
+use crate::tree::{Fail, Given, Kind, Pass, Placement, QueryLanguage, Retrier, State, Transition};
 
 /// The input of a state when its expressions have been reckoned.
 #[derive(Debug, Clone, PartialEq)]
@@ -226,6 +226,20 @@ impl Pass {
     /// The result of a `Pass`: what it says, or what it gets.
     pub fn result(&self, effective: &Effective) -> Value {
         self.result.clone().unwrap_or_else(|| effective.value.clone())
+    }
+}
+
+impl Fail {
+    /// The error with which it ends its machine.
+    ///
+    /// # Errors
+    /// When a path finds nothing or something else than a text, or a call or an expression fails.
+    pub fn failure(&self, scope: &Scope) -> Result<Failure, Failure> {
+        let text = |given: &Option<Given<String>>, field: &str| match given {
+            Some(given) => scope.text(given, field, scope.input),
+            None => Ok(String::new()),
+        };
+        Ok(Failure::new(text(&self.error, "Error")?, text(&self.cause, "Cause")?))
     }
 }
 

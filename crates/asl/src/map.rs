@@ -1,6 +1,6 @@
 //! What a `Map` makes of its input: its items, what each of them gets, and the limits of its batches.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::flow::Effective;
@@ -37,6 +37,22 @@ impl Map {
             Value::Object(_) if self.is_distributed() => items::items_of(value, usize::MAX),
             _ => Err(refused),
         }
+    }
+
+    /// What each of the items gets, in their order.
+    ///
+    /// # Errors
+    /// When a path finds nothing, or a call or an expression fails.
+    pub fn inputs(&self, scope: &Scope, effective: &Effective, items: Vec<Value>) -> Result<Vec<Value>, Failure> {
+        if self.item_selector.is_none() {
+            return Ok(items);
+        }
+        let mut context = scope.context.clone();
+        let input = |(index, item): (usize, Value)| {
+            context["Map"] = json!({"Item": {"Index": index, "Value": item}});
+            self.item_input(&Scope { context: &context, ..*scope }, effective, item)
+        };
+        items.into_iter().enumerate().map(input).collect()
     }
 
     /// What an item gets: what `ItemSelector` makes of it, or the item itself. The context of `scope` has `Map.Item`.

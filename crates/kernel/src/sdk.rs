@@ -91,7 +91,8 @@ fn structure_told(answer: &Json, of: &'static Structure) -> Json {
     Json::Object(told.collect())
 }
 
-fn capitalised(name: &str) -> String {
+/// A name as SDKs write it: with a capital.
+pub fn capitalised(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }

@@ -22,12 +22,20 @@ pub struct Envelope {
     sealed: Vec<u8>,
 }
 
-fn bytes(answer: &Json, member: &str) -> Result<Vec<u8>> {
+/// Bytes that KMS answered with.
+///
+/// # Errors
+/// When it did not.
+pub fn bytes(answer: &Json, member: &str) -> Result<Vec<u8>> {
     let found = answer[member].as_str().and_then(text::unbase64);
     found.ok_or_else(|| Failure::broken(format!("KMS answered without {member}")))
 }
 
-fn aead(plain: &[u8]) -> Result<LessSafeKey> {
+/// A data key as it seals and opens.
+///
+/// # Errors
+/// When it is not 32 bytes long.
+pub fn aead(plain: &[u8]) -> Result<LessSafeKey> {
     let key = UnboundKey::new(&AES_256_GCM, plain).map_err(|_| Failure::broken("a data key is not 32 bytes long"))?;
     Ok(LessSafeKey::new(key))
 }

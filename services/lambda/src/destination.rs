@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
 use undercast_kernel::{Body, Cx, Failure, Result};
+use undercast_sources::queue_url;
 
 use crate::error;
 use crate::function::Function;
@@ -70,10 +71,6 @@ pub(crate) fn takes(arn: &Arn, outcome: Outcome) -> bool {
     }
 }
 
-fn queue_url(cx: &Cx, arn: &Arn) -> String {
-    format!("http://{}/{}/{}", cx.kernel().settings().host, arn.account, arn.resource)
-}
-
 /// The call that tells a destination: service, operation, input.
 pub(crate) fn call(
     cx: &Cx,
@@ -83,7 +80,9 @@ pub(crate) fn call(
     function: &Function,
 ) -> (&'static str, &'static str, Json) {
     match arn.service.as_str() {
-        "sqs" => ("sqs", "SendMessage", json!({"QueueUrl": queue_url(cx, arn), "MessageBody": record.to_string()})),
+        "sqs" => {
+            ("sqs", "SendMessage", json!({"QueueUrl": queue_url(cx.kernel(), arn), "MessageBody": record.to_string()}))
+        }
         "sns" => ("sns", "Publish", json!({"TopicArn": to, "Message": record.to_string()})),
         "lambda" => {
             let payload = undercast_kernel::wire::text::base64(record.to_string().as_bytes());
@@ -149,7 +148,7 @@ fn dead_letter_call(cx: &Cx, arn: &Arn, to: &str, payload: &str) -> (&'static st
     if arn.service == "sns" {
         ("sns", "Publish", json!({"TopicArn": to, "Message": payload}))
     } else {
-        ("sqs", "SendMessage", json!({"QueueUrl": queue_url(cx, arn), "MessageBody": payload}))
+        ("sqs", "SendMessage", json!({"QueueUrl": queue_url(cx.kernel(), arn), "MessageBody": payload}))
     }
 }
 

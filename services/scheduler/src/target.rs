@@ -7,6 +7,7 @@
 
 use serde_json::{Value as Json, json};
 use undercast_kernel::arn::Arn;
+use undercast_kernel::sdk::capitalised;
 use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Failure, Joined, Result};
 
@@ -144,11 +145,6 @@ fn check_universal(cx: &Cx, service: &str, action: &str, input: Option<&str>) ->
         Some(member) => Err(refuse(format!("The field '{}' is required but was missing", capitalised(member.name)))),
         None => Ok(()),
     }
-}
-
-fn capitalised(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 /// What is asked of a queue.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
+use undercast_asl as asl;
 use undercast_kernel::store::{Entry, Order, Read};
 use undercast_kernel::{Cx, Failure, Result, paging};
 
@@ -16,7 +17,7 @@ use crate::runtime::{Key, Runtime, bell, key_of};
 use crate::{SERVICE, arns, express, redrive};
 
 /// An execution that has ended is remembered for so long, in milliseconds.
-const KEPT: i64 = 90 * 86_400_000;
+pub(crate) const KEPT: i64 = 90 * 86_400_000;
 /// An input or output has so many bytes at most.
 pub(crate) const MOST_BYTES: usize = 262_144;
 
@@ -32,25 +33,7 @@ pub(crate) fn check_input(input: &str) -> Result<()> {
     if input.len() > MOST_BYTES {
         return Err(wrong_input(&format!("The input is longer than {MOST_BYTES} bytes.")));
     }
-    if serde_json::from_str::<serde::de::IgnoredAny>(input).is_ok() {
-        return Ok(());
-    }
-    let first = input.trim_start();
-    let word: String = first.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    if !word.is_empty()
-        && !first.starts_with(|c: char| c.is_ascii_digit())
-        && !["true", "false", "null"].contains(&word.as_str())
-    {
-        let expected = "was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
-        return Err(wrong_input(&format!("Unrecognized token '{word}': {expected}")));
-    }
-    if let Some(c) =
-        first.strip_prefix('{').and_then(|rest| rest.trim_start().chars().next()).filter(|c| !"\"}".contains(*c))
-    {
-        let expected = "was expecting double-quote to start field name";
-        return Err(wrong_input(&format!("Unexpected character ('{c}' (code {})): {expected}", u32::from(c))));
-    }
-    Err(wrong_input("Invalid execution input."))
+    asl::parse_json(input).map(drop).map_err(|wrong| wrong_input(&wrong.message))
 }
 
 /// A new execution of what an ARN names.
@@ -65,18 +48,7 @@ pub(crate) fn new(cx: &Cx, found: &Named, name: String, input: String, trace: Op
         input,
         trace,
         started: cx.now_millis(),
-        stopped: None,
-        status: Status::Running,
-        output: None,
-        error: None,
-        cause: None,
-        redrives: 0,
-        redriven: None,
-        events: 0,
-        frames: 0,
-        map_run: None,
-        deadline: None,
-        within: None,
+        ..Execution::default()
     }
 }
 
@@ -110,12 +82,16 @@ pub(crate) async fn start(
     Ok(answer(started))
 }
 
+/// Whether an execution is remembered still.
+pub(crate) fn is_kept(cx: &Cx, execution: &Execution) -> bool {
+    execution.stopped.is_none_or(|at| at + KEPT > cx.now_millis())
+}
+
 /// The execution with an ARN. One that ended long ago is forgotten.
 pub(crate) fn find(cx: &Cx, from: &(impl Read + ?Sized), text: &str) -> Result<Execution> {
     let arn = ExecutionArn::parse(cx, text)?;
     let found = EXECUTIONS.get(from, &execution_key(cx, &arn.machine, &arn.name))?;
-    let kept = |execution: &Execution| execution.stopped.is_none_or(|at| at + KEPT > cx.now_millis());
-    found.filter(kept).ok_or_else(|| no_execution(text))
+    found.filter(|found| is_kept(cx, found)).ok_or_else(|| no_execution(text))
 }
 
 pub(crate) fn describe(cx: &Cx, input: &api::DescribeExecutionInput) -> Result<api::DescribeExecutionOutput> {
@@ -246,7 +222,7 @@ pub(crate) fn list(cx: &Cx, input: &api::ListExecutionsInput) -> Result<api::Lis
         };
         let status = input.status_filter.as_deref().is_none_or(|status| status == execution.status.name());
         let run = wanted.map_run.is_none() || execution.map_run.as_ref().map(|(arn, _)| arn) == wanted.map_run.as_ref();
-        qualified && redriven && status && run && execution.stopped.is_none_or(|at| at + KEPT > cx.now_millis())
+        qualified && redriven && status && run && is_kept(cx, execution)
     };
     let scope = format!("ListExecutions/{:?}/{:?}", input.state_machine_arn, input.map_run_arn);
     let after = input.next_token.as_deref().map(|token| paging::position(&scope, token).ok_or_else(bad_token));

@@ -2,7 +2,7 @@
 //!
 //! Source: "Choosing workflow type in Step Functions" in the developer guide.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use undercast_kernel::{Cx, Result, Timestamp};
@@ -13,7 +13,7 @@ use crate::engine::Happening;
 use crate::error::check_name;
 use crate::executions::{self, check_input};
 use crate::machines::{Named, named};
-use crate::rows::{Execution, Status, moment};
+use crate::rows::{Execution, moment};
 use crate::runtime::{Live, Runtime, bell, key_of};
 
 /// An express execution takes so long at most.
@@ -22,20 +22,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// What is known of an execution that only memory has.
 pub(crate) struct Express {
     pub(crate) arn: String,
-    /// As it was after its last step.
-    now: Mutex<Option<Execution>>,
-}
-
-impl Express {
-    pub(crate) fn keep(&self, execution: &Execution) {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = Some(execution.clone());
-    }
-
-    /// The execution, if it has ended.
-    fn ended(&self) -> Option<Execution> {
-        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        now.as_ref().filter(|execution| execution.status != Status::Running).cloned()
-    }
+    /// The execution, once it has ended.
+    pub(crate) ended: OnceLock<Execution>,
 }
 
 /// Begins an express execution, and says its ARN and when it began.
@@ -65,7 +53,7 @@ async fn begin(
     let arn = of_express(cx, &found.machine.name, &name, &id);
     let execution = executions::new(cx, found, format!("{name}:{id}"), input, trace);
     let key = key_of(cx, &execution);
-    let express = Express { arn: arn.clone(), now: Mutex::new(None) };
+    let express = Express { arn: arn.clone(), ended: OnceLock::new() };
     let live = runtime.begin(cx, execution, found.revision.clone(), arn, Some(express)).await?;
     let (watched, runtime, own) = (Arc::clone(&live), Arc::clone(runtime), cx.kernel().cx_for(&key.0, &key.1));
     let until = own.now().checked_add(LONGEST).unwrap_or(Timestamp::MAX);
@@ -79,7 +67,7 @@ async fn watch(runtime: &Arc<Runtime>, cx: &Cx, live: &Arc<Live>, until: Timesta
     loop {
         let (bell, changed) = (cx.signals().of(&bell(&express.arn)), live.changed.notified());
         let heard = bell.notified();
-        if express.ended().is_some() {
+        if express.ended.get().is_some() {
             return;
         }
         let due = live.due_next().await.map_or(until, |at| moment(at).min(until));
@@ -120,8 +108,8 @@ pub(crate) async fn start_sync(
     let ended = loop {
         let bell = cx.signals().of(&bell(&express.arn));
         let heard = bell.notified();
-        if let Some(ended) = express.ended() {
-            break ended;
+        if let Some(ended) = express.ended.get() {
+            break ended.clone();
         }
         heard.await;
     };

@@ -3,15 +3,16 @@
 //! Source: "Using CloudWatch Logs to log execution history in Step Functions" in the developer guide. The names of log streams are
 //! those that AWS's console shows: `states/<machine>/<hour>/<id>`.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value as Json, json};
-use undercast_kernel::Cx;
 use undercast_kernel::arn::Arn;
+use undercast_kernel::wire::text;
+use undercast_kernel::{Cx, Result, fingerprint};
 
 use crate::DELIVERY;
 use crate::api::kept::HistoryEvent;
-use crate::engine::Effects;
+use crate::engine::{Effects, Run};
 use crate::rows::{Level, moment};
 use crate::runtime::Live;
 
@@ -22,15 +23,6 @@ fn level_of(kind: &str) -> Level {
         "FailStateEntered" | "EvaluationFailed" => Level::Error,
         _ if ["Failed", "Aborted", "TimedOut"].iter().any(|end| kind.ends_with(end)) => Level::Error,
         _ => Level::All,
-    }
-}
-
-fn rank(level: Level) -> u8 {
-    match level {
-        Level::Off => 0,
-        Level::Fatal => 1,
-        Level::Error => 2,
-        Level::All => 3,
     }
 }
 
@@ -74,56 +66,53 @@ fn record(event: &HistoryEvent, arn: &str, redrives: u32, data: bool) -> String 
 }
 
 /// Logs the events of a step.
-pub(crate) fn note(cx: &Cx, live: &Arc<Live>, effects: &Effects) {
+pub(crate) fn note(cx: &Cx, live: &Arc<Live>, run: &Run, effects: &Effects) {
     let logging = &live.revision.logging;
     let Some(group) = logging.group.as_deref().and_then(Arn::parse) else { return };
-    let arn = live.express.as_ref().map_or_else(|| live.execution.arn(cx), |express| express.arn.clone());
-    let wanted = |event: &&HistoryEvent| rank(level_of(&event.type_)) <= rank(logging.level);
+    let wanted = |event: &&HistoryEvent| level_of(&event.type_) <= logging.level;
+    let header = &run.header;
     let records: Vec<Json> = effects
         .events
         .iter()
         .filter(wanted)
         .map(|event| {
-            let message = record(event, &arn, live.execution.redrives, logging.data);
+            let message = record(event, &header.arn, header.redrives, logging.data);
             json!({"timestamp": event.timestamp.as_millisecond(), "message": message})
         })
         .collect();
     if records.is_empty() {
         return;
     }
+    live.records.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
     let hour = moment(live.execution.started).strftime("%Y-%m-%d-%H-00").to_string();
-    let stream = format!("states/{}/{hour}/{}", live.execution.machine, short(&arn));
+    let short: String = text::hex_encode(&fingerprint(&header.arn)).chars().take(8).collect();
+    let stream = format!("states/{}/{hour}/{short}", live.execution.machine);
     let name = group.resource.trim_start_matches("log-group:").trim_end_matches(":*").to_owned();
     let there = cx.kernel().cx_for(&group.account, &group.region).through(DELIVERY);
     let live = Arc::clone(live);
     cx.spawn(async move {
-        // Records go in the order of their steps.
+        // Records go in the order of their steps: one writes at a time, and takes all that wait.
         let _turn = live.logs.lock().await;
-        let made = json!({"logGroupName": name, "logStreamName": stream});
-        let there_already = there.call("logs", "CreateLogStream", made).await;
-        let known = |code: Option<&str>| code == Some("ResourceAlreadyExistsException");
-        if let Err(failure) = there_already.as_ref().map(drop).map_err(|f| (known(f.code()), f.to_string()))
-            && !failure.0
-        {
-            tracing::warn!(group = name, why = failure.1, "a log group takes no events of executions");
+        let records = std::mem::take(&mut *live.records.lock().unwrap_or_else(PoisonError::into_inner));
+        if records.is_empty() {
             return;
         }
-        let put = json!({"logGroupName": name, "logStreamName": stream, "logEvents": records});
-        if let Err(failure) = there.call("logs", "PutLogEvents", put).await {
-            tracing::warn!(
-                group = name,
-                error = &failure as &dyn std::error::Error,
-                "events of an execution were not logged"
-            );
+        if let Err(failure) = put(&there, &name, &stream, records).await {
+            let error = &failure as &dyn std::error::Error;
+            tracing::warn!(group = name, error, "events of an execution were not logged");
         }
     });
 }
 
-/// Tells the stream of one execution from those of others.
-fn short(arn: &str) -> String {
-    let mut hash: u32 = 2_166_136_261;
-    for byte in arn.bytes() {
-        hash = (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
+/// Writes records to a stream, which is made if it is not there.
+async fn put(there: &Cx, group: &str, stream: &str, records: Vec<Json>) -> Result<()> {
+    let input = json!({"logGroupName": group, "logStreamName": stream, "logEvents": records});
+    match there.call("logs", "PutLogEvents", input.clone()).await {
+        Err(failure) if failure.code() == Some("ResourceNotFoundException") => {
+            let made = json!({"logGroupName": group, "logStreamName": stream});
+            there.call("logs", "CreateLogStream", made).await?;
+            there.call("logs", "PutLogEvents", input).await.map(drop)
+        }
+        done => done.map(drop),
     }
-    format!("{hash:08x}")
 }

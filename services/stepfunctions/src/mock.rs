@@ -3,6 +3,7 @@
 //! Source: `MockInput` in the API reference; recorded answers for the messages.
 
 use serde_json::Value as Json;
+use undercast_kernel::sdk::capitalised;
 use undercast_kernel::{Cx, Failure, Result};
 use undercast_wire::schema::{Shape, Structure};
 
@@ -67,11 +68,6 @@ fn check(cx: &Cx, resource: &str, result: &Json, mode: Mode) -> Result<()> {
 
 fn wrong(what: impl std::fmt::Display) -> Failure {
     validation(format!("Mock result schema validation error: {what}"))
-}
-
-fn capitalised(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 fn structure(given: &Json, of: &Structure, mode: Mode) -> Result<()> {

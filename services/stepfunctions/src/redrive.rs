@@ -40,7 +40,7 @@ pub(crate) fn status(cx: &Cx, execution: &Execution) -> (&'static str, Option<St
             if execution.redrives >= MOST {
                 return not("Execution has exceeded the maximum number of redrives".to_owned());
             }
-            if execution.events >= history::MOST - 1 {
+            if execution.progress.events >= history::MOST - 1 {
                 return not("Execution history size limit exceeded".to_owned());
             }
             ("REDRIVABLE", None)

@@ -30,8 +30,8 @@ pub(crate) static EXECUTIONS: Table<Execution> = Table::new("stepfunctions.execu
 pub(crate) static BY_START: Table<u8> = Table::new("stepfunctions.executions.by_start");
 /// Account, region, end, machine, name: those that have ended.
 pub(crate) static BY_END: Table<u8> = Table::new("stepfunctions.executions.by_end");
-/// Account, region, machine, name: those that go on.
-pub(crate) static RUNNING: Table<u8> = Table::new("stepfunctions.executions.running");
+/// Account, region, machine, name: those that go on, and how far they are.
+pub(crate) static RUNNING: Table<Progress> = Table::new("stepfunctions.executions.running");
 /// Account, region, machine, name of the execution, number of the frame.
 pub(crate) static FRAMES: Table<Frame> = Table::new("stepfunctions.frames");
 /// Account, region, machine, name of the execution, number of the event.
@@ -91,7 +91,7 @@ pub(crate) struct Logging {
 }
 
 /// Which events are logged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum Level {
     #[default]
@@ -163,9 +163,10 @@ pub(crate) struct Offer {
 }
 
 /// How far an execution is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum Status {
+    #[default]
     #[n(0)]
     Running,
     #[n(1)]
@@ -181,8 +182,22 @@ pub(crate) enum Status {
     PendingRedrive,
 }
 
+/// How far an execution is: what changes with each step, apart from the execution with its input, which does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Progress {
+    /// The number of its last event.
+    #[n(0)]
+    pub(crate) events: u64,
+    /// The number that its next frame gets.
+    #[n(1)]
+    pub(crate) frames: u32,
+    /// When it has taken too long.
+    #[n(2)]
+    pub(crate) deadline: Option<i64>,
+}
+
 /// An execution.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Execution {
     /// With a label behind a slash, if it is a child of a distributed map.
     #[n(0)]
@@ -218,20 +233,14 @@ pub(crate) struct Execution {
     pub(crate) redrives: u32,
     #[n(15)]
     pub(crate) redriven: Option<i64>,
-    /// The number of its last event.
+    /// How far it came, once it has ended: a redrive goes on from there.
     #[n(16)]
-    pub(crate) events: u64,
-    /// The number that its next frame gets.
-    #[n(17)]
-    pub(crate) frames: u32,
+    pub(crate) progress: Progress,
     /// ARN of the map run whose child it is, and how many items it was given.
-    #[n(18)]
+    #[n(17)]
     pub(crate) map_run: Option<(String, u32)>,
-    /// When it has taken too long.
-    #[n(19)]
-    pub(crate) deadline: Option<i64>,
     /// The state of the machine whose items it is one of, of a child of a distributed map.
-    #[n(20)]
+    #[n(18)]
     pub(crate) within: Option<String>,
 }
 
@@ -318,6 +327,16 @@ pub(crate) fn revision_key<'a>(cx: &'a Cx, machine: &'a str, id: &'a str) -> (&'
 
 pub(crate) fn execution_key<'a>(cx: &'a Cx, machine: &'a str, name: &'a str) -> (&'a str, &'a str, &'a str, &'a str) {
     (cx.account(), cx.region(), machine, name)
+}
+
+/// Where something of an execution stands that has a number: a frame, an event.
+pub(crate) fn numbered<'a, N>(
+    cx: &'a Cx,
+    machine: &'a str,
+    name: &'a str,
+    number: N,
+) -> (&'a str, &'a str, &'a str, &'a str, N) {
+    (cx.account(), cx.region(), machine, name, number)
 }
 
 /// A moment out of the store.

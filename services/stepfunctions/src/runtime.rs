@@ -19,7 +19,9 @@ use crate::engine::frame::{Doing, Frame, Held};
 use crate::engine::mapping::Plan;
 use crate::engine::{Around, Effects, Happening, Header, Order, Run, Way};
 use crate::resource::{Pattern, Resource};
-use crate::rows::{EXECUTIONS, Execution, FRAMES, REVISIONS, RUNNING, Revision, Status, execution_key, revision_key};
+use crate::rows::{
+    EXECUTIONS, Execution, FRAMES, Progress, REVISIONS, RUNNING, Revision, Status, execution_key, revision_key,
+};
 use crate::tasks::{self, Outcome};
 use crate::write::{self, Made};
 use crate::{express, mapruns};
@@ -45,8 +47,9 @@ pub(crate) struct Live {
     /// How many tasks are being done for it now, and who wants to know when none is.
     busy: AtomicUsize,
     idle: Notify,
-    /// Held by whoever writes its logs.
+    /// Held by whoever writes its logs, and what is to be written.
     pub(crate) logs: tokio::sync::Mutex<()>,
+    pub(crate) records: Mutex<Vec<Json>>,
     /// Something has happened to it.
     pub(crate) changed: Notify,
     /// What is only in memory, and how it ended.
@@ -87,6 +90,7 @@ impl Live {
             busy: AtomicUsize::new(0),
             idle: Notify::new(),
             logs: tokio::sync::Mutex::new(()),
+            records: Mutex::default(),
             changed: Notify::new(),
             express,
         })
@@ -112,9 +116,11 @@ impl Live {
 /// What stays the same of an execution.
 fn header(cx: &Cx, execution: &Execution, revision: &Revision, arn: String) -> Header {
     let name = execution.machine.split('/').next().unwrap_or_default();
+    // The id behind the name of an express execution is none of its name.
+    let own_name = execution.name.split(':').next().unwrap_or_default();
     Header {
         arn,
-        name: execution.name.clone(),
+        name: own_name.to_owned(),
         machine_arn: execution.machine_arn(cx),
         machine_name: name.to_owned(),
         version_arn: execution.version_arn(cx),
@@ -125,7 +131,6 @@ fn header(cx: &Cx, execution: &Execution, revision: &Revision, arn: String) -> H
         started: execution.started,
         redrives: execution.redrives,
         redriven: execution.redriven,
-        item: None,
     }
 }
 
@@ -169,7 +174,7 @@ impl Runtime {
         express: Option<express::Express>,
     ) -> Result<Arc<Live>> {
         let machine = self.machine(&execution, &revision)?;
-        let run = Run::new(header(cx, &execution, &revision, arn), machine, BTreeMap::new(), 0, 0, None);
+        let run = Run::new(header(cx, &execution, &revision, arn), machine, BTreeMap::new(), Progress::default());
         let key = key_of(cx, &execution);
         let live = Live::new(execution, revision, run, express);
         self.advance(cx, &key, &live, Happening::Started, Made::Now).await?;
@@ -201,8 +206,8 @@ impl Runtime {
             }
         }
         let header = header(cx, &execution, &revision, execution.arn(cx));
-        let (events, next, deadline) = (execution.events, execution.frames, execution.deadline);
-        let run = Run::new(header, machine, frames, events, next, deadline);
+        let progress = RUNNING.get(from, &execution.key(cx))?.unwrap_or(execution.progress);
+        let run = Run::new(header, machine, frames, progress);
         Ok(Live::new(execution, revision, run, None))
     }
 
@@ -305,8 +310,9 @@ impl Runtime {
             lock(&self.live).remove(key);
         }
         let jobs = jobs(&state.run, &effects);
+        // While nobody else takes a step, so that those who are told hear of steps in their order.
+        write::tell(cx, live, &state.run, &effects);
         drop(state);
-        write::tell(cx, live, &effects);
         self.follow_runs(cx, key, live, &effects);
         live.changed.notify_waiters();
         jobs.into_iter().for_each(|job| self.spawn(cx, key, live, job));
@@ -439,24 +445,22 @@ impl Runtime {
         };
         for key in all.iter().filter_map(Row::key::<Key>) {
             let cx = kernel.cx_for(&key.0, &key.1);
-            match self.find(&cx, &key) {
-                Ok(Some(live)) => {
-                    let runtime = Arc::clone(self);
-                    kernel.clone().spawn(async move {
-                        let state = live.run.lock().await;
-                        let effects = Effects { orders: outstanding(&state.run), ..Effects::default() };
-                        let jobs = jobs(&state.run, &effects);
-                        drop(state);
-                        runtime.follow_runs(&cx, &key, &live, &effects);
-                        jobs.into_iter().for_each(|job| runtime.spawn(&cx, &key, &live, job));
-                    });
-                }
-                Ok(None) => {}
-                Err(failure) => {
-                    tracing::error!(execution = ?key, error = &failure as &dyn std::error::Error, "an execution cannot go on");
-                }
+            if let Err(failure) = self.resume_one(&cx, &key) {
+                tracing::error!(execution = ?key, error = &failure as &dyn std::error::Error, "an execution cannot go on");
             }
         }
+    }
+
+    fn resume_one(self: &Arc<Self>, cx: &Cx, key: &Key) -> Result<()> {
+        let Some(live) = self.find(cx, key)? else { return Ok(()) };
+        // Nothing has happened to it yet: what is outstanding now was ordered in the life before.
+        let Ok(state) = live.run.try_lock() else { return Ok(()) };
+        let effects = Effects { orders: outstanding(&state.run), ..Effects::default() };
+        let jobs = jobs(&state.run, &effects);
+        drop(state);
+        self.follow_runs(cx, key, &live, &effects);
+        jobs.into_iter().for_each(|job| self.spawn(cx, key, &live, job));
+        Ok(())
     }
 }
 

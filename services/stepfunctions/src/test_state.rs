@@ -14,13 +14,6 @@ use crate::mock;
 use crate::resource::{Pattern, Resource};
 use crate::tasks::{self, Outcome};
 
-/// How much is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Info,
-    Debug,
-}
-
 fn invalid_definition(why: impl Into<String>) -> Failure {
     errors::invalid_definition(why).into()
 }
@@ -226,13 +219,7 @@ impl Test<'_> {
                 return Ok(chosen.map(|chosen| self.left(chosen.done, Some(chosen.next))));
             }
             asl::Kind::Fail(fail) => {
-                let told = self.scoped(|scope| {
-                    let text = |given: &Option<asl::Given<String>>, field: &str| match given {
-                        Some(given) => scope.text(given, field, scope.input),
-                        None => Ok(String::new()),
-                    };
-                    Ok(asl::Failure::new(text(&fail.error, "Error")?, text(&fail.cause, "Cause")?))
-                });
+                let told = self.scoped(|scope| fail.failure(scope));
                 return Ok(Err(told.unwrap_or_else(|failure| failure)));
             }
             _ => self.scoped(|scope| self.state.leave(scope)),
@@ -285,10 +272,7 @@ pub(crate) async fn test(cx: &Cx, input: api::TestStateInput) -> Result<api::Tes
     let mock = input.mock.as_ref().map(|mock| mock::outcome(cx, mock, resource)).transpose()?;
     let given = input.input.unwrap_or_else(|| "{}".to_owned());
     check_input(&given)?;
-    let level = match input.inspection_level.as_deref() {
-        Some("DEBUG" | "TRACE") => Level::Debug,
-        _ => Level::Info,
-    };
+    let tells = matches!(input.inspection_level.as_deref(), Some("DEBUG" | "TRACE"));
     let Json::Object(variables) = json_of(input.variables.as_deref(), "Variables", json!({}))? else {
         return Err(cx.broken("variables are no object"));
     };
@@ -308,7 +292,7 @@ pub(crate) async fn test(cx: &Cx, input: api::TestStateInput) -> Result<api::Tes
         output: ended.output.map(|output| output.to_string()),
         error: ended.failure.as_ref().map(|failure| failure.error.clone()),
         cause: ended.failure.map(|failure| failure.cause),
-        inspection_data: (level == Level::Debug).then_some(test.data),
+        inspection_data: tells.then_some(test.data),
         next_state: ended.next,
         status: Some(ended.status.to_owned()),
     })

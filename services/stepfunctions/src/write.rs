@@ -1,19 +1,25 @@
 //! What is written of a step of an execution, all of it with one transaction, and who is told of it then.
 
 use serde_json::json;
-use undercast_kernel::store::Tx;
+use undercast_kernel::store::{Order as Direction, Tx};
 use undercast_kernel::{Announcement, Cx, Result};
 
 use crate::api::errors;
 use crate::engine::frame::Doing;
 use crate::engine::history::Event;
 use crate::engine::{Effects, Order, Run, token};
-use crate::rows::{BY_END, BY_START, EVENTS, EXECUTIONS, Execution, FRAMES, OFFERS, Offer, RUNNING, Status, moment};
+use crate::executions::{KEPT, is_kept};
+use crate::rows::{
+    BY_END, BY_START, EVENTS, EXECUTIONS, Execution, FRAMES, OFFERS, Offer, RUNNING, Status, execution_key, moment,
+    numbered,
+};
 use crate::runtime::{Key, Live, bell};
-use crate::{SERVICE, arns, logbook, mapruns, metrics};
+use crate::{SERVICE, logbook, mapruns, metrics};
 
 /// The kind of the tasks that look at an execution when something of it is due.
 pub(crate) const DUE: &str = "due";
+/// With each new execution at most so many are forgotten that ended long ago.
+const FORGOTTEN: usize = 2;
 
 /// What is known in the store of an execution that something happens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +32,10 @@ pub(crate) enum Made {
     Again,
 }
 
-/// An execution with what came of a step.
-fn after(live: &Live, run: &Run, effects: &Effects, cx: &Cx) -> Execution {
-    let mut execution = Execution {
-        events: run.events,
-        frames: run.next,
-        deadline: run.deadline,
+/// An execution as it begins, goes on again, or has ended.
+fn turned(live: &Live, run: &Run, effects: &Effects, cx: &Cx) -> Execution {
+    let running = Execution {
+        progress: run.progress(),
         redrives: run.header.redrives,
         redriven: run.header.redriven,
         status: Status::Running,
@@ -41,14 +45,9 @@ fn after(live: &Live, run: &Run, effects: &Effects, cx: &Cx) -> Execution {
         cause: None,
         ..live.execution.clone()
     };
-    if let Some(end) = &effects.end {
-        execution.status = end.status;
-        execution.stopped = Some(cx.now_millis());
-        execution.output.clone_from(&end.output);
-        execution.error.clone_from(&end.error);
-        execution.cause.clone_from(&end.cause);
-    }
-    execution
+    let Some(end) = effects.end.clone() else { return running };
+    let (status, stopped) = (end.status, Some(cx.now_millis()));
+    Execution { status, stopped, output: end.output, error: end.error, cause: end.cause, ..running }
 }
 
 /// Writes a step. `next`: when the execution has to be looked at, `had`: whether that was said before.
@@ -62,52 +61,47 @@ pub(crate) async fn write(
     had: bool,
     made: Made,
 ) -> Result<()> {
-    let execution = after(live, run, effects, cx);
+    let ended = effects.end.is_some();
+    let turned = (ended || made != Made::Before).then(|| turned(live, run, effects, cx));
     if let Some(express) = &live.express {
-        express.keep(&execution);
         // What is only in memory has its timers there, too.
+        if let Some(execution) = turned.filter(|_| ended) {
+            express.ended.get_or_init(|| execution);
+        }
         return Ok(());
     }
     let events: Vec<(i64, Event)> =
         effects.events.iter().map(|event| Ok((event.id, Event::of(event)?))).collect::<Result<_>>()?;
+    let (machine, name) = (live.execution.machine.as_str(), live.execution.name.as_str());
+    let frame_key = |id: u32| numbered(cx, machine, name, u64::from(id));
     cx.write(|tx| {
         match made {
-            Made::Now => make(cx, tx, &execution)?,
-            Made::Again => {
-                RUNNING.put(tx, key, &0);
-                if let Some(stopped) = live.execution.stopped {
-                    BY_END.delete(tx, &by_end(cx, &execution, stopped));
-                }
-            }
+            Made::Now => make(cx, tx, &live.execution)?,
+            Made::Again => unlist(cx, tx, &live.execution),
             Made::Before => {}
         }
-        EXECUTIONS.put(tx, key, &execution);
         for (id, event) in &events {
-            EVENTS.put(
-                tx,
-                &(cx.account(), cx.region(), execution.machine.as_str(), execution.name.as_str(), *id),
-                event,
-            );
+            EVENTS.put(tx, &numbered(cx, machine, name, *id), event);
         }
-        let frame =
-            |id: u32| (cx.account(), cx.region(), execution.machine.as_str(), execution.name.as_str(), u64::from(id));
         for id in &effects.changed {
-            if let Some(row) = run.frames.get(id) {
-                FRAMES.put(tx, &frame(*id), row);
+            if let Some(frame) = run.frames.get(id) {
+                FRAMES.put(tx, &frame_key(*id), frame);
             }
         }
-        effects.removed.iter().for_each(|id| FRAMES.delete(tx, &frame(*id)));
+        effects.removed.iter().for_each(|id| FRAMES.delete(tx, &frame_key(*id)));
         offer(cx, tx, run, effects);
-        plan(cx, tx, &execution, next, had)?;
+        plan(cx, tx, &live.execution, next, had)?;
+        if !ended {
+            RUNNING.put(tx, key, &run.progress());
+        }
+        let Some(execution) = &turned else { return Ok(()) };
+        EXECUTIONS.put(tx, key, execution);
         if let Some(stopped) = execution.stopped {
             RUNNING.delete(tx, key);
-            mapruns::count_end(cx, tx, &execution)?;
-            BY_END.put(tx, &by_end(cx, &execution, stopped), &0);
+            mapruns::count_end(cx, tx, execution)?;
+            BY_END.put(tx, &by_end(cx, execution, stopped), &0);
         }
-        if execution.stopped.is_some() || made != Made::Before {
-            cx.announce(tx, &changed(cx, &execution))?;
-        }
-        Ok(())
+        cx.announce(tx, &changed(cx, execution))
     })
     .await
 }
@@ -116,15 +110,45 @@ fn by_end<'a>(cx: &'a Cx, execution: &'a Execution, stopped: i64) -> (&'a str, &
     (cx.account(), cx.region(), stopped, &execution.machine, &execution.name)
 }
 
-/// Writes a new execution down, unless there is one with its name.
-fn make(cx: &Cx, tx: &mut Tx<'_>, execution: &Execution) -> Result<()> {
-    if EXECUTIONS.has(tx, &execution.key(cx))? {
-        let arn = execution.arn(cx);
-        return Err(errors::execution_already_exists(format!("Execution Already Exists: '{arn}'")).into());
+/// It is none of those that have ended any more.
+fn unlist(cx: &Cx, tx: &mut Tx<'_>, execution: &Execution) {
+    if let Some(stopped) = execution.stopped {
+        BY_END.delete(tx, &by_end(cx, execution, stopped));
     }
-    RUNNING.put(tx, &execution.key(cx), &0);
-    let started = (cx.account(), cx.region(), execution.machine.as_str(), execution.started, execution.name.as_str());
-    BY_START.put(tx, &started, &0);
+}
+
+fn by_start<'a>(cx: &'a Cx, execution: &'a Execution) -> (&'a str, &'a str, &'a str, i64, &'a str) {
+    (cx.account(), cx.region(), &execution.machine, execution.started, &execution.name)
+}
+
+/// Makes room for a new execution, unless there is one with its name. Those that ended long ago are forgotten, some at a time.
+fn make(cx: &Cx, tx: &mut Tx<'_>, execution: &Execution) -> Result<()> {
+    if let Some(there) = EXECUTIONS.get(tx, &execution.key(cx))? {
+        if is_kept(cx, &there) {
+            let arn = execution.arn(cx);
+            return Err(errors::execution_already_exists(format!("Execution Already Exists: '{arn}'")).into());
+        }
+        forget(cx, tx, &there)?;
+    }
+    let (first, last) = ((cx.account(), cx.region(), i64::MIN), (cx.account(), cx.region(), cx.now_millis() - KEPT));
+    for entry in BY_END.range(tx, &first, &last, Direction::Ascending, FORGOTTEN)? {
+        let Some((_, _, _, machine, name)) = entry.key::<(String, String, i64, String, String)>() else { continue };
+        if let Some(old) = EXECUTIONS.get(tx, &execution_key(cx, &machine, &name))? {
+            forget(cx, tx, &old)?;
+        }
+    }
+    BY_START.put(tx, &by_start(cx, execution), &0);
+    Ok(())
+}
+
+/// Nothing of an execution stays.
+fn forget(cx: &Cx, tx: &mut Tx<'_>, execution: &Execution) -> Result<()> {
+    let place = execution.key(cx);
+    FRAMES.clear(tx, &place)?;
+    EVENTS.clear(tx, &place)?;
+    BY_START.delete(tx, &by_start(cx, execution));
+    unlist(cx, tx, execution);
+    EXECUTIONS.delete(tx, &place);
     Ok(())
 }
 
@@ -173,20 +197,15 @@ fn changed(cx: &Cx, execution: &Execution) -> Announcement {
 }
 
 /// Tells those who wait, logs and metrics of a step that is written.
-pub(crate) fn tell(cx: &Cx, live: &std::sync::Arc<Live>, effects: &Effects) {
+pub(crate) fn tell(cx: &Cx, live: &std::sync::Arc<Live>, run: &Run, effects: &Effects) {
     metrics::of_step(cx, live, effects);
-    logbook::note(cx, live, effects);
+    logbook::note(cx, live, run, effects);
     for order in &effects.orders {
         if let Order::Offer { activity, .. } = order {
             cx.signals().ring(&bell(activity));
         }
     }
     if effects.end.is_some() {
-        let execution = &live.execution;
-        let arn = match &live.express {
-            Some(express) => express.arn.clone(),
-            None => arns::of_execution(cx, &execution.machine, &execution.name),
-        };
-        cx.signals().ring(&bell(&arn));
+        cx.signals().ring(&bell(&run.header.arn));
     }
 }

@@ -9,12 +9,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use minicbor::{Decode, Encode};
 use serde_json::{Value as Json, json};
 use undercast_kernel::store::{Entry, Order, Table, Tx};
 use undercast_kernel::wire::text;
 use undercast_kernel::{Cx, Failure, Result};
+use undercast_sealing::{aead, bytes};
 
 use super::store::Store;
 use crate::PRINCIPAL;
@@ -59,16 +60,6 @@ pub(crate) struct Sealer {
 #[derive(Default)]
 struct Vault(Mutex<HashMap<String, Sealer>>);
 
-fn bytes(answer: &Json, member: &str) -> Result<Vec<u8>> {
-    let found = answer[member].as_str().and_then(text::unbase64);
-    found.ok_or_else(|| Failure::broken(format!("KMS answered without {member}")))
-}
-
-fn aead(plain: &[u8]) -> Result<Arc<LessSafeKey>> {
-    let key = UnboundKey::new(&AES_256_GCM, plain).map_err(|_| Failure::broken("a data key is not 32 bytes long"))?;
-    Ok(Arc::new(LessSafeKey::new(key)))
-}
-
 /// CloudTrail in its own name, for the sake of a store.
 pub(crate) fn own(cx: &Cx, store: &Store) -> Cx {
     store.home(cx).as_service(PRINCIPAL, Some(&store.arn()))
@@ -112,7 +103,7 @@ pub(crate) async fn sealer(cx: &Cx, store: &Store) -> Result<Option<Sealer>> {
             Ok(number)
         })
         .await?;
-    let sealer = Sealer { number, key: aead(&bytes(&made, "Plaintext")?)?, until: cx.now_millis() + REUSE };
+    let sealer = Sealer { number, key: Arc::new(aead(&bytes(&made, "Plaintext")?)?), until: cx.now_millis() + REUSE };
     vault.0.lock().unwrap_or_else(PoisonError::into_inner).insert(store.arn(), sealer.clone());
     Ok(Some(sealer))
 }
@@ -150,7 +141,7 @@ impl<'a> Opener<'a> {
         let blob = text::base64(&kept.wrapped);
         let asked = json!({"KeyId": kept.kms, "CiphertextBlob": blob, "EncryptionContext": context(self.store)});
         let opened = own(self.cx, self.store).call("kms", "Decrypt", asked).await?;
-        let key = aead(&bytes(&opened, "Plaintext")?)?;
+        let key = Arc::new(aead(&bytes(&opened, "Plaintext")?)?);
         self.keys.insert(number, key.clone());
         Ok(key)
     }

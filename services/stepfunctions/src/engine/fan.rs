@@ -11,10 +11,10 @@ use crate::api::kept::{HistoryEvent, MapIterationEventDetails, MapStateStartedEv
 /// So many iterations of an inline `Map` run at a time, if it says nothing.
 const AT_ONCE: u32 = 40;
 
-/// The input of an iteration, its item, and the item's key where the items are members of an object.
-pub(super) struct Iteration {
-    pub(super) input: Json,
-    pub(super) item: Json,
+/// The items of an inline `Map`, and what each iteration begins with.
+pub(super) struct Iterations {
+    pub(super) items: Vec<Json>,
+    pub(super) inputs: Vec<Json>,
 }
 
 impl Run {
@@ -29,15 +29,14 @@ impl Run {
     }
 
     /// Begins the iterations of an inline `Map`.
-    pub(super) fn begin_iterations(&mut self, around: &Around<'_>, id: u32, all: Vec<Iteration>, at_once: Option<u64>) {
-        let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    pub(super) fn begin_iterations(&mut self, around: &Around<'_>, id: u32, all: Iterations, at_once: Option<u64>) {
+        let total = u32::try_from(all.items.len()).unwrap_or(u32::MAX);
         let length = i32::try_from(total).ok();
         let details = MapStateStartedEventDetails { length };
         let started =
             self.note(id, HistoryEvent { map_state_started_event_details: Some(details), ..plain("MapStateStarted") });
         let at_once = at_once.filter(|n| *n > 0).and_then(|n| u32::try_from(n).ok()).unwrap_or(AT_ONCE).min(AT_ONCE);
-        let (inputs, items): (Vec<Json>, Vec<Json>) = all.into_iter().map(|one| (one.input, one.item)).unzip();
-        let (inputs, items) = (Held::new(Json::Array(inputs)), Some(Held::new(Json::Array(items))));
+        let (inputs, items) = (Held::new(Json::Array(all.inputs)), Some(Held::new(Json::Array(all.items))));
         let fan = Fan { started, total, at_once, inputs, items };
         self.put(id, Doing::Fanning(fan.clone()));
         if total == 0 {

@@ -89,18 +89,7 @@ impl Run {
         let gone = || asl::Failure::runtime("The map is gone.");
         let state = self.state_of(id).ok_or_else(gone)?;
         let asl::Kind::Map(map) = &state.kind else { return Err(gone()) };
-        if map.item_selector.is_none() {
-            return Ok(items);
-        }
-        let made = self.scoped(around, id, |scope| {
-            let effective = state.effective_input(scope)?;
-            let mut context = scope.context.clone();
-            let select = |(index, item): (usize, Json)| {
-                context["Map"] = json!({"Item": {"Index": index, "Value": item}});
-                map.item_input(&asl::Scope { context: &context, ..*scope }, &effective, item)
-            };
-            items.into_iter().enumerate().map(select).collect()
-        });
+        let made = self.scoped(around, id, |scope| map.inputs(scope, &state.effective_input(scope)?, items));
         made.unwrap_or_else(|| Err(gone()))
     }
 

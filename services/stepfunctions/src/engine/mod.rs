@@ -3,7 +3,7 @@
 //! It knows no store, no clock and no service, so that what it does depends on what happened alone. `step` enters and leaves states,
 //! `fan` runs branches and iterations, `task` follows what others do, `fail` retries, catches and ends; `history` makes the events.
 
-mod context;
+pub(crate) mod context;
 mod fail;
 mod fan;
 pub(crate) mod frame;
@@ -23,7 +23,7 @@ use crate::api::kept::{
     ExecutionAbortedEventDetails, ExecutionFailedEventDetails, ExecutionRedrivenEventDetails,
     ExecutionStartedEventDetails, ExecutionSucceededEventDetails, ExecutionTimedOutEventDetails, HistoryEvent,
 };
-use crate::rows::Status;
+use crate::rows::{Progress, Status};
 use frame::{Doing, Frame, Held};
 use history::{cause, error};
 
@@ -47,8 +47,6 @@ pub(crate) struct Header {
     pub(crate) started: i64,
     pub(crate) redrives: u32,
     pub(crate) redriven: Option<i64>,
-    /// The item, of a child of a map run.
-    pub(crate) item: Option<frame::Item>,
 }
 
 /// An execution that goes on.
@@ -57,10 +55,10 @@ pub(crate) struct Run {
     pub(crate) machine: Arc<asl::Machine>,
     pub(crate) frames: BTreeMap<u32, Frame>,
     /// The number of the last event, and of the next frame.
-    pub(crate) events: u64,
-    pub(crate) next: u32,
+    events: u64,
+    next: u32,
     /// When it has taken too long.
-    pub(crate) deadline: Option<i64>,
+    deadline: Option<i64>,
     ready: VecDeque<u32>,
     effects: Effects,
     now: i64,
@@ -169,11 +167,10 @@ impl Run {
         header: Header,
         machine: Arc<asl::Machine>,
         frames: BTreeMap<u32, Frame>,
-        events: u64,
-        next: u32,
-        deadline: Option<i64>,
+        progress: Progress,
     ) -> Self {
         let now = header.started;
+        let Progress { events, frames: next, deadline } = progress;
         let (ready, effects) = (VecDeque::new(), Effects::default());
         Self { header, machine, frames, events, next, deadline, ready, effects, now, last: events, ended: false }
     }
@@ -208,6 +205,11 @@ impl Run {
         std::mem::take(&mut self.effects)
     }
 
+    /// How far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress { events: self.events, frames: self.next, deadline: self.deadline }
+    }
+
     /// When it has to be looked at next, if nothing else happens.
     pub(crate) fn due_next(&self) -> Option<i64> {
         self.frames.values().filter_map(Frame::due).chain(self.deadline).min()
@@ -228,9 +230,8 @@ impl Run {
         self.write(0, event);
         self.deadline = self.machine.timeout_seconds.map(|seconds| self.after(seconds));
         let first = self.machine.start_at.clone();
-        let item = self.header.item.clone();
         // The first state of an execution comes after no event.
-        self.add(Frame { item, ..frame_at(None, first, input, Held::new(Json::Object(Map::new())), 0) });
+        self.add(frame_at(None, first, input, Held::new(Json::Object(Map::new())), 0));
     }
 
     /// So many seconds from now.

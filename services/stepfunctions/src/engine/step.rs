@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use undercast_asl as asl;
 use undercast_kernel::{Random, Timestamp};
 
-use super::fan::Iteration;
+use super::fan::Iterations;
 use super::frame::{Doing, Held};
 use super::mapping::Plan;
 use super::task::{Attempt, token};
@@ -43,10 +43,10 @@ enum Does {
     /// It is left for this one.
     Choose(asl::Chosen),
     Wait(i64),
-    Fail(String, String),
+    Fail(asl::Failure),
     Task(Box<Resource>, Attempt),
     Branches(Json, u32),
-    Iterations(Vec<Iteration>, Option<u64>),
+    Iterations(Iterations, Option<u64>),
     MapRun(Box<Plan>),
 }
 
@@ -122,13 +122,7 @@ impl Run {
                 let now = self.now;
                 self.scoped(around, id, |scope| until(scope, state, wait, now).map(Does::Wait))
             }
-            asl::Kind::Fail(fail) => self.scoped(around, id, |scope| {
-                let text = |given: &Option<asl::Given<String>>, field: &str| match given {
-                    Some(given) => scope.text(given, field, scope.input),
-                    None => Ok(String::new()),
-                };
-                Ok(Does::Fail(text(&fail.error, "Error")?, text(&fail.cause, "Cause")?))
-            }),
+            asl::Kind::Fail(fail) => self.scoped(around, id, |scope| fail.failure(scope).map(Does::Fail)),
             asl::Kind::Parallel(branches) => self.scoped(around, id, |scope| {
                 let input = state.effective_input(scope)?.value;
                 Ok(Does::Branches(input, u32::try_from(branches.len()).unwrap_or(u32::MAX)))
@@ -174,7 +168,7 @@ impl Run {
             // What is over already needs no timer.
             Does::Wait(until) if until <= self.now => self.waited(around, id),
             Does::Wait(until) => self.put(id, Doing::Waiting(until)),
-            Does::Fail(error, cause) => self.fail_frame(around, id, asl::Failure::new(error, cause)),
+            Does::Fail(failure) => self.fail_frame(around, id, failure),
             Does::Task(resource, attempt) => self.schedule(id, &resource, attempt),
             Does::Branches(input, branches) => self.begin_branches(id, input, branches),
             Does::Iterations(all, at_once) => self.begin_iterations(around, id, all, at_once),
@@ -281,12 +275,5 @@ fn iterations(scope: &asl::Scope<'_>, state: &asl::State, map: &asl::Map) -> Res
     let items = map.items(scope, &effective)?;
     let at_once = map.max_concurrency.as_ref().map(|given| scope.number(given, "MaxConcurrency", &effective.selected));
     let at_once = at_once.transpose()?;
-    let mut context = scope.context.clone();
-    let iteration = |(index, item): (usize, Json)| {
-        context["Map"] = serde_json::json!({"Item": {"Index": index, "Value": item}});
-        let scope = asl::Scope { context: &context, ..*scope };
-        Ok(Iteration { input: map.item_input(&scope, &effective, item.clone())?, item })
-    };
-    let all: Result<Vec<Iteration>, asl::Failure> = items.into_iter().enumerate().map(iteration).collect();
-    Ok(Does::Iterations(all?, at_once))
+    Ok(Does::Iterations(Iterations { inputs: map.inputs(scope, &effective, items.clone())?, items }, at_once))
 }

@@ -12,7 +12,7 @@ use super::{CHILDREN, Child, Counts, MapRun, OF_EXECUTION, RUNS, Transformation,
 use crate::engine::Happening;
 use crate::engine::frame::Doing;
 use crate::engine::mapping::Plan;
-use crate::rows::{EXECUTIONS, Execution, FRAMES, Status, execution_key};
+use crate::rows::{EXECUTIONS, Execution, FRAMES, Status, execution_key, numbered};
 use crate::runtime::{Key, Runtime};
 
 /// So many children are written, or started, at a time.
@@ -201,9 +201,10 @@ pub(crate) fn pump<'a>(runtime: &'a Arc<Runtime>, cx: &'a Cx, arn: &'a str) -> B
     })
 }
 
-/// Takes the next children of a run, which are started then.
+/// Children that are started, each with the name of its execution.
 type Begun = Vec<(String, Child)>;
 
+/// Takes the next children of a run, which are started then.
 fn take(cx: &Cx, tx: &mut undercast_kernel::store::Tx<'_>, arn: &str) -> Result<(Option<MapRun>, Begun)> {
     let Some(mut run) = MapRun::find(cx, tx, arn)? else { return Ok((None, Vec::new())) };
     let mut begun = Vec::new();
@@ -235,29 +236,23 @@ async fn start(runtime: &Arc<Runtime>, cx: &Cx, run: &MapRun, child: &Child, nam
     let execution = Execution {
         machine: run.machine().to_owned(),
         name,
+        machine_id: parent.machine_id,
+        revision: parent.revision,
+        version: parent.version,
+        alias: parent.alias,
+        trace: parent.trace,
         input: child.input.clone(),
         started: cx.kernel().clock().now().as_millisecond(),
-        stopped: None,
-        status: Status::Running,
-        output: None,
-        error: None,
-        cause: None,
-        redrives: 0,
-        redriven: None,
-        events: 0,
-        frames: 0,
-        deadline: None,
         map_run: Some((run.arn.clone(), child.items)),
         within: Some(run.state.clone()),
-        ..parent
+        ..Execution::default()
     };
     runtime.begin_child(cx, execution).await
 }
 
 /// Whether the state of a run waits for its end still.
 fn is_awaited(cx: &Cx, run: &MapRun) -> Result<bool> {
-    let frame = (cx.account(), cx.region(), run.parent.0.as_str(), run.parent.1.as_str(), u64::from(run.frame));
-    let found = FRAMES.get(&cx.read(), &frame)?;
+    let found = FRAMES.get(&cx.read(), &numbered(cx, &run.parent.0, &run.parent.1, u64::from(run.frame)))?;
     Ok(found.is_some_and(|frame| frame.doing == Doing::Mapping(run.arn.clone())))
 }
 

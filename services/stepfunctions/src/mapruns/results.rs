@@ -9,8 +9,9 @@ use undercast_asl as asl;
 use undercast_kernel::{Body, Cx, Result};
 
 use super::{CHILDREN, MapRun, RUNS, Transformation, Writer, key};
+use crate::engine::context::written;
 use crate::executions::MOST_BYTES;
-use crate::rows::{EXECUTIONS, Execution, Status, execution_key, moment};
+use crate::rows::{EXECUTIONS, Execution, Status, execution_key};
 use crate::runtime::{Key, Runtime};
 
 type Gathered = std::result::Result<Json, asl::Failure>;
@@ -74,10 +75,6 @@ fn told(cx: &Cx, execution: &Execution) -> Json {
         }
     }
     told
-}
-
-fn written(millis: i64) -> String {
-    moment(millis).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// The entries of a file.

@@ -38,7 +38,7 @@ pub(crate) async fn make(role: &Cx, call: &Call, order: &Order) -> Outcome {
         };
     }
     if call.kind == "states" {
-        return child::start(role, call.pattern, order).await;
+        return child::start(role, order).await;
     }
     let Some(known) = known(&call.kind, &call.action) else {
         let cause = format!("Undercast has not built this: tasks of {}:{}", call.kind, call.resource());

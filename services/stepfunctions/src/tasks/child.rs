@@ -3,17 +3,16 @@
 //! Source: "Start a new AWS Step Functions state machine from a running execution" in the developer guide.
 
 use serde_json::{Map, Value as Json, json};
+use undercast_kernel::sdk::capitalised;
 use undercast_kernel::{Cx, Failure};
 
 use super::{Order, Outcome, names};
-use crate::resource::Pattern;
 use crate::{SERVICE, executions};
 
 /// What an answer is with capitals, moments in milliseconds.
 fn capitals(answer: &Json) -> Json {
     let told = answer.as_object().into_iter().flatten().map(|(name, value)| {
-        let mut letters = name.chars();
-        let name = letters.next().map_or_else(String::new, |c| c.to_ascii_uppercase().to_string() + letters.as_str());
+        let name = capitalised(name);
         let value = match value {
             Json::Object(_) => capitals(value),
             Json::Number(seconds) if name.ends_with("Date") => {
@@ -29,7 +28,7 @@ fn capitals(answer: &Json) -> Json {
 }
 
 /// Starts an execution.
-pub(crate) async fn start(role: &Cx, pattern: Pattern, order: &Order) -> Outcome {
+pub(crate) async fn start(role: &Cx, order: &Order) -> Outcome {
     let given = &order.arguments;
     let machine = given["StateMachineArn"].as_str().unwrap_or_default();
     let input = match &given["Input"] {
@@ -46,14 +45,7 @@ pub(crate) async fn start(role: &Cx, pattern: Pattern, order: &Order) -> Outcome
     let region = undercast_kernel::arn::Arn::parse(machine).map(|arn| (arn.account, arn.region));
     let there = region.map_or_else(|| role.clone(), |(account, region)| role.elsewhere(&account, &region));
     match there.call(SERVICE, "StartExecution", wanted).await {
-        Ok(answer) => {
-            let told = capitals(&answer);
-            Outcome::Succeeded(match pattern {
-                Pattern::RequestResponse | Pattern::Callback | Pattern::Sync | Pattern::Sync2 => {
-                    names::with_metadata(told, role)
-                }
-            })
-        }
+        Ok(answer) => Outcome::Succeeded(names::with_metadata(capitals(&answer), role)),
         Err(failure) => names::known("StepFunctions", "AWSStepFunctions", role, &failure),
     }
 }

@@ -1,9 +1,9 @@
 //! Functions of Lambda: named by a task itself, or by the arguments of `lambda:invoke`.
 
 use serde_json::{Value as Json, json};
+use undercast_kernel::Cx;
 use undercast_kernel::arn::Arn;
 use undercast_kernel::wire::text;
-use undercast_kernel::{Cx, Failure};
 
 use super::{Outcome, names};
 
@@ -57,11 +57,7 @@ pub(crate) async fn invoke_known(role: &Cx, arguments: &Json, later: bool) -> Ou
         };
         input["Payload"] = json!(text::base64(written.as_bytes()));
     }
-    let called = match role.kernel().callable("lambda", "invoke") {
-        Some(_) => there(role, &function).call("lambda", "Invoke", input).await,
-        None => Err(Failure::not_built("the service lambda")),
-    };
-    match called {
+    match there(role, &function).call("lambda", "Invoke", input).await {
         Ok(answer) if answer["FunctionError"].is_string() => failed(&bytes(&answer)),
         Ok(mut answer) => {
             answer["Payload"] = if later && bytes(&answer).is_empty() { Json::Null } else { read(&bytes(&answer)) };

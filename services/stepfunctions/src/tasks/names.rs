@@ -4,6 +4,7 @@
 //! as the SDK for Java 1 does, one in the form of SDKs as the SDK for Java 2 does.
 
 use serde_json::{Value as Json, json};
+use undercast_kernel::sdk::capitalised;
 use undercast_kernel::{AwsError, Cx, Failure};
 
 use super::Outcome;
@@ -27,11 +28,6 @@ const NAMES: &[(&str, &str)] = &[
 pub(crate) fn service(sdk: &str) -> String {
     let known = NAMES.iter().find(|(name, _)| *name == sdk);
     known.map_or_else(|| capitalised(sdk), |(_, written)| (*written).to_owned())
-}
-
-fn capitalised(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 /// The name of an error's class.
