@@ -15,7 +15,7 @@ async fn who_waits_is_answered_with_what_came_of_it() {
     let (_cloud, client) = now().await;
     let definition = json!({"StartAt": "One", "States": {
         "One": {"Type": "Choice", "Choices": [{"Variable": "$.n", "NumericEquals": 1, "Next": "Good"}], "Default": "Bad"},
-        "Good": {"Type": "Pass", "Result": "good", "End": true}, "Bad": {"Type": "Fail", "Error": "Bad", "Cause": "is"}}});
+        "Good": {"Type": "Pass", "Parameters": {"name.$": "$$.Execution.Name"}, "End": true}, "Bad": {"Type": "Fail", "Error": "Bad", "Cause": "is"}}});
     express(&client, &definition, json!({})).await;
     let input = json!({"stateMachineArn": MACHINE, "name": "e", "input": "{\"n\":1}", "traceHeader": "Root=1-5759e988-bd862e3fe1be46a994272793"});
     let good = ok(&client, "StartSyncExecution", input).await;
@@ -23,7 +23,7 @@ async fn who_waits_is_answered_with_what_came_of_it() {
     assert!(arn.starts_with("arn:aws:states:us-east-1:000000000000:express:m:e:"), "{arn}");
     assert_eq!(
         (&good["status"], &good["output"], &good["input"], &good["name"]),
-        (&json!("SUCCEEDED"), &json!("\"good\""), &json!("{\"n\":1}"), &json!("e"))
+        (&json!("SUCCEEDED"), &json!("{\"name\":\"e\"}"), &json!("{\"n\":1}"), &json!("e"))
     );
     assert_eq!(
         (&good["outputDetails"], &good["inputDetails"]),

@@ -151,6 +151,13 @@ async fn executions_are_listed_newest_first_page_by_page() {
         refused(&client, "DescribeExecution", json!({"executionArn": arns[0]})).await.0,
         "ExecutionDoesNotExist"
     );
+    // Its name is anybody's again, and nothing of it is left.
+    let name = arns[0].rsplit(':').next().unwrap();
+    let again = ok(&client, "StartExecution", json!({"stateMachineArn": MACHINE, "name": name, "input": "2"})).await;
+    assert_eq!(again["executionArn"], arns[0].as_str());
+    assert_eq!(types(&client, &arns[0]).await.last().unwrap(), "ExecutionFailed");
+    let listed = ok(&client, "ListExecutions", json!({"stateMachineArn": MACHINE})).await;
+    assert_eq!(listed["executions"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
